@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import sys
+import textwrap
+import typing as t
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from flask_oci import config
+from flask_oci import errors
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask import Flask
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+#: The table "Error Codes" of the specification.
+ERROR_CODES = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DENIED",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "SIZE_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAUTHORIZED",
+    "UNSUPPORTED",
+]
+
+
+MARKDOWN_BLOCK = r"^ *```python\n(?P<options>)(?P<code>(?:.*\n)*?) *```$"
+REST_BLOCK = (
+    r"^ *\.\. code-block:: python\n(?P<options>(?: +:.*\n)*)"
+    r"\n+(?P<code>(?P<indent> +)\S.*\n(?:\s*\n|(?P=indent).*\n)*)"
+)
+
+
+class Block(t.NamedTuple):
+    page: str
+    line: int
+    caption: str | None
+    code: str
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """Find the Python code of a page, be it Markdown or reStructuredText."""
+    text = path.read_text("utf-8")
+    page = path.relative_to(ROOT).as_posix()
+    pattern = MARKDOWN_BLOCK if path.suffix == ".md" else REST_BLOCK
+    for match in re.finditer(pattern, text + "\n", re.MULTILINE):
+        caption = re.search(r":caption: (.+)", match["options"])
+        yield Block(
+            page,
+            text.count("\n", 0, match.start("code")) + 1,
+            caption[1] if caption else None,
+            textwrap.dedent(match["code"]),
+        )
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.rst"), *DOCS.glob("*.md")])
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+def documented_keys() -> list[str]:
+    text = (DOCS / "configuration.rst").read_text("utf-8")
+    return re.findall(r"^\.\. data:: (\w+)$", text, re.MULTILINE)
+
+
+def configuration_keys() -> list[str]:
+    return [
+        config.PREFIX + field.name.upper()
+        for field in dataclasses.fields(config.Config)
+    ]
+
+
+def error_classes() -> Iterator[type[errors.RegistryError]]:
+    todo = errors.RegistryError.__subclasses__()
+    while todo:
+        cls = todo.pop()
+        todo += cls.__subclasses__()
+        yield cls
+
+
+@pytest.mark.parametrize("key", configuration_keys())
+def test_every_key_has_a_paragraph(key: str) -> None:
+    assert documented_keys().count(key) == 1
+
+
+@pytest.mark.parametrize("key", documented_keys())
+def test_every_paragraph_has_a_key(key: str) -> None:
+    assert key in configuration_keys()
+
+
+@pytest.mark.parametrize("key", documented_keys())
+def test_every_paragraph_gives_default_and_version(key: str) -> None:
+    text = (DOCS / "configuration.rst").read_text("utf-8")
+    paragraph = text.partition(f".. data:: {key}\n")[2].partition(".. data::")[0]
+    assert "Default: " in paragraph
+    assert ".. versionadded:: " in paragraph
+
+
+@pytest.mark.parametrize("code", ERROR_CODES)
+def test_every_error_code_has_a_class(code: str) -> None:
+    (cls,) = (c for c in error_classes() if c.__dict__.get("error_code") == code)
+    assert cls.__doc__
+    assert f"``{code}``" in cls.__doc__
+    assert cls.message != errors.RegistryError.message
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b.page}:{b.line}")
+def test_every_code_block_compiles(block: Block) -> None:
+    compile(block.code, f"{block.page}:{block.line}", "exec")
+
+
+def test_code_blocks_are_found() -> None:
+    assert {"README.md", "docs/quickstart.rst"} <= {block.page for block in BLOCKS}
+
+
+@pytest.fixture
+def quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application that a reader of the quickstart ends up with."""
+    for block in BLOCKS:
+        if block.page == "docs/quickstart.rst" and block.caption:
+            file = tmp_path / block.caption
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(block.code, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    forge = importlib.import_module("forge")
+    yield forge.create_app()
+    for name in [name for name in sys.modules if name.split(".")[0] == "forge"]:
+        del sys.modules[name]
+
+
+def test_the_quickstart_makes_a_registry(quickstart: Flask) -> None:
+    client = quickstart.test_client()
+    assert client.get("/v2/").status_code == 401
+    runner = quickstart.test_cli_runner()
+    added = runner.invoke(args=["add-user", "alice", "wonderland"])
+    assert added.exit_code == 0, added.output
+
+    credentials = b64encode(b"alice:wonderland").decode()
+    headers = {"Authorization": f"Basic {credentials}"}
+    assert client.get("/v2/", headers=headers).status_code == 200
+    started = client.post("/v2/alice/hello/blobs/uploads/", headers=headers)
+    assert started.status_code == 202
+    refused = client.post("/v2/bob/hello/blobs/uploads/", headers=headers)
+    assert refused.status_code == 403
+
+
+#: Top-level entries that belong to a working copy, and not to the project.
+PASSED_OVER = {".git", ".tox", ".venv", "venv", "build", "dist", "instance"}
+
+#: What only means something where the text was written.
+LOCAL_REFERENCES = {
+    "a number in somebody's tracker": r"(?i)\bissues?\s+#?\d+|(?<!\S)#\d+\b",
+    "a folder on somebody's machine": r"(?<![\w.])/(?:Users|home|work)/\w",
+    "a note to oneself": r"\b(?:FIXME|TODO|XXX)\b",
+}
+
+
+def project_files() -> Iterator[Path]:
+    for top in sorted(ROOT.iterdir()):
+        if top.is_file():
+            yield top
+        elif top.name not in PASSED_OVER and "cache" not in top.name:
+            yield from (path for path in sorted(top.rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("what", LOCAL_REFERENCES)
+def test_no_file_refers_to_where_it_was_written(what: str) -> None:
+    pattern = re.compile(LOCAL_REFERENCES[what])
+    found = []
+    for path in project_files():
+        if {"__pycache__", "_build", "instance"} & set(path.parts):
+            continue
+        if path == Path(__file__):
+            continue
+        text = path.read_text("utf-8", errors="replace")
+        found += [f"{path.relative_to(ROOT)}: {m[0]}" for m in pattern.finditer(text)]
+    assert not found
