@@ -23,6 +23,8 @@ autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 # A heading in a Markdown page can be linked to, as in a reST one.
 myst_heading_anchors = 3
+# The theme brings two domains that myst cannot search; none of our links need it.
+suppress_warnings = ["myst.domains"]
 
 # Links into other projects' documentation need the network, and a build must
 # not. Set DOCS_INTERSPHINX=1 where there is one.
