@@ -5,6 +5,7 @@ import importlib
 import re
 import sys
 import textwrap
+import types
 import typing as t
 from base64 import b64encode
 from pathlib import Path
@@ -138,10 +139,16 @@ def quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flas
             file.parent.mkdir(exist_ok=True)
             file.write_text(block.code, "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    forge = importlib.import_module("forge")
-    yield forge.create_app()
-    for name in [name for name in sys.modules if name.split(".")[0] == "forge"]:
-        del sys.modules[name]
+    # Other tests have a module of that name.
+    others = _forget_forge()
+    yield importlib.import_module("forge").create_app()
+    _forget_forge()
+    sys.modules.update(others)
+
+
+def _forget_forge() -> dict[str, types.ModuleType]:
+    names = [name for name in sys.modules if name.split(".")[0] == "forge"]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def test_the_quickstart_makes_a_registry(quickstart: Flask) -> None:
