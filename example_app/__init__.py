@@ -1,0 +1,57 @@
+"""A small forge: people, their projects, and a container registry at /v2."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from flask import Config
+from flask import Flask
+from flask_wtf import CSRFProtect
+
+from .first_start import prepare
+from .first_start import secret_key
+from .models import db
+from .registry import registry
+from .views import error_page
+from .views import login_manager
+from .views import views
+
+csrf = CSRFProtect()
+
+
+def create_app(config: dict[str, t.Any] | None = None) -> Flask:
+    """Make the forge; `config` overrides what the environment says."""
+    # Database, blobs and secret key live in the instance folder. None leaves the
+    # choice to Flask, which takes `instance` beside this package.
+    folder = os.environ.get("EXAMPLE_INSTANCE")
+    app = Flask(__name__, instance_path=os.path.abspath(folder) if folder else None)
+    # Password hashes and private images are nobody else's to read.
+    os.makedirs(app.instance_path, mode=0o700, exist_ok=True)
+
+    app.config.update(
+        # Flask-SQLAlchemy puts a relative SQLite file into the instance folder.
+        SQLALCHEMY_DATABASE_URI=os.environ.get("DATABASE_URL", "sqlite:///forge.db"),
+        SECRET_KEY=os.environ.get("SECRET_KEY"),
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    # The registry's settings come by their full names, read as JSON where they
+    # are JSON: OCI_ALLOW_SPARSE=true is True.
+    environment = Config(app.root_path)
+    environment.from_prefixed_env("OCI")
+    app.config.update({f"OCI_{key}": value for key, value in environment.items()})
+    app.config.update(config or {})
+    app.secret_key = app.secret_key or secret_key(app.instance_path)
+
+    db.init_app(app)
+    login_manager.init_app(app)
+    csrf.init_app(app)
+    app.register_blueprint(views)
+    app.register_blueprint(registry.blueprint)  # The one line: docker lives at /v2.
+    for status in (400, 404, 405):
+        app.register_error_handler(status, error_page)
+
+    with app.app_context():
+        prepare(app.instance_path)
+    return app

@@ -1,0 +1,68 @@
+"""What a forge needs before its first request, made by whoever comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+import click
+from sqlalchemy import event
+from werkzeug.security import generate_password_hash
+
+from .models import db
+from .models import tune
+from .models import User
+
+HINT = """
+ Your forge is at http://{host}:{port} (sign in as alice / wonderland or bob / builder).
+ Push an image into it:
+
+   docker login {host}:{port} -u alice -p wonderland
+   docker pull hello-world
+   docker tag hello-world {host}:{port}/alice/hello
+   docker push {host}:{port}/alice/hello
+"""
+
+
+def secret_key(folder: str) -> str:
+    """Return the key that signs sessions and tokens; the first call makes it."""
+    path = Path(folder, "secret_key")
+    if not path.exists():
+        # Only the owner may read this draft. Its link appears at once with all its
+        # content, and never replaces what another process has linked first.
+        with tempfile.NamedTemporaryFile("w", dir=folder) as draft:
+            draft.write(secrets.token_hex(32))
+            draft.flush()
+            os.fsync(draft.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(draft.name, path)
+    return path.read_text()
+
+
+def prepare(folder: str) -> None:
+    """Make the tables and the demonstration accounts, and say hello, once."""
+    event.listen(db.engine, "connect", tune)
+    # Server processes start together: one does the work, the others wait here.
+    with Path(folder, "first-start.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        db.create_all()
+        if not db.session.scalar(db.select(User.id).limit(1)):
+            for name, password in (("alice", "wonderland"), ("bob", "builder")):
+                secret = generate_password_hash(password)
+                db.session.add(User(username=name, password_hash=secret))
+            db.session.commit()
+        # A server that forks after this must not share an open connection.
+        db.session.remove()
+        db.engine.dispose()
+        # The lock file remembers the greeting. It is for the first server, and not for
+        # a command that happens to come before it. Only `flask run` has a context here.
+        context = click.get_current_context(silent=True)
+        lock.seek(0)
+        if (context is None or context.info_name == "run") and not lock.read():
+            address = context.params if context else {"host": "127.0.0.1", "port": 5000}
+            click.echo(HINT.format_map(address))
+            lock.write("greeted\n")

@@ -1,0 +1,17 @@
+"""gunicorn -c example_app/gunicorn.conf.py 'example_app:create_app()'"""
+
+bind = "127.0.0.1:5000"
+# docker sends several layers at once, each on a thread for as long as it flows; a
+# second process answers the pages while the first one hashes.
+worker_class = "gthread"
+workers = 2
+threads = 8
+# A gthread worker says by itself that it is alive, however long an upload takes:
+# this replaces a worker that hangs, and is no limit to a push.
+timeout = 120
+# On a restart, uploads under way have this long to finish.
+graceful_timeout = 300
+# docker comes back on the same connection between the steps of a push.
+keepalive = 75
+# Nothing outside the instance folder: newer versions put a socket into the home.
+control_socket_disable = True
