@@ -1,0 +1,239 @@
+"""The blueprint: the route table, admission, and errors in the registry's language."""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import Blueprint
+from flask import current_app
+from flask import request
+from flask import Response
+from werkzeug.exceptions import default_exceptions
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from . import errors
+from .endpoints import base
+from .endpoints import body
+from .endpoints import discovery
+from .endpoints import management
+from .endpoints import pull
+from .endpoints import push_blob
+from .endpoints import push_manifest
+from .endpoints import token
+from .endpoints import warning
+from .names import NAME_MAX_LENGTH
+from .names import NAME_PATTERN
+from .services import remember
+from .services import services
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask.blueprints import BlueprintSetupState
+
+    Route = tuple[tuple[str, ...], str, str, Callable[..., Response]]
+
+PREFIX: t.Final = "/v2"
+
+#: Methods, rule, endpoint and view. The endpoint table of spec.md, in its order.
+ROUTES: t.Final[tuple[Route, ...]] = (
+    (("GET",), "/", "support", base.support),
+    (("GET",), "/<oci_name:name>/blobs/<digest>", "blob", pull.blob),
+    (("GET",), "/<oci_name:name>/manifests/<reference>", "manifest", pull.manifest),
+    (("POST",), "/<oci_name:name>/blobs/uploads/", "uploads", push_blob.start),
+    (
+        ("PATCH",),
+        "/<oci_name:name>/blobs/uploads/<session_id>",
+        "upload_append",
+        push_blob.append,
+    ),
+    (
+        ("PUT",),
+        "/<oci_name:name>/blobs/uploads/<session_id>",
+        "upload_finish",
+        push_blob.finish,
+    ),
+    (
+        ("PUT",),
+        "/<oci_name:name>/manifests/<reference>",
+        "manifest_put",
+        push_manifest.put,
+    ),
+    (("GET",), "/<oci_name:name>/tags/list", "tags", discovery.tags),
+    (
+        ("DELETE",),
+        "/<oci_name:name>/manifests/<reference>",
+        "manifest_delete",
+        management.manifest,
+    ),
+    (
+        ("DELETE",),
+        "/<oci_name:name>/blobs/<digest>",
+        "blob_delete",
+        management.blob,
+    ),
+    (("GET",), "/<oci_name:name>/referrers/<digest>", "referrers", discovery.referrers),
+    (
+        ("GET",),
+        "/<oci_name:name>/blobs/uploads/<session_id>",
+        "upload",
+        push_blob.status,
+    ),
+    (
+        ("DELETE",),
+        "/<oci_name:name>/blobs/uploads/<session_id>",
+        "upload_cancel",
+        push_blob.cancel,
+    ),
+    (("GET",), "/_catalog", "catalog", discovery.catalog),
+    (("GET",), "/token", "token", token.token),
+)
+
+METHODS: t.Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+#: Flask's own limit is in the way of layers, and None would not lift it. What a
+#: body may have is decided where it is read.
+UNLIMITED: t.Final = 2**63 - 1
+
+#: Statuses that other parts of the request's way raise, and what they mean here.
+TRANSLATIONS: t.Final[dict[int, type[errors.RegistryError]]] = {
+    400: errors.SizeInvalid,
+    401: errors.Unauthorized,
+    403: errors.Denied,
+    404: errors.NameUnknown,
+    413: errors.SizeInvalid,
+    416: errors.BlobUploadInvalid,
+    429: errors.TooManyRequests,
+}
+
+
+class NameConverter(BaseConverter):
+    """A repository name in a URL rule: many segments, one value."""
+
+    part_isolating = False
+    regex = NAME_PATTERN
+
+    def to_python(self, value: str) -> str:
+        """Return the name, or let another rule have the address."""
+        if len(value) > NAME_MAX_LENGTH:
+            raise ValueError(value)
+        return value
+
+
+class RestConverter(BaseConverter):
+    """Whatever is left of a path."""
+
+    part_isolating = False
+    regex = ".*"
+    weight = 1000
+
+
+def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Blueprint:
+    """Make the blueprint that serves ``/v2``.
+
+    :param on_register: called once for each application it is registered on.
+    """
+    blueprint = Blueprint("oci", __name__, url_prefix=PREFIX)
+    blueprint.record_once(_register_converters)
+    blueprint.record_once(on_register)
+    for methods, rule, endpoint, view in ROUTES:
+        # Both spellings are served where a slash ends the rule: a redirect
+        # would lose the body of a POST.
+        blueprint.add_url_rule(
+            rule, endpoint, view, methods=methods, strict_slashes=False
+        )
+    # Without this rule, an address that matches no other would be answered by
+    # the host, in HTML.
+    blueprint.add_url_rule(
+        "/<oci_rest:rest>",
+        "unknown",
+        _unknown,
+        methods=METHODS,
+        provide_automatic_options=False,
+    )
+    blueprint.url_value_preprocessor(_admit)
+    for status in default_exceptions:
+        blueprint.register_error_handler(status, _translate)
+    blueprint.after_request(_finish)
+    return blueprint
+
+
+def _register_converters(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["oci_name"] = NameConverter
+    state.app.url_map.converters["oci_rest"] = RestConverter
+
+
+def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
+    """Find out who asks, before any hook of the host's.
+
+    A value preprocessor is the one place that precedes the host's
+    ``before_request``, so that its ``current_user`` is right there, and a page to
+    sign in on never answers docker.
+    """
+    request.max_content_length = UNLIMITED
+    csrf = current_app.extensions.get("csrf")
+    if csrf is not None and request.blueprint is not None:
+        # Cookies mean nothing here, so there is nothing to forge.
+        csrf.exempt(current_app.blueprints[request.blueprint])
+    authenticator = services().authenticator
+    asking = authenticator.identify(
+        request.authorization, "Authorization" in request.headers
+    )
+    remember(asking)
+    authenticator.sign_in(asking)
+    if request.method in ("GET", "HEAD") and body.has_body():
+        raise errors.Unsupported(
+            f"A {request.method} request has no body here.", status=400
+        )
+
+
+def _unknown(rest: str) -> Response:
+    allowed = _allowed_methods()
+    if allowed:
+        raise errors.Unsupported(
+            f"{request.method} is not supported here; {', '.join(allowed)} is.",
+            headers={"Allow": ", ".join(allowed)},
+        )
+    return base.unknown(rest)
+
+
+def _allowed_methods() -> list[str]:
+    """Return the methods for which the current address has a view."""
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None:
+        return []
+    own = f"{request.blueprint}.unknown"
+    return [
+        method
+        for method in METHODS
+        if method != "OPTIONS" and adapter.match(method=method)[0] != own
+    ]
+
+
+def _translate(error: HTTPException) -> Response:
+    """Say in the registry's JSON what Werkzeug, or the host, says in HTML."""
+    if error.response is not None:
+        return t.cast(Response, error.response)
+    status = error.code or 500
+    kind = TRANSLATIONS.get(status, errors.Unsupported)
+    if status >= 500:
+        kind = errors.RegistryError
+    headers = {
+        key: value for key, value in error.get_headers() if key != "Content-Type"
+    }
+    message = error.description if status < 500 else None
+    return t.cast(
+        Response, kind(message, status=status, headers=headers).get_response()
+    )
+
+
+def _finish(response: Response) -> Response:
+    if response.status_code >= 400:
+        body.drain()
+    warning.emit(response)
+    response.headers.setdefault("Content-Type", "application/json")
+    response.headers["Docker-Distribution-API-Version"] = "registry/2.0"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response

@@ -1,0 +1,59 @@
+"""The verbs on metadata. Only this package speaks SQL.
+
+A :class:`Catalog` knows neither requests nor files: a view asks it what is
+there, and tells it what became true.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .blobs import Blobs
+from .database import Database
+from .manifests import Manifests
+from .manifests import StoredManifest
+from .references import Removal
+from .referrers import Referrers
+from .repositories import Repositories
+from .repositories import RepositoryInfo
+from .tags import Tags
+from .uploads import Uploads
+from .uploads import UploadSession
+from .users import Users
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.orm import scoped_session
+    from sqlalchemy.orm import Session
+
+    from ..models import Models
+
+__all__ = [
+    "Catalog",
+    "Removal",
+    "RepositoryInfo",
+    "StoredManifest",
+    "UploadSession",
+    "Users",
+]
+
+
+class Catalog:
+    """Everything that is recorded about one host's images.
+
+    :param session: the host's session; each application context has its own.
+    :param models: the tables.
+    :param username: which attribute of a user is the name of its namespace.
+    """
+
+    def __init__(
+        self, session: scoped_session[t.Any], models: Models, username: str
+    ) -> None:
+        database = Database(session, models)
+        self.users = Users(database, username)
+        self.repositories = Repositories(database, self.users)
+        self.blobs = Blobs(database)
+        self.uploads = Uploads(database, self.repositories, self.blobs)
+        self.manifests = Manifests(database, self.repositories)
+        self.tags = Tags(database)
+        self.referrers = Referrers(database)
+        self.release = database.release

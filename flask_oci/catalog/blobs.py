@@ -1,0 +1,86 @@
+"""Which blobs there are, and which repositories may read them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from ..digest import Digest
+from . import references
+from .database import Database
+from .database import newest
+from .references import Removal
+from .repositories import RepositoryInfo
+
+
+class Blobs:
+    """Links blobs to repositories. A repository reads what it links, and only that."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def size(self, repository_id: int, digest: Digest) -> int | None:
+        """Return the size in bytes of a blob that the repository links, or None."""
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        return self._db.session.scalar(
+            sa.select(Blob.size)
+            .join(Link, Link.blob_id == Blob.id)
+            .where(Link.repository_id == repository_id, Blob.digest == str(digest))
+        )
+
+    def holders(self, digest: Digest) -> list[tuple[RepositoryInfo, int]]:
+        """Return the repositories that link a blob, each with the blob's size."""
+        models = self._db.models
+        Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
+        rows = self._db.session.execute(
+            sa.select(
+                Repository.name,
+                Repository.id,
+                Repository.owner_id,
+                Repository.visibility,
+                Blob.size,
+            )
+            .join(Link, Link.repository_id == Repository.id)
+            .join(Blob, Link.blob_id == Blob.id)
+            .where(Blob.digest == str(digest))
+            .order_by(Repository.name)
+        )
+        return [(RepositoryInfo(*row[:4]), row[4]) for row in rows]
+
+    def link(self, repository_id: int, digest: Digest, size: int) -> None:
+        """Record a blob whose bytes are stored, and that the repository reads it."""
+        Blob = self._db.models.Blob
+        self._db.insert_if_absent(Blob, digest=str(digest), size=size)
+        blob_id = self._db.session.scalar(
+            newest(sa.select(Blob.id).where(Blob.digest == str(digest)))
+        )
+        self._db.insert_if_absent(
+            self._db.models.RepositoryBlob, repository_id=repository_id, blob_id=blob_id
+        )
+
+    def unlink(
+        self, repository_id: int, digest: Digest, *, unless_used: bool
+    ) -> Removal:
+        """Take a blob out of a repository, in a transaction of its own.
+
+        :param unless_used: whether to leave it while a manifest needs it.
+        """
+
+        def work() -> Removal:
+            self._db.lock_repository(repository_id)
+            if unless_used and (
+                users := references.users_of(self._db, repository_id, digest)
+            ):
+                return Removal(False, users)
+            Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+            blob_id = sa.select(Blob.id).where(Blob.digest == str(digest))
+            result = self._db.session.execute(
+                sa.delete(Link.__table__).where(
+                    Link.repository_id == repository_id,
+                    Link.blob_id == blob_id.scalar_subquery(),
+                )
+            )
+            return Removal(t.cast(t.Any, result).rowcount > 0, [])
+
+        return self._db.write(work)

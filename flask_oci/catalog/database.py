@@ -1,0 +1,173 @@
+"""Transactions, and the two statements that make races end in success."""
+
+from __future__ import annotations
+
+import random
+import time
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.selectable import GenerativeSelect
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import scoped_session
+
+    from ..models import Models
+
+T = t.TypeVar("T")
+SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
+
+#: How often a transaction is tried before the database's refusal is believed.
+ATTEMPTS: t.Final = 8
+
+#: The longest wait before the first retry, in seconds; it doubles each time.
+FIRST_WAIT: t.Final = 0.01
+
+_SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
+_MYSQL_RETRIES = frozenset({1020, 1205, 1213})
+
+
+class Database:
+    """The host's session and our tables.
+
+    :param session: the host's session; each application context has its own.
+    :param models: the tables.
+    """
+
+    def __init__(self, session: scoped_session[t.Any], models: Models) -> None:
+        self.session = session
+        self.models = models
+
+    def release(self) -> None:
+        """End the transaction and give the connection back.
+
+        What the host may have changed in the session is kept. Called before
+        body bytes flow: a slow client must not hold a connection.
+        """
+        self.session.commit()
+
+    def write(self, work: Callable[[], T]) -> T:
+        """Run ``work`` in a transaction of its own, and commit it.
+
+        When the database asks for another try, because of a deadlock, a busy
+        file or a row that a rival made first, ``work`` runs again from the
+        start, so it must read what it depends on itself.
+
+        :param work: does everything through :attr:`session`.
+        :return: what ``work`` returned.
+        """
+        self.release()
+        for attempt in range(ATTEMPTS):
+            try:
+                self._begin_immediately()
+                result = work()
+                self.session.commit()
+                return result
+            except DBAPIError as error:
+                self.session.rollback()
+                if attempt == ATTEMPTS - 1 or not _worth_another_try(error):
+                    raise
+                # Rivals that wait equally long would only meet again.
+                time.sleep(random.uniform(0, FIRST_WAIT * 2**attempt))  # noqa: S311
+            except BaseException:
+                self.session.rollback()
+                raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:
+        """Insert a row, or leave the one that is there with the same key."""
+        table = model.__table__
+        if self._dialect == "postgresql":
+            self.session.execute(
+                postgresql.insert(table).values(**values).on_conflict_do_nothing()
+            )
+        elif self._dialect in ("mysql", "mariadb"):
+            key = next(iter(table.primary_key))
+            self.session.execute(
+                mysql.insert(table)
+                .values(**values)
+                .on_duplicate_key_update({key.name: key})
+            )
+        else:
+            self.session.execute(
+                sqlite.insert(table).values(**values).on_conflict_do_nothing()
+            )
+
+    def upsert(
+        self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any
+    ) -> None:
+        """Insert a row, or change the one that is there with the same key."""
+        table = model.__table__
+        if self._dialect in ("mysql", "mariadb"):
+            self.session.execute(
+                mysql.insert(table)
+                .values(**key, **values)
+                .on_duplicate_key_update(values)
+            )
+            return
+        dialect = postgresql if self._dialect == "postgresql" else sqlite
+        self.session.execute(
+            dialect.insert(table)
+            .values(**key, **values)
+            .on_conflict_do_update(index_elements=list(key), set_=values)
+        )
+
+    def lock_repository(self, repository_id: int) -> bool:
+        """Keep rivals from changing what a repository holds until the transaction
+        ends, so that what was checked stays true.
+
+        :return: False when the repository has been deleted meanwhile.
+        """
+        Repository = self.models.Repository
+        locked = self.session.scalar(
+            sa.select(Repository.id)
+            .where(Repository.id == repository_id)
+            .with_for_update()
+        )
+        return locked is not None
+
+    @property
+    def _dialect(self) -> str:
+        return self.session.get_bind(self.models.Repository).dialect.name
+
+    def _begin_immediately(self) -> None:
+        """Take SQLite's write lock at the start.
+
+        A SQLite transaction that reads first and writes later is refused, with
+        no waiting, when anybody wrote in between.
+        """
+        if self._dialect != "sqlite":
+            return
+        connection = self.session.connection({"mapper": self.models.Repository})
+        driver = connection.connection.dbapi_connection
+        if driver is not None and not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _worth_another_try(error: DBAPIError) -> bool:
+    original = error.orig
+    if isinstance(error, IntegrityError):
+        return True
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    if state in _SERIALIZATION_FAILURES:
+        return True
+    arguments = getattr(original, "args", ())
+    if arguments and arguments[0] in _MYSQL_RETRIES:
+        return True
+    return "database is locked" in str(original)
+
+
+def newest(statement: SelectT) -> SelectT:
+    """Make a statement read what is committed now, not when the transaction began.
+
+    MySQL's transactions keep reading the past, in which the row that
+    :meth:`Database.insert_if_absent` met does not exist.
+    """
+    return statement.with_for_update(read=True)

@@ -1,0 +1,176 @@
+"""Manifests: exact bytes, and what they reference."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ..digest import Digest
+from ..errors import ManifestBlobUnknown
+from ..errors import ManifestInvalid
+from ..errors import NameUnknown
+from ..manifests import Manifest
+from . import references
+from . import tags
+from .database import Database
+from .database import newest
+from .references import Removal
+from .repositories import Repositories
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as it is served."""
+
+    digest: str
+    media_type: str
+    size: int
+    content: bytes | None
+    """The bytes that were pushed, or None where only the rest was asked for."""
+
+
+class Manifests:
+    """Finds, records and deletes the manifests of a repository."""
+
+    def __init__(self, database: Database, repositories: Repositories) -> None:
+        self._db = database
+        self._repositories = repositories
+
+    def find(
+        self, repository_id: int, reference: Digest | str, *, content: bool = True
+    ) -> StoredManifest | None:
+        """Return the manifest that a tag or a digest names, or None.
+
+        :param content: whether its bytes are wanted.
+        """
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        statement = sa.select(
+            Manifest.digest,
+            Manifest.media_type,
+            Manifest.size,
+            Manifest.content if content else sa.null(),
+        )
+        if isinstance(reference, Digest):
+            statement = statement.where(
+                Manifest.repository_id == repository_id,
+                Manifest.digest == str(reference),
+            )
+        else:
+            statement = statement.join(Tag, Tag.manifest_id == Manifest.id).where(
+                Tag.repository_id == repository_id, Tag.name == reference
+            )
+        row = self._db.session.execute(statement).first()
+        return StoredManifest(*row) if row else None
+
+    def put(
+        self,
+        name: str,
+        user_id: t.Any,
+        manifest: Manifest,
+        content: bytes,
+        digest: Digest,
+        tag_names: Iterable[str],
+        *,
+        allow_sparse: bool,
+    ) -> list[str]:
+        """Record a manifest, what it references and its tags: all of it or none.
+
+        :return: the digests of referenced content that is not there, which are
+            some only with ``allow_sparse``.
+        :raises ManifestBlobUnknown: for content that is not there.
+        :raises SizeInvalid: for content of another size than the manifest says.
+        """
+        tag_names = list(tag_names)
+
+        def work() -> list[str]:
+            repository_id = self._repositories.ensure(name, user_id)
+            if not self._db.lock_repository(repository_id):
+                raise NameUnknown(detail=name)
+            missing = references.missing(self._db, repository_id, manifest.descriptors)
+            if missing and not allow_sparse:
+                raise ManifestBlobUnknown(missing)
+            key = self._insert(repository_id, user_id, manifest, content, digest)
+            for tag_name in tag_names:
+                tags.move(self._db, repository_id, tag_name, key)
+            return missing
+
+        return self._db.write(work)
+
+    def delete(
+        self, repository_id: int, digest: Digest, *, unless_needed: bool
+    ) -> Removal:
+        """Delete a manifest and every tag that points at it.
+
+        :param unless_needed: whether to leave it while an index needs it.
+        """
+        Manifest = self._db.models.Manifest
+
+        def work() -> Removal:
+            self._db.lock_repository(repository_id)
+            if unless_needed and (
+                parents := references.users_of(
+                    self._db, repository_id, digest, kind="child"
+                )
+            ):
+                return Removal(False, parents)
+            key = self._db.session.scalar(
+                sa.select(Manifest.id).where(
+                    Manifest.repository_id == repository_id,
+                    Manifest.digest == str(digest),
+                )
+            )
+            if key is None:
+                return Removal(False, [])
+            self._delete(key)
+            return Removal(True, [])
+
+        return self._db.write(work)
+
+    def _delete(self, key: int) -> None:
+        # SQLite cascades only where the host has told each connection to.
+        models = self._db.models
+        for table, column in (
+            (models.Tag.__table__, "manifest_id"),
+            (models.ManifestReference.__table__, "manifest_id"),
+            (models.Manifest.__table__, "id"),
+        ):
+            self._db.session.execute(sa.delete(table).where(table.c[column] == key))
+
+    def _insert(
+        self,
+        repository_id: int,
+        user_id: t.Any,
+        manifest: Manifest,
+        content: bytes,
+        digest: Digest,
+    ) -> int:
+        Row = self._db.models.Manifest
+        found = sa.select(Row.id, Row.media_type).where(
+            Row.repository_id == repository_id, Row.digest == str(digest)
+        )
+        row = self._db.session.execute(newest(found)).first()
+        if row is None:
+            self._db.insert_if_absent(
+                Row,
+                repository_id=repository_id,
+                digest=str(digest),
+                media_type=manifest.media_type,
+                artifact_type=manifest.artifact_type,
+                subject_digest=str(manifest.subject) if manifest.subject else None,
+                annotations=manifest.annotations or None,
+                size=len(content),
+                content=content,
+                pushed_by_id=user_id,
+            )
+            row = self._db.session.execute(newest(found)).one()
+            references.record(self._db, row.id, manifest.descriptors)
+        elif row.media_type != manifest.media_type:
+            raise ManifestInvalid(
+                f"These bytes are in this repository already, as {row.media_type};"
+                " content does not change its type.",
+                detail=str(digest),
+            )
+        return t.cast(int, row.id)

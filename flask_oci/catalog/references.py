@@ -1,0 +1,133 @@
+"""References: which content a manifest needs, and which manifests need content."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from ..digest import Digest
+from ..errors import SizeInvalid
+from ..manifests import Descriptor
+from ..manifests import Kind
+from .database import Database
+
+#: How many values one statement compares with, well below any database's limit.
+CHUNK: t.Final = 500
+
+#: How many of the manifests that need something are named to the client.
+NAMED: t.Final = 3
+
+
+class Removal(t.NamedTuple):
+    """What became of a wish to delete something."""
+
+    done: bool
+    """Whether it was there and is gone."""
+
+    needed_by: list[str]
+    """The digests of manifests that it was kept for."""
+
+
+def record(
+    database: Database, manifest_id: int, descriptors: Sequence[Descriptor]
+) -> None:
+    """Record what a new manifest references, within its transaction."""
+    if not descriptors:
+        return
+    database.session.execute(
+        sa.insert(database.models.ManifestReference.__table__),
+        [
+            {
+                "manifest_id": manifest_id,
+                "position": position,
+                "kind": descriptor.kind,
+                "digest": str(descriptor.digest),
+                "media_type": descriptor.media_type,
+                "size": descriptor.size,
+            }
+            for position, descriptor in enumerate(descriptors)
+        ],
+    )
+
+
+def users_of(
+    database: Database, repository_id: int, digest: Digest, kind: Kind | None = None
+) -> list[str]:
+    """Return the digests of some manifests of a repository that need this one.
+
+    :param kind: as what they need it; None is as anything.
+    """
+    models = database.models
+    Manifest, Reference = models.Manifest, models.ManifestReference
+    statement = (
+        sa.select(Manifest.digest)
+        .distinct()
+        .join(Reference, Reference.manifest_id == Manifest.id)
+        .where(Manifest.repository_id == repository_id, Reference.digest == str(digest))
+        .limit(NAMED)
+    )
+    if kind is not None:
+        statement = statement.where(Reference.kind == kind)
+    return list(database.session.scalars(statement))
+
+
+def missing(
+    database: Database, repository_id: int, descriptors: Sequence[Descriptor]
+) -> list[str]:
+    """Return the digests of what a repository would need to hold a manifest.
+
+    The children of an index may be manifests, or blobs, as in the caches that
+    BuildKit exports.
+
+    :raises SizeInvalid: for content of another size than its descriptor says.
+    """
+    wanted = {str(d.digest): d.size for d in descriptors if not d.foreign}
+    children = [str(d.digest) for d in descriptors if d.kind == "child"]
+    sizes = dict(_blob_sizes(database, repository_id, wanted))
+    sizes.update(_manifest_sizes(database, repository_id, children))
+    for digest, size in sizes.items():
+        if size != wanted[digest]:
+            raise SizeInvalid(
+                f"The manifest says that content of {size} bytes has {wanted[digest]}.",
+                detail=digest,
+            )
+    return [digest for digest in wanted if digest not in sizes]
+
+
+def _blob_sizes(
+    database: Database, repository_id: int, digests: Iterable[str]
+) -> Iterator[tuple[str, int]]:
+    Blob, Link = database.models.Blob, database.models.RepositoryBlob
+    statement = (
+        sa.select(Blob.digest, Blob.size)
+        .join(Link, Link.blob_id == Blob.id)
+        .where(Link.repository_id == repository_id)
+    )
+    return _matching(database, statement, Blob.digest, digests)
+
+
+def _manifest_sizes(
+    database: Database, repository_id: int, digests: Iterable[str]
+) -> Iterator[tuple[str, int]]:
+    Manifest = database.models.Manifest
+    statement = sa.select(Manifest.digest, Manifest.size).where(
+        Manifest.repository_id == repository_id
+    )
+    return _matching(database, statement, Manifest.digest, digests)
+
+
+def _matching(
+    database: Database,
+    statement: t.Any,
+    column: t.Any,
+    digests: Iterable[str],
+) -> Iterator[tuple[str, int]]:
+    values = list(digests)
+    for start in range(0, len(values), CHUNK):
+        chunk = values[start : start + CHUNK]
+        rows = database.session.execute(statement.where(column.in_(chunk)))
+        yield from rows.tuples()

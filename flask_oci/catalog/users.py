@@ -1,0 +1,60 @@
+"""The host's users, as far as a registry has to know them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from .database import Database
+
+
+class Users:
+    """Reads the host's user table; nothing here writes to it.
+
+    :param database: whose models have the table.
+    :param username: which attribute of a user is the name of its namespace.
+    """
+
+    def __init__(self, database: Database, username: str) -> None:
+        self._db = database
+        self._model = database.models.User
+        self._username = username
+        if username not in sa.inspect(self._model).all_orm_descriptors:
+            raise TypeError(
+                f"{self._model.__name__} has no attribute {username!r} to name a"
+                " user's repositories by. Say which it has:"
+                " Registry(db, User, username='login')."
+            )
+        mapper = sa.inspect(self._model)
+        (self._column,) = mapper.primary_key
+        self._key = mapper.get_property_by_column(self._column).key
+
+    def key_of(self, user: t.Any) -> t.Any:
+        """Return the primary key of a user, or None for nobody."""
+        return None if user is None else getattr(user, self._key)
+
+    def namespace_of(self, user: t.Any) -> str:
+        """Return the first component of the names of a user's repositories."""
+        return str(getattr(user, self._username))
+
+    def owner_of_namespace(self, namespace: str) -> t.Any:
+        """Return the key of the user of that name, or None."""
+        return self._db.session.scalar(
+            sa.select(self._column).where(
+                getattr(self._model, self._username) == namespace
+            )
+        )
+
+    def find(self, key: str) -> t.Any:
+        """Return the user whose key reads like that, or None."""
+        try:
+            return self._db.session.get(self._model, self._column.type.python_type(key))
+        except ValueError:
+            return None
+
+
+def is_active(user: t.Any) -> bool:
+    """Tell whether the host lets this user do anything (Flask-Login's
+    ``is_active``)."""
+    return bool(getattr(user, "is_active", True))

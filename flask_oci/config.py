@@ -1,0 +1,162 @@
+"""Every ``OCI_*`` configuration key: its default, its meaning, how it is read.
+
+The keys are read once, when the blueprint is registered on an application.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import typing as t
+import warnings
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterable
+    from collections.abc import Mapping
+
+PREFIX: t.Final = "OCI_"
+
+MIB: t.Final = 1024 * 1024
+
+
+class ConfigError(ValueError):
+    """A configuration key has a value that cannot be used."""
+
+
+def _flag(value: object) -> bool:
+    # A string would be true whatever it says, and "false" is what a variable
+    # of the environment becomes when nobody parses it.
+    if not isinstance(value, bool):
+        raise ValueError("must be True or False")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be a whole number above zero")
+    return value
+
+
+def _optional_count(value: object) -> int | None:
+    return None if value is None else _count(value)
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError("must be the path of a folder")
+    return os.path.abspath(os.fspath(value))
+
+
+def _service(value: object) -> str:
+    # The name stands between quotes in the challenge, and clients search that
+    # header for the words below to learn the scheme.
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.:/-]+", value, re.A):
+        raise ValueError("must be letters, digits, '.', ':', '/', '_' and '-'")
+    if re.search("basic|bearer", value, re.I):
+        raise ValueError("must not have 'basic' or 'bearer' in it")
+    return value
+
+
+def _optional_url(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        parts = urlsplit(value)
+        if parts.scheme in ("http", "https") and parts.netloc and not parts.query:
+            return value.rstrip("/")
+    raise ValueError("must be an address such as 'https://forge.example.org'")
+
+
+def _optional_prefix(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise ValueError("must be a path that begins with '/'")
+    return value.rstrip("/")
+
+
+def _key(default: object, parse: Callable[[object], object]) -> t.Any:
+    return dataclasses.field(metadata={"default": default, "parse": parse})
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one application's registry."""
+
+    storage_path: str = _key(None, _path)
+    """The folder that holds the blobs. Default: ``oci`` in the application's
+    instance folder."""
+
+    external_url: str | None = _key(None, _optional_url)
+    """The address by which clients reach the application's root. Default: None,
+    which takes scheme and host from each request."""
+
+    service: str = _key(None, _service)
+    """The name of this registry in challenges and tokens; a token made for one
+    service is refused by another. Default: the application's name."""
+
+    token_lifetime: int = _key(900, _count)
+    """For how many seconds a bearer token is accepted."""
+
+    max_manifest_size: int = _key(10 * MIB, _count)
+    """How many bytes a manifest may have; a larger one is answered 413."""
+
+    max_blob_size: int | None = _key(None, _optional_count)
+    """How many bytes a blob may have; None is as many as the disk takes."""
+
+    chunk_min_length: int | None = _key(None, _optional_count)
+    """The ``OCI-Chunk-Min-Length`` to ask of clients, in bytes; None asks for
+    none."""
+
+    max_page_size: int = _key(1000, _count)
+    """How many entries one answer lists at the most: tags, repositories or
+    referrers."""
+
+    allow_sparse: bool = _key(False, _flag)
+    """Whether a manifest may be pushed before, or without, the content that it
+    references."""
+
+    allow_delete_in_use: bool = _key(False, _flag)
+    """Whether a manifest that an index needs, or a blob that a manifest needs,
+    may be deleted."""
+
+    accel_redirect: str | None = _key(None, _optional_prefix)
+    """The internal nginx location that serves the storage folder; downloads
+    are then answered with ``X-Accel-Redirect``. Default: None."""
+
+    @classmethod
+    def read(cls, settings: Mapping[str, t.Any], **derived: str) -> Config:
+        """Read the keys from an application's configuration.
+
+        :param settings: the configuration, usually ``app.config``.
+        :param derived: defaults that depend on the application.
+        :raises ConfigError: when a value cannot be used.
+        """
+        fields = {PREFIX + f.name.upper(): f for f in dataclasses.fields(cls)}
+        _warn_of_misspellings(settings, fields)
+        values: dict[str, t.Any] = {}
+        for key, field in fields.items():
+            default = derived.get(field.name, field.metadata["default"])
+            value = settings.get(key, default)
+            try:
+                values[field.name] = field.metadata["parse"](value)
+            except ValueError as error:
+                raise ConfigError(f"{key} {error}, not {value!r}.") from None
+        return cls(**values)
+
+
+def _warn_of_misspellings(settings: Iterable[str], known: Iterable[str]) -> None:
+    # Another library may use the same prefix, so only a near miss is told.
+    for key in settings:
+        if key.startswith(PREFIX) and key not in known:
+            for meant in difflib.get_close_matches(key, known, n=1, cutoff=0.85):
+                warnings.warn(
+                    f"{key} is not a configuration key of flask_oci; did you mean"
+                    f" {meant}?",
+                    stacklevel=2,
+                )

@@ -1,0 +1,76 @@
+"""Bodies of requests."""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import request
+from werkzeug.exceptions import HTTPException
+
+from ..errors import SizeInvalid
+from ..errors import Unsupported
+
+if t.TYPE_CHECKING:
+    from ..storage.base import Reader
+
+#: How many bytes of an unread body are read before an error is answered. Many
+#: clients see a broken connection, not the answer, if nobody reads what they
+#: are still sending.
+DRAINED: t.Final = 8 * 1024 * 1024
+
+_PIECE = 64 * 1024
+
+
+def stream() -> Reader:
+    """Return the body of the current request, to be read a piece at a time.
+
+    :raises Unsupported: 501, when the server under Flask does not hand on
+        bodies whose length was not announced. What would arrive then is an
+        empty body, and an empty blob would be stored.
+    """
+    if _is_hidden():
+        raise Unsupported(
+            "The WSGI server of this registry does not pass on bodies with"
+            " 'Transfer-Encoding: chunked'. Use gunicorn, waitress or Werkzeug, or"
+            " put a proxy in front that buffers requests.",
+            status=501,
+        )
+    return t.cast("Reader", request.stream)
+
+
+def check_length(received: int) -> None:
+    """Compare what arrived with what was announced; not every server does.
+
+    :raises SizeInvalid: when they differ.
+    """
+    announced = request.content_length
+    if announced is not None and announced != received:
+        raise SizeInvalid(
+            f"{announced} bytes were announced and {received} arrived; send the rest.",
+            detail=str(received),
+        )
+
+
+def has_body() -> bool:
+    """Tell whether the current request announces a body."""
+    return bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in request.environ
+
+
+def drain() -> None:
+    """Read a bounded part of what has not been read of the body."""
+    if not has_body() or _is_hidden():
+        return
+    try:
+        left = DRAINED
+        while left > 0 and (piece := request.stream.read(_PIECE)):
+            left -= len(piece)
+    except (HTTPException, OSError):
+        return
+
+
+def _is_hidden() -> bool:
+    return (
+        request.content_length is None
+        and "HTTP_TRANSFER_ENCODING" in request.environ
+        and not request.environ.get("wsgi.input_terminated")
+    )

@@ -1,0 +1,50 @@
+"""Pull (spec.md, "Pull")."""
+
+from __future__ import annotations
+
+from flask import request
+
+from ..digest import Digest
+from ..errors import BlobUnknown
+from ..errors import ManifestUnknown
+from ..errors import NameUnknown
+from ..names import parse_reference
+from ..services import services
+from . import sending
+from .access import admit
+from .responses import Response
+
+
+def manifest(name: str, reference: str) -> Response:
+    """end-3: ``GET`` and ``HEAD /v2/<name>/manifests/<tag-or-digest>``, 200.
+
+    The bytes and the media type are those that were pushed, whatever types the
+    client says it accepts.
+
+    :raises ManifestUnknown: when there is no such manifest.
+    :raises NameUnknown: when nothing has been pushed to the repository.
+    """
+    repository = admit(name, "pull")
+    if repository.id is None:
+        raise NameUnknown(detail=name)
+    wanted = parse_reference(reference)
+    stored = services().catalog.manifests.find(
+        repository.id, wanted, content=request.method != "HEAD"
+    )
+    if stored is None:
+        raise ManifestUnknown(detail=reference)
+    return sending.manifest(stored, immutable=isinstance(wanted, Digest))
+
+
+def blob(name: str, digest: str) -> Response:
+    """end-2: ``GET`` and ``HEAD /v2/<name>/blobs/<digest>``, 200, 206 or 304.
+
+    :raises BlobUnknown: when the repository links no such blob.
+    """
+    repository = admit(name, "pull")
+    wanted = Digest.parse(digest)
+    size = repository.id and services().catalog.blobs.size(repository.id, wanted)
+    # A row is a promise that only the file can keep.
+    if size is None or services().storage.size(wanted) != size:
+        raise BlobUnknown(detail=digest)
+    return sending.blob(wanted, size)

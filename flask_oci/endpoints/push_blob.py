@@ -1,0 +1,257 @@
+"""Pushing blobs (spec.md, "Pushing Blobs")."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+from contextlib import contextmanager
+
+from flask import request
+from flask import url_for
+
+from ..digest import check_algorithm
+from ..digest import DEFAULT_ALGORITHM
+from ..digest import Digest
+from ..errors import BlobUploadInvalid
+from ..errors import DigestInvalid
+from ..errors import SizeInvalid
+from ..ranges import parse_content_range
+from ..ranges import Span
+from ..services import principal
+from ..services import services
+from ..storage import Hashed
+from . import body
+from .access import admit
+from .responses import Response
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..catalog import RepositoryInfo
+    from ..catalog import UploadSession
+    from ..storage import UploadFile
+
+
+def start(name: str) -> Response:
+    """end-4 and end-11: ``POST /v2/<name>/blobs/uploads/``, 201 or 202.
+
+    With ``?mount=<digest>&from=<name>`` a blob is linked from another repository,
+    with ``?digest=<digest>`` the body is the whole blob; otherwise, and whenever
+    nothing can be mounted, an upload session begins.
+
+    :raises DigestInvalid: when a digest or ``digest-algorithm`` is not supported,
+        or the body has another digest.
+    """
+    repository = admit(name, "push")
+    if (mount := request.args.get("mount")) is not None:
+        digest = Digest.parse(mount)
+        if _mount(repository, digest, request.args.get("from")):
+            return _created(name, digest)
+    elif (text := request.args.get("digest")) is not None:
+        digest = Digest.parse(text)
+        _receive_whole(name, digest)
+        return _created(name, digest)
+    return _begin(name)
+
+
+def append(name: str, session_id: str) -> Response:
+    """end-5: ``PATCH`` of a session with a chunk, 202.
+
+    A chunk that is out of order is a 416 and changes nothing. Without
+    ``Content-Range`` the body goes behind what is there.
+    """
+    session = _find(name, session_id)
+    span = parse_content_range(request.headers.get("Content-Range"))
+    with _opened(name, session) as upload:
+        _receive(upload, session.algorithm, span)
+        # The digest so far is only worth remembering for bytes that last.
+        upload.sync()
+        if upload.hashed and upload.hashed.length == upload.length:
+            services().catalog.uploads.record(session.uuid, *upload.hashed)
+        length = upload.length
+    return _progress(202, name, session.uuid, length)
+
+
+def finish(name: str, session_id: str) -> Response:
+    """end-6: ``PUT`` of a session with ``?digest=<digest>`` and maybe a last
+    chunk, 201.
+
+    When it fails, the session is what it was before, so that it can be tried
+    again.
+
+    :raises DigestInvalid: when the session's bytes have another digest.
+    """
+    session = _find(name, session_id)
+    digest = Digest.parse(request.args.get("digest", ""))
+    span = parse_content_range(request.headers.get("Content-Range"))
+    with _opened(name, session) as upload:
+        before = upload.length
+        try:
+            if body.has_body() or span:
+                _receive(upload, digest.algorithm, span)
+            _verify(upload, digest)
+        except BaseException:
+            upload.truncate(before)
+            raise
+        upload.commit(digest)
+        services().catalog.uploads.finish(session, digest, upload.length)
+    return _created(name, digest)
+
+
+def status(name: str, session_id: str) -> Response:
+    """end-13: ``GET`` of a session, 204 with the range that is stored."""
+    session = _find(name, session_id)
+    length = services().storage.upload_length(session.uuid)
+    return _progress(204, name, session.uuid, length)
+
+
+def cancel(name: str, session_id: str) -> Response:
+    """end-14: ``DELETE`` of a session, 204."""
+    session = _find(name, session_id)
+    services().catalog.uploads.cancel(session)
+    services().storage.discard_upload(session.uuid)
+    return Response(status=204)
+
+
+def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bool:
+    """Link a blob that the caller may read somewhere else.
+
+    The source is asked about with the caller's own rights: clients ask for a
+    token before they know where a layer can be mounted from.
+    """
+    parts, user = services(), principal().user
+    for holder, size in parts.catalog.blobs.holders(digest):
+        if (
+            source in (None, holder.name)
+            and parts.policy.may(user, "pull", holder)
+            and parts.storage.size(digest) == size
+        ):
+            user_id = parts.catalog.users.key_of(user)
+            parts.catalog.uploads.adopt(repository.name, user_id, digest, size)
+            return True
+    return False
+
+
+def _receive_whole(name: str, digest: Digest) -> None:
+    parts = services()
+    user_id = parts.catalog.users.key_of(principal().user)
+    session_id = str(uuid.uuid4())
+    parts.catalog.release()
+    parts.storage.start_upload(session_id)
+    try:
+        with parts.storage.open_upload(session_id) as upload:
+            _receive(upload, digest.algorithm, None)
+            _verify(upload, digest)
+            upload.commit(digest)
+            parts.catalog.uploads.adopt(name, user_id, digest, upload.length)
+    finally:
+        parts.storage.discard_upload(session_id)
+
+
+def _begin(name: str) -> Response:
+    parts = services()
+    algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
+    user_id = parts.catalog.users.key_of(principal().user)
+    session = parts.catalog.uploads.start(name, user_id, algorithm)
+    parts.storage.start_upload(session.uuid)
+    response = _progress(202, name, session.uuid, 0)
+    if parts.config.chunk_min_length is not None:
+        response.headers["OCI-Chunk-Min-Length"] = str(parts.config.chunk_min_length)
+    return response
+
+
+def _find(name: str, session_id: str) -> UploadSession:
+    repository = admit(name, "push")
+    parts = services()
+    return parts.catalog.uploads.find(
+        repository.id, session_id, parts.catalog.users.key_of(principal().user)
+    )
+
+
+@contextmanager
+def _opened(name: str, session: UploadSession) -> Iterator[UploadFile]:
+    """Hold a session's bytes and no database connection.
+
+    An error about the session says where it stands, so that a client can go on
+    from there without asking.
+    """
+    parts = services()
+    parts.catalog.release()
+    known = session.hashed_digest
+    hashed = Hashed(session.hashed_length, known) if known else None
+    try:
+        with parts.storage.open_upload(session.uuid, hashed) as upload:
+            yield upload
+    except BlobUploadInvalid as error:
+        length = parts.storage.upload_length(session.uuid)
+        error.headers.update(_progress(416, name, session.uuid, length).headers)
+        raise
+
+
+def _receive(upload: UploadFile, algorithm: str, span: Span | None) -> None:
+    """Append the request's body, which is meant for ``span`` of the upload.
+
+    What arrives of a body that breaks off stays. A body that is longer than it
+    may be leaves nothing.
+    """
+    _check_order(upload, span)
+    source = body.stream()
+    before = upload.length
+    most = services().config.max_blob_size
+    room = None if most is None else max(most - before, 0)
+    announced = span.length if span else None
+    limits = [limit for limit in (room, announced) if limit is not None]
+    try:
+        received = upload.append(source, algorithm, min(limits, default=None))
+    except SizeInvalid:
+        upload.truncate(before)
+        if room is not None and (announced is None or room < announced):
+            raise SizeInvalid(
+                f"A blob may have {most} bytes here, and this one has more.",
+                status=413,
+            ) from None
+        raise
+    body.check_length(received)
+    if announced is not None and received != announced:
+        raise SizeInvalid(
+            f"Content-Range announced {announced} bytes and {received} arrived.",
+            detail=str(received),
+        )
+
+
+def _check_order(upload: UploadFile, span: Span | None) -> None:
+    if span is None:
+        return
+    if span.start != upload.length:
+        raise BlobUploadInvalid(
+            f"The next chunk begins at byte {upload.length}; send that one.",
+            detail=f"{span.start}-{span.stop - 1}",
+            status=416,
+        )
+    if request.content_length not in (None, span.length):
+        raise SizeInvalid(
+            f"Content-Range has {span.length} bytes and Content-Length"
+            f" {request.content_length}."
+        )
+
+
+def _verify(upload: UploadFile, digest: Digest) -> None:
+    if not upload.matches(digest):
+        raise DigestInvalid(detail=str(digest))
+
+
+def _created(name: str, digest: Digest) -> Response:
+    response = Response(status=201)
+    response.headers["Location"] = url_for(".blob", name=name, digest=str(digest))
+    response.headers["Docker-Content-Digest"] = str(digest)
+    return response
+
+
+def _progress(status: int, name: str, session_id: str, length: int) -> Response:
+    """Answer with where a session is and what it has; nothing is shown as ``0-0``,
+    for want of a range of no bytes."""
+    response = Response(status=status)
+    response.headers["Location"] = url_for(".upload", name=name, session_id=session_id)
+    response.headers["Range"] = f"0-{max(length - 1, 0)}"
+    response.headers["Docker-Upload-UUID"] = session_id
+    return response

@@ -1,0 +1,120 @@
+"""Pushing manifests (spec.md, "Pushing Manifests")."""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import request
+from flask import url_for
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from ..digest import Digest
+from ..errors import DigestInvalid
+from ..errors import ManifestInvalid
+from ..manifests import parse
+from ..names import check_tag
+from ..names import NAME_MAX_LENGTH
+from ..services import principal
+from ..services import services
+from . import body
+from .access import admit
+from .responses import Response
+from .warning import warn
+
+#: How many tags one push may set; a registry "SHOULD support pushing at least 10
+#: tags per request".
+MAX_TAGS: t.Final = 100
+
+
+def put(name: str, reference: str) -> Response:
+    """end-7: ``PUT /v2/<name>/manifests/<tag-or-digest>``, 201.
+
+    By digest, any number of ``?tag=<tag>`` point tags at it in the same push.
+    The manifest, what it references and its tags are there together or not at
+    all.
+
+    :raises DigestInvalid: when the body has another digest.
+    :raises ManifestInvalid: when it is no manifest; 413 when it is too large, 414
+        when there are too many tags.
+    :raises ManifestBlobUnknown: when it references what has not been pushed.
+    """
+    admit(name, "push")
+    digest, tags = _reference(reference)
+    content = _content()
+    manifest = parse(content, request.headers.get("Content-Type"))
+    digest = _verified(content, digest)
+    parts = services()
+    missing = parts.catalog.manifests.put(
+        name,
+        parts.catalog.users.key_of(principal().user),
+        manifest,
+        content,
+        digest,
+        tags,
+        allow_sparse=parts.config.allow_sparse,
+    )
+    _warn(name, missing)
+    response = Response(status=201)
+    response.headers["Location"] = url_for(".manifest", name=name, reference=reference)
+    response.headers["Docker-Content-Digest"] = str(digest)
+    if manifest.subject:
+        response.headers["OCI-Subject"] = str(manifest.subject)
+    for tag in tags if ":" in reference else ():
+        response.headers.add("OCI-Tag", tag)
+    return response
+
+
+def _reference(reference: str) -> tuple[Digest | None, list[str]]:
+    """Return the digest that the manifest must have, if any, and its tags."""
+    if ":" not in reference:
+        return None, [check_tag(reference)]
+    tags = list(dict.fromkeys(request.args.getlist("tag")))
+    if len(tags) > MAX_TAGS:
+        raise ManifestInvalid(
+            f"One push may set {MAX_TAGS} tags; push the digest again for more.",
+            status=414,
+        )
+    return Digest.parse(reference), [check_tag(tag) for tag in tags]
+
+
+def _content() -> bytes:
+    most = services().config.max_manifest_size
+    request.max_content_length = most
+    try:
+        services().catalog.release()
+        source = body.stream()
+        pieces = []
+        while piece := source.read(64 * 1024):
+            pieces.append(piece)
+    except RequestEntityTooLarge:
+        raise ManifestInvalid(
+            f"A manifest may have {most} bytes here; put large content into blobs.",
+            status=413,
+        ) from None
+    content = b"".join(pieces)
+    body.check_length(len(content))
+    return content
+
+
+def _verified(content: bytes, digest: Digest | None) -> Digest:
+    if digest is None:
+        return Digest.of(content)
+    if Digest.of(content, digest.algorithm) != digest:
+        raise DigestInvalid(
+            "The manifest does not have the digest it was pushed under.",
+            detail=str(digest),
+        )
+    return digest
+
+
+def _warn(name: str, missing: list[str]) -> None:
+    if missing:
+        warn(
+            f"{len(missing)} of what this manifest references are not in {name}; it"
+            " cannot be pulled whole until they are pushed."
+        )
+    if len(request.host) + 1 + len(name) > NAME_MAX_LENGTH:
+        warn(
+            f"With the registry's host in front, the name is longer than"
+            f" {NAME_MAX_LENGTH} characters, which some clients refuse."
+        )

@@ -1,0 +1,36 @@
+"""Warnings: "Registry implementations MAY include informational warnings in
+`Warning` headers" (spec.md, "Warnings").
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import g
+from flask import Response
+
+#: How many bytes of warnings one answer may have (spec.md, "Warnings").
+MAX_BYTES: t.Final = 4096
+
+
+def warn(text: str) -> None:
+    """Have the current request's answer carry a warning that clients print.
+
+    :param text: a sentence in ASCII, for the person at the other end.
+    """
+    g.setdefault("_oci_warnings", []).append(text)
+
+
+def emit(response: Response) -> None:
+    """Put the warnings of the current request into its answer."""
+    left = MAX_BYTES
+    for text in g.pop("_oci_warnings", ()):
+        value = f'299 - "{_quotable(text)}"'
+        left -= len(value)
+        if left >= 0:
+            response.headers.add("Warning", value)
+
+
+def _quotable(text: str) -> str:
+    printable = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return printable.replace("\\", "\\\\").replace('"', '\\"')

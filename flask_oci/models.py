@@ -1,0 +1,257 @@
+"""The tables.
+
+Each record is a plain annotated class. :meth:`Models.bind` joins them to a
+declarative base of their own whose metadata is the host's, so that
+``db.create_all()`` and ``flask db migrate`` see them, and the host's base class
+stays out of them.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timezone
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import declared_attr
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+#: The longest digest is that of sha512: "sha512:" and 128 digits.
+DIGEST_LENGTH: t.Final = 135
+
+#: MySQL chooses the size of a binary column by its length, and its smallest
+#: one would not hold a manifest.
+CONTENT_LENGTH: t.Final = 2**24 - 1
+
+
+def utcnow() -> datetime:
+    """The present moment, with its time zone."""
+    return datetime.now(timezone.utc)
+
+
+def _bytewise(length: int) -> sa.types.TypeEngine[str]:
+    """A string that is compared byte by byte on every database.
+
+    Tags are case-sensitive and listed "in lexical order" (spec.md, "Listing
+    Tags"), whatever language the database was set up for.
+    """
+    return (
+        sa.String(length)
+        .with_variant(sa.String(length, collation="C"), "postgresql")
+        .with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    )
+
+
+class Record:
+    """What every table shares. :meth:`Models.bind` supplies the attributes."""
+
+    user_key: t.ClassVar[str]
+    __table__: t.ClassVar[sa.Table]
+
+    @staticmethod
+    def _user_id(key: str, ondelete: str) -> Mapped[t.Any]:
+        # The column has no type of its own: it takes that of the host's key.
+        return mapped_column(
+            sa.ForeignKey(key, ondelete=ondelete), index=True, nullable=True
+        )
+
+
+class Repository(Record):
+    """A named collection of manifests."""
+
+    __tablename__ = "oci_repository"
+
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    name: Mapped[str] = mapped_column(_bytewise(255), unique=True)
+    visibility: Mapped[str] = mapped_column(sa.String(16), default="private")
+    created_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+    @declared_attr
+    def owner_id(cls) -> Mapped[t.Any]:
+        """Whose it is. Deleting a user leaves the images, to nobody."""
+        return cls._user_id(cls.user_key, "SET NULL")
+
+
+class Blob(Record):
+    """Bytes that are stored once, whatever number of repositories link them."""
+
+    __tablename__ = "oci_blob"
+
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    digest: Mapped[str] = mapped_column(_bytewise(DIGEST_LENGTH), unique=True)
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    created_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+
+class RepositoryBlob(Record):
+    """That a repository may read a blob, because it was pushed or mounted there."""
+
+    __tablename__ = "oci_repository_blob"
+
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), primary_key=True
+    )
+    blob_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_blob.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+
+class Manifest(Record):
+    """The exact bytes of a manifest, and what is asked about it without reading
+    them."""
+
+    __tablename__ = "oci_manifest"
+    __table_args__ = (
+        sa.UniqueConstraint("repository_id", "digest"),
+        sa.Index(
+            "ix_oci_manifest_subject", "repository_id", "subject_digest", "digest"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
+    )
+    digest: Mapped[str] = mapped_column(_bytewise(DIGEST_LENGTH))
+    media_type: Mapped[str] = mapped_column(sa.String(255))
+    artifact_type: Mapped[str | None] = mapped_column(_bytewise(255))
+    subject_digest: Mapped[str | None] = mapped_column(_bytewise(DIGEST_LENGTH))
+    annotations: Mapped[dict[str, str] | None] = mapped_column(
+        sa.JSON(none_as_null=True)
+    )
+    size: Mapped[int] = mapped_column(sa.Integer)
+    content: Mapped[bytes] = mapped_column(sa.LargeBinary(CONTENT_LENGTH))
+    pushed_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+    @declared_attr
+    def pushed_by_id(cls) -> Mapped[t.Any]:
+        """Who pushed it first."""
+        return cls._user_id(cls.user_key, "SET NULL")
+
+
+class ManifestReference(Record):
+    """One descriptor of a manifest: a config, a layer or a child."""
+
+    __tablename__ = "oci_manifest_reference"
+
+    manifest_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_manifest.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    digest: Mapped[str] = mapped_column(_bytewise(DIGEST_LENGTH), index=True)
+    media_type: Mapped[str] = mapped_column(sa.String(255))
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Tag(Record):
+    """A name for a manifest that can be moved to another one."""
+
+    __tablename__ = "oci_tag"
+
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(_bytewise(128), primary_key=True)
+    manifest_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_manifest.id", ondelete="CASCADE"), index=True
+    )
+    updated_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+
+class Upload(Record):
+    """An upload session of one user to one repository.
+
+    How many bytes it has is asked of the storage, never of this row: after a
+    crash, the file is what is true. The row remembers what was hashed.
+    """
+
+    __tablename__ = "oci_upload"
+
+    uuid: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), index=True
+    )
+    algorithm: Mapped[str] = mapped_column(sa.String(16))
+    hashed_length: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    hashed_digest: Mapped[str | None] = mapped_column(sa.String(DIGEST_LENGTH))
+    started_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+    touched_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+    @declared_attr
+    def user_id(cls) -> Mapped[t.Any]:
+        """Who may go on with it."""
+        return cls._user_id(cls.user_key, "CASCADE")
+
+
+@dataclass(frozen=True)
+class Models:
+    """The tables of one host: its records, bound to its metadata."""
+
+    User: type[t.Any]
+    Repository: type[Repository]
+    Blob: type[Blob]
+    RepositoryBlob: type[RepositoryBlob]
+    Manifest: type[Manifest]
+    ManifestReference: type[ManifestReference]
+    Tag: type[Tag]
+    Upload: type[Upload]
+
+    @classmethod
+    def bind(cls, user_model: type[t.Any]) -> Models:
+        """Make the tables beside a host's user table.
+
+        :param user_model: the mapped class of the host's users. Its primary
+            key, of whatever name and type, is what our rows refer to.
+        :raises TypeError: when it is not a mapped class with a primary key of
+            one column.
+        """
+        mapper = sa.inspect(user_model, raiseerr=False)
+        if mapper is None or len(mapper.primary_key) != 1:
+            raise TypeError(
+                f"Registry(db, User) needs a mapped user class whose primary key is"
+                f" one column, and {user_model!r} is not one. Pass the model that"
+                " your user_loader returns."
+            )
+        (key,) = mapper.primary_key
+        base = type(
+            "Base",
+            (DeclarativeBase,),
+            {
+                "metadata": user_model.metadata,
+                "user_key": f"{key.table.fullname}.{key.name}",
+                "__module__": __name__,
+            },
+        )
+
+        def bound(record: type[t.Any]) -> type[t.Any]:
+            return type(record.__name__, (record, base), {"__module__": __name__})
+
+        records = (
+            Repository,
+            Blob,
+            RepositoryBlob,
+            Manifest,
+            ManifestReference,
+            Tag,
+            Upload,
+        )
+        return cls(user_model, *map(bound, records))

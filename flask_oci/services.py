@@ -1,0 +1,47 @@
+"""What one application's registry is made of, and how a view gets at it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from flask import current_app
+from flask import g
+
+from .auth import Authenticator
+from .auth import Principal
+from .catalog import Catalog
+from .config import Config
+from .policy import Policy
+from .storage import Storage
+from .tokens import Tokens
+
+#: Where an application keeps its :class:`Services`.
+EXTENSION: t.Final = "oci"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts that answer requests for one application."""
+
+    config: Config
+    catalog: Catalog
+    storage: Storage
+    tokens: Tokens
+    authenticator: Authenticator
+    policy: Policy
+
+
+def services() -> Services:
+    """Return the parts that belong to the current application."""
+    return t.cast(Services, current_app.extensions[EXTENSION])
+
+
+def principal() -> Principal:
+    """Return who makes the current request."""
+    return t.cast(Principal, g._oci_principal)
+
+
+def remember(asking: Principal) -> None:
+    """Set who makes the current request."""
+    g._oci_principal = asking

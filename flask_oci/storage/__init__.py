@@ -1,0 +1,10 @@
+"""The verbs on bytes. Only this package touches the disk."""
+
+from __future__ import annotations
+
+from .base import Hashed
+from .base import Storage
+from .base import UploadFile
+from .local import LocalStorage
+
+__all__ = ["Hashed", "LocalStorage", "Storage", "UploadFile"]

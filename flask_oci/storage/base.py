@@ -1,0 +1,105 @@
+"""What a place to keep blobs in has to do."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import AbstractContextManager
+
+from ..digest import Digest
+
+#: How many bytes are read, hashed and written in one go. It bounds what a
+#: request holds in memory, whatever the size of the blob.
+PIECE: t.Final = 1024 * 1024
+
+
+class Reader(t.Protocol):
+    """Where bytes come from: the body of a request, or a file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes, and none at the end."""
+
+
+class Hashed(t.NamedTuple):
+    """The digest of an upload's first ``length`` bytes."""
+
+    length: int
+    digest: Digest
+
+
+class UploadFile(t.Protocol):
+    """The bytes of one upload session, while one request holds them."""
+
+    length: int
+    """How many bytes there are: what was really stored, crash or no crash."""
+
+    hashed: Hashed | None
+    """What is known of their digest without reading them again."""
+
+    def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
+        """Write ``source`` behind what is there.
+
+        Whatever arrived before an exception stays, and counts.
+
+        :param source: read to its end, a :data:`PIECE` at a time.
+        :param algorithm: what to hash with, on the way.
+        :param limit: how many bytes may be written; one more is an error.
+        :return: how many were written.
+        :raises SizeInvalid: when there were more than ``limit``.
+        """
+
+    def truncate(self, length: int) -> None:
+        """Take back what was appended behind ``length`` bytes."""
+
+    def sync(self) -> None:
+        """Return when the bytes would survive a power cut."""
+
+    def matches(self, digest: Digest) -> bool:
+        """Tell whether the bytes have this digest, reading them if need be."""
+
+    def commit(self, digest: Digest) -> None:
+        """Make the bytes the blob of that digest, durably, and end the session.
+
+        The caller has made sure that they match.
+        """
+
+
+class Storage(t.Protocol):
+    """A content-addressed store: one blob for each digest, written once."""
+
+    def start_upload(self, uuid: str) -> None:
+        """Make room for an upload session."""
+
+    def upload_length(self, uuid: str) -> int:
+        """Return how many bytes of an upload session are stored.
+
+        :raises BlobUploadUnknown: when there is nothing of it here.
+        """
+
+    def open_upload(
+        self, uuid: str, hashed: Hashed | None = None
+    ) -> AbstractContextManager[UploadFile]:
+        """Take hold of an upload session, for one request at a time.
+
+        :param uuid: the session.
+        :param hashed: what was known when it was last let go.
+        :raises BlobUploadUnknown: when there is nothing of it here.
+        :raises BlobUploadInvalid: when another request is writing to it.
+        """
+
+    def discard_upload(self, uuid: str) -> None:
+        """Forget an upload session, if it is there."""
+
+    def size(self, digest: Digest) -> int | None:
+        """Return the size of a blob in bytes, or None when it is not here."""
+
+    def open(self, digest: Digest) -> t.BinaryIO:
+        """Open a blob for reading.
+
+        :raises FileNotFoundError: when it is not here.
+        """
+
+    def relative_path(self, digest: Digest) -> str:
+        """Return where a blob is, for a server that sends files itself."""
+
+    def absolute_path(self, digest: Digest) -> str:
+        """Return where a blob is, for a server that sends files itself."""

@@ -1,0 +1,86 @@
+"""Bearer tokens: claims, signed.
+
+"The token is opaque to the client" (Distribution's docs/content/spec/auth/
+token.md), so it is what itsdangerous makes of a few short fields. This is the
+only module that knows itsdangerous.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import dataclass
+
+from itsdangerous import BadData
+from itsdangerous import URLSafeTimedSerializer
+
+from .scopes import Scope
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence
+
+#: Keeps a token of ours from being taken for anything else that the host signs
+#: with the same key, and the other way round.
+SALT: t.Final = "flask-oci.bearer"
+
+
+class TokenInvalid(Exception):
+    """A token is forged, damaged, expired or meant for another service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a bearer token says."""
+
+    subject: str
+    """Which user it was made for; empty for nobody."""
+
+    access: tuple[Scope, ...]
+    """The most that it can be used for."""
+
+
+class Tokens:
+    """Signs and reads bearer tokens.
+
+    :param keys: returns the signing keys, the present one last.
+    :param service: whom the tokens are for.
+    :param lifetime: for how many seconds they are good.
+    """
+
+    def __init__(
+        self, keys: Callable[[], Sequence[str]], service: str, lifetime: int
+    ) -> None:
+        self._keys = keys
+        self._service = service
+        self.lifetime = lifetime
+
+    def sign(self, claims: Claims) -> str:
+        """Make a token of ``claims``."""
+        access = [[s.type, s.name, list(s.actions)] for s in claims.access]
+        return self._serializer().dumps(
+            {"sub": claims.subject, "aud": self._service, "access": access}
+        )
+
+    def read(self, token: str) -> Claims:
+        """Return what a token says.
+
+        :raises TokenInvalid: when it cannot be believed.
+        """
+        try:
+            fields = self._serializer().loads(token, max_age=self.lifetime)
+        except BadData as error:
+            raise TokenInvalid(str(error)) from None
+        if fields["aud"] != self._service:
+            raise TokenInvalid("the token is meant for another service")
+        access = tuple(
+            Scope(k, n, tuple(actions)) for k, n, actions in fields["access"]
+        )
+        return Claims(fields["sub"], access)
+
+    def _serializer(self) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(
+            list(self._keys()),
+            salt=SALT,
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
