@@ -1,6 +1,25 @@
 from __future__ import annotations
 
+import contextlib
+import threading
+import typing as t
+from pathlib import Path
+
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler
+
+from host import Administrator
+from host import Authorize
+from host import create_app
+from host import DATABASE_URL
+from host import empty_database
+from host import set_policy
+from registry_client import RegistryClient
+
+MakeApp = t.Callable[..., Flask]
 
 
 @pytest.fixture(autouse=True)
@@ -11,3 +30,106 @@ def _push_request_context() -> None:
     client then reuses it, and ``flask.g`` with Flask-Login's user in it leaks from
     one request into the next: an anonymous request would be answered as alice.
     """
+
+
+@pytest.fixture(name="_empty_database", scope="session")
+def _empty_database_once() -> None:
+    if DATABASE_URL:
+        empty_database(DATABASE_URL)
+
+
+@pytest.fixture(name="make_app")
+def _make_app(tmp_path: Path, _empty_database: None) -> t.Iterator[MakeApp]:
+    """Return a function that makes an application with other settings.
+
+    All applications of one test share a database and a folder of blobs: making
+    another one is restarting the first with a changed configuration.
+    """
+    apps: list[Flask] = []
+
+    def make_app(authorize: Authorize | None = None, **config: object) -> Flask:
+        set_policy(authorize)
+        apps.append(create_app(tmp_path, **config))
+        return apps[-1]
+
+    yield make_app
+    set_policy(None)
+    for app in apps:
+        # Much faster than making the tables anew, on a database server.
+        Administrator(app).close(delete_rows=DATABASE_URL is not None)
+
+
+@pytest.fixture(name="app")
+def _app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
+    """An application, configured by the test's ``options`` markers."""
+    config: dict[str, object] = {}
+    for marker in request.node.iter_markers("options"):
+        config.update({key.upper(): value for key, value in marker.kwargs.items()})
+    return make_app(**config)
+
+
+@pytest.fixture(name="admin")
+def _admin(app: Flask) -> Administrator:
+    """Who runs the application."""
+    return Administrator(app)
+
+
+@pytest.fixture(name="client")
+def _client(app: Flask) -> FlaskClient:
+    """A browser: Flask's own test client, with cookies."""
+    return app.test_client()
+
+
+@pytest.fixture(name="alice")
+def _alice(app: Flask) -> RegistryClient:
+    """Somebody with an account."""
+    return RegistryClient.of(app, "alice")
+
+
+@pytest.fixture(name="bob")
+def _bob(app: Flask) -> RegistryClient:
+    """Somebody else with an account."""
+    return RegistryClient.of(app, "bob")
+
+
+@pytest.fixture(name="carol")
+def _carol(app: Flask) -> RegistryClient:
+    """Somebody whose account is not active."""
+    return RegistryClient.of(app, "carol")
+
+
+@pytest.fixture(name="anonymous")
+def _anonymous(app: Flask) -> RegistryClient:
+    """Somebody who sends no credentials."""
+    return RegistryClient(app)
+
+
+@pytest.fixture(name="serve")
+def _serve() -> t.Iterator[t.Callable[[Flask], int]]:
+    """Return a function that serves an application on a port of 127.0.0.1."""
+    with contextlib.ExitStack() as stack:
+        yield lambda app: stack.enter_context(_serving(app))
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """HTTP/1.1, as every server but the development one speaks it, and no log."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: t.Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def _serving(app: Flask) -> t.Iterator[int]:
+    server = make_server(
+        "127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

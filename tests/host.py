@@ -1,0 +1,159 @@
+"""An application with users, as a host of the registry has it."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import typing as t
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_login import LoginManager
+from flask_login import UserMixin
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from flask_oci import Registry
+from flask_oci import RepositoryInfo
+
+#: The server to test on; SQLite files in the test's own folder without it.
+DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
+
+#: Who has an account. Carol's is not active.
+PASSWORDS = {"alice": "wonderland", "bob": "builder", "carol": "singer"}
+INACTIVE = frozenset({"carol"})
+
+Authorize = t.Callable[[t.Any, str, RepositoryInfo], bool]
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+db = SQLAlchemy(model_class=Base)
+login_manager = LoginManager()
+
+
+class User(UserMixin, db.Model):  # type: ignore[misc, name-defined]
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+    password: Mapped[str] = mapped_column(sa.String(80))
+    is_active: Mapped[bool] = mapped_column()
+
+
+registry = Registry(db, User)
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def load(user_id: str) -> User | None:
+    return db.session.get(User, int(user_id))
+
+
+@registry.authenticate
+def check(username: str, secret: str) -> User | None:
+    user = db.session.scalar(sa.select(User).filter_by(username=username))
+    right = user and hmac.compare_digest(user.password.encode(), secret.encode())
+    return user if right else None
+
+
+def create_app(folder: Path, **config: object) -> Flask:
+    """Make an application with a registry, tables and accounts.
+
+    :param folder: holds the database, if that is SQLite, and the blobs.
+    :param config: the application's configuration.
+    """
+    app = Flask("forge", instance_path=str(folder))
+    app.config.from_mapping(
+        SECRET_KEY="only for tests",
+        SQLALCHEMY_DATABASE_URI=DATABASE_URL or f"sqlite:///{folder}/forge.sqlite",
+        TESTING=True,
+    )
+    app.config.from_mapping(config)
+    db.init_app(app)
+    login_manager.init_app(app)
+    app.register_blueprint(registry.blueprint)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            sa.event.listen(db.engine, "connect", _be_quick)
+        db.create_all()
+        if not db.session.scalar(sa.select(sa.func.count(User.id))):
+            for name, password in PASSWORDS.items():
+                active = name not in INACTIVE
+                db.session.add(User(username=name, password=password, is_active=active))
+            db.session.commit()
+    return app
+
+
+def _be_quick(connection: t.Any, record: object) -> None:
+    # No test pulls the plug, so nothing has to be on the disk at any moment.
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+class Administrator:
+    """What the people who run the host do to it, past the registry."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    def publish(self, name: str, visibility: str = "public") -> None:
+        """Change who may see a repository."""
+        Repository = registry.models.Repository
+        self._execute(
+            sa.update(Repository)
+            .where(Repository.name == name)
+            .values(visibility=visibility)
+        )
+
+    def change_user(self, name: str, **values: object) -> None:
+        """Change a user's account."""
+        self._execute(sa.update(User).where(User.username == name).values(**values))
+
+    def delete_user(self, name: str) -> None:
+        """Delete a user's account, in the way of the host's own code."""
+        with self.app.app_context():
+            db.session.delete(
+                db.session.scalars(sa.select(User).filter_by(username=name)).one()
+            )
+            db.session.commit()
+
+    def connections_in_use(self) -> int:
+        """Return how many database connections are lent out at this moment."""
+        with self.app.app_context():
+            pool = db.engine.pool
+        assert isinstance(pool, sa.pool.QueuePool)
+        return pool.checkedout()
+
+    def close(self, *, delete_rows: bool) -> None:
+        """Close the connections to the database, which may have to be empty."""
+        with self.app.app_context():
+            if delete_rows:
+                for table in reversed(db.metadata.sorted_tables):
+                    db.session.execute(sa.delete(table))
+                db.session.commit()
+            db.engine.dispose()
+
+    def _execute(self, statement: sa.Update) -> None:
+        with self.app.app_context():
+            db.session.execute(statement)
+            db.session.commit()
+
+
+def set_policy(authorize: Authorize | None) -> None:
+    """Have the registry ask this function, or its own policy again."""
+    if authorize is None:
+        # A host never takes its decision back, so there is no public way to.
+        registry._hooks.authorize = None
+    else:
+        registry.authorize(authorize)
+
+
+def empty_database(url: str) -> None:
+    """Drop every table that an earlier run has left on a database server."""
+    engine = sa.create_engine(url)
+    metadata = sa.MetaData()
+    metadata.reflect(engine)
+    metadata.drop_all(engine)
+    engine.dispose()
