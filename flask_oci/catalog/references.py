@@ -130,4 +130,4 @@ def _matching(
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
         rows = database.session.execute(statement.where(column.in_(chunk)))
-        yield from rows.tuples()
+        yield from ((digest, size) for digest, size in rows)

@@ -51,7 +51,7 @@ class Referrers:
             statement = statement.where(Manifest.artifact_type.in_(artifact_types))
         if last is not None:
             statement = statement.where(Manifest.digest > last)
-        found = list(self._db.session.execute(statement).tuples())
+        found = [(key, size) for key, size in self._db.session.execute(statement)]
         fitting = _fitting(found[:limit])
         return self._descriptors(fitting), len(found) > len(fitting)
 
