@@ -21,6 +21,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 # A heading in a Markdown page can be linked to, as in a reST one.
 myst_heading_anchors = 3
 # The theme brings two domains that myst cannot search; none of our links need it.
