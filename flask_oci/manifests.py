@@ -39,6 +39,8 @@ _MEDIA_TYPE = re.compile(
     re.ASCII,
 )
 _MEDIA_TYPE_LENGTH = 255
+# What a string ends at and what nests, each with its escape in front of it.
+_MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _FOREIGN_LAYER = re.compile(r"\.(?:foreign|nondistributable)\.", re.ASCII)
 
 Kind = t.Literal["config", "layer", "child"]
@@ -90,7 +92,9 @@ def parse(content: bytes, content_type: str | None) -> Manifest:
     """
     fields = _read_object(content)
     media_type = _media_type(fields, content_type)
-    if fields.get("schemaVersion") != 2 or fields["schemaVersion"] is True:
+    version = fields.get("schemaVersion")
+    # 2.0 equals 2 here, and cannot be read at all by clients written in Go.
+    if not isinstance(version, int) or version != 2:
         raise ManifestInvalid("A manifest has 'schemaVersion': 2.")
     is_index = media_type in INDEX_TYPES
     _refuse_ambiguity(fields, is_index)
@@ -121,17 +125,20 @@ def _read_object(content: bytes) -> dict[str, t.Any]:
 
 
 def _refuse_depth(text: str) -> None:
-    # Brackets inside strings count as well, which errs on the side of reading:
-    # they open and close as often as not, and 64 unclosed ones are no prose.
+    # Few brackets, inside strings or out of them, cannot nest deeply.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    depth = 0
-    for bracket in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text):
-        if bracket[0] in "[{":
+    depth, quoted = 0, False
+    # One mark at a time: an expression that matches a whole string remembers
+    # each character of it, which takes a hundred times the manifest's size.
+    for mark in _MARK.finditer(text):
+        if mark[0] == '"':
+            quoted = not quoted
+        elif not quoted and mark[0] in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
-        elif bracket[0] in "]}":
+        elif not quoted and mark[0] in "]}":
             depth -= 1
 
 
