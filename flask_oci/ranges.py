@@ -14,7 +14,8 @@ from .errors import BlobUploadInvalid
 #: cost more in headers and seeks than they save.
 MAX_RANGES: t.Final = 1024
 
-_RANGE = re.compile(r"\s*([0-9]{0,19})-([0-9]{0,19})\s*", re.ASCII)
+# A position may be far behind the end, and int() reads 4300 digits.
+_RANGE = re.compile(r"\s*([0-9]{0,4000})-([0-9]{0,4000})\s*", re.ASCII)
 _CONTENT_RANGE = re.compile(
     r"(?:bytes[ =])?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?", re.ASCII
 )
@@ -56,6 +57,9 @@ def parse_range(header: str | None, size: int) -> list[Span] | None:
     pieces = ranges.split(",", MAX_RANGES)
     if len(pieces) > MAX_RANGES:
         return None
+    # "A recipient MUST parse and ignore a reasonable number of empty list
+    # elements" (RFC 9110, section 5.6.1.2).
+    pieces = [piece for piece in pieces if piece.strip()]
     spans = [span for piece in pieces if (span := _resolve(piece, size))]
     if not spans:
         raise Unsatisfiable(header)
