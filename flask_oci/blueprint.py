@@ -7,7 +7,6 @@ import typing as t
 from flask import Blueprint
 from flask import current_app
 from flask import request
-from flask import Response
 from werkzeug.exceptions import default_exceptions
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
@@ -22,6 +21,7 @@ from .endpoints import push_blob
 from .endpoints import push_manifest
 from .endpoints import token
 from .endpoints import warning
+from .endpoints.responses import Response
 from .names import NAME_MAX_LENGTH
 from .names import NAME_PATTERN
 from .services import remember
@@ -90,7 +90,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/token", "token", token.token),
 )
 
-METHODS: t.Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS: t.Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 #: Flask's own limit is in the way of layers, and None would not lift it. What a
 #: body may have is decided where it is read.
@@ -125,7 +125,8 @@ class RestConverter(BaseConverter):
     """Whatever is left of a path."""
 
     part_isolating = False
-    regex = ".*"
+    # A dot would leave out line feeds, and leave those addresses to the host.
+    regex = r"[\s\S]*"
     weight = 1000
 
 
@@ -141,17 +142,17 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
         # Both spellings are served where a slash ends the rule: a redirect
         # would lose the body of a POST.
         blueprint.add_url_rule(
-            rule, endpoint, view, methods=methods, strict_slashes=False
+            rule,
+            endpoint,
+            view,
+            methods=methods,
+            strict_slashes=False,
+            provide_automatic_options=False,
         )
-    # Without this rule, an address that matches no other would be answered by
-    # the host, in HTML.
     blueprint.add_url_rule(
-        "/<oci_rest:rest>",
-        "unknown",
-        _unknown,
-        methods=METHODS,
-        provide_automatic_options=False,
+        "/<oci_rest:rest>", "unknown", _unknown, provide_automatic_options=False
     )
+    blueprint.record_once(_answer_the_rest)
     blueprint.url_value_preprocessor(_admit)
     for status in default_exceptions:
         blueprint.register_error_handler(status, _translate)
@@ -162,6 +163,17 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
 def _register_converters(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["oci_name"] = NameConverter
     state.app.url_map.converters["oci_rest"] = RestConverter
+
+
+def _answer_the_rest(state: BlueprintSetupState) -> None:
+    """Serve every method where no other rule matches.
+
+    Otherwise the host would answer there, in HTML. Flask wants methods by name,
+    and a client may make one up.
+    """
+    endpoint = f"{state.name_prefix}.{state.name}.unknown".lstrip(".")
+    for rule in state.app.url_map.iter_rules(endpoint):
+        rule.methods = None
 
 
 def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
@@ -182,6 +194,7 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     )
     remember(asking)
     authenticator.sign_in(asking)
+    body.check_announcement()
     if request.method in ("GET", "HEAD") and body.has_body():
         raise errors.Unsupported(
             f"A {request.method} request has no body here.", status=400
@@ -190,6 +203,8 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
 
 def _unknown(rest: str) -> Response:
     allowed = _allowed_methods()
+    if allowed and request.method == "OPTIONS":
+        return Response(status=204, headers={"Allow": ", ".join(allowed)})
     if allowed:
         raise errors.Unsupported(
             f"{request.method} is not supported here; {', '.join(allowed)} is.",
@@ -204,11 +219,7 @@ def _allowed_methods() -> list[str]:
     if adapter is None:
         return []
     own = f"{request.blueprint}.unknown"
-    return [
-        method
-        for method in METHODS
-        if method != "OPTIONS" and adapter.match(method=method)[0] != own
-    ]
+    return [m for m in METHODS if adapter.match(method=m)[0] != own]
 
 
 def _translate(error: HTTPException) -> Response:

@@ -21,6 +21,19 @@ DRAINED: t.Final = 8 * 1024 * 1024
 _PIECE = 64 * 1024
 
 
+def check_announcement() -> None:
+    """Refuse a length that is none; Werkzeug would take it for an empty body.
+
+    :raises SizeInvalid: when ``Content-Length`` is not a whole number.
+    """
+    announced = request.environ.get("CONTENT_LENGTH") or "0"
+    if not (announced.isascii() and announced.isdecimal()):
+        raise SizeInvalid(
+            "Content-Length is the number of bytes in the body, in decimal digits.",
+            detail=announced,
+        )
+
+
 def stream() -> Reader:
     """Return the body of the current request, to be read a piece at a time.
 
