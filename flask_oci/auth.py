@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import quote
 
 from flask import current_app
+from flask import request
 from flask import url_for
 from werkzeug.datastructures import Authorization
 
+from . import audit
+from .access_tokens import ACCESS_PREFIX
+from .access_tokens import Limit
+from .access_tokens import limit_of
 from .catalog.users import is_active
 from .errors import Unauthorized
 from .scopes import Action
@@ -27,10 +33,25 @@ from .tokens import TokenInvalid
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .access_tokens import AccessTokens
     from .catalog import Users
+    from .catalog.credentials import Credential
     from .config import Config
     from .hooks import Hooks
+    from .throttle import Throttle
     from .tokens import Tokens
+
+
+class LoginRefused(Exception):
+    """Raised by a host's ``@registry.authenticate`` function to say why somebody
+    whose password may be right cannot log in with it.
+
+    :param reason: a sentence that ``docker login`` prints.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +64,24 @@ class Principal:
     claims: Claims | None = None
     """What their bearer token says, if they sent one."""
 
-    def reaches(self, action: Action, name: str) -> bool:
-        """Tell whether the token's access list has this action.
+    credential: Credential | None = None
+    """The access or refresh token that they logged in with, if it was one."""
 
-        A token is an upper bound: what it does not list, it cannot be used
-        for, whatever its user may do. "push" covers "pull", since nobody can
-        push without looking at what is there.
+    @property
+    def limit(self) -> Limit | None:
+        """How far the credential reaches; None is as far as its user."""
+        return limit_of(self.credential) if self.credential else None
+
+    def permits(self, action: Action, name: str) -> bool:
+        """Tell whether the credential reaches as far as this action."""
+        return self.limit is None or self.limit.allows(action, name)
+
+    def reaches(self, action: Action, name: str) -> bool:
+        """Tell whether the bearer token's access list has this action.
+
+        A bearer token is an upper bound: what it does not list, it cannot be
+        used for, whatever its user may do. "push" covers "pull", since nobody
+        can push without looking at what is there.
         """
         if self.claims is None:
             return True
@@ -76,7 +109,9 @@ class Authenticator:
     :param config: the settings.
     :param hooks: where the host's password check is.
     :param tokens: reads bearer tokens.
-    :param users: finds a user again where there is no Flask-Login.
+    :param access_tokens: finds what somebody logged in with.
+    :param throttle: limits guessing where the host does not.
+    :param users: the host's users.
     """
 
     def __init__(
@@ -84,11 +119,15 @@ class Authenticator:
         config: Config,
         hooks: Hooks,
         tokens: Tokens,
+        access_tokens: AccessTokens,
+        throttle: Throttle,
         users: Users,
     ) -> None:
         self._config = config
         self._hooks = hooks
         self._tokens = tokens
+        self._access_tokens = access_tokens
+        self._throttle = throttle
         self._users = users
 
     def identify(self, authorization: Authorization | None, sent: bool) -> Principal:
@@ -98,24 +137,69 @@ class Authenticator:
         :param sent: whether there was one; what cannot be read is refused.
         :raises Unauthorized: when it is bad. It never turns into an anonymous
             request: a mistyped password would look like a missing image.
+        :raises TooManyRequests: when logging in failed too often.
         """
         if authorization is None:
             if sent:
                 raise self.challenge(message="The Authorization header is malformed.")
             return ANONYMOUS
         if authorization.type == "basic":
-            return self._by_password(
+            return self.log_in(
                 authorization.username or "", authorization.password or ""
             )
         if authorization.type == "bearer":
-            return self._by_token(authorization.token or "")
+            return self._by_bearer(authorization.token or "")
         raise self.challenge(message="Authenticate with Basic or Bearer.")
 
-    def subject_of(self, user: t.Any) -> str:
-        """Return the text by which :meth:`identify` finds a user again."""
-        if hasattr(user, "get_id"):
-            return str(user.get_id())
-        return str(self._users.key_of(user))
+    def log_in(self, username: str, secret: str) -> Principal:
+        """Return who this user name and password, or access token, are of.
+
+        :raises Unauthorized: when they are nobody's.
+        :raises TooManyRequests: when there were too many attempts.
+        """
+        if not username and not secret:
+            # What podman and others send when they have nothing to send.
+            return ANONYMOUS
+        address = request.remote_addr or ""
+        failed_before = self._before_login(username, address)
+        principal = self._check(username, secret)
+        if principal is None:
+            self._throttle.failed(username, address)
+            audit.record("login-failed", None, username=username[:255])
+            raise self.challenge(message="The user name or the password is wrong.")
+        if failed_before:
+            self._throttle.succeeded(username, address)
+        return principal
+
+    def refresh(self, secret: str) -> Principal:
+        """Return who this refresh token is of.
+
+        :raises Unauthorized: when it is nobody's, or no longer good.
+        """
+        credential = self._access_tokens.by_secret(secret)
+        if credential is None or credential.kind != "refresh":
+            raise self._stale()
+        user = self._load(credential.subject)
+        if user is None or not is_active(user):
+            raise self._stale()
+        self._access_tokens.used(credential, self.refresh_lifetime)
+        return Principal(user, credential=credential)
+
+    @property
+    def refresh_lifetime(self) -> timedelta:
+        """For how long after its last use a refresh token is good."""
+        return timedelta(seconds=self._config.refresh_token_lifetime)
+
+    def claims_of(self, principal: Principal, access: tuple[Scope, ...]) -> Claims:
+        """Return what a bearer token for somebody has to say."""
+        if principal.user is None:
+            return Claims("", "", access, None)
+        return Claims(
+            self._users.subject_of(principal.user),
+            self._users.namespace_of(principal.user),
+            access,
+            principal.credential.id if principal.credential else None,
+        )
 
     def challenge(
         self,
@@ -154,37 +238,77 @@ class Authenticator:
         if manager is not None:
             manager._update_request_context_with_user(principal.user)
 
-    def _by_password(self, username: str, password: str) -> Principal:
-        if not username and not password:
-            # What podman and others send when they have nothing to send.
-            return ANONYMOUS
+    def _before_login(self, username: str, address: str) -> bool:
+        if self._hooks.before_login is not None:
+            self._hooks.before_login(username, address)
+            return False
+        return self._throttle.check(username, address)
+
+    def _check(self, username: str, secret: str) -> Principal | None:
+        if "\0" in username or "\0" in secret:
+            # No host has such a user, and some databases refuse the question.
+            return None
+        if secret.startswith(ACCESS_PREFIX):
+            return self._by_access_token(username, secret)
+        if not self._config.password_login:
+            raise self.challenge(
+                message="Passwords are not accepted here. Make an access token on the"
+                " site and use it in the place of the password."
+            )
         if self._hooks.authenticate is None:
             raise RuntimeError(
                 "flask_oci does not know how to check a password. Decorate a"
                 " function of (username, secret), which returns the user or None,"
                 " with @registry.authenticate."
             )
-        user = self._hooks.authenticate(username, password)
+        try:
+            user = self._hooks.authenticate(username, secret)
+        except LoginRefused as refusal:
+            raise self.challenge(message=refusal.reason) from None
         if user is None or not is_active(user):
-            raise self.challenge(message="The user name or the password is wrong.")
+            return None
         return Principal(user)
 
-    def _by_token(self, token: str) -> Principal:
+    def _by_access_token(self, username: str, secret: str) -> Principal | None:
+        credential = self._access_tokens.by_secret(secret)
+        if credential is None or credential.kind != "access":
+            return None
+        user = self._load(credential.subject)
+        if (
+            user is None
+            or not is_active(user)
+            or self._users.namespace_of(user) != username
+        ):
+            return None
+        self._access_tokens.used(credential, self.refresh_lifetime)
+        return Principal(user, credential=credential)
+
+    def _by_bearer(self, token: str) -> Principal:
         try:
             claims = self._tokens.read(token)
         except TokenInvalid:
             raise self._stale() from None
         if not claims.subject:
             return Principal(None, claims)
+        credential = None
+        if claims.credential is not None:
+            credential = self._access_tokens.by_id(claims.credential)
+            if credential is None:
+                raise self._stale()
         user = self._load(claims.subject)
-        if user is None or not is_active(user):
+        if (
+            user is None
+            or not is_active(user)
+            # A database may give the key of a deleted user to somebody else.
+            or self._users.namespace_of(user) != claims.username
+        ):
             raise self._stale()
-        return Principal(user, claims)
+        return Principal(user, claims, credential)
 
     def _stale(self) -> Unauthorized:
         return self.challenge(
             error="invalid_token",
-            message="The token is not, or no longer, valid; get another.",
+            message="The token is not, or no longer, valid; log in again.",
         )
 
     def _load(self, subject: str) -> t.Any:

@@ -88,6 +88,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     ),
     (("GET",), "/_catalog", "catalog", discovery.catalog),
     (("GET",), "/token", "token", token.token),
+    (("POST",), "/token", "oauth", token.oauth),
 )
 
 METHODS: t.Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -135,7 +136,7 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
 
     :param on_register: called once for each application it is registered on.
     """
-    blueprint = Blueprint("oci", __name__, url_prefix=PREFIX)
+    blueprint = Blueprint("oci", __name__, url_prefix=PREFIX, cli_group="oci")
     blueprint.record_once(_register_converters)
     blueprint.record_once(on_register)
     for methods, rule, endpoint, view in ROUTES:
@@ -243,7 +244,6 @@ def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         body.drain()
     warning.emit(response)
-    response.headers.setdefault("Content-Type", "application/json")
     response.headers["Docker-Distribution-API-Version"] = "registry/2.0"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"

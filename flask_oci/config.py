@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 PREFIX: t.Final = "OCI_"
 
 MIB: t.Final = 1024 * 1024
+DAY: t.Final = 24 * 60 * 60
 
 
 class ConfigError(ValueError):
@@ -102,6 +103,25 @@ class Config:
 
     token_lifetime: int = _key(900, _count)
     """For how many seconds a bearer token is accepted."""
+
+    refresh_token_lifetime: int = _key(90 * DAY, _count)
+    """For how many seconds after its last use a refresh token is accepted. Docker
+    keeps one in the place of the password."""
+
+    password_login: bool = _key(True, _flag)
+    """Whether ``docker login`` takes the host's passwords. Where people sign in
+    with a second factor, or elsewhere, only access tokens should do."""
+
+    require_login: bool = _key(False, _flag)
+    """Whether everybody has to say who they are, even to pull what is public."""
+
+    login_attempts: int | None = _key(20, _optional_count)
+    """How often logging in to one account may fail from one address within
+    ``OCI_LOGIN_WINDOW``; all accounts together, ten times as often. None sets no
+    limit."""
+
+    login_window: int = _key(900, _count)
+    """For how many seconds failed logins are counted."""
 
     max_manifest_size: int = _key(10 * MIB, _count)
     """How many bytes a manifest may have; a larger one is answered 413."""

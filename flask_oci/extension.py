@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .access_tokens import AccessTokens
+from .administration import Administration
 from .auth import Authenticator
 from .blueprint import make_blueprint
 from .catalog import Catalog
+from .cli import register_commands
 from .config import Config
 from .hooks import Hooks
 from .models import Models
@@ -15,6 +18,7 @@ from .policy import Policy
 from .services import EXTENSION
 from .services import Services
 from .storage import LocalStorage
+from .throttle import Throttle
 from .tokens import Tokens
 
 if t.TYPE_CHECKING:
@@ -28,9 +32,17 @@ if t.TYPE_CHECKING:
 
     from .hooks import Authenticate
     from .hooks import Authorize
+    from .hooks import BeforeLogin
+    from .hooks import Listing
+    from .hooks import Validator
+    from .hooks import VisibilityOf
 
     AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
     AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
+    BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
+    ListingT = t.TypeVar("ListingT", bound=Listing)
+    ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
+    VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
 
 
 class Registry:
@@ -65,8 +77,15 @@ class Registry:
 
         self._catalog = Catalog(db.session, self.models, username)
         self._hooks = Hooks()
+        self.tokens = AccessTokens(self._catalog, self._hooks)
+        """Issues, lists and revokes access tokens."""
+
+        self.repositories = Administration(self._catalog)
+        """Finds, renames, transfers repositories, and sets who may see them."""
+
         self.blueprint = make_blueprint(self._register)
         """The blueprint that serves ``/v2``; register it without a prefix."""
+        register_commands(self.blueprint)
 
     def init_app(self, app: Flask) -> None:
         """Add the registry to an application.
@@ -97,6 +116,47 @@ class Registry:
         self._hooks.authorize = function
         return function
 
+    def visibility_of(self, function: VisibilityOfT) -> VisibilityOfT:
+        """Decorate a function that knows who may see a repository better than we do.
+
+        It is given a :class:`~flask_oci.RepositoryInfo` and returns ``private``,
+        ``internal`` or ``public``, or None where what is recorded is right.
+        """
+        self._hooks.visibility_of = function
+        return function
+
+    def listing(self, function: ListingT) -> ListingT:
+        """Decorate a function that says in SQL what a user may pull.
+
+        It is given a user, or None, and returns a condition on
+        ``registry.models.Repository``. With it, a list of repositories costs one
+        statement; ``authorize`` is still asked about each that it lets through.
+        """
+        self._hooks.listing = function
+        return function
+
+    def before_login(self, function: BeforeLoginT) -> BeforeLoginT:
+        """Decorate a function that is called before a password or an access token is
+        checked, in the place of the built-in limit.
+
+        It is given the user name and the address, and may raise an HTTP error,
+        such as Flask-Limiter's 429.
+        """
+        self._hooks.before_login = function
+        return function
+
+    def token_validator(self, function: ValidatorT) -> ValidatorT:
+        """Decorate a function that access tokens can be bound to.
+
+        It is given what :meth:`~flask_oci.access_tokens.AccessTokens.issue` was
+        given as ``about``, and returns whether the token is still good. It is
+        known by its name, so it keeps its name.
+        """
+        self._hooks.validators[f"{function.__module__}.{function.__qualname__}"] = (
+            function
+        )
+        return function
+
     def _register(self, state: BlueprintSetupState) -> None:
         app = state.app
         if EXTENSION in app.extensions:
@@ -110,14 +170,22 @@ class Registry:
             service=app.name,
         )
         tokens = Tokens(_signing_keys(app), config.service, config.token_lifetime)
-        users = self._catalog.users
         app.extensions[EXTENSION] = Services(
             config=config,
             catalog=self._catalog,
             storage=LocalStorage(config.storage_path),
             tokens=tokens,
-            authenticator=Authenticator(config, self._hooks, tokens, users),
-            policy=Policy(self._hooks, users),
+            access_tokens=self.tokens,
+            administration=self.repositories,
+            authenticator=Authenticator(
+                config,
+                self._hooks,
+                tokens,
+                self.tokens,
+                Throttle(self._catalog, config),
+                self._catalog.users,
+            ),
+            policy=Policy(config, self._hooks, self._catalog),
         )
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from dataclasses import field
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .catalog import Condition
     from .catalog import RepositoryInfo
     from .scopes import Action
 
     Authenticate = Callable[[str, str], t.Any]
     Authorize = Callable[[t.Any, Action, RepositoryInfo], bool]
+    BeforeLogin = Callable[[str, str], None]
+    Listing = Callable[[t.Any], Condition]
+    Validator = Callable[[str], bool]
+    VisibilityOf = Callable[[RepositoryInfo], str | None]
 
 
 @dataclass
@@ -21,3 +27,7 @@ class Hooks:
 
     authenticate: Authenticate | None = None
     authorize: Authorize | None = None
+    before_login: BeforeLogin | None = None
+    listing: Listing | None = None
+    visibility_of: VisibilityOf | None = None
+    validators: dict[str, Validator] = field(default_factory=dict)

@@ -19,6 +19,13 @@ from sqlalchemy.orm import declared_attr
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
+PRIVATE: t.Final = "private"
+INTERNAL: t.Final = "internal"
+PUBLIC: t.Final = "public"
+
+#: Who may pull: the owner, every signed-in user, or anybody.
+VISIBILITIES: t.Final = (PRIVATE, INTERNAL, PUBLIC)
+
 #: The longest digest is that of sha512: "sha512:" and 128 digits.
 DIGEST_LENGTH: t.Final = 135
 
@@ -30,6 +37,12 @@ CONTENT_LENGTH: t.Final = 2**24 - 1
 def utcnow() -> datetime:
     """The present moment, with its time zone."""
     return datetime.now(timezone.utc)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Give a moment from the database its time zone back; not every database
+    keeps it."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _bytewise(length: int) -> sa.types.TypeEngine[str]:
@@ -66,7 +79,7 @@ class Repository(Record):
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
     name: Mapped[str] = mapped_column(_bytewise(255), unique=True)
-    visibility: Mapped[str] = mapped_column(sa.String(16), default="private")
+    visibility: Mapped[str] = mapped_column(sa.String(16), default=PRIVATE)
     created_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
@@ -111,12 +124,16 @@ class Manifest(Record):
     them."""
 
     __tablename__ = "oci_manifest"
-    __table_args__ = (
-        sa.UniqueConstraint("repository_id", "digest"),
-        sa.Index(
-            "ix_oci_manifest_subject", "repository_id", "subject_digest", "digest"
-        ),
-    )
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        # Made anew for each host: a constraint belongs to one table.
+        return (
+            sa.UniqueConstraint("repository_id", "digest"),
+            sa.Index(
+                "ix_oci_manifest_subject", "repository_id", "subject_digest", "digest"
+            ),
+        )
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
     repository_id: Mapped[int] = mapped_column(
@@ -202,6 +219,59 @@ class Upload(Record):
         return cls._user_id(cls.user_key, "CASCADE")
 
 
+class RepositoryAlias(Record):
+    """A name that a repository had before, by which it can still be pulled."""
+
+    __tablename__ = "oci_repository_alias"
+
+    name: Mapped[str] = mapped_column(_bytewise(255), primary_key=True)
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), index=True
+    )
+
+
+class Credential(Record):
+    """An access token or a refresh token. The secret itself is not here: only its
+    hash, by which it is found."""
+
+    __tablename__ = "oci_credential"
+
+    # A random key, since databases give the number of a deleted row away again,
+    # and a bearer token may still name it.
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    subject: Mapped[str] = mapped_column(sa.String(255))
+    parent_id: Mapped[str | None] = mapped_column(
+        sa.ForeignKey("oci_credential.id", ondelete="CASCADE"), index=True
+    )
+    name: Mapped[str] = mapped_column(sa.String(255), default="")
+    actions: Mapped[list[str]] = mapped_column(sa.JSON)
+    repositories: Mapped[list[str]] = mapped_column(sa.JSON)
+    validator: Mapped[str | None] = mapped_column(sa.String(255))
+    about: Mapped[str | None] = mapped_column(sa.String(255))
+    created_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+    expires_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    last_used_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+
+    @declared_attr
+    def user_id(cls) -> Mapped[t.Any]:
+        """Whose it is."""
+        return cls._user_id(cls.user_key, "CASCADE")
+
+
+class LoginFailure(Record):
+    """How often logging in failed lately, for one account or one address."""
+
+    __tablename__ = "oci_login_failure"
+
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    count: Mapped[int] = mapped_column(sa.Integer)
+    since: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+
+
 @dataclass(frozen=True)
 class Models:
     """The tables of one host: its records, bound to its metadata."""
@@ -214,6 +284,9 @@ class Models:
     ManifestReference: type[ManifestReference]
     Tag: type[Tag]
     Upload: type[Upload]
+    RepositoryAlias: type[RepositoryAlias]
+    Credential: type[Credential]
+    LoginFailure: type[LoginFailure]
 
     @classmethod
     def bind(cls, user_model: type[t.Any]) -> Models:
@@ -253,5 +326,8 @@ class Models:
             ManifestReference,
             Tag,
             Upload,
+            RepositoryAlias,
+            Credential,
+            LoginFailure,
         )
         return cls(user_model, *map(bound, records))

@@ -7,32 +7,34 @@ remembered, so that what a host changes takes effect at the next request.
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
-from .catalog.repositories import PUBLIC
 from .catalog.users import is_active
+from .models import INTERNAL
+from .models import PUBLIC
 
 if t.TYPE_CHECKING:
+    from .catalog import Catalog
+    from .catalog import Condition
     from .catalog import RepositoryInfo
     from .catalog import Users
+    from .config import Config
     from .hooks import Hooks
     from .scopes import Action
 
 
 class Policy:
-    """Answers for one host.
+    """Answers for one application.
 
+    :param config: whether everybody has to say who they are.
     :param hooks: where the host's own answer is, if it gives one.
-    :param users: the host's users.
+    :param catalog: who the users are, and what they own.
     """
 
-    def __init__(self, hooks: Hooks, users: Users) -> None:
+    def __init__(self, config: Config, hooks: Hooks, catalog: Catalog) -> None:
+        self._config = config
         self._hooks = hooks
-        self._users = users
-
-    @property
-    def is_default(self) -> bool:
-        """Whether the host leaves the answer to this module."""
-        return self._hooks.authorize is None
+        self._catalog = catalog
 
     def may(self, user: t.Any, action: Action, repository: RepositoryInfo) -> bool:
         """Tell whether ``user`` may do ``action`` to ``repository``.
@@ -42,19 +44,53 @@ class Policy:
         :param action: ``pull``, ``push`` or ``delete``.
         :param repository: it need not exist: a first push makes it.
         """
+        if user is None and self._config.require_login:
+            return False
         if user is not None and not is_active(user):
             return False
+        if self._hooks.visibility_of is not None:
+            visibility = self._hooks.visibility_of(repository)
+            if visibility is not None:
+                repository = replace(repository, visibility=visibility)
         if self._hooks.authorize is not None:
             return bool(self._hooks.authorize(user, action, repository))
-        return self._owns(user, repository) or (
-            action == "pull" and repository.visibility == PUBLIC
-        )
+        return default_policy(self._catalog.users, user, action, repository)
 
-    def _owns(self, user: t.Any, repository: RepositoryInfo) -> bool:
-        if user is None:
-            return False
-        if repository.exists:
-            # Not by name: whoever takes the name of a user who left must not
-            # get that user's images with it.
-            return bool(repository.owner_id == self._users.key_of(user))
-        return bool(self._users.namespace_of(user) == repository.namespace)
+    def listing(self, user: t.Any) -> Condition | None:
+        """Return the condition by which the database finds what ``user`` may pull.
+
+        None has no row left out: the caller asks :meth:`may` about each, as it
+        does about what the condition lets through.
+        """
+        if self._hooks.listing is not None:
+            return self._hooks.listing(user)
+        if self._hooks.authorize is not None or self._hooks.visibility_of is not None:
+            return None
+        users = self._catalog.users
+        return self._catalog.repositories.readable_by(users.key_of(user))
+
+
+def default_policy(
+    users: Users, user: t.Any, action: Action, repository: RepositoryInfo
+) -> bool:
+    """Answer where the host does not.
+
+    A repository's owner may do everything to it, and the user whose name its
+    first component is may make it. Others may pull it when it is public, and
+    signed-in users when it is internal.
+    """
+    if user is not None and _owns(users, user, repository):
+        return True
+    if action != "pull":
+        return False
+    if repository.visibility == INTERNAL:
+        return user is not None
+    return repository.visibility == PUBLIC
+
+
+def _owns(users: Users, user: t.Any, repository: RepositoryInfo) -> bool:
+    if repository.exists:
+        # Not by name: whoever takes the name of a user who left must not get
+        # that user's images with it.
+        return bool(repository.owner_id == users.key_of(user))
+    return users.namespace_of(user) == repository.namespace

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from flask import current_app
 from flask import g
 
+from .access_tokens import AccessTokens
+from .administration import Administration
 from .auth import Authenticator
 from .auth import Principal
 from .catalog import Catalog
@@ -28,6 +30,8 @@ class Services:
     catalog: Catalog
     storage: Storage
     tokens: Tokens
+    access_tokens: AccessTokens
+    administration: Administration
     authenticator: Authenticator
     policy: Policy
 

@@ -36,8 +36,14 @@ class Claims:
     subject: str
     """Which user it was made for; empty for nobody."""
 
+    username: str
+    """What that user was called."""
+
     access: tuple[Scope, ...]
     """The most that it can be used for."""
+
+    credential: str | None
+    """The access or refresh token that it was had with, and ends with."""
 
 
 class Tokens:
@@ -59,7 +65,13 @@ class Tokens:
         """Make a token of ``claims``."""
         access = [[s.type, s.name, list(s.actions)] for s in claims.access]
         return self._serializer().dumps(
-            {"sub": claims.subject, "aud": self._service, "access": access}
+            {
+                "sub": claims.subject,
+                "usr": claims.username,
+                "aud": self._service,
+                "access": access,
+                "via": claims.credential,
+            }
         )
 
     def read(self, token: str) -> Claims:
@@ -76,7 +88,7 @@ class Tokens:
         access = tuple(
             Scope(k, n, tuple(actions)) for k, n, actions in fields["access"]
         )
-        return Claims(fields["sub"], access)
+        return Claims(fields["sub"], fields["usr"], access, fields["via"])
 
     def _serializer(self) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(

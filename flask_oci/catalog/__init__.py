@@ -9,7 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from .blobs import Blobs
+from .credentials import Credentials
+from .database import Condition
 from .database import Database
+from .login_failures import LoginFailures
 from .manifests import Manifests
 from .manifests import StoredManifest
 from .references import Removal
@@ -23,12 +26,12 @@ from .users import Users
 
 if t.TYPE_CHECKING:
     from sqlalchemy.orm import scoped_session
-    from sqlalchemy.orm import Session
 
     from ..models import Models
 
 __all__ = [
     "Catalog",
+    "Condition",
     "Removal",
     "RepositoryInfo",
     "StoredManifest",
@@ -56,4 +59,6 @@ class Catalog:
         self.manifests = Manifests(database, self.repositories)
         self.tags = Tags(database)
         self.referrers = Referrers(database)
+        self.credentials = Credentials(database)
+        self.login_failures = LoginFailures(database)
         self.release = database.release

@@ -8,10 +8,14 @@ import sqlalchemy as sa
 
 from ..digest import Digest
 from . import references
+from .database import Condition
 from .database import Database
 from .database import newest
 from .references import Removal
 from .repositories import RepositoryInfo
+
+#: How many repositories are looked at to find one that a blob can be had from.
+HOLDERS: t.Final = 100
 
 
 class Blobs:
@@ -29,11 +33,20 @@ class Blobs:
             .where(Link.repository_id == repository_id, Blob.digest == str(digest))
         )
 
-    def holders(self, digest: Digest) -> list[tuple[RepositoryInfo, int]]:
-        """Return the repositories that link a blob, each with the blob's size."""
+    def holders(
+        self,
+        digest: Digest,
+        name: str | None,
+        condition: Condition | None,
+    ) -> list[tuple[RepositoryInfo, int]]:
+        """Return repositories that link a blob, each with the blob's size.
+
+        :param name: of the one to return; None returns some of all.
+        :param condition: what repositories to look at; None is at all.
+        """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        rows = self._db.session.execute(
+        statement = (
             sa.select(
                 Repository.name,
                 Repository.id,
@@ -45,7 +58,13 @@ class Blobs:
             .join(Blob, Link.blob_id == Blob.id)
             .where(Blob.digest == str(digest))
             .order_by(Repository.name)
+            .limit(HOLDERS)
         )
+        if name is not None:
+            statement = statement.where(Repository.name == name)
+        if condition is not None:
+            statement = statement.where(condition)
+        rows = self._db.session.execute(statement)
         return [(RepositoryInfo(*row[:4]), row[4]) for row in rows]
 
     def link(self, repository_id: int, digest: Digest, size: int) -> None:

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
     from ..models import Models
 
 T = t.TypeVar("T")
+#: What rows have to be like.
+Condition: t.TypeAlias = "sa.ColumnElement[bool]"
+
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
 #: How often a transaction is tried before the database's refusal is believed.

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from ..models import INTERNAL
+from ..models import PRIVATE
+from ..models import PUBLIC
+from .database import Condition
 from .database import Database
 from .database import newest
 from .users import Users
-
-PRIVATE: t.Final = "private"
-PUBLIC: t.Final = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class RepositoryInfo:
     """The key of the user whose it is, or None when it is nobody's."""
 
     visibility: str = PRIVATE
-    """``public`` or ``private``."""
+    """``private``, ``internal`` or ``public``."""
 
     @property
     def exists(self) -> bool:
@@ -46,22 +47,29 @@ class RepositoryInfo:
 
 
 class Repositories:
-    """Finds, makes and lists repositories."""
+    """Finds, makes, lists and changes repositories."""
 
     def __init__(self, database: Database, users: Users) -> None:
         self._db = database
         self._users = users
 
-    def find(self, name: str) -> RepositoryInfo:
-        """Return the repository of that name, whether it exists or not."""
-        Repository = self._db.models.Repository
+    def find(self, name: str, *, by_old_name: bool = False) -> RepositoryInfo:
+        """Return the repository of that name, whether it exists or not.
+
+        :param by_old_name: whether a name that it had before will do.
+        """
+        Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
+        condition = Repository.name == name
+        if by_old_name:
+            old = sa.select(Alias.repository_id).where(Alias.name == name)
+            condition = sa.or_(condition, Repository.id == old.scalar_subquery())
+        # One statement whatever there is: what is hidden must not take longer,
+        # or shorter, than what is missing.
         row = self._db.session.execute(
-            sa.select(
-                Repository.name,
-                Repository.id,
-                Repository.owner_id,
-                Repository.visibility,
-            ).where(Repository.name == name)
+            self._select()
+            .where(condition)
+            .order_by(sa.case((Repository.name == name, 0), else_=1))
+            .limit(1)
         ).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
@@ -73,7 +81,7 @@ class Repositories:
 
         :return: its key.
         """
-        Repository = self._db.models.Repository
+        Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
         found = sa.select(Repository.id).where(Repository.name == name)
         key = self._db.session.scalar(found)
         if key is None:
@@ -84,37 +92,100 @@ class Repositories:
                 owner_id=pusher_id if owner_id is None else owner_id,
             )
             key = self._db.session.scalar(newest(found))
+            # Whoever takes a name, it leads to nothing else from now on.
+            self._db.session.execute(
+                sa.delete(Alias.__table__).where(Alias.name == name)
+            )
         return t.cast(int, key)
 
     def page(
-        self, limit: int, last: str | None, viewer_id: t.Any, everyones: bool
+        self, limit: int, last: str | None, condition: Condition | None
     ) -> list[RepositoryInfo]:
         """List repositories that hold a manifest, by name.
 
         :param limit: how many to return at the most.
         :param last: the name to begin behind.
-        :param viewer_id: the user for whom private ones are listed.
-        :param everyones: whether to list every private one; the caller then
-            asks about each.
+        :param condition: what to list; None lists all.
         """
-        Repository = self._db.models.Repository
-        Manifest = self._db.models.Manifest
+        Repository, Manifest = self._db.models.Repository, self._db.models.Manifest
         statement = (
-            sa.select(
-                Repository.name,
-                Repository.id,
-                Repository.owner_id,
-                Repository.visibility,
-            )
+            self._select()
             .where(sa.exists().where(Manifest.repository_id == Repository.id))
             .order_by(Repository.name)
             .limit(limit)
         )
         if last is not None:
             statement = statement.where(Repository.name > last)
-        if not everyones:
-            readable = Repository.visibility == PUBLIC
-            if viewer_id is not None:
-                readable = sa.or_(readable, Repository.owner_id == viewer_id)
-            statement = statement.where(readable)
+        if condition is not None:
+            statement = statement.where(condition)
         return [RepositoryInfo(*row) for row in self._db.session.execute(statement)]
+
+    def readable_by(self, user_id: t.Any) -> Condition:
+        """Return the condition of what a user may pull by the default policy."""
+        Repository = self._db.models.Repository
+        if user_id is None:
+            return Repository.visibility == PUBLIC
+        return sa.or_(
+            Repository.visibility.in_((PUBLIC, INTERNAL)),
+            Repository.owner_id == user_id,
+        )
+
+    def under(self, prefix: str) -> list[RepositoryInfo]:
+        """List the repositories of that name, and those whose names begin with it
+        and a slash."""
+        Repository = self._db.models.Repository
+        rows = self._db.session.execute(
+            self._select()
+            .where(
+                sa.or_(
+                    Repository.name == prefix,
+                    Repository.name.startswith(f"{prefix}/", autoescape=True),
+                )
+            )
+            .order_by(Repository.name)
+        )
+        return [RepositoryInfo(*row) for row in rows]
+
+    def change(self, repository_id: int, **values: t.Any) -> None:
+        """Set some columns of a repository."""
+        Repository = self._db.models.Repository
+        self._db.write(
+            lambda: self._db.session.execute(
+                sa.update(Repository.__table__)
+                .where(Repository.id == repository_id)
+                .values(**values)
+            )
+        )
+
+    def rename(self, names: dict[str, str]) -> None:
+        """Give repositories other names, all or none; the old ones lead to them.
+
+        :param names: the new name of each old one.
+        :raises ValueError: when somebody has a new name already.
+        """
+        Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
+
+        def work() -> None:
+            for old, new in names.items():
+                if self.find(new).exists:
+                    raise ValueError(f"There is a repository named {new} already.")
+                key = self.find(old).id
+                if key is None:
+                    continue
+                self._db.session.execute(
+                    sa.update(Repository.__table__)
+                    .where(Repository.id == key)
+                    .values(name=new)
+                )
+                self._db.session.execute(
+                    sa.delete(Alias.__table__).where(Alias.name == new)
+                )
+                self._db.upsert(Alias, {"name": old}, repository_id=key)
+
+        self._db.write(work)
+
+    def _select(self) -> t.Any:
+        Repository = self._db.models.Repository
+        return sa.select(
+            Repository.name, Repository.id, Repository.owner_id, Repository.visibility
+        )

@@ -26,6 +26,7 @@ class Users:
                 " user's repositories by. Say which it has:"
                 " Registry(db, User, username='login')."
             )
+        sa.event.listen(self._model, "after_delete", self._forget)
         mapper = sa.inspect(self._model)
         (self._column,) = mapper.primary_key
         self._key = mapper.get_property_by_column(self._column).key
@@ -37,6 +38,22 @@ class Users:
     def namespace_of(self, user: t.Any) -> str:
         """Return the first component of the names of a user's repositories."""
         return str(getattr(user, self._username))
+
+    def name_of(self, user: t.Any) -> str | None:
+        """Return what a user is called, or None for nobody."""
+        return None if user is None else self.namespace_of(user)
+
+    def by_name(self, name: str) -> t.Any:
+        """Return the user who is called that, or None."""
+        return self._db.session.scalar(
+            sa.select(self._model).where(getattr(self._model, self._username) == name)
+        )
+
+    def subject_of(self, user: t.Any) -> str:
+        """Return the text by which the host's ``user_loader`` finds a user again."""
+        if hasattr(user, "get_id"):
+            return str(user.get_id())
+        return str(self.key_of(user))
 
     def owner_of_namespace(self, namespace: str) -> t.Any:
         """Return the key of the user of that name, or None."""
@@ -52,6 +69,23 @@ class Users:
             return self._db.session.get(self._model, self._column.type.python_type(key))
         except ValueError:
             return None
+
+    def _forget(self, _mapper: t.Any, connection: sa.Connection, user: t.Any) -> None:
+        """Take from a deleted user what a later one with the same key must not get.
+
+        The foreign keys say the same, but SQLite heeds them only where the host has
+        told each connection to, and then gives the key away again.
+        """
+        models, key = self._db.models, self.key_of(user)
+        for table in (models.Credential.__table__, models.Upload.__table__):
+            connection.execute(sa.delete(table).where(table.c.user_id == key))
+        for table, column in (
+            (models.Repository.__table__, "owner_id"),
+            (models.Manifest.__table__, "pushed_by_id"),
+        ):
+            connection.execute(
+                sa.update(table).where(table.c[column] == key).values({column: None})
+            )
 
 
 def is_active(user: t.Any) -> bool:

@@ -13,6 +13,7 @@ from ..errors import NameUnknown
 from ..scopes import repository_scope
 from ..services import principal
 from ..services import services
+from .warning import warn
 
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
@@ -23,22 +24,38 @@ if t.TYPE_CHECKING:
 def admit(name: str, action: Action) -> RepositoryInfo:
     """Return the repository if the caller may do ``action`` to it.
 
+    To pull, the name that a repository had before will do, with a warning.
+
     :raises Unauthorized: 401, when other credentials would do: none were sent,
         or a token that was not made for this.
     :raises Denied: 403, when the caller may not change it.
     :raises NameUnknown: 404, when the caller may not know of it.
     """
-    parts, asking = services(), principal()
-    repository = parts.catalog.repositories.find(name)
-    if not parts.policy.may(asking.user, action, repository):
-        raise refusal(name, action)
-    if not asking.reaches(action, name):
+    repository = services().catalog.repositories.find(
+        name, by_old_name=action == "pull"
+    )
+    if not may(action, repository):
+        raise _refusal(name, action)
+    if not principal().reaches(action, name):
         raise _challenge(name, action)
+    if repository.name != name:
+        warn(f"{name} is now called {repository.name}; use that name.")
     return repository
 
 
-def refusal(name: str, action: Action) -> RegistryError:
-    """Make the error for a caller who may not do ``action`` to a repository."""
+def may(action: Action, repository: RepositoryInfo) -> bool:
+    """Tell whether the caller, with the credential they have, may do ``action``.
+
+    The policy is asked, and the credential's own limit; not the bearer token's
+    access list, which only says what it was fetched for.
+    """
+    asking = principal()
+    return asking.permits(action, repository.name) and services().policy.may(
+        asking.user, action, repository
+    )
+
+
+def _refusal(name: str, action: Action) -> RegistryError:
     if principal().user is None:
         return _challenge(name, action)
     if action == "pull":
@@ -48,8 +65,8 @@ def refusal(name: str, action: Action) -> RegistryError:
 
 def _challenge(name: str, action: Action) -> RegistryError:
     # A client that pushes also looks at what is there already.
-    wanted = ("pull", "push") if action == "push" else (action,)
+    wanted: tuple[Action, ...] = ("pull", "push") if action == "push" else (action,)
     return services().authenticator.challenge(
-        [repository_scope(name, *t.cast("tuple[Action, ...]", wanted))],
+        [repository_scope(name, *wanted)],
         "insufficient_scope" if principal().claims else None,
     )

@@ -15,6 +15,7 @@ from ..services import principal
 from ..services import services
 from . import paging
 from .access import admit
+from .access import may
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -93,14 +94,14 @@ def _referrers(
 
 
 def _readable(limit: int, last: str | None) -> list[str]:
-    """List what the caller may pull, in one statement if the policy is ours."""
-    parts, user = services(), principal().user
+    """List what the caller may pull: in one statement, if the policy has one."""
+    parts = services()
     names: list[str] = []
     while len(names) < limit:
         batch = parts.catalog.repositories.page(
-            limit, last, parts.catalog.users.key_of(user), not parts.policy.is_default
+            limit, last, parts.policy.listing(principal().user)
         )
-        names += [r.name for r in batch if parts.policy.may(user, "pull", r)]
+        names += [r.name for r in batch if may("pull", r)]
         if len(batch) < limit:
             break
         last = batch[-1].name

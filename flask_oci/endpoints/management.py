@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
+from .. import audit
 from ..digest import Digest
 from ..errors import BlobUnknown
 from ..errors import Denied
 from ..errors import ManifestUnknown
 from ..errors import NameUnknown
 from ..names import parse_reference
+from ..services import principal
 from ..services import services
 from .access import admit
 from .responses import Response
@@ -42,7 +44,7 @@ def manifest(name: str, reference: str) -> Response:
         done = parts.catalog.tags.delete(repository_id, wanted)
     if not done:
         raise ManifestUnknown(detail=reference)
-    return Response(status=202)
+    return _deleted(name, reference)
 
 
 def blob(name: str, digest: str) -> Response:
@@ -62,7 +64,7 @@ def blob(name: str, digest: str) -> Response:
     _refuse_if_needed(removal, digest)
     if not removal.done:
         raise BlobUnknown(detail=digest)
-    return Response(status=202)
+    return _deleted(name, digest)
 
 
 def _admit(name: str) -> int:
@@ -70,6 +72,12 @@ def _admit(name: str) -> int:
     if repository.id is None:
         raise NameUnknown(detail=name)
     return repository.id
+
+
+def _deleted(name: str, reference: str) -> Response:
+    user = services().catalog.users.name_of(principal().user)
+    audit.record("delete", user, name, reference=reference)
+    return Response(status=202)
 
 
 def _refuse_if_needed(removal: Removal, reference: str) -> None:

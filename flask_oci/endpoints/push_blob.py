@@ -15,6 +15,7 @@ from ..digest import Digest
 from ..errors import BlobUploadInvalid
 from ..errors import DigestInvalid
 from ..errors import SizeInvalid
+from ..names import is_name
 from ..ranges import parse_content_range
 from ..ranges import Span
 from ..services import principal
@@ -22,6 +23,7 @@ from ..services import services
 from ..storage import Hashed
 from . import body
 from .access import admit
+from .access import may
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -116,16 +118,16 @@ def cancel(name: str, session_id: str) -> Response:
 def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bool:
     """Link a blob that the caller may read somewhere else.
 
-    The source is asked about with the caller's own rights: clients ask for a
-    token before they know where a layer can be mounted from.
+    The source is asked about with the caller's own rights, whatever repositories
+    the bearer token was fetched for: clients fetch it before they know where a
+    layer can be mounted from.
     """
     parts, user = services(), principal().user
-    for holder, size in parts.catalog.blobs.holders(digest):
-        if (
-            source in (None, holder.name)
-            and parts.policy.may(user, "pull", holder)
-            and parts.storage.size(digest) == size
-        ):
+    if source is not None and not is_name(source):
+        return False
+    holders = parts.catalog.blobs.holders(digest, source, parts.policy.listing(user))
+    for holder, size in holders:
+        if may("pull", holder) and parts.storage.size(digest) == size:
             user_id = parts.catalog.users.key_of(user)
             parts.catalog.uploads.adopt(repository.name, user_id, digest, size)
             return True

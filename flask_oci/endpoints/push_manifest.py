@@ -8,6 +8,7 @@ from flask import request
 from flask import url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from .. import audit
 from ..digest import Digest
 from ..errors import DigestInvalid
 from ..errors import ManifestInvalid
@@ -54,6 +55,13 @@ def put(name: str, reference: str) -> Response:
         allow_sparse=parts.config.allow_sparse,
     )
     _warn(name, missing)
+    audit.record(
+        "push",
+        parts.catalog.users.name_of(principal().user),
+        name,
+        digest=str(digest),
+        tags=" ".join(tags),
+    )
     response = Response(status=201)
     response.headers["Location"] = url_for(".manifest", name=name, reference=reference)
     response.headers["Docker-Content-Digest"] = str(digest)

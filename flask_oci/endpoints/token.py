@@ -1,5 +1,5 @@
 """The token service that ``docker login`` talks to (Distribution's
-docs/content/spec/auth/token.md).
+docs/content/spec/auth/token.md and oauth.md).
 """
 
 from __future__ import annotations
@@ -8,20 +8,27 @@ import typing as t
 
 from flask import request
 
+from .. import audit
+from ..auth import Principal
+from ..errors import Unsupported
 from ..names import is_name
 from ..scopes import CATALOG_SCOPE
 from ..scopes import parse_scopes
 from ..scopes import repository_actions
 from ..scopes import Scope
 from ..services import principal
+from ..services import remember
 from ..services import services
-from ..tokens import Claims
+from .access import may
 from .responses import as_json
 from .responses import Response
 
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..scopes import Action
+
+#: How many bytes of a form are read. A refresh token has less than a hundred.
+MAX_FORM: t.Final = 64 * 1024
 
 
 def token() -> Response:
@@ -30,20 +37,75 @@ def token() -> Response:
     Who may do less than they ask for gets a token for less, down to one that is
     good for nothing but ``GET /v2/``. Only bad credentials fail, and they have
     done so before this is reached.
+
+    :raises Unauthorized: when there are none, and everybody has to have some.
     """
-    parts, user = services(), principal().user
-    granted = tuple(_grants(parse_scopes(request.args.getlist("scope"))))
-    subject = "" if user is None else parts.authenticator.subject_of(user)
-    signed = parts.tokens.sign(Claims(subject, granted))
-    response = as_json(
-        {
-            "token": signed,
-            "access_token": signed,
-            "expires_in": parts.tokens.lifetime,
-        }
-    )
+    if principal().user is None and services().config.require_login:
+        raise services().authenticator.challenge()
+    scopes = parse_scopes(request.args.getlist("scope"))
+    return _issue(scopes, offline=request.args.get("offline_token") == "true")
+
+
+def oauth() -> Response:
+    """``POST /v2/token`` with ``grant_type`` ``password`` or ``refresh_token``, 200.
+
+    The credentials are those in the form.
+
+    :raises Unauthorized: when the credentials are bad.
+    :raises Unsupported: 400, for any other grant type.
+    """
+    request.max_content_length = MAX_FORM
+    form, authenticator = request.form, services().authenticator
+    grant_type = form.get("grant_type")
+    if grant_type == "password":
+        asking = authenticator.log_in(
+            form.get("username", ""), form.get("password", "")
+        )
+        if asking.user is None:
+            raise authenticator.challenge()
+    elif grant_type == "refresh_token":
+        asking = authenticator.refresh(form.get("refresh_token", ""))
+    else:
+        raise Unsupported(
+            "'grant_type' is 'password' or 'refresh_token'.",
+            detail=grant_type,
+            status=400,
+        )
+    remember(asking)
+    authenticator.sign_in(asking)
+    scopes = parse_scopes(form.getlist("scope"))
+    return _issue(scopes, offline=form.get("access_type") == "offline")
+
+
+def _issue(scopes: list[Scope], *, offline: bool) -> Response:
+    parts, asking = services(), principal()
+    granted = tuple(_grants(scopes))
+    signed = parts.tokens.sign(parts.authenticator.claims_of(asking, granted))
+    answer: dict[str, t.Any] = {
+        "token": signed,
+        "access_token": signed,
+        "scope": " ".join(map(str, granted)),
+        # Without "issued_at", clients count from now by their own clocks.
+        "expires_in": parts.tokens.lifetime,
+    }
+    if offline and asking.user is not None and _logs_in(asking):
+        answer["refresh_token"] = parts.access_tokens.issue_refresh(
+            asking.user, asking.credential, parts.authenticator.refresh_lifetime
+        )
+    if not scopes and asking.user is not None:
+        # What asks for nothing is "docker login"; all else is pulls and pushes.
+        audit.record("login", parts.catalog.users.name_of(asking.user))
+    response = as_json(answer)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _logs_in(asking: Principal) -> bool:
+    """Tell whether somebody typed a secret. A refresh token breeds no others, and
+    a bearer token, which is good for minutes, must not become one of months."""
+    return asking.claims is None and (
+        asking.credential is None or asking.credential.kind == "access"
+    )
 
 
 def _grants(scopes: list[Scope]) -> t.Iterator[Scope]:
@@ -52,20 +114,19 @@ def _grants(scopes: list[Scope]) -> t.Iterator[Scope]:
         if scope == CATALOG_SCOPE:
             # What it lists is decided when it is asked for.
             yield scope
-        if is_name(scope.name) and (asked := repository_actions(scope)):
-            actions = _allowed(repositories.find(scope.name), asked)
-            if actions:
+        elif is_name(scope.name) and (asked := repository_actions(scope)):
+            repository = repositories.find(scope.name, by_old_name=True)
+            if actions := _allowed(repository, scope.name, asked):
                 yield Scope("repository", scope.name, actions)
 
 
 def _allowed(
-    repository: RepositoryInfo, asked: tuple[Action, ...]
+    repository: RepositoryInfo, name: str, asked: tuple[Action, ...]
 ) -> tuple[Action, ...]:
-    parts, asking = services(), principal()
+    asking = principal()
     return tuple(
         action
         for action in asked
         # A token gets its bearer no further than the token that it was had with.
-        if asking.reaches(action, repository.name)
-        and parts.policy.may(asking.user, action, repository)
+        if asking.reaches(action, name) and may(action, repository)
     )

@@ -1,0 +1,90 @@
+"""What a host, or its command line, changes about repositories."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import audit
+from .errors import NameUnknown
+from .models import VISIBILITIES
+from .names import check_name
+
+if t.TYPE_CHECKING:
+    from .catalog import Catalog
+    from .catalog import RepositoryInfo
+
+
+class Administration:
+    """Finds and changes repositories for a host: ``registry.repositories``.
+
+    Nobody is asked for permission here: the host has done so.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._repositories = catalog.repositories
+        self._users = catalog.users
+
+    def find(self, name: str) -> RepositoryInfo:
+        """Return the repository of that name.
+
+        :raises NameUnknown: when there is none.
+        """
+        repository = self._repositories.find(name)
+        if not repository.exists:
+            raise NameUnknown(detail=name)
+        return repository
+
+    def set_visibility(self, name: str, visibility: str, *, by: t.Any = None) -> None:
+        """Set who may pull from a repository, from the next request on.
+
+        :param visibility: ``private``, ``internal`` or ``public``.
+        :param by: the user who wants it, for the audit.
+        :raises ValueError: for any other visibility.
+        :raises NameUnknown: when there is no such repository.
+        """
+        if visibility not in VISIBILITIES:
+            raise ValueError(
+                f"A visibility is one of {', '.join(VISIBILITIES)}, not {visibility!r}."
+            )
+        self._repositories.change(self._id(name), visibility=visibility)
+        self._record(by, name, visibility=visibility)
+
+    def transfer(self, name: str, owner: t.Any, *, by: t.Any = None) -> None:
+        """Give a repository to another user, under the same name.
+
+        :param owner: one of the host's users.
+        :param by: the user who wants it, for the audit.
+        :raises NameUnknown: when there is no such repository.
+        """
+        self._repositories.change(self._id(name), owner_id=self._users.key_of(owner))
+        self._record(by, name, owner=self._users.namespace_of(owner))
+
+    def rename(self, old: str, new: str, *, by: t.Any = None) -> list[str]:
+        """Rename a repository, or every one below a prefix, such as a user's name.
+
+        What was pushed stays as it is. The old names can be pulled from, with a
+        warning, until somebody pushes to them.
+
+        :param old: a repository's name, or the first components of some.
+        :param new: what to put in its place.
+        :param by: the user who wants it, for the audit.
+        :return: the new names.
+        :raises NameInvalid: when a new name is none.
+        :raises ValueError: when somebody has a new name already.
+        """
+        names = {
+            repository.name: check_name(new + repository.name[len(old) :])
+            for repository in self._repositories.under(old)
+        }
+        if old == new:
+            return list(names.values())
+        self._repositories.rename(names)
+        for before, after in names.items():
+            self._record(by, after, renamed_from=before)
+        return list(names.values())
+
+    def _id(self, name: str) -> int:
+        return t.cast(int, self.find(name).id)
+
+    def _record(self, by: t.Any, name: str, **detail: str) -> None:
+        audit.record("permission-changed", self._users.name_of(by), name, **detail)

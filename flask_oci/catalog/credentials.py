@@ -1,0 +1,140 @@
+"""Access tokens and refresh tokens: hashes, limits and last use."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from ..models import as_utc
+from ..models import utcnow
+from .database import Database
+
+#: How often the last use of a credential is written down, at the most.
+TOUCHED_EVERY: t.Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What is recorded of an access token or a refresh token."""
+
+    id: str
+    kind: str
+    subject: str
+    user_id: t.Any
+    name: str
+    actions: tuple[str, ...]
+    repositories: tuple[str, ...]
+    validator: str | None
+    about: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    parent_id: str | None = None
+    """The credential that it was had with, and goes with."""
+
+
+class Credentials:
+    """Records, finds and revokes credentials."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, credential: Credential, hash: str) -> None:
+        """Record a new credential.
+
+        :param hash: by which its secret is found again.
+        """
+        self._db.write(
+            lambda: self._db.session.execute(
+                sa.insert(self._table).values(
+                    hash=hash,
+                    **{field: getattr(credential, field) for field in _FIELDS},
+                )
+            )
+        )
+
+    def by_hash(self, hash: str) -> Credential | None:
+        """Return the credential whose secret has this hash, or None."""
+        return self._one(self._table.c.hash == hash)
+
+    def by_id(self, credential_id: str) -> Credential | None:
+        """Return a credential, or None when it has been revoked."""
+        return self._one(self._table.c.id == credential_id)
+
+    def of(self, user_id: t.Any) -> list[Credential]:
+        """Return a user's credentials, the newest first."""
+        rows = self._db.session.execute(
+            self._select()
+            .where(self._table.c.user_id == user_id)
+            .order_by(self._table.c.created_at.desc(), self._table.c.id)
+        )
+        return [_credential(row) for row in rows]
+
+    def touch(self, credential: Credential, expires_at: datetime | None) -> None:
+        """Remember that a credential is being used, and until when it is good."""
+        now = utcnow()
+        if credential.last_used_at and now - credential.last_used_at < TOUCHED_EVERY:
+            return
+        self._db.write(
+            lambda: self._db.session.execute(
+                sa.update(self._table)
+                .where(self._table.c.id == credential.id)
+                .values(last_used_at=now, expires_at=expires_at)
+            )
+        )
+
+    def revoke(self, credential_id: str) -> bool:
+        """Revoke a credential and those that were had with it.
+
+        :return: whether it was there.
+        """
+
+        def work() -> bool:
+            columns = self._table.c
+            # SQLite cascades only where the host has told each connection to.
+            self._db.session.execute(
+                sa.delete(self._table).where(columns.parent_id == credential_id)
+            )
+            result = self._db.session.execute(
+                sa.delete(self._table).where(columns.id == credential_id)
+            )
+            return bool(t.cast(t.Any, result).rowcount)
+
+        return self._db.write(work)
+
+    def revoke_all(self, user_id: t.Any) -> int:
+        """Revoke everything of a user's; return how many there were."""
+        result = self._db.write(
+            lambda: self._db.session.execute(
+                sa.delete(self._table).where(self._table.c.user_id == user_id)
+            )
+        )
+        return int(t.cast(t.Any, result).rowcount)
+
+    @property
+    def _table(self) -> sa.Table:
+        return self._db.models.Credential.__table__
+
+    def _select(self) -> t.Any:
+        return sa.select(*(self._table.c[field] for field in _FIELDS))
+
+    def _one(self, condition: t.Any) -> Credential | None:
+        row = self._db.session.execute(self._select().where(condition)).first()
+        return _credential(row) if row else None
+
+
+_FIELDS = tuple(Credential.__dataclass_fields__)
+
+
+def _credential(row: t.Any) -> Credential:
+    fields = row._asdict()
+    for moment in ("created_at", "expires_at", "last_used_at"):
+        if fields[moment] is not None:
+            fields[moment] = as_utc(fields[moment])
+    for entries in ("actions", "repositories"):
+        fields[entries] = tuple(fields[entries])
+    return Credential(**fields)
