@@ -313,19 +313,35 @@ class RegistryClient:
         return {"Authorization": self.authorization} if self.authorization else {}
 
 
-class Stream(io.BytesIO):
-    """A body that remembers how it was read."""
+class Source:
+    """A body that a test looks after while it is read.
 
-    largest_read = 0
-    """The most bytes that were asked for at once; infinite for all of them."""
+    :param on_read: called before each read.
+    """
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read as a BytesIO does."""
-        self.largest_read = max(
-            self.largest_read,
-            self.getbuffer().nbytes if size is None or size < 0 else size,
-        )
-        return super().read(size)
+    def __init__(
+        self, content: bytes, on_read: t.Callable[[], object] | None = None
+    ) -> None:
+        self._rest = io.BytesIO(content)
+        self._on_read = on_read
+        self.reads: list[int] = []
+        """How many bytes were asked for each time; -1 is for all of them."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what a server would."""
+        self.reads.append(size)
+        if self._on_read:
+            self._on_read()
+        return self._rest.read(size)
+
+    def environ(self, length: int | None) -> dict[str, object]:
+        """Return the WSGI environment of a request with this body.
+
+        :param length: what its Content-Length says; None is a chunked body.
+        """
+        if length is None:
+            return {**_CHUNKED, "wsgi.input": self}
+        return {"CONTENT_LENGTH": str(length), "wsgi.input": self}
 
 
 #: What a server makes of a body without a length.
