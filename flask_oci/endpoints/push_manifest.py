@@ -87,21 +87,25 @@ def _reference(reference: str) -> tuple[Digest | None, list[str]]:
 
 def _content() -> bytes:
     most = services().config.max_manifest_size
-    request.max_content_length = most
+    # Werkzeug takes a body of unknown length for too large as soon as it has all
+    # that it may have, whether more comes or not.
+    request.max_content_length = most + 1
+    pieces, received = [], 0
     try:
         services().catalog.release()
         source = body.stream()
-        pieces = []
         while piece := source.read(64 * 1024):
             pieces.append(piece)
+            received += len(piece)
     except RequestEntityTooLarge:
+        received = most + 1
+    if received > most:
         raise ManifestInvalid(
             f"A manifest may have {most} bytes here; put large content into blobs.",
             status=413,
-        ) from None
-    content = b"".join(pieces)
-    body.check_length(len(content))
-    return content
+        )
+    body.check_length(received)
+    return b"".join(pieces)
 
 
 def _verified(content: bytes, digest: Digest | None) -> Digest:
