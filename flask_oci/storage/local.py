@@ -81,7 +81,11 @@ class LocalUpload:
     def commit(self, digest: Digest) -> None:
         """Make the bytes the blob of that digest, durably, and end the session."""
         self.sync()
-        self._storage.adopt(self._path, digest)
+        try:
+            self._storage.adopt(self._path, digest)
+        except FileNotFoundError:
+            # The session was cancelled while its last bytes were arriving.
+            raise BlobUploadUnknown(detail=os.path.basename(self._path)) from None
 
     def _write(self, piece: bytes) -> None:
         view = memoryview(piece)
