@@ -22,7 +22,7 @@ from .endpoints import push_manifest
 from .endpoints import token
 from .endpoints import warning
 from .endpoints.responses import Response
-from .names import NAME_MAX_LENGTH
+from .names import check_name
 from .names import NAME_PATTERN
 from .services import remember
 from .services import services
@@ -110,16 +110,14 @@ TRANSLATIONS: t.Final[dict[int, type[errors.RegistryError]]] = {
 
 
 class NameConverter(BaseConverter):
-    """A repository name in a URL rule: many segments, one value."""
+    """A repository name in a URL rule: many segments, one value.
+
+    Its length is checked on admission. A converter that refuses a value ends the
+    search for a rule, and the host would answer.
+    """
 
     part_isolating = False
     regex = NAME_PATTERN
-
-    def to_python(self, value: str) -> str:
-        """Return the name, or let another rule have the address."""
-        if len(value) > NAME_MAX_LENGTH:
-            raise ValueError(value)
-        return value
 
 
 class RestConverter(BaseConverter):
@@ -196,6 +194,8 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     remember(asking)
     authenticator.sign_in(asking)
     body.check_announcement()
+    if values and "name" in values:
+        check_name(values["name"])
     if request.method in ("GET", "HEAD") and body.has_body():
         raise errors.Unsupported(
             f"A {request.method} request has no body here.", status=400
