@@ -168,7 +168,16 @@ def test_the_quickstart_makes_a_registry(quickstart: Flask) -> None:
 
 
 #: Top-level entries that belong to a working copy, and not to the project.
-PASSED_OVER = {".git", ".tox", ".venv", "venv", "build", "dist", "instance"}
+PASSED_OVER = {
+    ".git",
+    ".hypothesis",
+    ".tox",
+    ".venv",
+    "venv",
+    "build",
+    "dist",
+    "instance",
+}
 
 #: What only means something where the text was written.
 LOCAL_REFERENCES = {
