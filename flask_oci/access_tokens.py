@@ -146,7 +146,7 @@ class AccessTokens:
         ):
             return False
         revoked = self._credentials.revoke(token_id)
-        audit.record("token-revoked", credential.subject, token=token_id)
+        audit.record("token-revoked", self._users.name_of(user), token=token_id)
         return revoked
 
     def revoke_all(self, user: t.Any) -> int:

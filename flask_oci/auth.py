@@ -177,7 +177,11 @@ class Authenticator:
         :raises Unauthorized: when it is nobody's, or no longer good.
         """
         credential = self._access_tokens.by_secret(secret)
-        if credential is None or credential.kind != "refresh":
+        if (
+            credential is None
+            or credential.kind != "refresh"
+            or not self._accepts(credential)
+        ):
             raise self._stale()
         user = self._load(credential.subject)
         if user is None or not is_active(user):
@@ -295,6 +299,8 @@ class Authenticator:
             credential = self._access_tokens.by_id(claims.credential)
             if credential is None:
                 raise self._stale()
+        if not self._accepts(credential):
+            raise self._stale()
         user = self._load(claims.subject)
         if (
             user is None
@@ -304,6 +310,16 @@ class Authenticator:
         ):
             raise self._stale()
         return Principal(user, claims, credential)
+
+    def _accepts(self, credential: Credential | None) -> bool:
+        """Tell whether what somebody first logged in with would still do.
+
+        Where passwords are no longer accepted, what was had with one ends too.
+        """
+        had_with_a_password = credential is None or (
+            credential.kind == "refresh" and credential.parent_id is None
+        )
+        return self._config.password_login or not had_with_a_password
 
     def _stale(self) -> Unauthorized:
         return self.challenge(

@@ -31,9 +31,7 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     :raises Denied: 403, when the caller may not change it.
     :raises NameUnknown: 404, when the caller may not know of it.
     """
-    repository = services().catalog.repositories.find(
-        name, by_old_name=action == "pull"
-    )
+    repository = find(name, action)
     if not may(action, repository):
         raise _refusal(name, action)
     if not principal().reaches(action, name):
@@ -41,6 +39,14 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     if repository.name != name:
         warn(f"{name} is now called {repository.name}; use that name.")
     return repository
+
+
+def find(name: str, action: Action) -> RepositoryInfo:
+    """Return the repository that a name stands for when ``action`` is done to it.
+
+    An old name can be pulled from; to push to it is to take it.
+    """
+    return services().catalog.repositories.find(name, by_old_name=action == "pull")
 
 
 def may(action: Action, repository: RepositoryInfo) -> bool:

@@ -19,12 +19,12 @@ from ..scopes import Scope
 from ..services import principal
 from ..services import remember
 from ..services import services
+from .access import find
 from .access import may
 from .responses import as_json
 from .responses import Response
 
 if t.TYPE_CHECKING:
-    from ..catalog import RepositoryInfo
     from ..scopes import Action
 
 #: How many bytes of a form are read. A refresh token has less than a hundred.
@@ -109,24 +109,23 @@ def _logs_in(asking: Principal) -> bool:
 
 
 def _grants(scopes: list[Scope]) -> t.Iterator[Scope]:
-    repositories = services().catalog.repositories
     for scope in scopes:
         if scope == CATALOG_SCOPE:
             # What it lists is decided when it is asked for.
             yield scope
-        elif is_name(scope.name) and (asked := repository_actions(scope)):
-            repository = repositories.find(scope.name, by_old_name=True)
-            if actions := _allowed(repository, scope.name, asked):
-                yield Scope("repository", scope.name, actions)
+        elif (
+            is_name(scope.name)
+            and (asked := repository_actions(scope))
+            and (actions := _allowed(scope.name, asked))
+        ):
+            yield Scope("repository", scope.name, actions)
 
 
-def _allowed(
-    repository: RepositoryInfo, name: str, asked: tuple[Action, ...]
-) -> tuple[Action, ...]:
+def _allowed(name: str, asked: tuple[Action, ...]) -> tuple[Action, ...]:
     asking = principal()
     return tuple(
         action
         for action in asked
         # A token gets its bearer no further than the token that it was had with.
-        if asking.reaches(action, name) and may(action, repository)
+        if asking.reaches(action, name) and may(action, find(name, action))
     )
