@@ -12,6 +12,7 @@ import re
 import typing as t
 import warnings
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 if t.TYPE_CHECKING:
@@ -137,6 +138,18 @@ class Config:
     """How many entries one answer lists at the most: tags, repositories or
     referrers."""
 
+    grace_period: int = _key(DAY, _count)
+    """For how many seconds the collection leaves alone what nothing references:
+    a client that was told that a blob is there has so long to push its manifest."""
+
+    upload_lifetime: int = _key(7 * DAY, _count)
+    """After how many idle seconds the collection ends an upload session."""
+
+    untagged_lifetime: int | None = _key(None, _optional_count)
+    """After how many seconds without a tag the collection deletes a manifest that
+    no index, subject or referrer needs. None keeps them until somebody deletes
+    them."""
+
     allow_sparse: bool = _key(False, _flag)
     """Whether a manifest may be pushed before, or without, the content that it
     references."""
@@ -148,6 +161,11 @@ class Config:
     accel_redirect: str | None = _key(None, _optional_prefix)
     """The internal nginx location that serves the storage folder; downloads
     are then answered with ``X-Accel-Redirect``. Default: None."""
+
+    @property
+    def lease_freshness(self) -> timedelta:
+        """How old a lease may be that need not be renewed yet."""
+        return timedelta(seconds=self.grace_period / 4)
 
     @classmethod
     def read(cls, settings: Mapping[str, t.Any], **derived: str) -> Config:

@@ -123,6 +123,18 @@ class DigestInvalid(RegistryError):
     message = "The digest given does not match the content received; send it again."
 
 
+class Unavailable(RegistryError):
+    """Not in the specification's table, which is about ``4XX``: the disk or the
+    database does not answer, and a client may try again."""
+
+    error_code = "UNAVAILABLE"
+    status = 503
+    message = "The registry cannot do this now; try again in a minute."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"Retry-After": "60"})
+
+
 class ManifestBlobUnknown(RegistryError):
     """``MANIFEST_BLOB_UNKNOWN``: manifest references a manifest or blob unknown
     to registry.

@@ -114,9 +114,10 @@ class RepositoryBlob(Record):
     blob_id: Mapped[int] = mapped_column(
         sa.ForeignKey("oci_blob.id", ondelete="CASCADE"), primary_key=True, index=True
     )
-    created_at: Mapped[datetime] = mapped_column(
+    leased_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
+    """When a client was last told that it need not push the blob again."""
 
 
 class Manifest(Record):
@@ -151,6 +152,10 @@ class Manifest(Record):
     pushed_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
+    touched_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+    """When it was last pushed, or a tag was last taken from it."""
 
     @declared_attr
     def pushed_by_id(cls) -> Mapped[t.Any]:

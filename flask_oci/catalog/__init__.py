@@ -12,6 +12,7 @@ from .blobs import Blobs
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
+from .garbage import Garbage
 from .login_failures import LoginFailures
 from .manifests import Manifests
 from .manifests import StoredManifest
@@ -61,4 +62,5 @@ class Catalog:
         self.referrers = Referrers(database)
         self.credentials = Credentials(database)
         self.login_failures = LoginFailures(database)
+        self.garbage = Garbage(database)
         self.release = database.release

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from ..digest import Digest
+from ..models import as_utc
+from ..models import utcnow
 from . import references
 from .database import Condition
 from .database import Database
@@ -18,20 +22,58 @@ from .repositories import RepositoryInfo
 HOLDERS: t.Final = 100
 
 
+class LinkedBlob(t.NamedTuple):
+    """A blob that a repository may read."""
+
+    repository_id: int
+    blob_id: int
+    size: int
+    """In bytes."""
+
+    leased_at: datetime
+    """When a client was last told that it is there."""
+
+
 class Blobs:
     """Links blobs to repositories. A repository reads what it links, and only that."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def size(self, repository_id: int, digest: Digest) -> int | None:
-        """Return the size in bytes of a blob that the repository links, or None."""
+    def find(self, repository_id: int, digest: Digest) -> LinkedBlob | None:
+        """Return a blob that the repository links, or None."""
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-        return self._db.session.scalar(
-            sa.select(Blob.size)
+        row = self._db.session.execute(
+            sa.select(Blob.id, Blob.size, Link.leased_at)
             .join(Link, Link.blob_id == Blob.id)
             .where(Link.repository_id == repository_id, Blob.digest == str(digest))
+        ).first()
+        return (
+            LinkedBlob(repository_id, row[0], row[1], as_utc(row[2])) if row else None
         )
+
+    def lease(self, blob: LinkedBlob, fresh_for: timedelta) -> bool:
+        """Have the collection spare a link from now on for the grace period.
+
+        :param fresh_for: how old a lease may be that is left as it is, since a
+            client that looks at every layer need not write for each.
+        :return: False when the link is no longer there.
+        """
+        now = utcnow()
+        if now - blob.leased_at < fresh_for:
+            return True
+        Link = self._db.models.RepositoryBlob
+        result = self._db.write(
+            lambda: self._db.session.execute(
+                sa.update(Link.__table__)
+                .where(
+                    Link.repository_id == blob.repository_id,
+                    Link.blob_id == blob.blob_id,
+                )
+                .values(leased_at=now)
+            )
+        )
+        return bool(t.cast(t.Any, result).rowcount)
 
     def holders(
         self,
@@ -74,8 +116,10 @@ class Blobs:
         blob_id = self._db.session.scalar(
             newest(sa.select(Blob.id).where(Blob.digest == str(digest)))
         )
-        self._db.insert_if_absent(
-            self._db.models.RepositoryBlob, repository_id=repository_id, blob_id=blob_id
+        self._db.upsert(
+            self._db.models.RepositoryBlob,
+            {"repository_id": repository_id, "blob_id": blob_id},
+            leased_at=utcnow(),
         )
 
     def unlink(

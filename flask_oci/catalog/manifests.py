@@ -13,6 +13,7 @@ from ..errors import ManifestBlobUnknown
 from ..errors import ManifestInvalid
 from ..errors import NameUnknown
 from ..manifests import Manifest
+from ..models import utcnow
 from . import references
 from . import tags
 from .database import Database
@@ -74,10 +75,12 @@ class Manifests:
         digest: Digest,
         tag_names: Iterable[str],
         *,
+        lost: t.Collection[str],
         allow_sparse: bool,
     ) -> list[str]:
         """Record a manifest, what it references and its tags: all of it or none.
 
+        :param lost: digests of blobs whose bytes the storage no longer has.
         :return: the digests of referenced content that is not there, which are
             some only with ``allow_sparse``.
         :raises ManifestBlobUnknown: for content that is not there.
@@ -89,7 +92,9 @@ class Manifests:
             repository_id = self._repositories.ensure(name, user_id)
             if not self._db.lock_repository(repository_id):
                 raise NameUnknown(detail=name)
-            missing = references.missing(self._db, repository_id, manifest.descriptors)
+            missing = references.missing(
+                self._db, repository_id, manifest.descriptors, lost
+            )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
             key = self._insert(repository_id, user_id, manifest, content, digest)
@@ -172,5 +177,11 @@ class Manifests:
                 f"These bytes are in this repository already, as {row.media_type};"
                 " content does not change its type.",
                 detail=str(digest),
+            )
+        else:
+            self._db.session.execute(
+                sa.update(Row.__table__)
+                .where(Row.id == row.id)
+                .values(touched_at=utcnow())
             )
         return t.cast(int, row.id)

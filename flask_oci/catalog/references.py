@@ -76,17 +76,23 @@ def users_of(
 
 
 def missing(
-    database: Database, repository_id: int, descriptors: Sequence[Descriptor]
+    database: Database,
+    repository_id: int,
+    descriptors: Sequence[Descriptor],
+    lost: t.Collection[str],
 ) -> list[str]:
     """Return the digests of what a repository would need to hold a manifest.
 
     The children of an index may be manifests, or blobs, as in the caches that
     BuildKit exports.
 
+    :param lost: digests of blobs whose bytes the storage no longer has.
     :raises SizeInvalid: for content of another size than its descriptor says.
     """
     wanted = {str(d.digest): d.size for d in descriptors if not d.foreign}
-    children = [str(d.digest) for d in descriptors if d.kind == "child"]
+    children = [
+        str(d.digest) for d in descriptors if d.kind == "child" and not d.foreign
+    ]
     sizes = dict(_blob_sizes(database, repository_id, wanted))
     sizes.update(_manifest_sizes(database, repository_id, children))
     for digest, size in sizes.items():
@@ -95,7 +101,7 @@ def missing(
                 f"The manifest says that content of {size} bytes has {wanted[digest]}.",
                 detail=digest,
             )
-    return [digest for digest in wanted if digest not in sizes]
+    return [digest for digest in wanted if digest not in sizes or digest in lost]
 
 
 def _blob_sizes(

@@ -15,6 +15,9 @@ from .database import Database
 from .database import newest
 from .users import Users
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 @dataclass(frozen=True, slots=True)
 class RepositoryInfo:
@@ -157,10 +160,13 @@ class Repositories:
             )
         )
 
-    def rename(self, names: dict[str, str]) -> None:
+    def rename(
+        self, names: dict[str, str], also: Callable[[], object] | None = None
+    ) -> None:
         """Give repositories other names, all or none; the old ones lead to them.
 
         :param names: the new name of each old one.
+        :param also: does what belongs to it, in the same transaction.
         :raises ValueError: when somebody has a new name already.
         """
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
@@ -181,6 +187,8 @@ class Repositories:
                     sa.delete(Alias.__table__).where(Alias.name == new)
                 )
                 self._db.upsert(Alias, {"name": old}, repository_id=key)
+            if also is not None:
+                also()
 
         self._db.write(work)
 

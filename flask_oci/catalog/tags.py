@@ -39,18 +39,35 @@ class Tags:
         :return: whether there was one.
         """
         Tag = self._db.models.Tag
-        result = self._db.write(
-            lambda: self._db.session.execute(
+
+        def work() -> bool:
+            touch_tagged(self._db, repository_id, name)
+            result = self._db.session.execute(
                 sa.delete(Tag.__table__).where(
                     Tag.repository_id == repository_id, Tag.name == name
                 )
             )
-        )
-        return bool(t.cast(t.Any, result).rowcount)
+            return bool(t.cast(t.Any, result).rowcount)
+
+        return self._db.write(work)
+
+
+def touch_tagged(database: Database, repository_id: int, name: str) -> None:
+    """Remember that the manifest of a tag was needed until now."""
+    Manifest, Tag = database.models.Manifest, database.models.Tag
+    tagged = sa.select(Tag.manifest_id).where(
+        Tag.repository_id == repository_id, Tag.name == name
+    )
+    database.session.execute(
+        sa.update(Manifest.__table__)
+        .where(Manifest.id == tagged.scalar_subquery())
+        .values(touched_at=utcnow())
+    )
 
 
 def move(database: Database, repository_id: int, name: str, manifest_id: int) -> None:
     """Point a tag at a manifest, within a transaction."""
+    touch_tagged(database, repository_id, name)
     database.upsert(
         database.models.Tag,
         {"repository_id": repository_id, "name": name},

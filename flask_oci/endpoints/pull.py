@@ -12,6 +12,7 @@ from ..names import parse_reference
 from ..services import services
 from . import sending
 from .access import admit
+from .presence import is_stored
 from .responses import Response
 
 
@@ -43,8 +44,16 @@ def blob(name: str, digest: str) -> Response:
     """
     repository = admit(name, "pull")
     wanted = Digest.parse(digest)
-    size = repository.id and services().catalog.blobs.size(repository.id, wanted)
-    # A row is a promise that only the file can keep.
-    if size is None or services().storage.size(wanted) != size:
+    if repository.id is None:
         raise BlobUnknown(detail=digest)
-    return sending.blob(wanted, size)
+    parts = services()
+    found = parts.catalog.blobs.find(repository.id, wanted)
+    if found is None or not is_stored(wanted, found.size):
+        raise BlobUnknown(detail=digest)
+    if request.method == "HEAD" and not parts.catalog.blobs.lease(
+        # Whoever asks whether it is there will rely on it.
+        found,
+        parts.config.lease_freshness,
+    ):
+        raise BlobUnknown(detail=digest)
+    return sending.blob(wanted, found.size)

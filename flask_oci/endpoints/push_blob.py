@@ -24,6 +24,7 @@ from ..storage import Hashed
 from . import body
 from .access import admit
 from .access import may
+from .presence import is_stored
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -95,8 +96,9 @@ def finish(name: str, session_id: str) -> Response:
         except BaseException:
             upload.truncate(before)
             raise
-        upload.commit(digest)
-        services().catalog.uploads.finish(session, digest, upload.length)
+        with services().storage.relying_on(digest):
+            upload.commit(digest)
+            services().catalog.uploads.finish(session, digest, upload.length)
     return _created(name, digest)
 
 
@@ -127,10 +129,15 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
         return False
     holders = parts.catalog.blobs.holders(digest, source, parts.policy.listing(user))
     for holder, size in holders:
-        if may("pull", holder) and parts.storage.size(digest) == size:
-            user_id = parts.catalog.users.key_of(user)
+        if not may("pull", holder):
+            continue
+        user_id = parts.catalog.users.key_of(user)
+        parts.catalog.release()
+        with parts.storage.relying_on(digest):
+            if not is_stored(digest, size):
+                return False
             parts.catalog.uploads.adopt(repository.name, user_id, digest, size)
-            return True
+        return True
     return False
 
 
@@ -144,8 +151,9 @@ def _receive_whole(name: str, digest: Digest) -> None:
         with parts.storage.open_upload(session_id) as upload:
             _receive(upload, digest.algorithm, None)
             _verify(upload, digest)
-            upload.commit(digest)
-            parts.catalog.uploads.adopt(name, user_id, digest, upload.length)
+            with parts.storage.relying_on(digest):
+                upload.commit(digest)
+                parts.catalog.uploads.adopt(name, user_id, digest, upload.length)
     finally:
         parts.storage.discard_upload(session_id)
 

@@ -12,6 +12,7 @@ from .. import audit
 from ..digest import Digest
 from ..errors import DigestInvalid
 from ..errors import ManifestInvalid
+from ..manifests import Manifest
 from ..manifests import parse
 from ..names import check_tag
 from ..names import NAME_MAX_LENGTH
@@ -52,6 +53,7 @@ def put(name: str, reference: str) -> Response:
         content,
         digest,
         tags,
+        lost=_lost(manifest),
         allow_sparse=parts.config.allow_sparse,
     )
     _warn(name, missing)
@@ -117,6 +119,16 @@ def _verified(content: bytes, digest: Digest | None) -> Digest:
             detail=str(digest),
         )
     return digest
+
+
+def _lost(manifest: Manifest) -> set[str]:
+    """Return what the catalog may think is here, and the storage no longer has."""
+    storage = services().storage
+    return {
+        str(descriptor.digest)
+        for descriptor in manifest.descriptors
+        if descriptor.kind != "child" and storage.size(descriptor.digest) is None
+    }
 
 
 def _warn(name: str, missing: list[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .base import Hashed
 from .base import Storage
+from .base import StoredUpload
 from .base import UploadFile
 from .local import LocalStorage
 
-__all__ = ["Hashed", "LocalStorage", "Storage", "UploadFile"]
+__all__ = ["Hashed", "LocalStorage", "Storage", "StoredUpload", "UploadFile"]

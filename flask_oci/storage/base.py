@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from ..digest import Digest
@@ -63,6 +64,14 @@ class UploadFile(t.Protocol):
         """
 
 
+class StoredUpload(t.NamedTuple):
+    """An upload session's bytes, as they lie there."""
+
+    uuid: str
+    touched_at: float
+    """When they were last written to, in seconds since the epoch."""
+
+
 class Storage(t.Protocol):
     """A content-addressed store: one blob for each digest, written once."""
 
@@ -88,6 +97,28 @@ class Storage(t.Protocol):
 
     def discard_upload(self, uuid: str) -> None:
         """Forget an upload session, if it is there."""
+
+    def relying_on(self, digest: Digest) -> AbstractContextManager[None]:
+        """Keep a blob from being collected while its row is being written.
+
+        Any number of requests may rely on one blob, and wait only for the
+        moment in which the collection removes it.
+        """
+
+    def removing(self, digest: Digest) -> AbstractContextManager[None]:
+        """Wait until nobody relies on a blob, and keep them waiting."""
+
+    def delete(self, digest: Digest) -> None:
+        """Delete a blob, if it is there, within :meth:`removing`."""
+
+    def quarantine(self, digest: Digest) -> str:
+        """Put a blob aside, where it is not served, and return where."""
+
+    def digests(self) -> Iterator[Digest]:
+        """Go through the blobs, in the order of their digests."""
+
+    def uploads(self) -> Iterator[StoredUpload]:
+        """Go through the upload sessions."""
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob in bytes, or None when it is not here."""

@@ -9,98 +9,28 @@ digest.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
 
+from ..digest import ALGORITHMS
 from ..digest import Digest
-from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
-from ..errors import SizeInvalid
+from ..errors import DigestInvalid
 from .base import Hashed
-from .base import PIECE
-from .base import Reader
+from .base import StoredUpload
+from .files import disk
+from .files import FILE_MODE
+from .files import locked
+from .files import make_folder
+from .files import sync_folder
+from .upload import LocalUpload
+from .upload import take_hold
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
-
-# The group may read, so that nginx can send the files when it belongs to it.
-_FILE_MODE = 0o640
-_FOLDER_MODE = 0o750
-
-
-class LocalUpload:
-    """An upload session's file, opened and locked by one request."""
-
-    def __init__(self, storage: LocalStorage, path: str, fd: int) -> None:
-        self._storage = storage
-        self._path = path
-        self._fd = fd
-        self.length = os.lseek(fd, 0, os.SEEK_END)
-        self.hashed: Hashed | None = None
-
-    def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
-        """Write ``source`` behind what is there; see :class:`UploadFile`."""
-        start = self.length
-        # A hash cannot be taken up again where another process left it, so
-        # only an upload's first piece is hashed while it passes.
-        hasher = hashlib.new(algorithm) if start == 0 else None
-        while piece := source.read(PIECE):
-            if limit is not None and self.length - start + len(piece) > limit:
-                raise SizeInvalid("There is more content than was announced.")
-            if hasher:
-                hasher.update(piece)
-            self._write(piece)
-        if hasher:
-            self.hashed = Hashed(self.length, Digest(algorithm, hasher.hexdigest()))
-        return self.length - start
-
-    def truncate(self, length: int) -> None:
-        """Take back what was appended behind ``length`` bytes."""
-        os.ftruncate(self._fd, length)
-        self.length = os.lseek(self._fd, length, os.SEEK_SET)
-
-    def sync(self) -> None:
-        """Return when the bytes would survive a power cut."""
-        os.fsync(self._fd)
-
-    def matches(self, digest: Digest) -> bool:
-        """Tell whether the bytes have this digest, reading them if need be."""
-        known = self.hashed
-        if (
-            known is None
-            or known.length != self.length
-            or known.digest.algorithm != digest.algorithm
-        ):
-            known = Hashed(self.length, self._digest(digest.algorithm))
-            self.hashed = known
-        return known.digest == digest
-
-    def commit(self, digest: Digest) -> None:
-        """Make the bytes the blob of that digest, durably, and end the session."""
-        self.sync()
-        try:
-            self._storage.adopt(self._path, digest)
-        except FileNotFoundError:
-            # The session was cancelled while its last bytes were arriving.
-            raise BlobUploadUnknown(detail=os.path.basename(self._path)) from None
-
-    def _write(self, piece: bytes) -> None:
-        view = memoryview(piece)
-        while view:
-            written = os.write(self._fd, view)
-            self.length += written
-            view = view[written:]
-
-    def _digest(self, algorithm: str) -> Digest:
-        hasher = hashlib.new(algorithm)
-        position = 0
-        while piece := os.pread(self._fd, PIECE, position):
-            hasher.update(piece)
-            position += len(piece)
-        return Digest(algorithm, hasher.hexdigest())
+    from contextlib import AbstractContextManager
 
 
 class LocalStorage:
@@ -112,13 +42,15 @@ class LocalStorage:
     def __init__(self, root: str) -> None:
         self._root = root
 
+    @disk
     def start_upload(self, uuid: str) -> None:
         """Make room for an upload session."""
         path = self._upload_path(uuid)
-        _make_folder(os.path.dirname(path))
+        make_folder(os.path.dirname(path))
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-        os.close(os.open(path, flags, _FILE_MODE))
+        os.close(os.open(path, flags, FILE_MODE))
 
+    @disk
     def upload_length(self, uuid: str) -> int:
         """Return how many bytes of an upload session are stored."""
         try:
@@ -133,34 +65,62 @@ class LocalStorage:
         """Take hold of an upload session, for one request at a time."""
         path = self._upload_path(uuid)
         try:
-            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = self._open(path, os.O_RDWR)
         except FileNotFoundError:
             raise BlobUploadUnknown(detail=uuid) from None
         try:
-            _lock(fd, path, uuid)
-            upload = LocalUpload(self, path, fd)
-            upload.hashed = hashed
-            yield upload
+            take_hold(fd, path, uuid)
+            yield LocalUpload(fd, hashed, lambda digest: self._adopt(path, digest))
         finally:
             os.close(fd)
 
+    @disk
     def discard_upload(self, uuid: str) -> None:
         """Forget an upload session, if it is there."""
         with suppress(FileNotFoundError):
             os.unlink(self._upload_path(uuid))
 
-    def adopt(self, path: str, digest: Digest) -> None:
-        """Make the file at ``path`` the blob of ``digest``, durably.
+    def relying_on(self, digest: Digest) -> AbstractContextManager[None]:
+        """Keep a blob from being collected while its row is being written."""
+        return locked(self._lock_path(digest), fcntl.LOCK_SH)
 
-        A blob that is there already is replaced by the same bytes, which mends
-        it should the disk have damaged it.
-        """
-        target = self.absolute_path(digest)
-        folder = os.path.dirname(target)
-        _make_folder(folder)
-        os.replace(path, target)
-        _sync_folder(folder)
+    def removing(self, digest: Digest) -> AbstractContextManager[None]:
+        """Wait until nobody relies on a blob, and keep them waiting."""
+        return locked(self._lock_path(digest), fcntl.LOCK_EX)
 
+    @disk
+    def delete(self, digest: Digest) -> None:
+        """Delete a blob, if it is there, within :meth:`removing`."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.absolute_path(digest))
+
+    @disk
+    def quarantine(self, digest: Digest) -> str:
+        """Put a blob aside, where it is not served, and return where."""
+        target = os.path.join(self._root, "quarantine", f"{digest}".replace(":", "-"))
+        make_folder(os.path.dirname(target))
+        os.replace(self.absolute_path(digest), target)
+        sync_folder(os.path.dirname(target))
+        return target
+
+    def digests(self) -> Iterator[Digest]:
+        """Go through the blobs, in the order of their digests."""
+        for algorithm in sorted(ALGORITHMS):
+            folder = os.path.join(self._root, "blobs", algorithm)
+            for shard in _entries(folder):
+                for encoded in _entries(os.path.join(folder, shard)):
+                    # Whatever else lies there is somebody else's.
+                    with suppress(DigestInvalid):
+                        yield Digest.parse(f"{algorithm}:{encoded}")
+
+    def uploads(self) -> Iterator[StoredUpload]:
+        """Go through the upload sessions."""
+        folder = os.path.join(self._root, "uploads")
+        for uuid in _entries(folder):
+            with suppress(FileNotFoundError):
+                yield StoredUpload(uuid, os.stat(self._upload_path(uuid)).st_mtime)
+
+    @disk
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob in bytes, or None when it is not here."""
         try:
@@ -168,6 +128,7 @@ class LocalStorage:
         except FileNotFoundError:
             return None
 
+    @disk
     def open(self, digest: Digest) -> t.BinaryIO:
         """Open a blob for reading."""
         return open(self.absolute_path(digest), "rb", buffering=0)
@@ -181,42 +142,36 @@ class LocalStorage:
         """Return where a blob is."""
         return os.path.join(self._root, self.relative_path(digest))
 
+    def _adopt(self, path: str, digest: Digest) -> None:
+        """Make the file at ``path`` the blob of ``digest``, durably.
+
+        A blob that is there already is replaced by the same bytes, which mends
+        it should the disk have damaged it.
+        """
+        target = self.absolute_path(digest)
+        folder = os.path.dirname(target)
+        make_folder(folder)
+        try:
+            os.replace(path, target)
+        except FileNotFoundError:
+            # The session was cancelled while its last bytes were arriving.
+            raise BlobUploadUnknown(detail=os.path.basename(path)) from None
+        sync_folder(folder)
+
+    @disk
+    def _open(self, path: str, flags: int) -> int:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+
     def _upload_path(self, uuid: str) -> str:
         return os.path.join(self._root, "uploads", uuid)
 
+    def _lock_path(self, digest: Digest) -> str:
+        # Digests share a few locks: what waits, waits for one short transaction.
+        return os.path.join(self._root, "locks", digest.encoded[:2])
 
-def _lock(fd: int, path: str, uuid: str) -> None:
+
+def _entries(folder: str) -> list[str]:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BlobUploadInvalid(
-            "Another request is writing to this upload; wait for its answer.",
-            detail=uuid,
-            status=416,
-        ) from None
-    # Between opening and locking, the one who held it may have made it a blob.
-    try:
-        same = os.path.samestat(os.fstat(fd), os.stat(path))
+        return sorted(os.listdir(folder))
     except FileNotFoundError:
-        same = False
-    if not same:
-        raise BlobUploadUnknown(detail=uuid)
-
-
-def _make_folder(path: str) -> None:
-    """Make a folder and those above it, each durably."""
-    if os.path.isdir(path):
-        return
-    parent = os.path.dirname(path)
-    _make_folder(parent)
-    with suppress(FileExistsError):
-        os.mkdir(path, _FOLDER_MODE)
-    _sync_folder(parent)
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        return []

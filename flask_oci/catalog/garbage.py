@@ -1,0 +1,249 @@
+"""What nothing needs any more, and what keeps the rest."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ..digest import Digest
+from ..models import as_utc
+from .database import Database
+
+#: How many rows are looked at in one transaction.
+BATCH: t.Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A blob that no repository links, or a link that no manifest needs."""
+
+    digest: Digest
+    size: int
+    repository: str | None = None
+
+
+class Garbage:
+    """Finds what can go, and deletes it if that is still so.
+
+    Each deletion asks its question again in the transaction that answers it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def expired_uploads(self, before: datetime) -> list[str]:
+        """Return the sessions that have been idle since ``before``."""
+        Upload = self._db.models.Upload
+        return list(
+            self._db.session.scalars(
+                sa.select(Upload.uuid).where(Upload.touched_at < before)
+            )
+        )
+
+    def delete_upload(self, uuid: str, before: datetime) -> bool:
+        """Delete a session that has been idle since ``before``."""
+        Upload = self._db.models.Upload
+        return self._delete(
+            Upload.__table__, Upload.uuid == uuid, Upload.touched_at < before
+        )
+
+    def upload_exists(self, uuid: str) -> bool:
+        """Tell whether there is a session of that name."""
+        Upload = self._db.models.Upload
+        return bool(
+            self._db.session.scalar(sa.select(sa.exists().where(Upload.uuid == uuid)))
+        )
+
+    def repositories(self) -> list[tuple[int, str]]:
+        """Return the key and the name of every repository."""
+        Repository = self._db.models.Repository
+        rows = self._db.session.execute(
+            sa.select(Repository.id, Repository.name).order_by(Repository.name)
+        )
+        return list(rows.tuples())
+
+    def unneeded_manifests(self, repository_id: int, before: datetime) -> list[Digest]:
+        """Return the manifests that nothing has needed since ``before``."""
+        nodes = self._manifests(repository_id)
+        needed = self._needed(repository_id, nodes, before)
+        return [Digest.parse(d) for d in sorted(nodes) if d not in needed]
+
+    def delete_manifests(
+        self, repository_id: int, before: datetime
+    ) -> list[tuple[Digest, int]]:
+        """Delete the manifests that nothing has needed since ``before``.
+
+        :return: what was deleted, each with its size.
+        """
+
+        def work() -> list[tuple[Digest, int]]:
+            self._db.lock_repository(repository_id)
+            nodes = self._manifests(repository_id)
+            needed = self._needed(repository_id, nodes, before)
+            gone = [node for digest, node in nodes.items() if digest not in needed]
+            models = self._db.models
+            for start in range(0, len(gone), BATCH):
+                keys = [node.id for node in gone[start : start + BATCH]]
+                for table, column in (
+                    (models.ManifestReference.__table__, "manifest_id"),
+                    (models.Manifest.__table__, "id"),
+                ):
+                    self._db.session.execute(
+                        sa.delete(table).where(table.c[column].in_(keys))
+                    )
+            return [(Digest.parse(node.digest), node.size) for node in gone]
+
+        return self._db.write(work)
+
+    def unneeded_links(self, repository_id: int, before: datetime) -> list[Candidate]:
+        """Return the blobs that a repository links, that none of its manifests needs
+        and that no client has relied on since ``before``."""
+        models = self._db.models
+        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
+        rows = self._db.session.execute(
+            sa.select(Blob.digest, Blob.size, Repository.name)
+            .join(Link, Link.blob_id == Blob.id)
+            .join(Repository, Repository.id == Link.repository_id)
+            .where(
+                Link.repository_id == repository_id,
+                Link.leased_at < before,
+                sa.not_(self._referenced(repository_id, Blob.digest)),
+            )
+            .order_by(Blob.digest)
+        )
+        return [Candidate(Digest.parse(d), size, name) for d, size, name in rows]
+
+    def delete_link(self, repository_id: int, digest: Digest, before: datetime) -> bool:
+        """Delete a link, if it is still not needed."""
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        blob_id = sa.select(Blob.id).where(Blob.digest == str(digest)).scalar_subquery()
+
+        def work() -> bool:
+            # A manifest that is being pushed looks for its blobs under this lock.
+            self._db.lock_repository(repository_id)
+            if self._db.session.scalar(
+                sa.select(self._referenced(repository_id, sa.literal(str(digest))))
+            ):
+                return False
+            return self._execute(
+                sa.delete(Link.__table__).where(
+                    Link.repository_id == repository_id,
+                    Link.blob_id == blob_id,
+                    Link.leased_at < before,
+                )
+            )
+
+        return self._db.write(work)
+
+    def unlinked_blobs(self) -> list[Candidate]:
+        """Return the blobs that no repository links."""
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        rows = self._db.session.execute(
+            sa.select(Blob.digest, Blob.size)
+            .where(~sa.exists().where(Link.blob_id == Blob.id))
+            .order_by(Blob.digest)
+        )
+        return [Candidate(Digest.parse(digest), size) for digest, size in rows]
+
+    def delete_blob(self, digest: Digest) -> bool:
+        """Delete a blob's row, if still no repository links it."""
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        return self._delete(
+            Blob.__table__,
+            Blob.digest == str(digest),
+            ~sa.exists().where(Link.blob_id == Blob.id),
+        )
+
+    def unrecorded(self, digests: t.Sequence[Digest]) -> list[Digest]:
+        """Return those digests that there is no blob of."""
+        Blob = self._db.models.Blob
+        known = set(
+            self._db.session.scalars(
+                sa.select(Blob.digest).where(Blob.digest.in_(map(str, digests)))
+            )
+        )
+        return [digest for digest in digests if str(digest) not in known]
+
+    def _manifests(self, repository_id: int) -> dict[str, Node]:
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        tagged = sa.exists().where(Tag.manifest_id == Manifest.id)
+        rows = self._db.session.execute(
+            sa.select(
+                Manifest.id,
+                Manifest.digest,
+                Manifest.size,
+                Manifest.subject_digest,
+                Manifest.touched_at,
+                tagged,
+            ).where(Manifest.repository_id == repository_id)
+        )
+        nodes = (Node(*row) for row in rows)
+        return {node.digest: node for node in nodes}
+
+    def _needed(
+        self, repository_id: int, nodes: dict[str, Node], before: datetime
+    ) -> set[str]:
+        """Follow what is tagged, or young, to all that it needs: an index needs its
+        children, a subject its referrers, and a referrer its subject."""
+        neighbours = self._children(repository_id)
+        for node in nodes.values():
+            if node.subject in nodes:
+                neighbours[node.subject].append(node.digest)
+                neighbours[node.digest].append(node.subject)
+        waiting = [
+            node.digest
+            for node in nodes.values()
+            if node.tagged or as_utc(node.touched_at) >= before
+        ]
+        needed: set[str] = set()
+        while waiting:
+            digest = waiting.pop()
+            if digest not in needed:
+                needed.add(digest)
+                waiting += neighbours.get(digest, ())
+        return needed
+
+    def _children(self, repository_id: int) -> defaultdict[str, list[str]]:
+        models = self._db.models
+        Manifest, Reference = models.Manifest, models.ManifestReference
+        rows = self._db.session.execute(
+            sa.select(Manifest.digest, Reference.digest)
+            .join(Reference, Reference.manifest_id == Manifest.id)
+            .where(Manifest.repository_id == repository_id, Reference.kind == "child")
+        )
+        children: defaultdict[str, list[str]] = defaultdict(list)
+        for parent, child in rows:
+            children[parent].append(child)
+        return children
+
+    def _referenced(self, repository_id: int, digest: t.Any) -> t.Any:
+        models = self._db.models
+        Manifest, Reference = models.Manifest, models.ManifestReference
+        return sa.exists().where(
+            Reference.digest == digest,
+            Reference.manifest_id == Manifest.id,
+            Manifest.repository_id == repository_id,
+        )
+
+    def _delete(self, table: sa.Table, *conditions: t.Any) -> bool:
+        return self._db.write(
+            lambda: self._execute(sa.delete(table).where(*conditions))
+        )
+
+    def _execute(self, statement: t.Any) -> bool:
+        return bool(t.cast(t.Any, self._db.session.execute(statement)).rowcount)
+
+
+class Node(t.NamedTuple):
+    """A manifest, as far as others can need it."""
+
+    id: int
+    digest: str
+    size: int
+    subject: str | None
+    touched_at: datetime
+    tagged: bool

@@ -1,0 +1,121 @@
+"""The file of an upload session, opened and locked by one request."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import typing as t
+
+from ..digest import Digest
+from ..errors import BlobUploadInvalid
+from ..errors import BlobUploadUnknown
+from ..errors import SizeInvalid
+from .base import Hashed
+from .base import PIECE
+from .base import Reader
+from .files import disk
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class LocalUpload:
+    """A :class:`~flask_oci.storage.UploadFile` on a local disk.
+
+    :param fd: the opened file, which the maker of this closes.
+    :param adopt: makes the file the blob of a digest, durably.
+    """
+
+    def __init__(
+        self, fd: int, hashed: Hashed | None, adopt: Callable[[Digest], None]
+    ) -> None:
+        self._fd = fd
+        self._adopt = adopt
+        self.length = os.lseek(fd, 0, os.SEEK_END)
+        self.hashed = hashed
+
+    def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
+        """Write ``source`` behind what is there; see :class:`UploadFile`."""
+        start = self.length
+        # A hash cannot be taken up again where another process left it, so
+        # only an upload's first piece is hashed while it passes.
+        hasher = hashlib.new(algorithm) if start == 0 else None
+        while piece := source.read(PIECE):
+            if limit is not None and self.length - start + len(piece) > limit:
+                raise SizeInvalid("There is more content than was announced.")
+            if hasher:
+                hasher.update(piece)
+            self._write(piece)
+        if hasher:
+            self.hashed = Hashed(self.length, Digest(algorithm, hasher.hexdigest()))
+        return self.length - start
+
+    @disk
+    def truncate(self, length: int) -> None:
+        """Take back what was appended behind ``length`` bytes."""
+        os.ftruncate(self._fd, length)
+        self.length = os.lseek(self._fd, length, os.SEEK_SET)
+
+    @disk
+    def sync(self) -> None:
+        """Return when the bytes would survive a power cut."""
+        os.fsync(self._fd)
+
+    @disk
+    def matches(self, digest: Digest) -> bool:
+        """Tell whether the bytes have this digest, reading them if need be."""
+        known = self.hashed
+        if (
+            known is None
+            or known.length != self.length
+            or known.digest.algorithm != digest.algorithm
+        ):
+            known = Hashed(self.length, self._digest(digest.algorithm))
+            self.hashed = known
+        return known.digest == digest
+
+    @disk
+    def commit(self, digest: Digest) -> None:
+        """Make the bytes the blob of that digest, durably, and end the session."""
+        os.fsync(self._fd)
+        self._adopt(digest)
+
+    @disk
+    def _write(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        while view:
+            written = os.write(self._fd, view)
+            self.length += written
+            view = view[written:]
+
+    def _digest(self, algorithm: str) -> Digest:
+        hasher = hashlib.new(algorithm)
+        position = 0
+        while piece := os.pread(self._fd, PIECE, position):
+            hasher.update(piece)
+            position += len(piece)
+        return Digest(algorithm, hasher.hexdigest())
+
+
+def take_hold(fd: int, path: str, uuid: str) -> None:
+    """Lock the file of a session, for as long as ``fd`` is open.
+
+    :raises BlobUploadInvalid: when another request holds it.
+    :raises BlobUploadUnknown: when it has ceased to be the session's.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlobUploadInvalid(
+            "Another request is writing to this upload; wait for its answer.",
+            detail=uuid,
+            status=416,
+        ) from None
+    # Between opening and locking, the one who held it may have made it a blob.
+    try:
+        same = os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise BlobUploadUnknown(detail=uuid)
