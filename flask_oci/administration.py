@@ -10,6 +10,8 @@ from .models import VISIBILITIES
 from .names import check_name
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .catalog import Catalog
     from .catalog import RepositoryInfo
 
@@ -59,7 +61,14 @@ class Administration:
         self._repositories.change(self._id(name), owner_id=self._users.key_of(owner))
         self._record(by, name, owner=self._users.namespace_of(owner))
 
-    def rename(self, old: str, new: str, *, by: t.Any = None) -> list[str]:
+    def rename(
+        self,
+        old: str,
+        new: str,
+        *,
+        by: t.Any = None,
+        also: Callable[[], object] | None = None,
+    ) -> list[str]:
         """Rename a repository, or every one below a prefix, such as a user's name.
 
         What was pushed stays as it is. The old names can be pulled from, with a
@@ -68,6 +77,9 @@ class Administration:
         :param old: a repository's name, or the first components of some.
         :param new: what to put in its place.
         :param by: the user who wants it, for the audit.
+        :param also: called in the same transaction, to rename what of the host's the
+            repositories are named after, so that neither can be without the other.
+            It is called again when the database asks for another try.
         :return: the new names.
         :raises NameInvalid: when a new name is none.
         :raises ValueError: when somebody has a new name already.
@@ -78,7 +90,7 @@ class Administration:
         }
         if old == new:
             return list(names.values())
-        self._repositories.rename(names)
+        self._repositories.rename(names, also)
         for before, after in names.items():
             self._record(by, after, renamed_from=before)
         return list(names.values())

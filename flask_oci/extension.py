@@ -14,6 +14,7 @@ from .cli import register_commands
 from .config import Config
 from .hooks import Hooks
 from .models import Models
+from .policy import default_policy
 from .policy import Policy
 from .services import EXTENSION
 from .services import Services
@@ -30,12 +31,15 @@ if t.TYPE_CHECKING:
     from flask.sansio.app import App
     from flask_sqlalchemy import SQLAlchemy
 
+    from .catalog import Condition
+    from .catalog import RepositoryInfo
     from .hooks import Authenticate
     from .hooks import Authorize
     from .hooks import BeforeLogin
     from .hooks import Listing
     from .hooks import Validator
     from .hooks import VisibilityOf
+    from .scopes import Action
 
     AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
     AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
@@ -134,6 +138,30 @@ class Registry:
         """
         self._hooks.listing = function
         return function
+
+    def default_policy(
+        self, user: t.Any, action: Action, repository: RepositoryInfo
+    ) -> bool:
+        """Answer as the registry would without :meth:`authorize`.
+
+        It is for a function that has an answer of its own for some repositories, and
+        leaves the others to us.
+
+        :param user: one of the host's users, or None.
+        :param action: ``pull``, ``push`` or ``delete``.
+        :param repository: as ``authorize`` was given it.
+        """
+        return default_policy(self._catalog.users, user, action, repository)
+
+    def default_listing(self, user: t.Any) -> Condition:
+        """Return the condition of what :meth:`default_policy` lets a user pull.
+
+        It is the same for :meth:`listing`, and can be joined to a condition of the
+        host's own with ``|``.
+
+        :param user: one of the host's users, or None.
+        """
+        return self._catalog.repositories.readable_by(self._catalog.users.key_of(user))
 
     def before_login(self, function: BeforeLoginT) -> BeforeLoginT:
         """Decorate a function that is called before a password or an access token is
