@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import itertools
+import tempfile
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from forge import Forge
+from forge import tool
+from forge import USERNAME
+
+from .images import Image
+from .images import make_image
+from .images import root_file_system
+from .remote import Remote
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def forge() -> t.Iterator[Forge]:
+    """The example forge as it is deployed, with all its defaults."""
+    with Forge("gunicorn") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def remote(forge: Forge) -> Remote:
+    """A look into the registry that trusts no client."""
+    return Remote(forge)
+
+
+@pytest.fixture
+def repository() -> str:
+    """A repository that no other test uses."""
+    return f"{USERNAME}/project{next(_numbers)}"
+
+
+@pytest.fixture
+def another() -> str:
+    """A second repository of the same person."""
+    return f"{USERNAME}/project{next(_numbers)}"
+
+
+@pytest.fixture
+def root() -> bytes:
+    """The layer that makes an image run."""
+    return root_file_system(tool("busybox", "Debian's busybox-static"))
+
+
+@pytest.fixture
+def image(root: bytes) -> Image:
+    """An image with a layer that the registry has never seen."""
+    return make_image(root)
+
+
+@pytest.fixture
+def layout(image: Image, tmp_path: Path) -> Path:
+    """The same image on disk."""
+    return image.write(tmp_path / "layout")
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> t.Iterator[Path]:
+    """A folder whose path leaves room for a socket's name."""
+    with tempfile.TemporaryDirectory(
+        prefix="oci-", ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)

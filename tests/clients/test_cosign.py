@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forge import Forge
+from forge import PASSWORD
+from forge import tool
+from forge import USERNAME
+
+from .images import Image
+from .shell import Client
+
+pytestmark = pytest.mark.real
+
+HTTP = "--allow-http-registry"
+# Neither a transparency log nor anything else outside this machine takes part.
+SIGN = ("sign", HTTP, "--yes", "--tlog-upload=false", "--use-signing-config=false")
+VERIFY = ("verify", HTTP, "--insecure-ignore-tlog=true")
+
+
+@pytest.fixture
+def cosign(forge: Forge, tmp_path: Path) -> Client:
+    """Cosign as alice, with a key pair of her own."""
+    environment = {"COSIGN_PASSWORD": "", "DOCKER_CONFIG": str(tmp_path / "docker")}
+    client = Client((tool("cosign", "Cosign, built by Go"),), environment, tmp_path)
+    account = (f"--username={USERNAME}", f"--password={PASSWORD}")
+    client("login", *account, forge.host)
+    client("generate-key-pair")
+    return client
+
+
+@pytest.fixture
+def crane(cosign: Client) -> Client:
+    """What puts images there for cosign to sign, with the same login."""
+    program = tool("crane", "go-containerregistry, built by Go")
+    return Client((program,), cosign.environment)
+
+
+def test_a_signature_is_verified(
+    cosign: Client,
+    crane: Client,
+    forge: Forge,
+    repository: str,
+    image: Image,
+    layout: Path,
+) -> None:
+    """A signed image is verified, an unsigned one and another key are refused."""
+    name = f"{forge.host}/{repository}"
+    crane("push", layout, f"{name}:1")
+    cosign.refuses(*VERIFY, "--key=cosign.pub", f"{name}:1")
+    cosign(*SIGN, "--key=cosign.key", f"{name}@{image.digest}")
+    assert image.digest in cosign(*VERIFY, "--key=cosign.pub", f"{name}:1")
+    cosign("generate-key-pair", "--output-key-prefix=other")
+    cosign.refuses(*VERIFY, "--key=other.pub", f"{name}:1")

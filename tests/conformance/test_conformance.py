@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+from forge import Forge
+from forge import PASSWORD
+from forge import SERVERS
+from forge import tool
+from forge import USERNAME
+
+pytestmark = pytest.mark.real
+
+#: `dev` leaves only the sparse data out, so both together switch on all there is.
+EVERYTHING = {"OCI_DATA_SPARSE": "true"}
+TIMEOUT = 300
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_every_check_passes_with_everything_on(server: str, tmp_path: Path) -> None:
+    """With sparse images allowed, the suite passes without leaving anything out."""
+    with Forge(server, OCI_ALLOW_SPARSE="true") as forge:
+        results = _run_suite(forge, tmp_path, EVERYTHING)
+    assert _switched_off(results["config"]) == set()
+    assert _rows_that_are_not({"Pass"}, results) == []
+    assert _checks_that_are_not({"passed"}, tmp_path) == []
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_every_check_passes_by_default(server: str, tmp_path: Path) -> None:
+    """With the default configuration, only sparse images are left out."""
+    with Forge(server) as forge:
+        results = _run_suite(forge, tmp_path, {})
+    assert _switched_off(results["config"]) == {"data.sparse"}
+    assert results["data"].pop("Sparse Manifests") == "Disabled"
+    assert _rows_that_are_not({"Pass"}, results) == []
+    assert _checks_that_are_not({"passed"}, tmp_path) == []
+
+
+def _run_suite(forge: Forge, folder: Path, settings: dict[str, str]) -> t.Any:
+    suite = tool("conformance", "the OCI conformance suite, built by Go")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "OCI_REGISTRY": forge.host,
+        "OCI_TLS": "disabled",
+        "OCI_REPO1": f"{USERNAME}/repo1",
+        "OCI_REPO2": f"{USERNAME}/repo2",
+        "OCI_USERNAME": USERNAME,
+        "OCI_PASSWORD": PASSWORD,
+        "OCI_VERSION": "dev",
+        "OCI_RESULTS_DIR": str(folder),
+        **settings,
+    }
+    # The exit status is 0 for a suite that never ran, so only its report counts.
+    done = subprocess.run(
+        [suite],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    report = folder / "results.yaml"
+    assert report.exists(), f"the suite left no report:\n{done.stdout}{done.stderr}"
+    print(done.stdout[-20000:])
+    return yaml.safe_load(report.read_text())
+
+
+def _switched_off(config: dict[str, t.Any]) -> set[str]:
+    def off(tree: dict[str, t.Any], path: str) -> t.Iterator[str]:
+        for key, value in tree.items():
+            if isinstance(value, dict):
+                yield from off(value, f"{path}{key}.")
+            elif value is False:
+                yield f"{path}{key}"
+
+    return {*off({key: config[key] for key in ("apis", "data")}, "")}
+
+
+def _rows_that_are_not(allowed: set[str], results: t.Any) -> list[str]:
+    rows = {**results["apis"], **results["data"]}
+    # A report cut short would otherwise pass for having nothing bad to say.
+    assert len(rows) > 40, rows
+    return [f"{name}: {state}" for name, state in rows.items() if state not in allowed]
+
+
+def _checks_that_are_not(allowed: set[str], folder: Path) -> list[str]:
+    # A row says Pass when one of its checks passed and another one was skipped, so
+    # the single checks are read as well.
+    cases = ElementTree.parse(folder / "junit.xml").findall(".//testcase")
+    assert cases
+    return [
+        f"{case.get('name')}: {case.get('status')}"
+        for case in cases
+        if case.get("status") not in allowed
+    ]
