@@ -82,10 +82,15 @@ def encoded(fields: object) -> bytes:
 
 
 def image(
-    *layers: bytes, config: bytes = CONFIG, docker: bool = False, **fields: object
+    *layers: bytes | Json,
+    config: bytes | Json = CONFIG,
+    docker: bool = False,
+    **fields: object,
 ) -> bytes:
     """Write an image manifest.
 
+    :param layers: their content, or descriptors where the usual ones will not do.
+    :param config: the same.
     :param docker: as Docker had it before there was an OCI.
     :param fields: more fields, or others for those that it has.
     """
@@ -96,8 +101,8 @@ def image(
         {
             "schemaVersion": 2,
             "mediaType": DOCKER_MANIFEST if docker else OCI_MANIFEST,
-            "config": descriptor(config, config_type),
-            "layers": [descriptor(layer) for layer in layers],
+            "config": _described(config, config_type),
+            "layers": [_described(layer, OCI_LAYER) for layer in layers],
             **fields,
         }
     )
@@ -113,6 +118,10 @@ def index(*children: Json, docker: bool = False, **fields: object) -> bytes:
             **fields,
         }
     )
+
+
+def _described(content: bytes | Json, media_type: str) -> Json:
+    return content if isinstance(content, dict) else descriptor(content, media_type)
 
 
 def media_type_of(manifest: bytes) -> str:

@@ -6,7 +6,7 @@ import http.client
 import socket
 import typing as t
 from collections.abc import Iterable
-from collections.abc imporMapping
+from collections.abc import Mapping
 
 import pytest
 from flask import Flask
