@@ -88,7 +88,7 @@ class AccessTokens:
         *,
         name: str = "",
         repositories: Iterable[str] = ("*",),
-        actions: Iterable[Action] = ACTIONS,
+        actions: Iterable[str] = ACTIONS,
         expires: datetime | timedelta | None = None,
         valid: Validator | None = None,
         about: object = None,

@@ -88,10 +88,9 @@ class Administration:
             repository.name: check_name(new + repository.name[len(old) :])
             for repository in self._repositories.under(old)
         }
-        if old == new:
-            return list(names.values())
-        self._repositories.rename(names, also)
-        for before, after in names.items():
+        changed = names if old != new else {}
+        self._repositories.rename(changed, also)
+        for before, after in changed.items():
             self._record(by, after, renamed_from=before)
         return list(names.values())
 

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from . import errors
+from .catalog import FAILURES
 from .endpoints import base
 from .endpoints import body
 from .endpoints import discovery
@@ -155,6 +156,8 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
     blueprint.url_value_preprocessor(_admit)
     for status in default_exceptions:
         blueprint.register_error_handler(status, _translate)
+    for failure in FAILURES:
+        blueprint.register_error_handler(failure, _unavailable)
     blueprint.after_request(_finish)
     return blueprint
 
@@ -238,6 +241,12 @@ def _translate(error: HTTPException) -> Response:
     return t.cast(
         Response, kind(message, status=status, headers=headers).get_response()
     )
+
+
+def _unavailable(error: Exception) -> Response:
+    """Have the client try again when the database does not answer."""
+    current_app.logger.error("The database failed the registry.", exc_info=error)
+    return t.cast(Response, errors.Unavailable().get_response())
 
 
 def _finish(response: Response) -> Response:

@@ -13,11 +13,13 @@ from .catalog import Catalog
 from .cli import register_commands
 from .config import Config
 from .hooks import Hooks
+from .maintenance.gc import Collector
 from .models import Models
 from .policy import default_policy
 from .policy import Policy
 from .services import EXTENSION
 from .services import Services
+from .services import services
 from .storage import LocalStorage
 from .throttle import Throttle
 from .tokens import Tokens
@@ -39,6 +41,7 @@ if t.TYPE_CHECKING:
     from .hooks import Listing
     from .hooks import Validator
     from .hooks import VisibilityOf
+    from .maintenance.gc import Collected
     from .scopes import Action
 
     AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
@@ -100,6 +103,17 @@ class Registry:
         """
         app.register_blueprint(self.blueprint)
 
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Delete what nothing needs, as ``flask oci gc`` does, within an application
+        context. Call it from a scheduler, once a day or so; pushes go on.
+
+        :param dry_run: whether only to find it.
+        """
+        parts = services()
+        return Collector(
+            parts.config, parts.catalog, parts.storage, dry_run=dry_run
+        ).run()
+
     def authenticate(self, function: AuthenticateT) -> AuthenticateT:
         """Decorate the function that checks what is typed at ``docker login``.
 
@@ -140,7 +154,7 @@ class Registry:
         return function
 
     def default_policy(
-        self, user: t.Any, action: Action, repository: RepositoryInfo
+        self, user: t.Any, action: str, repository: RepositoryInfo
     ) -> bool:
         """Answer as the registry would without :meth:`authorize`.
 
@@ -151,7 +165,8 @@ class Registry:
         :param action: ``pull``, ``push`` or ``delete``.
         :param repository: as ``authorize`` was given it.
         """
-        return default_policy(self._catalog.users, user, action, repository)
+        known = t.cast("Action", action)
+        return default_policy(self._catalog.users, user, known, repository)
 
     def default_listing(self, user: t.Any) -> Condition:
         """Return the condition of what :meth:`default_policy` lets a user pull.

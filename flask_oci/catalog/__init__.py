@@ -12,7 +12,9 @@ from .blobs import Blobs
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
+from .database import FAILURES
 from .garbage import Garbage
+from .inspection import Inspection
 from .login_failures import LoginFailures
 from .manifests import Manifests
 from .manifests import StoredManifest
@@ -31,6 +33,7 @@ if t.TYPE_CHECKING:
     from ..models import Models
 
 __all__ = [
+    "FAILURES",
     "Catalog",
     "Condition",
     "Removal",
@@ -63,4 +66,5 @@ class Catalog:
         self.credentials = Credentials(database)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
+        self.inspection = Inspection(database)
         self.release = database.release

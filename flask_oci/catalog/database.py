@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
 if t.TYPE_CHECKING:
@@ -26,6 +27,9 @@ T = t.TypeVar("T")
 Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
+
+#: What is raised when the database does not answer, or not in time.
+FAILURES: t.Final = (OperationalError, sa.exc.TimeoutError)
 
 #: How often a transaction is tried before the database's refusal is believed.
 ATTEMPTS: t.Final = 8

@@ -72,15 +72,11 @@ class Garbage:
         needed = self._needed(repository_id, nodes, before)
         return [Digest.parse(d) for d in sorted(nodes) if d not in needed]
 
-    def delete_manifests(
-        self, repository_id: int, before: datetime
-    ) -> list[tuple[Digest, int]]:
-        """Delete the manifests that nothing has needed since ``before``.
+    def delete_manifests(self, repository_id: int, before: datetime) -> list[Digest]:
+        """Delete the manifests that nothing has needed since ``before``, and return
+        them."""
 
-        :return: what was deleted, each with its size.
-        """
-
-        def work() -> list[tuple[Digest, int]]:
+        def work() -> list[Digest]:
             self._db.lock_repository(repository_id)
             nodes = self._manifests(repository_id)
             needed = self._needed(repository_id, nodes, before)
@@ -95,27 +91,30 @@ class Garbage:
                     self._db.session.execute(
                         sa.delete(table).where(table.c[column].in_(keys))
                     )
-            return [(Digest.parse(node.digest), node.size) for node in gone]
+            return [Digest.parse(node.digest) for node in gone]
 
         return self._db.write(work)
 
-    def unneeded_links(self, repository_id: int, before: datetime) -> list[Candidate]:
+    def unneeded_links(
+        self, repository_id: int, before: datetime, doomed: t.Sequence[Digest]
+    ) -> list[Digest]:
         """Return the blobs that a repository links, that none of its manifests needs
-        and that no client has relied on since ``before``."""
-        models = self._db.models
-        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
-        rows = self._db.session.execute(
-            sa.select(Blob.digest, Blob.size, Repository.name)
+        and that no client has relied on since ``before``.
+
+        :param doomed: manifests to leave out of account.
+        """
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        rows = self._db.session.scalars(
+            sa.select(Blob.digest)
             .join(Link, Link.blob_id == Blob.id)
-            .join(Repository, Repository.id == Link.repository_id)
             .where(
                 Link.repository_id == repository_id,
                 Link.leased_at < before,
-                sa.not_(self._referenced(repository_id, Blob.digest)),
+                sa.not_(self._referenced(repository_id, Blob.digest, doomed)),
             )
             .order_by(Blob.digest)
         )
-        return [Candidate(Digest.parse(d), size, name) for d, size, name in rows]
+        return [Digest.parse(digest) for digest in rows]
 
     def delete_link(self, repository_id: int, digest: Digest, before: datetime) -> bool:
         """Delete a link, if it is still not needed."""
@@ -139,15 +138,26 @@ class Garbage:
 
         return self._db.write(work)
 
-    def unlinked_blobs(self) -> list[Candidate]:
-        """Return the blobs that no repository links."""
+    def unlinked_blobs(self, doomed: t.Mapping[Digest, int]) -> list[Digest]:
+        """Return the blobs that no repository links.
+
+        :param doomed: how many links to leave out of account, by blob.
+        """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-        rows = self._db.session.execute(
-            sa.select(Blob.digest, Blob.size)
-            .where(~sa.exists().where(Link.blob_id == Blob.id))
+        links = sa.func.count(Link.blob_id)
+        linked = (
+            sa.select(Blob.digest, links)
+            .join(Link, Link.blob_id == Blob.id, isouter=True)
+            .group_by(Blob.digest)
             .order_by(Blob.digest)
         )
-        return [Candidate(Digest.parse(digest), size) for digest, size in rows]
+        if not doomed:
+            linked = linked.having(links == 0)
+        found = (
+            (Digest.parse(digest), count)
+            for digest, count in self._db.session.execute(linked)
+        )
+        return [digest for digest, count in found if count <= doomed.get(digest, 0)]
 
     def delete_blob(self, digest: Digest) -> bool:
         """Delete a blob's row, if still no repository links it."""
@@ -175,7 +185,6 @@ class Garbage:
             sa.select(
                 Manifest.id,
                 Manifest.digest,
-                Manifest.size,
                 Manifest.subject_digest,
                 Manifest.touched_at,
                 tagged,
@@ -220,14 +229,24 @@ class Garbage:
             children[parent].append(child)
         return children
 
-    def _referenced(self, repository_id: int, digest: t.Any) -> t.Any:
+    def _referenced(
+        self, repository_id: int, digest: t.Any, doomed: t.Sequence[Digest] = ()
+    ) -> t.Any:
         models = self._db.models
         Manifest, Reference = models.Manifest, models.ManifestReference
-        return sa.exists().where(
+        referenced = sa.exists().where(
             Reference.digest == digest,
             Reference.manifest_id == Manifest.id,
             Manifest.repository_id == repository_id,
         )
+        if not doomed:
+            return referenced
+        # Written into the statement: there may be more than it can have
+        # parameters, and a digest has nothing in it to be quoted.
+        left_out: sa.BindParameter[t.Any] = sa.bindparam(
+            None, list(map(str, doomed)), expanding=True, literal_execute=True
+        )
+        return referenced.where(Manifest.digest.not_in(left_out))
 
     def _delete(self, table: sa.Table, *conditions: t.Any) -> bool:
         return self._db.write(
@@ -243,7 +262,6 @@ class Node(t.NamedTuple):
 
     id: int
     digest: str
-    size: int
     subject: str | None
     touched_at: datetime
     tagged: bool

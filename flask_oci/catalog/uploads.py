@@ -94,8 +94,10 @@ class Uploads:
         digest = Digest.parse(row.hashed_digest) if row.hashed_digest else None
         return UploadSession(*row[:4], hashed_digest=digest)
 
-    def record(self, key: str, hashed_length: int, hashed_digest: Digest) -> None:
-        """Remember the digest of the first bytes of a session."""
+    def record(
+        self, key: str, hashed_length: int, hashed_digest: Digest | None
+    ) -> None:
+        """Remember that a session goes on, and the digest of its first bytes."""
         Upload = self._db.models.Upload
         self._db.write(
             lambda: self._db.session.execute(
@@ -103,7 +105,7 @@ class Uploads:
                 .where(Upload.uuid == key)
                 .values(
                     hashed_length=hashed_length,
-                    hashed_digest=str(hashed_digest),
+                    hashed_digest=str(hashed_digest) if hashed_digest else None,
                     touched_at=utcnow(),
                 )
             )

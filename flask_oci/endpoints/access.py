@@ -32,7 +32,7 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     :raises NameUnknown: 404, when the caller may not know of it.
     """
     repository = find(name, action)
-    if not may(action, repository):
+    if not _may(action, repository):
         raise _refusal(name, action)
     if not principal().reaches(action, name):
         raise _challenge(name, action)
@@ -55,6 +55,14 @@ def may(action: Action, repository: RepositoryInfo) -> bool:
     The policy is asked, and the credential's own limit; not the bearer token's
     access list, which only says what it was fetched for.
     """
+    try:
+        return _may(action, repository)
+    except Denied:
+        # A host may give a reason, but this is one question of several.
+        return False
+
+
+def _may(action: Action, repository: RepositoryInfo) -> bool:
     asking = principal()
     return asking.permits(action, repository.name) and services().policy.may(
         asking.user, action, repository

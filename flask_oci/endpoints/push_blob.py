@@ -69,8 +69,7 @@ def append(name: str, session_id: str) -> Response:
         _receive(upload, session.algorithm, span)
         # The digest so far is only worth remembering for bytes that last.
         upload.sync()
-        if upload.hashed and upload.hashed.length == upload.length:
-            services().catalog.uploads.record(session.uuid, *upload.hashed)
+        services().catalog.uploads.record(session.uuid, *(upload.hashed or (0, None)))
         length = upload.length
     return _progress(202, name, session.uuid, length)
 

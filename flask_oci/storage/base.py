@@ -114,6 +114,12 @@ class Storage(t.Protocol):
     def quarantine(self, digest: Digest) -> str:
         """Put a blob aside, where it is not served, and return where."""
 
+    def remember(self, name: str, text: str) -> None:
+        """Keep a short text, such as how far a long piece of work has got."""
+
+    def recall(self, name: str) -> str:
+        """Return what :meth:`remember` kept, or an empty text."""
+
     def digests(self) -> Iterator[Digest]:
         """Go through the blobs, in the order of their digests."""
 

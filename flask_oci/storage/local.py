@@ -103,6 +103,24 @@ class LocalStorage:
         sync_folder(os.path.dirname(target))
         return target
 
+    @disk
+    def remember(self, name: str, text: str) -> None:
+        """Keep a short text, such as how far a long piece of work has got."""
+        make_folder(self._root)
+        path = os.path.join(self._root, name)
+        with open(f"{path}.new", "w", encoding="ascii") as file:
+            file.write(text)
+        os.replace(f"{path}.new", path)
+
+    @disk
+    def recall(self, name: str) -> str:
+        """Return what :meth:`remember` kept, or an empty text."""
+        try:
+            with open(os.path.join(self._root, name), encoding="ascii") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
     def digests(self) -> Iterator[Digest]:
         """Go through the blobs, in the order of their digests."""
         for algorithm in sorted(ALGORITHMS):

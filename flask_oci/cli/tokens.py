@@ -1,4 +1,4 @@
-"""``flask oci``: what whoever runs a registry types."""
+"""``flask oci token``: access tokens."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ import typing as t
 from datetime import timedelta
 
 import click
+from flask.cli import with_appcontext
 
-from .access_tokens import AccessTokens
-from .errors import RegistryError
-from .models import VISIBILITIES
-from .scopes import ACTIONS
-from .services import services
+from ..access_tokens import AccessTokens
+from ..scopes import ACTIONS
+from ..services import services
+from .common import user_named
 
 if t.TYPE_CHECKING:
-    from flask import Blueprint
-
-    from .catalog.credentials import Credential
-
-
-def register_commands(blueprint: Blueprint) -> None:
-    """Add the commands to a blueprint whose group is ``oci``."""
-    for command in (token, visibility, rename, transfer):
-        blueprint.cli.add_command(command)
+    from ..catalog.credentials import Credential
 
 
 @click.group()
@@ -36,6 +28,7 @@ def token() -> None:
 
 
 @token.command("create")
+@with_appcontext
 @click.argument("username")
 @click.option("--name", default="", help="What the token is for.")
 @click.option(
@@ -65,7 +58,7 @@ def create_token(
 ) -> None:
     """Make an access token for USERNAME and print it, this once."""
     issued = _tokens().issue(
-        _user(username),
+        user_named(username),
         name=name,
         repositories=repositories,
         actions=actions,
@@ -84,11 +77,12 @@ def create_token(
 
 
 @token.command("list")
+@with_appcontext
 @click.argument("username")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_tokens(username: str, as_json: bool) -> None:
     """List the tokens of USERNAME, the newest first."""
-    found = [_fields(credential) for credential in _tokens().list(_user(username))]
+    found = [_fields(credential) for credential in _tokens().list(user_named(username))]
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -99,6 +93,7 @@ def list_tokens(username: str, as_json: bool) -> None:
 
 
 @token.command("revoke")
+@with_appcontext
 @click.argument("token_id", metavar="ID")
 def revoke_token(token_id: str) -> None:
     """End the token ID, and everything that was had with it, at once."""
@@ -109,63 +104,8 @@ def revoke_token(token_id: str) -> None:
     click.echo(f"Revoked {token_id}.")
 
 
-@click.command()
-@click.argument("repository")
-@click.argument("value", metavar="VISIBILITY", type=click.Choice(VISIBILITIES))
-def visibility(repository: str, value: str) -> None:
-    """Set who may pull from REPOSITORY: its owner (private), every signed-in user
-    (internal), or anybody (public)."""
-    with _told():
-        services().administration.set_visibility(repository, value)
-    click.echo(f"{repository} is {value}.")
-
-
-@click.command()
-@click.argument("old")
-@click.argument("new")
-def rename(old: str, new: str) -> None:
-    """Rename the repository OLD to NEW, or every one below OLD, such as a user's
-    name. The old names can still be pulled from until somebody takes them."""
-    with _told():
-        names = services().administration.rename(old, new)
-    for name in names:
-        click.echo(name)
-    if not names:
-        raise click.ClickException(f"There is no repository {old}, nor any below it.")
-
-
-@click.command()
-@click.argument("repository")
-@click.argument("username")
-def transfer(repository: str, username: str) -> None:
-    """Give REPOSITORY to the user USERNAME; its name stays."""
-    with _told():
-        services().administration.transfer(repository, _user(username))
-    click.echo(f"{repository} belongs to {username}.")
-
-
-class _told:
-    """Turns what cannot be done into a message and an exit status."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, RegistryError):
-            raise click.ClickException(error.message)
-        if isinstance(error, ValueError):
-            raise click.ClickException(str(error))
-
-
 def _tokens() -> AccessTokens:
     return services().access_tokens
-
-
-def _user(username: str) -> t.Any:
-    user = services().catalog.users.by_name(username)
-    if user is None:
-        raise click.ClickException(f"There is no user {username}.")
-    return user
 
 
 def _fields(credential: Credential) -> dict[str, t.Any]:

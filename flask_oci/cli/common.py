@@ -1,0 +1,31 @@
+"""What several commands do alike."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ..errors import RegistryError
+from ..services import services
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what cannot be done into a message and an exit status."""
+    try:
+        yield
+    except RegistryError as error:
+        raise click.ClickException(error.message) from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def user_named(username: str) -> t.Any:
+    """Return the host's user of that name, or end the command."""
+    user = services().catalog.users.by_name(username)
+    if user is None:
+        raise click.ClickException(f"There is no user {username}.")
+    return user

@@ -1,0 +1,1 @@
+"""What keeps a registry in order: plain functions, for commands and schedulers."""

@@ -1,0 +1,193 @@
+"""Collection: deleting what nothing needs, while pushes run.
+
+A client that was told that a blob is there relies on it until it has pushed the
+manifest. Such a promise is a lease, and is kept for the grace period. Beyond
+that, whatever a tag leads to is kept, and whatever that needs.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import timedelta
+from itertools import islice
+
+from ..errors import BlobUploadInvalid
+from ..errors import BlobUploadUnknown
+from ..models import utcnow
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from ..catalog import Catalog
+    from ..config import Config
+    from ..digest import Digest
+    from ..storage import Storage
+
+    Progress = Callable[[str], None]
+
+
+#: How many files are looked up in one statement.
+BATCH: t.Final = 500
+
+
+@dataclass
+class Collected:
+    """What a collection deleted, or would delete."""
+
+    uploads: list[str] = field(default_factory=list)
+    """Upload sessions that were idle for too long."""
+
+    manifests: list[tuple[str, Digest]] = field(default_factory=list)
+    """Manifests that nothing needs, each with its repository."""
+
+    links: list[tuple[str, Digest]] = field(default_factory=list)
+    """Blobs that a repository no longer needs, each with the repository."""
+
+    blobs: list[Digest] = field(default_factory=list)
+    """Blobs that no repository needs."""
+
+    freed: int = 0
+    """How many bytes of blobs are gone from the disk."""
+
+
+class Collector:
+    """Collects the garbage of one application.
+
+    :param dry_run: whether to find it only.
+    :param progress: told what is being done, in a few words, now and then.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        catalog: Catalog,
+        storage: Storage,
+        *,
+        dry_run: bool = False,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self._config = config
+        self._garbage = catalog.garbage
+        self._release = catalog.release
+        self._storage = storage
+        self._dry_run = dry_run
+        self._progress = progress
+        self._collected = Collected()
+
+    def run(self) -> Collected:
+        """Collect everything, in the order in which one thing frees the next."""
+        self._progress("upload sessions")
+        self._collect_uploads()
+        for repository_id, name in self._garbage.repositories():
+            self._progress(name)
+            self._collect_manifests(repository_id, name)
+            self._collect_links(repository_id, name)
+        self._progress("blobs")
+        self._collect_blobs()
+        self._progress("files")
+        self._collect_files()
+        self._release()
+        return self._collected
+
+    def _collect_uploads(self) -> None:
+        before = utcnow() - timedelta(seconds=self._config.upload_lifetime)
+        idle = self._garbage.expired_uploads(before)
+        # A session's file comes after its row and goes after it, so a crash can
+        # leave a file without a row.
+        idle += [
+            upload.uuid
+            for upload in self._storage.uploads()
+            if upload.touched_at < before.timestamp()
+            and not self._garbage.upload_exists(upload.uuid)
+        ]
+        self._release()
+        for uuid in idle:
+            if self._dry_run or self._expire(uuid, before):
+                self._collected.uploads.append(uuid)
+
+    def _expire(self, uuid: str, before: datetime) -> bool:
+        try:
+            with self._storage.open_upload(uuid):
+                self._garbage.delete_upload(uuid, before)
+                if self._garbage.upload_exists(uuid):
+                    return False
+                self._storage.discard_upload(uuid)
+        except BlobUploadInvalid:
+            # Somebody is in the middle of sending a slow body.
+            return False
+        except BlobUploadUnknown:
+            return self._garbage.delete_upload(uuid, before)
+        return True
+
+    def _collect_manifests(self, repository_id: int, name: str) -> None:
+        lifetime = self._config.untagged_lifetime
+        if lifetime is None:
+            return
+        before = utcnow() - timedelta(seconds=max(lifetime, self._config.grace_period))
+        if self._dry_run:
+            found = self._garbage.unneeded_manifests(repository_id, before)
+        else:
+            found = self._garbage.delete_manifests(repository_id, before)
+        self._collected.manifests += [(name, digest) for digest in found]
+
+    def _collect_links(self, repository_id: int, name: str) -> None:
+        before = utcnow() - timedelta(seconds=self._config.grace_period)
+        # A dry run looks past the manifests that it would have deleted.
+        doomed = [
+            d for repository, d in self._collected.manifests if repository == name
+        ]
+        for digest in self._garbage.unneeded_links(
+            repository_id, before, doomed if self._dry_run else ()
+        ):
+            if self._dry_run or self._garbage.delete_link(
+                repository_id, digest, before
+            ):
+                self._collected.links.append((name, digest))
+
+    def _collect_blobs(self) -> None:
+        # A dry run looks past the links that it would have deleted.
+        doomed = Counter(digest for _, digest in self._collected.links)
+        for digest in self._garbage.unlinked_blobs(doomed if self._dry_run else {}):
+            self._release()
+            with self._alone_with(digest):
+                if self._dry_run or self._garbage.delete_blob(digest):
+                    self._forget(digest)
+
+    def _collect_files(self) -> None:
+        """Delete files that no row knows: what a crash left between a rename and a
+        commit, in either order."""
+        for batch in batched(self._storage.digests(), BATCH):
+            unrecorded = self._garbage.unrecorded(batch)
+            self._release()
+            for digest in unrecorded:
+                with self._alone_with(digest):
+                    # Asked again, now that nobody is about to write the row.
+                    if self._garbage.unrecorded([digest]):
+                        self._forget(digest)
+                    self._release()
+
+    def _forget(self, digest: Digest) -> None:
+        size = self._storage.size(digest)
+        if not self._dry_run:
+            self._storage.delete(digest)
+        if digest not in self._collected.blobs:
+            self._collected.blobs.append(digest)
+            self._collected.freed += size or 0
+
+    def _alone_with(self, digest: Digest) -> t.ContextManager[None]:
+        return nullcontext() if self._dry_run else self._storage.removing(digest)
+
+    def _grace_began(self) -> t.Any:
+        return utcnow() - timedelta(seconds=self._config.grace_period)
+
+
+def batched(digests: Iterator[Digest], size: int) -> Iterator[list[Digest]]:
+    """Go through digests, some at a time."""
+    while batch := list(islice(digests, size)):
+        yield batch
