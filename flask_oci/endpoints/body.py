@@ -5,7 +5,9 @@ from __future__ import annotations
 import typing as t
 
 from flask import request
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import SizeInvalid
 from ..errors import Unsupported
@@ -48,7 +50,7 @@ def stream() -> Reader:
             " put a proxy in front that buffers requests.",
             status=501,
         )
-    return t.cast("Reader", request.stream)
+    return _Received()
 
 
 def check_length(received: int) -> None:
@@ -75,10 +77,35 @@ def drain() -> None:
         return
     try:
         left = DRAINED
-        while left > 0 and (piece := request.stream.read(_PIECE)):
+        source = _Received()
+        while left > 0 and (piece := source.read(_PIECE)):
             left -= len(piece)
     except (HTTPException, OSError):
         return
+
+
+class _Received:
+    """The body of the current request.
+
+    Werkzeug's server makes the buffer that it is to fill shorter where a chunk
+    breaks off, and says that it is full. What Python makes of that has the rest of
+    it from anywhere in the process's memory, without an end if the client names a
+    length without one. A view keeps its length, and the attempt is an error.
+    """
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes, and none at the end."""
+        buffer = memoryview(bytearray(size))
+        try:
+            received = t.cast(t.Any, request.stream).readinto(buffer)
+        except RequestEntityTooLarge:
+            raise
+        except Exception as error:
+            # Every server has exceptions of its own for what it cannot read.
+            raise ClientDisconnected(
+                "The body broke off, or is malformed; send what is missing again."
+            ) from error
+        return bytes(buffer[:received])
 
 
 def _is_hidden() -> bool:
