@@ -13,7 +13,7 @@ from ..services import services
 from .responses import as_json
 from .responses import Response
 
-_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 def limit() -> int:
