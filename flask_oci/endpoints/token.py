@@ -38,10 +38,17 @@ def token() -> Response:
     good for nothing but ``GET /v2/``. Only bad credentials fail, and they have
     done so before this is reached.
 
-    :raises Unauthorized: when there are none, and everybody has to have some.
+    :raises Unauthorized: when there are none, and everybody has to have some, or when
+        the credentials are a token of ours. It would renew itself for ever.
     """
+    authenticator = services().authenticator
+    if principal().claims is not None:
+        raise authenticator.challenge(
+            error="invalid_token",
+            message="A token does not get another; send what it was had with.",
+        )
     if principal().user is None and services().config.require_login:
-        raise services().authenticator.challenge()
+        raise authenticator.challenge()
     scopes = parse_scopes(request.args.getlist("scope"))
     return _issue(scopes, offline=request.args.get("offline_token") == "true")
 
@@ -101,11 +108,8 @@ def _issue(scopes: list[Scope], *, offline: bool) -> Response:
 
 
 def _logs_in(asking: Principal) -> bool:
-    """Tell whether somebody typed a secret. A refresh token breeds no others, and
-    a bearer token, which is good for minutes, must not become one of months."""
-    return asking.claims is None and (
-        asking.credential is None or asking.credential.kind == "access"
-    )
+    """Tell whether somebody typed a secret; a refresh token breeds no others."""
+    return asking.credential is None or asking.credential.kind == "access"
 
 
 def _grants(scopes: list[Scope]) -> t.Iterator[Scope]:
@@ -122,10 +126,4 @@ def _grants(scopes: list[Scope]) -> t.Iterator[Scope]:
 
 
 def _allowed(name: str, asked: tuple[Action, ...]) -> tuple[Action, ...]:
-    asking = principal()
-    return tuple(
-        action
-        for action in asked
-        # A token gets its bearer no further than the token that it was had with.
-        if asking.reaches(action, name) and may(action, find(name, action))
-    )
+    return tuple(action for action in asked if may(action, find(name, action)))
