@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..catalog import RepositoryInfo
 from ..errors import Denied
 from ..errors import NameUnknown
 from ..scopes import repository_scope
@@ -16,7 +17,6 @@ from ..services import services
 from .warning import warn
 
 if t.TYPE_CHECKING:
-    from ..catalog import RepositoryInfo
     from ..errors import RegistryError
     from ..scopes import Action
 
@@ -32,7 +32,14 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     :raises NameUnknown: 404, when the caller may not know of it.
     """
     repository = find(name, action)
-    if not _may(action, repository):
+    try:
+        allowed = _may(action, repository)
+    except Denied:
+        # The host's reason is for somebody. Clients only log in after a challenge.
+        if principal().user is not None:
+            raise
+        allowed = False
+    if not allowed:
         raise _refusal(name, action)
     if not principal().reaches(action, name):
         raise _challenge(name, action)
@@ -44,9 +51,16 @@ def admit(name: str, action: Action) -> RepositoryInfo:
 def find(name: str, action: Action) -> RepositoryInfo:
     """Return the repository that a name stands for when ``action`` is done to it.
 
-    An old name can be pulled from; to push to it is to take it.
+    An old name can be pulled from; to push to it is to take it. For who may not pull
+    what it leads to, it leads nowhere: they are told what they would be if nothing
+    had ever been there.
     """
-    return services().catalog.repositories.find(name, by_old_name=action == "pull")
+    repository = services().catalog.repositories.find(
+        name, by_old_name=action == "pull"
+    )
+    if repository.name != name and not may(action, repository):
+        return RepositoryInfo(name)
+    return repository
 
 
 def may(action: Action, repository: RepositoryInfo) -> bool:
