@@ -14,6 +14,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
+from datetime import timezone
 from fnmatch import fnmatchcase
 
 from . import audit
@@ -235,6 +236,11 @@ class AccessTokens:
         )
 
 
+def is_token(text: str) -> bool:
+    """Tell whether a text looks like one of our tokens, good or not."""
+    return text.startswith((ACCESS_PREFIX, REFRESH_PREFIX))
+
+
 def limit_of(credential: Credential) -> Limit:
     """Return how far a credential reaches."""
     return Limit(credential.actions, credential.repositories)
@@ -245,7 +251,8 @@ def _moment(expires: datetime | timedelta | None) -> datetime | None:
         return utcnow() + expires
     if expires is not None and expires.tzinfo is None:
         raise ValueError("'expires' is a timedelta, or a datetime with a time zone.")
-    return expires
+    # Not every database keeps the time zone, and what it drops is taken for UTC.
+    return expires and expires.astimezone(timezone.utc)
 
 
 def _checked_actions(actions: Iterable[str]) -> tuple[str, ...]:
@@ -281,11 +288,7 @@ def _checksum(body: str) -> str:
 
 def _is_well_formed(secret: str) -> bool:
     body, checksum = secret[:-_CHECKSUM_LENGTH], secret[-_CHECKSUM_LENGTH:]
-    return (
-        body.startswith((ACCESS_PREFIX, REFRESH_PREFIX))
-        and body.isascii()
-        and _checksum(body) == checksum
-    )
+    return is_token(body) and body.isascii() and _checksum(body) == checksum
 
 
 def _hash(secret: str) -> str:

@@ -19,6 +19,7 @@ from werkzeug.datastructures import Authorization
 
 from . import audit
 from .access_tokens import ACCESS_PREFIX
+from .access_tokens import is_token
 from .access_tokens import Limit
 from .access_tokens import limit_of
 from .catalog.users import is_active
@@ -162,11 +163,16 @@ class Authenticator:
             return ANONYMOUS
         address = request.remote_addr or ""
         failed_before = self._before_login(username, address)
-        principal = self._check(username, secret)
-        if principal is None:
-            self._throttle.failed(username, address)
-            audit.record("login-failed", None, username=username[:255])
-            raise self.challenge(message="The user name or the password is wrong.")
+        try:
+            principal = self._check(username, secret)
+            if principal is None:
+                self._throttle.failed(username, address)
+                raise self.challenge(message="The user name or the password is wrong.")
+        except Unauthorized:
+            # Some forges take a token in the place of the user's name.
+            shown = "(a token)" if is_token(username) else username[:255]
+            audit.record("login-failed", None, username=shown)
+            raise
         if failed_before:
             self._throttle.succeeded(username, address)
         return principal
@@ -292,6 +298,9 @@ class Authenticator:
             claims = self._tokens.read(token)
         except TokenInvalid:
             raise self._stale() from None
+        if not claims.subject and self._config.require_login:
+            # It was made for nobody, before everybody had to say who they are.
+            raise self._stale()
         if not claims.subject:
             return Principal(None, claims)
         credential = None
