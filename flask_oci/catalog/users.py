@@ -26,7 +26,8 @@ class Users:
                 " user's repositories by. Say which it has:"
                 " Registry(db, User, username='login')."
             )
-        sa.event.listen(self._model, "after_delete", self._forget)
+        # A host may have kinds of users, each a class below the one we know.
+        sa.event.listen(self._model, "after_delete", self._forget, propagate=True)
         mapper = sa.inspect(self._model)
         (self._column,) = mapper.primary_key
         self._key = mapper.get_property_by_column(self._column).key
