@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from . import errors
+from .auth import ANONYMOUS
 from .catalog import FAILURES
 from .endpoints import base
 from .endpoints import body
@@ -191,6 +192,8 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
         # Cookies mean nothing here, so there is nothing to forge.
         csrf.exempt(current_app.blueprints[request.blueprint])
     authenticator = services().authenticator
+    # Hooks of the host's that run after a refusal must not see a cookie's user.
+    authenticator.sign_in(ANONYMOUS)
     asking = authenticator.identify(
         request.authorization, "Authorization" in request.headers
     )
@@ -253,7 +256,13 @@ def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         body.drain()
     warning.emit(response)
+    # Whatever sets a cookie behind this, such as the host's session, sets none.
+    response.set_cookie = _set_no_cookie  # type: ignore[method-assign]
     response.headers["Docker-Distribution-API-Version"] = "registry/2.0"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
+
+
+def _set_no_cookie(*args: object, **kwargs: object) -> None:
+    """Stand for a response's ``set_cookie``, and so for its ``delete_cookie``."""
