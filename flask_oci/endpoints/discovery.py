@@ -21,6 +21,9 @@ from .responses import Response
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
 
+#: How many repositories are read at once where each has to be asked about.
+BATCH: t.Final = 1000
+
 
 def tags(name: str) -> Response:
     """end-8: ``GET /v2/<name>/tags/list?n=<integer>&last=<tagname>``, 200.
@@ -96,13 +99,14 @@ def _referrers(
 def _readable(limit: int, last: str | None) -> list[str]:
     """List what the caller may pull: in one statement, if the policy has one."""
     parts = services()
+    condition = parts.policy.listing(principal().user)
+    # Without one, most of what there is may be hidden from who asks for one entry.
+    size = max(limit, BATCH) if condition is None else limit
     names: list[str] = []
     while len(names) < limit:
-        batch = parts.catalog.repositories.page(
-            limit, last, parts.policy.listing(principal().user)
-        )
+        batch = parts.catalog.repositories.page(size, last, condition)
         names += [r.name for r in batch if may("pull", r)]
-        if len(batch) < limit:
+        if len(batch) < size:
             break
         last = batch[-1].name
     return names[:limit]
