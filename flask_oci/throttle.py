@@ -12,6 +12,8 @@ import typing as t
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
+from ipaddress import ip_address
+from ipaddress import ip_network
 
 from .errors import TooManyRequests
 
@@ -70,7 +72,20 @@ class Throttle:
 
 
 def _keys(username: str, address: str) -> tuple[str, str]:
-    return _key(f"{address}\n{username}"), _key(address)
+    place = _place(address)
+    return _key(f"{place}\n{username}"), _key(place)
+
+
+def _place(address: str) -> str:
+    """Return what somebody cannot easily change of their address. Whoever has an IPv6
+    address has at least as many as there are in a network of 64 bits."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4 or parsed.ipv4_mapped:
+        return address
+    return str(ip_network((parsed, 64), strict=False))
 
 
 def _key(text: str) -> str:
