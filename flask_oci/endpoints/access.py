@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from flask import request
+
 from ..catalog import RepositoryInfo
 from ..errors import Denied
 from ..errors import NameUnknown
@@ -92,8 +94,12 @@ def _refusal(name: str, action: Action) -> RegistryError:
 
 
 def _challenge(name: str, action: Action) -> RegistryError:
-    # A client that pushes also looks at what is there already.
-    wanted: tuple[Action, ...] = ("pull", "push") if action == "push" else (action,)
+    # A client that pushes also looks at what is there already; and whoever asks
+    # whether a blob is there is about to push. Some fetch one token for both.
+    pushes = action == "push" or (
+        request.method == "HEAD" and "/blobs/" in request.path
+    )
+    wanted: tuple[Action, ...] = ("pull", "push") if pushes else (action,)
     return services().authenticator.challenge(
         [repository_scope(name, *wanted)],
         "insufficient_scope" if principal().claims else None,
