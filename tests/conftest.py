@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import typing as t
 from pathlib import Path
@@ -13,9 +14,10 @@ from werkzeug.serving import WSGIRequestHandler
 
 from host import Administrator
 from host import Authorize
+from host import close_connections
 from host import create_app
 from host import DATABASE_URL
-from host import empty_database
+from host import drop_tables
 from host import set_policy
 from registry_client import RegistryClient
 
@@ -32,14 +34,28 @@ def _push_request_context() -> None:
     """
 
 
-@pytest.fixture(name="_empty_database", scope="session")
-def _empty_database_once() -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _impatience() -> t.Iterator[None]:
+    """Have nothing wait for the disk, since no test pulls the plug.
+
+    A file that is not open is still an error.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
+@pytest.fixture(name="database_url", scope="session")
+def _database_url(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """The one database of all tests, which each finds empty but for accounts."""
     if DATABASE_URL:
-        empty_database(DATABASE_URL)
+        drop_tables(DATABASE_URL)
+    yield DATABASE_URL or f"sqlite:///{tmp_path_factory.mktemp('db')}/forge.sqlite"
+    close_connections()
 
 
 @pytest.fixture(name="make_app")
-def _make_app(tmp_path: Path, _empty_database: None) -> t.Iterator[MakeApp]:
+def _make_app(tmp_path: Path, database_url: str) -> t.Iterator[MakeApp]:
     """Return a function that makes an application with other settings.
 
     All applications of one test share a database and a folder of blobs: making
@@ -49,14 +65,15 @@ def _make_app(tmp_path: Path, _empty_database: None) -> t.Iterator[MakeApp]:
 
     def make_app(authorize: Authorize | None = None, **config: object) -> Flask:
         set_policy(authorize)
-        apps.append(create_app(tmp_path, **config))
-        return apps[-1]
+        config = {"SQLALCHEMY_DATABASE_URI": database_url, **config}
+        app = create_app(tmp_path, **config)
+        if not apps:
+            Administrator(app).start_afresh()
+        apps.append(app)
+        return app
 
     yield make_app
     set_policy(None)
-    for app in apps:
-        # Much faster than making the tables anew, on a database server.
-        Administrator(app).close(delete_rows=DATABASE_URL is not None)
 
 
 @pytest.fixture(name="app")
