@@ -17,7 +17,7 @@ from host import Authorize
 from host import close_connections
 from host import create_app
 from host import DATABASE_URL
-from host import drop_tables
+from host import empty_database
 from host import set_policy
 from registry_client import RegistryClient
 
@@ -45,13 +45,20 @@ def _impatience() -> t.Iterator[None]:
         yield
 
 
-@pytest.fixture(name="database_url", scope="session")
-def _database_url(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    """The one database of all tests, which each finds empty but for accounts."""
+@pytest.fixture(name="_empty_database", scope="session")
+def _empty_database_once() -> t.Iterator[None]:
     if DATABASE_URL:
-        drop_tables(DATABASE_URL)
-    yield DATABASE_URL or f"sqlite:///{tmp_path_factory.mktemp('db')}/forge.sqlite"
+        empty_database(DATABASE_URL)
+    yield
     close_connections()
+
+
+@pytest.fixture(name="database_url", scope="session")
+def _database_url(
+    tmp_path_factory: pytest.TempPathFactory, _empty_database: None
+) -> str:
+    """The one database of all tests, which each finds empty but for accounts."""
+    return DATABASE_URL or f"sqlite:///{tmp_path_factory.mktemp('db')}/forge.sqlite"
 
 
 @pytest.fixture(name="make_app")

@@ -257,7 +257,7 @@ def _werkzeug(folder: Path) -> t.Iterator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
-        Administrator(app).close()
+        Administrator(app).close(delete_rows=False)
 
 
 @contextlib.contextmanager
