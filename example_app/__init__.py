@@ -49,7 +49,7 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
     csrf.init_app(app)
     app.register_blueprint(views)
     app.register_blueprint(registry.blueprint)  # The one line: docker lives at /v2.
-    for status in (400, 404, 405):
+    for status in (400, 403, 404, 405):
         app.register_error_handler(status, error_page)
 
     with app.app_context():

@@ -13,6 +13,11 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
+#: Who may see a project and pull its images: its members, every signed-in user, or
+#: anybody. They mean what they mean to the registry.
+VISIBILITIES = ("private", "internal", "public")
+#: A reader sees a private project and pulls its images; a writer also pushes them.
+ROLES = ("reader", "writer")
 #: People and projects name images (127.0.0.1:5000/alice/hello), so their names
 #: follow the rule of image names.
 NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+([._-][a-z0-9]+)*")
@@ -34,25 +39,71 @@ class User(UserMixin, db.Model):  # type: ignore[name-defined]
     is_active: Mapped[bool] = mapped_column(default=True)
     is_admin: Mapped[bool] = mapped_column(default=False)
     projects: Mapped[list[Project]] = relationship(
-        back_populates="owner", order_by="Project.name"
+        back_populates="owner", order_by="Project.name", passive_deletes="all"
+    )
+    memberships: Mapped[list[Member]] = relationship(
+        back_populates="user", passive_deletes="all"
     )
 
 
 class Project(db.Model):  # type: ignore[name-defined]
-    """A piece of work; `owner/name` is also where its image goes."""
+    """A piece of work; `owner/name` is also where its images go."""
 
     __table_args__ = (sa.UniqueConstraint("owner_id", "name"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(sa.String(64))
     description: Mapped[str] = mapped_column(sa.String(200))
+    visibility: Mapped[str] = mapped_column(sa.String(8), default="private")
     owner: Mapped[User] = relationship(back_populates="projects")
+    members: Mapped[list[Member]] = relationship(
+        back_populates="project", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    def allows(self, user: User | None, action: str) -> bool:
+        """Answer for the page of this project ("manage") and for its images."""
+        if user and (user.is_admin or user == self.owner):
+            return True
+        role = next((m.role for m in self.members if m.user == user), None)
+        if action == "pull":
+            seen_by_all = ("internal", "public") if user else ("public",)
+            return role in ROLES or self.visibility in seen_by_all
+        return action == "push" and role == "writer"
 
 
-def add(row: User | Project) -> bool:
-    """Store a row, or return False because there is one of its name."""
+class Member(db.Model):  # type: ignore[name-defined]
+    """Somebody who works on a project of somebody else's."""
+
+    project_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Project.id, ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(sa.String(8))
+    project: Mapped[Project] = relationship(back_populates="members")
+    user: Mapped[User] = relationship(back_populates="memberships", lazy="joined")
+
+
+def find_user(name: str) -> User | None:
+    """Find a person by name; only what could be one reaches the database."""
+    query = db.select(User).filter_by(username=name)
+    return db.session.scalar(query) if NAME.fullmatch(name) else None
+
+
+def find_project(path: str) -> Project | None:
+    """Find the project `owner/name`, or the one that an image below it belongs to."""
+    owner, _, rest = path.partition("/")
+    user, name = find_user(owner), rest.partition("/")[0]
+    project: Project | None = db.session.scalar(
+        db.select(Project).filter_by(owner=user, name=name)
+    )
+    return project
+
+
+def commit() -> bool:
+    """Store what was changed, or return False because there is one of its name."""
     # Asking first would let two requests at once both hear that the name is free.
-    db.session.add(row)
     try:
         db.session.commit()
     except sa.exc.IntegrityError:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import click
 import flask_login
 from flask import abort
 from flask import Blueprint
+from flask import flash
 from flask import redirect
 from flask import render_template
 from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException
 from werkzeug.security import generate_password_hash
 
-from .models import add
+from .models import commit
 from .models import db
+from .models import find_project
+from .models import find_user
+from .models import Member
 from .models import NAME
 from .models import Project
+from .models import ROLES
 from .models import User
+from .models import VISIBILITIES
 from .registry import check_password
+from .registry import registry
 
 NAME_RULE = "Use up to 64 of a-z and 0-9, with single dots, dashes or underscores."
 #: A path of this site. Browsers read `//host` and `/\host` as another site, and
@@ -75,27 +84,99 @@ def create_project() -> ResponseReturnValue:
     error = None
     if request.method == "POST":
         name, text = request.form["name"], request.form["description"][:200]
-        project = Project(owner_id=current_user.id, name=name, description=text)
         if not NAME.fullmatch(name):
             error = NAME_RULE
-        elif not add(project):
-            error = "You have a project of this name already."
         else:
             owner = current_user.username
-            return redirect(url_for("views.project", owner=owner, name=name))
+            project = Project(owner_id=current_user.id, name=name, description=text)
+            db.session.add(project)
+            if commit():
+                return redirect(url_for("views.project", owner=owner, name=name))
+            error = "You have a project of this name already."
     return render_template("new.html", error=error), 422 if error else 200
 
 
+def get_project(owner: str, name: str, action: str) -> Project:
+    """Return a project to a visitor who may do this to it."""
+    visitor = current_user if current_user.is_authenticated else None
+    project = find_project(f"{owner}/{name}")
+    if not (project and project.allows(visitor, action)):
+        # What a visitor may not see cannot be told from what is not there.
+        abort(404 if visitor else login_manager.unauthorized())
+    return project
+
+
 @views.get("/projects/<owner>/<name>")
-@flask_login.login_required  # type: ignore[untyped-decorator]
 def project(owner: str, name: str) -> str:
-    """Show a project to its owner and to administrators."""
-    query = db.select(Project).join(User).filter(User.username == owner)
-    found = db.session.scalar(query.filter(Project.name == name))
-    # What a visitor may not see cannot be told from what is not there.
-    if not found or not (found.owner == current_user or current_user.is_admin):
-        abort(404)
-    return render_template("project.html", project=found)
+    """Show a project, and to its owner what can be changed about it."""
+    return render_template("project.html", project=get_project(owner, name, "pull"))
+
+
+@views.post("/projects/<owner>/<name>")
+def change_project(owner: str, name: str) -> ResponseReturnValue:
+    """Change what a project is called, and who may see it."""
+    project = get_project(owner, name, "manage")
+    new, visibility = request.form["name"], request.form["visibility"]
+    if not (NAME.fullmatch(new) and visibility in VISIBILITIES):
+        abort(400, NAME_RULE)
+
+    def also() -> None:
+        project.name, project.visibility = new, visibility
+
+    old, images = f"{owner}/{name}", f"{owner}/{new}"
+    try:
+        # Docker can go on pulling by the old names.
+        registry.repositories.rename(old, images, by=current_user, also=also)
+    except (ValueError, IntegrityError):
+        flash("There is a project, or an image, of this name already.")
+        new = name
+    return redirect(url_for("views.project", owner=owner, name=new))
+
+
+@views.post("/projects/<owner>/<name>/members")
+def set_member(owner: str, name: str) -> ResponseReturnValue:
+    """Give somebody a role in a project, or take it from them."""
+    project, role = get_project(owner, name, "manage"), request.form["role"]
+    user = find_user(request.form["username"])
+    if user is None or user == project.owner:
+        flash("There is nobody else of this name here.")
+    elif role in ROLES:
+        db.session.merge(Member(project_id=project.id, user_id=user.id, role=role))
+    else:
+        project.members = [m for m in project.members if m.user != user]
+    commit()
+    return redirect(url_for("views.project", owner=owner, name=name))
+
+
+@views.route("/tokens", methods=["GET", "POST"])
+@flask_login.login_required  # type: ignore[untyped-decorator]
+def tokens() -> ResponseReturnValue:
+    """List what the visitor's machines log in with, and make another token."""
+    issued = error = None
+    if request.method == "POST":
+        form, days = request.form, request.form["days"]
+        try:
+            issued = registry.tokens.issue(
+                current_user,
+                name=form["name"],
+                repositories=form["repositories"].split(),
+                actions=form.getlist("actions"),
+                expires=timedelta(days=int(days)) if days else None,
+            )
+        except (ValueError, OverflowError):
+            error = "Choose a repository, an action, and an end that there is."
+    listed = registry.tokens.list(current_user)
+    page = render_template("tokens.html", tokens=listed, issued=issued, error=error)
+    # A secret is shown once, so no cache may keep it.
+    return page, 422 if error else 200, {"Cache-Control": "no-store"}
+
+
+@views.post("/tokens/<token_id>")
+@flask_login.login_required  # type: ignore[untyped-decorator]
+def revoke_token(token_id: str) -> ResponseReturnValue:
+    """End a token of the visitor's, and whatever was had with it."""
+    registry.tokens.revoke(token_id, user=current_user)
+    return redirect(url_for("views.tokens"))
 
 
 def error_page(error: HTTPException) -> ResponseReturnValue:
@@ -106,12 +187,13 @@ def error_page(error: HTTPException) -> ResponseReturnValue:
 @views.cli.command("create-user")
 @click.argument("name")
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
-@click.option("--admin", is_flag=True, help="May see everybody's projects.")
+@click.option("--admin", is_flag=True, help="May do everything to all projects.")
 def create_user(name: str, password: str, admin: bool) -> None:
     """Make an account that can sign in and push images."""
     if not NAME.fullmatch(name):
         raise click.ClickException(f"{name!r} cannot name a user. {NAME_RULE}")
     secret = generate_password_hash(password)
-    if not add(User(username=name, password_hash=secret, is_admin=admin)):
+    db.session.add(User(username=name, password_hash=secret, is_admin=admin))
+    if not commit():
         raise click.ClickException(f"There is a user {name!r} already.")
     click.echo(f"Made the account {name}.")
