@@ -30,7 +30,7 @@ from registry_client import RegistryClient
 
 Json = t.Any
 
-pure = settings(derandomize=True, deadline=None, max_examples=150)
+pure = settings(derandomize=True, deadline=None, max_examples=100)
 # Every example pushes into a repository that nothing is expected of.
 over_http = settings(
     derandomize=True,

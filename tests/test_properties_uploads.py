@@ -69,10 +69,12 @@ class Uploads(RuleBasedStateMachine):
         """The application is ended and started again; what it stored is there."""
         self._start()
 
-    @initialize(target=sessions, algorithm=algorithms)
-    def begin(self, algorithm: str) -> Session:
-        """Every history has a session in it."""
-        return self._begin(algorithm)
+    @initialize(target=sessions, algorithm=algorithms, chunk=chunks)
+    def begin(self, algorithm: str, chunk: bytes) -> Session:
+        """Every history has a session with something in it."""
+        session = self._begin(algorithm)
+        self._sent("PATCH", session, chunk, FRAMINGS[0].whole(chunk))
+        return session
 
     @rule(target=sessions, algorithm=algorithms)
     def start(self, algorithm: str) -> Session:
@@ -357,7 +359,7 @@ def test_any_history_of_uploads_ends_well(make_app: MakeApp, tmp_path: Path) -> 
         settings=settings(
             derandomize=True,
             deadline=None,
-            max_examples=40,
+            max_examples=30,
             stateful_step_count=20,
             phases=[Phase.generate],
         ),
