@@ -33,6 +33,9 @@ def buildah(forge: Forge, tmp_path: Path, short_folder: Path) -> Client:
             "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json"),
             "BUILDAH_ISOLATION": "chroot",
         },
+        # The path of a pulled layout becomes the image's name, which not every
+        # path can be, so that the tests name layouts from where they are.
+        folder=tmp_path,
     )
     account = ("--username", USERNAME, "--password-stdin")
     client("login", "--tls-verify=false", *account, forge.host, stdin=PASSWORD)
@@ -43,7 +46,7 @@ def buildah(forge: Forge, tmp_path: Path, short_folder: Path) -> Client:
 def base(buildah: Client, forge: Forge, repository: str, layout: Path) -> str:
     """The name of an image that only the registry has."""
     name = f"{forge.host}/{repository}:1"
-    identity = buildah("pull", f"oci:{layout}:latest").strip()
+    identity = buildah("pull", f"oci:{layout.name}:latest").strip()
     buildah("push", "--tls-verify=false", identity, f"docker://{name}")
     buildah("rmi", "--force", identity)
     return name
