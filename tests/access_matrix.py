@@ -247,7 +247,7 @@ def main() -> None:
             if route[0] in wanted:
                 for violation in violations(world, "host", route):
                     print(violation)
-        world.close(delete_rows=False)
+        world.close()
 
 
 if __name__ == "__main__":

@@ -114,16 +114,17 @@ class World:
     digest: str = ""
     """Of a layer that is in every repository."""
 
-    def close(self, *, delete_rows: bool) -> None:
-        """Leave nothing behind."""
+    def close(self) -> None:
+        """Leave the registry as it was."""
         set_policy(None)
-        Administrator(self.app).close(delete_rows=delete_rows)
+        Administrator(self.app).close(delete_rows=False)
 
 
 def build(folder: Path) -> World:
     """Make the world once, since no request of the matrix changes it."""
     app = create_app(folder, OCI_LOGIN_ATTEMPTS=None)
     world = World(app)
+    Administrator(app).start_afresh()
     with app.app_context():
         for name in (*ROLES, "stranger", "inactive", "deleted"):
             db.session.add(User(username=name, password=PASSWORD, is_active=True))

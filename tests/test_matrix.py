@@ -13,7 +13,6 @@ from access_matrix import RULES
 from access_matrix import violations
 from access_world import POLICIES
 from access_world import World
-from host import DATABASE_URL
 
 
 @pytest.fixture(name="world", scope="module")
@@ -22,7 +21,7 @@ def _world(
 ) -> t.Iterator[World]:
     world = access_world.build(tmp_path_factory.mktemp("world"))
     yield world
-    world.close(delete_rows=DATABASE_URL is not None)
+    world.close()
 
 
 def test_every_route_has_a_rule(world: World) -> None:
