@@ -38,6 +38,9 @@ ACCESS_PREFIX: t.Final = "oci_pat_"
 #: How a refresh token begins.
 REFRESH_PREFIX: t.Final = "oci_ref_"
 
+#: How long what a token is bound to may be, in characters.
+ABOUT_LENGTH: t.Final = 255
+
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
@@ -80,6 +83,7 @@ class AccessTokens:
 
     def __init__(self, catalog: Catalog, hooks: Hooks) -> None:
         self._credentials = catalog.credentials
+        self._revocations = catalog.revocations
         self._users = catalog.users
         self._hooks = hooks
 
@@ -118,7 +122,7 @@ class AccessTokens:
             actions=_checked_actions(actions),
             repositories=_checked_patterns(repositories),
             validator=self._validator_name(valid),
-            about=None if about is None else str(about),
+            about=_checked_about(about),
             created_at=utcnow(),
             expires_at=_moment(expires),
             last_used_at=None,
@@ -151,11 +155,13 @@ class AccessTokens:
         return revoked
 
     def revoke_all(self, user: t.Any) -> int:
-        """End every token of a user: after a new password, say.
+        """End every token of a user, bearer tokens included: after a new password, say.
 
-        :return: how many there were.
+        :return: how many access and refresh tokens there were.
         """
-        count = self._credentials.revoke_all(self._users.key_of(user))
+        count = self._credentials.revoke_all(
+            self._users.key_of(user), self._users.subject_of(user)
+        )
         audit.record("token-revoked", self._users.namespace_of(user), tokens="all")
         return count
 
@@ -196,6 +202,14 @@ class AccessTokens:
     def by_id(self, token_id: str) -> Credential | None:
         """Return the token that a bearer token was had with, if it is good."""
         return self._good(self._credentials.by_id(token_id))
+
+    def ended(self, subject: str, issued_at: int) -> bool:
+        """Tell whether everything of a subject has ended since.
+
+        :param issued_at: since when, in microseconds after 1970.
+        """
+        last = self._revocations.last(subject)
+        return last is not None and issued_at <= last
 
     def used(self, credential: Credential, lifetime: timedelta) -> None:
         """Remember that a token was used, which keeps a refresh token alive.
@@ -269,6 +283,14 @@ def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     if not wanted or not all(isinstance(p, str) and p for p in wanted):
         raise ValueError("'repositories' has at least one pattern, such as 'alice/*'.")
     return wanted
+
+
+def _checked_about(about: object) -> str | None:
+    text = None if about is None else str(about)
+    if text is not None and len(text) > ABOUT_LENGTH:
+        # A database may cut it, and then it is about something else.
+        raise ValueError(f"'about' has at most {ABOUT_LENGTH} characters.")
+    return text
 
 
 def _new_secret(prefix: str) -> str:

@@ -1,7 +1,8 @@
 """Who did what, when, and from where.
 
 Each event is a line of JSON on the logger ``flask_oci.audit`` and a signal,
-:data:`flask_oci.signals.audited`. Neither ever has a secret in it.
+:data:`flask_oci.signals.audited`. Neither ever has a secret in it. A receiver that
+fails is logged, and changes nothing.
 """
 
 from __future__ import annotations
@@ -67,4 +68,10 @@ def record(
         detail=detail,
     )
     logger.info("%s", json.dumps(asdict(event), default=datetime.isoformat))
-    audited.send(t.cast(t.Any, current_app)._get_current_object(), event=event)
+    app = t.cast(t.Any, current_app)._get_current_object()
+    for receiver in audited.receivers_for(app):
+        try:
+            receiver(app, event=event)
+        except Exception:
+            # It is done, and the client must not be told that it is not.
+            logger.exception("A receiver of audited events failed.")

@@ -8,7 +8,6 @@ only module that knows Flask-Login.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -20,13 +19,10 @@ from werkzeug.datastructures import Authorization
 from . import audit
 from .access_tokens import ACCESS_PREFIX
 from .access_tokens import is_token
-from .access_tokens import Limit
-from .access_tokens import limit_of
 from .catalog.users import is_active
 from .errors import Unauthorized
-from .scopes import Action
-from .scopes import CATALOG_SCOPE
-from .scopes import repository_actions
+from .principal import ANONYMOUS
+from .principal import Principal
 from .scopes import Scope
 from .tokens import Claims
 from .tokens import TokenInvalid
@@ -53,55 +49,6 @@ class LoginRefused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who makes a request, and how far their credentials reach."""
-
-    user: t.Any = None
-    """One of the host's users, or None for somebody who did not say."""
-
-    claims: Claims | None = None
-    """What their bearer token says, if they sent one."""
-
-    credential: Credential | None = None
-    """The access or refresh token that they logged in with, if it was one."""
-
-    @property
-    def limit(self) -> Limit | None:
-        """How far the credential reaches; None is as far as its user."""
-        return limit_of(self.credential) if self.credential else None
-
-    def permits(self, action: Action, name: str) -> bool:
-        """Tell whether the credential reaches as far as this action."""
-        return self.limit is None or self.limit.allows(action, name)
-
-    def reaches(self, action: Action, name: str) -> bool:
-        """Tell whether the bearer token's access list has this action.
-
-        A bearer token is an upper bound: what it does not list, it cannot be
-        used for, whatever its user may do. "push" covers "pull", since nobody
-        can push without looking at what is there.
-        """
-        if self.claims is None:
-            return True
-        granted = {
-            a
-            for scope in self.claims.access
-            if scope.name == name
-            for a in repository_actions(scope)
-        }
-        return action in granted or (action == "pull" and "push" in granted)
-
-    @property
-    def reaches_catalog(self) -> bool:
-        """Tell whether the token's access list has the list of repositories."""
-        return self.claims is None or CATALOG_SCOPE in self.claims.access
-
-
-#: Somebody who sent no credentials.
-ANONYMOUS: t.Final = Principal()
 
 
 class Authenticator:
@@ -131,19 +78,19 @@ class Authenticator:
         self._throttle = throttle
         self._users = users
 
-    def identify(self, authorization: Authorization | None, sent: bool) -> Principal:
-        """Return who sent this ``Authorization`` header.
+    def identify(self) -> Principal:
+        """Return who sent the current request, by its ``Authorization`` header.
 
-        :param authorization: the header, read.
-        :param sent: whether there was one; what cannot be read is refused.
         :raises Unauthorized: when it is bad. It never turns into an anonymous
             request: a mistyped password would look like a missing image.
         :raises TooManyRequests: when logging in failed too often.
         """
-        if authorization is None:
-            if sent:
-                raise self.challenge(message="The Authorization header is malformed.")
+        sent = request.headers.get("Authorization")
+        if sent is None:
             return ANONYMOUS
+        authorization = _read(sent)
+        if authorization is None:
+            raise self.challenge(message="The Authorization header is malformed.")
         if authorization.type == "basic":
             return self.log_in(
                 authorization.username or "", authorization.password or ""
@@ -166,7 +113,8 @@ class Authenticator:
         try:
             principal = self._check(username, secret)
             if principal is None:
-                self._throttle.failed(username, address)
+                if self._hooks.before_login is None:
+                    self._throttle.failed(username, address)
                 raise self.challenge(message="The user name or the password is wrong.")
         except Unauthorized:
             # Some forges take a token in the place of the user's name.
@@ -258,6 +206,10 @@ class Authenticator:
         if "\0" in username or "\0" in secret:
             # No host has such a user, and some databases refuse the question.
             return None
+        if not username or not secret:
+            # A directory may take a login without a password for one that nobody
+            # has to prove, and say that it succeeded (RFC 4513, section 5.1.2).
+            return None
         if secret.startswith(ACCESS_PREFIX):
             return self._by_access_token(username, secret)
         if not self._config.password_login:
@@ -308,6 +260,8 @@ class Authenticator:
             credential = self._access_tokens.by_id(claims.credential)
             if credential is None:
                 raise self._stale()
+        elif self._access_tokens.ended(claims.subject, claims.issued_at):
+            raise self._stale()
         if not self._accepts(credential):
             raise self._stale()
         user = self._load(claims.subject)
@@ -346,3 +300,12 @@ class Authenticator:
         if self._config.external_url:
             return self._config.external_url + url_for(".token")
         return quote(url_for(".token", _external=True), safe="/:?&=@[]%")
+
+
+def _read(header: str) -> Authorization | None:
+    """Read an ``Authorization`` header; None is what cannot be one."""
+    # A server joins several headers by a comma, and whoever sends two may have
+    # been let through by the other one. What we take has no comma in it.
+    if not header.isascii() or "," in header:
+        return None
+    return Authorization.from_header(header)

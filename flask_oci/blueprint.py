@@ -12,7 +12,6 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from . import errors
-from .auth import ANONYMOUS
 from .catalog import FAILURES
 from .endpoints import base
 from .endpoints import body
@@ -26,6 +25,7 @@ from .endpoints import warning
 from .endpoints.responses import Response
 from .names import check_name
 from .names import NAME_PATTERN
+from .principal import ANONYMOUS
 from .services import remember
 from .services import services
 
@@ -194,9 +194,7 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     authenticator = services().authenticator
     # Hooks of the host's that run after a refusal must not see a cookie's user.
     authenticator.sign_in(ANONYMOUS)
-    asking = authenticator.identify(
-        request.authorization, "Authorization" in request.headers
-    )
+    asking = authenticator.identify()
     remember(asking)
     authenticator.sign_in(asking)
     body.check_announcement()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
+from datetime import timedelta
 from datetime import timezone
 
 import sqlalchemy as sa
@@ -29,6 +30,8 @@ VISIBILITIES: t.Final = (PRIVATE, INTERNAL, PUBLIC)
 #: The longest digest is that of sha512: "sha512:" and 128 digits.
 DIGEST_LENGTH: t.Final = 135
 
+_EPOCH: t.Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 #: MySQL chooses the size of a binary column by its length, and its smallest
 #: one would not hold a manifest.
 CONTENT_LENGTH: t.Final = 2**24 - 1
@@ -37,6 +40,12 @@ CONTENT_LENGTH: t.Final = 2**24 - 1
 def utcnow() -> datetime:
     """The present moment, with its time zone."""
     return datetime.now(timezone.utc)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return how many microseconds after 1970 a moment is. Not every database keeps
+    less than a second."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def as_utc(moment: datetime) -> datetime:
@@ -267,6 +276,18 @@ class Credential(Record):
         return cls._user_id(cls.user_key, "CASCADE")
 
 
+class Revocation(Record):
+    """That every bearer token that somebody had by then has ended."""
+
+    __tablename__ = "oci_revocation"
+
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    """A hash of the subject of the tokens."""
+
+    at: Mapped[int] = mapped_column(sa.BigInteger)
+    """In microseconds after 1970."""
+
+
 class LoginFailure(Record):
     """How often logging in failed lately, for one account or one address."""
 
@@ -291,6 +312,7 @@ class Models:
     Upload: type[Upload]
     RepositoryAlias: type[RepositoryAlias]
     Credential: type[Credential]
+    Revocation: type[Revocation]
     LoginFailure: type[LoginFailure]
 
     @classmethod
@@ -333,6 +355,7 @@ class Models:
             Upload,
             RepositoryAlias,
             Credential,
+            Revocation,
             LoginFailure,
         )
         return cls(user_model, *map(bound, records))

@@ -11,10 +11,10 @@ from flask import g
 from .access_tokens import AccessTokens
 from .administration import Administration
 from .auth import Authenticator
-from .auth import Principal
 from .catalog import Catalog
 from .config import Config
 from .policy import Policy
+from .principal import Principal
 from .storage import Storage
 from .tokens import Tokens
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itsdangerous import BadData
 from itsdangerous import URLSafeTimedSerializer
 
+from .models import microseconds
+from .models import utcnow
 from .scopes import Scope
 
 if t.TYPE_CHECKING:
@@ -45,6 +47,9 @@ class Claims:
     credential: str | None
     """The access or refresh token that it was had with, and ends with."""
 
+    issued_at: int = 0
+    """When it was signed, in microseconds after 1970."""
+
 
 class Tokens:
     """Signs and reads bearer tokens.
@@ -62,7 +67,7 @@ class Tokens:
         self.lifetime = lifetime
 
     def sign(self, claims: Claims) -> str:
-        """Make a token of ``claims``."""
+        """Make a token of ``claims`` that begins now."""
         access = [[s.type, s.name, list(s.actions)] for s in claims.access]
         return self._serializer().dumps(
             {
@@ -71,6 +76,8 @@ class Tokens:
                 "aud": self._service,
                 "access": access,
                 "via": claims.credential,
+                # Itsdangerous says so, too, but only to the second.
+                "iat": microseconds(utcnow()),
             }
         )
 
@@ -81,14 +88,18 @@ class Tokens:
         """
         try:
             fields = self._serializer().loads(token, max_age=self.lifetime)
-        except BadData as error:
+            if fields["aud"] != self._service:
+                raise TokenInvalid("the token is meant for another service")
+            return Claims(
+                subject=fields["sub"],
+                username=fields["usr"],
+                access=tuple(Scope(k, n, tuple(a)) for k, n, a in fields["access"]),
+                credential=fields["via"],
+                issued_at=fields["iat"],
+            )
+        except (BadData, KeyError) as error:
+            # What lacks a field was signed by another version of this package.
             raise TokenInvalid(str(error)) from None
-        if fields["aud"] != self._service:
-            raise TokenInvalid("the token is meant for another service")
-        access = tuple(
-            Scope(k, n, tuple(actions)) for k, n, actions in fields["access"]
-        )
-        return Claims(fields["sub"], fields["usr"], access, fields["via"])
 
     def _serializer(self) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(

@@ -173,6 +173,15 @@ AUTHORIZATIONS = {
     "bearer zlib bomb": "Bearer .eJztwTEBAAAAwqD1T20ND6AAAAAAAAAA.AAAA.AAAA",
     "two": "Basic YTpi, Bearer x",
     "tab": "Basic\tYWxpY2U6d29uZGVybGFuZA==",
+    "not ascii": "Basic YWxp\xe9Y2U=",
+    "not ascii scheme": "B\xe4sic YWxpY2U6d29uZGVybGFuZA==",
+    "no-break space": "Basic\xa0YWxpY2U6d29uZGVybGFuZA==",
+    "good and another": basic("alice", "wonderland") + ", Bearer x",
+    "another and good": "Bearer x," + basic("alice", "wonderland"),
+    "good twice": basic("alice", "wonderland") + "," + basic("alice", "wonderland"),
+    "good in a long header": basic("alice", "wonderland") + "," + "A" * 65536,
+    "good with noise": basic("alice", "wonderland").replace("Y2U6", "Y2U6!"),
+    "parameters": 'Basic username="alice", password="wonderland"',
 }
 
 
@@ -183,6 +192,17 @@ def test_odd_credentials_are_refused(app: Flask, header: str) -> None:
         response = judge(RegistryClient(app, header).get(path))
         assert refusal(response) == (401, "UNAUTHORIZED")
         assert response.headers["WWW-Authenticate"].startswith("Bearer realm=")
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.swapcase, "{} ".format])
+def test_a_scheme_has_no_case(app: Flask, spell: t.Callable[[str], str]) -> None:
+    """ "[...] it uses a case-insensitive token to identify the authentication scheme"
+    (RFC 9110, section 11.1), with one space or more behind it."""
+    alice = RegistryClient.of(app, "alice")
+    for authorization in (alice.authorization, alice.bearer().authorization):
+        scheme, _, secret = (authorization or "").partition(" ")
+        client = RegistryClient(app, f"{spell(scheme)} {secret}")
+        assert client.get("/v2/").status_code == 200
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic Og=="])

@@ -13,10 +13,16 @@ import time_machine
 from flask import Flask
 from itsdangerous import URLSafeTimedSerializer
 
+from credentials import log_in
+from credentials import refresh
 from credentials import user_named
 from flask_oci.models import utcnow
 from flask_oci.tokens import SALT
 from host import Administrator
+from host import db
+from host import registry
+from host import User
+from registry_client import basic
 from registry_client import refusal
 from registry_client import RegistryClient
 
@@ -38,14 +44,18 @@ def status(app: Flask, token: str, path: str = TAGS) -> int:
     return RegistryClient(app, f"Bearer {token}").get(path).status_code
 
 
-def signed(subject: str, key: str = KEY, salt: str = SALT, aud: str = "forge") -> str:
-    """Sign what is, or would be, a token for alice."""
-    claims: dict[str, object] = {"sub": subject, "usr": "alice", "aud": aud}
+def signed(key: str = KEY, salt: str = SALT, **fields: object) -> str:
+    """Sign what is, or would be, a token for alice.
+
+    :param fields: what it says otherwise than it should; None leaves a field out.
+    """
+    claims = {"sub": "1", "usr": "alice", "aud": "forge", "access": [], "iat": 0}
+    claims.update(fields)
     return URLSafeTimedSerializer(
         key,
         salt=salt,
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-    ).dumps({**claims, "access": [], "via": None})
+    ).dumps({"via": None, **{k: v for k, v in claims.items() if v is not None}})
 
 
 def test_a_token_that_was_tampered_with_is_none(alice: RegistryClient) -> None:
@@ -92,16 +102,30 @@ def test_parts_of_two_tokens_are_none(
         ({"salt": "cookie-session"}, 401),
         ({"salt": "itsdangerous"}, 401),
         ({"aud": "elsewhere"}, 401),
+        ({"usr": "bob"}, 401),
+        ({"sub": "1000000"}, 401),
+        ({"iat": None}, 401),
+        ({"aud": None}, 401),
     ],
-    ids=["ours", "another key", "a session's salt", "no salt", "another service"],
+    ids=[
+        "ours",
+        "another key",
+        "a session's salt",
+        "no salt",
+        "another service",
+        "another name",
+        "nobody",
+        "an earlier version's",
+        "no service",
+    ],
 )
 def test_what_was_signed_for_something_else_is_none(
-    app: Flask, fields: dict[str, str], answer: int
+    app: Flask, fields: dict[str, t.Any], answer: int
 ) -> None:
     """A token is signed with the application's key, as a token, for this service."""
     with app.app_context():
-        subject = user_named("alice").get_id()
-    response = RegistryClient(app, f"Bearer {signed(subject, **fields)}").get("/v2/")
+        fields = {"sub": user_named("alice").get_id(), **fields}
+    response = RegistryClient(app, f"Bearer {signed(**fields)}").get("/v2/")
     assert response.status_code == answer
     if answer == 401:
         assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
@@ -201,6 +225,46 @@ def test_a_token_ends_with_its_user(alice: RegistryClient, end: str) -> None:
     else:
         administrator.change_user("alice", username="alicia")
     assert status(alice.app, token, "/v2/") == 401
+
+
+def test_a_token_is_not_left_to_who_comes_next(alice: RegistryClient) -> None:
+    """Somebody who gets the name, and on some databases the key, of a user who is gone
+    is not met by that user's tokens."""
+    alice.push_image("alice/app", "v1")
+    token = token_of(alice, PULL)
+    administrator = Administrator(alice.app)
+    with alice.app.app_context():
+        key = user_named("alice").id
+    administrator.delete_user("alice")
+    with alice.app.app_context():
+        newcomer = {"username": "alice", "password": "different", "is_active": True}
+        db.session.add(User(id=key, **newcomer))
+        db.session.commit()
+    assert status(alice.app, token, "/v2/") == 401
+    newcomer_client = RegistryClient(alice.app, basic("alice", "different"))
+    assert status(alice.app, token_of(newcomer_client), "/v2/") == 200
+    assert refusal(newcomer_client.get(TAGS)) == (404, "NAME_UNKNOWN")
+
+
+def test_a_new_password_ends_what_the_old_one_got(
+    alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """A host that revokes all of a user's tokens ends those of minutes ago as well."""
+    app, other = alice.app, token_of(bob)
+    token, kept = token_of(alice), log_in(alice)["refresh_token"]
+    Administrator(app).change_user("alice", password="another")
+    assert alice.get("/v2/").status_code == 401
+    with app.app_context():
+        assert registry.tokens.revoke_all(user_named("alice")) == 1
+    assert status(app, token, "/v2/") == 401
+    assert refresh(app, kept).status_code == 401
+    assert status(app, other, "/v2/") == 200
+    for _ in range(2):
+        again = token_of(RegistryClient(app, basic("alice", "another")))
+        assert status(app, again, "/v2/") == 200
+        with app.app_context():
+            registry.tokens.revoke_all(user_named("alice"))
+        assert status(app, again, "/v2/") == 401
 
 
 def test_a_challenge_says_what_to_get(

@@ -22,6 +22,7 @@ from .references import Removal
 from .referrers import Referrers
 from .repositories import Repositories
 from .repositories import RepositoryInfo
+from .revocations import Revocations
 from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
@@ -56,14 +57,15 @@ class Catalog:
         self, session: scoped_session[t.Any], models: Models, username: str
     ) -> None:
         database = Database(session, models)
-        self.users = Users(database, username)
+        self.revocations = Revocations(database)
+        self.users = Users(database, self.revocations, username)
         self.repositories = Repositories(database, self.users)
         self.blobs = Blobs(database)
         self.uploads = Uploads(database, self.repositories, self.blobs)
         self.manifests = Manifests(database, self.repositories)
         self.tags = Tags(database)
         self.referrers = Referrers(database)
-        self.credentials = Credentials(database)
+        self.credentials = Credentials(database, self.revocations)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
         self.inspection = Inspection(database)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ..models import as_utc
 from ..models import utcnow
 from .database import Database
+from .revocations import Revocations
 
 #: How often the last use of a credential is written down, at the most.
 TOUCHED_EVERY: t.Final = timedelta(minutes=1)
@@ -40,22 +41,34 @@ class Credential:
 class Credentials:
     """Records, finds and revokes credentials."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, revocations: Revocations) -> None:
         self._db = database
+        self._revocations = revocations
 
     def add(self, credential: Credential, hash: str) -> None:
         """Record a new credential.
 
         :param hash: by which its secret is found again.
         """
-        self._db.write(
-            lambda: self._db.session.execute(
+        columns = self._table.c
+
+        def work() -> None:
+            # Clients get refresh tokens at each login, and forget most of them.
+            self._db.session.execute(
+                sa.delete(self._table).where(
+                    columns.user_id == credential.user_id,
+                    columns.kind == "refresh",
+                    columns.expires_at <= utcnow(),
+                )
+            )
+            self._db.session.execute(
                 sa.insert(self._table).values(
                     hash=hash,
                     **{field: getattr(credential, field) for field in _FIELDS},
                 )
             )
-        )
+
+        self._db.write(work)
 
     def by_hash(self, hash: str) -> Credential | None:
         """Return the credential whose secret has this hash, or None."""
@@ -106,14 +119,19 @@ class Credentials:
 
         return self._db.write(work)
 
-    def revoke_all(self, user_id: t.Any) -> int:
-        """Revoke everything of a user's; return how many there were."""
-        result = self._db.write(
-            lambda: self._db.session.execute(
+    def revoke_all(self, user_id: t.Any, subject: str) -> int:
+        """Revoke everything of a user's, and the bearer tokens that were had without a
+        credential; return how many credentials there were."""
+
+        def work() -> int:
+            result = self._db.session.execute(
                 sa.delete(self._table).where(self._table.c.user_id == user_id)
             )
-        )
-        return int(t.cast(t.Any, result).rowcount)
+            for statement in self._revocations.statements(subject):
+                self._db.session.execute(statement)
+            return int(t.cast(t.Any, result).rowcount)
+
+        return self._db.write(work)
 
     @property
     def _table(self) -> sa.Table:

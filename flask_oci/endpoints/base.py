@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import request
 
-from ..auth import ANONYMOUS
 from ..errors import NameInvalid
 from ..errors import NameUnknown
 from ..names import is_name
+from ..principal import ANONYMOUS
 from ..services import principal
 from ..services import services
 from .responses import as_json

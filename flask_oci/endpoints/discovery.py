@@ -6,10 +6,10 @@ import typing as t
 
 from flask import request
 
-from ..auth import ANONYMOUS
 from ..digest import Digest
 from ..errors import NameUnknown
 from ..manifests import OCI_INDEX
+from ..principal import ANONYMOUS
 from ..scopes import CATALOG_SCOPE
 from ..services import principal
 from ..services import services

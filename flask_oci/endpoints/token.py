@@ -9,9 +9,9 @@ import typing as t
 from flask import request
 
 from .. import audit
-from ..auth import Principal
 from ..errors import Unsupported
 from ..names import is_name
+from ..principal import Principal
 from ..scopes import CATALOG_SCOPE
 from ..scopes import parse_scopes
 from ..scopes import repository_actions
