@@ -189,9 +189,11 @@ LOCAL_REFERENCES = {
 
 def project_files() -> Iterator[Path]:
     for top in sorted(ROOT.iterdir()):
+        if top.name in PASSED_OVER or "cache" in top.name:
+            continue
         if top.is_file():
             yield top
-        elif top.name not in PASSED_OVER and "cache" not in top.name:
+        else:
             yield from (path for path in sorted(top.rglob("*")) if path.is_file())
 
 
