@@ -1,0 +1,125 @@
+"""``python -m benchmarks``: run registries, measure them, print a table."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import typing as t
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from . import bulk
+from . import lists
+from . import postgresql
+from . import report
+from . import small
+from .ours import FlaskOci
+from .peers import Distribution
+from .peers import find
+from .row import Row
+from .row import Sizes
+from .signing import Signer
+from .table import measure
+
+if t.TYPE_CHECKING:
+    from .server import Server
+
+ROWS: t.Final = (*bulk.ROWS, *small.ROWS, *lists.ROWS)
+
+#: What can be measured, the one first that the others are compared with.
+REGISTRIES: t.Final = (
+    "distribution",
+    "distribution-tokens",
+    "debian",
+    "debian-tokens",
+    "sqlite",
+    "postgresql",
+)
+
+
+def main() -> None:
+    """Measure what the command line says."""
+    options = _options()
+    rows = _chosen(options.rows)
+    sizes = Sizes(
+        large=options.large,
+        seconds=options.seconds,
+        images=options.images,
+        tags=options.entries,
+        repositories=options.entries,
+    )
+    with ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder)
+            )
+        )
+        # PostgreSQL may run as somebody else, who has to get through.
+        folder.chmod(0o711)
+        servers = [
+            stack.enter_context(_server(kind, folder, options.go_bin, stack))
+            for kind in options.registries
+        ]
+        for server in servers:
+            print(f"{server.name}: {server.version()}")
+        table = measure(servers, rows, options.rounds, sizes)
+        print(f"\n{report.text(rows, servers, table)}")
+        print(f"\n{report.processors(rows, servers, table)}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "rows",
+        nargs="*",
+        metavar="ROW",
+        help=f"patterns of rows, all without any: {', '.join(r.key for r in ROWS)}",
+    )
+    parser.add_argument(
+        "--registries",
+        nargs="+",
+        choices=REGISTRIES,
+        default=["distribution", "debian", "sqlite"],
+        help="the first is what the others are compared with",
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", type=int, default=256, help="MiB of a large blob")
+    parser.add_argument("--seconds", type=int, default=3, help="for small requests")
+    parser.add_argument("--images", type=int, default=24, help="small images to push")
+    parser.add_argument("--entries", type=int, default=10_000, help="of long lists")
+    parser.add_argument("--folder", help="on the disk that is to be measured")
+    parser.add_argument("--go-bin", help="where Distribution's registry was installed")
+    return parser.parse_args()
+
+
+def _chosen(patterns: list[str]) -> list[Row]:
+    return [
+        row
+        for row in ROWS
+        if not patterns or any(fnmatchcase(row.key, p) for p in patterns)
+    ]
+
+
+def _server(kind: str, folder: Path, go_bin: str | None, stack: ExitStack) -> Server:
+    """Make a registry.
+
+    :raises SystemExit: when it is not installed.
+    """
+    own = folder / kind
+    if kind == "sqlite":
+        return FlaskOci(own)
+    if kind == "postgresql":
+        url = postgresql.running(folder / "postgresql-server")
+        return FlaskOci(own, stack.enter_context(url))
+    old = kind.startswith("debian")
+    program = find(["docker-registry"] if old else ["registry"], go_bin)
+    if program is None:
+        raise SystemExit(f"{kind} is not installed; see docs/performance.rst")
+    signer = Signer(folder / f"{kind}-key") if kind.endswith("tokens") else None
+    name = "docker-registry (Debian)" if old else "Distribution"
+    return Distribution(own, name, program, signer)
+
+
+if __name__ == "__main__":
+    main()

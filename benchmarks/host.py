@@ -1,0 +1,79 @@
+"""The application that is measured: users, Flask-Login and a registry, no more.
+
+Its settings are those of a real one: a secret key, authentication, a database that
+keeps what it has acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import typing as t
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_login import LoginManager
+from flask_login import UserMixin
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from flask_oci import Registry
+
+#: Whose the repositories are that are measured.
+USERNAME: t.Final = "bench"
+
+
+class Base(DeclarativeBase):
+    """What every table shares."""
+
+
+db = SQLAlchemy(model_class=Base)
+login_manager = LoginManager()
+
+
+class User(UserMixin, db.Model):  # type: ignore[misc, name-defined]
+    """Somebody who pushes and pulls."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(sa.String(64), unique=True)
+
+
+registry = Registry(db, User)
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def load_user(user_id: str) -> User | None:
+    """Return a user by what their session, or their token, says."""
+    return db.session.get(User, int(user_id))
+
+
+@registry.authenticate
+def check(username: str, secret: str) -> None:
+    """Know no passwords: the benchmarks log in with access tokens, as machines do,
+    and do not measure how slow a password's hash is."""
+
+
+def create_app() -> Flask:
+    """Make the application that ``BENCHMARK_FOLDER`` and ``BENCHMARK_DATABASE`` say."""
+    app = Flask("benchmark", instance_path=os.environ["BENCHMARK_FOLDER"])
+    app.config.update(
+        SECRET_KEY="for as long as it is measured",
+        SQLALCHEMY_DATABASE_URI=os.environ["BENCHMARK_DATABASE"],
+    )
+    db.init_app(app)
+    login_manager.init_app(app)
+    app.register_blueprint(registry.blueprint)
+    with app.app_context():
+        sa.event.listen(db.engine, "connect", _tune)
+    return app
+
+
+def _tune(connection: object, record: object) -> None:
+    """Set SQLite up as the documentation and the example do."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.executescript(
+            "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL;"
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+        )

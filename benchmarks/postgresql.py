@@ -1,0 +1,71 @@
+"""A PostgreSQL server of our own, with the settings that it comes with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .processes import free_port
+from .processes import Process
+
+#: Where Debian keeps its programs.
+PROGRAMS: t.Final = "/usr/lib/postgresql"
+
+
+def find(program: str) -> str | None:
+    """Return where one of PostgreSQL's programs is, if it is installed."""
+    versions = sorted(Path(PROGRAMS).glob("*/bin"), reverse=True)
+    path = os.pathsep.join([*map(str, versions), os.environ["PATH"]])
+    return shutil.which(program, path=path)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Run a server for as long as the context, and give its URL.
+
+    :raises FileNotFoundError: when PostgreSQL is not installed.
+    """
+    initdb, postgres = find("initdb"), find("postgres")
+    if not (initdb and postgres):
+        raise FileNotFoundError("install PostgreSQL's server, in Debian postgresql")
+    folder.mkdir(parents=True)
+    # It refuses to be run by root.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    subprocess.run(
+        [
+            initdb,
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "bench",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        user=user,
+    )
+    port = free_port()
+    server = Process(
+        [
+            *(postgres, "-D", str(folder / "data"), "-p", str(port)),
+            *("-k", str(folder), "-c", "listen_addresses=127.0.0.1"),
+        ],
+        folder / "log",
+        user=user,
+    )
+    try:
+        server.wait_for_port(port)
+        yield f"postgresql+psycopg://bench@127.0.0.1:{port}/postgres"
+    finally:
+        server.end()

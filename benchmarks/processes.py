@@ -1,0 +1,127 @@
+"""Servers as processes: starting them, ending them, and what they use."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+#: How long a server may take to start or to end, in seconds.
+PATIENCE: t.Final = 30.0
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process:
+    """A program that runs until it is ended, with all that it starts.
+
+    :param command: the program and its arguments.
+    :param log: the file that takes what it prints.
+    :param environ: its environment, over that of this process.
+    :param user: whom to run it as; None is who runs this.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        *,
+        environ: dict[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
+        self._log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=log.parent,
+                env={**os.environ, **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=user,
+            )
+
+    def wait_for_port(self, port: int) -> None:
+        """Return when somebody listens on a port of this machine.
+
+        :raises RuntimeError: with what was printed, when nobody does in time.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            time.sleep(0.05)
+        self.end()
+        raise RuntimeError(f"did not start:\n{self._log.read_text()[-2000:]}")
+
+    def end(self) -> None:
+        """End the program, and what it has started."""
+        family = self._family()
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            for pid in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+
+    def cpu_seconds(self) -> float:
+        """Return how much of the processors' time it has used, by itself and by the
+        operating system on its behalf."""
+        ticks = 0
+        for pid in self._family():
+            # The name in front, in parentheses, may contain anything.
+            fields = _read(pid, "stat").rpartition(")")[2].split()
+            if fields:
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / _TICKS
+
+    def forget_peak(self) -> None:
+        """Begin to look for the most memory that is held."""
+        for pid in self._family():
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that each process has held since, added up."""
+        return sum(self._memory(pid, "VmHWM") for pid in self._family())
+
+    def memory(self) -> int:
+        """Return how many bytes all processes hold."""
+        return sum(self._memory(pid, "VmRSS") for pid in self._family())
+
+    def _memory(self, pid: int, field: str) -> int:
+        for line in _read(pid, "status").splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def _family(self) -> list[int]:
+        family = [self._process.pid]
+        for parent in family:
+            for children in Path(f"/proc/{parent}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    family.extend(map(int, children.read_text().split()))
+        return family
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return t.cast(int, probe.getsockname()[1])
+
+
+def _read(pid: int, name: str) -> str:
+    # A process may end between being listed and being read.
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except OSError:
+        return ""
