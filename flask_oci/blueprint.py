@@ -9,10 +9,10 @@ from flask import current_app
 from flask import request
 from werkzeug.exceptions import default_exceptions
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter
 
 from . import errors
 from .catalog import FAILURES
+from .converters import register_converters
 from .endpoints import base
 from .endpoints import body
 from .endpoints import discovery
@@ -24,7 +24,6 @@ from .endpoints import token
 from .endpoints import warning
 from .endpoints.responses import Response
 from .names import check_name
-from .names import NAME_PATTERN
 from .principal import ANONYMOUS
 from .services import remember
 from .services import services
@@ -111,33 +110,13 @@ TRANSLATIONS: t.Final[dict[int, type[errors.RegistryError]]] = {
 }
 
 
-class NameConverter(BaseConverter):
-    """A repository name in a URL rule: many segments, one value.
-
-    Its length is checked on admission. A converter that refuses a value ends the
-    search for a rule, and the host would answer.
-    """
-
-    part_isolating = False
-    regex = NAME_PATTERN
-
-
-class RestConverter(BaseConverter):
-    """Whatever is left of a path."""
-
-    part_isolating = False
-    # A dot would leave out line feeds, and leave those addresses to the host.
-    regex = r"[\s\S]*"
-    weight = 1000
-
-
 def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Blueprint:
     """Make the blueprint that serves ``/v2``.
 
     :param on_register: called once for each application it is registered on.
     """
     blueprint = Blueprint("oci", __name__, url_prefix=PREFIX, cli_group="oci")
-    blueprint.record_once(_register_converters)
+    blueprint.record_once(register_converters)
     blueprint.record_once(on_register)
     for methods, rule, endpoint, view in ROUTES:
         # Both spellings are served where a slash ends the rule: a redirect
@@ -161,11 +140,6 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
         blueprint.register_error_handler(failure, _unavailable)
     blueprint.after_request(_finish)
     return blueprint
-
-
-def _register_converters(state: BlueprintSetupState) -> None:
-    state.app.url_map.converters["oci_name"] = NameConverter
-    state.app.url_map.converters["oci_rest"] = RestConverter
 
 
 def _answer_the_rest(state: BlueprintSetupState) -> None:

@@ -25,6 +25,14 @@ PREFIX: t.Final = "OCI_"
 MIB: t.Final = 1024 * 1024
 DAY: t.Final = 24 * 60 * 60
 
+#: Nothing from elsewhere, and nothing written into a page, so that nothing which
+#: somebody has pushed can be a script or a style.
+STRICT_CSP: t.Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+    " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
+
 
 class ConfigError(ValueError):
     """A configuration key has a value that cannot be used."""
@@ -80,6 +88,20 @@ def _optional_prefix(value: object) -> str | None:
     if not isinstance(value, str) or not value.startswith("/"):
         raise ValueError("must be a path that begins with '/'")
     return value.rstrip("/")
+
+
+def _template(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the name of a template")
+    return value
+
+
+def _optional_header(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("must be one line of text")
+    return value
 
 
 def _key(default: object, parse: Callable[[object], object]) -> t.Any:
@@ -161,6 +183,13 @@ class Config:
     accel_redirect: str | None = _key(None, _optional_prefix)
     """The internal nginx location that serves the storage folder; downloads
     are then answered with ``X-Accel-Redirect``. Default: None."""
+
+    web_base_template: str = _key("oci/base.html", _template)
+    """The template that the pages extend; it has the blocks ``title`` and
+    ``content``."""
+
+    web_csp: str | None = _key(STRICT_CSP, _optional_header)
+    """The ``Content-Security-Policy`` of the pages; None sets none."""
 
     @property
     def lease_freshness(self) -> timedelta:

@@ -23,6 +23,7 @@ from .services import services
 from .storage import LocalStorage
 from .throttle import Throttle
 from .tokens import Tokens
+from .web import make_web_blueprint
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,21 +36,25 @@ if t.TYPE_CHECKING:
 
     from .catalog import Condition
     from .catalog import RepositoryInfo
+    from .hooks import Administrator
     from .hooks import Authenticate
     from .hooks import Authorize
     from .hooks import BeforeLogin
     from .hooks import Listing
     from .hooks import Validator
     from .hooks import VisibilityOf
+    from .hooks import Visitor
     from .maintenance.gc import Collected
     from .scopes import Action
 
+    AdministratorT = t.TypeVar("AdministratorT", bound=Administrator)
     AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
     AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
     BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
     ListingT = t.TypeVar("ListingT", bound=Listing)
     ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
     VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
+    VisitorT = t.TypeVar("VisitorT", bound=Visitor)
 
 
 class Registry:
@@ -94,6 +99,10 @@ class Registry:
         """The blueprint that serves ``/v2``; register it without a prefix."""
         register_commands(self.blueprint)
 
+        self.web_blueprint = make_web_blueprint()
+        """The blueprint of the pages; register it, if you want them, with whatever
+        prefix you like."""
+
     def init_app(self, app: Flask) -> None:
         """Add the registry to an application.
 
@@ -126,8 +135,8 @@ class Registry:
     def authorize(self, function: AuthorizeT) -> AuthorizeT:
         """Decorate the function that decides who may do what.
 
-        It is given a user, or None for somebody unknown, one of ``pull``, ``push``
-        and ``delete``, and a :class:`~flask_oci.RepositoryInfo`, and returns
+        It is given a user, or None for somebody unknown, one of ``pull``, ``push``,
+        ``delete`` and ``manage``, and a :class:`~flask_oci.RepositoryInfo`, and returns
         whether they may. It is asked on every request. Without it, users own the
         repositories of their namespace, and others may pull the public ones.
         """
@@ -162,7 +171,7 @@ class Registry:
         leaves the others to us.
 
         :param user: one of the host's users, or None.
-        :param action: ``pull``, ``push`` or ``delete``.
+        :param action: ``pull``, ``push``, ``delete`` or ``manage``.
         :param repository: as ``authorize`` was given it.
         """
         known = t.cast("Action", action)
@@ -186,6 +195,24 @@ class Registry:
         such as Flask-Limiter's 429.
         """
         self._hooks.before_login = function
+        return function
+
+    def visitor(self, function: VisitorT) -> VisitorT:
+        """Decorate a function that knows who looks at a page.
+
+        It is given nothing and returns one of your users, or None. Without it, the
+        pages ask Flask-Login.
+        """
+        self._hooks.visitor = function
+        return function
+
+    def administrator(self, function: AdministratorT) -> AdministratorT:
+        """Decorate a function that knows who runs the site.
+
+        It is given a user and returns whether they may see the pages about
+        everybody's repositories. Without it, nobody may.
+        """
+        self._hooks.administrator = function
         return function
 
     def token_validator(self, function: ValidatorT) -> ValidatorT:
@@ -215,6 +242,7 @@ class Registry:
         tokens = Tokens(_signing_keys(app), config.service, config.token_lifetime)
         app.extensions[EXTENSION] = Services(
             config=config,
+            hooks=self._hooks,
             catalog=self._catalog,
             storage=LocalStorage(config.storage_path),
             tokens=tokens,

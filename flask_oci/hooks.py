@@ -13,21 +13,25 @@ if t.TYPE_CHECKING:
     from .catalog import RepositoryInfo
     from .scopes import Action
 
+    Administrator = Callable[[t.Any], bool]
     Authenticate = Callable[[str, str], t.Any]
     Authorize = Callable[[t.Any, Action, RepositoryInfo], bool]
     BeforeLogin = Callable[[str, str], None]
     Listing = Callable[[t.Any], Condition]
     Validator = Callable[[str], bool]
     VisibilityOf = Callable[[RepositoryInfo], str | None]
+    Visitor = Callable[[], t.Any]
 
 
 @dataclass
 class Hooks:
     """The functions that a host has given; each is asked at the time of use."""
 
+    administrator: Administrator | None = None
     authenticate: Authenticate | None = None
     authorize: Authorize | None = None
     before_login: BeforeLogin | None = None
     listing: Listing | None = None
     visibility_of: VisibilityOf | None = None
+    visitor: Visitor | None = None
     validators: dict[str, Validator] = field(default_factory=dict)

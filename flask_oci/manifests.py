@@ -90,7 +90,7 @@ def parse(content: bytes, content_type: str | None) -> Manifest:
     :raises ManifestInvalid: when anything in it would be read differently by
         two readers, or could not be stored and found again.
     """
-    fields = _read_object(content)
+    fields = read_object(content)
     media_type = _media_type(fields, content_type)
     version = fields.get("schemaVersion")
     # 2.0 equals 2 here, and cannot be read at all by clients written in Go.
@@ -108,7 +108,12 @@ def parse(content: bytes, content_type: str | None) -> Manifest:
     )
 
 
-def _read_object(content: bytes) -> dict[str, t.Any]:
+def read_object(content: bytes) -> dict[str, t.Any]:
+    """Read a JSON object that no two readers take differently, with a bound on how
+    deep it nests.
+
+    :raises ManifestInvalid: when it is none.
+    """
     try:
         text = content.decode("utf-8")
         _refuse_depth(text)

@@ -89,9 +89,16 @@ class Repository(Record):
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
     name: Mapped[str] = mapped_column(_bytewise(255), unique=True)
     visibility: Mapped[str] = mapped_column(sa.String(16), default=PRIVATE)
+    description: Mapped[str | None] = mapped_column(sa.Text)
+    """What its people say about it on its page, in Markdown."""
+
     created_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
+    pushed_at: Mapped[datetime | None] = mapped_column(
+        sa.DateTime(timezone=True), index=True
+    )
+    """When a manifest was last pushed to it."""
 
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:

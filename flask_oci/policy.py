@@ -41,7 +41,7 @@ class Policy:
 
         :param user: one of the host's users, or None for somebody who did not
             say who they are.
-        :param action: ``pull``, ``push`` or ``delete``.
+        :param action: ``pull``, ``push``, ``delete`` or ``manage``.
         :param repository: it need not exist: a first push makes it.
         """
         if user is None and self._config.require_login:

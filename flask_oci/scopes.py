@@ -13,9 +13,10 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-Action = t.Literal["pull", "push", "delete"]
+Action = t.Literal["pull", "push", "delete", "manage"]
 
-#: What may be done to a repository.
+#: What may be done to a repository with a client. To "manage" it, which is to change
+#: who may see it, takes a person and a page.
 ACTIONS: t.Final[tuple[Action, ...]] = ("pull", "push", "delete")
 
 #: More scopes than a client could need, and fewer than would make a token too

@@ -13,6 +13,7 @@ from .administration import Administration
 from .auth import Authenticator
 from .catalog import Catalog
 from .config import Config
+from .hooks import Hooks
 from .policy import Policy
 from .principal import Principal
 from .storage import Storage
@@ -27,6 +28,7 @@ class Services:
     """The parts that answer requests for one application."""
 
     config: Config
+    hooks: Hooks
     catalog: Catalog
     storage: Storage
     tokens: Tokens

@@ -112,11 +112,11 @@ RULES: t.Final[dict[Route, Rule]] = {
 
 
 def routes(app: Flask) -> set[Route]:
-    """Return every endpoint and method that the registry serves."""
+    """Return every endpoint and method of the protocol that the registry serves."""
     return {
         (rule.endpoint, method)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint != "static"
+        if rule.rule.startswith("/v2")
         # What has no methods answers all of them, and alike.
         for method in rule.methods or {"GET"}
     }

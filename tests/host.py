@@ -102,6 +102,7 @@ def create_app(folder: Path, **config: object) -> Flask:
     db.init_app(app)
     login_manager.init_app(app)
     app.register_blueprint(registry.blueprint)
+    app.register_blueprint(registry.web_blueprint, url_prefix="/images")
     create_accounts(app)
     return app
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .blobs import Blobs
+from .contents import Contents
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
@@ -18,8 +19,10 @@ from .inspection import Inspection
 from .login_failures import LoginFailures
 from .manifests import Manifests
 from .manifests import StoredManifest
+from .overview import Overview
 from .references import Removal
 from .referrers import Referrers
+from .relations import Relations
 from .repositories import Repositories
 from .repositories import RepositoryInfo
 from .revocations import Revocations
@@ -69,4 +72,7 @@ class Catalog:
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
         self.inspection = Inspection(database)
+        self.overview = Overview(database)
+        self.contents = Contents(database)
+        self.relations = Relations(database)
         self.release = database.release

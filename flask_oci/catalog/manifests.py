@@ -100,6 +100,7 @@ class Manifests:
             key = self._insert(repository_id, user_id, manifest, content, digest)
             for tag_name in tag_names:
                 tags.move(self._db, repository_id, tag_name, key)
+            self._repositories.pushed_to(repository_id)
             return missing
 
         return self._db.write(work)

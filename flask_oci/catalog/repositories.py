@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from ..models import INTERNAL
 from ..models import PRIVATE
 from ..models import PUBLIC
+from ..models import utcnow
 from .database import Condition
 from .database import Database
 from .database import newest
@@ -100,6 +101,15 @@ class Repositories:
                 sa.delete(Alias.__table__).where(Alias.name == name)
             )
         return t.cast(int, key)
+
+    def pushed_to(self, repository_id: int) -> None:
+        """Remember that a manifest has been pushed, within a transaction."""
+        Repository = self._db.models.Repository
+        self._db.session.execute(
+            sa.update(Repository.__table__)
+            .where(Repository.id == repository_id)
+            .values(pushed_at=utcnow())
+        )
 
     def page(
         self, limit: int, last: str | None, condition: Condition | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
@@ -48,6 +49,17 @@ class Users:
     def name_of(self, user: t.Any) -> str | None:
         """Return what a user is called, or None for nobody."""
         return None if user is None else self.namespace_of(user)
+
+    def names(self, keys: Iterable[t.Any]) -> dict[t.Any, str]:
+        """Return what the users of some keys are called, by key."""
+        wanted = {key for key in keys if key is not None}
+        if not wanted:
+            return {}
+        name = getattr(self._model, self._username)
+        rows = self._db.session.execute(
+            sa.select(self._column, name).where(self._column.in_(wanted))
+        )
+        return {key: str(name) for key, name in rows}
 
     def by_name(self, name: str) -> t.Any:
         """Return the user who is called that, or None."""

@@ -1,0 +1,287 @@
+"""Make the pictures of the pages: ``python docs/make_screenshots.py [FOLDER]``.
+
+It starts the example forge, fills it, and photographs it with Debian's Chromium, at
+the widths of a phone and of a desk, in light and dark.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import sys
+import tempfile
+import threading
+import typing as t
+from pathlib import Path
+
+from playwright.sync_api import Page
+from playwright.sync_api import sync_playwright
+from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from flask import Flask  # noqa: E402
+
+from example_app import create_app  # noqa: E402
+from registry_client import basic  # noqa: E402
+from registry_client import descriptor  # noqa: E402
+from registry_client import encoded  # noqa: E402
+from registry_client import image  # noqa: E402
+from registry_client import index  # noqa: E402
+from registry_client import OCI_EMPTY  # noqa: E402
+from registry_client import OCI_MANIFEST  # noqa: E402
+from registry_client import RegistryClient  # noqa: E402
+
+WIDTHS: t.Final = {"phone": 390, "desk": 1280}
+SCHEMES: t.Final = ("light", "dark")
+CHROMIUM: t.Final = "/usr/bin/chromium"
+
+#: The pages, by the name of their pictures.
+PAGES: t.Final = {
+    "repositories": "/images/",
+    "repository": "/images/alice/weather",
+    "image": "/images/alice/weather/-/image/2.1.0",
+    "chart": "/images/alice/charts/weather/-/image/2.1.0",
+}
+
+STEPS: t.Final = (
+    ("/bin/sh -c #(nop) ADD file:5d68d27cc15a80653 in / ", 29_150_000),
+    ("ENV PATH=/usr/local/bin:/usr/bin:/bin", 0),
+    (
+        (
+            "RUN /bin/sh -c apt-get update && apt-get install -y"
+            " ca-certificates netbase tzdata && rm -rf /var/lib/apt/lists/* # buildkit"
+        ),
+        3_510_000,
+    ),
+    ("COPY requirements.txt /app/ # buildkit", 1_900),
+    (
+        "RUN /bin/sh -c pip install --no-cache-dir -r /app/requirements.txt # buildkit",
+        12_400_000,
+    ),
+    ("COPY . /app # buildkit", 824_000),
+    ("USER 1000", 0),
+    ('ENTRYPOINT ["gunicorn", "weather:create_app()"]', 0),
+)
+
+
+class Forge:
+    """The example, with something in it.
+
+    :param folder: where it keeps what it has.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.app: Flask = create_app(
+            {
+                "SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder}/forge.db",
+                "OCI_STORAGE_PATH": f"{folder}/oci",
+                "SECRET_KEY": "for pictures only",
+            }
+        )
+        self.alice = RegistryClient(self.app, basic("alice", "wonderland"))
+
+    def layer(self, name: str, seed: str, size: int) -> dict[str, t.Any]:
+        """Push a layer, and describe it."""
+        # What it says about its size is what is shown, so it need not be there.
+        content = gzip.compress(
+            hashlib.sha256(seed.encode()).digest() * (size // 32 + 1), 0
+        )
+        self.alice.push_blob(name, content)
+        return descriptor(content)
+
+    @functools.cache  # noqa: B019
+    def image(self, name: str, version: str, architecture: str) -> bytes:
+        """Push an image for one platform."""
+        written = encoded(
+            {
+                "architecture": architecture,
+                "os": "linux",
+                "created": "2026-11-20T10:02:11Z",
+                "config": {
+                    "Env": [
+                        "PATH=/usr/local/bin:/usr/bin:/bin",
+                        "PYTHONUNBUFFERED=1",
+                        f"WEATHER_VERSION={version}",
+                    ],
+                    "Entrypoint": ["gunicorn", "weather:create_app()"],
+                    "Cmd": ["--bind", "0.0.0.0:8000"],
+                    "ExposedPorts": {"8000/tcp": {}},
+                    "User": "1000",
+                    "WorkingDir": "/app",
+                    "Labels": {
+                        "org.opencontainers.image.title": "weather",
+                        "org.opencontainers.image.source": "https://forge.example.org/alice/weather",
+                        "org.opencontainers.image.licenses": "MIT",
+                    },
+                },
+                "history": [
+                    {
+                        "created_by": command,
+                        "created": "2026-11-20T10:02:11Z",
+                        **({} if size else {"empty_layer": True}),
+                    }
+                    for command, size in STEPS
+                ],
+            }
+        )
+        self.alice.push_blob(name, written)
+        layers = [
+            self.layer(
+                name,
+                f"{architecture}{number}{version if number > 4 else ''}",
+                size // 10,
+            )
+            for number, (_, size) in enumerate(STEPS)
+            if size
+        ]
+        manifest = image(*layers, config=written)
+        self.alice.push_manifest(name, manifest)
+        return manifest
+
+    def release(
+        self, name: str, version: str, *tags: str, signed: bool = False
+    ) -> None:
+        """Push an image for two platforms."""
+        children = [
+            descriptor(
+                self.image(name, version, architecture),
+                OCI_MANIFEST,
+                platform={"os": "linux", "architecture": architecture},
+            )
+            for architecture in ("amd64", "arm64")
+        ]
+        notes = {
+            "org.opencontainers.image.version": version,
+            "org.opencontainers.image.description": "Tomorrow's weather, as JSON",
+        }
+        manifest = index(*children, annotations=notes)
+        for tag in (version, *tags):
+            self.alice.push_manifest(name, manifest, tag)
+        if signed:
+            for kind in (
+                "application/vnd.dev.cosign.artifact.sig.v1+json",
+                "application/spdx+json",
+            ):
+                self.alice.push_blob(name, b"{}")
+                self.alice.push_manifest(
+                    name,
+                    image(
+                        descriptor(b"{}", "application/json"),
+                        config=descriptor(b"{}", OCI_EMPTY),
+                        artifactType=kind,
+                        subject=descriptor(
+                            manifest, "application/vnd.oci.image.index.v1+json"
+                        ),
+                    ),
+                )
+
+    def chart(self, name: str, version: str) -> None:
+        """Push a Helm chart."""
+        about = encoded(
+            {
+                "name": "weather",
+                "version": version,
+                "appVersion": version,
+                "description": "Runs the weather service",
+                "type": "application",
+            }
+        )
+        self.alice.push_blob(name, about)
+        self.alice.push_blob(name, b"a chart" * 700)
+        title = {"org.opencontainers.image.title": f"weather-{version}.tgz"}
+        layer = descriptor(
+            b"a chart" * 700,
+            "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+            annotations=title,
+        )
+        config = descriptor(about, "application/vnd.cncf.helm.config.v1+json")
+        self.alice.push_manifest(name, image(layer, config=config), version)
+
+    def fill(self) -> None:
+        """Push what the pictures show."""
+        for number in range(4):
+            self.release("alice/weather", f"2.0.{number}")
+        self.release("alice/weather", "2.1.0", "2.1", "latest", signed=True)
+        self.chart("alice/charts/weather", "2.1.0")
+        self.release("alice/tools/very-long-name-of-a-tool-for-everything", "1.0")
+        self.alice.push_blob("alice/notes", b"# Notes")
+        self.alice.push_blob("alice/notes", b"{}")
+        title = {"org.opencontainers.image.title": "notes.md"}
+        self.alice.push_manifest(
+            "alice/notes",
+            image(
+                descriptor(b"# Notes", "text/markdown", annotations=title),
+                config=descriptor(b"{}", OCI_EMPTY),
+                artifactType="application/vnd.example.notes.v1",
+            ),
+            "today",
+        )
+        with self.app.app_context():
+            manage = self.app.extensions["oci"].administration
+            manage.set_visibility("alice/weather", "public")
+
+
+class Quiet(WSGIRequestHandler):
+    """Says nothing of each request."""
+
+    def log(self, type: str, message: str, *args: t.Any) -> None:
+        """Leave it."""
+
+
+def sign_in(page: Page, url: str) -> None:
+    """Sign in as the demonstration account."""
+    page.goto(f"{url}/login")
+    page.fill("#username", "alice")
+    page.fill("#password", "wonderland")
+    page.click("main button")
+
+
+def photograph(url: str, folder: Path) -> None:
+    """Take every picture."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        )
+        for scheme in SCHEMES:
+            for place, width in WIDTHS.items():
+                context = browser.new_context(
+                    color_scheme=scheme, viewport={"width": width, "height": 900}
+                )
+                page = context.new_page()
+                sign_in(page, url)
+                for name, address in PAGES.items():
+                    page.goto(url + address)
+                    page.screenshot(
+                        path=folder / f"{name}-{place}-{scheme}.png", full_page=True
+                    )
+                context.close()
+        browser.close()
+
+
+def main() -> None:
+    """Fill a forge of its own, serve it and photograph it."""
+    folder = Path(
+        sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs/_build/screenshots"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as instance:
+        forge = Forge(instance)
+        forge.fill()
+        server = make_server(
+            "127.0.0.1", 0, forge.app, threaded=True, request_handler=Quiet
+        )
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            photograph(f"http://127.0.0.1:{server.server_port}", folder)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+if __name__ == "__main__":
+    main()

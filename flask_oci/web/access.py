@@ -1,0 +1,84 @@
+"""Who looks at a page, and what they may see."""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import abort
+from flask import current_app
+from flask import g
+from flask import redirect
+from flask import request
+from flask import url_for
+
+from ..catalog import RepositoryInfo
+from ..errors import Denied
+from ..names import is_name
+from ..services import services
+
+if t.TYPE_CHECKING:
+    from ..scopes import Action
+
+
+def visitor() -> t.Any:
+    """Return the user who makes the request, or None for somebody unknown.
+
+    It is who the host says, or who Flask-Login says where the host says nothing.
+    """
+    ask = services().hooks.visitor
+    if ask is not None:
+        return ask()
+    manager = getattr(current_app, "login_manager", None)
+    if manager is None:
+        return None
+    if not hasattr(g, "_login_user"):
+        manager._load_user()
+    user = g._login_user
+    return user if getattr(user, "is_authenticated", False) else None
+
+
+def is_administrator() -> bool:
+    """Tell whether the visitor runs the site."""
+    ask, user = services().hooks.administrator, visitor()
+    return ask is not None and user is not None and bool(ask(user))
+
+
+def may(action: Action, repository: RepositoryInfo) -> bool:
+    """Tell whether the visitor may do ``action``, as the protocol would."""
+    try:
+        return services().policy.may(visitor(), action, repository)
+    except Denied:
+        return False
+
+
+def admit(name: str, action: Action = "pull") -> RepositoryInfo:
+    """Return a repository to a visitor who may do ``action`` to it.
+
+    What they may not see is not there: 404. What they may see and not change is
+    403. An old name leads to the new one.
+    """
+    repository = RepositoryInfo(name)
+    if is_name(name):
+        repository = services().catalog.repositories.find(name, by_old_name=True)
+    if not repository.exists or not may("pull", repository):
+        abort(404)
+    if repository.name != name:
+        values = {**(request.view_args or {}), "name": repository.name}
+        abort(redirect(url_for(str(request.endpoint), **values)))
+    if action != "pull" and not may(action, repository):
+        abort(403)
+    return repository
+
+
+def key_of(repository: RepositoryInfo) -> int:
+    """Return the key of a repository that has been admitted to, and so exists."""
+    return t.cast(int, repository.id)
+
+
+def sign_in_url() -> str | None:
+    """Return where to sign in and come back from, if Flask-Login has been told."""
+    manager = getattr(current_app, "login_manager", None)
+    view = getattr(manager, "login_view", None)
+    if not view:
+        return None
+    return url_for(view, next=request.full_path.rstrip("?"))

@@ -1,0 +1,43 @@
+// What the pages do better with a script. They do everything without one.
+
+async function copy(button) {
+  const text = button.dataset.copy;
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+  } else {
+    // Browsers give no clipboard to a page that came without TLS.
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  button.classList.add("oci-copied");
+  setTimeout(() => { button.classList.remove("oci-copied"); }, 1500);
+}
+
+for (const button of document.querySelectorAll(".oci [data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => { copy(button); });
+}
+
+for (const input of document.querySelectorAll(".oci [data-filter]")) {
+  input.addEventListener("input", () => {
+    const wanted = input.value.trim().toLowerCase();
+    for (const row of document.querySelectorAll(input.dataset.filter)) {
+      const name = row.querySelector(".oci-name").textContent.toLowerCase();
+      row.hidden = !name.includes(wanted);
+    }
+  });
+}
+
+for (const box of document.querySelectorAll(".oci [data-all]")) {
+  box.hidden = false;
+  box.addEventListener("change", () => {
+    for (const other of document.querySelectorAll(box.dataset.all)) {
+      other.checked = box.checked;
+    }
+  });
+}
