@@ -57,10 +57,17 @@ def wait_until(ready: t.Callable[[], bool], timeout: float, what: str) -> None:
 
 
 class Forge:
-    """The example forge in a process and an instance folder of its own."""
+    """The example forge in a process and an instance folder of its own.
 
-    def __init__(self, server: str, **settings: str) -> None:
+    :param application: the module that makes it, where a test adds something to it.
+    :param settings: what its environment has.
+    """
+
+    def __init__(
+        self, server: str, application: str = "example_app", **settings: str
+    ) -> None:
         self.server = server
+        self.application = application
         self.settings = settings
         self.port = _free_port()
         self._folder = tempfile.TemporaryDirectory(
@@ -84,7 +91,10 @@ class Forge:
         """Return when the registry answers."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *_command(self.server, self.port)],
+                [
+                    *(sys.executable, "-m"),
+                    *_command(self.server, self.application, self.port),
+                ],
                 cwd=ROOT,
                 env=_environment(self.instance, self.settings),
                 stdin=subprocess.DEVNULL,
@@ -113,6 +123,26 @@ class Forge:
                 _kill(pid)
             self._process.wait()
         self._process = None
+
+    def restart(self, **settings: str) -> None:
+        """Start again with what there is, and other settings."""
+        self.stop()
+        self.settings |= settings
+        self.start()
+
+    def command(self, *arguments: str) -> str:
+        """Return what a command of the application's own prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", self.application, *arguments],
+            cwd=ROOT,
+            env=_environment(self.instance, self.settings),
+            capture_output=True,
+            text=True,
+            timeout=START_TIMEOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def peak_memory(self) -> int:
         """Return the most bytes that any one process of the server ever held."""
@@ -146,18 +176,22 @@ class Forge:
         raise AssertionError("the registry lets strangers in")
 
 
-def _command(server: str, port: int) -> list[str]:
+def _command(server: str, application: str, port: int) -> list[str]:
     bind = ["--host", "127.0.0.1", "--port", str(port)]
     return {
-        "werkzeug": ["flask", "--app", "example_app", "run", *bind],
+        "werkzeug": ["flask", "--app", application, "run", *bind],
         "gunicorn": [
             *("gunicorn", "--config", "example_app/gunicorn.conf.py"),
-            *("--bind", f"127.0.0.1:{port}", "example_app:create_app()"),
+            *("--bind", f"127.0.0.1:{port}", f"{application}:create_app()"),
         ],
         # waitress refuses more than 1 GiB by default, which a layer may well have.
         "waitress": [
             *("waitress", "--host=127.0.0.1", f"--port={port}", "--threads=8"),
-            *(f"--max-request-body-size={1 << 36}", "--call", "example_app:create_app"),
+            *(
+                f"--max-request-body-size={1 << 36}",
+                "--call",
+                f"{application}:create_app",
+            ),
         ],
     }[server]
 

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
     from ..errors import RegistryError
     from ..scopes import Action
 
+#: What somebody is told whose own access token hides a repository from them.
+UNREACHED: t.Final = "There is no repository of that name that this access token sees."
+
 
 def admit(name: str, action: Action) -> RepositoryInfo:
     """Return the repository if the caller may do ``action`` to it.
@@ -88,9 +91,16 @@ def _may(action: Action, repository: RepositoryInfo) -> bool:
 def _refusal(name: str, action: Action) -> RegistryError:
     if principal().user is None:
         return _challenge(name, action)
+    # That a credential is the reason says nothing about what it does not reach.
+    by_credential = not principal().permits(action, name)
     if action == "pull":
-        return NameUnknown(detail=name)
-    return Denied(f"You may not {action} here; ask the owner of {name}.", detail=name)
+        return NameUnknown(UNREACHED if by_credential else None, detail=name)
+    remedy = (
+        " with this access token; make one that may."
+        if by_credential
+        else f"; ask the owner of {name}."
+    )
+    return Denied(f"You may not {action} here{remedy}", detail=name)
 
 
 def _challenge(name: str, action: Action) -> RegistryError:

@@ -11,10 +11,12 @@ from forge import Forge
 from forge import tool
 from forge import USERNAME
 
+from .engine import running_engine
 from .images import Image
 from .images import make_image
 from .images import root_file_system
 from .remote import Remote
+from .shell import Client
 
 _numbers = itertools.count(1)
 
@@ -69,3 +71,16 @@ def short_folder() -> t.Iterator[Path]:
         prefix="oci-", ignore_cleanup_errors=True
     ) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def engine(short_folder: Path) -> t.Iterator[Client]:
+    """A Docker Engine of the tests' own."""
+    with running_engine(short_folder) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(engine: Client, tmp_path: Path) -> Client:
+    """Docker as somebody who has not logged in."""
+    return engine.having(DOCKER_CONFIG=str(tmp_path / "stranger"))

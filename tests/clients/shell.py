@@ -8,6 +8,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from forge import tool
+
 TIMEOUT = 300
 
 
@@ -24,6 +26,12 @@ class Client:
         done = self._run(arguments, stdin)
         assert done.returncode == 0, _transcript(done)
         return done.stdout.decode(errors="replace")
+
+    def says(self, *arguments: object) -> str:
+        """Return all that the program prints, its log too, and fail when it fails."""
+        done = self._run(arguments, b"")
+        assert done.returncode == 0, _transcript(done)
+        return _transcript(done)
 
     def binary(self, *arguments: object) -> bytes:
         """Return the very bytes that the program prints."""
@@ -58,6 +66,35 @@ class Client:
             timeout=TIMEOUT,
             check=False,
         )
+
+
+def isolated(name: str, source: str, folder: Path, run: Path) -> Client:
+    """Return a program that finds no login and no image but its own.
+
+    :param folder: for what it keeps.
+    :param run: for its sockets, whose paths must stay short.
+    """
+    command = [tool(name, source)]
+    if name in ("podman", "buildah"):
+        command += [f"--root={folder}/storage", f"--runroot={run}"]
+        command += ["--storage-driver=vfs"]
+    if name == "podman":
+        command += ["--events-backend=none", f"--tmpdir={run}/tmp"]
+    # Podman does not pull without the file that it is told of.
+    (folder / "auth.json").write_text("{}")
+    helm = {f"HELM_{x}_HOME": str(folder / x) for x in ("CONFIG", "CACHE", "DATA")}
+    return Client(
+        tuple(command),
+        {
+            "DOCKER_CONFIG": str(folder / "docker"),
+            "REGCTL_CONFIG": str(folder / "regctl.json"),
+            "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
+            **helm,
+        },
+        # The path of a layout becomes the name of the image that is pulled from it,
+        # which not every path can be, so that the tests name layouts from here.
+        folder,
+    )
 
 
 def _transcript(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -3,75 +3,26 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
-import subprocess
 import tarfile
-import typing as t
 from pathlib import Path
 
 import pytest
 
 from forge import Forge
 from forge import PASSWORD
-from forge import tool
-from forge import unavailable
-from forge import USERNAME
-from forge import wait_until
 
+from .engine import forget
+from .engine import inspect
+from .engine import login
+from .engine import make
 from .images import digest_of
-from .images import random_layer
 from .remote import Remote
 from .shell import Client
 
 pytestmark = pytest.mark.real
 
-DAEMON_TIMEOUT = 60.0
 BUILT_FILE = "/tmp/built"
-
-
-@pytest.fixture(scope="module")
-def engine(short_folder: Path) -> t.Iterator[Client]:
-    """A Docker Engine that touches nothing of this machine's own one."""
-    daemon = tool("dockerd", "Debian's docker.io")
-    if os.geteuid() != 0:
-        unavailable("dockerd runs as root only")
-    config = short_folder / "daemon.json"
-    config.write_text("{}")
-    address = f"unix://{short_folder}/docker.sock"
-    client = Client((_client(daemon), "--host", address))
-    with (short_folder / "dockerd.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(daemon, "--host", address, f"--config-file={config}"),
-                *("--iptables=false", "--ip6tables=false", "--bridge=none"),
-                f"--data-root={short_folder}/data",
-                f"--exec-root={short_folder}/exec",
-                f"--pidfile={short_folder}/docker.pid",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-
-    def answers() -> bool:
-        if process.poll() is not None:
-            raise ChildProcessError(Path(log.name).read_text()[-4000:])
-        return client.succeeds("version")
-
-    try:
-        wait_until(answers, DAEMON_TIMEOUT, "starting dockerd")
-        yield client
-    finally:
-        process.terminate()
-        process.wait(DAEMON_TIMEOUT)
-        _unmount_below(short_folder)
-
-
-@pytest.fixture
-def stranger(engine: Client, tmp_path: Path) -> Client:
-    """Docker as somebody who has not logged in."""
-    return engine.having(DOCKER_CONFIG=str(tmp_path / "stranger"))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +32,7 @@ def docker(
     """Docker as alice."""
     folder = tmp_path_factory.mktemp("docker")
     client = engine.having(DOCKER_CONFIG=str(folder))
-    client(*_login(forge), stdin=PASSWORD)
+    client(*login(forge), stdin=PASSWORD)
     return client
 
 
@@ -89,7 +40,7 @@ def docker(
 def name(docker: Client, forge: Forge, repository: str, root: bytes) -> str:
     """The name of an image that the engine has and the registry has not."""
     name = f"{forge.host}/{repository}:1"
-    _make(docker, name, root)
+    make(docker, name, root)
     return name
 
 
@@ -97,12 +48,12 @@ def test_login_accepts_the_password_of_the_forge(
     stranger: Client, forge: Forge
 ) -> None:
     """`docker login` succeeds with the password of the forge."""
-    assert "Login Succeeded" in stranger(*_login(forge), stdin=PASSWORD)
+    assert "Login Succeeded" in stranger(*login(forge), stdin=PASSWORD)
 
 
 def test_login_refuses_a_wrong_password(stranger: Client, forge: Forge) -> None:
     """`docker login` says that a wrong password is wrong."""
-    said = stranger.refuses(*_login(forge), stdin="looking-glass")
+    said = stranger.refuses(*login(forge), stdin="looking-glass")
     assert "unauthorized" in said.lower()
 
 
@@ -119,7 +70,7 @@ def test_another_person_neither_pushes_nor_pulls(
     docker: Client, stranger: Client, forge: Forge, name: str
 ) -> None:
     """Another person's login opens nothing of alice's."""
-    stranger(*_login(forge, "bob"), stdin="builder")
+    stranger(*login(forge, "bob"), stdin="builder")
     assert "denied" in stranger.refuses("push", name)
     docker("push", name)
     stranger.refuses("pull", name)
@@ -131,7 +82,7 @@ def test_a_pulled_image_is_the_one_that_was_pushed(
     """An image comes back with the same config and the same layers."""
     before = _saved(docker, name)
     docker("push", name)
-    _forget(docker, name)
+    forget(docker, name)
     assert "Pull complete" in docker("pull", name)
     assert _saved(docker, name) == before
 
@@ -144,17 +95,17 @@ def test_a_pulled_image_is_the_one_that_was_pushed(
 def test_an_image_is_pulled_by_its_digest(docker: Client, name: str) -> None:
     """The digest that a push prints names the image."""
     digest = _digest(docker("push", name))
-    identity = _inspect(docker, name)["Id"]
-    _forget(docker, name)
+    identity = inspect(docker, name)["Id"]
+    forget(docker, name)
     by_digest = f"{name.removesuffix(':1')}@{digest}"
     assert digest in docker("pull", by_digest)
-    assert _inspect(docker, by_digest)["Id"] == identity
+    assert inspect(docker, by_digest)["Id"] == identity
 
 
 def test_a_pulled_image_runs(docker: Client, name: str) -> None:
     """A container of a pulled image says what it is told to say."""
     docker("push", name)
-    _forget(docker, name)
+    forget(docker, name)
     docker("pull", name)
     run = ("run", "--rm", "--network=none", name, "/bin/busybox", "echo")
     assert docker(*run, "curiouser") == "curiouser\n"
@@ -166,14 +117,14 @@ def test_an_image_is_built_on_a_pulled_one(
 ) -> None:
     """A build takes its base from the registry, and its result goes there."""
     docker("push", name)
-    _forget(docker, name)
+    forget(docker, name)
     touch = json.dumps(["/bin/busybox", "touch", BUILT_FILE])
     (tmp_path / "Dockerfile").write_text(f"FROM {name}\nRUN {touch}\n")
     built = f"{name}-built"
     build = ("build", "--pull", "--no-cache", "--network=host", "--tag", built)
     docker.having(DOCKER_BUILDKIT=buildkit)(*build, tmp_path)
     docker("push", built)
-    _forget(docker, built)
+    forget(docker, built)
     run = ("run", "--rm", "--network=none", built, "/bin/busybox", "ls")
     assert docker(*run, BUILT_FILE) == f"{BUILT_FILE}\n"
 
@@ -204,8 +155,8 @@ def test_a_manifest_list_is_pushed_and_pulled(
 ) -> None:
     """`docker manifest` makes a list whose platforms can be pulled."""
     other, many = f"{name}-arm64", f"{name}-many"
-    _make(docker, other, root)
-    identity = _inspect(docker, name)["Id"]
+    make(docker, other, root)
+    identity = inspect(docker, name)["Id"]
     for part in (name, other):
         docker("push", part)
     docker("manifest", "create", "--insecure", many, name, other)
@@ -217,49 +168,9 @@ def test_a_manifest_list_is_pushed_and_pulled(
     assert digest_of(content) == digest
     platforms = [m["platform"] for m in json.loads(content)["manifests"]]
     assert {p["architecture"] for p in platforms} == {"amd64", "arm64"}
-    _forget(docker, name)
+    forget(docker, name)
     docker("pull", "--platform=linux/amd64", many)
-    assert _inspect(docker, many)["Id"] == identity
-
-
-def _unmount_below(folder: Path) -> None:
-    # An engine that served a build on the host's network leaves that network mounted.
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        point = line.split()[1]
-        if point.startswith(f"{folder}/"):
-            subprocess.run(["umount", point], check=True)
-
-
-def _client(daemon: str) -> str:
-    # A machine may have a newer client in front of the one of its engine.
-    beside = Path(daemon).parent.with_name("bin") / "docker"
-    return str(beside) if beside.exists() else tool("docker", "Debian's docker.io")
-
-
-def _login(forge: Forge, username: str = USERNAME) -> tuple[str, ...]:
-    return ("login", "--username", username, "--password-stdin", forge.host)
-
-
-def _make(docker: Client, name: str, root: bytes) -> None:
-    docker("import", "-", name, stdin=_merge(root, random_layer()))
-
-
-def _merge(*layers: bytes) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as merged:
-        for layer in layers:
-            with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
-                for member in tar:
-                    merged.addfile(member, tar.extractfile(member))
-    return stream.getvalue()
-
-
-def _forget(docker: Client, name: str) -> None:
-    docker("rmi", "--force", _inspect(docker, name)["Id"])
-
-
-def _inspect(docker: Client, name: str) -> t.Any:
-    return json.loads(docker("image", "inspect", name))[0]
+    assert inspect(docker, many)["Id"] == identity
 
 
 def _digest(said: str) -> str:

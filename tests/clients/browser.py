@@ -1,0 +1,51 @@
+"""A person at the pages of the forge."""
+
+from __future__ import annotations
+
+import re
+
+import requests
+
+from forge import Forge
+
+TIMEOUT = 60
+
+
+class Browser:
+    """Reads pages and sends their forms, signed in as somebody."""
+
+    def __init__(self, forge: Forge, username: str, password: str) -> None:
+        self._url = forge.url
+        self._session = requests.Session()
+        self.submit("/login", "/login", username=username, password=password)
+
+    def read(self, page: str) -> str:
+        """Return a page's HTML."""
+        answer = self._session.get(self._url + page, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return answer.text
+
+    def submit(self, page: str, target: str, **fields: str) -> None:
+        """Send a form with the secret of the page that it is on."""
+        secret = re.search(r'name="csrf_token" value="([^"]+)"', self.read(page))
+        assert secret
+        fields["csrf_token"] = secret[1]
+        answer = self._session.post(self._url + target, data=fields, timeout=TIMEOUT)
+        answer.raise_for_status()
+
+    def revoke_everything(self) -> int:
+        """End all that logs in as this person; return how much that was."""
+        forms = re.findall(r'action="(/tokens/[^"]+)"', self.read("/tokens"))
+        for form in forms:
+            self.submit("/tokens", form)
+        return len(forms)
+
+    def close(self) -> None:
+        """Leave."""
+        self._session.close()
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

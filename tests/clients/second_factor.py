@@ -1,0 +1,23 @@
+"""The example forge, where one person signs in with a second factor."""
+
+from __future__ import annotations
+
+from example_app import create_app
+from example_app.models import User
+from example_app.registry import check_password
+from example_app.registry import registry
+from flask_oci import LoginRefused
+
+__all__ = ["create_app"]
+
+WHO = "bob"
+REASON = "bob has a second factor: make an access token, and use that."
+
+
+@registry.authenticate
+def check(username: str, secret: str) -> User | None:
+    """Return the user whose password this is, if a password is enough."""
+    user = check_password(username, secret)
+    if user and user.username == WHO:
+        raise LoginRefused(REASON)
+    return user
