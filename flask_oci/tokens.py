@@ -8,8 +8,10 @@ only module that knows itsdangerous.
 from __future__ import annotations
 
 import hashlib
+import time
 import typing as t
 from dataclasses import dataclass
+from functools import lru_cache
 
 from itsdangerous import BadData
 from itsdangerous import URLSafeTimedSerializer
@@ -69,7 +71,7 @@ class Tokens:
     def sign(self, claims: Claims) -> str:
         """Make a token of ``claims`` that begins now."""
         access = [[s.type, s.name, list(s.actions)] for s in claims.access]
-        return self._serializer().dumps(
+        return _serializer(tuple(self._keys())).dumps(
             {
                 "sub": claims.subject,
                 "usr": claims.username,
@@ -87,23 +89,43 @@ class Tokens:
         :raises TokenInvalid: when it cannot be believed.
         """
         try:
-            fields = self._serializer().loads(token, max_age=self.lifetime)
-            if fields["aud"] != self._service:
-                raise TokenInvalid("the token is meant for another service")
-            return Claims(
-                subject=fields["sub"],
-                username=fields["usr"],
-                access=tuple(Scope(k, n, tuple(a)) for k, n, a in fields["access"]),
-                credential=fields["via"],
-                issued_at=fields["iat"],
-            )
+            signed = _verified(token, tuple(self._keys()))
         except (BadData, KeyError) as error:
             # What lacks a field was signed by another version of this package.
             raise TokenInvalid(str(error)) from None
+        if not 0 <= int(time.time()) - signed.at <= self.lifetime:
+            raise TokenInvalid("the token has expired")
+        if signed.service != self._service:
+            raise TokenInvalid("the token is meant for another service")
+        return signed.claims
 
-    def _serializer(self) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(
-            list(self._keys()),
-            salt=SALT,
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-        )
+
+class _Signed(t.NamedTuple):
+    claims: Claims
+    service: str
+    at: float
+    """When it was signed, in whole seconds after 1970."""
+
+
+# A client sends its token with every request. That the signature is right stays so;
+# what can change, its age before all, is looked at each time.
+@lru_cache(maxsize=1024)
+def _verified(token: str, keys: tuple[str, ...]) -> _Signed:
+    fields, moment = _serializer(keys).loads(token, return_timestamp=True)
+    claims = Claims(
+        subject=fields["sub"],
+        username=fields["usr"],
+        access=tuple(Scope(k, n, tuple(a)) for k, n, a in fields["access"]),
+        credential=fields["via"],
+        issued_at=fields["iat"],
+    )
+    return _Signed(claims, fields["aud"], moment.timestamp())
+
+
+@lru_cache(maxsize=16)
+def _serializer(keys: tuple[str, ...]) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        list(keys),
+        salt=SALT,
+        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+    )

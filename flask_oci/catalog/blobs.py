@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 from datetime import timedelta
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -42,11 +43,8 @@ class Blobs:
 
     def find(self, repository_id: int, digest: Digest) -> LinkedBlob | None:
         """Return a blob that the repository links, or None."""
-        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         row = self._db.session.execute(
-            sa.select(Blob.id, Blob.size, Link.leased_at)
-            .join(Link, Link.blob_id == Blob.id)
-            .where(Link.repository_id == repository_id, Blob.digest == str(digest))
+            self._linked, {"repository_id": repository_id, "digest": str(digest)}
         ).first()
         return (
             LinkedBlob(repository_id, row[0], row[1], as_utc(row[2])) if row else None
@@ -147,3 +145,13 @@ class Blobs:
             return Removal(t.cast(t.Any, result).rowcount > 0, [])
 
         return self._db.write(work)
+
+    @cached_property
+    def _linked(self) -> sa.Select[t.Any]:
+        blob = self._db.models.Blob.__table__.c
+        link = self._db.models.RepositoryBlob.__table__.c
+        return sa.select(blob.id, blob.size, link.leased_at).where(
+            link.blob_id == blob.id,
+            link.repository_id == sa.bindparam("repository_id"),
+            blob.digest == sa.bindparam("digest"),
+        )

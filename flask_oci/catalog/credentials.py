@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -72,11 +73,11 @@ class Credentials:
 
     def by_hash(self, hash: str) -> Credential | None:
         """Return the credential whose secret has this hash, or None."""
-        return self._one(self._table.c.hash == hash)
+        return self._one(self._by_hash, hash)
 
     def by_id(self, credential_id: str) -> Credential | None:
         """Return a credential, or None when it has been revoked."""
-        return self._one(self._table.c.id == credential_id)
+        return self._one(self._by_id, credential_id)
 
     def of(self, user_id: t.Any) -> list[Credential]:
         """Return a user's credentials, the newest first."""
@@ -137,11 +138,19 @@ class Credentials:
     def _table(self) -> sa.Table:
         return self._db.models.Credential.__table__
 
-    def _select(self) -> t.Any:
+    def _select(self) -> sa.Select[t.Any]:
         return sa.select(*(self._table.c[field] for field in _FIELDS))
 
-    def _one(self, condition: t.Any) -> Credential | None:
-        row = self._db.session.execute(self._select().where(condition)).first()
+    @cached_property
+    def _by_hash(self) -> sa.Select[t.Any]:
+        return self._select().where(self._table.c.hash == sa.bindparam("wanted"))
+
+    @cached_property
+    def _by_id(self) -> sa.Select[t.Any]:
+        return self._select().where(self._table.c.id == sa.bindparam("wanted"))
+
+    def _one(self, statement: sa.Select[t.Any], wanted: str) -> Credential | None:
+        row = self._db.session.execute(statement, {"wanted": wanted}).first()
         return _credential(row) if row else None
 
 

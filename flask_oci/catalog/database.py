@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import typing as t
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -90,41 +91,15 @@ class Database:
 
     def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:
         """Insert a row, or leave the one that is there with the same key."""
-        table = model.__table__
-        if self._dialect == "postgresql":
-            self.session.execute(
-                postgresql.insert(table).values(**values).on_conflict_do_nothing()
-            )
-        elif self._dialect in ("mysql", "mariadb"):
-            key = next(iter(table.primary_key))
-            self.session.execute(
-                mysql.insert(table)
-                .values(**values)
-                .on_duplicate_key_update({key.name: key})
-            )
-        else:
-            self.session.execute(
-                sqlite.insert(table).values(**values).on_conflict_do_nothing()
-            )
+        statement = _insert_if_absent(self._dialect, model.__table__)
+        self.session.execute(statement, values)
 
     def upsert(
         self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any
     ) -> None:
         """Insert a row, or change the one that is there with the same key."""
-        table = model.__table__
-        if self._dialect in ("mysql", "mariadb"):
-            self.session.execute(
-                mysql.insert(table)
-                .values(**key, **values)
-                .on_duplicate_key_update(values)
-            )
-            return
-        dialect = postgresql if self._dialect == "postgresql" else sqlite
-        self.session.execute(
-            dialect.insert(table)
-            .values(**key, **values)
-            .on_conflict_do_update(index_elements=list(key), set_=values)
-        )
+        statement = _upsert(self._dialect, model.__table__, tuple(key), tuple(values))
+        self.session.execute(statement, {**key, **values})
 
     def lock_repository(self, repository_id: int) -> bool:
         """Keep rivals from changing what a repository holds until the transaction
@@ -156,6 +131,30 @@ class Database:
         driver = connection.connection.dbapi_connection
         if driver is not None and not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@cache
+def _insert_if_absent(dialect: str, table: sa.Table) -> sa.Insert:
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    if dialect in ("mysql", "mariadb"):
+        key = next(iter(table.primary_key))
+        return mysql.insert(table).on_duplicate_key_update({key.name: key})
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _upsert(
+    dialect: str, table: sa.Table, key: tuple[str, ...], changed: tuple[str, ...]
+) -> sa.Insert:
+    if dialect in ("mysql", "mariadb"):
+        mine = mysql.insert(table)
+        return mine.on_duplicate_key_update({c: mine.inserted[c] for c in changed})
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    new = insert(table)
+    return new.on_conflict_do_update(
+        index_elements=key, set_={c: new.excluded[c] for c in changed}
+    )
 
 
 def _worth_another_try(error: DBAPIError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -39,6 +40,7 @@ class Manifests:
     def __init__(self, database: Database, repositories: Repositories) -> None:
         self._db = database
         self._repositories = repositories
+        self._finding = cache(self._make_finding)
 
     def find(
         self, repository_id: int, reference: Digest | str, *, content: bool = True
@@ -47,23 +49,10 @@ class Manifests:
 
         :param content: whether its bytes are wanted.
         """
-        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
-        statement = sa.select(
-            Manifest.digest,
-            Manifest.media_type,
-            Manifest.size,
-            Manifest.content if content else sa.null(),
-        )
-        if isinstance(reference, Digest):
-            statement = statement.where(
-                Manifest.repository_id == repository_id,
-                Manifest.digest == str(reference),
-            )
-        else:
-            statement = statement.join(Tag, Tag.manifest_id == Manifest.id).where(
-                Tag.repository_id == repository_id, Tag.name == reference
-            )
-        row = self._db.session.execute(statement).first()
+        statement = self._finding(isinstance(reference, Digest), content)
+        row = self._db.session.execute(
+            statement, {"repository_id": repository_id, "reference": str(reference)}
+        ).first()
         return StoredManifest(*row) if row else None
 
     def put(
@@ -134,6 +123,27 @@ class Manifests:
             return Removal(True, [])
 
         return self._db.write(work)
+
+    def _make_finding(self, by_digest: bool, content: bool) -> sa.Select[t.Any]:
+        manifest = self._db.models.Manifest.__table__.c
+        tag = self._db.models.Tag.__table__.c
+        statement = sa.select(
+            manifest.digest,
+            manifest.media_type,
+            manifest.size,
+            manifest.content if content else sa.null(),
+        )
+        repository_id: sa.BindParameter[int] = sa.bindparam("repository_id")
+        wanted: sa.BindParameter[str] = sa.bindparam("reference")
+        if by_digest:
+            return statement.where(
+                manifest.repository_id == repository_id, manifest.digest == wanted
+            )
+        return statement.where(
+            manifest.id == tag.manifest_id,
+            tag.repository_id == repository_id,
+            tag.name == wanted,
+        )
 
     def _delete(self, key: int) -> None:
         # SQLite cascades only where the host has told each connection to.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -62,19 +63,8 @@ class Repositories:
 
         :param by_old_name: whether a name that it had before will do.
         """
-        Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
-        condition = Repository.name == name
-        if by_old_name:
-            old = sa.select(Alias.repository_id).where(Alias.name == name)
-            condition = sa.or_(condition, Repository.id == old.scalar_subquery())
-        # One statement whatever there is: what is hidden must not take longer,
-        # or shorter, than what is missing.
-        row = self._db.session.execute(
-            self._select()
-            .where(condition)
-            .order_by(sa.case((Repository.name == name, 0), else_=1))
-            .limit(1)
-        ).first()
+        statement = self._by_any_name if by_old_name else self._by_name
+        row = self._db.session.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
     def ensure(self, name: str, pusher_id: t.Any) -> int:
@@ -202,8 +192,26 @@ class Repositories:
 
         self._db.write(work)
 
-    def _select(self) -> t.Any:
-        Repository = self._db.models.Repository
-        return sa.select(
-            Repository.name, Repository.id, Repository.owner_id, Repository.visibility
+    @cached_property
+    def _by_name(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Repository.__table__.c
+        return self._select().where(columns.name == sa.bindparam("name"))
+
+    @cached_property
+    def _by_any_name(self) -> sa.Select[t.Any]:
+        # One statement whatever there is: what is hidden must not take longer,
+        # or shorter, than what is missing.
+        columns = self._db.models.Repository.__table__.c
+        aliases = self._db.models.RepositoryAlias.__table__.c
+        name: sa.BindParameter[str] = sa.bindparam("name")
+        old = sa.select(aliases.repository_id).where(aliases.name == name)
+        return (
+            self._select()
+            .where(sa.or_(columns.name == name, columns.id == old.scalar_subquery()))
+            .order_by(sa.case((columns.name == name, 0), else_=1))
+            .limit(1)
         )
+
+    def _select(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Repository.__table__.c
+        return sa.select(columns.name, columns.id, columns.owner_id, columns.visibility)

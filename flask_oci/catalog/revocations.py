@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -24,13 +25,8 @@ class Revocations:
 
     def last(self, subject: str) -> int | None:
         """Return when everything of a subject ended last, in microseconds."""
-        table = self._db.models.Revocation.__table__
-        return t.cast(
-            "int | None",
-            self._db.session.scalar(
-                sa.select(table.c.at).where(table.c.key == _key(subject))
-            ),
-        )
+        last = self._db.session.scalar(self._last, {"key": _key(subject)})
+        return t.cast("int | None", last)
 
     def statements(self, subject: str) -> tuple[sa.Delete, sa.Insert]:
         """Return what ends everything of a subject, to be executed in this order."""
@@ -39,6 +35,11 @@ class Revocations:
             sa.delete(table).where(table.c.key == key),
             sa.insert(table).values(key=key, at=microseconds(utcnow())),
         )
+
+    @cached_property
+    def _last(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Revocation.__table__.c
+        return sa.select(columns.at).where(columns.key == sa.bindparam("key"))
 
 
 def _key(subject: str) -> str:
