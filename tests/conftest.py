@@ -85,9 +85,10 @@ def _make_app(tmp_path: Path, database_url: str) -> t.Iterator[MakeApp]:
 
 @pytest.fixture(name="app")
 def _app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
-    """An application, configured by the test's ``options`` markers."""
+    """An application, configured by the ``options`` markers of the test, and, where it
+    has no other wish, by those of its module."""
     config: dict[str, object] = {}
-    for marker in request.node.iter_markers("options"):
+    for marker in reversed(list(request.node.iter_markers("options"))):
         config.update({key.upper(): value for key, value in marker.kwargs.items()})
     return make_app(**config)
 

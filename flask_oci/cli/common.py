@@ -29,3 +29,11 @@ def user_named(username: str) -> t.Any:
     if user is None:
         raise click.ClickException(f"There is no user {username}.")
     return user
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal takes for a command.
+
+    The person who reads it is not the one who wrote it.
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -12,6 +12,8 @@ from flask.cli import with_appcontext
 from ..access_tokens import AccessTokens
 from ..scopes import ACTIONS
 from ..services import services
+from .common import printable
+from .common import told
 from .common import user_named
 
 if t.TYPE_CHECKING:
@@ -46,7 +48,11 @@ def token() -> None:
     type=click.Choice(ACTIONS),
     help="What it can be used for. Can be repeated; the default is everything.",
 )
-@click.option("--days", type=click.IntRange(min=1), help="After how many days it ends.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=1, max=36_500),
+    help="After how many days it ends.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def create_token(
     username: str,
@@ -57,13 +63,14 @@ def create_token(
     as_json: bool,
 ) -> None:
     """Make an access token for USERNAME and print it, this once."""
-    issued = _tokens().issue(
-        user_named(username),
-        name=name,
-        repositories=repositories,
-        actions=actions,
-        expires=None if days is None else timedelta(days=days),
-    )
+    with told():
+        issued = _tokens().issue(
+            user_named(username),
+            name=name,
+            repositories=repositories,
+            actions=actions,
+            expires=None if days is None else timedelta(days=days),
+        )
     if as_json:
         click.echo(json.dumps({"id": issued.id, "secret": issued.secret}))
         return
@@ -87,7 +94,8 @@ def list_tokens(username: str, as_json: bool) -> None:
         click.echo(json.dumps(found))
         return
     for fields in found:
-        click.echo("  ".join(f"{key}: {value}" for key, value in fields.items()))
+        line = "  ".join(f"{key}: {value}" for key, value in fields.items())
+        click.echo(printable(line))
     if not found:
         click.echo(f"{username} has no tokens.", err=True)
 

@@ -1,0 +1,314 @@
+"""Repositories that get another name, owner or visibility."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from credentials import by_access_token
+from credentials import user_named
+from flask_oci.errors import NameInvalid
+from flask_oci.errors import NameUnknown
+from host import Administrator
+from host import registry
+from registry_client import digest_of
+from registry_client import LAYER
+from registry_client import NO_SESSION
+from registry_client import refusal
+from registry_client import RegistryClient
+from registry_client import UNKNOWN
+
+MakeApp = t.Callable[..., Flask]
+
+OLD, NEW = "alice/old", "alice/new"
+
+
+def rename(app: Flask, old: str, new: str) -> list[str]:
+    """Rename repositories, as a page of the host's would."""
+    with app.app_context():
+        return registry.repositories.rename(old, new)
+
+
+def warnings(client: RegistryClient, name: str) -> list[str]:
+    """Return what a client is told when it pulls by a name."""
+    response = client.get(f"/v2/{name}/manifests/v1")
+    assert response.status_code == 200, response.data
+    return response.headers.getlist("Warning")
+
+
+@pytest.fixture(name="renamed")
+def _renamed(alice: RegistryClient) -> RegistryClient:
+    """The owner of a repository that has been renamed."""
+    alice.push_image(OLD, "v1")
+    assert rename(alice.app, OLD, NEW) == [NEW]
+    return alice
+
+
+def test_an_old_name_still_pulls(renamed: RegistryClient) -> None:
+    """Whatever reads goes on, and is told the new name; the new name tells nothing."""
+    manifest = renamed.get(f"/v2/{NEW}/manifests/v1")
+    told = [f'299 - "{OLD} is now called {NEW}; use that name."']
+    for path in (
+        "manifests/v1",
+        f"manifests/{digest_of(manifest.data)}",
+        f"blobs/{digest_of(LAYER)}",
+        "tags/list",
+        f"referrers/{UNKNOWN}",
+    ):
+        old = renamed.get(f"/v2/{OLD}/{path}")
+        new = renamed.get(f"/v2/{NEW}/{path}")
+        assert (old.status_code, new.status_code) == (200, 200)
+        assert old.headers.getlist("Warning") == told
+        assert "Warning" not in new.headers
+        assert old.data.replace(OLD.encode(), NEW.encode()) == new.data
+        head = renamed.head(f"/v2/{OLD}/{path}")
+        assert head.headers.getlist("Warning") == told
+
+
+def test_a_token_is_for_the_old_name(renamed: RegistryClient) -> None:
+    """A client that knows the old name only asks for a token for that."""
+    client = renamed.bearer(f"repository:{OLD}:pull")
+    assert warnings(client, OLD)
+    assert refusal(client.get(f"/v2/{NEW}/manifests/v1")) == (401, "UNAUTHORIZED")
+
+
+def test_a_limit_is_to_what_a_repository_is_called_now(renamed: RegistryClient) -> None:
+    """An access token for the new name pulls by either, and one for the old name,
+    which leads to what it was not made for, by neither."""
+    new = by_access_token(renamed.app, "alice", repositories=[NEW])
+    old = by_access_token(renamed.app, "alice", repositories=[OLD])
+    assert warnings(new, OLD)
+    assert warnings(new, NEW) == []
+    for name in (OLD, NEW):
+        response = old.get(f"/v2/{name}/manifests/v1")
+        assert refusal(response) == (404, "NAME_UNKNOWN")
+
+
+def test_a_chain_of_names_leads_to_its_end(renamed: RegistryClient) -> None:
+    """Each name that there ever was leads to what there is, directly."""
+    for last, name in ((NEW, "alice/third"), ("alice/third", "alice/fourth")):
+        rename(renamed.app, last, name)
+    for name in (OLD, NEW, "alice/third"):
+        (warning,) = warnings(renamed, name)
+        assert "is now called alice/fourth" in warning
+    assert warnings(renamed, "alice/fourth") == []
+
+
+def test_a_name_that_is_taken_back(renamed: RegistryClient) -> None:
+    """What is called as it was before is not led elsewhere, nor in a circle."""
+    rename(renamed.app, NEW, OLD)
+    assert warnings(renamed, OLD) == []
+    (warning,) = warnings(renamed, NEW)
+    assert f"is now called {OLD}" in warning
+
+
+def test_whoever_takes_a_name_has_it(renamed: RegistryClient) -> None:
+    """A first push to an old name makes a repository of its own, which has nothing of
+    what was there before."""
+    digest = digest_of(renamed.get(f"/v2/{NEW}/manifests/v1").data)
+    renamed.start_upload(OLD)
+    response = renamed.get(f"/v2/{OLD}/manifests/v1")
+    assert refusal(response) == (404, "MANIFEST_UNKNOWN")
+    for path in (f"manifests/{digest}", f"blobs/{digest_of(LAYER)}"):
+        assert renamed.get(f"/v2/{OLD}/{path}").status_code == 404
+    assert warnings(renamed, NEW) == []
+
+
+def test_another_repository_can_get_an_old_name(renamed: RegistryClient) -> None:
+    """By being renamed to it, since it is free for pushes too."""
+    renamed.push_image("alice/other", "v1", layer=b"another")
+    rename(renamed.app, "alice/other", OLD)
+    assert warnings(renamed, OLD) == []
+    found = renamed.get(f"/v2/{OLD}/manifests/v1").get_json()
+    assert found["layers"][0]["digest"] == digest_of(b"another")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "manifests/v1"),
+        ("DELETE", f"blobs/{digest_of(LAYER)}"),
+        ("PUT", "manifests/v2"),
+        ("PATCH", f"blobs/uploads/{NO_SESSION}"),
+    ],
+)
+def test_nothing_is_changed_by_an_old_name(
+    renamed: RegistryClient, method: str, path: str
+) -> None:
+    """To write to an old name is to write to what is called so, which is nothing."""
+    body = renamed.get(f"/v2/{NEW}/manifests/v1").data if method == "PUT" else None
+    headers = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
+    response = renamed.request(method, f"/v2/{OLD}/{path}", body, headers=headers)
+    assert refusal(response)[0] in (400, 404)
+    assert renamed.tags(NEW) == ["v1"]
+    assert renamed.get(f"/v2/{NEW}/blobs/{digest_of(LAYER)}").status_code == 200
+
+
+def test_a_push_that_is_under_way(alice: RegistryClient) -> None:
+    """A session belongs to the repository, so it goes on under the new name alone."""
+    location = alice.start_upload(OLD)
+    rename(alice.app, OLD, NEW)
+    assert refusal(alice.get(location)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    query = {"digest": digest_of(LAYER)}
+    moved = location.replace(OLD, NEW)
+    assert alice.put(moved, LAYER, query=query).status_code == 201
+
+
+@pytest.mark.parametrize("source", [{"from": OLD}, {}])
+def test_a_mount_from_an_old_name(
+    renamed: RegistryClient, source: dict[str, str]
+) -> None:
+    """What is not called so any more is not mounted from by that name; a client then
+    sends the bytes, as it does for whatever cannot be mounted."""
+    query = {"mount": digest_of(LAYER), **source}
+    response = renamed.post("/v2/alice/target/blobs/uploads/", query=query)
+    assert response.status_code == (202 if source else 201)
+
+
+def test_an_old_name_hides_what_it_leads_to(
+    renamed: RegistryClient, bob: RegistryClient, anonymous: RegistryClient
+) -> None:
+    """Who may not pull is told what they are told of a name that nobody ever had."""
+    for client in (bob, anonymous, bob.bearer(f"repository:{OLD}:pull")):
+        for path in ("manifests/v1", "tags/list", f"blobs/{digest_of(LAYER)}"):
+            old = client.get(f"/v2/{OLD}/{path}")
+            none = client.get(f"/v2/alice/xyz/{path}")
+            assert old.status_code == none.status_code
+            assert old.data.replace(b"old", b"xyz") == none.data
+            assert "Warning" not in old.headers
+            assert NEW not in f"{old.headers}{old.text}"
+    Administrator(renamed.app).publish(NEW)
+    assert warnings(bob, OLD) == warnings(anonymous, OLD) != []
+
+
+def test_a_repository_that_is_given_away(
+    renamed: RegistryClient, bob: RegistryClient
+) -> None:
+    """Its new owner may do everything, and the one whose namespace it is in nothing,
+    from the next request on."""
+    before = renamed.bearer(f"repository:{NEW}:pull,push")
+    with renamed.app.app_context():
+        registry.repositories.transfer(NEW, user_named("bob"))
+    assert warnings(bob, NEW) == []
+    bob.push_image(NEW, "v2")
+    for client in (renamed, before):
+        assert refusal(client.get(f"/v2/{NEW}/tags/list")) == (404, "NAME_UNKNOWN")
+        assert refusal(client.post(f"/v2/{NEW}/blobs/uploads/")) == (403, "DENIED")
+    for asking in (bob, bob.bearer("registry:catalog:*")):
+        assert asking.get("/v2/_catalog").get_json() == {"repositories": [NEW]}
+
+
+def test_everything_below_a_name_is_renamed(alice: RegistryClient) -> None:
+    """As where a user or a project is: all of it or nothing, and nothing besides."""
+    for name in ("alice/a", "alice/a/b", "alice/ab", "alice/a_b", "alice/a-b/c"):
+        alice.push_image(name, "v1")
+    assert rename(alice.app, "alice/a", "alice/z") == ["alice/z", "alice/z/b"]
+    assert rename(alice.app, "alice", "alicia") == [
+        *("alicia/a-b/c", "alicia/a_b", "alicia/ab", "alicia/z", "alicia/z/b"),
+    ]
+    (warning,) = warnings(alice, "alice/a/b")
+    assert "is now called alicia/z/b" in warning
+
+
+@pytest.mark.parametrize(
+    ("new", "error"),
+    [
+        ("alice/taken", ValueError),
+        ("bob/taken", ValueError),
+        ("Alice/New", NameInvalid),
+        ("alice/../bob", NameInvalid),
+        ("alice/", NameInvalid),
+        ("", NameInvalid),
+        ("a" * 256, NameInvalid),
+    ],
+)
+def test_a_name_that_cannot_be(
+    alice: RegistryClient, bob: RegistryClient, new: str, error: type[Exception]
+) -> None:
+    """A name that somebody has, or that is none, is refused, and nothing changes."""
+    alice.push_image("alice/app", "v1")
+    alice.push_image("alice/taken", "v1")
+    bob.push_image("bob/taken", "v1")
+    with pytest.raises(error):
+        rename(alice.app, "alice/app", new)
+    assert warnings(alice, "alice/app") == []
+    assert bob.tags("bob/taken") == ["v1"]
+
+
+def test_a_rename_to_the_same(renamed: RegistryClient) -> None:
+    """Changes nothing, and is no error."""
+    assert rename(renamed.app, NEW, NEW) == [NEW]
+    assert warnings(renamed, NEW) == []
+    assert rename(renamed.app, "alice/missing", "alice/x") == []
+
+
+@pytest.fixture(name="run")
+def _run(app: Flask) -> t.Callable[..., tuple[int, str]]:
+    """Run `flask oci` and return its exit status and what it prints."""
+    runner: FlaskCliRunner = app.test_cli_runner()
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = runner.invoke(args=["oci", *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_the_command_line(
+    alice: RegistryClient, bob: RegistryClient, run: t.Callable[..., tuple[int, str]]
+) -> None:
+    """`flask oci rename`, `transfer` and `visibility` do the same."""
+    alice.push_image(OLD, "v1")
+    assert run("rename", OLD, NEW) == (0, f"{NEW}\n")
+    assert warnings(alice, OLD)
+    assert run("visibility", NEW, "internal") == (0, f"{NEW} is internal.\n")
+    assert bob.tags(NEW) == ["v1"]
+    assert run("visibility", NEW, "private") == (0, f"{NEW} is private.\n")
+    assert refusal(bob.get(f"/v2/{NEW}/tags/list"))[0] == 404
+    assert run("transfer", NEW, "bob") == (0, f"{NEW} belongs to bob.\n")
+    assert bob.tags(NEW) == ["v1"]
+    assert refusal(alice.get(f"/v2/{NEW}/tags/list"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["visibility", "alice/app", "everybody"], "everybody"),
+        (["visibility", "alice/missing", "public"], "no repository"),
+        (["transfer", "alice/app", "nobody"], "There is no user nobody."),
+        (["transfer", "alice/missing", "bob"], "no repository"),
+        (["rename", "alice/app", "UPPER"], "lower-case"),
+        (["rename", "alice/app", "alice/taken"], "alice/taken already"),
+        (["rename", "alice/missing", "alice/x"], "alice/missing"),
+    ],
+)
+def test_a_command_that_cannot_be(
+    alice: RegistryClient,
+    run: t.Callable[..., tuple[int, str]],
+    arguments: list[str],
+    message: str,
+) -> None:
+    """It says why, exits with an error, and changes nothing."""
+    alice.push_image("alice/app", "v1")
+    alice.push_image("alice/taken", "v1")
+    status, output = run(*arguments)
+    assert status != 0
+    assert message in output
+    assert "Traceback" not in output
+    assert warnings(alice, "alice/app") == []
+
+
+def test_what_is_not_there_is_not_changed(app: Flask) -> None:
+    """The same from Python is the registry's own error."""
+    with app.app_context():
+        for change in (
+            lambda: registry.repositories.find("alice/app"),
+            lambda: registry.repositories.set_visibility("alice/app", "public"),
+            lambda: registry.repositories.transfer("alice/app", user_named("bob")),
+        ):
+            with pytest.raises(NameUnknown):
+                change()
