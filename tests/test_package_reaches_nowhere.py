@@ -1,0 +1,82 @@
+"""What the package can do at all, read from its source."""
+
+from __future__ import annotations
+
+import ast
+import typing as t
+from pathlib import Path
+
+import pytest
+
+import flask_oci
+
+(PACKAGE,) = map(Path, flask_oci.__path__)
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+#: Modules that no part of the package may import, by what they would let a client do.
+FORBIDDEN: t.Final = {
+    "have the server fetch something": (
+        "aiohttp http.client httpx requests socket ssl urllib.request urllib3 ftplib"
+    ),
+    "have an object made of what it sent": "dill marshal pickle shelve yaml",
+    "have something small become large": "bz2 gzip lzma tarfile zipfile zstandard",
+    "have a program run": "code ctypes multiprocessing pty subprocess",
+    "have XML read": "xml lxml",
+}
+
+#: Functions that would do the same.
+CALLS: t.Final = frozenset({"eval", "exec", "compile", "__import__", "system", "popen"})
+
+
+def imports(source: Path) -> t.Iterator[str]:
+    """Return what a module imports, each with all of its dots."""
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("modules", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_nobody_can(modules: str) -> None:
+    """A registry stores what is pushed. It fetches, unpacks and runs nothing."""
+    forbidden = modules.split()
+    found = {
+        f"{source.relative_to(PACKAGE)}: {name}"
+        for source in SOURCES
+        for name in imports(source)
+        if any(f"{name}.".startswith(f"{module}.") for module in forbidden)
+    }
+    assert not found
+
+
+def test_nothing_is_decompressed() -> None:
+    """Of zlib, there is a checksum and no more."""
+    used = {
+        node.attr
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "zlib"
+    }
+    assert used <= {"crc32"}
+
+
+def test_no_text_becomes_code() -> None:
+    """There is no function called that would make it so."""
+    found = {
+        f"{source.relative_to(PACKAGE)}: {name}"
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text("utf-8")))
+        if isinstance(node, ast.Call) and (name := _called(node)) in CALLS
+    }
+    assert not found
+
+
+def _called(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Name):
+        return call.func.id
+    if isinstance(call.func, ast.Attribute) and ast.unparse(call.func) != "re.compile":
+        return call.func.attr
+    return ""
