@@ -92,5 +92,8 @@ def _owns(users: Users, user: t.Any, repository: RepositoryInfo) -> bool:
     if repository.exists:
         # Not by name: whoever takes the name of a user who left must not get
         # that user's images with it.
-        return bool(repository.owner_id == users.key_of(user))
+        # A user whom the host has not saved yet has no key, and owns nothing; least of
+        # all what belongs to nobody.
+        key = users.key_of(user)
+        return key is not None and bool(repository.owner_id == key)
     return users.namespace_of(user) == repository.namespace

@@ -11,6 +11,7 @@ from flask import Flask
 from credentials import user_named
 from host import db
 from host import registry
+from host import User
 from registry_client import CONFIG
 from registry_client import descriptor
 from registry_client import digest_of
@@ -159,6 +160,20 @@ def test_whose_a_repository_is(make_app: MakeApp) -> None:
         }
         keys = [user_named(name).id for name in ("alice", "bob")]
     assert list(owners.values()) == keys
+
+
+def test_what_is_nobodys_is_not_everybodys(app: Flask, alice: RegistryClient) -> None:
+    """What a deleted user has left belongs to nobody, and so not to a user whom the
+    host has made up and not saved, who has no key either."""
+    alice.push_image("alice/app", "v1")
+    with app.app_context():
+        db.session.delete(user_named("alice"))
+        db.session.commit()
+        left = registry.repositories.find("alice/app")
+        assert left.owner_id is None
+        for user in (User(username="alice"), User(username="x"), user_named("bob")):
+            for action in ("pull", "push", "delete"):
+                assert not registry.default_policy(user, action, left)
 
 
 def test_a_session_whose_repository_is_gone(alice: RegistryClient) -> None:

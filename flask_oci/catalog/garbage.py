@@ -64,7 +64,7 @@ class Garbage:
         rows = self._db.session.execute(
             sa.select(Repository.id, Repository.name).order_by(Repository.name)
         )
-        return list(rows.tuples())
+        return [(key, name) for key, name in rows]
 
     def unneeded_manifests(self, repository_id: int, before: datetime) -> list[Digest]:
         """Return the manifests that nothing has needed since ``before``."""
