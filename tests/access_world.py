@@ -123,6 +123,7 @@ class World:
 def build(folder: Path) -> World:
     """Make the world once, since no request of the matrix changes it."""
     app = create_app(folder, OCI_LOGIN_ATTEMPTS=None)
+    Administrator(app).start_afresh()
     world = World(app)
     Administrator(app).start_afresh()
     with app.app_context():

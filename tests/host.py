@@ -12,6 +12,7 @@ from flask import Flask
 from flask_login import LoginManager
 from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
@@ -25,6 +26,11 @@ DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 #: Who has an account. Carol's is not active.
 PASSWORDS = {"alice": "wonderland", "bob": "builder", "carol": "singer"}
 INACTIVE = frozenset({"carol"})
+
+#: A name of which no other spelling is the same, as it is on MariaDB by default.
+BYTEWISE = sa.String(80).with_variant(
+    mysql.VARCHAR(80, collation="utf8mb4_bin"), "mysql", "mariadb"
+)
 
 Authorize = t.Callable[[t.Any, str, RepositoryInfo], bool]
 
@@ -66,7 +72,7 @@ login_manager = LoginManager()
 
 class User(UserMixin, db.Model):  # type: ignore[misc, name-defined]
     id: Mapped[int] = mapped_column(primary_key=True)
-    username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+    username: Mapped[str] = mapped_column(BYTEWISE, unique=True)
     password: Mapped[str] = mapped_column(sa.String(80))
     is_active: Mapped[bool] = mapped_column()
 
