@@ -85,6 +85,9 @@ class Repository(Record):
     """A named collection of manifests."""
 
     __tablename__ = "oci_repository"
+    # SQLite gives the number of a deleted row away again, unless it is told not to.
+    # Somebody's request may still be about the repository that had it.
+    __table_args__: t.ClassVar[t.Any] = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
     name: Mapped[str] = mapped_column(_bytewise(255), unique=True)

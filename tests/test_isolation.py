@@ -190,6 +190,25 @@ def test_a_session_whose_repository_is_gone(alice: RegistryClient) -> None:
     assert alice.get(f"/v2/alice/app/blobs/{digest_of(LAYER)}").status_code == 404
 
 
+def test_a_repository_gets_nobody_elses_number(
+    alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """What some request still remembers of a deleted repository is not about the one
+    that is made next."""
+    alice.start_upload("alice/app")
+    with alice.app.app_context():
+        before = registry.repositories.find("alice/app").id
+        for model in (registry.models.Upload, registry.models.Repository):
+            db.session.execute(sa.delete(model.__table__))
+        db.session.commit()
+    bob.start_upload("bob/app")
+    with alice.app.app_context():
+        after = registry.repositories.find("bob/app").id
+    assert before is not None
+    assert after is not None
+    assert after > before
+
+
 #: What a browser would show, or run, if it were told what it is.
 PAGES = {
     "html": b"<!doctype html><script>alert(document.cookie)</script>",

@@ -90,7 +90,8 @@ def test_addresses_that_cost_nothing_are_one(
 
 def test_waiting_helps(app: Flask) -> None:
     """The window begins with the first failure, and ends when the answer said."""
-    now = utcnow()
+    # Not every database keeps less than a second.
+    now = utcnow().replace(microsecond=0)
     with time_machine.travel(now, tick=False):
         use_up(app)
     with time_machine.travel(now + timedelta(seconds=600), tick=False):

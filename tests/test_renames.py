@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
@@ -13,6 +14,7 @@ from credentials import user_named
 from flask_oci.errors import NameInvalid
 from flask_oci.errors import NameUnknown
 from host import Administrator
+from host import db
 from host import registry
 from registry_client import digest_of
 from registry_client import LAYER
@@ -114,6 +116,26 @@ def test_whoever_takes_a_name_has_it(renamed: RegistryClient) -> None:
     assert refusal(response) == (404, "MANIFEST_UNKNOWN")
     for path in (f"manifests/{digest}", f"blobs/{digest_of(LAYER)}"):
         assert renamed.get(f"/v2/{OLD}/{path}").status_code == 404
+    assert warnings(renamed, NEW) == []
+
+
+def test_a_name_that_was_taken_leads_nowhere_again(renamed: RegistryClient) -> None:
+    """When the host deletes what has taken an old name, be it by a push or by a rename,
+    the name is nobody's; it does not lead to what it led to before."""
+    renamed.push_image("alice/other", "v1")
+    rename(renamed.app, "alice/other", "alice/another")
+    renamed.start_upload(OLD)
+    renamed.push_image("alice/third", "v1")
+    rename(renamed.app, "alice/third", "alice/other")
+    with renamed.app.app_context():
+        Upload, Repository = registry.models.Upload, registry.models.Repository
+        db.session.execute(sa.delete(Upload.__table__))
+        taken = sa.delete(Repository).where(Repository.name.in_([OLD, "alice/other"]))
+        db.session.execute(taken)
+        db.session.commit()
+    for name in (OLD, "alice/other"):
+        response = renamed.get(f"/v2/{name}/manifests/v1")
+        assert refusal(response) == (404, "NAME_UNKNOWN")
     assert warnings(renamed, NEW) == []
 
 
