@@ -206,6 +206,32 @@ def test_an_old_name_hides_what_it_leads_to(
     assert warnings(bob, OLD) == warnings(anonymous, OLD) != []
 
 
+def test_a_name_of_ones_own_that_leads_to_somebody_else(
+    alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """Whose namespace it is in gets the answers of a name that is free, so that a push
+    to it begins like any other first push."""
+    alice.push_image(OLD, "v1")
+    rename(alice.app, OLD, "bob/new")
+    with alice.app.app_context():
+        registry.repositories.transfer("bob/new", user_named("bob"))
+    for path in (
+        "manifests/v1",
+        "tags/list",
+        f"blobs/{UNKNOWN}",
+        f"referrers/{UNKNOWN}",
+    ):
+        found = path.format(UNKNOWN)
+        old, free = (alice.get(f"/v2/{name}/{found}") for name in (OLD, "alice/xyz"))
+        assert old.status_code == free.status_code
+        assert old.data.replace(b"old", b"xyz") == free.data
+    for name in (OLD, "alice/xyz"):
+        scope = f"repository:{name}:pull,push"
+        granted = alice.get("/v2/token", query={"scope": scope}).get_json()["scope"]
+        assert granted == scope
+    assert warnings(bob, "bob/new") == []
+
+
 def test_a_repository_that_is_given_away(
     renamed: RegistryClient, bob: RegistryClient
 ) -> None:
