@@ -61,9 +61,7 @@ def may_list(user: User | None) -> sa.ColumnElement[bool]:
     if user:
         mine = Project.members.any(Member.user_id == user.id)
         seen += [Project.visibility == "internal", Project.owner == user, mine]
-    # The slashes keep alice/hello apart from alice/hello-world.
-    path = User.username + "/" + Project.name + "/"
-    start = sa.func.substr(Repository.name + "/", 1, sa.func.length(path))
+    below = registry.below(User.username + "/" + Project.name)
     owned = sa.and_(Project.owner_id == User.id, Repository.owner_id == User.id)
-    in_project = sa.exists().where(owned, start == path, sa.or_(*seen))
+    in_project = sa.exists().where(owned, below, sa.or_(*seen))
     return in_project | registry.default_listing(user)

@@ -66,6 +66,7 @@ class Administration:
         old: str,
         new: str,
         *,
+        owner: t.Any = None,
         by: t.Any = None,
         also: Callable[[], object] | None = None,
     ) -> list[str]:
@@ -76,6 +77,8 @@ class Administration:
 
         :param old: a repository's name, or the first components of some.
         :param new: what to put in its place.
+        :param owner: one of the host's users, to give them to at the same time; None
+            leaves them to whom they belong.
         :param by: the user who wants it, for the audit.
         :param also: called in the same transaction, to rename what of the host's the
             repositories are named after, so that neither can be without the other.
@@ -89,9 +92,13 @@ class Administration:
             for repository in self._repositories.under(old)
         }
         changed = names if old != new else {}
-        self._repositories.rename(changed, also)
+        values, told = {}, {}
+        if owner is not None:
+            values = {"owner_id": self._users.key_of(owner)}
+            told = {"owner": self._users.namespace_of(owner)}
+        self._repositories.rename(changed, also, **values)
         for before, after in changed.items():
-            self._record(by, after, renamed_from=before)
+            self._record(by, after, renamed_from=before, **told)
         return list(names.values())
 
     def _id(self, name: str) -> int:

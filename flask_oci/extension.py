@@ -157,10 +157,35 @@ class Registry:
 
         It is given a user, or None, and returns a condition on
         ``registry.models.Repository``. With it, a list of repositories costs one
-        statement; ``authorize`` is still asked about each that it lets through.
+        statement. What it lets through is listed, so it has to be what ``authorize``
+        lets somebody pull. For users whose rights are no condition, it may return
+        None: each repository is asked about then.
         """
         self._hooks.listing = function
         return function
+
+    def may(self, user: t.Any, action: str, repository: RepositoryInfo) -> bool:
+        """Tell whether somebody may do something, within an application context.
+
+        It is the question that every request below ``/v2`` asks, for pages of the
+        host's own.
+
+        :param user: one of the host's users, or None.
+        :param action: ``pull``, ``push`` or ``delete``.
+        :param repository: from :attr:`repositories`, or a :class:`RepositoryInfo` of
+            any name.
+        :raises Denied: when :meth:`authorize` does, with its reason.
+        """
+        return services().policy.may(user, t.cast("Action", action), repository)
+
+    def below(self, path: t.Any) -> Condition:
+        """Return the condition, for :meth:`listing`, of the repository that is called
+        ``path``, and of those whose names go on after it: ``alice/hello`` and
+        ``alice/hello/worker``, and not ``alice/hello-world``.
+
+        :param path: a text, or one in SQL, such as a column of a table of the host's.
+        """
+        return self._catalog.repositories.below(path)
 
     def default_policy(
         self, user: t.Any, action: str, repository: RepositoryInfo

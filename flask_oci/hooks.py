@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     Authenticate = Callable[[str, str], t.Any]
     Authorize = Callable[[t.Any, Action, RepositoryInfo], bool]
     BeforeLogin = Callable[[str, str], None]
-    Listing = Callable[[t.Any], Condition]
+    Listing = Callable[[t.Any], Condition | None]
     Validator = Callable[[str], bool]
     VisibilityOf = Callable[[RepositoryInfo], str | None]
     Visitor = Callable[[], t.Any]

@@ -10,8 +10,6 @@ import typing as t
 from dataclasses import replace
 
 from .catalog.users import is_active
-from .models import INTERNAL
-from .models import PUBLIC
 
 if t.TYPE_CHECKING:
     from .catalog import Catalog
@@ -44,9 +42,7 @@ class Policy:
         :param action: ``pull``, ``push``, ``delete`` or ``manage``.
         :param repository: it need not exist: a first push makes it.
         """
-        if user is None and self._config.require_login:
-            return False
-        if user is not None and not is_active(user):
+        if not self._admits(user):
             return False
         if self._hooks.visibility_of is not None:
             visibility = self._hooks.visibility_of(repository)
@@ -59,15 +55,20 @@ class Policy:
     def listing(self, user: t.Any) -> Condition | None:
         """Return the condition by which the database finds what ``user`` may pull.
 
-        None has no row left out: the caller asks :meth:`may` about each, as it
-        does about what the condition lets through.
+        None has no row left out: the caller asks :meth:`may` about each.
         """
+        if not self._admits(user):
+            return self._catalog.repositories.nothing()
         if self._hooks.listing is not None:
             return self._hooks.listing(user)
         if self._hooks.authorize is not None or self._hooks.visibility_of is not None:
             return None
         users = self._catalog.users
         return self._catalog.repositories.readable_by(users.key_of(user))
+
+    def _admits(self, user: t.Any) -> bool:
+        """Tell whether somebody may do anything at all."""
+        return not self._config.require_login if user is None else is_active(user)
 
 
 def default_policy(
@@ -81,11 +82,7 @@ def default_policy(
     """
     if user is not None and _owns(users, user, repository):
         return True
-    if action != "pull":
-        return False
-    if repository.visibility == INTERNAL:
-        return user is not None
-    return repository.visibility == PUBLIC
+    return action == "pull" and repository.is_open_to(user)
 
 
 def _owns(users: Users, user: t.Any, repository: RepositoryInfo) -> bool:

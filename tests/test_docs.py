@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import re
-import sys
-import textwrap
-import types
 import typing as t
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from doc_blocks import application
+from doc_blocks import Block
+from doc_blocks import BLOCKS
+from doc_blocks import DOCS
+from doc_blocks import ROOT
 from flask_oci import config
 from flask_oci import errors
 
@@ -19,9 +20,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flask import Flask
-
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 
 #: The table "Error Codes" of the specification.
 ERROR_CODES = [
@@ -40,39 +38,6 @@ ERROR_CODES = [
     "UNAUTHORIZED",
     "UNSUPPORTED",
 ]
-
-
-MARKDOWN_BLOCK = r"^ *```python\n(?P<options>)(?P<code>(?:.*\n)*?) *```$"
-REST_BLOCK = (
-    r"^ *\.\. code-block:: python\n(?P<options>(?: +:.*\n)*)"
-    r"\n+(?P<code>(?P<indent> +)\S.*\n(?:\s*\n|(?P=indent).*\n)*)"
-)
-
-
-class Block(t.NamedTuple):
-    page: str
-    line: int
-    caption: str | None
-    code: str
-
-
-def blocks(path: Path) -> Iterator[Block]:
-    """Find the Python code of a page, be it Markdown or reStructuredText."""
-    text = path.read_text("utf-8")
-    page = path.relative_to(ROOT).as_posix()
-    pattern = MARKDOWN_BLOCK if path.suffix == ".md" else REST_BLOCK
-    for match in re.finditer(pattern, text + "\n", re.MULTILINE):
-        caption = re.search(r":caption: (.+)", match["options"])
-        yield Block(
-            page,
-            text.count("\n", 0, match.start("code")) + 1,
-            caption[1] if caption else None,
-            textwrap.dedent(match["code"]),
-        )
-
-
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.rst"), *DOCS.glob("*.md")])
-BLOCKS = [block for page in PAGES for block in blocks(page)]
 
 
 def documented_keys() -> list[str]:
@@ -131,24 +96,10 @@ def test_code_blocks_are_found() -> None:
 
 
 @pytest.fixture
-def quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+def quickstart(tmp_path: Path) -> Iterator[Flask]:
     """The application that a reader of the quickstart ends up with."""
-    for block in BLOCKS:
-        if block.page == "docs/quickstart.rst" and block.caption:
-            file = tmp_path / block.caption
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(block.code, "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    # Other tests have a module of that name.
-    others = _forget_forge()
-    yield importlib.import_module("forge").create_app()
-    _forget_forge()
-    sys.modules.update(others)
-
-
-def _forget_forge() -> dict[str, types.ModuleType]:
-    names = [name for name in sys.modules if name.split(".")[0] == "forge"]
-    return {name: sys.modules.pop(name) for name in names}
+    with application(tmp_path) as app:
+        yield app
 
 
 def test_the_quickstart_makes_a_registry(quickstart: Flask) -> None:

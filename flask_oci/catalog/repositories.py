@@ -50,6 +50,15 @@ class RepositoryInfo:
         """The first component of its name."""
         return self.name.partition("/")[0]
 
+    def is_open_to(self, user: t.Any) -> bool:
+        """Tell whether its visibility alone lets somebody pull.
+
+        :param user: one of the host's users, or None.
+        """
+        return self.visibility == PUBLIC or (
+            self.visibility == INTERNAL and user is not None
+        )
+
 
 class Repositories:
     """Finds, makes, lists and changes repositories."""
@@ -133,19 +142,26 @@ class Repositories:
             Repository.owner_id == user_id,
         )
 
+    def below(self, path: t.Any) -> Condition:
+        """Return the condition of the repository of that name, and of those whose
+        names begin with it and a slash.
+
+        :param path: a text, or one in SQL, such as a column.
+        """
+        name = self._db.models.Repository.name
+        # Names compare bytewise, and "0" is what comes after "/": an index finds these.
+        return sa.or_(name == path, sa.and_(name > path + "/", name < path + "0"))
+
+    def nothing(self) -> Condition:
+        """Return the condition of no repository."""
+        return sa.false()
+
     def under(self, prefix: str) -> list[RepositoryInfo]:
-        """List the repositories of that name, and those whose names begin with it
-        and a slash."""
-        Repository = self._db.models.Repository
+        """List the repositories that :meth:`below` finds, by name."""
         rows = self._db.session.execute(
             self._select()
-            .where(
-                sa.or_(
-                    Repository.name == prefix,
-                    Repository.name.startswith(f"{prefix}/", autoescape=True),
-                )
-            )
-            .order_by(Repository.name)
+            .where(self.below(prefix))
+            .order_by(self._db.models.Repository.name)
         )
         return [RepositoryInfo(*row) for row in rows]
 
@@ -161,12 +177,16 @@ class Repositories:
         )
 
     def rename(
-        self, names: dict[str, str], also: Callable[[], object] | None = None
+        self,
+        names: dict[str, str],
+        also: Callable[[], object] | None = None,
+        **values: t.Any,
     ) -> None:
         """Give repositories other names, all or none; the old ones lead to them.
 
         :param names: the new name of each old one.
         :param also: does what belongs to it, in the same transaction.
+        :param values: other columns to set.
         :raises ValueError: when somebody has a new name already.
         """
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
@@ -181,7 +201,7 @@ class Repositories:
                 self._db.session.execute(
                     sa.update(Repository.__table__)
                     .where(Repository.id == key)
-                    .values(name=new)
+                    .values(name=new, **values)
                 )
                 self._db.session.execute(
                     sa.delete(Alias.__table__).where(Alias.name == new)

@@ -98,14 +98,21 @@ def _referrers(
 
 def _readable(limit: int, last: str | None) -> list[str]:
     """List what the caller may pull: in one statement, if the policy has one."""
-    parts = services()
-    condition = parts.policy.listing(principal().user)
+    parts, asking = services(), principal()
+    condition = parts.policy.listing(asking.user)
+
+    def shown(repository: RepositoryInfo) -> bool:
+        if condition is None:
+            return may("pull", repository)
+        # The condition is the policy's answer; their credential may reach less far.
+        return asking.permits("pull", repository.name)
+
     # Without one, most of what there is may be hidden from who asks for one entry.
     size = max(limit, BATCH) if condition is None else limit
     names: list[str] = []
     while len(names) < limit:
         batch = parts.catalog.repositories.page(size, last, condition)
-        names += [r.name for r in batch if may("pull", r)]
+        names += [r.name for r in batch if shown(r)]
         if len(batch) < size:
             break
         last = batch[-1].name
