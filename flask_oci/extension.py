@@ -171,7 +171,7 @@ class Registry:
         host's own.
 
         :param user: one of the host's users, or None.
-        :param action: ``pull``, ``push`` or ``delete``.
+        :param action: ``pull``, ``push``, ``delete`` or ``manage``.
         :param repository: from :attr:`repositories`, or a :class:`RepositoryInfo` of
             any name.
         :raises Denied: when :meth:`authorize` does, with its reason.
