@@ -72,8 +72,7 @@ def test_flask_limiter_counts_what_fails(host: Host) -> None:
     ]
     for number in range(20):
         assert tries[number % len(tries)]().status_code == 401
-    for attempt in (*tries, lambda: right.get("/v2/")):
-        response = attempt()
+    for response in (*(attempt() for attempt in tries), right.get("/v2/")):
         assert refusal(response) == (429, "TOOMANYREQUESTS")
         assert "wait for a quarter" in errors(response)[0]["message"]
     # Nobody is locked out who is somewhere else, nor whoever is signed in already.

@@ -186,7 +186,7 @@ def test_a_project_moves_to_another_owner(host: Host, project: str) -> None:
         registry.move(found, "bob/hello", host.user("bob"), host.user("alice"))
     for image in ("bob/hello", "bob/hello/worker"):
         rights = host.rights(image)
-        assert (rights["bob"], rights["alice"]) == (ALL, set())
+        assert (rights["bob"], rights["alice"]) == (ALL, NOTHING)
     assert host.rights("alice/hello-world")["alice"] == ALL
     host.check_lists()
     old = host.people["bob"].get("/v2/alice/hello/manifests/v1")
