@@ -52,6 +52,15 @@ def _count(value: object) -> int:
     return value
 
 
+def _token_lifetime(value: object) -> int:
+    # "For compatibility with older clients, a token should never be returned with
+    # less than 60 seconds to live" (Distribution's docs/content/spec/auth/token.md):
+    # they would take it for longer-lived than it is.
+    if _count(value) < 60:
+        raise ValueError("must be at least 60 seconds")
+    return _count(value)
+
+
 def _optional_count(value: object) -> int | None:
     return None if value is None else _count(value)
 
@@ -124,8 +133,8 @@ class Config:
     """The name of this registry in challenges and tokens; a token made for one
     service is refused by another. Default: the application's name."""
 
-    token_lifetime: int = _key(900, _count)
-    """For how many seconds a bearer token is accepted."""
+    token_lifetime: int = _key(900, _token_lifetime)
+    """For how many seconds a bearer token is accepted; 60 at the least."""
 
     refresh_token_lifetime: int = _key(90 * DAY, _count)
     """For how many seconds after its last use a refresh token is accepted. Docker

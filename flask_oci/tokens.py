@@ -29,6 +29,12 @@ if t.TYPE_CHECKING:
 SALT: t.Final = "flask-oci.bearer"
 
 
+#: For how many seconds a token is good before and after its time. A client counts
+#: from when it got it, several servers' clocks differ, and what is refused in the
+#: middle of a push is a push that failed.
+LEEWAY: t.Final = 10
+
+
 class TokenInvalid(Exception):
     """A token is forged, damaged, expired or meant for another service."""
 
@@ -58,7 +64,7 @@ class Tokens:
 
     :param keys: returns the signing keys, the present one last.
     :param service: whom the tokens are for.
-    :param lifetime: for how many seconds they are good.
+    :param lifetime: for how many seconds they are good, which clients are told.
     """
 
     def __init__(
@@ -93,8 +99,9 @@ class Tokens:
         except (BadData, KeyError) as error:
             # What lacks a field was signed by another version of this package.
             raise TokenInvalid(str(error)) from None
-        if not 0 <= int(time.time()) - signed.at <= self.lifetime:
-            raise TokenInvalid("the token has expired")
+        age = int(time.time()) - signed.at
+        if not -LEEWAY <= age <= self.lifetime + LEEWAY:
+            raise TokenInvalid("the token is from another time")
         if signed.service != self._service:
             raise TokenInvalid("the token is meant for another service")
         return signed.claims

@@ -16,6 +16,7 @@ from itsdangerous import URLSafeTimedSerializer
 from credentials import log_in
 from credentials import refresh
 from credentials import user_named
+from flask_oci.config import ConfigError
 from flask_oci.models import utcnow
 from flask_oci.tokens import SALT
 from host import Administrator
@@ -163,17 +164,28 @@ def test_a_token_of_another_service_is_none(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "answer"), [(0, 200), (899, 200), (901, 401), (10**6, 401), (-60, 401)]
+    ("seconds", "answer"),
+    [
+        (0, 200),
+        (899, 200),
+        (908, 200),
+        (911, 401),
+        (10**6, 401),
+        (-9, 200),
+        (-60, 401),
+    ],
 )
 def test_a_token_ends_after_its_time(
     alice: RegistryClient, seconds: int, answer: int
 ) -> None:
-    """It says how long it is good for, and is good for that long; a token from the
-    future is somebody's wrong clock."""
-    response = alice.get("/v2/token")
+    """It says how long it is good for, and is good for a little longer, as clients
+    count later; a token from the future is somebody's wrong clock."""
+    now = utcnow()
+    with time_machine.travel(now, tick=False):
+        response = alice.get("/v2/token")
     assert response.get_json()["expires_in"] == 900
     token = response.get_json()["token"]
-    with time_machine.travel(utcnow() + timedelta(seconds=seconds), tick=False):
+    with time_machine.travel(now + timedelta(seconds=seconds), tick=False):
         assert status(alice.app, token, "/v2/") == answer
 
 
@@ -182,8 +194,15 @@ def test_a_host_sets_how_long_tokens_are_good(alice: RegistryClient) -> None:
     """OCI_TOKEN_LIFETIME is what the client is told, and what is held to."""
     answer = alice.get("/v2/token").get_json()
     assert answer["expires_in"] == 300
-    with time_machine.travel(utcnow() + timedelta(seconds=302), tick=False):
+    with time_machine.travel(utcnow() + timedelta(seconds=312), tick=False):
         assert status(alice.app, answer["token"], "/v2/") == 401
+
+
+def test_tokens_live_for_a_minute_at_the_least(make_app: MakeApp) -> None:
+    """Some clients use one for so long, whatever they are told."""
+    make_app(OCI_TOKEN_LIFETIME=60)
+    with pytest.raises(ConfigError, match="must be at least 60 seconds, not 59"):
+        make_app(OCI_TOKEN_LIFETIME=59)
 
 
 @pytest.mark.parametrize("length", [8 * 1024, 64 * 1024])
