@@ -217,7 +217,7 @@ def test_a_project_that_is_deleted_and_made_again(host: Host, project: str) -> N
 
 @pytest.fixture
 def organisation(host: Host) -> str:
-    """The name of an organisation with two teams and three images."""
+    """The name of an organisation with two teams and some images, beside another."""
     files = host.file("organisations")
     with host.changes() as session:
         acme, other = files.Organisation(name="acme"), files.Organisation(name="other")
@@ -225,12 +225,15 @@ def organisation(host: Host) -> str:
         session.flush()
         admins = files.Team(organisation_id=acme.id, name="admins")
         web = files.Team(organisation_id=acme.id, name="web")
-        session.add_all([admins, web])
+        others = files.Team(organisation_id=other.id, name="others")
+        session.add_all([admins, web, others])
         session.flush()
         session.add_all(
             [
                 files.Membership(team_id=admins.id, user_id=host.user("alice").id),
                 files.Membership(team_id=web.id, user_id=host.user("bob").id),
+                files.Membership(team_id=others.id, user_id=host.user("carol").id),
+                files.Grant(team_id=others.id, path="", role="admin"),
                 files.Grant(team_id=admins.id, path="", role="admin"),
                 files.Grant(team_id=web.id, path="web", role="writer"),
             ]
@@ -238,6 +241,7 @@ def organisation(host: Host) -> str:
     for image in ("acme", "acme/web/worker", "acme/website", "alice/app"):
         host.push("alice", image)
     host.push("bob", "acme/web")
+    host.push("carol", "other/web")
     return "acme"
 
 
@@ -248,6 +252,7 @@ def test_teams_have_what_they_were_let_into(host: Host, organisation: str) -> No
         assert host.rights(image) == only(alice=ALL)
     for image in ("acme/web", "acme/web/worker"):
         assert host.rights(image) == only(alice=ALL, bob=WRITE)
+    assert host.rights("other/web") == only(carol=ALL)
     host.check_lists()
     for name in ("other/app", "other/web", "carol/app"):
         for who in ("alice", "bob"):
