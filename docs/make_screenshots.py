@@ -7,7 +7,6 @@ the widths of a phone and of a desk, in light and dark.
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
 import sys
 import tempfile
@@ -44,6 +43,10 @@ PAGES: t.Final = {
     "repositories": "/images/",
     "repository": "/images/alice/weather",
     "image": "/images/alice/weather/-/image/2.1.0",
+    "history": "/images/alice/weather/-/history",
+    "compare": "/images/alice/weather/-/compare?from=2.0.3&to=2.1.0",
+    "settings": "/images/alice/weather/-/settings",
+    "tokens": "/images/-/tokens",
     "chart": "/images/alice/charts/weather/-/image/2.1.0",
 }
 
@@ -86,10 +89,7 @@ class Forge:
 
     def layer(self, name: str, seed: str, size: int) -> dict[str, t.Any]:
         """Push a layer, and describe it."""
-        # What it says about its size is what is shown, so it need not be there.
-        content = gzip.compress(
-            hashlib.sha256(seed.encode()).digest() * (size // 32 + 1), 0
-        )
+        content = hashlib.sha256(seed.encode()).digest() * (size // 32 + 1)
         self.alice.push_blob(name, content)
         return descriptor(content)
 

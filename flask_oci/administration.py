@@ -9,6 +9,9 @@ from .errors import NameUnknown
 from .models import VISIBILITIES
 from .names import check_name
 
+#: How many bytes a description may have, which every database can hold.
+MAX_DESCRIPTION: t.Final = 60_000
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,6 +54,30 @@ class Administration:
         self._repositories.change(self._id(name), visibility=visibility)
         self._record(by, name, visibility=visibility)
 
+    def describe(self, name: str, description: str, *, by: t.Any = None) -> None:
+        """Set what the page of a repository says about it.
+
+        :param description: in Markdown; the first line is its summary.
+        :param by: the user who wants it, for the audit.
+        :raises ValueError: when it is longer than a page should be.
+        :raises NameUnknown: when there is no such repository.
+        """
+        if len(description.encode()) > MAX_DESCRIPTION:
+            raise ValueError(f"A description has at most {MAX_DESCRIPTION} bytes.")
+        self._repositories.change(self._id(name), description=description)
+        audit.record("described", self._users.name_of(by), name)
+
+    def delete(self, name: str, *, by: t.Any = None) -> None:
+        """Delete a repository with its manifests, tags and upload sessions.
+
+        The space is free when the collection has run.
+
+        :param by: the user who wants it, for the audit.
+        :raises NameUnknown: when there is no such repository.
+        """
+        self._repositories.delete(self._id(name))
+        audit.record("delete", self._users.name_of(by), name, reference="everything")
+
     def transfer(self, name: str, owner: t.Any, *, by: t.Any = None) -> None:
         """Give a repository to another user, under the same name.
 
@@ -69,6 +96,7 @@ class Administration:
         owner: t.Any = None,
         by: t.Any = None,
         also: Callable[[], object] | None = None,
+        below: bool = True,
     ) -> list[str]:
         """Rename a repository, or every one below a prefix, such as a user's name.
 
@@ -83,6 +111,8 @@ class Administration:
         :param also: called in the same transaction, to rename what of the host's the
             repositories are named after, so that neither can be without the other.
             It is called again when the database asks for another try.
+        :param below: whether those whose names begin with the old one and a slash are
+            renamed, too.
         :return: the new names.
         :raises NameInvalid: when a new name is none.
         :raises ValueError: when somebody has a new name already.
@@ -90,6 +120,7 @@ class Administration:
         names = {
             repository.name: check_name(new + repository.name[len(old) :])
             for repository in self._repositories.under(old)
+            if below or repository.name == old
         }
         changed = names if old != new else {}
         values, told = {}, {}

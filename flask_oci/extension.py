@@ -22,6 +22,7 @@ from .services import Services
 from .services import services
 from .storage import LocalStorage
 from .throttle import Throttle
+from .tokens import FormTokens
 from .tokens import Tokens
 from .web import make_web_blueprint
 
@@ -264,13 +265,15 @@ class Registry:
             storage_path=os.path.join(app.instance_path, "oci"),
             service=app.name,
         )
-        tokens = Tokens(_signing_keys(app), config.service, config.token_lifetime)
+        keys = _signing_keys(app)
+        tokens = Tokens(keys, config.service, config.token_lifetime)
         app.extensions[EXTENSION] = Services(
             config=config,
             hooks=self._hooks,
             catalog=self._catalog,
             storage=LocalStorage(config.storage_path),
             tokens=tokens,
+            form_tokens=FormTokens(keys),
             access_tokens=self.tokens,
             administration=self.repositories,
             authenticator=Authenticator(

@@ -214,6 +214,33 @@ class Tag(Record):
     )
 
 
+class TagMove(Record):
+    """That somebody pointed a tag at another manifest, made it, or took it away."""
+
+    __tablename__ = "oci_tag_move"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        return (sa.Index("ix_oci_tag_move_name", "repository_id", "name", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
+    )
+    name: Mapped[str] = mapped_column(_bytewise(128))
+    # Digests and not keys: a move is remembered when what it is about has gone.
+    from_digest: Mapped[str | None] = mapped_column(_bytewise(DIGEST_LENGTH))
+    to_digest: Mapped[str | None] = mapped_column(_bytewise(DIGEST_LENGTH))
+    moved_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+    @declared_attr
+    def moved_by_id(cls) -> Mapped[t.Any]:
+        """Who did it."""
+        return cls._user_id(cls.user_key, "SET NULL")
+
+
 class Upload(Record):
     """An upload session of one user to one repository.
 
@@ -319,6 +346,7 @@ class Models:
     Manifest: type[Manifest]
     ManifestReference: type[ManifestReference]
     Tag: type[Tag]
+    TagMove: type[TagMove]
     Upload: type[Upload]
     RepositoryAlias: type[RepositoryAlias]
     Credential: type[Credential]
@@ -362,6 +390,7 @@ class Models:
             Manifest,
             ManifestReference,
             Tag,
+            TagMove,
             Upload,
             RepositoryAlias,
             Credential,

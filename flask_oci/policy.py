@@ -44,13 +44,21 @@ class Policy:
         """
         if not self._admits(user):
             return False
-        if self._hooks.visibility_of is not None:
-            visibility = self._hooks.visibility_of(repository)
-            if visibility is not None:
-                repository = replace(repository, visibility=visibility)
+        repository = replace(repository, visibility=self.visibility(repository))
         if self._hooks.authorize is not None:
             return bool(self._hooks.authorize(user, action, repository))
         return default_policy(self._catalog.users, user, action, repository)
+
+    def visibility(self, repository: RepositoryInfo) -> str:
+        """Return who may see a repository: what the host says, or what is recorded."""
+        decided = self.decided_visibility(repository)
+        return repository.visibility if decided is None else decided
+
+    def decided_visibility(self, repository: RepositoryInfo) -> str | None:
+        """Return what the host says about who may see a repository, if it does."""
+        if self._hooks.visibility_of is None:
+            return None
+        return self._hooks.visibility_of(repository)
 
     def listing(self, user: t.Any) -> Condition | None:
         """Return the condition by which the database finds what ``user`` may pull.

@@ -17,6 +17,7 @@ from .hooks import Hooks
 from .policy import Policy
 from .principal import Principal
 from .storage import Storage
+from .tokens import FormTokens
 from .tokens import Tokens
 
 #: Where an application keeps its :class:`Services`.
@@ -32,6 +33,7 @@ class Services:
     catalog: Catalog
     storage: Storage
     tokens: Tokens
+    form_tokens: FormTokens
     access_tokens: AccessTokens
     administration: Administration
     authenticator: Authenticator

@@ -1,4 +1,4 @@
-"""Bearer tokens: claims, signed.
+"""Bearer tokens, which are claims, signed; and the tokens of forms.
 
 "The token is opaque to the client" (Distribution's docs/content/spec/auth/
 token.md), so it is what itsdangerous makes of a few short fields. This is the
@@ -27,6 +27,12 @@ if t.TYPE_CHECKING:
 #: Keeps a token of ours from being taken for anything else that the host signs
 #: with the same key, and the other way round.
 SALT: t.Final = "flask-oci.bearer"
+
+#: The same for what is in the forms of the pages.
+FORM_SALT: t.Final = "flask-oci.form"
+
+#: For how many seconds a form can be sent that somebody has in front of them.
+FORM_LIFETIME: t.Final = 12 * 60 * 60
 
 
 #: For how many seconds a token is good before and after its time. A client counts
@@ -77,7 +83,7 @@ class Tokens:
     def sign(self, claims: Claims) -> str:
         """Make a token of ``claims`` that begins now."""
         access = [[s.type, s.name, list(s.actions)] for s in claims.access]
-        return _serializer(tuple(self._keys())).dumps(
+        return _serializer(tuple(self._keys()), SALT).dumps(
             {
                 "sub": claims.subject,
                 "usr": claims.username,
@@ -107,6 +113,33 @@ class Tokens:
         return signed.claims
 
 
+class FormTokens:
+    """Signs and checks what only a page of ours can have put into a form.
+
+    A page of another site can have a visitor's browser send a form, with the
+    visitor's cookies. It cannot know what is in ours.
+
+    :param keys: returns the signing keys, the present one last.
+    """
+
+    def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
+        self._keys = keys
+
+    def sign(self, subject: str) -> str:
+        """Make a token for the forms of a user."""
+        return _serializer(tuple(self._keys()), FORM_SALT).dumps(subject)
+
+    def accepts(self, token: str, subject: str) -> bool:
+        """Tell whether a token was made for that user, and not long ago."""
+        try:
+            found = _serializer(tuple(self._keys()), FORM_SALT).loads(
+                token, FORM_LIFETIME
+            )
+        except BadData:
+            return False
+        return bool(found == subject)
+
+
 class _Signed(t.NamedTuple):
     claims: Claims
     service: str
@@ -118,7 +151,7 @@ class _Signed(t.NamedTuple):
 # what can change, its age before all, is looked at each time.
 @lru_cache(maxsize=1024)
 def _verified(token: str, keys: tuple[str, ...]) -> _Signed:
-    fields, moment = _serializer(keys).loads(token, return_timestamp=True)
+    fields, moment = _serializer(keys, SALT).loads(token, return_timestamp=True)
     claims = Claims(
         subject=fields["sub"],
         username=fields["usr"],
@@ -130,9 +163,9 @@ def _verified(token: str, keys: tuple[str, ...]) -> _Signed:
 
 
 @lru_cache(maxsize=16)
-def _serializer(keys: tuple[str, ...]) -> URLSafeTimedSerializer:
+def _serializer(keys: tuple[str, ...], salt: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
         list(keys),
-        salt=SALT,
+        salt=salt,
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )

@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from host import db
+from host import INACTIVE
 from host import User
 
 #: Elements that can have no end.
@@ -21,12 +22,21 @@ VOID = frozenset({"area", "br", "hr", "img", "input", "link", "meta", "rect", "s
 INLINE = frozenset({"a", "code", "span", "strong", "time"})
 
 
+class Form(t.NamedTuple):
+    """A form, with what it sends whatever is filled in."""
+
+    action: str
+    method: str
+    fields: dict[str, list[str]]
+
+
 class Page(HTMLParser):
     """What a browser makes of a page: texts, links, and elements that have to match."""
 
     def __init__(self, response: TestResponse) -> None:
         super().__init__()
         self.status = response.status_code
+        self.path = response.request.path
         self.html = response.text
         self.headers = response.headers
         self.text = ""
@@ -34,6 +44,10 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str]]] = []
         self._open: list[str] = []
         self._href: str | None = None
+        self._forms: list[Form] = []
+        self.location = response.location
+        if self.location is not None:
+            return
         self.feed(self.html)
         self.close()
         assert not self._open, f"nothing ends {self._open}"
@@ -43,12 +57,26 @@ class Page(HTMLParser):
         """Return the attributes of the elements of a name."""
         return [attributes for name, attributes in self.elements if name == tag]
 
+    def forms(self) -> list[Form]:
+        """Return the forms that change something."""
+        return [form for form in self._forms if form.method == "post"]
+
+    def field(self, name: str) -> str:
+        """Return what the first field of a name is filled with."""
+        return next(f.fields[name][0] for f in self._forms if name in f.fields)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element."""
         attributes = {name: value or "" for name, value in attrs}
         self.elements.append((tag, attributes))
         if tag not in VOID:
             self._open.append(tag)
+        if tag == "form":
+            method = attributes.get("method", "get")
+            self._forms.append(Form(attributes.get("action", ""), method, {}))
+        if tag == "input" and self._forms and attributes.get("type") == "hidden":
+            name, value = attributes["name"], attributes["value"]
+            self._forms[-1].fields.setdefault(name, []).append(value)
         if tag == "a":
             self._href = attributes.get("href")
             self._label = ""
@@ -84,6 +112,7 @@ class Visitor:
     def __init__(self, app: Flask, username: str | None = None) -> None:
         self.app = app
         self.client = app.test_client()
+        self._subject = ""
         if username is not None:
             with app.app_context():
                 key = db.session.scalar(
@@ -91,6 +120,8 @@ class Visitor:
                 )
             with self.client.session_transaction() as session:
                 session.update({"_user_id": str(key), "_fresh": True})
+            # Flask-Login takes who has been switched off for nobody.
+            self._subject = "" if username in INACTIVE else str(key)
 
     def get(self, path: str, **query: str) -> Page:
         """Look at a page."""
@@ -101,6 +132,26 @@ class Visitor:
         """Return the status of what is at an address."""
         with self.client.get(path) as response:
             return response.status_code
+
+    def token(self, path: str) -> str:
+        """Return what a form of ours has in it on a page."""
+        return self.get(path).field("oci_form")
+
+    def send(self, path: str, **fields: str | list[str]) -> Page:
+        """Send a form with the token that a page of the visitor's has."""
+        with self.app.test_request_context():
+            parts = self.app.extensions["oci"]
+            token = parts.form_tokens.sign(self._subject)
+        return self._post(path, {**fields, "oci_form": token})
+
+    def follow_form(self, page: Page) -> Page:
+        """Send the first form of a page as it is."""
+        form = page.forms()[0]
+        return self._post(form.action or page.path, form.fields)
+
+    def _post(self, path: str, fields: t.Mapping[str, str | list[str]]) -> Page:
+        with self.client.post(path, data=fields) as response:
+            return Page(t.cast(TestResponse, response))
 
     def pages(self, path: str) -> t.Iterator[Page]:
         """Look at a list to its end."""

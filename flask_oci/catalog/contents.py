@@ -55,6 +55,19 @@ class TagRow(t.NamedTuple):
     manifest: ManifestRow
 
 
+class Move(t.NamedTuple):
+    """That a tag moved, appeared or went away."""
+
+    id: int
+    name: str
+    from_digest: str | None
+    to_digest: str | None
+    moved_at: datetime
+    moved_by_id: t.Any
+    can_be_undone: bool
+    """Whether what it pointed at before is still there."""
+
+
 class Contents:
     """Reads tags and manifests."""
 
@@ -169,6 +182,40 @@ class Contents:
             .where(Tag.repository_id == repository_id, Tag.name == name)
         ).first()
         return TagRow(row[0], as_utc(row[1]), manifest_row(row[2:])) if row else None
+
+    def moves(
+        self, repository_id: int, limit: int, *, tag: str = "", before: int | None
+    ) -> list[Move]:
+        """List moves of tags, the last first.
+
+        :param limit: how many to return at the most.
+        :param tag: whose; empty is everybody's.
+        :param before: the key of the one to begin behind.
+        """
+        Manifest, Row = self._db.models.Manifest, self._db.models.TagMove
+        still_there = sa.exists().where(
+            Manifest.repository_id == repository_id, Manifest.digest == Row.from_digest
+        )
+        statement = (
+            sa.select(
+                Row.id,
+                Row.name,
+                Row.from_digest,
+                Row.to_digest,
+                Row.moved_at,
+                Row.moved_by_id,
+                still_there,
+            )
+            .where(Row.repository_id == repository_id)
+            .order_by(Row.id.desc())
+            .limit(limit)
+        )
+        if tag:
+            statement = statement.where(Row.name == tag)
+        if before is not None:
+            statement = statement.where(Row.id < before)
+        found = [Move(*row) for row in self._db.session.execute(statement)]
+        return [move._replace(moved_at=as_utc(move.moved_at)) for move in found]
 
     def tag_names(
         self, repository_id: int, digests: Sequence[str]

@@ -88,20 +88,26 @@ class Manifests:
                 raise ManifestBlobUnknown(missing)
             key = self._insert(repository_id, user_id, manifest, content, digest)
             for tag_name in tag_names:
-                tags.move(self._db, repository_id, tag_name, key)
+                tags.move(self._db, repository_id, tag_name, key, str(digest), user_id)
             self._repositories.pushed_to(repository_id)
             return missing
 
         return self._db.write(work)
 
     def delete(
-        self, repository_id: int, digest: Digest, *, unless_needed: bool
+        self,
+        repository_id: int,
+        digest: Digest,
+        *,
+        unless_needed: bool,
+        by: t.Any = None,
     ) -> Removal:
         """Delete a manifest and every tag that points at it.
 
         :param unless_needed: whether to leave it while an index needs it.
+        :param by: the key of the user who does it.
         """
-        Manifest = self._db.models.Manifest
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
 
         def work() -> Removal:
             self._db.lock_repository(repository_id)
@@ -119,6 +125,9 @@ class Manifests:
             )
             if key is None:
                 return Removal(False, [])
+            named = sa.select(Tag.name).where(Tag.manifest_id == key)
+            for name in self._db.session.scalars(newest(named)).all():
+                tags.drop(self._db, repository_id, name, by)
             self._delete(key)
             return Removal(True, [])
 
@@ -149,7 +158,6 @@ class Manifests:
         # SQLite cascades only where the host has told each connection to.
         models = self._db.models
         for table, column in (
-            (models.Tag.__table__, "manifest_id"),
             (models.ManifestReference.__table__, "manifest_id"),
             (models.Manifest.__table__, "id"),
         ):

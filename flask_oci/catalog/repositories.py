@@ -176,6 +176,44 @@ class Repositories:
             )
         )
 
+    def delete(self, repository_id: int) -> None:
+        """Delete a repository with all that is recorded about it.
+
+        Blobs stay until the collection finds that nothing needs them.
+        """
+        models = self._db.models
+        manifests = sa.select(models.Manifest.id).where(
+            models.Manifest.repository_id == repository_id
+        )
+
+        def work() -> None:
+            self._db.lock_repository(repository_id)
+            # SQLite cascades only where the host has told each connection to.
+            self._db.session.execute(
+                sa.delete(models.ManifestReference.__table__).where(
+                    models.ManifestReference.manifest_id.in_(manifests)
+                )
+            )
+            for model in (
+                models.Tag,
+                models.TagMove,
+                models.Manifest,
+                models.RepositoryBlob,
+                models.RepositoryAlias,
+                models.Upload,
+            ):
+                table = model.__table__
+                self._db.session.execute(
+                    sa.delete(table).where(table.c.repository_id == repository_id)
+                )
+            self._db.session.execute(
+                sa.delete(models.Repository.__table__).where(
+                    models.Repository.id == repository_id
+                )
+            )
+
+        self._db.write(work)
+
     def rename(
         self,
         names: dict[str, str],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from ..models import utcnow
 from .database import Database
+from .database import newest
 
 
 class Tags:
@@ -33,44 +35,143 @@ class Tags:
             statement = statement.where(Tag.name > last)
         return list(self._db.session.scalars(statement))
 
-    def delete(self, repository_id: int, name: str) -> bool:
+    def delete(self, repository_id: int, name: str, by: t.Any = None) -> bool:
         """Take a tag away; its manifest stays.
 
+        :param by: the key of the user who does it.
         :return: whether there was one.
         """
-        Tag = self._db.models.Tag
+        return bool(self.delete_all(repository_id, [name], by))
 
-        def work() -> bool:
-            touch_tagged(self._db, repository_id, name)
-            result = self._db.session.execute(
-                sa.delete(Tag.__table__).where(
-                    Tag.repository_id == repository_id, Tag.name == name
+    def delete_all(
+        self, repository_id: int, names: Sequence[str], by: t.Any
+    ) -> list[str]:
+        """Take some tags away; their manifests stay.
+
+        :param by: the key of the user who does it.
+        :return: those that there were.
+        """
+
+        def work() -> list[str]:
+            self._db.lock_repository(repository_id)
+            return [name for name in names if drop(self._db, repository_id, name, by)]
+
+        return self._db.write(work)
+
+    def restore(self, repository_id: int, move_id: int, by: t.Any) -> str | None:
+        """Put a tag back where it was before one of its moves.
+
+        :param by: the key of the user who does it.
+        :return: the tag, or None where what it pointed at is no longer there.
+        """
+        Manifest, Move = self._db.models.Manifest, self._db.models.TagMove
+
+        def work() -> str | None:
+            self._db.lock_repository(repository_id)
+            row = self._db.session.execute(
+                newest(
+                    sa.select(Move.name, Manifest.id, Manifest.digest)
+                    .join(
+                        Manifest,
+                        sa.and_(
+                            Manifest.repository_id == Move.repository_id,
+                            Manifest.digest == Move.from_digest,
+                        ),
+                    )
+                    .where(Move.repository_id == repository_id, Move.id == move_id)
                 )
-            )
-            return bool(t.cast(t.Any, result).rowcount)
+            ).first()
+            if row is None:
+                return None
+            move(self._db, repository_id, row.name, row.id, row.digest, by)
+            return t.cast(str, row.name)
 
         return self._db.write(work)
 
 
-def touch_tagged(database: Database, repository_id: int, name: str) -> None:
-    """Remember that the manifest of a tag was needed until now."""
-    Manifest, Tag = database.models.Manifest, database.models.Tag
-    tagged = sa.select(Tag.manifest_id).where(
-        Tag.repository_id == repository_id, Tag.name == name
-    )
-    database.session.execute(
-        sa.update(Manifest.__table__)
-        .where(Manifest.id == tagged.scalar_subquery())
-        .values(touched_at=utcnow())
-    )
+def move(
+    database: Database,
+    repository_id: int,
+    name: str,
+    manifest_id: int,
+    digest: str,
+    by: t.Any,
+) -> None:
+    """Point a tag at a manifest, within a transaction that has locked its repository.
 
-
-def move(database: Database, repository_id: int, name: str, manifest_id: int) -> None:
-    """Point a tag at a manifest, within a transaction."""
-    touch_tagged(database, repository_id, name)
+    :param digest: that of the manifest.
+    :param by: the key of the user who does it.
+    """
+    before = _target(database, repository_id, name)
     database.upsert(
         database.models.Tag,
         {"repository_id": repository_id, "name": name},
         manifest_id=manifest_id,
         updated_at=utcnow(),
+    )
+    if before is None or before.digest != digest:
+        _leave(database, before)
+        _record(database, repository_id, name, before, digest, by)
+
+
+def drop(database: Database, repository_id: int, name: str, by: t.Any) -> bool:
+    """Take a tag away, within a transaction that has locked its repository.
+
+    :return: whether there was one.
+    """
+    Tag = database.models.Tag
+    before = _target(database, repository_id, name)
+    result = database.session.execute(
+        sa.delete(Tag.__table__).where(
+            Tag.repository_id == repository_id, Tag.name == name
+        )
+    )
+    gone = bool(t.cast(t.Any, result).rowcount)
+    if gone:
+        _leave(database, before)
+        _record(database, repository_id, name, before, None, by)
+    return gone
+
+
+def _target(database: Database, repository_id: int, name: str) -> t.Any:
+    """Return the key and the digest of what a tag points at, or None."""
+    Manifest, Tag = database.models.Manifest, database.models.Tag
+    return database.session.execute(
+        newest(
+            sa.select(Manifest.id, Manifest.digest)
+            .join(Tag, Tag.manifest_id == Manifest.id)
+            .where(Tag.repository_id == repository_id, Tag.name == name)
+        )
+    ).first()
+
+
+def _leave(database: Database, before: t.Any) -> None:
+    """Remember that the manifest of a tag was needed until now."""
+    if before is None:
+        return
+    Manifest = database.models.Manifest
+    database.session.execute(
+        sa.update(Manifest.__table__)
+        .where(Manifest.id == before.id)
+        .values(touched_at=utcnow())
+    )
+
+
+def _record(
+    database: Database,
+    repository_id: int,
+    name: str,
+    before: t.Any,
+    to_digest: str | None,
+    by: t.Any,
+) -> None:
+    database.session.execute(
+        sa.insert(database.models.TagMove.__table__).values(
+            repository_id=repository_id,
+            name=name,
+            from_digest=before.digest if before else None,
+            to_digest=to_digest,
+            moved_by_id=by,
+            moved_at=utcnow(),
+        )
     )

@@ -112,9 +112,15 @@ class Uploads:
         )
 
     def finish(self, session: UploadSession, digest: Digest, size: int) -> None:
-        """End a session whose bytes have become a blob of its repository."""
+        """End a session whose bytes have become a blob of its repository.
+
+        :raises BlobUploadUnknown: when the repository has been deleted meanwhile.
+        """
 
         def work() -> None:
+            # A database without foreign keys may give its number to another one.
+            if not self._db.lock_repository(session.repository_id):
+                raise BlobUploadUnknown(detail=session.uuid)
             self._blobs.link(session.repository_id, digest, size)
             self._delete(session.uuid)
 

@@ -63,9 +63,10 @@ class Users:
 
     def by_name(self, name: str) -> t.Any:
         """Return the user who is called that, or None."""
-        return self._db.session.scalar(
+        users = self._db.session.scalars(
             sa.select(self._model).where(getattr(self._model, self._username) == name)
         )
+        return next((u for u in users.unique() if self.namespace_of(u) == name), None)
 
     def subject_of(self, user: t.Any) -> str:
         """Return the text by which the host's ``user_loader`` finds a user again."""
@@ -103,6 +104,7 @@ class Users:
         for table, column in (
             (models.Repository.__table__, "owner_id"),
             (models.Manifest.__table__, "pushed_by_id"),
+            (models.TagMove.__table__, "moved_by_id"),
         ):
             connection.execute(
                 sa.update(table).where(table.c[column] == key).values({column: None})

@@ -32,16 +32,18 @@ def manifest(name: str, reference: str) -> Response:
     repository_id = _admit(name)
     wanted = parse_reference(reference)
     parts = services()
+    by = parts.catalog.users.key_of(principal().user)
     if isinstance(wanted, Digest):
         removal = parts.catalog.manifests.delete(
             repository_id,
             wanted,
             unless_needed=not parts.config.allow_delete_in_use,
+            by=by,
         )
         _refuse_if_needed(removal, reference)
         done = removal.done
     else:
-        done = parts.catalog.tags.delete(repository_id, wanted)
+        done = parts.catalog.tags.delete(repository_id, wanted, by)
     if not done:
         raise ManifestUnknown(detail=reference)
     return _deleted(name, reference)

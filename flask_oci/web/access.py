@@ -12,6 +12,7 @@ from flask import request
 from flask import url_for
 
 from ..catalog import RepositoryInfo
+from ..catalog.users import is_active
 from ..errors import Denied
 from ..names import is_name
 from ..services import services
@@ -35,6 +36,23 @@ def visitor() -> t.Any:
         manager._load_user()
     user = g._login_user
     return user if getattr(user, "is_authenticated", False) else None
+
+
+def member() -> t.Any:
+    """Return the visitor, who has to have signed in and be active; or send them to
+    do so."""
+    user = visitor()
+    if user is None:
+        target = sign_in_url()
+        abort(redirect(target) if target else 403)
+    if not is_active(user):
+        abort(403)
+    return user
+
+
+def member_key() -> t.Any:
+    """Return the key of the visitor, or None for somebody unknown."""
+    return services().catalog.users.key_of(visitor())
 
 
 def is_administrator() -> bool:

@@ -9,6 +9,7 @@ from flask import current_app
 from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
+from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import Forbidden
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
@@ -17,11 +18,16 @@ from ..converters import register_converters
 from ..services import EXTENSION
 from ..services import services
 from . import formatting
+from . import forms
+from . import history
 from . import paging
+from . import settings
+from . import tokens
 from .access import is_administrator
 from .access import may
 from .access import sign_in_url
 from .access import visitor
+from .compare import compare
 from .manifest import manifest
 from .manifest import raw
 from .repositories import repositories
@@ -35,13 +41,28 @@ if t.TYPE_CHECKING:
 
     Route = tuple[tuple[str, ...], str, str, Callable[..., ResponseReturnValue]]
 
+_SETTINGS: t.Final = "/<oci_name:name>/-/settings"
+
 #: Methods, rule, endpoint and view. No component of a name begins with a dash, so
 #: "/-/" is where the name of a repository ends.
 ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/", "repositories", repositories),
+    (("GET",), "/-/tokens", "tokens", tokens.tokens),
+    (("POST",), "/-/tokens", "create_token", tokens.create_token),
+    (("POST",), "/-/tokens/<token_id>", "revoke_token", tokens.revoke_token),
     (("GET",), "/<oci_name:name>", "repository", repository),
     (("GET",), "/<oci_name:name>/-/image/<reference>", "manifest", manifest),
     (("GET",), "/<oci_name:name>/-/raw/<digest>", "raw", raw),
+    (("GET",), "/<oci_name:name>/-/compare", "compare", compare),
+    (("GET",), "/<oci_name:name>/-/history", "history", history.history),
+    (("POST",), "/<oci_name:name>/-/history", "restore", history.restore),
+    (("POST",), "/<oci_name:name>/-/tags/delete", "delete_tags", history.delete_tags),
+    (("GET",), "/<oci_name:name>/-/settings", "settings", settings.settings),
+    (("POST",), f"{_SETTINGS}/description", "describe", settings.describe),
+    (("POST",), f"{_SETTINGS}/visibility", "set_visibility", settings.set_visibility),
+    (("POST",), f"{_SETTINGS}/name", "rename", settings.rename),
+    (("POST",), f"{_SETTINGS}/owner", "transfer", settings.transfer),
+    (("POST",), f"{_SETTINGS}/delete", "delete", settings.delete),
 )
 
 
@@ -58,8 +79,9 @@ def make_web_blueprint() -> Blueprint:
     for methods, rule, endpoint, view in ROUTES:
         blueprint.add_url_rule(rule, endpoint, view, methods=methods)
     blueprint.before_request(_check)
+    blueprint.before_request(forms.check)
     blueprint.context_processor(_context)
-    for error in (Forbidden, NotFound):
+    for error in (BadRequest, Forbidden, NotFound):
         blueprint.register_error_handler(error, _refuse)
     blueprint.after_request(_finish)
     return blueprint
@@ -85,6 +107,10 @@ def _context() -> dict[str, t.Any]:
         "oci_may": may,
         "oci_navigation": _navigation,
         "oci_sign_in_url": sign_in_url,
+        "oci_message": forms.message,
+        "oci_form_field": forms.FIELD,
+        "oci_form_token": forms.form_token,
+        "oci_visibility": services().policy.visibility,
         "image_name": image_name,
         "here": paging.here,
         "size": formatting.size,
@@ -96,7 +122,10 @@ def _context() -> dict[str, t.Any]:
 
 def _navigation() -> list[tuple[str, str]]:
     """Return the endpoints that lead to each part of the pages, and their names."""
-    return [("oci_web.repositories", gettext("Repositories"))]
+    found: list[tuple[str, str]] = [("oci_web.repositories", gettext("Repositories"))]
+    if visitor() is not None:
+        found.append(("oci_web.tokens", gettext("Access tokens")))
+    return found
 
 
 def _refuse(error: HTTPException) -> ResponseReturnValue:

@@ -76,7 +76,7 @@ def repository(name: str) -> str:
         by_name=by_name,
         next_page=_next_page(rows),
         commands=_commands(found.name, listed),
-        may_push=may("push", found),
+        may_delete=may("delete", found),
     )
 
 

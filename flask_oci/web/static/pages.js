@@ -33,10 +33,11 @@ for (const input of document.querySelectorAll(".oci [data-filter]")) {
   });
 }
 
-for (const box of document.querySelectorAll(".oci [data-all]")) {
-  box.hidden = false;
+for (const label of document.querySelectorAll(".oci [data-all]")) {
+  const box = label.querySelector("input");
+  label.hidden = false;
   box.addEventListener("change", () => {
-    for (const other of document.querySelectorAll(box.dataset.all)) {
+    for (const other of document.querySelectorAll(label.dataset.all)) {
       other.checked = box.checked;
     }
   });

@@ -1,0 +1,98 @@
+"""How tags moved, and putting one back; and deleting some."""
+
+from __future__ import annotations
+
+from flask import abort
+from flask import render_template
+from flask import request
+from flask import url_for
+from flask.typing import ResponseReturnValue
+
+from .. import audit
+from ..names import is_tag
+from ..services import services
+from . import forms
+from . import paging
+from .access import admit
+from .access import key_of
+from .access import may
+from .access import member_key
+from .access import visitor
+from .translation import gettext
+from .translation import ngettext
+
+
+def history(name: str) -> str:
+    """Show how the tags of a repository, or one of them, moved."""
+    repository, catalog = admit(name), services().catalog
+    tag, before = paging.parameter("tag"), paging.parameter("before")
+    moves = catalog.contents.moves(
+        key_of(repository),
+        paging.PAGE + 1,
+        tag=tag,
+        before=int(before) if before.isdecimal() and len(before) < 16 else None,
+    )
+    shown = moves[: paging.PAGE]
+    return render_template(
+        "oci/history.html",
+        repository=repository,
+        tag=tag,
+        moves=shown,
+        names=catalog.users.names(move.moved_by_id for move in shown),
+        may_push=may("push", repository),
+        next_page=paging.here(before=str(shown[-1].id))
+        if len(moves) > len(shown)
+        else None,
+    )
+
+
+def restore(name: str) -> ResponseReturnValue:
+    """Put a tag back where it was before a move."""
+    repository, move = admit(name, "push"), forms.field("move")
+    if not move.isdecimal() or len(move) > 15:
+        abort(400)
+    tag = services().catalog.tags.restore(key_of(repository), int(move), member_key())
+    if tag is None:
+        message = gettext("What the tag pointed at is no longer here.")
+        return forms.done(message, "history", name=name)
+    _record("tag-restored", name, tag)
+    message = gettext("%(tag)s is back where it was.", tag=tag)
+    return forms.done(message, "history", name=name, tag=tag)
+
+
+def delete_tags(name: str) -> ResponseReturnValue:
+    """Take some tags away, after saying which."""
+    repository = admit(name, "delete")
+    tags = [tag for tag in dict.fromkeys(request.form.getlist("tag")) if is_tag(tag)]
+    if not tags:
+        return forms.done(gettext("Choose some tags first."), "repository", name=name)
+    if not forms.confirmed():
+        return forms.ask(
+            ngettext("Delete %(num)s tag?", "Delete %(num)s tags?", len(tags)),
+            [
+                ", ".join(tags),
+                gettext("Nobody can pull by these names from then on."),
+                gettext(
+                    "The images stay, and can be pulled by their digests, until the"
+                    " site's rules for untagged ones, or somebody, delete them."
+                ),
+                gettext("The history of tags can put them back until then."),
+            ],
+            ngettext("Delete the tag", "Delete the tags", len(tags)),
+            url_for(".repository", name=name),
+            repository=repository,
+        )
+    catalog = services().catalog
+    gone = catalog.tags.delete_all(key_of(repository), tags, member_key())
+    for tag in gone:
+        _record("delete", name, tag)
+    message = ngettext(
+        "%(num)s tag is deleted.", "%(num)s tags are deleted.", len(gone)
+    )
+    return forms.done(message, "repository", name=name)
+
+
+def _record(action: str, name: str, tag: str) -> None:
+    audit.record(
+        action, services().catalog.users.name_of(visitor()), name, reference=tag
+    )

@@ -1,0 +1,190 @@
+"""What the people of a repository can change about it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import abort
+from flask import render_template
+from flask import url_for
+from flask.typing import ResponseReturnValue
+
+from ..administration import MAX_DESCRIPTION
+from ..catalog import RepositoryInfo
+from ..errors import NameInvalid
+from ..names import is_name
+from ..services import services
+from . import forms
+from .access import admit
+from .access import key_of
+from .access import may
+from .access import visitor
+from .formatting import size
+from .translation import gettext
+from .translation import ngettext
+
+
+def settings(name: str) -> str:
+    """Show what can be changed about a repository, to who may manage it."""
+    return _page(admit(name, "manage"))
+
+
+def describe(name: str) -> ResponseReturnValue:
+    """Change what is said about a repository."""
+    repository = admit(name, "manage")
+    text = forms.field("description").replace("\r\n", "\n")
+    try:
+        _administration().describe(repository.name, text, by=visitor())
+    except ValueError:
+        message = gettext(
+            "A description has at most %(most)s.", most=size(MAX_DESCRIPTION)
+        )
+        return _page(repository, message, description=text), 422
+    return forms.done(gettext("The description is saved."), "settings", name=name)
+
+
+def set_visibility(name: str) -> ResponseReturnValue:
+    """Change who may see a repository."""
+    repository = admit(name, "manage")
+    visibility = forms.field("visibility")
+    consequences = {
+        "private": gettext("Only those who have a right to it can see and pull it."),
+        "internal": gettext("Everybody who is signed in can see and pull it."),
+        "public": gettext("Anybody can see and pull it, signed in or not."),
+    }
+    if visibility not in consequences or _is_decided(repository):
+        abort(400)
+    if not forms.confirmed():
+        return forms.ask(
+            gettext("Make %(name)s %(visibility)s?", name=name, visibility=visibility),
+            [
+                consequences[visibility],
+                gettext("That is so from the next request on."),
+            ],
+            gettext("Make it %(visibility)s", visibility=visibility),
+            url_for(".settings", name=name),
+            danger=visibility == "public",
+            repository=repository,
+        )
+    _administration().set_visibility(name, visibility, by=visitor())
+    return forms.done(
+        gettext("It is %(visibility)s now.", visibility=visibility),
+        "settings",
+        name=name,
+    )
+
+
+def rename(name: str) -> ResponseReturnValue:
+    """Give a repository another name, which the visitor may push to."""
+    repository, new = admit(name, "manage"), forms.field("name")
+    # Whoever may not push there is not told whether there is something.
+    if not is_name(new) or not may("push", _at(new)):
+        message = gettext("You cannot use the name “%(name)s”.", name=new)
+        return _page(repository, message), 422
+    if not forms.confirmed():
+        return forms.ask(
+            gettext("Rename %(old)s to %(new)s?", old=name, new=new),
+            [
+                gettext("What was pushed stays as it is, under the new name."),
+                gettext(
+                    "Pulls by the old name go on, with a warning, until somebody"
+                    " pushes to it."
+                ),
+                gettext("Whoever pushes has to use the new name from now on."),
+            ],
+            gettext("Rename it"),
+            url_for(".settings", name=name),
+            danger=False,
+            repository=repository,
+        )
+    try:
+        _administration().rename(name, new, by=visitor(), below=False)
+    except (NameInvalid, ValueError):
+        message = gettext("There is something called “%(name)s”.", name=new)
+        return _page(repository, message), 422
+    return forms.done(
+        gettext("It is called %(name)s now.", name=new), "settings", name=new
+    )
+
+
+def transfer(name: str) -> ResponseReturnValue:
+    """Give a repository to somebody else."""
+    repository, to = admit(name, "manage"), forms.field("owner")
+    user = services().catalog.users.by_name(to)
+    if user is None:
+        message = gettext("There is nobody called “%(name)s”.", name=to)
+        return _page(repository, message), 422
+    if not forms.confirmed():
+        return forms.ask(
+            gettext("Give %(name)s to %(owner)s?", name=name, owner=to),
+            [
+                gettext("%(owner)s owns it, and can do everything to it.", owner=to),
+                gettext("It keeps its name."),
+                gettext("You may lose your own right to change, or to see, it."),
+            ],
+            gettext("Give it away"),
+            url_for(".settings", name=name),
+            repository=repository,
+        )
+    _administration().transfer(name, user, by=visitor())
+    message = gettext("%(name)s belongs to %(owner)s now.", name=name, owner=to)
+    return forms.done(message, "repositories")
+
+
+def delete(name: str) -> ResponseReturnValue:
+    """Delete a repository."""
+    repository = admit(name, "manage")
+    if not forms.confirmed():
+        figures = services().catalog.overview.figures([key_of(repository)])
+        (found,) = figures.values()
+        return forms.ask(
+            gettext("Delete %(name)s?", name=name),
+            [
+                ngettext(
+                    "%(num)s tag and every image go, signatures and the like as well.",
+                    "%(num)s tags and every image go, signatures and the like as well.",
+                    found.tags,
+                ),
+                gettext("Nobody can pull any of them from then on."),
+                gettext(
+                    "Up to %(size)s of the disk are free after the next collection;"
+                    " what other repositories share stays.",
+                    size=size(found.bytes),
+                ),
+                gettext("This cannot be undone."),
+            ],
+            gettext("Delete everything"),
+            url_for(".settings", name=name),
+            repository=repository,
+        )
+    _administration().delete(name, by=visitor())
+    return forms.done(gettext("%(name)s is deleted.", name=name), "repositories")
+
+
+def _page(
+    repository: RepositoryInfo, error: str = "", description: str | None = None
+) -> str:
+    catalog = services().catalog
+    about = catalog.overview.about(key_of(repository))
+    said = about.description if about else ""
+    return render_template(
+        "oci/settings.html",
+        repository=repository,
+        owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),
+        description=said if description is None else description,
+        is_decided=_is_decided(repository),
+        error=error,
+    )
+
+
+def _at(name: str) -> RepositoryInfo:
+    return services().catalog.repositories.find(name)
+
+
+def _is_decided(repository: RepositoryInfo) -> bool:
+    """Tell whether the host decides who may see a repository, and no page does."""
+    return services().policy.decided_visibility(repository) is not None
+
+
+def _administration() -> t.Any:
+    return services().administration

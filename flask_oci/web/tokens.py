@@ -1,0 +1,61 @@
+"""The access tokens of the visitor."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+from flask import render_template
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from ..scopes import ACTIONS
+from ..services import services
+from . import forms
+from .access import member
+from .translation import gettext
+
+#: After how many days a token can end by itself.
+DAYS: t.Final = ("7", "30", "90", "365")
+
+
+def tokens() -> ResponseReturnValue:
+    """Show what logs in as the visitor."""
+    return _page()
+
+
+def create_token() -> ResponseReturnValue:
+    """Make a token, and show it this once."""
+    user, days = member(), forms.field("days")
+    try:
+        issued = services().access_tokens.issue(
+            user,
+            name=forms.field("name"),
+            repositories=forms.field("repositories").split(),
+            actions=request.form.getlist("actions"),
+            expires=timedelta(days=int(days)) if days in DAYS else None,
+        )
+    except ValueError:
+        message = gettext("Choose at least one repository and one thing to do.")
+        return _page(error=message, status=422)
+    return _page(issued=issued)
+
+
+def revoke_token(token_id: str) -> ResponseReturnValue:
+    """End a token of the visitor's, and whatever was had with it."""
+    services().access_tokens.revoke(token_id, user=member())
+    return forms.done(gettext("The token is revoked."), "tokens")
+
+
+def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
+    user, parts = member(), services()
+    page = render_template(
+        "oci/tokens.html",
+        account=parts.catalog.users.namespace_of(user),
+        tokens=parts.access_tokens.list(user),
+        actions=ACTIONS,
+        days=DAYS,
+        **values,
+    )
+    # A secret is shown once, so nothing may keep the page.
+    return page, status, {"Cache-Control": "no-store"}
