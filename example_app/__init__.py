@@ -33,7 +33,8 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
         # Flask-SQLAlchemy puts a relative SQLite file into the instance folder.
         SQLALCHEMY_DATABASE_URI=os.environ.get("DATABASE_URL", "sqlite:///forge.db"),
         SECRET_KEY=os.environ.get("SECRET_KEY"),
-        OCI_WEB_BASE_TEMPLATE="base.html",
+        # The pages of the registry in the clothes of this forge.
+        OCI_WEB_BASE_TEMPLATE="images.html",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
@@ -50,7 +51,6 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
     csrf.init_app(app)
     app.register_blueprint(views)
     app.register_blueprint(registry.blueprint)  # The one line: docker lives at /v2.
-    # The pages about images, in the clothes of this forge.
     app.register_blueprint(registry.web_blueprint, url_prefix="/images")
     for status in (400, 403, 404, 405):
         app.register_error_handler(status, error_page)

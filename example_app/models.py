@@ -93,12 +93,11 @@ def find_user(name: str) -> User | None:
 
 def find_project(path: str) -> Project | None:
     """Find the project `owner/name`, or the one that an image below it belongs to."""
-    owner, _, rest = path.partition("/")
-    user, name = find_user(owner), rest.partition("/")[0]
-    project: Project | None = db.session.scalar(
-        db.select(Project).filter_by(owner=user, name=name)
-    )
-    return project
+    owner, name, *_ = f"{path}//".split("/")
+    query = db.select(Project).join(Project.owner).where(Project.name == name)
+    query = query.where(User.username == owner)
+    valid = NAME.fullmatch(owner) and NAME.fullmatch(name)
+    return db.session.scalar(query) if valid else None
 
 
 def commit() -> bool:

@@ -50,6 +50,23 @@ def may(user: User | None, action: str, image: RepositoryInfo) -> bool:
     return registry.default_policy(user, action, image)
 
 
+# A project's images are seen by whom the project is seen by; the pages say so.
+@registry.visibility_of
+def visibility_of(image: RepositoryInfo) -> str | None:
+    """Return who may see an image, if a project decides that."""
+    project = find_project(image.name)
+    return (
+        project.visibility if project and image.owner_id == project.owner_id else None
+    )
+
+
+# Who runs the forge sees what takes space, and what is being pushed.
+@registry.administrator
+def is_administrator(user: User) -> bool:
+    """Tell whether somebody may see the pages about everybody's images."""
+    return user.is_admin
+
+
 # Without this, a list of images would ask the above about every image there is.
 @registry.listing
 def may_list(user: User | None) -> sa.ColumnElement[bool]:

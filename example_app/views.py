@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import click
 import flask_login
@@ -96,6 +95,19 @@ def create_project() -> ResponseReturnValue:
     return render_template("new.html", error=error), 422 if error else 200
 
 
+@views.app_context_processor
+def heading() -> dict[str, object]:
+    """Have the pages about images show the project that they belong to."""
+    return {"project_of": project_of}
+
+
+def project_of(path: str) -> Project | None:
+    """Return the project of an image, if there is one that the visitor may see."""
+    visitor = current_user if current_user.is_authenticated else None
+    project = find_project(path)
+    return project if project and project.allows(visitor, "pull") else None
+
+
 def get_project(owner: str, name: str, action: str) -> Project:
     """Return a project to a visitor who may do this to it."""
     visitor = current_user if current_user.is_authenticated else None
@@ -146,37 +158,6 @@ def set_member(owner: str, name: str) -> ResponseReturnValue:
         project.members = [m for m in project.members if m.user != user]
     commit()
     return redirect(url_for("views.project", owner=owner, name=name))
-
-
-@views.route("/tokens", methods=["GET", "POST"])
-@flask_login.login_required  # type: ignore[untyped-decorator]
-def tokens() -> ResponseReturnValue:
-    """List what the visitor's machines log in with, and make another token."""
-    issued = error = None
-    if request.method == "POST":
-        form, days = request.form, request.form["days"]
-        try:
-            issued = registry.tokens.issue(
-                current_user,
-                name=form["name"],
-                repositories=form["repositories"].split(),
-                actions=form.getlist("actions"),
-                expires=timedelta(days=int(days)) if days else None,
-            )
-        except (ValueError, OverflowError):
-            error = "Choose a repository, an action, and an end that there is."
-    listed = registry.tokens.list(current_user)
-    page = render_template("tokens.html", tokens=listed, issued=issued, error=error)
-    # A secret is shown once, so no cache may keep it.
-    return page, 422 if error else 200, {"Cache-Control": "no-store"}
-
-
-@views.post("/tokens/<token_id>")
-@flask_login.login_required  # type: ignore[untyped-decorator]
-def revoke_token(token_id: str) -> ResponseReturnValue:
-    """End a token of the visitor's, and whatever was had with it."""
-    registry.tokens.revoke(token_id, user=current_user)
-    return redirect(url_for("views.tokens"))
 
 
 def error_page(error: HTTPException) -> ResponseReturnValue:

@@ -9,8 +9,6 @@ import pytest
 from flask import Flask
 from flask_wtf import CSRFProtect
 
-from browser import statements
-from browser import Visitor
 from flask_oci.audit import AuditEvent
 from flask_oci.signals import audited
 from host import registry
@@ -19,6 +17,8 @@ from registry_client import digest_of
 from registry_client import encoded
 from registry_client import image
 from registry_client import RegistryClient
+from visitor import statements
+from visitor import Visitor
 
 HELLO = "/images/alice/hello"
 SETTINGS = f"{HELLO}/-/settings"

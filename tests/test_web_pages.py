@@ -9,9 +9,6 @@ import typing as t
 import pytest
 from flask import Flask
 
-from browser import Page
-from browser import statements
-from browser import Visitor
 from host import Administrator
 from registry_client import descriptor
 from registry_client import digest_of
@@ -21,6 +18,9 @@ from registry_client import index
 from registry_client import OCI_EMPTY
 from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
+from visitor import Page
+from visitor import statements
+from visitor import Visitor
 
 LIST = "/images/"
 HELLO = "/images/alice/hello"

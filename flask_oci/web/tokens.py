@@ -28,15 +28,17 @@ def create_token() -> ResponseReturnValue:
     """Make a token, and show it this once."""
     user, days = member(), forms.field("days")
     try:
+        if days and days not in DAYS:
+            raise ValueError(days)
         issued = services().access_tokens.issue(
             user,
             name=forms.field("name"),
             repositories=forms.field("repositories").split(),
             actions=request.form.getlist("actions"),
-            expires=timedelta(days=int(days)) if days in DAYS else None,
+            expires=timedelta(days=int(days)) if days else None,
         )
     except ValueError:
-        message = gettext("Choose at least one repository and one thing to do.")
+        message = gettext("Choose a repository, something to do, and an end.")
         return _page(error=message, status=422)
     return _page(issued=issued)
 

@@ -1,0 +1,123 @@
+"""A real browser, and a forge to look at with it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import typing as t
+from pathlib import Path
+
+import pytest
+import requests
+
+from forge import Forge
+from forge import PASSWORD
+from forge import tool
+from forge import unavailable
+from forge import USERNAME
+from registry_client import digest_of
+from registry_client import media_type_of
+
+from .window import Window
+
+_numbers = itertools.count(1)
+
+#: The widths of a phone and of a desk, in pixels.
+WIDTHS = (390, 1280)
+SCHEMES = ("light", "dark")
+
+
+@pytest.fixture(scope="session")
+def forge() -> t.Iterator[Forge]:
+    """The example forge as it is deployed."""
+    with Forge("gunicorn") as started:
+        yield started
+
+
+@pytest.fixture(scope="session", name="chromium")
+def _chromium() -> t.Iterator[t.Any]:
+    """Debian's Chromium, without a window to see."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        unavailable("playwright is missing: pip install playwright")
+    program = tool("chromium", "Debian's chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(name="open_window")
+def _open_window(chromium: t.Any, forge: Forge) -> t.Iterator[t.Callable[..., Window]]:
+    """Return a function that opens a window; nothing may go wrong in any of them."""
+    with contextlib.ExitStack() as stack:
+
+        def open_window(width: int = 1280, scheme: str = "light") -> Window:
+            context = chromium.new_context(
+                base_url=forge.url,
+                color_scheme=scheme,
+                viewport={"width": width, "height": 900},
+                permissions=["clipboard-read", "clipboard-write"],
+            )
+            stack.callback(context.close)
+            window = Window(context.new_page())
+            stack.callback(window.check)
+            return window
+
+        yield open_window
+
+
+@pytest.fixture(name="window")
+def _window(open_window: t.Callable[..., Window]) -> Window:
+    """A window in which alice has signed in."""
+    window = open_window()
+    window.sign_in(USERNAME, PASSWORD)
+    return window
+
+
+@pytest.fixture(name="repository")
+def _repository() -> str:
+    """A repository that no other test uses."""
+    return f"{USERNAME}/image{next(_numbers)}"
+
+
+class Pusher:
+    """A client that pushes what no well-meaning one would."""
+
+    def __init__(self, forge: Forge, repository: str) -> None:
+        self._base = f"{forge.url}/v2/{repository}"
+        self._session = requests.Session()
+        self._session.auth = (USERNAME, PASSWORD)
+
+    def blob(self, content: bytes) -> None:
+        """Push a blob."""
+        self._session.post(
+            f"{self._base}/blobs/uploads/",
+            params={"digest": digest_of(content)},
+            data=content,
+            timeout=60,
+        ).raise_for_status()
+
+    def manifest(self, content: bytes, tag: str) -> None:
+        """Push a manifest."""
+        self._session.put(
+            f"{self._base}/manifests/{tag}",
+            data=content,
+            headers={"Content-Type": media_type_of(content)},
+            timeout=60,
+        ).raise_for_status()
+
+
+@pytest.fixture(name="pusher")
+def _pusher(forge: Forge, repository: str) -> Pusher:
+    """Alice's, for a repository of the test's own."""
+    return Pusher(forge, repository)
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    """Where a test keeps its files."""
+    return tmp_path

@@ -1,0 +1,158 @@
+"""How the pages look and read, to whom, and whatever somebody has pushed."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from forge import PASSWORD
+from forge import USERNAME
+from registry_client import descriptor
+from registry_client import encoded
+from registry_client import image
+from registry_client import index
+from registry_client import OCI_CONFIG
+from registry_client import OCI_MANIFEST
+
+from .conftest import Pusher
+from .conftest import SCHEMES
+from .conftest import WIDTHS
+from .window import Window
+
+pytestmark = pytest.mark.real
+
+#: What wants to run, in each way that a page could let it.
+HOSTILE = (
+    "</code></pre></script><script>alert(1)</script>"
+    "<img src=x onerror=alert(2)><svg onload=alert(3)>"
+    '"onmouseover="alert(4)" \'{{7*7}}\' javascript:alert(5) \u202e\u2066'
+)
+#: Wider than any window, without a place to break.
+LONG = "a" * 400
+
+
+def pages(repository: str) -> list[str]:
+    """Return the addresses of every page about a repository, and of the others."""
+    return [
+        "/images/",
+        "/images/?q=nothing+there",
+        f"/images/{repository}",
+        f"/images/{repository}?show=untagged",
+        f"/images/{repository}/-/image/hostile",
+        f"/images/{repository}/-/image/index",
+        f"/images/{repository}/-/image/chart",
+        f"/images/{repository}/-/compare?from=hostile&to=chart",
+        f"/images/{repository}/-/history",
+        f"/images/{repository}/-/settings",
+        "/images/-/tokens",
+    ]
+
+
+@pytest.fixture(name="hostile")
+def _push_what_is_hostile(pusher: Pusher) -> None:
+    """Write it wherever a client may write."""
+    config = encoded(
+        {
+            "architecture": HOSTILE,
+            "os": "linux",
+            "author": HOSTILE,
+            "config": {
+                "Env": [f"{HOSTILE}={HOSTILE}", f"LONG={LONG}"],
+                "Entrypoint": [HOSTILE],
+                "Labels": {HOSTILE: HOSTILE, LONG: LONG},
+                "ExposedPorts": {HOSTILE: {}},
+            },
+            "history": [{"created_by": HOSTILE}, {"created_by": LONG}],
+        }
+    )
+    chart = encoded({"name": HOSTILE, "version": LONG, "description": HOSTILE})
+    title = {"org.opencontainers.image.title": HOSTILE}
+    notes = {HOSTILE: HOSTILE, "org.opencontainers.image.description": LONG}
+    for content in (config, chart, b"one", b"two"):
+        pusher.blob(content)
+    layers = [
+        descriptor(content, "text/x.$weird&type", annotations=title)
+        for content in (b"one", b"two")
+    ]
+    pushed = image(*layers, config=descriptor(config, OCI_CONFIG), annotations=notes)
+    pusher.manifest(pushed, "hostile")
+    pusher.manifest(pushed, "a" * 128)
+    platform = {"os": HOSTILE, "architecture": LONG}
+    child = descriptor(pushed, OCI_MANIFEST, platform=platform)
+    pusher.manifest(index(child, annotations=notes), "index")
+    helm = descriptor(chart, "application/vnd.cncf.helm.config.v1+json")
+    pusher.manifest(image(*layers, config=helm), "chart")
+    pusher.manifest(image(layers[0], config=helm), "chart")
+
+
+@pytest.mark.usefixtures("hostile")
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_page_is_for_everybody(
+    open_window: t.Callable[..., Window],
+    repository: str,
+    width: int,
+    scheme: str,
+) -> None:
+    """No page is wider than the window, has a serious finding of axe-core's, or runs
+    what somebody has pushed."""
+    window = open_window(width, scheme)
+    window.sign_in(USERNAME, PASSWORD)
+    window.go(f"/images/{repository}/-/settings")
+    window.page.get_by_role("textbox", name="Description").fill(
+        f"# {HOSTILE}\n\n[click]({HOSTILE}) ![see](https://example.org/x.png)\n\n{LONG}"
+    )
+    window.click("button", "Save")
+    for address in pages(repository):
+        window.go(address)
+        window.check_layout()
+        window.check_accessibility()
+        window.check()
+
+
+@pytest.mark.usefixtures("hostile")
+def test_the_pages_work_with_the_keyboard(window: Window, repository: str) -> None:
+    """What can be clicked is reached with the tab key, and is seen to be."""
+    window.go(f"/images/{repository}")
+    page, reached = window.page, set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim()"))
+        if page.evaluate("document.activeElement !== document.body"):
+            outline = page.evaluate(
+                "getComputedStyle(document.activeElement).outlineStyle"
+            )
+            assert outline != "none"
+    assert {"hostile", "index", "Settings", "Delete chosen tags"} <= reached
+
+
+@pytest.mark.usefixtures("hostile")
+def test_a_filter_narrows_the_list(window: Window, repository: str) -> None:
+    """What is typed into a search narrows what is on the page at once."""
+    window.go(f"/images/{repository}")
+    rows = window.page.locator("#entries > li:visible")
+    before = rows.count()
+    window.page.get_by_label("Search tags").fill("HOST")
+    assert (before, rows.count()) == (4, 1)
+
+
+def test_without_scripts(chromium: t.Any, forge: t.Any, repository: str) -> None:
+    """The pages say the same where scripts are switched off."""
+    context = chromium.new_context(base_url=forge.url, java_script_enabled=False)
+    try:
+        window = Window(context.new_page())
+        window.sign_in(USERNAME, PASSWORD)
+        Pusher(forge, repository).blob(b"{}")
+        layer = descriptor(b"{}", "text/plain")
+        Pusher(forge, repository).manifest(
+            image(layer, config=descriptor(b"{}", OCI_CONFIG)), "1.0"
+        )
+        window.go(f"/images/{repository}")
+        window.page.get_by_label("Choose 1.0").check()
+        window.click("button", "Delete chosen tags")
+        window.click("button", "Delete the tag")
+        assert window.says("1 tag is deleted.")
+        window.check()
+    finally:
+        context.close()

@@ -1,0 +1,115 @@
+"""What a person does with the pages, from the first to the last, in a browser."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from clients.images import make_image
+from clients.images import root_file_system
+from clients.shell import Client
+from forge import Forge
+from forge import PASSWORD
+from forge import tool
+from forge import USERNAME
+
+from .conftest import SCHEMES
+from .conftest import WIDTHS
+from .window import Window
+
+pytestmark = pytest.mark.real
+
+
+def crane(folder: Path, forge: Forge, secret: str | None) -> Client:
+    """Return crane as alice, or as somebody who has not logged in."""
+    folder.mkdir(parents=True)
+    program = tool("crane", "go-containerregistry, built by Go")
+    client = Client((program,), {"DOCKER_CONFIG": str(folder)})
+    if secret is not None:
+        account = (f"--username={USERNAME}", "--password-stdin")
+        client("auth", "login", *account, forge.host, stdin=secret)
+    return client
+
+
+@pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True)))
+def test_the_whole_story(
+    forge: Forge,
+    open_window: t.Callable[..., Window],
+    repository: str,
+    folder: Path,
+    width: int,
+    scheme: str,
+) -> None:
+    """Push, find, read, compare, publish, pull, make a token, delete and undo."""
+    window = open_window(width, scheme)
+    window.sign_in(USERNAME, PASSWORD)
+    page, image = window.page, f"{forge.host}/{repository}"
+
+    # There is nothing yet, and the page says what to type.
+    window.go(f"/images/?under={repository}")
+    assert window.says(f"docker login {forge.host} -u {USERNAME}")
+    assert window.says(f"docker push {image}")
+
+    # A client pushes two versions that share a layer.
+    alice = crane(folder / "alice", forge, PASSWORD)
+    root = root_file_system(tool("busybox", "Debian's busybox-static"))
+    for version in ("1.0", "2.0"):
+        layout = make_image(root).write(folder / version)
+        alice("push", layout, f"{image}:{version}")
+
+    # The image is found, and its layers are read.
+    window.go("/images/")
+    page.get_by_label("Search by name").fill(repository.partition("/")[2])
+    window.click("button", "Search")
+    window.click("link", repository)
+    assert window.says(f"docker pull {image}:2.0")
+    page.get_by_role("button", name="Copy the command for docker").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"docker pull {image}:2.0"
+    window.click("link", "1.0")
+    assert page.locator(".oci-layers > li").count() == 2
+    assert window.says("linux/amd64")
+
+    # The two are compared.
+    window.click("link", "Compare")
+    page.get_by_label("To", exact=True).fill("2.0")
+    window.click("button", "Compare")
+    assert window.says("New layers")
+    assert window.says("Layers of both")
+
+    # It is made public, and anybody pulls it.
+    stranger = crane(folder / "stranger", forge, None)
+    stranger.refuses("digest", f"{image}:1.0")
+    window.click("link", "Settings")
+    page.get_by_role("radio", name="Public").check()
+    window.click("button", "Change")
+    assert window.says("Anybody can see and pull it")
+    window.click("button", "Make it public")
+    assert window.says("It is public now.")
+    digest = stranger("digest", f"{image}:1.0").strip()
+
+    # A token is made, used and revoked.
+    window.go("/images/-/tokens")
+    page.get_by_label("What it is for").fill(f"for {repository}")
+    window.click("button", "Create token")
+    secret = page.locator("#secret").inner_text()
+    machine = crane(folder / "machine", forge, secret)
+    assert machine("digest", f"{image}:1.0").strip() == digest
+    window.click("button", f"Revoke for {repository}")
+    assert window.says("The token is revoked.")
+    machine.refuses("push", folder / "1.0", f"{image}:3.0")
+
+    # Both tags are deleted, and one comes back.
+    window.go(f"/images/{repository}")
+    page.get_by_label("Choose all of this page").check()
+    window.click("button", "Delete chosen tags")
+    assert window.says("2.0, 1.0")
+    window.click("button", "Delete the tags")
+    assert window.says("There are no tags.")
+    alice.refuses("digest", f"{image}:1.0")
+    window.click("link", "History")
+    window.click("button", "Put 1.0 back to", exact=False)
+    assert window.says("1.0 is back where it was.")
+    assert alice("digest", f"{image}:1.0").strip() == digest

@@ -1,0 +1,73 @@
+"""A window of a browser, in which nothing may go wrong."""
+
+from __future__ import annotations
+
+import typing as t
+
+#: How bad what axe-core finds may not be.
+SERIOUS = frozenset({"serious", "critical"})
+
+
+class Window:
+    """A page of a real browser, which remembers what went wrong.
+
+    :param page: a page of Playwright's.
+    """
+
+    def __init__(self, page: t.Any) -> None:
+        self.page = page
+        self.wrong: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.on("dialog", self._on_dialog)
+
+    def sign_in(self, username: str, password: str) -> None:
+        """Sign in as somebody does."""
+        self.page.goto("/login")
+        self.page.fill("#username", username)
+        self.page.fill("#password", password)
+        self.page.click("main button")
+        self.page.wait_for_url("**/")
+
+    def go(self, address: str) -> None:
+        """Look at a page."""
+        self.page.goto(address)
+
+    def click(self, role: str, name: str, *, exact: bool = True) -> None:
+        """Click what a screen reader calls that, and wait for what comes."""
+        self.page.get_by_role(role, name=name, exact=exact).first.click()
+        self.page.wait_for_load_state()
+
+    def says(self, text: str) -> bool:
+        """Tell whether a text is to be read on the page."""
+        return text in " ".join(self.page.locator("main").inner_text().split())
+
+    def check(self) -> None:
+        """Fail if anything went wrong."""
+        assert self.wrong == []
+
+    def check_layout(self) -> None:
+        """Fail if the page is wider than the window."""
+        wide = self.page.evaluate(
+            "document.documentElement.scrollWidth - window.innerWidth"
+        )
+        assert wide <= 0, f"{self.page.url} is {wide} pixels too wide"
+
+    def check_accessibility(self) -> None:
+        """Fail if axe-core finds anything serious."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        assert [
+            (rule["id"], [node["html"] for node in rule["nodes"]])
+            for rule in found
+            if rule["impact"] in SERIOUS
+        ] == []
+
+    def _on_console(self, message: t.Any) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"{message.type}: {message.text}")
+
+    def _on_dialog(self, dialog: t.Any) -> None:
+        self.wrong.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
