@@ -111,9 +111,7 @@ class Blobs:
         """Record a blob whose bytes are stored, and that the repository reads it."""
         Blob = self._db.models.Blob
         self._db.insert_if_absent(Blob, digest=str(digest), size=size)
-        blob_id = self._db.session.scalar(
-            newest(sa.select(Blob.id).where(Blob.digest == str(digest)))
-        )
+        blob_id = self._db.session.scalar(self._newest, {"digest": str(digest)})
         self._db.upsert(
             self._db.models.RepositoryBlob,
             {"repository_id": repository_id, "blob_id": blob_id},
@@ -145,6 +143,13 @@ class Blobs:
             return Removal(t.cast(t.Any, result).rowcount > 0, [])
 
         return self._db.write(work)
+
+    @cached_property
+    def _newest(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Blob.__table__.c
+        return newest(
+            sa.select(columns.id).where(columns.digest == sa.bindparam("digest"))
+        )
 
     @cached_property
     def _linked(self) -> sa.Select[t.Any]:

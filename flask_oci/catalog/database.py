@@ -6,6 +6,7 @@ import random
 import time
 import typing as t
 from functools import cache
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -107,13 +108,17 @@ class Database:
 
         :return: False when the repository has been deleted meanwhile.
         """
-        Repository = self.models.Repository
-        locked = self.session.scalar(
-            sa.select(Repository.id)
-            .where(Repository.id == repository_id)
+        locked = self.session.scalar(self._locking, {"key": repository_id})
+        return locked is not None
+
+    @cached_property
+    def _locking(self) -> sa.Select[t.Any]:
+        columns = self.models.Repository.__table__.c
+        return (
+            sa.select(columns.id)
+            .where(columns.id == sa.bindparam("key"))
             .with_for_update()
         )
-        return locked is not None
 
     @property
     def _dialect(self) -> str:

@@ -6,6 +6,7 @@ import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -133,6 +134,16 @@ class Manifests:
 
         return self._db.write(work)
 
+    @cached_property
+    def _newest(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Manifest.__table__.c
+        return newest(
+            sa.select(columns.id, columns.media_type).where(
+                columns.repository_id == sa.bindparam("repository_id"),
+                columns.digest == sa.bindparam("digest"),
+            )
+        )
+
     def _make_finding(self, by_digest: bool, content: bool) -> sa.Select[t.Any]:
         manifest = self._db.models.Manifest.__table__.c
         tag = self._db.models.Tag.__table__.c
@@ -172,15 +183,12 @@ class Manifests:
         digest: Digest,
     ) -> int:
         Row = self._db.models.Manifest
-        found = sa.select(Row.id, Row.media_type).where(
-            Row.repository_id == repository_id, Row.digest == str(digest)
-        )
-        row = self._db.session.execute(newest(found)).first()
+        wanted = {"repository_id": repository_id, "digest": str(digest)}
+        row = self._db.session.execute(self._newest, wanted).first()
         if row is None:
             self._db.insert_if_absent(
                 Row,
-                repository_id=repository_id,
-                digest=str(digest),
+                **wanted,
                 media_type=manifest.media_type,
                 artifact_type=manifest.artifact_type,
                 subject_digest=str(manifest.subject) if manifest.subject else None,
@@ -189,7 +197,7 @@ class Manifests:
                 content=content,
                 pushed_by_id=user_id,
             )
-            row = self._db.session.execute(newest(found)).one()
+            row = self._db.session.execute(self._newest, wanted).one()
             references.record(self._db, row.id, manifest.descriptors)
         elif row.media_type != manifest.media_type:
             raise ManifestInvalid(

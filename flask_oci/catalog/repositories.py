@@ -85,8 +85,7 @@ class Repositories:
         :return: its key.
         """
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
-        found = sa.select(Repository.id).where(Repository.name == name)
-        key = self._db.session.scalar(found)
+        key = self.find(name).id
         if key is None:
             owner_id = self._users.owner_of_namespace(name.partition("/")[0])
             self._db.insert_if_absent(
@@ -94,6 +93,7 @@ class Repositories:
                 name=name,
                 owner_id=pusher_id if owner_id is None else owner_id,
             )
+            found = sa.select(Repository.id).where(Repository.name == name)
             key = self._db.session.scalar(newest(found))
             # Whoever takes a name, it leads to nothing else from now on.
             self._db.session.execute(
@@ -103,12 +103,8 @@ class Repositories:
 
     def pushed_to(self, repository_id: int) -> None:
         """Remember that a manifest has been pushed, within a transaction."""
-        Repository = self._db.models.Repository
-        self._db.session.execute(
-            sa.update(Repository.__table__)
-            .where(Repository.id == repository_id)
-            .values(pushed_at=utcnow())
-        )
+        values = {"key": repository_id, "pushed_at": utcnow()}
+        self._db.session.execute(self._pushing, values)
 
     def page(
         self, limit: int, last: str | None, condition: Condition | None
@@ -249,6 +245,11 @@ class Repositories:
                 also()
 
         self._db.write(work)
+
+    @cached_property
+    def _pushing(self) -> sa.Update:
+        table = self._db.models.Repository.__table__
+        return sa.update(table).where(table.c.id == sa.bindparam("key"))
 
     @cached_property
     def _by_name(self) -> sa.Select[t.Any]:

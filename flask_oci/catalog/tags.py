@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Sequence
+from functools import cache
 
 import sqlalchemy as sa
 
+from ..models import Models
 from ..models import utcnow
 from .database import Database
 from .database import newest
@@ -135,14 +137,21 @@ def drop(database: Database, repository_id: int, name: str, by: t.Any) -> bool:
 
 def _target(database: Database, repository_id: int, name: str) -> t.Any:
     """Return the key and the digest of what a tag points at, or None."""
-    Manifest, Tag = database.models.Manifest, database.models.Tag
     return database.session.execute(
-        newest(
-            sa.select(Manifest.id, Manifest.digest)
-            .join(Tag, Tag.manifest_id == Manifest.id)
-            .where(Tag.repository_id == repository_id, Tag.name == name)
-        )
+        _targeting(database.models), {"repository_id": repository_id, "name": name}
     ).first()
+
+
+@cache
+def _targeting(models: Models) -> sa.Select[t.Any]:
+    manifest, tag = models.Manifest.__table__.c, models.Tag.__table__.c
+    return newest(
+        sa.select(manifest.id, manifest.digest).where(
+            manifest.id == tag.manifest_id,
+            tag.repository_id == sa.bindparam("repository_id"),
+            tag.name == sa.bindparam("name"),
+        )
+    )
 
 
 def _leave(database: Database, before: t.Any) -> None:

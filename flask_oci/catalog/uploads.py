@@ -6,6 +6,7 @@ import re
 import typing as t
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -51,12 +52,13 @@ class Uploads:
         def work() -> UploadSession:
             repository_id = self._repositories.ensure(name, user_id)
             self._db.session.execute(
-                sa.insert(self._db.models.Upload.__table__).values(
-                    uuid=key,
-                    repository_id=repository_id,
-                    user_id=user_id,
-                    algorithm=algorithm,
-                )
+                sa.insert(self._db.models.Upload.__table__),
+                {
+                    "uuid": key,
+                    "repository_id": repository_id,
+                    "user_id": user_id,
+                    "algorithm": algorithm,
+                },
             )
             return UploadSession(key, repository_id, algorithm, 0, None)
 
@@ -72,44 +74,28 @@ class Uploads:
         """
         if not _UUID.fullmatch(key):
             raise BlobUploadUnknown(detail=key)
-        Upload = self._db.models.Upload
         row = self._db.session.execute(
-            sa.select(
-                Upload.uuid,
-                Upload.repository_id,
-                Upload.algorithm,
-                Upload.hashed_length,
-                Upload.hashed_digest,
-            ).where(
-                Upload.uuid == key,
-                Upload.repository_id == repository_id,
-                # An owner who is nobody compares with IS NULL.
-                Upload.user_id.is_(None)
-                if user_id is None
-                else Upload.user_id == user_id,
-            )
+            self._finding,
+            {"key": key, "repository_id": repository_id, "user_id": user_id},
         ).first()
         if row is None:
             raise BlobUploadUnknown(detail=key)
         digest = Digest.parse(row.hashed_digest) if row.hashed_digest else None
-        return UploadSession(*row[:4], hashed_digest=digest)
+        return UploadSession(
+            row.uuid, row.repository_id, row.algorithm, row.hashed_length, digest
+        )
 
     def record(
         self, key: str, hashed_length: int, hashed_digest: Digest | None
     ) -> None:
         """Remember that a session goes on, and the digest of its first bytes."""
-        Upload = self._db.models.Upload
-        self._db.write(
-            lambda: self._db.session.execute(
-                sa.update(Upload.__table__)
-                .where(Upload.uuid == key)
-                .values(
-                    hashed_length=hashed_length,
-                    hashed_digest=str(hashed_digest) if hashed_digest else None,
-                    touched_at=utcnow(),
-                )
-            )
-        )
+        values = {
+            "key": key,
+            "hashed_length": hashed_length,
+            "hashed_digest": str(hashed_digest) if hashed_digest else None,
+            "touched_at": utcnow(),
+        }
+        self._db.write(lambda: self._db.session.execute(self._recording, values))
 
     def finish(self, session: UploadSession, digest: Digest, size: int) -> None:
         """End a session whose bytes have become a blob of its repository.
@@ -141,5 +127,30 @@ class Uploads:
         self._db.write(lambda: self._delete(session.uuid))
 
     def _delete(self, key: str) -> None:
-        Upload = self._db.models.Upload
-        self._db.session.execute(sa.delete(Upload.__table__).where(Upload.uuid == key))
+        self._db.session.execute(self._deleting, {"key": key})
+
+    @cached_property
+    def _finding(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Upload.__table__.c
+        return sa.select(
+            columns.uuid,
+            columns.repository_id,
+            columns.algorithm,
+            columns.hashed_length,
+            columns.hashed_digest,
+        ).where(
+            columns.uuid == sa.bindparam("key"),
+            columns.repository_id == sa.bindparam("repository_id"),
+            # An owner who is nobody is NULL, which equals nothing.
+            columns.user_id.is_not_distinct_from(sa.bindparam("user_id")),
+        )
+
+    @cached_property
+    def _recording(self) -> sa.Update:
+        table = self._db.models.Upload.__table__
+        return sa.update(table).where(table.c.uuid == sa.bindparam("key"))
+
+    @cached_property
+    def _deleting(self) -> sa.Delete:
+        table = self._db.models.Upload.__table__
+        return sa.delete(table).where(table.c.uuid == sa.bindparam("key"))

@@ -41,14 +41,17 @@ def put(name: str, reference: str) -> Response:
     :raises ManifestBlobUnknown: when it references what has not been pushed.
     """
     admit(name, "push")
+    parts, user = services(), principal().user
+    # Reading the body ends the transaction, and what was read of the user with it.
+    user_id = parts.catalog.users.key_of(user)
+    username = parts.catalog.users.name_of(user)
     digest, tags = _reference(reference)
     content = _content()
     manifest = parse(content, request.headers.get("Content-Type"))
     digest = _verified(content, digest)
-    parts = services()
     missing = parts.catalog.manifests.put(
         name,
-        parts.catalog.users.key_of(principal().user),
+        user_id,
         manifest,
         content,
         digest,
@@ -59,7 +62,7 @@ def put(name: str, reference: str) -> Response:
     _warn(name, missing)
     audit.record(
         "push",
-        parts.catalog.users.name_of(principal().user),
+        username,
         name,
         digest=str(digest),
         tags=" ".join(tags),
