@@ -162,7 +162,7 @@ def test_statements_of_a_whole_push(stored: RegistryClient) -> None:
             stored.head(f"/v2/{NAME}/blobs/{digest_of(content)}")
             push_streamed(stored, content)
         stored.push_manifest(NAME, image(layer, config=config), "another")
-    assert len(statements) <= 2 * (4 + 5 + 5 + 8) + 13, "\n".join(statements)
+    assert len(statements) <= 2 * (4 + 5 + 5 + 9) + 13, "\n".join(statements)
 
 
 def test_flushes_of_a_push(

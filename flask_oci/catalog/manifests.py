@@ -80,7 +80,7 @@ class Manifests:
 
         def work() -> list[str]:
             repository_id = self._repositories.ensure(name, user_id)
-            if not self._db.lock_repository(repository_id):
+            if not self._repositories.push_to(repository_id):
                 raise NameUnknown(detail=name)
             missing = references.missing(
                 self._db, repository_id, manifest.descriptors, lost
@@ -90,7 +90,6 @@ class Manifests:
             key = self._insert(repository_id, user_id, manifest, content, digest)
             for tag_name in tag_names:
                 tags.move(self._db, repository_id, tag_name, key, str(digest), user_id)
-            self._repositories.pushed_to(repository_id)
             return missing
 
         return self._db.write(work)

@@ -101,10 +101,15 @@ class Repositories:
             )
         return t.cast(int, key)
 
-    def pushed_to(self, repository_id: int) -> None:
-        """Remember that a manifest has been pushed, within a transaction."""
+    def push_to(self, repository_id: int) -> bool:
+        """Remember that a manifest is pushed, within a transaction, which locks the
+        repository as :meth:`Database.lock_repository` does.
+
+        :return: False when the repository has been deleted meanwhile.
+        """
         values = {"key": repository_id, "pushed_at": utcnow()}
-        self._db.session.execute(self._pushing, values)
+        result = self._db.session.execute(self._pushing, values)
+        return bool(t.cast(t.Any, result).rowcount)
 
     def page(
         self, limit: int, last: str | None, condition: Condition | None
