@@ -17,7 +17,6 @@ from flask import url_for
 from werkzeug.datastructures import Authorization
 
 from . import audit
-from .access_tokens import ACCESS_PREFIX
 from .access_tokens import is_token
 from .catalog.users import is_active
 from .errors import Unauthorized
@@ -109,11 +108,16 @@ class Authenticator:
             # What podman and others send when they have nothing to send.
             return ANONYMOUS
         address = request.remote_addr or ""
-        failed_before = self._before_login(username, address)
+        # Nobody guesses an access token, so machines are not held up by who guesses
+        # passwords at the same address.
+        guessed = self._hooks.before_login is None and not is_token(secret)
+        if self._hooks.before_login is not None:
+            self._hooks.before_login(username, address)
+        failed_before = guessed and self._throttle.check(username, address)
         try:
             principal = self._check(username, secret)
             if principal is None:
-                if self._hooks.before_login is None:
+                if guessed:
                     self._throttle.failed(username, address)
                 raise self.challenge(message="The user name or the password is wrong.")
         except Unauthorized:
@@ -196,12 +200,6 @@ class Authenticator:
         if manager is not None:
             manager._update_request_context_with_user(principal.user)
 
-    def _before_login(self, username: str, address: str) -> bool:
-        if self._hooks.before_login is not None:
-            self._hooks.before_login(username, address)
-            return False
-        return self._throttle.check(username, address)
-
     def _check(self, username: str, secret: str) -> Principal | None:
         if "\0" in username or "\0" in secret:
             # No host has such a user, and some databases refuse the question.
@@ -210,7 +208,7 @@ class Authenticator:
             # A directory may take a login without a password for one that nobody
             # has to prove, and say that it succeeded (RFC 4513, section 5.1.2).
             return None
-        if secret.startswith(ACCESS_PREFIX):
+        if is_token(secret):
             return self._by_access_token(username, secret)
         if not self._config.password_login:
             raise self.challenge(
