@@ -14,6 +14,7 @@ from flask_oci import Denied
 from flask_oci import RepositoryInfo
 from host import registry
 from host import set_policy
+from host import User
 from registry_client import errors
 from registry_client import refusal
 from registry_client import RegistryClient
@@ -105,6 +106,19 @@ def test_what_is_below_a_path(
     set_listing(lambda user: registry.below(path))
     more = {"alice": ["alice/app-2", "alice/web/worker"]}
     assert listed(alice) == sorted(found + more.get(path, []))
+
+
+def test_what_is_below_a_path_of_the_hosts_own(
+    alice: RegistryClient, set_listing: t.Callable[[Listing], Listing]
+) -> None:
+    """A path may come from the host's tables, whatever language those are in."""
+    alice.push_image("alice/app-2", "v1")
+    alice.push_image("alice/app/worker", "v1")
+    path = registry.below(User.username + "/app")
+    set_listing(lambda user: sa.exists().where(path))
+    assert listed(alice) == ["alice/app", "alice/app/worker", "bob/app"]
+    set_listing(lambda user: sa.exists().where(path, User.id == user.id))
+    assert listed(alice) == ["alice/app", "alice/app/worker"]
 
 
 def test_a_page_asks_the_one_question(app: Flask, alice: RegistryClient) -> None:
