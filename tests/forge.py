@@ -59,7 +59,8 @@ def wait_until(ready: t.Callable[[], bool], timeout: float, what: str) -> None:
 class Forge:
     """The example forge in a process and an instance folder of its own.
 
-    :param application: the module that makes it, where a test adds something to it.
+    :param application: the module, or the file, that makes it where a test adds
+        something to it.
     :param settings: what its environment has.
     """
 

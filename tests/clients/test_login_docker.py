@@ -170,7 +170,7 @@ def test_a_forge_without_passwords(
 
 def test_somebody_whose_password_is_not_enough(stranger: Client) -> None:
     """The host's reason for it reaches the person at the terminal."""
-    with Forge("werkzeug", "tests.clients.second_factor") as forge:
+    with Forge("werkzeug", "tests/clients/second_factor.py") as forge:
         said = stranger.refuses(*login(forge, "bob"), stdin=BOBS_PASSWORD)
         assert f"unauthorized: {REASON}" in said
         said = stranger.refuses(*login(forge, "bob"), stdin="guessed")
