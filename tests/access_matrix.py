@@ -237,15 +237,16 @@ def _without(response: TestResponse, rule: Rule, name: str) -> tuple[t.Any, ...]
 
 
 def main() -> None:
-    """Print what some endpoints answer wrongly, where the host has a policy."""
+    """Print what some endpoints answer wrongly."""
     parser = argparse.ArgumentParser()
     parser.add_argument("endpoints", nargs="+")
-    wanted = parser.parse_args().endpoints
+    parser.add_argument("--policy", choices=POLICIES, default="host")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         world = build(Path(folder))
         for route in RULES:
-            if route[0] in wanted:
-                for violation in violations(world, "host", route):
+            if route[0] in arguments.endpoints:
+                for violation in violations(world, arguments.policy, route):
                     print(violation)
         world.close()
 

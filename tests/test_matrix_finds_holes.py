@@ -28,6 +28,8 @@ class Hole:
     function: str
     check: str
     instead: str
+    policy: str = "host"
+    """By which the matrix is asked."""
 
 
 def unchecked(endpoint: str, module: str, function: str, action: str) -> Hole:
@@ -69,8 +71,17 @@ HOLES = {
         "oci.catalog",
         "endpoints/discovery.py",
         "_readable",
-        'if may("pull", r)',
-        "",
+        "page(size, last, condition)",
+        "page(size, last, None)",
+        policy="default",
+    ),
+    "a catalog past the limits": Hole(
+        "oci.catalog",
+        "endpoints/discovery.py",
+        "_is_shown",
+        'principal().permits("pull", repository.name)',
+        "True",
+        policy="default",
     ),
     "tokens for whatever is asked": Hole(
         "oci.token", "endpoints/token.py", "_allowed", "if may(", "if True or may("
@@ -111,14 +122,16 @@ def test_the_matrix_finds_a_hole(tmp_path: Path, hole: Hole) -> None:
     package = tmp_path / "holed"
     copy_package(package)
     dig(package / "flask_oci" / hole.module, hole)
-    assert violations_of(package, hole.endpoint)
+    assert violations_of(package, hole.endpoint, policy=hole.policy)
 
 
 def test_the_matrix_finds_nothing_where_there_is_nothing(tmp_path: Path) -> None:
     """What is found in a copy with a hole in it is the hole."""
     package = tmp_path / "whole"
     copy_package(package)
-    assert violations_of(package, "oci.blob", "oci.token", "oci.catalog") == []
+    endpoints = ("oci.blob", "oci.token", "oci.catalog")
+    assert violations_of(package, *endpoints) == []
+    assert violations_of(package, "oci.catalog", policy="default") == []
 
 
 def copy_package(target: Path) -> None:
@@ -141,7 +154,7 @@ def dig(path: Path, hole: Hole) -> None:
     path.write_text(text[: head.start()] + body + text[stop:])
 
 
-def violations_of(package: Path, *endpoints: str) -> list[str]:
+def violations_of(package: Path, *endpoints: str, policy: str = "host") -> list[str]:
     """Return what the matrix finds in a copy of the package."""
     # The test's own database is in use, and SQLite's is at hand.
     inherited = {k: v for k, v in os.environ.items() if k != "TEST_DATABASE_URL"}
@@ -151,7 +164,7 @@ def violations_of(package: Path, *endpoints: str) -> list[str]:
         " import access_matrix; access_matrix.main()"
     )
     result = subprocess.run(
-        [sys.executable, "-c", program, str(package), *endpoints],
+        [sys.executable, "-c", program, str(package), *endpoints, "--policy", policy],
         env=inherited | {"PYTHONPATH": str(TESTS), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=package,
         capture_output=True,

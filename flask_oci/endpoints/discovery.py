@@ -19,6 +19,7 @@ from .access import may
 from .responses import Response
 
 if t.TYPE_CHECKING:
+    from ..catalog import Condition
     from ..catalog import RepositoryInfo
 
 #: How many repositories are read at once where each has to be asked about.
@@ -98,22 +99,24 @@ def _referrers(
 
 def _readable(limit: int, last: str | None) -> list[str]:
     """List what the caller may pull: in one statement, if the policy has one."""
-    parts, asking = services(), principal()
-    condition = parts.policy.listing(asking.user)
-
-    def shown(repository: RepositoryInfo) -> bool:
-        if condition is None:
-            return may("pull", repository)
-        # The condition is the policy's answer; their credential may reach less far.
-        return asking.permits("pull", repository.name)
-
+    parts = services()
+    condition = parts.policy.listing(principal().user)
     # Without one, most of what there is may be hidden from who asks for one entry.
     size = max(limit, BATCH) if condition is None else limit
     names: list[str] = []
     while len(names) < limit:
         batch = parts.catalog.repositories.page(size, last, condition)
-        names += [r.name for r in batch if shown(r)]
+        names += [r.name for r in batch if _is_shown(r, condition)]
         if len(batch) < size:
             break
         last = batch[-1].name
     return names[:limit]
+
+
+def _is_shown(repository: RepositoryInfo, condition: Condition | None) -> bool:
+    """Tell whether the caller may pull what a condition has let through."""
+    if condition is None:
+        return may("pull", repository)
+    # The condition was the policy's answer. What the caller logged in with may still
+    # reach less far.
+    return principal().permits("pull", repository.name)
