@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import flask_oci
+
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "security.rst").read_text("utf-8")
 
@@ -46,6 +48,26 @@ def test_every_lesson_has_a_test(number: str) -> None:
     assert tests or row["text"].startswith("Cannot happen here: ")
     for file, name in tests:
         assert name in functions(TESTS / file), f"{file} has no {name}"
+
+
+def test_every_event_is_on_the_page() -> None:
+    """Whoever reads the audit finds there what each event means."""
+    (package,) = map(Path, flask_oci.__path__)
+    recorded = {
+        call.args[0].value
+        for source in package.rglob("*.py")
+        for call in ast.walk(ast.parse(source.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("audit.record", "_record")
+        and isinstance(call.args[0], ast.Constant)
+    }
+    table = PAGE.partition("* - ``action``")[2].partition("The actor is")[0]
+    assert recorded == set(re.findall(r"``([a-z-]+)``", "".join(cells(table))))
+
+
+def cells(table: str) -> list[str]:
+    """Return the first cell of each row."""
+    return re.findall(r"\* - (.*)\n", table)
 
 
 def functions(path: Path) -> t.Iterator[str]:
