@@ -205,6 +205,12 @@ class Config:
         """How old a lease may be that need not be renewed yet."""
         return timedelta(seconds=self.grace_period / 4)
 
+    @property
+    def lease_lifetime(self) -> timedelta:
+        """How old a lease has to be before the collection heeds it no more: the
+        grace period began when it was last looked at, and not when it was renewed."""
+        return timedelta(seconds=self.grace_period) + self.lease_freshness
+
     @classmethod
     def read(cls, settings: Mapping[str, t.Any], **derived: str) -> Config:
         """Read the keys from an application's configuration.

@@ -120,6 +120,8 @@ class Blob(Record):
     created_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
+    unlinked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When somebody last deleted it from a repository."""
 
 
 class RepositoryBlob(Record):
@@ -136,7 +138,8 @@ class RepositoryBlob(Record):
     leased_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
-    """When a client was last told that it need not push the blob again."""
+    """When a client was last told that it need not push the blob again, or a
+    manifest that needed it was deleted."""
 
 
 class Manifest(Record):
@@ -174,7 +177,8 @@ class Manifest(Record):
     touched_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
-    """When it was last pushed, or a tag was last taken from it."""
+    """When it was last pushed, a tag was last taken from it, or a client was last
+    told that it need not push it again."""
 
     @declared_attr
     def pushed_by_id(cls) -> Mapped[t.Any]:

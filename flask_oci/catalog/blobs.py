@@ -134,6 +134,11 @@ class Blobs:
                 return Removal(False, users)
             Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
             blob_id = sa.select(Blob.id).where(Blob.digest == str(digest))
+            self._db.session.execute(
+                sa.update(Blob.__table__)
+                .where(Blob.digest == str(digest))
+                .values(unlinked_at=utcnow())
+            )
             result = self._db.session.execute(
                 sa.delete(Link.__table__).where(
                     Link.repository_id == repository_id,

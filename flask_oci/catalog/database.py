@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
@@ -31,7 +32,7 @@ Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
 #: What is raised when the database does not answer, or not in time.
-FAILURES: t.Final = (OperationalError, sa.exc.TimeoutError)
+FAILURES: t.Final = (OperationalError, InterfaceError, sa.exc.TimeoutError)
 
 #: How often a transaction is tried before the database's refusal is believed.
 ATTEMPTS: t.Final = 8
@@ -75,7 +76,7 @@ class Database:
         self.release()
         for attempt in range(ATTEMPTS):
             try:
-                self._begin_immediately()
+                self._begin()
                 result = work()
                 self.session.commit()
                 return result
@@ -124,15 +125,19 @@ class Database:
     def _dialect(self) -> str:
         return self.session.get_bind(self.models.Repository).dialect.name
 
-    def _begin_immediately(self) -> None:
-        """Take SQLite's write lock at the start.
+    def _begin(self) -> None:
+        """Begin a transaction in which what is checked is so.
 
-        A SQLite transaction that reads first and writes later is refused, with
-        no waiting, when anybody wrote in between.
+        MySQL's read what was so when they first read anything, although they have
+        waited for a lock since. A SQLite transaction that reads first and writes
+        later is refused, with no waiting, when anybody wrote in between.
         """
-        if self._dialect != "sqlite":
+        if self._dialect == "postgresql":
             return
         connection = self.session.connection({"mapper": self.models.Repository})
+        if self._dialect in ("mysql", "mariadb"):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            return
         driver = connection.connection.dbapi_connection
         if driver is not None and not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from ..digest import Digest
 from ..models import as_utc
+from . import references
 from .database import Database
 
 #: How many rows are looked at in one transaction.
 BATCH: t.Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A blob that no repository links, or a link that no manifest needs."""
-
-    digest: Digest
-    size: int
-    repository: str | None = None
 
 
 class Garbage:
@@ -84,6 +75,7 @@ class Garbage:
             models = self._db.models
             for start in range(0, len(gone), BATCH):
                 keys = [node.id for node in gone[start : start + BATCH]]
+                references.spare(self._db, repository_id, keys)
                 for table, column in (
                     (models.ManifestReference.__table__, "manifest_id"),
                     (models.Manifest.__table__, "id"),
@@ -95,14 +87,9 @@ class Garbage:
 
         return self._db.write(work)
 
-    def unneeded_links(
-        self, repository_id: int, before: datetime, doomed: t.Sequence[Digest]
-    ) -> list[Digest]:
+    def unneeded_links(self, repository_id: int, before: datetime) -> list[Digest]:
         """Return the blobs that a repository links, that none of its manifests needs
-        and that no client has relied on since ``before``.
-
-        :param doomed: manifests to leave out of account.
-        """
+        and that nothing has relied on since ``before``."""
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         rows = self._db.session.scalars(
             sa.select(Blob.digest)
@@ -110,7 +97,7 @@ class Garbage:
             .where(
                 Link.repository_id == repository_id,
                 Link.leased_at < before,
-                sa.not_(self._referenced(repository_id, Blob.digest, doomed)),
+                sa.not_(self._referenced(repository_id, Blob.digest)),
             )
             .order_by(Blob.digest)
         )
@@ -138,8 +125,11 @@ class Garbage:
 
         return self._db.write(work)
 
-    def unlinked_blobs(self, doomed: t.Mapping[Digest, int]) -> list[Digest]:
-        """Return the blobs that no repository links.
+    def unlinked_blobs(
+        self, before: datetime, doomed: t.Mapping[Digest, int]
+    ) -> list[Digest]:
+        """Return the blobs that no repository links, nor has deleted since
+        ``before``.
 
         :param doomed: how many links to leave out of account, by blob.
         """
@@ -148,6 +138,7 @@ class Garbage:
         linked = (
             sa.select(Blob.digest, links)
             .join(Link, Link.blob_id == Blob.id, isouter=True)
+            .where(self._forgotten(before))
             .group_by(Blob.digest)
             .order_by(Blob.digest)
         )
@@ -159,12 +150,14 @@ class Garbage:
         )
         return [digest for digest, count in found if count <= doomed.get(digest, 0)]
 
-    def delete_blob(self, digest: Digest) -> bool:
-        """Delete a blob's row, if still no repository links it."""
+    def delete_blob(self, digest: Digest, before: datetime) -> bool:
+        """Delete a blob's row, if still no repository links it, nor has deleted it
+        since ``before``."""
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         return self._delete(
             Blob.__table__,
             Blob.digest == str(digest),
+            self._forgotten(before),
             ~sa.exists().where(Link.blob_id == Blob.id),
         )
 
@@ -229,24 +222,18 @@ class Garbage:
             children[parent].append(child)
         return children
 
-    def _referenced(
-        self, repository_id: int, digest: t.Any, doomed: t.Sequence[Digest] = ()
-    ) -> t.Any:
+    def _referenced(self, repository_id: int, digest: t.Any) -> t.Any:
         models = self._db.models
         Manifest, Reference = models.Manifest, models.ManifestReference
-        referenced = sa.exists().where(
+        return sa.exists().where(
             Reference.digest == digest,
             Reference.manifest_id == Manifest.id,
             Manifest.repository_id == repository_id,
         )
-        if not doomed:
-            return referenced
-        # Written into the statement: there may be more than it can have
-        # parameters, and a digest has nothing in it to be quoted.
-        left_out: sa.BindParameter[t.Any] = sa.bindparam(
-            None, list(map(str, doomed)), expanding=True, literal_execute=True
-        )
-        return referenced.where(Manifest.digest.not_in(left_out))
+
+    def _forgotten(self, before: datetime) -> t.Any:
+        Blob = self._db.models.Blob
+        return sa.or_(Blob.unlinked_at.is_(None), Blob.unlinked_at < before)
 
     def _delete(self, table: sa.Table, *conditions: t.Any) -> bool:
         return self._db.write(

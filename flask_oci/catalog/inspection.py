@@ -121,21 +121,56 @@ class Inspection:
             )
             .order_by(Repository.name, Tag.name)
         )
-        return list(rows.tuples())
+        return [(key, name, tag) for key, name, tag in rows]
 
-    def forget_blob(self, digest: Digest) -> None:
-        """Delete the row of a blob and its links, so that clients push it again."""
-        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+    def forget_blob(self, digest: Digest) -> list[str]:
+        """Delete the links of a blob that no manifest needs, and its row with the
+        last of them.
+
+        A link that is needed stays, since it is what has one push of the blob mend
+        every repository that lost it.
+
+        :return: the names of the repositories that need it.
+        """
+        models = self._db.models
+        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
+        Manifest, Reference = models.Manifest, models.ManifestReference
         blob_id = sa.select(Blob.id).where(Blob.digest == str(digest)).scalar_subquery()
+        needed = sa.exists().where(
+            Manifest.repository_id == Link.repository_id,
+            Reference.manifest_id == Manifest.id,
+            Reference.digest == str(digest),
+        )
 
-        def work() -> None:
+        def work() -> list[str]:
             for statement in (
-                sa.delete(Link.__table__).where(Link.blob_id == blob_id),
-                sa.delete(Blob.__table__).where(Blob.digest == str(digest)),
+                sa.delete(Link.__table__).where(Link.blob_id == blob_id, ~needed),
+                sa.delete(Blob.__table__).where(
+                    Blob.digest == str(digest),
+                    ~sa.exists().where(Link.blob_id == Blob.id),
+                ),
             ):
                 self._db.session.execute(statement)
+            return list(
+                self._db.session.scalars(
+                    sa.select(Repository.name)
+                    .join(Link, Link.repository_id == Repository.id)
+                    .where(Link.blob_id == blob_id)
+                    .order_by(Repository.name)
+                )
+            )
 
-        self._db.write(work)
+        return self._db.write(work)
+
+    def touched_at(self, repository_id: int, digest: str) -> datetime | None:
+        """Return when a manifest was last needed for itself, or None."""
+        Manifest = self._db.models.Manifest
+        moment = self._db.session.scalar(
+            sa.select(Manifest.touched_at).where(
+                Manifest.repository_id == repository_id, Manifest.digest == digest
+            )
+        )
+        return moment and as_utc(moment)
 
     def holders(self, digest: Digest) -> list[Holder]:
         """Return the repositories that link a blob, or have a manifest, of a digest."""

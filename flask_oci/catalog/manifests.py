@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from ..errors import ManifestBlobUnknown
 from ..errors import ManifestInvalid
 from ..errors import NameUnknown
 from ..manifests import Manifest
+from ..models import as_utc
 from ..models import utcnow
 from . import references
 from . import tags
@@ -70,7 +72,7 @@ class Manifests:
     ) -> list[str]:
         """Record a manifest, what it references and its tags: all of it or none.
 
-        :param lost: digests of blobs whose bytes the storage no longer has.
+        :param lost: digests of blobs whose bytes the storage does not have.
         :return: the digests of referenced content that is not there, which are
             some only with ``allow_sparse``.
         :raises ManifestBlobUnknown: for content that is not there.
@@ -93,6 +95,29 @@ class Manifests:
             return missing
 
         return self._db.write(work)
+
+    def lease(self, repository_id: int, digest: Digest, fresh_for: timedelta) -> bool:
+        """Have the collection spare a manifest from now on for the grace period.
+
+        :param fresh_for: how old a lease may be that is left as it is.
+        :return: False when the manifest is no longer there.
+        """
+        Manifest = self._db.models.Manifest
+        found = (Manifest.repository_id == repository_id) & (
+            Manifest.digest == str(digest)
+        )
+        touched_at = self._db.session.scalar(
+            sa.select(Manifest.touched_at).where(found)
+        )
+        now = utcnow()
+        if touched_at is not None and now - as_utc(touched_at) < fresh_for:
+            return True
+        result = self._db.write(
+            lambda: self._db.session.execute(
+                sa.update(Manifest.__table__).where(found).values(touched_at=now)
+            )
+        )
+        return bool(t.cast(t.Any, result).rowcount)
 
     def delete(
         self,
@@ -128,6 +153,7 @@ class Manifests:
             named = sa.select(Tag.name).where(Tag.manifest_id == key)
             for name in self._db.session.scalars(newest(named)).all():
                 tags.drop(self._db, repository_id, name, by)
+            references.spare(self._db, repository_id, [key])
             self._delete(key)
             return Removal(True, [])
 

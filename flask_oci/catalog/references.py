@@ -13,6 +13,7 @@ from ..digest import Digest
 from ..errors import SizeInvalid
 from ..manifests import Descriptor
 from ..manifests import Kind
+from ..models import utcnow
 from .database import Database
 
 #: How many values one statement compares with, well below any database's limit.
@@ -54,6 +55,26 @@ def record(
     )
 
 
+def spare(database: Database, repository_id: int, manifest_ids: Sequence[int]) -> None:
+    """Have the collection spare the blobs of manifests that are about to be deleted
+    for the grace period, within the transaction that deletes them.
+
+    A backup that has the manifests still may come to the blobs only later.
+    """
+    models = database.models
+    Blob, Link, Reference = models.Blob, models.RepositoryBlob, models.ManifestReference
+    needed = (
+        sa.select(Blob.id)
+        .join(Reference, Reference.digest == Blob.digest)
+        .where(Reference.manifest_id.in_(manifest_ids))
+    )
+    database.session.execute(
+        sa.update(Link.__table__)
+        .where(Link.repository_id == repository_id, Link.blob_id.in_(needed))
+        .values(leased_at=utcnow())
+    )
+
+
 def users_of(
     database: Database, repository_id: int, digest: Digest, kind: Kind | None = None
 ) -> list[str]:
@@ -86,22 +107,23 @@ def missing(
     The children of an index may be manifests, or blobs, as in the caches that
     BuildKit exports.
 
-    :param lost: digests of blobs whose bytes the storage no longer has.
+    :param lost: digests of blobs whose bytes the storage does not have.
     :raises SizeInvalid: for content of another size than its descriptor says.
     """
     wanted = {str(d.digest): d.size for d in descriptors if not d.foreign}
     children = [
         str(d.digest) for d in descriptors if d.kind == "child" and not d.foreign
     ]
-    sizes = dict(_blob_sizes(database, repository_id, wanted))
-    sizes.update(_manifest_sizes(database, repository_id, children))
-    for digest, size in sizes.items():
+    blobs = dict(_blob_sizes(database, repository_id, wanted))
+    manifests = dict(_manifest_sizes(database, repository_id, children))
+    for digest, size in (*blobs.items(), *manifests.items()):
         if size != wanted[digest]:
             raise SizeInvalid(
                 f"The manifest says that content of {size} bytes has {wanted[digest]}.",
                 detail=digest,
             )
-    return [digest for digest in wanted if digest not in sizes or digest in lost]
+    held = manifests.keys() | (blobs.keys() - set(lost))
+    return [digest for digest in wanted if digest not in held]
 
 
 def _blob_sizes(

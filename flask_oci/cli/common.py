@@ -8,8 +8,16 @@ from contextlib import contextmanager
 
 import click
 
+from ..catalog import FAILURES
 from ..errors import RegistryError
+from ..errors import Unavailable
 from ..services import services
+
+
+class Failed(click.ClickException):
+    """The disk or the database did not do what a command needs."""
+
+    exit_code = 2
 
 
 @contextmanager
@@ -17,6 +25,10 @@ def told() -> Iterator[None]:
     """Turn what cannot be done into a message and an exit status."""
     try:
         yield
+    except Unavailable as error:
+        raise Failed(f"{error.message} ({error.__cause__})") from error
+    except FAILURES as error:
+        raise Failed(f"The database does not answer. {error}") from error
     except RegistryError as error:
         raise click.ClickException(error.message) from error
     except ValueError as error:

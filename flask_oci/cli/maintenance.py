@@ -39,23 +39,11 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
     It is safe to run while people push. What a client was told is there stays for
     OCI_GRACE_PERIOD seconds.
     """
-    parts = services()
-    if digest is not None:
-        with told():
-            wanted = Digest.parse(digest)
-        for line in explain(parts.config, parts.catalog, wanted):
-            click.echo(line)
-        return
-    # One step for each repository, and three for what is not in one.
-    steps = len(parts.catalog.garbage.repositories()) + 3
-    with click.progressbar(length=steps, label="Collecting", file=sys.stderr) as bar:
-        collected = Collector(
-            parts.config,
-            parts.catalog,
-            parts.storage,
-            dry_run=dry_run,
-            progress=lambda _: bar.update(1),
-        ).run()
+    with told():
+        if digest is not None:
+            _explain(digest)
+            return
+        collected = _collect(dry_run)
     if as_json:
         click.echo(json.dumps(_as_fields(collected)))
     else:
@@ -81,15 +69,15 @@ def fsck(repair: bool, scrub: bool, rate: int | None, as_json: bool) -> None:
     storage, and rows that promise what is lost are taken back, so that clients
     push it again. Nothing is deleted.
 
-    The exit status is 1 when something is wrong that has not been mended.
+    The exit status is 1 when something is wrong that has not been mended, and 2
+    when that could not be found out.
     """
     problems = []
-    for problem in _problems(repair, scrub, None if rate is None else rate * MIB):
-        problems.append(problem)
-        if not as_json:
-            click.echo(f"{problem.kind}: {problem.subject}\n  {problem.message}")
-            if problem.repaired:
-                click.echo("  It has been repaired.")
+    with told():
+        for problem in _problems(repair, scrub, None if rate is None else rate * MIB):
+            problems.append(problem)
+            if not as_json:
+                _show(problem)
     if as_json:
         click.echo(json.dumps([asdict(problem) for problem in problems]))
     elif not problems:
@@ -98,18 +86,44 @@ def fsck(repair: bool, scrub: bool, rate: int | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _explain(digest: str) -> None:
+    parts = services()
+    for line in explain(parts.config, parts.catalog, Digest.parse(digest)):
+        click.echo(line)
+
+
+def _collect(dry_run: bool) -> Collected:
+    parts = services()
+    # One step for each repository, and three for what is not in one.
+    steps = len(parts.catalog.garbage.repositories()) + 3
+    with click.progressbar(length=steps, label="Collecting", file=sys.stderr) as bar:
+        return Collector(
+            parts.config,
+            parts.catalog,
+            parts.storage,
+            dry_run=dry_run,
+            progress=lambda _: bar.update(1),
+        ).run()
+
+
 def _problems(repair: bool, scrub: bool, rate: int | None) -> Iterator[Problem]:
     parts = services()
-    yield from Checker(parts.catalog, parts.storage, repair=repair).check()
+    checker = Checker(
+        parts.catalog, parts.storage, repair=repair, sparse=parts.config.allow_sparse
+    )
+    yield from checker.check()
     if not scrub:
         return
-    checker = Checker(parts.catalog, parts.storage)
     with click.progressbar(
         length=checker.bytes_to_scrub(), label="Scrubbing", file=sys.stderr
     ) as bar:
-        yield from Checker(
-            parts.catalog, parts.storage, repair=repair, progress=bar.update
-        ).scrub(rate)
+        yield from checker.scrub(rate, bar.update)
+
+
+def _show(problem: Problem) -> None:
+    click.echo(f"{problem.kind}: {problem.subject}\n  {problem.message}")
+    if problem.repaired:
+        click.echo("  It has been repaired.")
 
 
 def _summarise(collected: Collected, dry_run: bool) -> None:

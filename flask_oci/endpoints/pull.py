@@ -32,7 +32,7 @@ def manifest(name: str, reference: str) -> Response:
     stored = services().catalog.manifests.find(
         repository.id, wanted, content=request.method != "HEAD"
     )
-    if stored is None:
+    if stored is None or not _is_promised(repository.id, wanted):
         raise ManifestUnknown(detail=reference)
     return sending.manifest(stored, immutable=isinstance(wanted, Digest))
 
@@ -57,3 +57,16 @@ def blob(name: str, digest: str) -> Response:
     ):
         raise BlobUnknown(detail=digest)
     return sending.blob(wanted, found.size)
+
+
+def _is_promised(repository_id: int, wanted: Digest | str) -> bool:
+    """Tell whether a manifest stays at least for the grace period, if the client may
+    rely on it; a tag keeps what it points at anyway."""
+    parts = services()
+    return (
+        request.method != "HEAD"
+        or not isinstance(wanted, Digest)
+        or parts.catalog.manifests.lease(
+            repository_id, wanted, parts.config.lease_freshness
+        )
+    )

@@ -79,25 +79,14 @@ def finish(name: str, session_id: str) -> Response:
     chunk, 201.
 
     When it fails, the session is what it was before, so that it can be tried
-    again.
+    again, even if it is a blob by then that is not yet on record.
 
     :raises DigestInvalid: when the session's bytes have another digest.
     """
     session = _find(name, session_id)
     digest = Digest.parse(request.args.get("digest", ""))
-    span = parse_content_range(request.headers.get("Content-Range"))
-    with _opened(name, session) as upload:
-        before = upload.length
-        try:
-            if body.has_body() or span:
-                _receive(upload, digest.algorithm, span)
-            _verify(upload, digest)
-        except BaseException:
-            upload.truncate(before)
-            raise
-        with services().storage.relying_on(digest):
-            upload.commit(digest)
-            services().catalog.uploads.finish(session, digest, upload.length)
+    if not _finish_again(name, session, digest):
+        _finish(name, session, digest)
     return _created(name, digest)
 
 
@@ -157,12 +146,63 @@ def _receive_whole(name: str, digest: Digest) -> None:
         parts.storage.discard_upload(session_id)
 
 
+def _finish(name: str, session: UploadSession, digest: Digest) -> None:
+    parts = services()
+    span = parse_content_range(request.headers.get("Content-Range"))
+    brings_bytes = span is not None or body.has_body()
+    with _opened(name, session) as upload:
+        before = upload.length
+        try:
+            if brings_bytes:
+                _receive(upload, digest.algorithm, span)
+            _verify(upload, digest)
+            if not brings_bytes and session.hashed_digest != digest:
+                upload.sync()
+                parts.catalog.uploads.record(session.uuid, upload.length, digest)
+            with parts.storage.relying_on(digest):
+                upload.commit(digest)
+                parts.catalog.uploads.finish(session, digest, upload.length)
+        except BaseException:
+            upload.truncate(before)
+            raise
+
+
+def _finish_again(name: str, session: UploadSession, digest: Digest) -> bool:
+    """End a session whose bytes an earlier attempt made a blob, but whose row it
+    could not end.
+
+    :return: False when it is not that, or the bytes are needed once more.
+    """
+    parts = services()
+    parts.catalog.release()
+    if parts.storage.has_upload(session.uuid):
+        return False
+    # Anybody can name a digest. What is stored under this one is only the session's
+    # if its row says that its bytes had it.
+    if session.hashed_digest == digest:
+        with parts.storage.relying_on(digest):
+            if parts.storage.settle(digest) == session.hashed_length:
+                parts.catalog.uploads.finish(session, digest, session.hashed_length)
+                return True
+    span = parse_content_range(request.headers.get("Content-Range"))
+    if session.hashed_length or not body.has_body() or (span and span.start):
+        return False
+    # All of the bytes came with the PUT, and come again.
+    _receive_whole(name, digest)
+    parts.catalog.uploads.cancel(session)
+    return True
+
+
 def _begin(name: str) -> Response:
     parts = services()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
     user_id = parts.catalog.users.key_of(principal().user)
     session = parts.catalog.uploads.start(name, user_id, algorithm)
-    parts.storage.start_upload(session.uuid)
+    try:
+        parts.storage.start_upload(session.uuid)
+    except BaseException:
+        parts.catalog.uploads.cancel(session)
+        raise
     response = _progress(202, name, session.uuid, 0)
     if parts.config.chunk_min_length is not None:
         response.headers["OCI-Chunk-Min-Length"] = str(parts.config.chunk_min_length)

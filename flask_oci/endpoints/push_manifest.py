@@ -125,12 +125,12 @@ def _verified(content: bytes, digest: Digest | None) -> Digest:
 
 
 def _lost(manifest: Manifest) -> set[str]:
-    """Return what the catalog may think is here, and the storage no longer has."""
+    """Return what the catalog may take for stored blobs, and are none."""
     storage = services().storage
     return {
         str(descriptor.digest)
         for descriptor in manifest.descriptors
-        if descriptor.kind != "child" and storage.size(descriptor.digest) is None
+        if storage.size(descriptor.digest) != descriptor.size
     }
 
 

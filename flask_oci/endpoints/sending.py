@@ -9,6 +9,7 @@ from flask import current_app
 from flask import request
 
 from ..digest import Digest
+from ..errors import BlobUnknown
 from ..ranges import parse_range
 from ..ranges import Span
 from ..ranges import Unsatisfiable
@@ -143,7 +144,7 @@ def _unsatisfiable(response: Response, size: int) -> Response:
 def _whole(response: Response, digest: Digest, span: Span) -> Response:
     """Send one span. The server's own file sending, where it has one, is told by
     position and Content-Length what to send (PEP 3333)."""
-    file = services().storage.open(digest)
+    file = _opened(digest)
     file.seek(span.start)
     response.content_length = span.length
     wrapper = request.environ.get("wsgi.file_wrapper")
@@ -151,6 +152,14 @@ def _whole(response: Response, digest: Digest, span: Span) -> Response:
     response.call_on_close(file.close)
     response.direct_passthrough = True
     return response
+
+
+def _opened(digest: Digest) -> t.BinaryIO:
+    try:
+        return services().storage.open(digest)
+    except FileNotFoundError:
+        # Collected a moment ago: nothing in the repository needed it.
+        raise BlobUnknown(detail=str(digest)) from None
 
 
 def _pieces(file: t.BinaryIO, length: int) -> Iterator[bytes]:
@@ -177,7 +186,7 @@ def _multipart(
     response.content_length = (
         sum(map(len, heads)) + sum(span.length for span in spans) + len(tail)
     )
-    file = services().storage.open(digest)
+    file = _opened(digest)
     parts = zip(heads, spans, strict=True)
     response.response = _parts(file, parts, tail)
     response.call_on_close(file.close)

@@ -10,9 +10,12 @@ from ..models import utcnow
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from ..catalog import Catalog
     from ..config import Config
+
+_MINUTE: t.Final = "%Y-%m-%d %H:%M UTC"
 
 
 def explain(config: Config, catalog: Catalog, digest: Digest) -> Iterator[str]:
@@ -26,20 +29,39 @@ def explain(config: Config, catalog: Catalog, digest: Digest) -> Iterator[str]:
     for holder in holders:
         yield f"{holder.name}"
         if holder.leased_at is not None:
-            until = holder.leased_at + timedelta(seconds=config.grace_period)
+            until = holder.leased_at + config.lease_lifetime
             if until > utcnow():
-                yield f"  promised to a client until {until:%Y-%m-%d %H:%M} UTC"
-        reasons = list(_reasons(catalog, holder.id, str(digest), "  ", set()))
-        yield from reasons or ["  nothing in it needs this"]
+                yield f"  spared until {until:{_MINUTE}}"
+        chain = _Chain(config, catalog, holder.id)
+        yield from list(chain.from_(str(digest), "  ")) or ["  nothing needs it"]
 
 
-def _reasons(
-    catalog: Catalog, repository_id: int, digest: str, indent: str, seen: set[str]
-) -> Iterator[str]:
-    seen.add(digest)
-    if tags := catalog.inspection.tags_of(repository_id, digest):
-        yield f"{indent}tagged {', '.join(tags)}"
-    for relation, other in catalog.inspection.keepers(repository_id, digest):
-        if other not in seen:
-            yield f"{indent}{relation} {other}"
-            yield from _reasons(catalog, repository_id, other, indent + "  ", seen)
+class _Chain:
+    """Follows what needs what, in one repository."""
+
+    def __init__(self, config: Config, catalog: Catalog, repository_id: int) -> None:
+        self._config = config
+        self._inspection = catalog.inspection
+        self._repository_id = repository_id
+        self._seen: set[str] = set()
+
+    def from_(self, digest: str, indent: str) -> Iterator[str]:
+        """Say what keeps something, and what keeps that."""
+        self._seen.add(digest)
+        if tags := self._inspection.tags_of(self._repository_id, digest):
+            yield f"{indent}tagged {', '.join(tags)}"
+        elif touched_at := self._inspection.touched_at(self._repository_id, digest):
+            yield f"{indent}{self._without_tag(touched_at)}"
+        for relation, other in self._inspection.keepers(self._repository_id, digest):
+            if other not in self._seen:
+                yield f"{indent}{relation} {other}"
+                yield from self.from_(other, indent + "  ")
+
+    def _without_tag(self, touched_at: datetime) -> str:
+        lifetime = self._config.untagged_lifetime
+        if lifetime is None:
+            return "has no tag, and stays without: OCI_UNTAGGED_LIFETIME is not set"
+        end = touched_at + max(timedelta(seconds=lifetime), self._config.lease_lifetime)
+        if end > utcnow():
+            return f"has no tag, and stays without until {end:{_MINUTE}}"
+        return "has no tag"

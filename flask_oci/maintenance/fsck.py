@@ -1,8 +1,9 @@
 """Checking that the tables and the files say the same, and that bytes are what
 their digests say.
 
-Repair never deletes: files that are wrong are put aside, and rows that promise
-what is not there are taken back, so that clients push it again.
+Repair deletes no file: those that are wrong are put aside, and rows that promise
+what is not there, and that nothing needs, are taken back. What is needed and lost
+stays on record, and is answered 404, until somebody pushes it again.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Checker:
     """Checks one application's registry, while it runs.
 
     :param repair: whether to mend what can be mended.
-    :param progress: told about how many bytes of a scrub have been read.
+    :param sparse: whether manifests may do without what they reference.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Checker:
         storage: Storage,
         *,
         repair: bool = False,
-        progress: Callable[[int], None] = lambda _: None,
+        sparse: bool = False,
     ) -> None:
         self._inspection = catalog.inspection
         self._garbage = catalog.garbage
@@ -70,7 +71,7 @@ class Checker:
         self._delete_tag = catalog.tags.delete
         self._storage = storage
         self._repair = repair
-        self._progress = progress
+        self._sparse = sparse
 
     def check(self) -> Iterator[Problem]:
         """Compare the tables with the files, and the tables with themselves."""
@@ -78,7 +79,10 @@ class Checker:
             if self._storage.size(digest) != size:
                 yield from self._lost(digest)
         for batch in batched(self._storage.digests(), BATCH):
-            for digest in self._garbage.unrecorded(batch):
+            unrecorded = self._garbage.unrecorded(batch)
+            # Nobody is to wait for a file while it holds a connection.
+            self._release()
+            for digest in unrecorded:
                 yield from self._unrecorded(digest)
         for repository, digest_text in self._inspection.damaged_manifests():
             yield Problem(
@@ -92,37 +96,38 @@ class Checker:
                 "dangling",
                 reference.digest,
                 f"{reference.repository} does not have this {reference.kind} of"
-                f" {reference.manifest}. Push it again, unless the manifest is meant"
-                " to be sparse.",
+                f" {reference.manifest}. Push it again.",
+                harmless=self._sparse,
             )
         yield from self._misplaced_tags()
         self._release()
 
-    def scrub(self, rate: int | None) -> Iterator[Problem]:
+    def scrub(
+        self,
+        rate: int | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Iterator[Problem]:
         """Read every blob and compare it with its digest.
 
         It goes on where the last scrub was broken off.
 
         :param rate: how many bytes to read in a second at the most.
+        :param progress: told how many bytes have been read, now and then.
         """
-        last = self._storage.recall(BOOKMARK)
-        pace = _Pace(rate)
-        for digest in self._storage.digests():
-            if last and str(digest) <= last:
-                continue
-            if not self._is_intact(digest, pace):
+        reading = _Reading(rate, progress)
+        for digest in self._to_scrub():
+            if not self._is_intact(digest, reading):
                 yield from self._damaged(digest)
             self._storage.remember(BOOKMARK, str(digest))
         self._storage.remember(BOOKMARK, "")
 
     def bytes_to_scrub(self) -> int:
         """Return how many bytes a scrub would read now."""
+        return sum(self._storage.size(digest) or 0 for digest in self._to_scrub())
+
+    def _to_scrub(self) -> Iterator[Digest]:
         last = self._storage.recall(BOOKMARK)
-        return sum(
-            self._storage.size(digest) or 0
-            for digest in self._storage.digests()
-            if not last or str(digest) > last
-        )
+        return (d for d in self._storage.digests() if str(d) > last)
 
     def _lost(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.removing(digest):
@@ -132,32 +137,33 @@ class Checker:
             # It may have been collected, or pushed again, since it was listed.
             if expected is None or expected == found:
                 return
-            if self._repair:
-                if found is not None:
-                    self._storage.quarantine(digest)
-                self._inspection.forget_blob(digest)
+            needed_by = self._put_aside(digest) if self._repair else []
         what = "no file" if found is None else f"a file of {found} bytes"
         yield Problem(
             "lost" if found is None else "damaged",
             str(digest),
-            f"The blob should have {expected} bytes and has {what}. Push it again.",
-            repaired=self._repair,
+            f"The blob should have {expected} bytes and has {what}."
+            + _to_push(needed_by),
+            repaired=self._repair and not needed_by,
         )
 
     def _damaged(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.removing(digest):
             # A push may have replaced it by whole bytes meanwhile.
-            if self._is_intact(digest, _Pace(None)):
+            if self._is_intact(digest, _Reading()):
                 return
-            if self._repair:
-                self._storage.quarantine(digest)
-                self._inspection.forget_blob(digest)
+            needed_by = self._put_aside(digest) if self._repair else []
         yield Problem(
             "damaged",
             str(digest),
-            "The bytes of the blob have another digest. Push it again.",
-            repaired=self._repair,
+            "The bytes of the blob have another digest." + _to_push(needed_by),
+            repaired=self._repair and not needed_by,
         )
+
+    def _put_aside(self, digest: Digest) -> list[str]:
+        """Return the repositories that need what is not served any more."""
+        self._storage.quarantine(digest)
+        return self._inspection.forget_blob(digest)
 
     def _unrecorded(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.removing(digest):
@@ -183,7 +189,7 @@ class Checker:
                 repaired=self._repair,
             )
 
-    def _is_intact(self, digest: Digest, pace: _Pace) -> bool:
+    def _is_intact(self, digest: Digest, reading: _Reading) -> bool:
         hasher = hashlib.new(digest.algorithm)
         try:
             file = self._storage.open(digest)
@@ -193,24 +199,37 @@ class Checker:
         with file:
             while piece := file.read(_PIECE):
                 hasher.update(piece)
-                self._progress(len(piece))
-                pace.read(len(piece))
+                reading.went_on(len(piece))
         return hasher.hexdigest() == digest.encoded
 
 
-class _Pace:
-    """Keeps reading at or below a rate."""
+def _to_push(needed_by: list[str]) -> str:
+    if not needed_by:
+        return " Push it again."
+    return f" Push it again, to one of: {', '.join(needed_by)}."
 
-    def __init__(self, rate: int | None) -> None:
+
+class _Reading:
+    """Tells of bytes that are read, and keeps them at or below a rate.
+
+    :param rate: how many to read in a second at the most.
+    :param progress: told how many have been read.
+    """
+
+    def __init__(
+        self,
+        rate: int | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._rate = rate
+        self._progress = progress
         self._started = time.monotonic()
         self._done = 0
 
-    def read(self, count: int) -> None:
-        """Wait until ``count`` more bytes may have been read."""
-        if self._rate is None:
-            return
+    def went_on(self, count: int) -> None:
+        """Return when more than these ``count`` bytes may be read."""
+        self._progress(count)
         self._done += count
-        ahead = self._done / self._rate - (time.monotonic() - self._started)
-        if ahead > 0:
-            time.sleep(ahead)
+        if self._rate is not None:
+            spent = time.monotonic() - self._started
+            time.sleep(max(self._done / self._rate - spent, 0))

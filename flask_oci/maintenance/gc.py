@@ -1,8 +1,9 @@
 """Collection: deleting what nothing needs, while pushes run.
 
 A client that was told that a blob is there relies on it until it has pushed the
-manifest. Such a promise is a lease, and is kept for the grace period. Beyond
-that, whatever a tag leads to is kept, and whatever that needs.
+manifest. Such a promise is a lease, and is kept for the grace period; so is what a
+manifest needed that has been deleted, for a backup may still name it. Beyond that,
+whatever a tag leads to is kept, and whatever that needs.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Collected:
     """Blobs that no repository needs."""
 
     freed: int = 0
-    """How many bytes of blobs are gone from the disk."""
+    """How many bytes are gone from the disk."""
 
 
 class Collector:
@@ -79,19 +80,24 @@ class Collector:
         self._dry_run = dry_run
         self._progress = progress
         self._collected = Collected()
+        self._leases_end = utcnow() - config.lease_lifetime
 
     def run(self) -> Collected:
         """Collect everything, in the order in which one thing frees the next."""
+        repositories = self._garbage.repositories()
         self._progress("upload sessions")
         self._collect_uploads()
-        for repository_id, name in self._garbage.repositories():
+        for repository_id, name in repositories:
             self._progress(name)
             self._collect_manifests(repository_id, name)
             self._collect_links(repository_id, name)
         self._progress("blobs")
         self._collect_blobs()
         self._progress("files")
-        self._collect_files()
+        # Beside a database that knows of nothing, files are more likely to be
+        # another database's than nobody's.
+        if repositories:
+            self._collect_files()
         self._release()
         return self._collected
 
@@ -108,8 +114,16 @@ class Collector:
         ]
         self._release()
         for uuid in idle:
+            size = self._upload_length(uuid)
             if self._dry_run or self._expire(uuid, before):
                 self._collected.uploads.append(uuid)
+                self._collected.freed += size
+
+    def _upload_length(self, uuid: str) -> int:
+        try:
+            return self._storage.upload_length(uuid)
+        except BlobUploadUnknown:
+            return 0
 
     def _expire(self, uuid: str, before: datetime) -> bool:
         try:
@@ -129,7 +143,7 @@ class Collector:
         lifetime = self._config.untagged_lifetime
         if lifetime is None:
             return
-        before = utcnow() - timedelta(seconds=max(lifetime, self._config.grace_period))
+        before = min(utcnow() - timedelta(seconds=lifetime), self._leases_end)
         if self._dry_run:
             found = self._garbage.unneeded_manifests(repository_id, before)
         else:
@@ -137,14 +151,8 @@ class Collector:
         self._collected.manifests += [(name, digest) for digest in found]
 
     def _collect_links(self, repository_id: int, name: str) -> None:
-        before = utcnow() - timedelta(seconds=self._config.grace_period)
-        # A dry run looks past the manifests that it would have deleted.
-        doomed = [
-            d for repository, d in self._collected.manifests if repository == name
-        ]
-        for digest in self._garbage.unneeded_links(
-            repository_id, before, doomed if self._dry_run else ()
-        ):
+        before = self._leases_end
+        for digest in self._garbage.unneeded_links(repository_id, before):
             if self._dry_run or self._garbage.delete_link(
                 repository_id, digest, before
             ):
@@ -153,10 +161,12 @@ class Collector:
     def _collect_blobs(self) -> None:
         # A dry run looks past the links that it would have deleted.
         doomed = Counter(digest for _, digest in self._collected.links)
-        for digest in self._garbage.unlinked_blobs(doomed if self._dry_run else {}):
+        before = self._leases_end
+        unlinked = self._garbage.unlinked_blobs(before, doomed if self._dry_run else {})
+        for digest in unlinked:
             self._release()
             with self._alone_with(digest):
-                if self._dry_run or self._garbage.delete_blob(digest):
+                if self._dry_run or self._garbage.delete_blob(digest, before):
                     self._forget(digest)
 
     def _collect_files(self) -> None:
@@ -168,23 +178,19 @@ class Collector:
             for digest in unrecorded:
                 with self._alone_with(digest):
                     # Asked again, now that nobody is about to write the row.
-                    if self._garbage.unrecorded([digest]):
-                        self._forget(digest)
+                    still = self._garbage.unrecorded([digest])
                     self._release()
+                    if still and self._storage.size(digest) is not None:
+                        self._forget(digest)
 
     def _forget(self, digest: Digest) -> None:
-        size = self._storage.size(digest)
+        self._collected.freed += self._storage.size(digest) or 0
+        self._collected.blobs.append(digest)
         if not self._dry_run:
             self._storage.delete(digest)
-        if digest not in self._collected.blobs:
-            self._collected.blobs.append(digest)
-            self._collected.freed += size or 0
 
     def _alone_with(self, digest: Digest) -> t.ContextManager[None]:
         return nullcontext() if self._dry_run else self._storage.removing(digest)
-
-    def _grace_began(self) -> t.Any:
-        return utcnow() - timedelta(seconds=self._config.grace_period)
 
 
 def batched(digests: Iterator[Digest], size: int) -> Iterator[list[Digest]]:

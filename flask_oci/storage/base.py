@@ -50,10 +50,15 @@ class UploadFile(t.Protocol):
         """
 
     def truncate(self, length: int) -> None:
-        """Take back what was appended behind ``length`` bytes."""
+        """Take back what was appended behind ``length`` bytes, unless they have
+        become a blob."""
 
     def sync(self) -> None:
-        """Return when the bytes would survive a power cut."""
+        """Return when the bytes would survive a power cut.
+
+        Where the disk has failed to keep them, it may not know which, and may say
+        the next time that all is well. So the session ends then.
+        """
 
     def matches(self, digest: Digest) -> bool:
         """Tell whether the bytes have this digest, reading them if need be."""
@@ -61,7 +66,8 @@ class UploadFile(t.Protocol):
     def commit(self, digest: Digest) -> None:
         """Make the bytes the blob of that digest, durably, and end the session.
 
-        The caller has made sure that they match.
+        The caller has made sure that they match, and is within
+        :meth:`Storage.relying_on`.
         """
 
 
@@ -79,6 +85,9 @@ class Storage(t.Protocol):
     def start_upload(self, uuid: str) -> None:
         """Make room for an upload session."""
 
+    def has_upload(self, uuid: str) -> bool:
+        """Tell whether there is anything of an upload session here."""
+
     def upload_length(self, uuid: str) -> int:
         """Return how many bytes of an upload session are stored.
 
@@ -92,7 +101,8 @@ class Storage(t.Protocol):
 
         :param uuid: the session.
         :param hashed: what was known when it was last let go.
-        :raises BlobUploadUnknown: when there is nothing of it here.
+        :raises BlobUploadUnknown: when there is nothing of it here, or less than was
+            hashed.
         :raises BlobUploadInvalid: when another request is writing to it.
         """
 
@@ -112,8 +122,16 @@ class Storage(t.Protocol):
     def delete(self, digest: Digest) -> None:
         """Delete a blob, if it is there, within :meth:`removing`."""
 
-    def quarantine(self, digest: Digest) -> str:
-        """Put a blob aside, where it is not served, and return where."""
+    def settle(self, digest: Digest) -> int | None:
+        """Return the size of a blob once it would survive a power cut, or None when
+        it is not here.
+
+        It is for a blob whose :meth:`UploadFile.commit` may have been broken off.
+        """
+
+    def quarantine(self, digest: Digest) -> None:
+        """Put a blob aside, if it is there, so that it is not served. What has been
+        put aside before stays."""
 
     def remember(self, name: str, text: str) -> None:
         """Keep a short text, such as how far a long piece of work has got."""

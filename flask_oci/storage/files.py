@@ -38,15 +38,15 @@ _CAUSES = {
 def disk(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function whose failures are the disk's, and not the client's.
 
-    A file that is not there is no failure: what that means is known by the one
-    who asked for it.
+    A file that is not there, or that somebody else has locked, is no failure: what
+    that means is known by the one who asked for it.
     """
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except FileNotFoundError:
+        except (FileNotFoundError, BlockingIOError):
             raise
         except OSError as error:
             cause = _CAUSES.get(error.errno or 0, "Its disk does not answer.")
@@ -58,15 +58,25 @@ def disk(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def make_folder(path: str) -> None:
-    """Make a folder and those above it, each durably."""
-    if os.path.isdir(path):
+#: Folders whose own names this process knows to be on the disk.
+_settled: set[str] = set()
+
+
+def make_folder(path: str, root: str) -> None:
+    """Make a folder and those above it, each durably.
+
+    :param root: what is below it is the registry's. A folder that is there may be
+        one that a process was killed over, before it was on the disk.
+    """
+    is_settled = path in _settled or not path.startswith(root + os.sep)
+    if is_settled and os.path.isdir(path):
         return
     parent = os.path.dirname(path)
-    make_folder(parent)
+    make_folder(parent, root)
     with suppress(FileExistsError):
         os.mkdir(path, FOLDER_MODE)
     sync_folder(parent)
+    _settled.add(path)
 
 
 def sync_folder(path: str) -> None:
@@ -87,10 +97,20 @@ def locked(path: str, operation: int) -> Iterator[None]:
     """
     fd = _open_lock(path)
     try:
-        fcntl.flock(fd, operation)
+        lock(fd, operation)
         yield
     finally:
         os.close(fd)
+
+
+@disk
+def lock(fd: int, operation: int) -> None:
+    """Lock an open file, as ``flock`` does.
+
+    :raises BlockingIOError: when somebody else has it, and ``operation`` says not to
+        wait.
+    """
+    fcntl.flock(fd, operation)
 
 
 @disk
@@ -99,5 +119,6 @@ def _open_lock(path: str) -> int:
     try:
         return os.open(path, flags, FILE_MODE)
     except FileNotFoundError:
-        make_folder(os.path.dirname(path))
+        folder = os.path.dirname(path)
+        make_folder(folder, os.path.dirname(folder))
         return os.open(path, flags, FILE_MODE)

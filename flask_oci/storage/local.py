@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
+from uuid import UUID
 
 from ..digest import ALGORITHMS
 from ..digest import Digest
@@ -46,9 +48,14 @@ class LocalStorage:
     def start_upload(self, uuid: str) -> None:
         """Make room for an upload session."""
         path = self._upload_path(uuid)
-        make_folder(os.path.dirname(path))
+        self._make_folder(path)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         os.close(os.open(path, flags, FILE_MODE))
+
+    @disk
+    def has_upload(self, uuid: str) -> bool:
+        """Tell whether there is anything of an upload session here."""
+        return os.path.lexists(self._upload_path(uuid))
 
     @disk
     def upload_length(self, uuid: str) -> int:
@@ -70,9 +77,27 @@ class LocalStorage:
             raise BlobUploadUnknown(detail=uuid) from None
         try:
             take_hold(fd, path, uuid)
-            yield LocalUpload(fd, hashed, lambda digest: self._adopt(path, digest))
+            upload = LocalUpload(fd, hashed, self, uuid)
+            # Bytes that are not those that were hashed must not pass for them.
+            if hashed is not None and upload.length < hashed.length:
+                raise BlobUploadUnknown(detail=uuid)
+            yield upload
         finally:
             os.close(fd)
+
+    def adopt(self, uuid: str, digest: Digest) -> None:
+        """Give the file of an upload session the name of a blob.
+
+        A blob that is there already is replaced by the same bytes, which mends
+        it should the disk have damaged it.
+        """
+        target = self.absolute_path(digest)
+        self._make_folder(target)
+        try:
+            os.replace(self._upload_path(uuid), target)
+        except FileNotFoundError:
+            # The session was cancelled while its last bytes were arriving.
+            raise BlobUploadUnknown(detail=uuid) from None
 
     @disk
     def discard_upload(self, uuid: str) -> None:
@@ -95,19 +120,32 @@ class LocalStorage:
             os.unlink(self.absolute_path(digest))
 
     @disk
-    def quarantine(self, digest: Digest) -> str:
-        """Put a blob aside, where it is not served, and return where."""
-        target = os.path.join(self._root, "quarantine", f"{digest}".replace(":", "-"))
-        make_folder(os.path.dirname(target))
-        os.replace(self.absolute_path(digest), target)
-        sync_folder(os.path.dirname(target))
-        return target
+    def settle(self, digest: Digest) -> int | None:
+        """Return the size of a blob once it would survive a power cut, or None."""
+        size = self.size(digest)
+        if size is not None:
+            # The bytes were on the disk before they had this name.
+            path = self.absolute_path(digest)
+            self._make_folder(path)
+            sync_folder(os.path.dirname(path))
+        return size
+
+    @disk
+    def quarantine(self, digest: Digest) -> None:
+        """Put a blob aside, if it is there, so that it is not served."""
+        # One digest can be damaged twice.
+        name = f"{digest.algorithm}-{digest.encoded}.{time.time_ns()}"
+        target = os.path.join(self._root, "quarantine", name)
+        self._make_folder(target)
+        with suppress(FileNotFoundError):
+            os.rename(self.absolute_path(digest), target)
+            sync_folder(os.path.dirname(target))
 
     @disk
     def remember(self, name: str, text: str) -> None:
         """Keep a short text, such as how far a long piece of work has got."""
-        make_folder(self._root)
         path = os.path.join(self._root, name)
+        self._make_folder(path)
         with open(f"{path}.new", "w", encoding="ascii") as file:
             file.write(text)
         os.replace(f"{path}.new", path)
@@ -129,13 +167,17 @@ class LocalStorage:
                 for encoded in _entries(os.path.join(folder, shard)):
                     # Whatever else lies there is somebody else's.
                     with suppress(DigestInvalid):
-                        yield Digest.parse(f"{algorithm}:{encoded}")
+                        digest = Digest.parse(f"{algorithm}:{encoded}")
+                        if encoded.startswith(shard):
+                            yield digest
 
     def uploads(self) -> Iterator[StoredUpload]:
         """Go through the upload sessions."""
         folder = os.path.join(self._root, "uploads")
-        for uuid in _entries(folder):
-            with suppress(FileNotFoundError):
+        for name in _entries(folder):
+            # Whatever else lies there is somebody else's.
+            with suppress(FileNotFoundError, ValueError):
+                uuid = str(UUID(name))
                 yield StoredUpload(uuid, os.stat(self._upload_path(uuid)).st_mtime)
 
     @disk
@@ -160,21 +202,8 @@ class LocalStorage:
         """Return where a blob is."""
         return os.path.join(self._root, self.relative_path(digest))
 
-    def _adopt(self, path: str, digest: Digest) -> None:
-        """Make the file at ``path`` the blob of ``digest``, durably.
-
-        A blob that is there already is replaced by the same bytes, which mends
-        it should the disk have damaged it.
-        """
-        target = self.absolute_path(digest)
-        folder = os.path.dirname(target)
-        make_folder(folder)
-        try:
-            os.replace(path, target)
-        except FileNotFoundError:
-            # The session was cancelled while its last bytes were arriving.
-            raise BlobUploadUnknown(detail=os.path.basename(path)) from None
-        sync_folder(folder)
+    def _make_folder(self, path: str) -> None:
+        make_folder(os.path.dirname(path), self._root)
 
     @disk
     def _open(self, path: str, flags: int) -> int:
@@ -188,8 +217,8 @@ class LocalStorage:
         return os.path.join(self._root, "locks", digest.encoded[:2])
 
 
+@disk
 def _entries(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except FileNotFoundError:
+    if not os.path.isdir(folder):
         return []
+    return sorted(os.listdir(folder))

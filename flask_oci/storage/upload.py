@@ -15,23 +15,27 @@ from .base import Hashed
 from .base import PIECE
 from .base import Reader
 from .files import disk
+from .files import lock
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from .local import LocalStorage
 
 
 class LocalUpload:
     """A :class:`~flask_oci.storage.UploadFile` on a local disk.
 
     :param fd: the opened file, which the maker of this closes.
-    :param adopt: makes the file the blob of a digest, durably.
+    :param storage: where it becomes a blob.
+    :param uuid: the session.
     """
 
     def __init__(
-        self, fd: int, hashed: Hashed | None, adopt: Callable[[Digest], None]
+        self, fd: int, hashed: Hashed | None, storage: LocalStorage, uuid: str
     ) -> None:
         self._fd = fd
-        self._adopt = adopt
+        self._storage = storage
+        self._uuid = uuid
+        self._is_blob = False
         self.length = os.lseek(fd, 0, os.SEEK_END)
         self.hashed = hashed
 
@@ -54,13 +58,20 @@ class LocalUpload:
     @disk
     def truncate(self, length: int) -> None:
         """Take back what was appended behind ``length`` bytes."""
+        if self._is_blob:
+            return
         os.ftruncate(self._fd, length)
         self.length = os.lseek(self._fd, length, os.SEEK_SET)
 
     @disk
     def sync(self) -> None:
         """Return when the bytes would survive a power cut."""
-        os.fsync(self._fd)
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            # What could not be written is forgotten, and the next call succeeds.
+            self._storage.discard_upload(self._uuid)
+            raise
 
     @disk
     def matches(self, digest: Digest) -> bool:
@@ -78,8 +89,10 @@ class LocalUpload:
     @disk
     def commit(self, digest: Digest) -> None:
         """Make the bytes the blob of that digest, durably, and end the session."""
-        os.fsync(self._fd)
-        self._adopt(digest)
+        self.sync()
+        self._storage.adopt(self._uuid, digest)
+        self._is_blob = True
+        self._storage.settle(digest)
 
     @disk
     def _write(self, piece: bytes) -> None:
@@ -105,7 +118,7 @@ def take_hold(fd: int, path: str, uuid: str) -> None:
     :raises BlobUploadUnknown: when it has ceased to be the session's.
     """
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BlobUploadInvalid(
             "Another request is writing to this upload; wait for its answer.",
