@@ -186,6 +186,8 @@ class Manifests:
             )
         return statement.where(
             manifest.id == tag.manifest_id,
+            # A tag that points at another repository's manifest opens nothing.
+            manifest.repository_id == repository_id,
             tag.repository_id == repository_id,
             tag.name == wanted,
         )
