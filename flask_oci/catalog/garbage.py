@@ -61,7 +61,7 @@ class Garbage:
         """Return the manifests that nothing has needed since ``before``."""
         nodes = self._manifests(repository_id)
         needed = self._needed(repository_id, nodes, before)
-        return [Digest.parse(d) for d in sorted(nodes) if d not in needed]
+        return [Digest.parse(d) for d in sorted(nodes.keys() - needed)]
 
     def delete_manifests(self, repository_id: int, before: datetime) -> list[Digest]:
         """Delete the manifests that nothing has needed since ``before``, and return
@@ -71,7 +71,7 @@ class Garbage:
             self._db.lock_repository(repository_id)
             nodes = self._manifests(repository_id)
             needed = self._needed(repository_id, nodes, before)
-            gone = [node for digest, node in nodes.items() if digest not in needed]
+            gone = [nodes[digest] for digest in sorted(nodes.keys() - needed)]
             models = self._db.models
             for start in range(0, len(gone), BATCH):
                 keys = [node.id for node in gone[start : start + BATCH]]

@@ -111,6 +111,7 @@ class LocalUpload:
         return Digest(algorithm, hasher.hexdigest())
 
 
+@disk
 def take_hold(fd: int, path: str, uuid: str) -> None:
     """Lock the file of a session, for as long as ``fd`` is open.
 
