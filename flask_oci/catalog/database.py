@@ -132,12 +132,14 @@ class Database:
         waited for a lock since. A SQLite transaction that reads first and writes
         later is refused, with no waiting, when anybody wrote in between.
         """
-        if self._dialect == "postgresql":
-            return
-        connection = self.session.connection({"mapper": self.models.Repository})
+        mapper = {"mapper": self.models.Repository}
         if self._dialect in ("mysql", "mariadb"):
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            self.session.connection(
+                mapper, execution_options={"isolation_level": "READ COMMITTED"}
+            )
+        if self._dialect != "sqlite":
             return
+        connection = self.session.connection(mapper)
         driver = connection.connection.dbapi_connection
         if driver is not None and not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -112,12 +112,16 @@ class Manifests:
         now = utcnow()
         if touched_at is not None and now - as_utc(touched_at) < fresh_for:
             return True
-        result = self._db.write(
-            lambda: self._db.session.execute(
+
+        def work() -> bool:
+            # A collection may have found it old, and not yet deleted it.
+            self._db.lock_repository(repository_id)
+            result = self._db.session.execute(
                 sa.update(Manifest.__table__).where(found).values(touched_at=now)
             )
-        )
-        return bool(t.cast(t.Any, result).rowcount)
+            return bool(t.cast(t.Any, result).rowcount)
+
+        return self._db.write(work)
 
     def delete(
         self,
