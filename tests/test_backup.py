@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from forge import PASSWORD
 from forge import ROOT
 from forge import tool
 from forge import USERNAME
+from forge import wait_until
 from registry_client import digest_of
 from registry_client import image
 from registry_client import OCI_MANIFEST
@@ -45,10 +48,21 @@ class Pusher:
         self.acknowledged: list[tuple[str, bytes, list[bytes]]] = []
         """The tag, the manifest and the blobs of each image, in order."""
 
+        self.deleted = 0
+        """How many of these have been deleted since, from the first on."""
+
+        self.name = name
         self._url = f"{forge.url}/v2/{name}"
         self._session = requests.Session()
-        self._session.auth = (USERNAME, PASSWORD)
-        self.name = name
+        # A password is checked slowly, on purpose.
+        scope = f"repository:{name}:pull,push,delete"
+        token = self._session.get(
+            f"{forge.url}/v2/token",
+            params={"service": "example_app", "scope": scope},
+            auth=(USERNAME, PASSWORD),
+            timeout=60,
+        )
+        self._session.headers["Authorization"] = f"Bearer {token.json()['token']}"
 
     def push(self) -> None:
         """Push an image of content that there is nowhere else."""
@@ -60,22 +74,21 @@ class Pusher:
         self._sent("PUT", f"manifests/v{number}", manifest, 201)
         self.acknowledged.append((f"v{number}", manifest, blobs))
 
-    def delete(self, number: int) -> None:
-        """Delete an image, and all that it is made of."""
-        _, manifest, blobs = self.acknowledged[number]
+    def delete(self) -> None:
+        """Delete the oldest image, and all that it is made of."""
+        _, manifest, blobs = self.acknowledged[self.deleted]
         for path in (
             f"manifests/{digest_of(manifest)}",
             *(f"blobs/{digest_of(blob)}" for blob in blobs),
         ):
             self._sent("DELETE", path, b"", 202)
+        self.deleted += 1
 
     def go_on(self, stop: threading.Event) -> None:
         """Push, and delete what was pushed long ago, until it is time to stop."""
-        number = 0
         while not stop.is_set():
             self.push()
-            self.delete(number)
-            number += 1
+            self.delete()
 
     def _sent(self, method: str, path: str, body: bytes, status: int) -> None:
         headers = {"Content-Type": OCI_MANIFEST} if method == "PUT" else {}
@@ -98,25 +111,33 @@ def flask(instance: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def collect(instance: Path, stop: threading.Event) -> None:
-    """Collect again and again."""
-    while not stop.is_set():
-        done = flask(instance, "gc")
-        assert done.returncode == 0, done.stderr
+class Collector:
+    """Collects again and again, until told to stop."""
+
+    def __init__(self, instance: Path) -> None:
+        self.done = 0
+        """How many collections there have been."""
+
+        self._instance = instance
+
+    def go_on(self, stop: threading.Event) -> None:
+        """Collect, and collect again."""
+        while not stop.is_set():
+            done = flask(self._instance, "gc")
+            assert done.returncode == 0, done.stderr
+            self.done += 1
 
 
-def back_up(instance: Path, backup: Path) -> None:
-    """Follow the documentation: the database first, and the folder second."""
+def copy_database(instance: Path, backup: Path) -> None:
+    """Take the first step of the documentation."""
     backup.mkdir()
-    subprocess.run(
-        [
-            tool("sqlite3", "Debian's sqlite3"),
-            instance / "forge.db",
-            f".backup {backup}/forge.db",
-        ],
-        check=True,
-        timeout=120,
-    )
+    sqlite = tool("sqlite3", "Debian's sqlite3")
+    command = [sqlite, f"{instance}/forge.db", f".backup {backup}/forge.db"]
+    subprocess.run(command, check=True, timeout=120)
+
+
+def copy_folder(instance: Path, backup: Path) -> None:
+    """Take the second step."""
     rsync = tool("rsync", "Debian's rsync")
     folders = (f"{instance}/oci/", f"{backup}/oci/")
     subprocess.run(
@@ -126,68 +147,67 @@ def back_up(instance: Path, backup: Path) -> None:
     )
 
 
-def restore(backup: Path, forge: Forge) -> None:
+def restore(backup: Path, instance: Path) -> None:
     """Follow the documentation: put both into place while nothing runs."""
-    forge.instance.mkdir()
-    shutil.copy(backup / "forge.db", forge.instance)
-    shutil.copytree(backup / "oci", forge.instance / "oci")
+    instance.mkdir()
+    shutil.copy(backup / "forge.db", instance)
+    shutil.copytree(backup / "oci", instance / "oci")
 
 
-@pytest.fixture(name="threads")
-def _threads() -> t.Iterator[t.Callable[..., None]]:
-    """Return a function that has others do something until the test is over."""
+@contextmanager
+def busy(*jobs: t.Callable[[threading.Event], None]) -> t.Iterator[None]:
+    """Have others do their work meanwhile, and raise what goes wrong with it."""
     stop = threading.Event()
-    running: list[threading.Thread] = []
-    errors: list[BaseException] = []
-
-    def work(function: t.Callable[..., None], *args: object) -> None:
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        work = [pool.submit(job, stop) for job in jobs]
         try:
-            function(*args, stop)
-        except BaseException as error:
-            errors.append(error)
-
-    def begin(function: t.Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=work, args=(function, *args))
-        thread.start()
-        running.append(thread)
-
-    yield begin
-    stop.set()
-    for thread in running:
-        thread.join()
-    assert not errors
+            yield
+        finally:
+            stop.set()
+    for future in work:
+        future.result()
 
 
-def test_a_backup_under_load(threads: t.Callable[..., None], tmp_path: Path) -> None:
+def test_a_backup_under_load(tmp_path: Path) -> None:
     """Whatever was acknowledged before a backup began is served from it, even what was
     deleted, and would have been collected, while it was made."""
+    backup = tmp_path / "backup"
     with Forge("gunicorn", **SETTINGS) as forge:
         pushers = [Pusher(forge, name) for name in PUSHERS]
         for pusher in pushers:
             for _ in range(BEFORE):
                 pusher.push()
-        before = {p.name: list(p.acknowledged) for p in pushers}
         age_everything(forge.instance)
-        for pusher in pushers:
-            threads(pusher.go_on)
-        threads(collect, forge.instance)
-
-        back_up(forge.instance, tmp_path / "backup")
-
-        with Forge("gunicorn", **SETTINGS) as restored:
-            restored.stop()
-            shutil.rmtree(restored.instance)
-            restore(tmp_path / "backup", restored)
-            done = flask(restored.instance, "fsck", "--repair", "--scrub")
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert "lost" not in done.stdout
-            restored.start()
-            for name, images in before.items():
-                for tag, manifest, blobs in images:
-                    url = f"{restored.url}/v2/{name}"
-                    assert fetch(f"{url}/manifests/{tag}") == manifest
-                    for blob in blobs:
-                        assert fetch(f"{url}/blobs/{digest_of(blob)}") == blob
+        collector = Collector(forge.instance)
+        with busy(*(pusher.go_on for pusher in pushers), collector.go_on):
+            # What is being deleted at this moment may be in the backup, or not.
+            before = {p.name: p.acknowledged[p.deleted + 1 :] for p in pushers}
+            copy_database(forge.instance, backup)
+            deleted = {pusher.name: pusher.deleted for pusher in pushers}
+            done = collector.done
+            wait_until(
+                lambda: (
+                    all(p.deleted > deleted[p.name] + 3 for p in pushers)
+                    and collector.done > done + 2
+                ),
+                120,
+                "deleting, and collecting",
+            )
+            copy_folder(forge.instance, backup)
+    with Forge("gunicorn", **SETTINGS) as restored:
+        restored.stop()
+        shutil.rmtree(restored.instance)
+        restore(backup, restored.instance)
+        check = flask(restored.instance, "fsck", "--repair", "--scrub")
+        assert check.returncode == 0, check.stdout + check.stderr
+        assert "lost" not in check.stdout
+        restored.start()
+        for name, images in before.items():
+            for tag, manifest, blobs in images:
+                url = f"{restored.url}/v2/{name}"
+                assert fetch(f"{url}/manifests/{tag}") == manifest
+                for blob in blobs:
+                    assert fetch(f"{url}/blobs/{digest_of(blob)}") == blob
 
 
 def fetch(url: str) -> bytes:

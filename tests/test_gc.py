@@ -111,6 +111,18 @@ def test_a_blob_that_its_owner_deleted(alice: RegistryClient, keeper: Upkeep) ->
     assert keeper.blobs() == set()
 
 
+def test_blobs_of_a_deleted_repository(alice: RegistryClient, keeper: Upkeep) -> None:
+    """The blobs of a deleted repository go a grace period after it, and no sooner."""
+    alice.push_image("alice/app", "1.0")
+    with later(WEEK):
+        with keeper.app.app_context():
+            registry.repositories.delete("alice/app")
+        assert not any(keeper.gc().values())
+    with later(WEEK + LONG):
+        assert set(keeper.gc()["blobs"]) == {digest_of(LAYER), digest_of(CONFIG)}
+    assert keeper.blobs() == set()
+
+
 def test_blobs_of_a_deleted_manifest(alice: RegistryClient, keeper: Upkeep) -> None:
     """The blobs of a deleted manifest go a grace period after it, and no sooner."""
     manifest = alice.push_image("alice/app", "1.0")

@@ -180,15 +180,24 @@ class Repositories:
     def delete(self, repository_id: int) -> None:
         """Delete a repository with all that is recorded about it.
 
-        Blobs stay until the collection finds that nothing needs them.
+        Blobs stay until the collection finds that nothing needs them, and that nothing
+        has for the grace period.
         """
         models = self._db.models
+        linked = sa.select(models.RepositoryBlob.blob_id).where(
+            models.RepositoryBlob.repository_id == repository_id
+        )
         manifests = sa.select(models.Manifest.id).where(
             models.Manifest.repository_id == repository_id
         )
 
         def work() -> None:
             self._db.lock_repository(repository_id)
+            self._db.session.execute(
+                sa.update(models.Blob.__table__)
+                .where(models.Blob.id.in_(linked))
+                .values(unlinked_at=utcnow())
+            )
             # SQLite cascades only where the host has told each connection to.
             self._db.session.execute(
                 sa.delete(models.ManifestReference.__table__).where(
