@@ -61,13 +61,20 @@ class Forge:
 
     :param application: the module, or the file, that makes it where a test adds
         something to it.
+    :param within: a command that runs the server, if it is not to run freely.
     :param settings: what its environment has.
     """
 
     def __init__(
-        self, server: str, application: str = "example_app", **settings: str
+        self,
+        server: str,
+        application: str = "example_app",
+        *,
+        within: t.Sequence[str] = (),
+        **settings: str,
     ) -> None:
         self.server = server
+        self.within = within
         self.application = application
         self.settings = settings
         self.port = _free_port()
@@ -93,7 +100,7 @@ class Forge:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m"),
+                    *(*self.within, sys.executable, "-m"),
                     *_command(self.server, self.application, self.port),
                 ],
                 cwd=ROOT,

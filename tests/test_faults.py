@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
+import resource
 import sqlite3
 import typing as t
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
@@ -15,6 +18,7 @@ from conftest import MakeApp
 from faults import database_fault
 from faults import disk_fault
 from faults import Fault
+from host import DATABASE_URL
 from registry_client import digest_of
 from registry_client import image
 from registry_client import refusal
@@ -71,6 +75,30 @@ class Stubborn:
         stored = int(response.headers["Range"].partition("-")[2]) + 1
         stored = 0 if stored == 1 else stored
         return self.client.patch(location, content[stored:])
+
+
+class Refused(Exception):
+    """A client was told to come back."""
+
+
+class Impatient(Stubborn):
+    """A client that gives up."""
+
+    def request(
+        self, method: str, path: str, *args: t.Any, **kw: t.Any
+    ) -> TestResponse:
+        """Send a request once."""
+        return self._once(self.client.request(method, path, *args, **kw))
+
+    def append(self, location: str, content: bytes, start: int) -> TestResponse:
+        """Send a chunk once."""
+        return self._once(self.client.patch(location, content[start:]))
+
+    def _once(self, response: TestResponse) -> TestResponse:
+        if response.status_code == 503:
+            assert_unavailable(response)
+            raise Refused
+        return response
 
 
 def push_at_once(client: Stubborn, content: bytes) -> TestResponse:
@@ -255,6 +283,62 @@ def test_a_command_that_cannot_go_on(keeper: Upkeep, command: list[str]) -> None
     assert result.exit_code == 2
     assert "database does not answer" in result.stderr
     assert keeper.run(*command).exit_code == 0
+
+
+@PUSHES
+def test_too_many_open_files(alice: RegistryClient, keeper: Upkeep, push: Push) -> None:
+    """Whenever a process may open no more files, the client is told to come back."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    failures = 0
+    for room in range(20):
+        content = b"pushed with room for %d" % room
+        client = Impatient(alice)
+        with open(os.devnull, "rb") as free:
+            lowest = free.fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + room, limits[1]))
+        try:
+            push(client, content)
+        except Refused:
+            failures += 1
+        else:
+            break
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert push(Stubborn(alice), content).status_code == 201
+        assert alice.get(f"/v2/{NAME}/blobs/{digest_of(content)}").data == content
+    assert 0 < failures < 20
+    assert keeper.kinds("--scrub") == []
+
+
+@pytest.mark.skipif(DATABASE_URL is None, reason="SQLite has no server to hang up")
+def test_a_database_that_is_restarted(app: Flask, alice: RegistryClient) -> None:
+    """When the server has ended all connections, one request is told to come back, and
+    the next is answered."""
+    alice.push_image(NAME, "1.0")
+    end_connections()
+    assert_unavailable(alice.get(f"/v2/{NAME}/tags/list"))
+    assert alice.tags(NAME) == ["1.0"]
+
+
+def end_connections() -> None:
+    """End every connection to the database, as a server does that is restarted."""
+    engine = sa.create_engine(DATABASE_URL or "", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            listed = (
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            end = "SELECT pg_terminate_backend({})"
+        else:
+            listed = (
+                "SELECT id FROM information_schema.processlist"
+                " WHERE db = database() AND id <> connection_id()"
+            )
+            end = "KILL {}"
+        for key in connection.scalars(sa.text(listed)).all():
+            connection.execute(sa.text(end.format(key)))
+    engine.dispose()
 
 
 def test_a_database_that_is_locked(make_app: MakeApp, tmp_path: Path) -> None:

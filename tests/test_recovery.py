@@ -3,11 +3,14 @@ what it is not."""
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
 from faults import database_fault
+from faults import disk_fault
 from host import registry
 from registry_client import CONFIG
 from registry_client import digest_of
@@ -88,6 +91,23 @@ def test_a_put_of_the_rest_begins_anew(alice: RegistryClient, keeper: Upkeep) ->
     assert alice.get(BLOB).data == CONTENT
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_bytes_that_the_disk_forgot(
+    alice: RegistryClient, keeper: Upkeep, method: str
+) -> None:
+    """A session ends when the disk could not keep its bytes, since the disk would say
+    the next time that all is well."""
+    # The folders are there, so that the file is what is flushed first.
+    alice.push_image(NAME, "1.0")
+    put = start(alice, CONTENT)
+    body = b"more" if method == "PATCH" else b""
+    with disk_fault(0, errno.EIO, ["fsync"]):
+        assert alice.request(method, put, body).status_code == 503
+    assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert keeper.uploads() == set()
+    assert DIGEST not in keeper.blobs()
+
+
 def test_a_put_after_a_collection(alice: RegistryClient, keeper: Upkeep) -> None:
     """When the collection came in between, the client begins anew."""
     put = start(alice, CONTENT)
@@ -103,13 +123,16 @@ def test_a_second_try_opens_nothing(
 ) -> None:
     """A session that has lost its bytes does not end with those of somebody else."""
     bob.push_blob("bob/private", LAYER)
-    for put in (start(alice), start(alice, CONTENT), start(alice, LAYER[:3])):
+    guess = b"guessed"
+    assert len(guess) == len(LAYER)
+    for chunk in (b"", CONTENT, LAYER[:3], guess):
+        put = start(alice, chunk)
         for file in keeper.folder.glob("uploads/*"):
             file.unlink()
         location = put.partition("?")[0]
         response = alice.put(with_query(location, digest=digest_of(LAYER)))
         assert refusal(response) == (404, "BLOB_UPLOAD_UNKNOWN")
-        response = alice.put(with_query(location, digest=digest_of(LAYER)), b"guessed")
+        response = alice.put(with_query(location, digest=digest_of(LAYER)), guess)
         assert response.status_code in (400, 404)
     path = f"/v2/{NAME}/blobs/{digest_of(LAYER)}"
     assert alice.get(path).status_code == 404
