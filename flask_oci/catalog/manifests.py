@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from datetime import timedelta
 from functools import cache
 from functools import cached_property
@@ -36,6 +37,10 @@ class StoredManifest:
     content: bytes | None
     """The bytes that were pushed, or None where only the rest was asked for."""
 
+    repository_id: int
+    touched_at: datetime
+    """When it was last pushed, or promised to a client."""
+
 
 class Manifests:
     """Finds, records and deletes the manifests of a repository."""
@@ -56,7 +61,12 @@ class Manifests:
         row = self._db.session.execute(
             statement, {"repository_id": repository_id, "reference": str(reference)}
         ).first()
-        return StoredManifest(*row) if row else None
+        if row is None:
+            return None
+        digest, media_type, size, stored, touched_at = row
+        return StoredManifest(
+            digest, media_type, size, stored, repository_id, as_utc(touched_at)
+        )
 
     def put(
         self,
@@ -96,28 +106,27 @@ class Manifests:
 
         return self._db.write(work)
 
-    def lease(self, repository_id: int, digest: Digest, fresh_for: timedelta) -> bool:
+    def lease(self, stored: StoredManifest, fresh_for: timedelta) -> bool:
         """Have the collection spare a manifest from now on for the grace period.
 
         :param fresh_for: how old a lease may be that is left as it is.
         :return: False when the manifest is no longer there.
         """
-        Manifest = self._db.models.Manifest
-        found = (Manifest.repository_id == repository_id) & (
-            Manifest.digest == str(digest)
-        )
-        touched_at = self._db.session.scalar(
-            sa.select(Manifest.touched_at).where(found)
-        )
         now = utcnow()
-        if touched_at is not None and now - as_utc(touched_at) < fresh_for:
+        if now - stored.touched_at < fresh_for:
             return True
+        Manifest = self._db.models.Manifest
 
         def work() -> bool:
             # A collection may have found it old, and not yet deleted it.
-            self._db.lock_repository(repository_id)
+            self._db.lock_repository(stored.repository_id)
             result = self._db.session.execute(
-                sa.update(Manifest.__table__).where(found).values(touched_at=now)
+                sa.update(Manifest.__table__)
+                .where(
+                    Manifest.repository_id == stored.repository_id,
+                    Manifest.digest == stored.digest,
+                )
+                .values(touched_at=now)
             )
             return bool(t.cast(t.Any, result).rowcount)
 
@@ -181,6 +190,7 @@ class Manifests:
             manifest.media_type,
             manifest.size,
             manifest.content if content else sa.null(),
+            manifest.touched_at,
         )
         repository_id: sa.BindParameter[int] = sa.bindparam("repository_id")
         wanted: sa.BindParameter[str] = sa.bindparam("reference")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from flask import request
 
 from ..digest import Digest
@@ -14,6 +16,9 @@ from . import sending
 from .access import admit
 from .presence import is_stored
 from .responses import Response
+
+if t.TYPE_CHECKING:
+    from ..catalog import StoredManifest
 
 
 def manifest(name: str, reference: str) -> Response:
@@ -32,7 +37,7 @@ def manifest(name: str, reference: str) -> Response:
     stored = services().catalog.manifests.find(
         repository.id, wanted, content=request.method != "HEAD"
     )
-    if stored is None or not _is_promised(repository.id, wanted):
+    if stored is None or not _is_promised(stored, wanted):
         raise ManifestUnknown(detail=reference)
     return sending.manifest(stored, immutable=isinstance(wanted, Digest))
 
@@ -59,14 +64,12 @@ def blob(name: str, digest: str) -> Response:
     return sending.blob(wanted, found.size)
 
 
-def _is_promised(repository_id: int, wanted: Digest | str) -> bool:
+def _is_promised(stored: StoredManifest, wanted: Digest | str) -> bool:
     """Tell whether a manifest stays at least for the grace period, if the client may
     rely on it; a tag keeps what it points at anyway."""
     parts = services()
     return (
         request.method != "HEAD"
         or not isinstance(wanted, Digest)
-        or parts.catalog.manifests.lease(
-            repository_id, wanted, parts.config.lease_freshness
-        )
+        or parts.catalog.manifests.lease(stored, parts.config.lease_freshness)
     )
