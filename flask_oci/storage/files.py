@@ -100,7 +100,13 @@ def locked(path: str, operation: int) -> Iterator[None]:
         lock(fd, operation)
         yield
     finally:
-        os.close(fd)
+        close(fd)
+
+
+@disk
+def close(fd: int) -> None:
+    """Close a file, and with it give up its lock."""
+    os.close(fd)
 
 
 @disk

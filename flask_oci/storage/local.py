@@ -22,6 +22,7 @@ from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
 from .base import Hashed
 from .base import StoredUpload
+from .files import close
 from .files import disk
 from .files import FILE_MODE
 from .files import locked
@@ -83,7 +84,7 @@ class LocalStorage:
                 raise BlobUploadUnknown(detail=uuid)
             yield upload
         finally:
-            os.close(fd)
+            close(fd)
 
     def adopt(self, uuid: str, digest: Digest) -> None:
         """Give the file of an upload session the name of a blob.
@@ -178,7 +179,7 @@ class LocalStorage:
             # Whatever else lies there is somebody else's.
             with suppress(FileNotFoundError, ValueError):
                 uuid = str(UUID(name))
-                yield StoredUpload(uuid, os.stat(self._upload_path(uuid)).st_mtime)
+                yield StoredUpload(uuid, self._touched_at(uuid))
 
     @disk
     def size(self, digest: Digest) -> int | None:
@@ -208,6 +209,10 @@ class LocalStorage:
     @disk
     def _open(self, path: str, flags: int) -> int:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    @disk
+    def _touched_at(self, uuid: str) -> float:
+        return os.stat(self._upload_path(uuid)).st_mtime
 
     def _upload_path(self, uuid: str) -> str:
         return os.path.join(self._root, "uploads", uuid)

@@ -29,13 +29,13 @@ class LocalUpload:
     :param uuid: the session.
     """
 
+    @disk
     def __init__(
         self, fd: int, hashed: Hashed | None, storage: LocalStorage, uuid: str
     ) -> None:
         self._fd = fd
         self._storage = storage
         self._uuid = uuid
-        self._is_blob = False
         self.length = os.lseek(fd, 0, os.SEEK_END)
         self.hashed = hashed
 
@@ -58,7 +58,8 @@ class LocalUpload:
     @disk
     def truncate(self, length: int) -> None:
         """Take back what was appended behind ``length`` bytes."""
-        if self._is_blob:
+        # A rename that is said to have failed may have been done all the same.
+        if not self._storage.has_upload(self._uuid):
             return
         os.ftruncate(self._fd, length)
         self.length = os.lseek(self._fd, length, os.SEEK_SET)
@@ -91,7 +92,6 @@ class LocalUpload:
         """Make the bytes the blob of that digest, durably, and end the session."""
         self.sync()
         self._storage.adopt(self._uuid, digest)
-        self._is_blob = True
         self._storage.settle(digest)
 
     @disk
