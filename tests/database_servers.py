@@ -84,7 +84,9 @@ def _running(
             command, stdout=log, stderr=subprocess.STDOUT, **_as_owner(folder)
         )
     try:
-        wait_until(lambda: _answers(server, url), START_TIMEOUT, f"starting {url}")
+        wait_until(
+            lambda: _answers(server, folder, url), START_TIMEOUT, f"starting {url}"
+        )
         yield
     finally:
         server.send_signal(stop)
@@ -95,9 +97,12 @@ def _running(
             server.wait()
 
 
-def _answers(server: subprocess.Popen[bytes], url: str) -> bool:
+def _answers(server: subprocess.Popen[bytes], folder: Path, url: str) -> bool:
     if server.poll() is not None:
         raise ChildProcessError(f"exit status {server.returncode}")
+    # The driver of MariaDB leaves the socket open with which it could not connect.
+    if not any(path.is_socket() for path in folder.iterdir()):
+        return False
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     try:
         engine.connect().close()

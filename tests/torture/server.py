@@ -1,0 +1,183 @@
+"""The example forge on gunicorn, and its collection, made to be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+from forge import ROOT
+from forge import wait_until
+
+WORKERS = 3
+THREADS = 4
+
+#: How long a process may take to start or to end, in seconds.
+PATIENCE = 60.0
+
+#: For how long the collection spares what nothing references, in seconds.
+GRACE = 4
+
+
+class Server:
+    """A forge with several workers, and a collection that begins again and again.
+
+    The socket is the test's own: while the server is down, clients wait.
+
+    :param folder: holds the blobs, the logs and, if it is SQLite, the database.
+    :param database: the address of an empty database; None is SQLite.
+    """
+
+    def __init__(self, folder: Path, database: str | None) -> None:
+        self.folder = folder
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(256)
+        self.port: int = self._listener.getsockname()[1]
+        self._master: subprocess.Popen[bytes] | None = None
+        self._collector: subprocess.Popen[bytes] | None = None
+        foreign = ("OCI_", "FLASK_", "GUNICORN_", "DATABASE_URL", "SECRET_KEY")
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(foreign)},
+            **({"DATABASE_URL": database} if database else {}),
+            "EXAMPLE_INSTANCE": str(folder),
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests"))),
+            # A worker that is killed while it writes one would leave half of it.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OCI_GRACE_PERIOD": str(GRACE),
+            "OCI_UNTAGGED_LIFETIME": "1",
+            "OCI_UPLOAD_LIFETIME": str(GRACE),
+            "OCI_TOKEN_LIFETIME": str(24 * 60 * 60),
+        }
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill_collector()
+        self.kill()
+        self._listener.close()
+
+    def start(self, *prefix: str) -> None:
+        """Start the server, below another program such as strace if need be."""
+        self._master = self._spawn(
+            "server.log",
+            *prefix,
+            *(sys.executable, "-m", "gunicorn", "--preload"),
+            *("--config", "example_app/gunicorn.conf.py"),
+            *("--bind", f"fd://{self._listener.fileno()}"),
+            *("--workers", str(WORKERS), "--threads", str(THREADS)),
+            "torture.warm_forge:create_app()",
+        )
+        wait_until(self._is_whole, PATIENCE, "starting the server")
+
+    def start_collector(self) -> None:
+        """Collect again and again, in a process of its own."""
+        self._collector = self._spawn(
+            "collector.log", sys.executable, "-m", "torture.collector"
+        )
+
+    def workers(self) -> list[int]:
+        """Return the processes that answer."""
+        assert self._master is not None
+        pid = self._master.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        return [int(child) for child in children.read_text().split()]
+
+    def kill_worker(self, choose: t.Callable[[list[int]], int]) -> bool:
+        """Kill a worker, if there is one; the server starts another."""
+        workers = self.workers()
+        if not workers:
+            return False
+        return _kill(choose(workers))
+
+    def kill(self) -> None:
+        """Kill the server and all its workers at one moment."""
+        if self._master is None:
+            return
+        # Without its master nobody replaces a worker that is killed.
+        os.kill(self._master.pid, signal.SIGSTOP)
+        workers = self.workers()
+        self._master.kill()
+        for pid in workers:
+            _kill(pid)
+        self._master.wait()
+        wait_until(lambda: not any(map(_runs, workers)), PATIENCE, "ending workers")
+        self._master = None
+
+    def kill_collector(self) -> bool:
+        """Kill the collection, if it runs."""
+        if self._collector is None:
+            return False
+        self._collector.kill()
+        self._collector.wait()
+        self._collector = None
+        return True
+
+    def command(self, *words: str) -> tuple[int, t.Any]:
+        """Run ``flask oci`` with some words, and return its status and its JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "example_app", "oci", *words],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.stdout, done.stderr.decode(errors="replace")[-4000:]
+        return done.returncode, json.loads(done.stdout)
+
+    def blobs(self) -> list[str]:
+        """Return the digests whose files are in the storage."""
+        files = (self.folder / "oci" / "blobs").glob("*/*/*")
+        return [f"{file.parent.parent.name}:{file.name}" for file in files]
+
+    def collections(self) -> list[int]:
+        """Return how many blobs each collection deleted that came to its end."""
+        log = self.folder / "collector.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return [int(line) for line in lines if line.isdecimal()]
+
+    def log(self) -> str:
+        """Return the end of what the server has logged."""
+        return (self.folder / "server.log").read_text(errors="replace")[-4000:]
+
+    def _spawn(self, log: str, *command: str) -> subprocess.Popen[bytes]:
+        with (self.folder / log).open("ab") as output:
+            return subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._environment,
+                pass_fds=[self._listener.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _is_whole(self) -> bool:
+        assert self._master is not None
+        if self._master.poll() is not None:
+            raise ChildProcessError(self.log())
+        return len(self.workers()) == WORKERS
+
+
+def _kill(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    # A dead process stays listed until somebody asks how it ended.
+    return state != "Z"

@@ -1,0 +1,55 @@
+"""Killing: nothing that was acknowledged is lost, and every push succeeds at last."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from .plan import plan
+from .server import Server
+from .world import busy
+from .world import World
+
+pytestmark = pytest.mark.real
+
+#: How many people push at once.
+PEOPLE = 6
+
+#: How many processes are killed before everything is looked at.
+KILLS_AT_A_TIME = 20
+
+#: The longest time between two kills, in seconds.
+LONGEST_PAUSE = 0.4
+
+#: What is killed, and how often of all times. A server takes seconds to start again.
+WEIGHTS = {"worker": 40, "collection": 9, "server": 1}
+
+
+def test_kills(world: World, database: str) -> None:
+    """Kill workers, the server and the collection at random moments."""
+    people = world.people(PEOPLE)
+    world.server.start_collector()
+    for _ in range(plan().kills[database] // KILLS_AT_A_TIME):
+        with busy(people):
+            for _ in range(KILLS_AT_A_TIME):
+                time.sleep(world.rng.uniform(0, LONGEST_PAUSE))
+                world.ledger.count("kills", kill_something(world.server, world.rng))
+        world.verify(world.ledger.touched())
+    world.verify_everything()
+
+
+def kill_something(server: Server, rng: random.Random) -> int:
+    """Kill a process with no warning, have another take its place, and return how
+    many it were."""
+    what = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    if what == "worker":
+        return server.kill_worker(rng.choice)
+    if what == "collection":
+        killed = server.kill_collector()
+        server.start_collector()
+        return killed
+    server.kill()
+    server.start()
+    return 1
