@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -60,9 +59,11 @@ class Server:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.kill_collector()
-        self.kill()
-        self._listener.close()
+        try:
+            self.kill_collector()
+        finally:
+            self.kill()
+            self._listener.close()
 
     def start(self, *prefix: str) -> None:
         """Start the server, below another program such as strace if need be."""
@@ -87,15 +88,13 @@ class Server:
         """Return the processes that answer."""
         assert self._master is not None
         pid = self._master.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        return [int(child) for child in children.read_text().split()]
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [child for child in map(int, children.split()) if _runs(child)]
 
-    def kill_worker(self, choose: t.Callable[[list[int]], int]) -> bool:
-        """Kill a worker, if there is one; the server starts another."""
-        workers = self.workers()
-        if not workers:
-            return False
-        return _kill(choose(workers))
+    def kill_worker(self, choose: t.Callable[[list[int]], int]) -> None:
+        """Kill a worker; the server starts another."""
+        wait_until(lambda: bool(self.workers()), PATIENCE, "starting a worker")
+        os.kill(choose(self.workers()), signal.SIGKILL)
 
     def kill(self) -> None:
         """Kill the server and all its workers at one moment."""
@@ -106,19 +105,20 @@ class Server:
         workers = self.workers()
         self._master.kill()
         for pid in workers:
-            _kill(pid)
+            os.kill(pid, signal.SIGKILL)
         self._master.wait()
         wait_until(lambda: not any(map(_runs, workers)), PATIENCE, "ending workers")
         self._master = None
 
-    def kill_collector(self) -> bool:
-        """Kill the collection, if it runs."""
+    def kill_collector(self) -> None:
+        """Kill the collection, which does not end by itself, if it was started."""
         if self._collector is None:
-            return False
+            return
+        ended = self._collector.poll() is not None
         self._collector.kill()
         self._collector.wait()
         self._collector = None
-        return True
+        assert not ended, self._end_of("collector.log")
 
     def command(self, *words: str) -> tuple[int, t.Any]:
         """Run ``flask oci`` with some words, and return its status and its JSON."""
@@ -144,9 +144,8 @@ class Server:
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return [int(line) for line in lines if line.isdecimal()]
 
-    def log(self) -> str:
-        """Return the end of what the server has logged."""
-        return (self.folder / "server.log").read_text(errors="replace")[-4000:]
+    def _end_of(self, log: str) -> str:
+        return (self.folder / log).read_text(errors="replace")[-4000:]
 
     def _spawn(self, log: str, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / log).open("ab") as output:
@@ -163,15 +162,8 @@ class Server:
     def _is_whole(self) -> bool:
         assert self._master is not None
         if self._master.poll() is not None:
-            raise ChildProcessError(self.log())
+            raise ChildProcessError(self._end_of("server.log"))
         return len(self.workers()) == WORKERS
-
-
-def _kill(pid: int) -> bool:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-        return True
-    return False
 
 
 def _runs(pid: int) -> bool:

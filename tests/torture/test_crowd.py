@@ -101,6 +101,7 @@ def rivals(world: World, ask: Ask) -> list[Answer]:
 
 
 def statuses(answers: t.Iterable[Answer]) -> set[int]:
+    """Return the statuses that there are among the answers."""
     return {answer.status for answer in answers}
 
 
@@ -120,6 +121,7 @@ def test_rivals(world: World) -> None:
 
 
 def same_blob(world: World, name: str) -> None:
+    """Push the same blob, into a repository that is new."""
     blob = world.layers[0]
     path = f"/v2/{name}/blobs/uploads/?digest={blob.digest}"
     answers = rivals(
@@ -129,6 +131,7 @@ def same_blob(world: World, name: str) -> None:
 
 
 def same_mount(world: World, source: str, name: str) -> None:
+    """Mount the same blob, into a repository that is new."""
     digest = world.layers[0].digest
     path = f"/v2/{name}/blobs/uploads/?mount={digest}&from={source}"
     answers = rivals(world, lambda a, _: a.send("POST", path, expected=ANY))
@@ -136,6 +139,7 @@ def same_mount(world: World, source: str, name: str) -> None:
 
 
 def same_manifest(world: World, name: str) -> None:
+    """Push the same manifest under the same tag."""
     image = Image.of("the same", [world.layers[0]])
     config = image.blobs[0]
     with world.asker() as asker:
@@ -146,6 +150,8 @@ def same_manifest(world: World, name: str) -> None:
 
 
 def same_tag(world: World, name: str) -> None:
+    """Push different manifests under the same tag: one of them has it."""
+
     def manifest(number: int) -> bytes:
         return EMPTY_INDEX + b" " * number
 
@@ -158,6 +164,7 @@ def same_tag(world: World, name: str) -> None:
 
 
 def same_new_repository(world: World, name: str) -> None:
+    """Push manifests as the first that a repository gets."""
     answers = rivals(world, lambda a, n: put(a, name, f"t{n}", EMPTY_INDEX))
     assert statuses(answers) == {201}
     with world.asker() as asker:
@@ -167,6 +174,7 @@ def same_new_repository(world: World, name: str) -> None:
 
 
 def same_session(world: World, name: str) -> None:
+    """Send the same piece to one upload, and finish it: one writes, and no other."""
     blob = Blob.of(b"everybody's" * 100_000)
     with world.asker() as asker:
         started = asker.send("POST", f"/v2/{name}/blobs/uploads/", expected=(202,))
@@ -187,12 +195,14 @@ def same_session(world: World, name: str) -> None:
 
 
 def same_deletion(world: World, name: str) -> None:
+    """Delete the same tag: for one it was there."""
     path = f"/v2/{name}/manifests/same"
     answers = rivals(world, lambda a, _: a.send("DELETE", path, expected=ANY))
     assert sorted(answer.status for answer in answers) == [202] + [404] * (RIVALS - 1)
 
 
 def put(asker: Asker, name: str, reference: str, manifest: bytes) -> Answer:
+    """Push a manifest, and return the answer, whatever it is."""
     media_type = json.loads(manifest)["mediaType"]
     return asker.send(
         "PUT",
