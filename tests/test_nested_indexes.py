@@ -58,4 +58,7 @@ def test_a_tower_of_indexes(alice: RegistryClient, tower: bytes) -> None:
     assert alice.get(path).data == LAYER
     assert alice.delete("/v2/alice/app/manifests/v1").status_code == 202
     assert collect(alice.app, timedelta(days=2)) == FLOORS + 1
+    # What it was made of goes a grace period later.
+    assert alice.get(path).data == LAYER
+    assert collect(alice.app, timedelta(days=3)) == 0
     assert alice.get(path).status_code == 404
