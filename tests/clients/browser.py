@@ -9,6 +9,7 @@ import requests
 from forge import Forge
 
 TIMEOUT = 60
+TOKENS = "/images/-/tokens"
 
 
 class Browser:
@@ -26,18 +27,17 @@ class Browser:
         return answer.text
 
     def submit(self, page: str, target: str, **fields: str) -> None:
-        """Send a form with the secret of the page that it is on."""
-        secret = re.search(r'name="csrf_token" value="([^"]+)"', self.read(page))
-        assert secret
-        fields["csrf_token"] = secret[1]
-        answer = self._session.post(self._url + target, data=fields, timeout=TIMEOUT)
+        """Send a form with the secrets of the page that it is on."""
+        hidden = r'<input type="hidden" name="([^"]+)" value="([^"]+)">'
+        sent = fields | dict(re.findall(hidden, self.read(page)))
+        answer = self._session.post(self._url + target, data=sent, timeout=TIMEOUT)
         answer.raise_for_status()
 
     def revoke_everything(self) -> int:
         """End all that logs in as this person; return how much that was."""
-        forms = re.findall(r'action="(/tokens/[^"]+)"', self.read("/tokens"))
+        forms = re.findall(rf'action="({TOKENS}/[^"]+)"', self.read(TOKENS))
         for form in forms:
-            self.submit("/tokens", form)
+            self.submit(TOKENS, form)
         return len(forms)
 
     def close(self) -> None:
