@@ -25,6 +25,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from flask import Flask  # noqa: E402
 
 from example_app import create_app  # noqa: E402
+from example_app.models import commit  # noqa: E402
+from example_app.models import find_user  # noqa: E402
+from example_app.models import User  # noqa: E402
+from example_app.registry import registry  # noqa: E402
 from registry_client import basic  # noqa: E402
 from registry_client import descriptor  # noqa: E402
 from registry_client import encoded  # noqa: E402
@@ -47,8 +51,25 @@ PAGES: t.Final = {
     "compare": "/images/alice/weather/-/compare?from=2.0.3&to=2.1.0",
     "settings": "/images/alice/weather/-/settings",
     "tokens": "/images/-/tokens",
+    "storage": "/images/-/storage",
+    "administration": "/images/-/administration",
     "chart": "/images/alice/charts/weather/-/image/2.1.0",
 }
+
+DESCRIPTION: t.Final = """\
+Tomorrow's weather, as JSON
+
+Ask it for a place, and it answers with a **forecast** for three days.
+
+```
+docker run --rm -p 8000:8000 weather
+curl localhost:8000/Bergen
+```
+
+| Variable | Meaning |
+| --- | --- |
+| `WEATHER_UNITS` | `metric`, or something older |
+"""
 
 STEPS: t.Final = (
     ("/bin/sh -c #(nop) ADD file:5d68d27cc15a80653 in / ", 29_150_000),
@@ -223,6 +244,11 @@ class Forge:
         with self.app.app_context():
             manage = self.app.extensions["oci"].administration
             manage.set_visibility("alice/weather", "public")
+            manage.describe("alice/weather", DESCRIPTION)
+            alice = t.cast(User, find_user("alice"))
+            alice.is_admin = True
+            commit()
+            registry.tokens.issue(alice, name="build machine", repositories=["alice/*"])
 
 
 class Quiet(WSGIRequestHandler):

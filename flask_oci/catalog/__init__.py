@@ -29,6 +29,7 @@ from .revocations import Revocations
 from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
+from .usage import Usage
 from .users import Users
 
 if t.TYPE_CHECKING:
@@ -75,4 +76,5 @@ class Catalog:
         self.overview = Overview(database)
         self.contents = Contents(database)
         self.relations = Relations(database)
+        self.usage = Usage(database)
         self.release = database.release

@@ -79,6 +79,16 @@ class StoredUpload(t.NamedTuple):
     """When they were last written to, in seconds since the epoch."""
 
 
+class Progress(t.NamedTuple):
+    """How far an upload session has got."""
+
+    length: int
+    """How many bytes there are."""
+
+    touched_at: float
+    """When the last ones came, in seconds since the epoch."""
+
+
 class Storage(t.Protocol):
     """A content-addressed store: one blob for each digest, written once."""
 
@@ -93,6 +103,12 @@ class Storage(t.Protocol):
 
         :raises BlobUploadUnknown: when there is nothing of it here.
         """
+
+    def upload_progress(self, uuid: str) -> Progress | None:
+        """Return how far an upload session has got, or None when it is not here."""
+
+    def free(self) -> int | None:
+        """Return for how many more bytes there is room, if that is known."""
 
     def open_upload(
         self, uuid: str, hashed: Hashed | None = None

@@ -21,6 +21,7 @@ from ..digest import Digest
 from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
 from .base import Hashed
+from .base import Progress
 from .base import StoredUpload
 from .files import close
 from .files import disk
@@ -65,6 +66,24 @@ class LocalStorage:
             return os.stat(self._upload_path(uuid)).st_size
         except FileNotFoundError:
             raise BlobUploadUnknown(detail=uuid) from None
+
+    @disk
+    def upload_progress(self, uuid: str) -> Progress | None:
+        """Return how far an upload session has got, or None when it is not here."""
+        try:
+            found = os.stat(self._upload_path(uuid))
+        except FileNotFoundError:
+            return None
+        return Progress(found.st_size, found.st_mtime)
+
+    @disk
+    def free(self) -> int | None:
+        """Return for how many more bytes there is room, if that is known."""
+        try:
+            found = os.statvfs(self._root)
+        except FileNotFoundError:
+            return None
+        return found.f_bavail * found.f_frsize
 
     @contextmanager
     def open_upload(

@@ -20,9 +20,11 @@ from ..services import services
 from . import formatting
 from . import forms
 from . import history
+from . import markdown
 from . import paging
 from . import settings
 from . import tokens
+from . import usage
 from .access import is_administrator
 from .access import may
 from .access import sign_in_url
@@ -47,6 +49,10 @@ _SETTINGS: t.Final = "/<oci_name:name>/-/settings"
 #: "/-/" is where the name of a repository ends.
 ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/", "repositories", repositories),
+    (("GET",), "/-/storage", "storage", usage.storage),
+    (("GET",), "/-/administration", "administration", usage.administration),
+    (("GET",), "/-/uploads", "all_uploads", usage.all_uploads),
+    (("GET",), "/<oci_name:name>/-/uploads", "uploads", usage.uploads),
     (("GET",), "/-/tokens", "tokens", tokens.tokens),
     (("POST",), "/-/tokens", "create_token", tokens.create_token),
     (("POST",), "/-/tokens/<token_id>", "revoke_token", tokens.revoke_token),
@@ -113,6 +119,8 @@ def _context() -> dict[str, t.Any]:
         "oci_visibility": services().policy.visibility,
         "image_name": image_name,
         "here": paging.here,
+        "markdown": markdown.render,
+        "oci_markdown": markdown.is_there(),
         "size": formatting.size,
         "ago": formatting.ago,
         "short": formatting.short,
@@ -124,7 +132,10 @@ def _navigation() -> list[tuple[str, str]]:
     """Return the endpoints that lead to each part of the pages, and their names."""
     found: list[tuple[str, str]] = [("oci_web.repositories", gettext("Repositories"))]
     if visitor() is not None:
+        found.append(("oci_web.storage", gettext("Storage")))
         found.append(("oci_web.tokens", gettext("Access tokens")))
+    if is_administrator():
+        found.append(("oci_web.administration", gettext("Administration")))
     return found
 
 

@@ -10,6 +10,7 @@ from flask import request
 
 from ..catalog.contents import ManifestRow
 from ..catalog.contents import TagRow
+from ..catalog.overview import Listed
 from ..catalog.relations import Weight
 from ..manifests import INDEX_TYPES
 from ..services import services
@@ -19,6 +20,10 @@ from . import paging
 from .access import admit
 from .access import key_of
 from .access import may
+from .usage import in_progress
+
+#: How much of a description in an annotation is shown.
+LONGEST: t.Final = 2000
 
 #: What of a repository the list shows.
 Shown = t.Literal["tags", "untagged", "attached"]
@@ -64,6 +69,7 @@ def repository(name: str) -> str:
         )
     listed = entries(key, rows[: paging.PAGE])
     about = catalog.overview.about(key)
+    may_push = may("push", found)
     return render_template(
         "oci/repository.html",
         repository=found,
@@ -76,7 +82,9 @@ def repository(name: str) -> str:
         by_name=by_name,
         next_page=_next_page(rows),
         commands=_commands(found.name, listed),
+        description=_description(about, listed),
         may_delete=may("delete", found),
+        uploads=sum(u.in_progress for u in in_progress(key)) if may_push else 0,
     )
 
 
@@ -144,6 +152,14 @@ def image_name(name: str) -> str:
     external = services().config.external_url
     host = external.partition("://")[2].partition("/")[0] if external else request.host
     return f"{host}/{name}"
+
+
+def _description(about: Listed | None, listed: list[Entry]) -> str:
+    """Return what is said about a repository, or about its first image."""
+    if about is not None and about.description:
+        return about.description
+    notes = listed[0].row.manifest.annotations if listed else {}
+    return notes.get("org.opencontainers.image.description", "")[:LONGEST]
 
 
 def _children(manifest: ManifestRow) -> list[dict[str, t.Any]]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import subprocess
+import sys
 import typing as t
-from pathlib import Path
 
 import pytest
 import requests
 
 from forge import Forge
 from forge import PASSWORD
+from forge import ROOT
 from forge import tool
 from forge import unavailable
 from forge import USERNAME
@@ -22,6 +25,8 @@ from .window import Window
 
 _numbers = itertools.count(1)
 
+#: Who runs the forge.
+ADMINISTRATOR = "root"
 #: The widths of a phone and of a desk, in pixels.
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")
@@ -31,6 +36,15 @@ SCHEMES = ("light", "dark")
 def forge() -> t.Iterator[Forge]:
     """The example forge as it is deployed."""
     with Forge("gunicorn") as started:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "flask", "--app", "example_app"),
+                *("create-user", ADMINISTRATOR, "--admin", "--password", PASSWORD),
+            ],
+            cwd=ROOT,
+            env=os.environ | {"EXAMPLE_INSTANCE": str(started.instance)},
+            check=True,
+        )
         yield started
 
 
@@ -88,6 +102,7 @@ class Pusher:
     """A client that pushes what no well-meaning one would."""
 
     def __init__(self, forge: Forge, repository: str) -> None:
+        self._root = forge.url
         self._base = f"{forge.url}/v2/{repository}"
         self._session = requests.Session()
         self._session.auth = (USERNAME, PASSWORD)
@@ -100,6 +115,17 @@ class Pusher:
             data=content,
             timeout=60,
         ).raise_for_status()
+
+    def start(self, content: bytes) -> str:
+        """Begin to push a blob, and return the address where it goes on."""
+        begun = self._session.post(f"{self._base}/blobs/uploads/", timeout=60)
+        return self.append(begun.headers["Location"], content)
+
+    def append(self, location: str, content: bytes) -> str:
+        """Push more of a blob."""
+        sent = self._session.patch(f"{self._root}{location}", data=content, timeout=60)
+        sent.raise_for_status()
+        return sent.headers["Location"]
 
     def manifest(self, content: bytes, tag: str) -> None:
         """Push a manifest."""
@@ -115,9 +141,3 @@ class Pusher:
 def _pusher(forge: Forge, repository: str) -> Pusher:
     """Alice's, for a repository of the test's own."""
     return Pusher(forge, repository)
-
-
-@pytest.fixture(name="folder")
-def _folder(tmp_path: Path) -> Path:
-    """Where a test keeps its files."""
-    return tmp_path

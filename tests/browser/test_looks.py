@@ -15,6 +15,7 @@ from registry_client import index
 from registry_client import OCI_CONFIG
 from registry_client import OCI_MANIFEST
 
+from .conftest import ADMINISTRATOR
 from .conftest import Pusher
 from .conftest import SCHEMES
 from .conftest import WIDTHS
@@ -45,8 +46,13 @@ def pages(repository: str) -> list[str]:
         f"/images/{repository}/-/compare?from=hostile&to=chart",
         f"/images/{repository}/-/history",
         f"/images/{repository}/-/settings",
+        f"/images/{repository}/-/uploads",
+        "/images/-/storage",
         "/images/-/tokens",
     ]
+
+
+ADMINISTRATION = ("/images/-/administration", "/images/-/uploads")
 
 
 @pytest.fixture(name="hostile")
@@ -109,6 +115,26 @@ def test_every_page_is_for_everybody(
         window.check_layout()
         window.check_accessibility()
         window.check()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_administration(
+    open_window: t.Callable[..., Window], pusher: Pusher, width: int, scheme: str
+) -> None:
+    """The pages of who runs the site are as good, and show what is being pushed."""
+    upload = pusher.start(b"x" * 123_000)
+    window = open_window(width, scheme)
+    window.sign_in(ADMINISTRATOR, PASSWORD)
+    for address in ADMINISTRATION:
+        window.go(address)
+        window.check_layout()
+        window.check_accessibility()
+        window.check()
+    assert window.says("123 kB so far")
+    # The page loads itself again, and sees that there is more.
+    pusher.append(upload, b"x" * 111_000)
+    window.page.get_by_text("234 kB").first.wait_for(timeout=30_000)
 
 
 @pytest.mark.usefixtures("hostile")

@@ -38,7 +38,7 @@ def test_the_whole_story(
     forge: Forge,
     open_window: t.Callable[..., Window],
     repository: str,
-    folder: Path,
+    tmp_path: Path,
     width: int,
     scheme: str,
 ) -> None:
@@ -53,10 +53,10 @@ def test_the_whole_story(
     assert window.says(f"docker push {image}")
 
     # A client pushes two versions that share a layer.
-    alice = crane(folder / "alice", forge, PASSWORD)
+    alice = crane(tmp_path / "alice", forge, PASSWORD)
     root = root_file_system(tool("busybox", "Debian's busybox-static"))
     for version in ("1.0", "2.0"):
-        layout = make_image(root).write(folder / version)
+        layout = make_image(root).write(tmp_path / version)
         alice("push", layout, f"{image}:{version}")
 
     # The image is found, and its layers are read.
@@ -80,7 +80,7 @@ def test_the_whole_story(
     assert window.says("Layers of both")
 
     # It is made public, and anybody pulls it.
-    stranger = crane(folder / "stranger", forge, None)
+    stranger = crane(tmp_path / "stranger", forge, None)
     stranger.refuses("digest", f"{image}:1.0")
     window.click("link", "Settings")
     page.get_by_role("radio", name="Public").check()
@@ -95,11 +95,11 @@ def test_the_whole_story(
     page.get_by_label("What it is for").fill(f"for {repository}")
     window.click("button", "Create token")
     secret = page.locator("#secret").inner_text()
-    machine = crane(folder / "machine", forge, secret)
+    machine = crane(tmp_path / "machine", forge, secret)
     assert machine("digest", f"{image}:1.0").strip() == digest
     window.click("button", f"Revoke for {repository}")
     assert window.says("The token is revoked.")
-    machine.refuses("push", folder / "1.0", f"{image}:3.0")
+    machine.refuses("push", tmp_path / "1.0", f"{image}:3.0")
 
     # Both tags are deleted, and one comes back.
     window.go(f"/images/{repository}")
