@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from sphinx.application import Sphinx
 
 project = "flask_oci"
 copyright = "2026 The flask_oci authors"
@@ -45,3 +49,24 @@ html_sidebars = {
     "index": ["searchbox.html", "localtoc.html"],
     "**": ["localtoc.html", "relations.html", "searchbox.html"],
 }
+
+#: Where make_screenshots.py puts its pictures. They are made, and not kept: without
+#: them, the page does without.
+PICTURES = Path(__file__).parent / "_build" / "screenshots"
+
+
+def show_pictures(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put each picture of the pages where its name stands in a comment."""
+
+    def show(match: re.Match[str]) -> str:
+        name = f"{match[1]}-desk-light.png"
+        if not (PICTURES / name).exists():
+            return match[0]
+        return f".. image:: _build/screenshots/{name}\n    :alt: {match[2]}\n"
+
+    source[0] = re.sub(r"^\.\. picture (\S+): (.+)$", show, source[0], flags=re.M)
+
+
+def setup(app: Sphinx) -> None:
+    """Have Sphinx ask for the pictures."""
+    app.connect("source-read", show_pictures)

@@ -26,7 +26,9 @@ from flask import Flask  # noqa: E402
 
 from example_app import create_app  # noqa: E402
 from example_app.models import commit  # noqa: E402
+from example_app.models import db  # noqa: E402
 from example_app.models import find_user  # noqa: E402
+from example_app.models import Project  # noqa: E402
 from example_app.models import User  # noqa: E402
 from example_app.registry import registry  # noqa: E402
 from registry_client import basic  # noqa: E402
@@ -44,6 +46,9 @@ CHROMIUM: t.Final = "/usr/bin/chromium"
 
 #: The pages, by the name of their pictures.
 PAGES: t.Final = {
+    "first": "/",
+    "project": "/projects/alice/weather",
+    "project-images": "/images/?under=alice/weather",
     "repositories": "/images/",
     "repository": "/images/alice/weather",
     "image": "/images/alice/weather/-/image/2.1.0",
@@ -244,6 +249,14 @@ class Forge:
         with self.app.app_context():
             manage = self.app.extensions["oci"].administration
             manage.set_visibility("alice/weather", "public")
+            db.session.add(
+                Project(
+                    owner_id=t.cast(User, find_user("alice")).id,
+                    name="weather",
+                    description="Tomorrow's weather, as a service",
+                    visibility="public",
+                )
+            )
             manage.describe("alice/weather", DESCRIPTION)
             alice = t.cast(User, find_user("alice"))
             alice.is_admin = True

@@ -108,10 +108,12 @@ def test_every_page_is_for_everybody(
     window.go(f"/images/{repository}/-/settings")
     window.page.get_by_role("textbox", name="Description").fill(
         f"# {HOSTILE}\n\n[click]({HOSTILE}) ![see](https://example.org/x.png)\n\n{LONG}"
+        f"\n\n```\n{HOSTILE}\n{LONG}\n```\n\n| a |\n| - |\n| {LONG} |"
     )
     window.click("button", "Save")
     for address in pages(repository):
         window.go(address)
+        window.unfold()
         window.check_layout()
         window.check_accessibility()
         window.check()

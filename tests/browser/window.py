@@ -38,13 +38,18 @@ class Window:
         self.page.get_by_role(role, name=name, exact=exact).first.click()
         self.page.wait_for_load_state()
 
+    def unfold(self) -> None:
+        """Open whatever is folded away."""
+        for summary in self.page.locator("details:not([open]) > summary").all():
+            summary.click()
+
     def says(self, text: str) -> bool:
         """Tell whether a text is to be read on the page."""
         return text in " ".join(self.page.locator("main").inner_text().split())
 
     def check(self) -> None:
         """Fail if anything went wrong."""
-        assert self.wrong == []
+        assert not self.wrong, f"{self.page.url}: {self.wrong}"
 
     def check_layout(self) -> None:
         """Fail if the page is wider than the window."""
@@ -58,11 +63,12 @@ class Window:
         from axe_playwright_python.sync_playwright import Axe
 
         found = Axe().run(self.page).response["violations"]
-        assert [
+        serious = [
             (rule["id"], [node["html"] for node in rule["nodes"]])
             for rule in found
             if rule["impact"] in SERIOUS
-        ] == []
+        ]
+        assert not serious, f"{self.page.url}: {serious}"
 
     def _on_console(self, message: t.Any) -> None:
         if message.type in ("error", "warning"):
