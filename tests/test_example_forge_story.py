@@ -478,6 +478,39 @@ def test_the_list_is_what_may_be_pulled(app: Flask, alice: Person, bob: Person) 
             assert set(rows) == {i.name for i in images if may(user, "pull", i)}
 
 
+# The pages about images
+
+
+def test_the_images_of_a_project(app: Flask, alice: Person, bob: Person) -> None:
+    """A project has a tab of images in its own clothes, for who may see the project."""
+    page = alice.make_project("hello")
+    tab = "/images/?under=alice/hello"
+    assert tab in html.unescape(alice.browser.get(page).text)
+    assert "docker push localhost/alice/hello" in alice.browser.get(tab).text
+    alice.docker.push_image("alice/hello/tools", "v1")
+    alice.docker.push_image("alice/other", "v1")
+    assert "alice/hello/tools" in alice.browser.get(tab).text
+    assert "alice/other" not in alice.browser.get(tab).text
+    assert "No description" not in bob.browser.get(tab).text
+    assert bob.browser.get("/images/alice/hello/tools").status_code == 404
+    alice.set_role(page, "bob", "reader")
+    for address in (tab, "/images/alice/hello/tools"):
+        shown = bob.browser.get(address).text
+        assert "alice /</span> hello" in shown
+        assert f'href="{page}"' in shown
+
+
+def test_a_project_decides_who_sees_its_images(
+    alice: Person, bob: Person, page: str
+) -> None:
+    """The pages about an image say what its project says, and ask nothing else."""
+    assert bob.browser.get("/images/alice/hello").status_code == 404
+    alice.settings(page, "hello", "public")
+    assert ">public</span>" in bob.browser.get("/images/alice/hello").text
+    settings = alice.browser.get("/images/alice/hello/-/settings").text
+    assert "The site decides that, and it is public." in settings
+
+
 # Access tokens
 
 
