@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import bulk
 from . import lists
+from . import plot
 from . import postgresql
 from . import report
 from . import small
@@ -35,6 +36,9 @@ REGISTRIES: t.Final = (
     "debian-tokens",
     "sqlite",
     "postgresql",
+    "stored-100",
+    "stored-10000",
+    "stored-100000",
 )
 
 
@@ -66,6 +70,8 @@ def main() -> None:
         table = measure(servers, rows, options.rounds, sizes)
         print(f"\n{report.text(rows, servers, table)}")
         print(f"\n{report.processors(rows, servers, table)}")
+        if options.plot:
+            Path(options.plot).write_text(plot.svg(rows, servers, table))
 
 
 def _options() -> argparse.Namespace:
@@ -90,6 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--entries", type=int, default=10_000, help="of long lists")
     parser.add_argument("--folder", help="on the disk that is to be measured")
     parser.add_argument("--go-bin", help="where Distribution's registry was installed")
+    parser.add_argument("--plot", help="the SVG file that takes a picture of ratios")
     return parser.parse_args()
 
 
@@ -109,6 +116,8 @@ def _server(kind: str, folder: Path, go_bin: str | None, stack: ExitStack) -> Se
     own = folder / kind
     if kind == "sqlite":
         return FlaskOci(own)
+    if kind.startswith("stored-"):
+        return FlaskOci(own, stored=int(kind.removeprefix("stored-")))
     if kind == "postgresql":
         url = postgresql.running(folder / "postgresql-server")
         return FlaskOci(own, stack.enter_context(url))

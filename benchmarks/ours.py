@@ -27,13 +27,19 @@ class FlaskOci(Server):
     """The registry inside a small Flask application.
 
     :param database: its URL; None is a SQLite file in the folder.
+    :param stored: how many images it has from the start.
     """
 
-    def __init__(self, folder: Path, database: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, database: str | None = None, stored: int = 0
+    ) -> None:
         super().__init__(folder)
+        self._stored = stored
         self._database = database or f"sqlite:///{folder}/forge.sqlite"
         kind = "PostgreSQL" if database else "SQLite"
         self.name = f"flask_oci, {kind}"
+        if stored:
+            self.name = f"{stored} images stored"
 
     def start(self) -> None:
         """Start it, once its tables and its user are there."""
@@ -44,6 +50,7 @@ class FlaskOci(Server):
             user = host.User(username=host.USERNAME)
             host.db.session.add(user)
             host.db.session.commit()
+            filling.images(host.registry.models, host.db.session, self._stored)
             secret = host.registry.tokens.issue(user).secret
             host.db.engine.dispose()
         login = base64.b64encode(f"{host.USERNAME}:{secret}".encode())
@@ -92,11 +99,6 @@ class FlaskOci(Server):
         """Write the rows."""
         with self._app.app_context():
             filling.catalog(host.registry.models, host.db.session, count, readable)
-
-    def fill_images(self, count: int) -> None:
-        """Write the rows."""
-        with self._app.app_context():
-            filling.images(host.registry.models, host.db.session, count)
 
     @property
     def _environment(self) -> dict[str, str]:

@@ -94,7 +94,3 @@ class Server(abc.ABC):
     def fill_catalog(self, count: int, readable: int) -> None:
         """Have so many repositories, some of which who asks may pull."""
         raise Unavailable
-
-    def fill_images(self, count: int) -> None:
-        """Have so many images in all."""
-        raise Unavailable

@@ -1,5 +1,7 @@
 """gunicorn -c example_app/gunicorn.conf.py 'example_app:create_app()'"""
 
+import gc
+
 bind = "127.0.0.1:5000"
 # docker sends several layers at once, each on a thread for as long as it flows; a
 # second process answers the pages while the first one hashes.
@@ -15,3 +17,11 @@ graceful_timeout = 300
 keepalive = 75
 # Nothing outside the instance folder: newer versions put a socket into the home.
 control_socket_disable = True
+
+
+def post_worker_init(worker: object) -> None:
+    """Look for circular garbage less often than Python would, and never among what
+    was there at the start: that is a tenth of what a small request costs."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
