@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 from flask import Flask
 from flask_babel import Babel
 
+from credentials import user_named
 from flask_oci.web import markdown
 from host import db
 from host import registry
@@ -67,6 +68,30 @@ def test_storage_is_ones_own(
     assert "alice/hello" in visitor.get(STORAGE).links
     assert "alice" not in Visitor(app, "bob").get(STORAGE).html.partition("<main")[2]
     assert Visitor(app).status(STORAGE) == 403
+
+
+def test_what_others_have_does_not_show(
+    alice: RegistryClient, bob: RegistryClient, visitor: Visitor
+) -> None:
+    """Whoever has a blob cannot see whether somebody else has it in private."""
+    alice.push_image("alice/hello", "1", layer=b"x" * 500_000)
+    before = visitor.get(STORAGE)
+    assert "500 kB only here" in before.text
+    bob.push_image("bob/secret", "1", layer=b"x" * 500_000)
+    assert visitor.get(STORAGE).html == before.html
+
+
+@pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS])
+def test_administration_ends_with_the_account(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Who runs the site does so while they may do anything, even where the host says
+    itself who looks at a page, and does not ask."""
+    hooks = app.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    for name, status in (("bob", 200), ("carol", 404)):
+        monkeypatch.setattr(hooks, "visitor", lambda name=name: user_named(name))
+        assert Visitor(app).status(address) == status
 
 
 @pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS])
@@ -242,6 +267,16 @@ def test_hostile_markdown(
     for _, attributes in page.elements:
         assert not [a for a in attributes if a.startswith("on") or a == "style"]
         assert not attributes.get("href", "/").startswith(("javascript:", "data:"))
+
+
+def test_long_markdown(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
+    """A description that would take long to render is shown as it was written."""
+    alice.push_image("alice/hello", "1")
+    text = "*Says* hi. " * 2000
+    describe(app, text)
+    page = visitor.get(HELLO)
+    assert not page.all("em")
+    assert text.strip() in page.text
 
 
 def test_without_markdown(

@@ -27,7 +27,7 @@ class RepositoryUsage(t.NamedTuple):
     info: RepositoryInfo
     bytes: int
     alone: int
-    """What of that no other repository links, and so goes with it."""
+    """What of that no other repository links, of those that were asked about."""
 
 
 class UploadRow(t.NamedTuple):
@@ -78,11 +78,12 @@ class Usage:
         """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        links = (
-            sa.select(Link.blob_id, sa.func.count().label("count"))
-            .group_by(Link.blob_id)
-            .subquery()
-        )
+        counted = sa.select(Link.blob_id, sa.func.count().label("count"))
+        if owner_id is not None:
+            # Whether somebody else has the same blob in private must not show.
+            own = sa.select(Repository.id).where(Repository.owner_id == owner_id)
+            counted = counted.where(Link.repository_id.in_(own))
+        links = counted.group_by(Link.blob_id).subquery()
         size = sa.func.coalesce(sa.func.sum(Blob.size), 0)
         only_here = sa.case((links.c.count == 1, Blob.size), else_=0)
         columns = (

@@ -58,7 +58,9 @@ def member_key() -> t.Any:
 def is_administrator() -> bool:
     """Tell whether the visitor runs the site."""
     ask, user = services().hooks.administrator, visitor()
-    return ask is not None and user is not None and bool(ask(user))
+    if ask is None or user is None or not is_active(user):
+        return False
+    return bool(ask(user))
 
 
 def may(action: Action, repository: RepositoryInfo) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from functools import cache
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -21,6 +22,11 @@ TAGS: t.Final = frozenset(
 )
 
 
+#: How many characters of Markdown are rendered; a longer text is shown as it is. Some
+#: texts take a time that grows with the square of their length, at each look.
+LONGEST: t.Final = 10_000
+
+
 @cache
 def is_there() -> bool:
     """Tell whether what it takes is installed."""
@@ -28,9 +34,14 @@ def is_there() -> bool:
 
 
 def render(text: str) -> Markup | None:
-    """Return a text as HTML, or None where nothing can make it so."""
-    if not is_there():
+    """Return a text as HTML, or None where it is too long or nothing can make it so."""
+    if not is_there() or len(text) > LONGEST:
         return None
+    return _rendered(text)
+
+
+@lru_cache(maxsize=64)
+def _rendered(text: str) -> Markup:
     tokens = _parser().parse(text)
     for token in tokens:
         # The title of the page, and that of the section, come first.
