@@ -1,0 +1,27 @@
+"""The tables.
+
+Each record is a plain annotated class. :meth:`Models.bind` joins them to a
+declarative base of their own whose metadata is the host's, so that
+``db.create_all()`` and ``flask db migrate`` see them, and the host's base class
+stays out of them.
+"""
+
+from .binding import Models
+from .moments import as_utc
+from .moments import microseconds
+from .moments import utcnow
+from .repositories import INTERNAL
+from .repositories import PRIVATE
+from .repositories import PUBLIC
+from .repositories import VISIBILITIES
+
+__all__ = [
+    "INTERNAL",
+    "PRIVATE",
+    "PUBLIC",
+    "VISIBILITIES",
+    "Models",
+    "as_utc",
+    "microseconds",
+    "utcnow",
+]

@@ -1,0 +1,89 @@
+"""The records, joined to the metadata of a host."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase
+
+from .credentials import Credential
+from .credentials import LoginFailure
+from .credentials import Revocation
+from .manifests import Manifest
+from .manifests import ManifestReference
+from .manifests import Tag
+from .manifests import TagMove
+from .repositories import Blob
+from .repositories import Repository
+from .repositories import RepositoryAlias
+from .repositories import RepositoryBlob
+from .uploads import Upload
+
+#: In an order in which each comes after those that it refers to.
+RECORDS: t.Final = (
+    Repository,
+    Blob,
+    RepositoryBlob,
+    Manifest,
+    ManifestReference,
+    Tag,
+    TagMove,
+    Upload,
+    RepositoryAlias,
+    Credential,
+    Revocation,
+    LoginFailure,
+)
+
+
+@dataclass(frozen=True)
+class Models:
+    """The tables of one host: its records, bound to its metadata."""
+
+    User: type[t.Any]
+    Repository: type[Repository]
+    Blob: type[Blob]
+    RepositoryBlob: type[RepositoryBlob]
+    Manifest: type[Manifest]
+    ManifestReference: type[ManifestReference]
+    Tag: type[Tag]
+    TagMove: type[TagMove]
+    Upload: type[Upload]
+    RepositoryAlias: type[RepositoryAlias]
+    Credential: type[Credential]
+    Revocation: type[Revocation]
+    LoginFailure: type[LoginFailure]
+
+    @classmethod
+    def bind(cls, user_model: type[t.Any]) -> Models:
+        """Make the tables beside a host's user table.
+
+        :param user_model: the mapped class of the host's users. Its primary
+            key, of whatever name and type, is what our rows refer to.
+        :raises TypeError: when it is not a mapped class with a primary key of
+            one column.
+        """
+        mapper = sa.inspect(user_model, raiseerr=False)
+        if mapper is None or len(mapper.primary_key) != 1:
+            raise TypeError(
+                f"Registry(db, User) needs a mapped user class whose primary key is"
+                f" one column, and {user_model!r} is not one. Pass the model that"
+                " your user_loader returns."
+            )
+        (key,) = mapper.primary_key
+        base = type(
+            "Base",
+            (DeclarativeBase,),
+            {
+                "metadata": user_model.metadata,
+                "user_key": f"{key.table.fullname}.{key.name}",
+                "__module__": __name__,
+            },
+        )
+
+        def bound(record: type[t.Any]) -> type[t.Any]:
+            return type(record.__name__, (record, base), {"__module__": __name__})
+
+        return cls(user_model, **{record.__name__: bound(record) for record in RECORDS})
