@@ -12,6 +12,7 @@ from .blueprint import make_blueprint
 from .catalog import Catalog
 from .cli import register_commands
 from .config import Config
+from .content import Content
 from .hooks import Hooks
 from .maintenance.gc import Collector
 from .models import Models
@@ -267,11 +268,13 @@ class Registry:
         )
         keys = _signing_keys(app)
         tokens = Tokens(keys, config.service, config.token_lifetime)
+        storage = LocalStorage(config.storage_path)
         app.extensions[EXTENSION] = Services(
             config=config,
             hooks=self._hooks,
             catalog=self._catalog,
-            storage=LocalStorage(config.storage_path),
+            storage=storage,
+            content=Content(config, self._catalog, storage),
             tokens=tokens,
             form_tokens=FormTokens(keys),
             access_tokens=self.tokens,

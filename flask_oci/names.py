@@ -76,3 +76,15 @@ def parse_reference(text: str) -> Digest | str:
     if not is_tag(text):
         raise ManifestUnknown(detail=text)
     return text
+
+
+def split_image(text: str) -> tuple[str, str | None]:
+    """Read ``<name>``, ``<name>:<tag>`` or ``<name>@<digest>``, as people type it.
+
+    :return: the name, and the tag or digest if there is one. In
+        ``<name>:<tag>@<digest>``, which clients print, the digest counts.
+    :raises NameInvalid: when what stands in front is no repository name.
+    """
+    front, at, digest = text.partition("@")
+    name, colon, tag = front.partition(":")
+    return check_name(name), digest if at else tag if colon else None

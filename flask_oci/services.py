@@ -13,6 +13,7 @@ from .administration import Administration
 from .auth import Authenticator
 from .catalog import Catalog
 from .config import Config
+from .content import Content
 from .hooks import Hooks
 from .policy import Policy
 from .principal import Principal
@@ -32,6 +33,7 @@ class Services:
     hooks: Hooks
     catalog: Catalog
     storage: Storage
+    content: Content
     tokens: Tokens
     form_tokens: FormTokens
     access_tokens: AccessTokens

@@ -143,6 +143,10 @@ class Repositories:
             Repository.owner_id == user_id,
         )
 
+    def owned_by(self, user_id: t.Any) -> Condition:
+        """Return the condition of what belongs to a user."""
+        return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
+
     def below(self, path: t.Any) -> Condition:
         """Return the condition of the repository of that name, and of those whose
         names begin with it and a slash.

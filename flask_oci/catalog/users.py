@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterable
+from collections.abc import Iterator
 
 import sqlalchemy as sa
 
 from .database import Database
 from .revocations import Revocations
+
+#: How many users are read at a time.
+BATCH: t.Final = 500
 
 
 class Users:
@@ -67,6 +71,22 @@ class Users:
             sa.select(self._model).where(getattr(self._model, self._username) == name)
         )
         return next((u for u in users.unique() if self.namespace_of(u) == name), None)
+
+    def each(self) -> Iterator[t.Any]:
+        """Go through all users, a batch at a time, in the order of their keys."""
+        statement = sa.select(self._model).order_by(self._column).limit(BATCH)
+        batch = list(self._db.session.scalars(statement).unique())
+        while batch:
+            last = self.key_of(batch[-1])
+            yield from batch
+            self._db.release()
+            behind = statement.where(self._column > last)
+            batch = list(self._db.session.scalars(behind).unique())
+
+    def count(self) -> int:
+        """Return how many users there are."""
+        counting = sa.select(sa.func.count()).select_from(self._model)
+        return self._db.session.scalar(counting) or 0
 
     def subject_of(self, user: t.Any) -> str:
         """Return the text by which the host's ``user_loader`` finds a user again."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import typing as t
-import uuid
 from contextlib import contextmanager
 
 from flask import request
 from flask import url_for
 
+from ..content import verify
 from ..digest import check_algorithm
 from ..digest import DEFAULT_ALGORITHM
 from ..digest import Digest
 from ..errors import BlobUploadInvalid
-from ..errors import DigestInvalid
 from ..errors import SizeInvalid
 from ..names import is_name
 from ..ranges import parse_content_range
@@ -130,20 +129,11 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
 
 
 def _receive_whole(name: str, digest: Digest) -> None:
-    parts = services()
-    user_id = parts.catalog.users.key_of(principal().user)
-    session_id = str(uuid.uuid4())
-    parts.catalog.release()
-    parts.storage.start_upload(session_id)
-    try:
-        with parts.storage.open_upload(session_id) as upload:
-            _receive(upload, digest.algorithm, None)
-            _verify(upload, digest)
-            with parts.storage.relying_on(digest):
-                upload.commit(digest)
-                parts.catalog.uploads.adopt(name, user_id, digest, upload.length)
-    finally:
-        parts.storage.discard_upload(session_id)
+    content = services().content
+    by = content.actor(principal().user)
+    content.put_blob(
+        name, by, digest, lambda upload: _receive(upload, digest.algorithm, None)
+    )
 
 
 def _finish(name: str, session: UploadSession, digest: Digest) -> None:
@@ -155,7 +145,7 @@ def _finish(name: str, session: UploadSession, digest: Digest) -> None:
         try:
             if brings_bytes:
                 _receive(upload, digest.algorithm, span)
-            _verify(upload, digest)
+            verify(upload, digest)
             if not brings_bytes and session.hashed_digest != digest:
                 upload.sync()
                 parts.catalog.uploads.record(session.uuid, upload.length, digest)
@@ -282,11 +272,6 @@ def _check_order(upload: UploadFile, span: Span | None) -> None:
             f"Content-Range has {span.length} bytes and Content-Length"
             f" {request.content_length}."
         )
-
-
-def _verify(upload: UploadFile, digest: Digest) -> None:
-    if not upload.matches(digest):
-        raise DigestInvalid(detail=str(digest))
 
 
 def _created(name: str, digest: Digest) -> Response:

@@ -8,12 +8,9 @@ from flask import request
 from flask import url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .. import audit
+from ..content import too_large
 from ..digest import Digest
-from ..errors import DigestInvalid
 from ..errors import ManifestInvalid
-from ..manifests import Manifest
-from ..manifests import parse
 from ..names import check_tag
 from ..names import NAME_MAX_LENGTH
 from ..services import principal
@@ -41,37 +38,18 @@ def put(name: str, reference: str) -> Response:
     :raises ManifestBlobUnknown: when it references what has not been pushed.
     """
     admit(name, "push")
-    parts, user = services(), principal().user
+    verbs = services().content
     # Reading the body ends the transaction, and what was read of the user with it.
-    user_id = parts.catalog.users.key_of(user)
-    username = parts.catalog.users.name_of(user)
+    by = verbs.actor(principal().user)
     digest, tags = _reference(reference)
-    content = _content()
-    manifest = parse(content, request.headers.get("Content-Type"))
-    digest = _verified(content, digest)
-    missing = parts.catalog.manifests.put(
-        name,
-        user_id,
-        manifest,
-        content,
-        digest,
-        tags,
-        lost=_lost(manifest),
-        allow_sparse=parts.config.allow_sparse,
-    )
-    _warn(name, missing)
-    audit.record(
-        "push",
-        username,
-        name,
-        digest=str(digest),
-        tags=" ".join(tags),
-    )
+    content, media_type = _content(), request.headers.get("Content-Type")
+    pushed = verbs.put_manifest(name, by, content, media_type, digest=digest, tags=tags)
+    _warn(name, pushed.missing)
     response = Response(status=201)
     response.headers["Location"] = url_for(".manifest", name=name, reference=reference)
-    response.headers["Docker-Content-Digest"] = str(digest)
-    if manifest.subject:
-        response.headers["OCI-Subject"] = str(manifest.subject)
+    response.headers["Docker-Content-Digest"] = str(pushed.digest)
+    if pushed.manifest.subject:
+        response.headers["OCI-Subject"] = str(pushed.manifest.subject)
     for tag in tags if ":" in reference else ():
         response.headers.add("OCI-Tag", tag)
     return response
@@ -105,33 +83,9 @@ def _content() -> bytes:
     except RequestEntityTooLarge:
         received = most + 1
     if received > most:
-        raise ManifestInvalid(
-            f"A manifest may have {most} bytes here; put large content into blobs.",
-            status=413,
-        )
+        raise too_large(most)
     body.check_length(received)
     return b"".join(pieces)
-
-
-def _verified(content: bytes, digest: Digest | None) -> Digest:
-    if digest is None:
-        return Digest.of(content)
-    if Digest.of(content, digest.algorithm) != digest:
-        raise DigestInvalid(
-            "The manifest does not have the digest it was pushed under.",
-            detail=str(digest),
-        )
-    return digest
-
-
-def _lost(manifest: Manifest) -> set[str]:
-    """Return what the catalog may take for stored blobs, and are none."""
-    storage = services().storage
-    return {
-        str(descriptor.digest)
-        for descriptor in manifest.descriptors
-        if storage.size(descriptor.digest) != descriptor.size
-    }
 
 
 def _warn(name: str, missing: list[str]) -> None:
