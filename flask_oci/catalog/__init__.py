@@ -20,6 +20,7 @@ from .login_failures import LoginFailures
 from .manifests import Manifests
 from .manifests import StoredManifest
 from .overview import Overview
+from .pulls import Pulls
 from .references import Removal
 from .referrers import Referrers
 from .relations import Relations
@@ -77,4 +78,5 @@ class Catalog:
         self.contents = Contents(database)
         self.relations = Relations(database)
         self.usage = Usage(database)
+        self.pulls = Pulls(database)
         self.release = database.release

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from flask import current_app
 from flask import request
 
 from ..digest import Digest
@@ -39,7 +40,10 @@ def manifest(name: str, reference: str) -> Response:
     )
     if stored is None or not _is_promised(stored, wanted):
         raise ManifestUnknown(detail=reference)
-    return sending.manifest(stored, immutable=isinstance(wanted, Digest))
+    response = sending.manifest(stored, immutable=isinstance(wanted, Digest))
+    if request.method == "GET":
+        _note(stored, response)
+    return response
 
 
 def blob(name: str, digest: str) -> Response:
@@ -62,6 +66,22 @@ def blob(name: str, digest: str) -> Response:
     ):
         raise BlobUnknown(detail=digest)
     return sending.blob(wanted, found.size)
+
+
+def _note(stored: StoredManifest, response: Response) -> None:
+    """Remember a pull, which waits for nothing and depends on nothing."""
+    app, pulls = t.cast(t.Any, current_app)._get_current_object(), services().pulls
+
+    def write() -> None:
+        # The client has its answer, and the request's connection has been given back.
+        try:
+            with app.app_context():
+                pulls.write()
+        except Exception:
+            app.logger.warning("Pulls are written down later.", exc_info=True)
+
+    if pulls.note(stored.repository_id, stored.digest):
+        response.call_on_close(write)
 
 
 def _is_promised(stored: StoredManifest, wanted: Digest | str) -> bool:
