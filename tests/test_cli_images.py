@@ -39,8 +39,9 @@ def _terminal(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Terminal]:
         manifest, OCI_MANIFEST, platform={"os": "linux", "architecture": "arm64"}
     )
     alice.push_manifest("alice/app", index(child), "latest")
-    sbom = {"artifactType": SBOM, "subject": descriptor(manifest, OCI_MANIFEST)}
-    alice.push_manifest("alice/app", image(LAYER, config=CONFIG, **sbom))
+    subject = descriptor(manifest, OCI_MANIFEST)
+    sbom = image(LAYER, config=CONFIG, artifactType=SBOM, subject=subject)
+    alice.push_manifest("alice/app", sbom)
     alice.push_image("alice/tools/app", "2.0", LAYER, config=CONFIG)
     yield terminal
     terminal.close()
