@@ -51,7 +51,7 @@ class Administration:
             raise ValueError(
                 f"A visibility is one of {', '.join(VISIBILITIES)}, not {visibility!r}."
             )
-        self._repositories.change(self._id(name), visibility=visibility)
+        self._repositories.change(self.find(name), visibility=visibility)
         self._record(by, name, visibility=visibility)
 
     def describe(self, name: str, description: str, *, by: t.Any = None) -> None:
@@ -64,7 +64,7 @@ class Administration:
         """
         if len(description.encode()) > MAX_DESCRIPTION:
             raise ValueError(f"A description has at most {MAX_DESCRIPTION} bytes.")
-        self._repositories.change(self._id(name), description=description)
+        self._repositories.change(self.find(name), description=description)
         audit.record("described", self._users.name_of(by), name)
 
     def delete(self, name: str, *, by: t.Any = None) -> None:
@@ -85,7 +85,7 @@ class Administration:
         :param by: the user who wants it, for the audit.
         :raises NameUnknown: when there is no such repository.
         """
-        self._repositories.change(self._id(name), owner_id=self._users.key_of(owner))
+        self._repositories.change(self.find(name), owner_id=self._users.key_of(owner))
         self._record(by, name, owner=self._users.namespace_of(owner))
 
     def rename(

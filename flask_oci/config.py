@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import fnmatch
 import os
 import re
 import typing as t
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from .changes import KINDS
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Iterable
     from collections.abc import Mapping
 
 PREFIX: t.Final = "OCI_"
@@ -31,6 +34,17 @@ STRICT_CSP: t.Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
     " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
+)
+
+
+#: What is kept unless a host says otherwise. Of blobs, and of pulls, there are many,
+#: and few want to know.
+KEPT: t.Final = (
+    "manifest.pushed",
+    "manifest.deleted",
+    "tag.*",
+    "repository.*",
+    "collection.*",
 )
 
 
@@ -113,6 +127,18 @@ def _optional_header(value: object) -> str | None:
     return value
 
 
+def _events(value: object) -> frozenset[str]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError("must be a list of kinds of events")
+    found: set[str] = set()
+    for pattern in value:
+        named = fnmatch.filter(KINDS, str(pattern))
+        if not named:
+            raise ValueError(f"must be of kinds such as {KINDS[0]!r} or 'tag.*'")
+        found.update(named)
+    return frozenset(found)
+
+
 def _key(default: object, parse: Callable[[object], object]) -> t.Any:
     return dataclasses.field(metadata={"default": default, "parse": parse})
 
@@ -192,6 +218,14 @@ class Config:
     accel_redirect: str | None = _key(None, _optional_prefix)
     """The internal nginx location that serves the storage folder; downloads
     are then answered with ``X-Accel-Redirect``. Default: None."""
+
+    events: frozenset[str] = _key(KEPT, _events)
+    """The kinds of events that are kept, and told to webhooks; ``tag.*`` is all
+    about tags."""
+
+    event_lifetime: int = _key(30 * DAY, _count)
+    """For how many seconds events are kept, and longer where a webhook has yet to
+    be told."""
 
     web_base_template: str = _key("oci/base.html", _template)
     """The template that the pages extend; it has the blocks ``title`` and

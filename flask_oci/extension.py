@@ -7,6 +7,7 @@ import typing as t
 
 from .access_tokens import AccessTokens
 from .administration import Administration
+from .announcer import Announcer
 from .auth import Authenticator
 from .blueprint import make_blueprint
 from .catalog import Catalog
@@ -18,7 +19,6 @@ from .maintenance.gc import Collector
 from .models import Models
 from .policy import default_policy
 from .policy import Policy
-from .pulls import Pulls
 from .services import EXTENSION
 from .services import Services
 from .services import services
@@ -91,6 +91,7 @@ class Registry:
         """The registry's tables, for queries and admin pages of the host's."""
 
         self._catalog = Catalog(db.session, self.models, username)
+        self._catalog.observe(Announcer())
         self._hooks = Hooks()
         self.tokens = AccessTokens(self._catalog, self._hooks)
         """Issues, lists and revokes access tokens."""
@@ -270,8 +271,6 @@ class Registry:
         keys = _signing_keys(app)
         tokens = Tokens(keys, config.service, config.token_lifetime)
         storage = LocalStorage(config.storage_path)
-        pulls = Pulls(self._catalog.pulls)
-        pulls.write_at_exit(app)
         app.extensions[EXTENSION] = Services(
             config=config,
             hooks=self._hooks,
@@ -291,7 +290,6 @@ class Registry:
                 self._catalog.users,
             ),
             policy=Policy(config, self._hooks, self._catalog),
-            pulls=pulls,
         )
 
 

@@ -17,7 +17,6 @@ from .content import Content
 from .hooks import Hooks
 from .policy import Policy
 from .principal import Principal
-from .pulls import Pulls
 from .storage import Storage
 from .tokens import FormTokens
 from .tokens import Tokens
@@ -41,7 +40,6 @@ class Services:
     administration: Administration
     authenticator: Authenticator
     policy: Policy
-    pulls: Pulls
 
 
 def services() -> Services:
@@ -57,3 +55,5 @@ def principal() -> Principal:
 def remember(asking: Principal) -> None:
     """Set who makes the current request."""
     g._oci_principal = asking
+    # Later, the user's row may have to be read again for it.
+    g._oci_actor = services().catalog.users.name_of(asking.user)

@@ -19,8 +19,9 @@ from .inspection import Inspection
 from .login_failures import LoginFailures
 from .manifests import Manifests
 from .manifests import StoredManifest
+from .observer import Observer
+from .outbox import Outbox
 from .overview import Overview
-from .pulls import Pulls
 from .references import Removal
 from .referrers import Referrers
 from .relations import Relations
@@ -78,5 +79,11 @@ class Catalog:
         self.contents = Contents(database)
         self.relations = Relations(database)
         self.usage = Usage(database)
-        self.pulls = Pulls(database)
+        self.outbox = Outbox(database)
         self.release = database.release
+        self.mention = database.mention
+        self._database = database
+
+    def observe(self, observer: Observer) -> None:
+        """Have somebody told of every change from now on."""
+        self._database.observer = observer

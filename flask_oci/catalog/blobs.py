@@ -9,6 +9,8 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
+from ..changes import BLOB_DELETED
+from ..changes import Change
 from ..digest import Digest
 from ..models import as_utc
 from ..models import utcnow
@@ -18,6 +20,7 @@ from .database import Database
 from .database import newest
 from .references import Removal
 from .repositories import RepositoryInfo
+from .tags import Place
 
 #: How many repositories are looked at to find one that a blob can be had from.
 HOLDERS: t.Final = 100
@@ -127,7 +130,7 @@ class Blobs:
         """
 
         def work() -> Removal:
-            self._db.lock_repository(repository_id)
+            place = Place(repository_id, self._db.lock_repository(repository_id))
             if unless_used and (
                 users := references.users_of(self._db, repository_id, digest)
             ):
@@ -145,7 +148,10 @@ class Blobs:
                     Link.blob_id == blob_id.scalar_subquery(),
                 )
             )
-            return Removal(t.cast(t.Any, result).rowcount > 0, [])
+            if not t.cast(t.Any, result).rowcount:
+                return Removal(False, [])
+            self._db.tell(unlinked(place, digest))
+            return Removal(True, [])
 
         return self._db.write(work)
 
@@ -165,3 +171,13 @@ class Blobs:
             link.repository_id == sa.bindparam("repository_id"),
             blob.digest == sa.bindparam("digest"),
         )
+
+
+def unlinked(place: Place, digest: Digest) -> Change:
+    """Describe that a blob is taken out of a repository."""
+    return Change(
+        kind=BLOB_DELETED,
+        repository=place.name,
+        repository_id=place.id,
+        digest=str(digest),
+    )

@@ -18,12 +18,17 @@ from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
+from . import outbox
+from .observer import Nobody
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.orm import scoped_session
 
+    from ..changes import Change
     from ..models import Models
+    from .observer import Observer
 
 T = t.TypeVar("T")
 #: What rows have to be like.
@@ -33,6 +38,9 @@ SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
 #: What is raised when the database does not answer, or not in time.
 FAILURES: t.Final = (OperationalError, InterfaceError, sa.exc.TimeoutError)
+
+#: Where a session has the changes that its transaction makes.
+_TOLD: t.Final = "oci_told"
 
 #: How often a transaction is tried before the database's refusal is believed.
 ATTEMPTS: t.Final = 8
@@ -54,6 +62,7 @@ class Database:
     def __init__(self, session: scoped_session[t.Any], models: Models) -> None:
         self.session = session
         self.models = models
+        self.observer: Observer = Nobody()
 
     def release(self) -> None:
         """End the transaction and give the connection back.
@@ -77,9 +86,12 @@ class Database:
         for attempt in range(ATTEMPTS):
             try:
                 self._begin()
+                told: list[Change] = []
+                self.session.info[_TOLD] = told
                 result = work()
+                outbox.keep(self, told)
                 self.session.commit()
-                return result
+                break
             except DBAPIError as error:
                 self.session.rollback()
                 if attempt == ATTEMPTS - 1 or not _worth_another_try(error):
@@ -89,7 +101,31 @@ class Database:
             except BaseException:
                 self.session.rollback()
                 raise
-        raise AssertionError("the last attempt returns or raises")
+        self.observer.after(told)
+        return result
+
+    def tell(self, change: Change, *, ask: bool = True) -> Change:
+        """Tell of a change that the current transaction makes, before it makes it.
+
+        Whoever listens is told once more after the commit, and the outbox has it then.
+
+        :param ask: whether anybody may refuse it.
+        :raises Denied: when somebody does.
+        """
+        change.origin = self.observer.origin()
+        if ask:
+            self.observer.before(change)
+        self.session.info[_TOLD].append(change)
+        return change
+
+    def mention(self, change: Change) -> None:
+        """Tell of something that changes nothing, such as a pull, if anybody wants to
+        know."""
+        if self.observer.keeps(change.kind):
+            self.write(lambda: self.tell(change, ask=False))
+        elif self.observer.hears(change.kind):
+            change.origin = self.observer.origin()
+            self.observer.after([change])
 
     def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:
         """Insert a row, or leave the one that is there with the same key."""
@@ -103,20 +139,20 @@ class Database:
         statement = _upsert(self._dialect, model.__table__, tuple(key), tuple(values))
         self.session.execute(statement, {**key, **values})
 
-    def lock_repository(self, repository_id: int) -> bool:
+    def lock_repository(self, repository_id: int) -> str | None:
         """Keep rivals from changing what a repository holds until the transaction
         ends, so that what was checked stays true.
 
-        :return: False when the repository has been deleted meanwhile.
+        :return: its name, or None when it has been deleted meanwhile.
         """
-        locked = self.session.scalar(self._locking, {"key": repository_id})
-        return locked is not None
+        name = self.session.scalar(self._locking, {"key": repository_id})
+        return t.cast("str | None", name)
 
     @cached_property
     def _locking(self) -> sa.Select[t.Any]:
         columns = self.models.Repository.__table__.c
         return (
-            sa.select(columns.id)
+            sa.select(columns.name)
             .where(columns.id == sa.bindparam("key"))
             .with_for_update()
         )

@@ -11,7 +11,10 @@ import sqlalchemy as sa
 from ..digest import Digest
 from ..models import as_utc
 from . import references
+from .blobs import unlinked
 from .database import Database
+from .manifests import deleted
+from .tags import Place
 
 #: How many rows are looked at in one transaction.
 BATCH: t.Final = 500
@@ -68,10 +71,14 @@ class Garbage:
         them."""
 
         def work() -> list[Digest]:
-            self._db.lock_repository(repository_id)
+            place = Place(repository_id, self._db.lock_repository(repository_id))
             nodes = self._manifests(repository_id)
             needed = self._needed(repository_id, nodes, before)
             gone = [nodes[digest] for digest in sorted(nodes.keys() - needed)]
+            for node in gone:
+                # Nothing needs it, so nobody is asked.
+                change = deleted(place, node.digest, node.media_type)
+                self._db.tell(change, ask=False)
             models = self._db.models
             for start in range(0, len(gone), BATCH):
                 keys = [node.id for node in gone[start : start + BATCH]]
@@ -110,18 +117,21 @@ class Garbage:
 
         def work() -> bool:
             # A manifest that is being pushed looks for its blobs under this lock.
-            self._db.lock_repository(repository_id)
+            place = Place(repository_id, self._db.lock_repository(repository_id))
             if self._db.session.scalar(
                 sa.select(self._referenced(repository_id, sa.literal(str(digest))))
             ):
                 return False
-            return self._execute(
+            gone = self._execute(
                 sa.delete(Link.__table__).where(
                     Link.repository_id == repository_id,
                     Link.blob_id == blob_id,
                     Link.leased_at < before,
                 )
             )
+            if gone:
+                self._db.tell(unlinked(place, digest), ask=False)
+            return gone
 
         return self._db.write(work)
 
@@ -178,6 +188,7 @@ class Garbage:
             sa.select(
                 Manifest.id,
                 Manifest.digest,
+                Manifest.media_type,
                 Manifest.subject_digest,
                 Manifest.touched_at,
                 tagged,
@@ -249,6 +260,7 @@ class Node(t.NamedTuple):
 
     id: int
     digest: str
+    media_type: str
     subject: str | None
     touched_at: datetime
     tagged: bool

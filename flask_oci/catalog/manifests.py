@@ -12,6 +12,9 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
+from ..changes import Change
+from ..changes import MANIFEST_DELETED
+from ..changes import MANIFEST_PUSHED
 from ..digest import Digest
 from ..errors import ManifestBlobUnknown
 from ..errors import ManifestInvalid
@@ -99,9 +102,11 @@ class Manifests:
             )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
+            place = tags.Place(repository_id, name)
+            self._db.tell(_pushed(place, manifest, content, digest, tag_names))
             key = self._insert(repository_id, user_id, manifest, content, digest)
-            for tag_name in tag_names:
-                tags.move(self._db, repository_id, tag_name, key, str(digest), user_id)
+            for tag in tag_names:
+                tags.move(self._db, place, tag, key, str(digest), user_id, by_push=True)
             return missing
 
         return self._db.write(work)
@@ -148,26 +153,27 @@ class Manifests:
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
 
         def work() -> Removal:
-            self._db.lock_repository(repository_id)
+            place = tags.Place(repository_id, self._db.lock_repository(repository_id))
             if unless_needed and (
                 parents := references.users_of(
                     self._db, repository_id, digest, kind="child"
                 )
             ):
                 return Removal(False, parents)
-            key = self._db.session.scalar(
-                sa.select(Manifest.id).where(
+            row = self._db.session.execute(
+                sa.select(Manifest.id, Manifest.media_type).where(
                     Manifest.repository_id == repository_id,
                     Manifest.digest == str(digest),
                 )
-            )
-            if key is None:
+            ).first()
+            if row is None:
                 return Removal(False, [])
-            named = sa.select(Tag.name).where(Tag.manifest_id == key)
+            self._db.tell(deleted(place, str(digest), row.media_type))
+            named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
             for name in self._db.session.scalars(newest(named)).all():
-                tags.drop(self._db, repository_id, name, by)
-            references.spare(self._db, repository_id, [key])
-            self._delete(key)
+                tags.drop(self._db, place, name, by)
+            references.spare(self._db, repository_id, [row.id])
+            self._delete(row.id)
             return Removal(True, [])
 
         return self._db.write(work)
@@ -253,3 +259,35 @@ class Manifests:
                 .values(touched_at=utcnow())
             )
         return t.cast(int, row.id)
+
+
+def deleted(place: tags.Place, digest: str, media_type: str) -> Change:
+    """Describe that a manifest is deleted."""
+    return Change(
+        kind=MANIFEST_DELETED,
+        repository=place.name,
+        repository_id=place.id,
+        digest=digest,
+        media_type=media_type,
+    )
+
+
+def _pushed(
+    place: tags.Place,
+    manifest: Manifest,
+    content: bytes,
+    digest: Digest,
+    tag_names: list[str],
+) -> Change:
+    return Change(
+        kind=MANIFEST_PUSHED,
+        repository=place.name,
+        repository_id=place.id,
+        digest=str(digest),
+        media_type=manifest.media_type,
+        artifact_type=manifest.artifact_type,
+        subject=str(manifest.subject) if manifest.subject else None,
+        size=len(content),
+        tags=tuple(tag_names),
+        content=content,
+    )

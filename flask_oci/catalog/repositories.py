@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
+from functools import partial
 
 import sqlalchemy as sa
 
+from ..changes import Change
+from ..changes import REPOSITORY_CREATED
+from ..changes import REPOSITORY_DELETED
+from ..changes import REPOSITORY_RENAMED
+from ..changes import REPOSITORY_SHOWN
+from ..changes import REPOSITORY_TRANSFERRED
 from ..models import INTERNAL
 from ..models import PRIVATE
 from ..models import PUBLIC
@@ -87,6 +95,8 @@ class Repositories:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
         key = self.find(name).id
         if key is None:
+            change = Change(kind=REPOSITORY_CREATED, repository=name)
+            self._db.tell(change)
             owner_id = self._users.owner_of_namespace(name.partition("/")[0])
             self._db.insert_if_absent(
                 Repository,
@@ -94,7 +104,7 @@ class Repositories:
                 owner_id=pusher_id if owner_id is None else owner_id,
             )
             found = sa.select(Repository.id).where(Repository.name == name)
-            key = self._db.session.scalar(newest(found))
+            key = change.repository_id = self._db.session.scalar(newest(found))
             # Whoever takes a name, it leads to nothing else from now on.
             self._db.session.execute(
                 sa.delete(Alias.__table__).where(Alias.name == name)
@@ -170,16 +180,19 @@ class Repositories:
         )
         return [RepositoryInfo(*row) for row in rows]
 
-    def change(self, repository_id: int, **values: t.Any) -> None:
+    def change(self, repository: RepositoryInfo, **values: t.Any) -> None:
         """Set some columns of a repository."""
         Repository = self._db.models.Repository
-        self._db.write(
-            lambda: self._db.session.execute(
+
+        def work() -> None:
+            self._tell(repository, values)
+            self._db.session.execute(
                 sa.update(Repository.__table__)
-                .where(Repository.id == repository_id)
+                .where(Repository.id == repository.id)
                 .values(**values)
             )
-        )
+
+        self._db.write(work)
 
     def delete(self, repository_id: int) -> None:
         """Delete a repository with all that is recorded about it.
@@ -196,7 +209,16 @@ class Repositories:
         )
 
         def work() -> None:
-            self._db.lock_repository(repository_id)
+            name = self._db.lock_repository(repository_id)
+            if name is None:
+                return
+            self._db.tell(
+                Change(
+                    kind=REPOSITORY_DELETED,
+                    repository=name,
+                    repository_id=repository_id,
+                )
+            )
             self._db.session.execute(
                 sa.update(models.Blob.__table__)
                 .where(models.Blob.id.in_(linked))
@@ -247,9 +269,19 @@ class Repositories:
             for old, new in names.items():
                 if self.find(new).exists:
                     raise ValueError(f"There is a repository named {new} already.")
-                key = self.find(old).id
+                found = self.find(old)
+                key = found.id
                 if key is None:
                     continue
+                self._db.tell(
+                    Change(
+                        kind=REPOSITORY_RENAMED,
+                        repository=new,
+                        repository_id=key,
+                        former_name=old,
+                    )
+                )
+                self._tell(replace(found, name=new), values)
                 self._db.session.execute(
                     sa.update(Repository.__table__)
                     .where(Repository.id == key)
@@ -263,6 +295,19 @@ class Repositories:
                 also()
 
         self._db.write(work)
+
+    def _tell(self, repository: RepositoryInfo, values: dict[str, t.Any]) -> None:
+        """Tell of those columns that mean something to others."""
+        change = partial(
+            Change, repository=repository.name, repository_id=repository.id
+        )
+        if "visibility" in values:
+            shown = values["visibility"]
+            self._db.tell(change(kind=REPOSITORY_SHOWN, visibility=shown))
+        if "owner_id" in values:
+            key = values["owner_id"]
+            owner = self._users.names([key]).get(key)
+            self._db.tell(change(kind=REPOSITORY_TRANSFERRED, owner=owner))
 
     @cached_property
     def _pushing(self) -> sa.Update:

@@ -8,6 +8,9 @@ from functools import cache
 
 import sqlalchemy as sa
 
+from ..changes import Change
+from ..changes import TAG_DELETED
+from ..changes import TAG_MOVED
 from ..models import Models
 from ..models import utcnow
 from .database import Database
@@ -55,8 +58,8 @@ class Tags:
         """
 
         def work() -> list[str]:
-            self._db.lock_repository(repository_id)
-            return [name for name in names if drop(self._db, repository_id, name, by)]
+            place = Place(repository_id, self._db.lock_repository(repository_id))
+            return [name for name in names if drop(self._db, place, name, by)]
 
         return self._db.write(work)
 
@@ -69,7 +72,7 @@ class Tags:
         Manifest, Move = self._db.models.Manifest, self._db.models.TagMove
 
         def work() -> str | None:
-            self._db.lock_repository(repository_id)
+            place = Place(repository_id, self._db.lock_repository(repository_id))
             row = self._db.session.execute(
                 newest(
                     sa.select(Move.name, Manifest.id, Manifest.digest)
@@ -85,44 +88,78 @@ class Tags:
             ).first()
             if row is None:
                 return None
-            move(self._db, repository_id, row.name, row.id, row.digest, by)
+            move(self._db, place, row.name, row.id, row.digest, by)
             return t.cast(str, row.name)
 
         return self._db.write(work)
 
 
+class Place(t.NamedTuple):
+    """The repository that a transaction has locked."""
+
+    id: int
+    name: str | None
+
+
 def move(
     database: Database,
-    repository_id: int,
+    place: Place,
     name: str,
     manifest_id: int,
     digest: str,
     by: t.Any,
+    *,
+    by_push: bool = False,
 ) -> None:
     """Point a tag at a manifest, within a transaction that has locked its repository.
 
     :param digest: that of the manifest.
     :param by: the key of the user who does it.
+    :param by_push: whether the manifest is being pushed.
     """
+    repository_id = place.id
     before = _target(database, repository_id, name)
+    moves = before is None or before.digest != digest
+    if moves:
+        database.tell(
+            Change(
+                kind=TAG_MOVED,
+                repository=place.name,
+                repository_id=repository_id,
+                tag=name,
+                digest=digest,
+                former_digest=before.digest if before else None,
+                by_push=by_push,
+            )
+        )
     database.upsert(
         database.models.Tag,
         {"repository_id": repository_id, "name": name},
         manifest_id=manifest_id,
         updated_at=utcnow(),
     )
-    if before is None or before.digest != digest:
+    if moves:
         _leave(database, before)
         _record(database, repository_id, name, before, digest, by)
 
 
-def drop(database: Database, repository_id: int, name: str, by: t.Any) -> bool:
+def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
     """Take a tag away, within a transaction that has locked its repository.
 
     :return: whether there was one.
     """
-    Tag = database.models.Tag
+    Tag, repository_id = database.models.Tag, place.id
     before = _target(database, repository_id, name)
+    if before is not None:
+        database.tell(
+            Change(
+                kind=TAG_DELETED,
+                repository=place.name,
+                repository_id=repository_id,
+                tag=name,
+                digest=before.digest,
+            )
+        )
     result = database.session.execute(
         sa.delete(Tag.__table__).where(
             Tag.repository_id == repository_id, Tag.name == name

@@ -10,6 +10,9 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
+from ..changes import BLOB_MOUNTED
+from ..changes import BLOB_PUSHED
+from ..changes import Change
 from ..digest import Digest
 from ..errors import BlobUploadUnknown
 from ..models import utcnow
@@ -105,19 +108,50 @@ class Uploads:
 
         def work() -> None:
             # A database without foreign keys may give its number to another one.
-            if not self._db.lock_repository(session.repository_id):
+            name = self._db.lock_repository(session.repository_id)
+            if name is None:
                 raise BlobUploadUnknown(detail=session.uuid)
+            self._db.tell(
+                Change(
+                    kind=BLOB_PUSHED,
+                    repository=name,
+                    repository_id=session.repository_id,
+                    digest=str(digest),
+                    size=size,
+                )
+            )
             self._blobs.link(session.repository_id, digest, size)
             self._delete(session.uuid)
 
         self._db.write(work)
 
-    def adopt(self, name: str, user_id: t.Any, digest: Digest, size: int) -> None:
+    def adopt(
+        self,
+        name: str,
+        user_id: t.Any,
+        digest: Digest,
+        size: int,
+        *,
+        source: str | None = None,
+    ) -> None:
         """Record a blob that a repository got without a session: in one request,
-        or from another repository."""
+        or from another repository.
+
+        :param source: the name of the other repository.
+        """
 
         def work() -> None:
             repository_id = self._repositories.ensure(name, user_id)
+            self._db.tell(
+                Change(
+                    kind=BLOB_MOUNTED if source else BLOB_PUSHED,
+                    repository=name,
+                    repository_id=repository_id,
+                    digest=str(digest),
+                    size=size,
+                    source=source,
+                )
+            )
             self._blobs.link(repository_id, digest, size)
 
         self._db.write(work)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
-from flask import current_app
 from flask import request
 
+from ..changes import Change
+from ..changes import MANIFEST_PULLED
 from ..digest import Digest
 from ..errors import BlobUnknown
 from ..errors import ManifestUnknown
@@ -19,6 +20,7 @@ from .presence import is_stored
 from .responses import Response
 
 if t.TYPE_CHECKING:
+    from ..catalog import RepositoryInfo
     from ..catalog import StoredManifest
 
 
@@ -40,10 +42,9 @@ def manifest(name: str, reference: str) -> Response:
     )
     if stored is None or not _is_promised(stored, wanted):
         raise ManifestUnknown(detail=reference)
-    response = sending.manifest(stored, immutable=isinstance(wanted, Digest))
-    if request.method == "GET":
-        _note(stored, response)
-    return response
+    if request.method != "HEAD":
+        services().catalog.mention(_pulled(repository, stored, wanted))
+    return sending.manifest(stored, immutable=isinstance(wanted, Digest))
 
 
 def blob(name: str, digest: str) -> Response:
@@ -68,22 +69,6 @@ def blob(name: str, digest: str) -> Response:
     return sending.blob(wanted, found.size)
 
 
-def _note(stored: StoredManifest, response: Response) -> None:
-    """Remember a pull, which waits for nothing and depends on nothing."""
-    app, pulls = t.cast(t.Any, current_app)._get_current_object(), services().pulls
-
-    def write() -> None:
-        # The client has its answer, and the request's connection has been given back.
-        try:
-            with app.app_context():
-                pulls.write()
-        except Exception:
-            app.logger.warning("Pulls are written down later.", exc_info=True)
-
-    if pulls.note(stored.repository_id, stored.digest):
-        response.call_on_close(write)
-
-
 def _is_promised(stored: StoredManifest, wanted: Digest | str) -> bool:
     """Tell whether a manifest stays at least for the grace period, if the client may
     rely on it; a tag keeps what it points at anyway."""
@@ -92,4 +77,18 @@ def _is_promised(stored: StoredManifest, wanted: Digest | str) -> bool:
         request.method != "HEAD"
         or not isinstance(wanted, Digest)
         or parts.catalog.manifests.lease(stored, parts.config.lease_freshness)
+    )
+
+
+def _pulled(
+    repository: RepositoryInfo, stored: StoredManifest, wanted: Digest | str
+) -> Change:
+    return Change(
+        kind=MANIFEST_PULLED,
+        repository=repository.name,
+        repository_id=repository.id,
+        digest=stored.digest,
+        media_type=stored.media_type,
+        size=stored.size,
+        tag=None if isinstance(wanted, Digest) else wanted,
     )

@@ -123,7 +123,9 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
         with parts.storage.relying_on(digest):
             if not is_stored(digest, size):
                 return False
-            parts.catalog.uploads.adopt(repository.name, user_id, digest, size)
+            parts.catalog.uploads.adopt(
+                repository.name, user_id, digest, size, source=holder.name
+            )
         return True
     return False
 

@@ -16,6 +16,8 @@ from dataclasses import field
 from datetime import timedelta
 from itertools import islice
 
+from ..changes import Change
+from ..changes import COLLECTED
 from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
 from ..models import utcnow
@@ -56,6 +58,16 @@ class Collected:
     freed: int = 0
     """How many bytes are gone from the disk."""
 
+    def counts(self) -> dict[str, int]:
+        """Return how many there were of each."""
+        return {
+            "uploads": len(self.uploads),
+            "manifests": len(self.manifests),
+            "links": len(self.links),
+            "blobs": len(self.blobs),
+            "freed": self.freed,
+        }
+
 
 class Collector:
     """Collects the garbage of one application.
@@ -75,6 +87,8 @@ class Collector:
     ) -> None:
         self._config = config
         self._garbage = catalog.garbage
+        self._outbox = catalog.outbox
+        self._mention = catalog.mention
         self._release = catalog.release
         self._storage = storage
         self._dry_run = dry_run
@@ -99,7 +113,14 @@ class Collector:
         if repositories:
             self._collect_files()
         self._release()
+        if not self._dry_run:
+            self._prune_events()
+            self._mention(Change(kind=COLLECTED, detail=self._collected.counts()))
         return self._collected
+
+    def _prune_events(self) -> None:
+        lifetime = timedelta(seconds=self._config.event_lifetime)
+        self._outbox.prune(utcnow() - lifetime)
 
     def _collect_uploads(self) -> None:
         before = utcnow() - timedelta(seconds=self._config.upload_lifetime)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 from .credentials import Credential
 from .credentials import LoginFailure
 from .credentials import Revocation
+from .events import Event
 from .manifests import Manifest
 from .manifests import ManifestReference
 from .manifests import Tag
@@ -35,6 +36,7 @@ RECORDS: t.Final = (
     Credential,
     Revocation,
     LoginFailure,
+    Event,
 )
 
 
@@ -55,6 +57,7 @@ class Models:
     Credential: type[Credential]
     Revocation: type[Revocation]
     LoginFailure: type[LoginFailure]
+    Event: type[Event]
 
     @classmethod
     def bind(cls, user_model: type[t.Any]) -> Models:

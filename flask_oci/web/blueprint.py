@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
 
 from ..converters import register_converters
+from ..errors import Denied
 from ..services import EXTENSION
 from ..services import services
 from . import formatting
@@ -89,6 +90,7 @@ def make_web_blueprint() -> Blueprint:
     blueprint.context_processor(_context)
     for error in (BadRequest, Forbidden, NotFound):
         blueprint.register_error_handler(error, _refuse)
+    blueprint.register_error_handler(Denied, _deny)
     blueprint.after_request(_finish)
     return blueprint
 
@@ -142,6 +144,11 @@ def _navigation() -> list[tuple[str, str]]:
 def _refuse(error: HTTPException) -> ResponseReturnValue:
     """Say that something is not there, or not the visitor's to change."""
     return render_template("oci/error.html", error=error), error.code or 500
+
+
+def _deny(error: Denied) -> ResponseReturnValue:
+    """Say why the host does not want it."""
+    return render_template("oci/error.html", error=error, reason=error.message), 403
 
 
 def _finish(response: Response) -> Response:

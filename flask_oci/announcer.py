@@ -1,0 +1,84 @@
+"""Tells a host of changes: signals, and what the outbox keeps.
+
+Where nobody is connected, a signal costs a look at an empty dictionary.
+"""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+
+from flask import current_app
+from flask import g
+from flask import has_request_context
+from flask import request
+
+from . import signals
+from .changes import Origin
+from .services import services
+from .web.access import visitor
+
+if t.TYPE_CHECKING:
+    from flask import Flask
+
+    from .changes import Change
+
+logger = logging.getLogger("flask_oci.events")
+
+#: Longer names of programs are cut: a client says what it likes.
+MAX_USER_AGENT: t.Final = 200
+
+
+class Announcer:
+    """Observes the catalog for the current application."""
+
+    def origin(self) -> Origin:
+        """Return who makes the current request, and how."""
+        if not has_request_context():
+            return Origin()
+        agent = request.user_agent.string[:MAX_USER_AGENT]
+        return Origin(
+            _actor(), request.remote_addr, request.host, request.method, agent or None
+        )
+
+    def before(self, change: Change) -> None:
+        """Ask whoever is connected.
+
+        :raises Denied: when one of them does.
+        """
+        signal = signals.BEFORE.get(change.kind)
+        if signal is not None and signal.receivers:
+            signal.send(_application(), change=change)
+
+    def after(self, changes: list[Change]) -> None:
+        """Tell whoever is connected."""
+        for change in changes:
+            signal = signals.AFTER.get(change.kind)
+            if signal is None or not signal.receivers:
+                continue
+            app = _application()
+            for receiver in signal.receivers_for(app):
+                try:
+                    receiver(app, change=change)
+                except Exception:
+                    # It is done, and the client must not be told that it is not.
+                    logger.exception("A receiver of %s failed.", signal.name)
+
+    def keeps(self, kind: str) -> bool:
+        """Tell whether the application keeps changes of a kind."""
+        return kind in services().config.events
+
+    def hears(self, kind: str) -> bool:
+        """Tell whether anybody is connected to what is sent after it."""
+        signal = signals.AFTER.get(kind)
+        return signal is not None and bool(signal.receivers)
+
+
+def _actor() -> str | None:
+    if "_oci_actor" in g:
+        return t.cast("str | None", g._oci_actor)
+    return services().catalog.users.name_of(visitor())
+
+
+def _application() -> Flask:
+    return t.cast("Flask", t.cast(t.Any, current_app)._get_current_object())

@@ -1,0 +1,123 @@
+"""The outbox: what happened, written in the transaction that made it happen."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ..models import as_utc
+
+if t.TYPE_CHECKING:
+    from ..changes import Change
+    from .database import Database
+
+
+#: How many events are forgotten in one transaction.
+BATCH: t.Final = 500
+
+
+class StoredEvent(t.NamedTuple):
+    """Something that happened, as it is told."""
+
+    id: int
+    """Its key; that of a later event of the same repository is greater."""
+
+    uuid: str
+    """What whoever is told twice knows it by."""
+
+    kind: str
+    repository: str | None
+    repository_id: int | None
+    former_name: str | None
+    at: datetime
+    data: dict[str, t.Any]
+
+
+class Outbox:
+    """Lists events, and forgets old ones."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def latest(
+        self,
+        limit: int,
+        *,
+        repository: str | None = None,
+        kind: str | None = None,
+        before: int | None = None,
+    ) -> list[StoredEvent]:
+        """Return the last events, the newest first.
+
+        :param repository: of which repository; None is of all.
+        :param kind: of which kind; None is of any.
+        :param before: the key of the event to begin behind.
+        """
+        Event = self._db.models.Event
+        statement = select_events(self._db).order_by(Event.id.desc()).limit(limit)
+        if repository is not None:
+            statement = statement.where(Event.repository == repository)
+        if kind is not None:
+            statement = statement.where(Event.kind == kind)
+        if before is not None:
+            statement = statement.where(Event.id < before)
+        return [as_event(row) for row in self._db.session.execute(statement)]
+
+    def prune(self, before: datetime) -> int:
+        """Forget the events from before a moment.
+
+        :return: how many there were.
+        """
+        count = 0
+        while gone := self._db.write(lambda: self._forget(before)):
+            count += gone
+        return count
+
+    def _forget(self, before: datetime) -> int:
+        Event = self._db.models.Event
+        keys = self._db.session.scalars(
+            sa.select(Event.id).where(Event.at < before).limit(BATCH)
+        ).all()
+        if keys:
+            self._db.session.execute(
+                sa.delete(Event.__table__).where(Event.id.in_(keys))
+            )
+        return len(keys)
+
+
+def keep(database: Database, changes: list[Change]) -> None:
+    """Write to the outbox what a transaction has done, before it is committed.
+
+    It comes last in the transaction, which has locked the repository by then: so the
+    keys of its events ascend in the order of the commits.
+    """
+    rows = [
+        {
+            "uuid": str(uuid.uuid4()),
+            "kind": change.kind,
+            "repository_id": change.repository_id,
+            "repository": change.repository,
+            "former_name": change.former_name,
+            "data": change.data(),
+            "at": change.at,
+        }
+        for change in changes
+        if database.observer.keeps(change.kind)
+    ]
+    if rows:
+        database.session.execute(sa.insert(database.models.Event.__table__), rows)
+
+
+def select_events(database: Database, *more: t.Any) -> sa.Select[t.Any]:
+    """Select the columns of :class:`StoredEvent`, and some more behind them."""
+    columns = database.models.Event.__table__.c
+    return sa.select(*(columns[name] for name in StoredEvent._fields), *more)
+
+
+def as_event(row: t.Any) -> StoredEvent:
+    """Make an event of a row."""
+    event = StoredEvent(*row[: len(StoredEvent._fields)])
+    return event._replace(at=as_utc(event.at))
