@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from sphinx.application import Sphinx
+
+# What of Sphinx's is ours lies beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "flask_oci"
 copyright = "2026 The flask_oci authors"
@@ -15,6 +19,7 @@ version = ".".join(release.split(".")[:2]) + ".x"
 
 default_role = "code"
 extensions = [
+    "command_help",
     "myst_parser",
     "pallets_sphinx_themes",
     "sphinx.ext.autodoc",

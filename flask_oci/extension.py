@@ -19,6 +19,7 @@ from .maintenance.gc import Collector
 from .models import Models
 from .policy import default_policy
 from .policy import Policy
+from .pulls import Pulls
 from .services import EXTENSION
 from .services import Services
 from .services import services
@@ -271,6 +272,8 @@ class Registry:
         keys = _signing_keys(app)
         tokens = Tokens(keys, config.service, config.token_lifetime)
         storage = LocalStorage(config.storage_path)
+        pulls = Pulls(self._catalog.pulls)
+        pulls.write_at_exit(app)
         app.extensions[EXTENSION] = Services(
             config=config,
             hooks=self._hooks,
@@ -290,6 +293,7 @@ class Registry:
                 self._catalog.users,
             ),
             policy=Policy(config, self._hooks, self._catalog),
+            pulls=pulls,
         )
 
 

@@ -17,6 +17,7 @@ from .content import Content
 from .hooks import Hooks
 from .policy import Policy
 from .principal import Principal
+from .pulls import Pulls
 from .storage import Storage
 from .tokens import FormTokens
 from .tokens import Tokens
@@ -40,6 +41,7 @@ class Services:
     administration: Administration
     authenticator: Authenticator
     policy: Policy
+    pulls: Pulls
 
 
 def services() -> Services:

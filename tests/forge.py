@@ -104,7 +104,7 @@ class Forge:
                     *_command(self.server, self.application, self.port),
                 ],
                 cwd=ROOT,
-                env=_environment(self.instance, self.settings),
+                env=environment(self.instance, self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -143,7 +143,7 @@ class Forge:
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", self.application, *arguments],
             cwd=ROOT,
-            env=_environment(self.instance, self.settings),
+            env=environment(self.instance, self.settings),
             capture_output=True,
             text=True,
             timeout=START_TIMEOUT,
@@ -204,7 +204,8 @@ def _command(server: str, application: str, port: int) -> list[str]:
     }[server]
 
 
-def _environment(instance: Path, settings: dict[str, str]) -> dict[str, str]:
+def environment(instance: Path, settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a process of the example forge."""
     # What the person who runs the tests has set for a server must not reach this one.
     foreign = ("OCI_", "FLASK_", "GUNICORN_", "DATABASE_URL", "SECRET_KEY")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}

@@ -85,6 +85,8 @@ def _machine(app: Flask) -> RegistryClient:
 def _stored(machine: RegistryClient) -> RegistryClient:
     """The same client, who has pushed an image."""
     machine.push_image(NAME, "latest", layer=b"a layer")
+    # That it was pulled is written once an hour, and after the answer.
+    machine.get(f"/v2/{NAME}/manifests/latest")
     return machine
 
 

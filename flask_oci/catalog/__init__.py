@@ -22,6 +22,7 @@ from .manifests import StoredManifest
 from .observer import Observer
 from .outbox import Outbox
 from .overview import Overview
+from .pulls import Pulls
 from .references import Removal
 from .referrers import Referrers
 from .relations import Relations
@@ -79,6 +80,7 @@ class Catalog:
         self.contents = Contents(database)
         self.relations = Relations(database)
         self.usage = Usage(database)
+        self.pulls = Pulls(database)
         self.outbox = Outbox(database)
         self.release = database.release
         self.mention = database.mention

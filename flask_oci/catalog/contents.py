@@ -43,6 +43,9 @@ class ManifestRow:
 
     pushed_at: datetime
     pushed_by_id: t.Any
+    pulled_at: datetime | None
+    """When it was last pulled, give or take an hour."""
+
     content: bytes | None
     """Its bytes, or None where there are too many for a list."""
 
@@ -272,6 +275,7 @@ def columns(
         Manifest.size,
         Manifest.pushed_at,
         Manifest.pushed_by_id,
+        Manifest.pulled_at,
         read,
     )
 
@@ -282,4 +286,5 @@ def manifest_row(row: t.Any) -> ManifestRow:
     values[3] = values[3] or ""
     values[5] = values[5] or {}
     values[7] = as_utc(values[7])
+    values[9] = values[9] and as_utc(values[9])
     return ManifestRow(*values)

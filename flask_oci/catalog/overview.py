@@ -32,6 +32,8 @@ class Listed:
     info: RepositoryInfo
     description: str
     pushed_at: datetime
+    pull_count: int
+    """How often manifests of it were pulled, up to a while ago."""
 
     @property
     def place(self) -> Place:
@@ -81,6 +83,7 @@ class Overview:
             Repository.visibility,
             Repository.description,
             pushed,
+            Repository.pull_count,
         ).where(pushed.is_not(None))
         if condition is not None:
             statement = statement.where(condition)
@@ -101,7 +104,7 @@ class Overview:
             statement = statement.where(later)
         rows = self._db.session.execute(statement.order_by(name).limit(limit))
         return [
-            Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]))
+            Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]), row[6])
             for row in rows
         ]
 
@@ -116,10 +119,11 @@ class Overview:
                 Repository.visibility,
                 Repository.description,
                 sa.func.coalesce(Repository.pushed_at, Repository.created_at),
+                Repository.pull_count,
             ).where(Repository.id == repository_id)
         ).first()
         return (
-            Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]))
+            Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]), row[6])
             if row
             else None
         )

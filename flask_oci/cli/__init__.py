@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import typing as t
 
+from .changes import rename
+from .changes import transfer
+from .changes import visibility
+from .deletion import delete
+from .display import show
 from .events import events
+from .listing import repositories
+from .listing import tags
 from .maintenance import fsck
 from .maintenance import gc
-from .repositories import rename
-from .repositories import transfer
-from .repositories import visibility
+from .rights import who_can
+from .space import usage
 from .tokens import token
 
 if t.TYPE_CHECKING:
+    from click import Command
     from flask import Blueprint
+
+COMMANDS: t.Final[tuple[Command, ...]] = (
+    repositories,
+    tags,
+    show,
+    usage,
+    who_can,
+    delete,
+    visibility,
+    rename,
+    transfer,
+    token,
+    gc,
+    fsck,
+    events,
+)
 
 
 def register_commands(blueprint: Blueprint) -> None:
     """Add the commands to a blueprint whose group is ``oci``."""
-    for command in (token, visibility, rename, transfer, gc, fsck, events):
+    for command in COMMANDS:
         blueprint.cli.add_command(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from flask import current_app
 from flask import request
 
 from ..changes import Change
@@ -42,9 +43,11 @@ def manifest(name: str, reference: str) -> Response:
     )
     if stored is None or not _is_promised(stored, wanted):
         raise ManifestUnknown(detail=reference)
-    if request.method != "HEAD":
+    response = sending.manifest(stored, immutable=isinstance(wanted, Digest))
+    if request.method == "GET":
+        _note(stored, response)
         services().catalog.mention(_pulled(repository, stored, wanted))
-    return sending.manifest(stored, immutable=isinstance(wanted, Digest))
+    return response
 
 
 def blob(name: str, digest: str) -> Response:
@@ -67,6 +70,22 @@ def blob(name: str, digest: str) -> Response:
     ):
         raise BlobUnknown(detail=digest)
     return sending.blob(wanted, found.size)
+
+
+def _note(stored: StoredManifest, response: Response) -> None:
+    """Remember a pull, which waits for nothing and depends on nothing."""
+    app, pulls = t.cast(t.Any, current_app)._get_current_object(), services().pulls
+
+    def write() -> None:
+        # The client has its answer, and the request's connection has been given back.
+        try:
+            with app.app_context():
+                pulls.write()
+        except Exception:
+            app.logger.warning("Pulls are written down later.", exc_info=True)
+
+    if pulls.note(stored.repository_id, stored.digest):
+        response.call_on_close(write)
 
 
 def _is_promised(stored: StoredManifest, wanted: Digest | str) -> bool:

@@ -55,6 +55,9 @@ class Manifest(Record):
     """When it was last pushed, a tag was last taken from it, or a client was last
     told that it need not push it again."""
 
+    pulled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When it was last pulled, give or take an hour."""
+
     @declared_attr
     def pushed_by_id(cls) -> Mapped[t.Any]:
         """Who pushed it first."""

@@ -45,6 +45,9 @@ class Repository(Record):
     )
     """When a manifest was last pushed to it."""
 
+    pull_count: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    """How often manifests of it were pulled."""
+
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:
         """Whose it is. Deleting a user leaves the images, to nobody."""

@@ -1,0 +1,126 @@
+"""What there is to say about one manifest, as plain values."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..catalog import RepositoryInfo
+from ..catalog.relations import Weight
+from ..digest import Digest
+from ..errors import ManifestUnknown
+from ..manifests import INDEX_TYPES
+from ..names import parse_reference
+from ..services import services
+from ..web import documents
+from ..web import kinds
+from ..web.repository import kind_of
+
+if t.TYPE_CHECKING:
+    from ..catalog.contents import ManifestRow
+
+Fields = dict[str, t.Any]
+
+
+def details(repository: RepositoryInfo, reference: str) -> Fields:
+    """Return what a manifest is, what it needs and what refers to it.
+
+    :param reference: a tag or a digest.
+    :raises ManifestUnknown: when the repository has none of that name.
+    """
+    key, catalog = t.cast(int, repository.id), services().catalog
+    row = _find(key, reference)
+    fields = documents.as_object(row.content)
+    weight = catalog.relations.weights(key, [row.id]).get(row.id, Weight(0, None, ""))
+    is_index = row.media_type in INDEX_TYPES
+    return {
+        "repository": repository.name,
+        "digest": row.digest,
+        "tags": catalog.contents.tag_names(key, [row.digest]).get(row.digest, []),
+        "kind": kind_of(row, weight).label,
+        "media_type": row.media_type,
+        "artifact_type": row.artifact_type or None,
+        "size": row.size,
+        "bytes": weight.bytes + row.size,
+        "pushed": row.pushed_at,
+        "pushed_by": catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id),
+        "subject": row.subject,
+        "annotations": row.annotations,
+        "indexes": catalog.relations.parents(key, row.digest),
+        "platforms": _platforms(key, fields) if is_index else [],
+        "config": None if is_index else _config(key, fields),
+        "layers": [] if is_index else _layers(fields),
+        "referrers": _referrers(key, row.digest),
+    }
+
+
+def _find(key: int, reference: str) -> ManifestRow:
+    contents = services().catalog.contents
+    wanted = parse_reference(reference)
+    if isinstance(wanted, Digest):
+        row = contents.manifests(key, [reference], whole=True).get(reference)
+    else:
+        tagged = contents.tagged(key, wanted)
+        row = tagged.manifest if tagged else None
+    if row is None:
+        raise ManifestUnknown(
+            f"There is no such tag or manifest: {reference}. 'flask oci tags' lists"
+            " what there is."
+        )
+    return row
+
+
+def _platforms(key: int, fields: Fields) -> list[Fields]:
+    children = documents.descriptors(documents.objects(fields.get("manifests")))
+    here = services().catalog.contents.manifests(
+        key, [child.digest for child in children], content=False
+    )
+    weights = services().catalog.relations.weights(key, [m.id for m in here.values()])
+    found = []
+    for child in children:
+        row = here.get(child.digest)
+        weight = weights.get(row.id) if row else None
+        found.append(
+            {
+                "platform": child.platform or None,
+                "digest": child.digest,
+                "media_type": child.media_type,
+                "bytes": child.size + (weight.bytes if weight else 0),
+                "attestation": child.is_attestation,
+                "here": row is not None,
+            }
+        )
+    return found
+
+
+def _config(key: int, fields: Fields) -> Fields:
+    digest = documents.text(documents.mapping(fields.get("config")).get("digest"))
+    # A manifest may name what is in somebody else's repository only.
+    if digest not in services().catalog.relations.linked(key, [digest]):
+        return {}
+    return documents.read(digest, documents.LARGE_CONFIG)
+
+
+def _layers(fields: Fields) -> list[Fields]:
+    return [
+        {
+            "digest": layer.digest,
+            "media_type": layer.media_type,
+            "size": layer.size,
+            "title": layer.title or None,
+        }
+        for layer in documents.descriptors(documents.objects(fields.get("layers")))
+    ]
+
+
+def _referrers(key: int, digest: str) -> list[Fields]:
+    found = services().catalog.relations.referrers(key, [digest]).get(digest, [])
+    return [
+        {
+            "digest": row.digest,
+            "kind": kinds.recognise(row.media_type, row.artifact_type).label,
+            "artifact_type": row.artifact_type or None,
+            "size": row.size,
+            "pushed": row.pushed_at,
+        }
+        for row in found
+    ]

@@ -1,0 +1,173 @@
+"""``flask oci repositories`` and ``tags``: what there is."""
+
+from __future__ import annotations
+
+import typing as t
+
+import click
+from flask.cli import with_appcontext
+
+from ..catalog import RepositoryInfo
+from ..services import services
+from ..web.formatting import size
+from ..web.repository import entries
+from . import output
+from .common import told
+from .common import user_named
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..catalog.contents import TagRow
+    from ..catalog.overview import Listed
+    from ..web.repository import Entry
+
+#: How many rows are read at a time.
+BATCH: t.Final = 200
+
+
+@click.command()
+@with_appcontext
+@click.argument("prefix", default="")
+@click.option("--owner", metavar="USERNAME", help="Only those of this user.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
+    """List the repositories that something has been pushed to, by name.
+
+    With PREFIX, such as a user's name, only the one of that name and those below it
+    are listed. The size is that of a repository's blobs, each of them counted once;
+    'flask oci usage' says what repositories share.
+    """
+    with told():
+        found = list(_repositories(prefix, owner))
+    if as_json:
+        output.as_json(found)
+        return
+    output.table(
+        ("repository", "owner", "visibility", "tags", "size", "pushed"),
+        (
+            (
+                row["name"],
+                row["owner"] or "-",
+                row["visibility"],
+                row["tags"],
+                size(row["bytes"]),
+                output.minute(row["pushed"]),
+            )
+            for row in found
+        ),
+    )
+    if not found:
+        output.none_found("There are no such repositories.")
+
+
+@click.command()
+@with_appcontext
+@click.argument("repository")
+@click.option("--untagged", is_flag=True, help="List manifests that have no tag.")
+@click.option(
+    "--attached",
+    is_flag=True,
+    help="List the tags that clients make for signatures and the like.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None:
+    """List the tags of REPOSITORY and what they point at, by name.
+
+    With --untagged, what is listed has no tag, is no part of an index and refers to
+    nothing: the remains of tags that were moved.
+    """
+    with told():
+        info = services().administration.find(repository)
+        found = list(_tags(info, untagged, attached))
+    if as_json:
+        output.as_json(found)
+        return
+    output.table(
+        ("tag", "digest", "kind", "size", "platforms", "moved", "by"),
+        (
+            (
+                row["tag"] or "-",
+                row["digest"],
+                row["kind"],
+                size(row["bytes"]),
+                ", ".join(row["platforms"]) or "-",
+                output.minute(row["moved"]),
+                row["pushed_by"] or "-",
+            )
+            for row in found
+        ),
+    )
+    if not found:
+        output.none_found(f"{repository} has none.")
+
+
+def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
+    parts = services()
+    catalog, condition = parts.catalog, None
+    if owner is not None:
+        key = catalog.users.key_of(user_named(owner))
+        condition = catalog.repositories.owned_by(key)
+    behind = None
+    while True:
+        batch = catalog.overview.page(BATCH, condition, under=prefix, behind=behind)
+        yield from _described(batch)
+        if len(batch) < BATCH:
+            return
+        behind = batch[-1].place
+
+
+def _described(batch: list[Listed]) -> Iterator[dict[str, t.Any]]:
+    parts = services()
+    keys = [t.cast(int, listed.info.id) for listed in batch]
+    figures = parts.catalog.overview.figures(keys)
+    owners = parts.catalog.users.names(listed.info.owner_id for listed in batch)
+    for key, listed in zip(keys, batch, strict=True):
+        yield {
+            "name": listed.info.name,
+            "owner": owners.get(listed.info.owner_id),
+            "visibility": parts.policy.visibility(listed.info),
+            "tags": figures[key].tags,
+            "bytes": figures[key].bytes,
+            "pushed": listed.pushed_at,
+            "description": listed.description,
+        }
+
+
+def _tags(
+    info: RepositoryInfo, untagged: bool, attached: bool
+) -> Iterator[dict[str, t.Any]]:
+    key = t.cast(int, info.id)
+    behind = None
+    while True:
+        batch = _batch(key, untagged, attached, behind)
+        yield from map(_entry, entries(key, batch))
+        if len(batch) < BATCH:
+            return
+        last = batch[-1]
+        behind = (last.name or last.manifest.digest, last.moved_at)
+
+
+def _batch(key: int, untagged: bool, attached: bool, behind: t.Any) -> list[TagRow]:
+    contents = services().catalog.contents
+    if untagged:
+        return contents.untagged(key, BATCH, behind)
+    return contents.tags(
+        key, BATCH, attached=attached, newest_first=False, behind=behind
+    )
+
+
+def _entry(entry: Entry) -> dict[str, t.Any]:
+    manifest = entry.row.manifest
+    return {
+        "tag": entry.row.name,
+        "digest": manifest.digest,
+        "media_type": manifest.media_type,
+        "kind": entry.kind.label,
+        "bytes": entry.bytes,
+        "platforms": entry.platforms,
+        "attached": [kind.label for kind in entry.attached],
+        "moved": entry.row.moved_at,
+        "pushed": manifest.pushed_at,
+        "pushed_by": entry.pushed_by or None,
+    }

@@ -1,0 +1,53 @@
+"""The page about the command line has all of it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import click
+import pytest
+
+from doc_blocks import DOCS
+from flask_oci.cli import COMMANDS
+
+
+def paths(
+    commands: t.Iterable[click.Command], above: str = ""
+) -> t.Iterator[tuple[str, click.Command]]:
+    """Go through the commands, and those below them, with what is typed for each."""
+    for command in commands:
+        path = f"{above} {command.name}".strip()
+        yield path, command
+        if isinstance(command, click.Group):
+            yield from paths(command.commands.values(), path)
+
+
+EVERY = dict(paths(COMMANDS))
+
+
+def test_every_command_is_on_the_page_once() -> None:
+    """A command that nobody can read about does not exist, and the other way round."""
+    text = (DOCS / "commands.rst").read_text("utf-8")
+    shown = re.findall(r"^\.\. command:: (.+)$", text, re.MULTILINE)
+    assert sorted(shown) == sorted(EVERY)
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_every_command_explains_itself(path: str) -> None:
+    """So does each of its options."""
+    command = EVERY[path]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+#: Commands that print a list, or a document, whose parts a program wants.
+LISTS = ("repositories", "tags", "show", "usage", "who-can", "token list", "gc", "fsck")
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_can_be_had_as_json(path: str) -> None:
+    """Nobody has to take a table apart."""
+    assert "--json" in [o for p in EVERY[path].params for o in p.opts]
