@@ -170,14 +170,14 @@ def test_statements_of_a_whole_push(stored: RegistryClient) -> None:
 def test_flushes_of_a_push(
     stored: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blob is flushed where a chunk and where the whole is acknowledged, and its
-    folder once; a manifest is the database's to flush."""
+    """A blob that came in one stream is flushed once, and its folder once; a manifest
+    is the database's to flush."""
     # The second one finds the folder that the first has made.
     contents = contents_of_one_folder()
     push_streamed(stored, next(contents))
     with counted_fsyncs(monkeypatch) as flushed:
         push_streamed(stored, next(contents))
-    assert sorted(flushed) == ["file", "file", "folder"]
+    assert sorted(flushed) == ["file", "folder"]
 
     with counted_fsyncs(monkeypatch) as flushed:
         stored.push_manifest(NAME, MANIFEST, "other")

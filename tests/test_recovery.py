@@ -81,12 +81,22 @@ def test_a_put_is_tried_again(
     assert keeper.rows("Upload") == 0
 
 
-def test_a_put_of_the_rest_begins_anew(alice: RegistryClient, keeper: Upkeep) -> None:
-    """Where only the last bytes come again, the client is told to begin anew, and what
-    was left is collected or taken up."""
+def test_a_put_of_the_rest_is_tried_again(alice: RegistryClient) -> None:
+    """The same holds where only the last bytes come again."""
     put = start(alice, CONTENT[:9])
     fail_to_record(alice, put, CONTENT[9:])
-    assert refusal(alice.put(put, CONTENT[9:])) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert alice.put(put, CONTENT[9:]).status_code == 201
+    assert alice.get(BLOB).data == CONTENT
+
+
+def test_a_put_whose_note_is_lost(alice: RegistryClient, keeper: Upkeep) -> None:
+    """Where nothing is known of what a session's bytes were, the client begins anew."""
+    put = start(alice, CONTENT)
+    fail_to_record(alice, put)
+    (note,) = keeper.folder.glob("notes/*")
+    for left in ("", "135", f"135 {DIGEST[:-1]}", f"{DIGEST}", f"-1 {DIGEST}"):
+        note.write_text(left)
+        assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
     alice.push_blob(NAME, CONTENT)
     assert alice.get(BLOB).data == CONTENT
 
@@ -99,10 +109,9 @@ def test_bytes_that_the_disk_forgot(
     the next time that all is well."""
     # The folders are there, so that the file is what is flushed first.
     alice.push_image(NAME, "1.0")
-    put = start(alice, CONTENT)
-    body = b"more" if method == "PATCH" else b""
+    put = start(alice, CONTENT[:9])
     with disk_fault(0, errno.EIO, ["fsync"]):
-        assert alice.request(method, put, body).status_code == 503
+        assert alice.request(method, put, CONTENT[9:]).status_code == 503
     assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
     assert keeper.uploads() == set()
     assert DIGEST not in keeper.blobs()
@@ -140,7 +149,7 @@ def test_a_second_try_opens_nothing(
 
 
 def test_fewer_bytes_than_were_hashed(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A session whose file is older than its row is no session: other bytes behind it
+    """A session whose file is older than its note is no session: other bytes behind it
     would pass for those that were hashed."""
     put = start(alice, LAYER)
     (path,) = keeper.folder.glob("uploads/*")

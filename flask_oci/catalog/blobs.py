@@ -46,7 +46,7 @@ class Blobs:
 
     def find(self, repository_id: int, digest: Digest) -> LinkedBlob | None:
         """Return a blob that the repository links, or None."""
-        row = self._db.session.execute(
+        row = self._db.execute(
             self._linked, {"repository_id": repository_id, "digest": str(digest)}
         ).first()
         return (
@@ -114,7 +114,7 @@ class Blobs:
         """Record a blob whose bytes are stored, and that the repository reads it."""
         Blob = self._db.models.Blob
         self._db.insert_if_absent(Blob, digest=str(digest), size=size)
-        blob_id = self._db.session.scalar(self._newest, {"digest": str(digest)})
+        blob_id = self._db.execute(self._newest, {"digest": str(digest)}).scalar()
         self._db.upsert(
             self._db.models.RepositoryBlob,
             {"repository_id": repository_id, "blob_id": blob_id},

@@ -150,7 +150,7 @@ class Credentials:
         return self._select().where(self._table.c.id == sa.bindparam("wanted"))
 
     def _one(self, statement: sa.Select[t.Any], wanted: str) -> Credential | None:
-        row = self._db.session.execute(statement, {"wanted": wanted}).first()
+        row = self._db.execute(statement, {"wanted": wanted}).first()
         return _credential(row) if row else None
 
 

@@ -29,20 +29,20 @@ class Garbage:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def expired_uploads(self, before: datetime) -> list[str]:
-        """Return the sessions that have been idle since ``before``."""
+    def uploads_begun(self, before: datetime) -> list[str]:
+        """Return the sessions that were begun before a moment."""
         Upload = self._db.models.Upload
         return list(
             self._db.session.scalars(
-                sa.select(Upload.uuid).where(Upload.touched_at < before)
+                sa.select(Upload.uuid).where(Upload.started_at < before)
             )
         )
 
     def delete_upload(self, uuid: str, before: datetime) -> bool:
-        """Delete a session that has been idle since ``before``."""
+        """Delete a session that was begun before a moment."""
         Upload = self._db.models.Upload
         return self._delete(
-            Upload.__table__, Upload.uuid == uuid, Upload.touched_at < before
+            Upload.__table__, Upload.uuid == uuid, Upload.started_at < before
         )
 
     def upload_exists(self, uuid: str) -> bool:

@@ -61,7 +61,7 @@ class Manifests:
         :param content: whether its bytes are wanted.
         """
         statement = self._finding(isinstance(reference, Digest), content)
-        row = self._db.session.execute(
+        row = self._db.execute(
             statement, {"repository_id": repository_id, "reference": str(reference)}
         ).first()
         if row is None:
@@ -231,7 +231,7 @@ class Manifests:
     ) -> int:
         Row = self._db.models.Manifest
         wanted = {"repository_id": repository_id, "digest": str(digest)}
-        row = self._db.session.execute(self._newest, wanted).first()
+        row = self._db.execute(self._newest, wanted).first()
         if row is None:
             self._db.insert_if_absent(
                 Row,
@@ -244,7 +244,7 @@ class Manifests:
                 content=content,
                 pushed_by_id=user_id,
             )
-            row = self._db.session.execute(self._newest, wanted).one()
+            row = self._db.execute(self._newest, wanted).one()
             references.record(self._db, row.id, manifest.descriptors)
         elif row.media_type != manifest.media_type:
             raise ManifestInvalid(

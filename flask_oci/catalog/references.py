@@ -39,7 +39,7 @@ def record(
     """Record what a new manifest references, within its transaction."""
     if not descriptors:
         return
-    database.session.execute(
+    database.execute(
         sa.insert(database.models.ManifestReference.__table__),
         [
             {
@@ -68,7 +68,7 @@ def spare(database: Database, repository_id: int, manifest_ids: Sequence[int]) -
         .join(Reference, Reference.digest == Blob.digest)
         .where(Reference.manifest_id.in_(manifest_ids))
     )
-    database.session.execute(
+    database.execute(
         sa.update(Link.__table__)
         .where(Link.repository_id == repository_id, Link.blob_id.in_(needed))
         .values(leased_at=utcnow())
@@ -157,5 +157,5 @@ def _matching(
     values = list(digests)
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
-        rows = database.session.execute(statement.where(column.in_(chunk)))
+        rows = database.execute(statement.where(column.in_(chunk)))
         yield from ((digest, size) for digest, size in rows)

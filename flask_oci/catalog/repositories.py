@@ -81,7 +81,7 @@ class Repositories:
         :param by_old_name: whether a name that it had before will do.
         """
         statement = self._by_any_name if by_old_name else self._by_name
-        row = self._db.session.execute(statement, {"name": name}).first()
+        row = self._db.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
     def ensure(self, name: str, pusher_id: t.Any) -> int:
@@ -104,7 +104,7 @@ class Repositories:
                 owner_id=pusher_id if owner_id is None else owner_id,
             )
             found = sa.select(Repository.id).where(Repository.name == name)
-            key = change.repository_id = self._db.session.scalar(newest(found))
+            key = change.repository_id = self._db.execute(newest(found)).scalar()
             # Whoever takes a name, it leads to nothing else from now on.
             self._db.session.execute(
                 sa.delete(Alias.__table__).where(Alias.name == name)
@@ -118,7 +118,7 @@ class Repositories:
         :return: False when the repository has been deleted meanwhile.
         """
         values = {"key": repository_id, "pushed_at": utcnow()}
-        result = self._db.session.execute(self._pushing, values)
+        result = self._db.execute(self._pushing, values)
         return bool(t.cast(t.Any, result).rowcount)
 
     def page(

@@ -25,7 +25,7 @@ class Revocations:
 
     def last(self, subject: str) -> int | None:
         """Return when everything of a subject ended last, in microseconds."""
-        last = self._db.session.scalar(self._last, {"key": _key(subject)})
+        last = self._db.execute(self._last, {"key": _key(subject)}).scalar()
         return t.cast("int | None", last)
 
     def statements(self, subject: str) -> tuple[sa.Delete, sa.Insert]:

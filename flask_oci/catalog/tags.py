@@ -160,7 +160,7 @@ def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
                 digest=before.digest,
             )
         )
-    result = database.session.execute(
+    result = database.execute(
         sa.delete(Tag.__table__).where(
             Tag.repository_id == repository_id, Tag.name == name
         )
@@ -174,7 +174,7 @@ def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
 
 def _target(database: Database, repository_id: int, name: str) -> t.Any:
     """Return the key and the digest of what a tag points at, or None."""
-    return database.session.execute(
+    return database.execute(
         _targeting(database.models), {"repository_id": repository_id, "name": name}
     ).first()
 
@@ -196,7 +196,7 @@ def _leave(database: Database, before: t.Any) -> None:
     if before is None:
         return
     Manifest = database.models.Manifest
-    database.session.execute(
+    database.execute(
         sa.update(Manifest.__table__)
         .where(Manifest.id == before.id)
         .values(touched_at=utcnow())
@@ -211,7 +211,7 @@ def _record(
     to_digest: str | None,
     by: t.Any,
 ) -> None:
-    database.session.execute(
+    database.execute(
         sa.insert(database.models.TagMove.__table__).values(
             repository_id=repository_id,
             name=name,

@@ -15,7 +15,6 @@ from ..changes import BLOB_PUSHED
 from ..changes import Change
 from ..digest import Digest
 from ..errors import BlobUploadUnknown
-from ..models import utcnow
 from .blobs import Blobs
 from .database import Database
 from .repositories import Repositories
@@ -25,17 +24,12 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """A session, and what is known of the bytes it has so far."""
+    """A session; its bytes are asked of the storage."""
 
     uuid: str
     repository_id: int
     algorithm: str
     """What its bytes are hashed with on the way in."""
-
-    hashed_length: int
-    """How many of its first bytes :attr:`hashed_digest` is of."""
-
-    hashed_digest: Digest | None
 
 
 class Uploads:
@@ -54,7 +48,7 @@ class Uploads:
 
         def work() -> UploadSession:
             repository_id = self._repositories.ensure(name, user_id)
-            self._db.session.execute(
+            self._db.execute(
                 sa.insert(self._db.models.Upload.__table__),
                 {
                     "uuid": key,
@@ -63,7 +57,7 @@ class Uploads:
                     "algorithm": algorithm,
                 },
             )
-            return UploadSession(key, repository_id, algorithm, 0, None)
+            return UploadSession(key, repository_id, algorithm)
 
         return self._db.write(work)
 
@@ -77,28 +71,13 @@ class Uploads:
         """
         if not _UUID.fullmatch(key):
             raise BlobUploadUnknown(detail=key)
-        row = self._db.session.execute(
+        row = self._db.execute(
             self._finding,
             {"key": key, "repository_id": repository_id, "user_id": user_id},
         ).first()
         if row is None:
             raise BlobUploadUnknown(detail=key)
-        digest = Digest.parse(row.hashed_digest) if row.hashed_digest else None
-        return UploadSession(
-            row.uuid, row.repository_id, row.algorithm, row.hashed_length, digest
-        )
-
-    def record(
-        self, key: str, hashed_length: int, hashed_digest: Digest | None
-    ) -> None:
-        """Remember that a session goes on, and the digest of its first bytes."""
-        values = {
-            "key": key,
-            "hashed_length": hashed_length,
-            "hashed_digest": str(hashed_digest) if hashed_digest else None,
-            "touched_at": utcnow(),
-        }
-        self._db.write(lambda: self._db.session.execute(self._recording, values))
+        return UploadSession(*row)
 
     def finish(self, session: UploadSession, digest: Digest, size: int) -> None:
         """End a session whose bytes have become a blob of its repository.
@@ -161,7 +140,7 @@ class Uploads:
         self._db.write(lambda: self._delete(session.uuid))
 
     def _delete(self, key: str) -> None:
-        self._db.session.execute(self._deleting, {"key": key})
+        self._db.execute(self._deleting, {"key": key})
 
     @cached_property
     def _finding(self) -> sa.Select[t.Any]:
@@ -170,19 +149,12 @@ class Uploads:
             columns.uuid,
             columns.repository_id,
             columns.algorithm,
-            columns.hashed_length,
-            columns.hashed_digest,
         ).where(
             columns.uuid == sa.bindparam("key"),
             columns.repository_id == sa.bindparam("repository_id"),
             # An owner who is nobody is NULL, which equals nothing.
             columns.user_id.is_not_distinct_from(sa.bindparam("user_id")),
         )
-
-    @cached_property
-    def _recording(self) -> sa.Update:
-        table = self._db.models.Upload.__table__
-        return sa.update(table).where(table.c.uuid == sa.bindparam("key"))
 
     @cached_property
     def _deleting(self) -> sa.Delete:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from contextlib import suppress
 
 from flask import request
 from flask import url_for
@@ -14,12 +15,12 @@ from ..digest import DEFAULT_ALGORITHM
 from ..digest import Digest
 from ..errors import BlobUploadInvalid
 from ..errors import SizeInvalid
+from ..errors import Unavailable
 from ..names import is_name
 from ..ranges import parse_content_range
 from ..ranges import Span
 from ..services import principal
 from ..services import services
-from ..storage import Hashed
 from . import body
 from .access import admit
 from .access import may
@@ -66,9 +67,7 @@ def append(name: str, session_id: str) -> Response:
     span = parse_content_range(request.headers.get("Content-Range"))
     with _opened(name, session) as upload:
         _receive(upload, session.algorithm, span)
-        # The digest so far is only worth remembering for bytes that last.
         upload.sync()
-        services().catalog.uploads.record(session.uuid, *(upload.hashed or (0, None)))
         length = upload.length
     return _progress(202, name, session.uuid, length)
 
@@ -84,7 +83,7 @@ def finish(name: str, session_id: str) -> Response:
     """
     session = _find(name, session_id)
     digest = Digest.parse(request.args.get("digest", ""))
-    if not _finish_again(name, session, digest):
+    if not _finish_again(session, digest):
         _finish(name, session, digest)
     return _created(name, digest)
 
@@ -148,41 +147,43 @@ def _finish(name: str, session: UploadSession, digest: Digest) -> None:
             if brings_bytes:
                 _receive(upload, digest.algorithm, span)
             verify(upload, digest)
-            if not brings_bytes and session.hashed_digest != digest:
-                upload.sync()
-                parts.catalog.uploads.record(session.uuid, upload.length, digest)
             with parts.storage.relying_on(digest):
                 upload.commit(digest)
                 parts.catalog.uploads.finish(session, digest, upload.length)
         except BaseException:
             upload.truncate(before)
             raise
+    _forget(session)
 
 
-def _finish_again(name: str, session: UploadSession, digest: Digest) -> bool:
+def _finish_again(session: UploadSession, digest: Digest) -> bool:
     """End a session whose bytes an earlier attempt made a blob, but whose row it
     could not end.
 
-    :return: False when it is not that, or the bytes are needed once more.
+    :return: False when it is not that.
     """
     parts = services()
     parts.catalog.release()
     if parts.storage.has_upload(session.uuid):
         return False
     # Anybody can name a digest. What is stored under this one is only the session's
-    # if its row says that its bytes had it.
-    if session.hashed_digest == digest:
-        with parts.storage.relying_on(digest):
-            if parts.storage.settle(digest) == session.hashed_length:
-                parts.catalog.uploads.finish(session, digest, session.hashed_length)
-                return True
-    span = parse_content_range(request.headers.get("Content-Range"))
-    if session.hashed_length or not body.has_body() or (span and span.start):
+    # if it is known that its bytes had it.
+    known = parts.storage.hashed(session.uuid)
+    if known is None or known.digest != digest:
         return False
-    # All of the bytes came with the PUT, and come again.
-    _receive_whole(name, digest)
-    parts.catalog.uploads.cancel(session)
+    with parts.storage.relying_on(digest):
+        if parts.storage.settle(digest) != known.length:
+            return False
+        parts.catalog.uploads.finish(session, digest, known.length)
+    _forget(session)
     return True
+
+
+def _forget(session: UploadSession) -> None:
+    # The push is done, whether or not what was noted on the way can be thrown away;
+    # the collection comes by.
+    with suppress(Unavailable):
+        services().storage.discard_upload(session.uuid)
 
 
 def _begin(name: str) -> Response:
@@ -218,10 +219,8 @@ def _opened(name: str, session: UploadSession) -> Iterator[UploadFile]:
     """
     parts = services()
     parts.catalog.release()
-    known = session.hashed_digest
-    hashed = Hashed(session.hashed_length, known) if known else None
     try:
-        with parts.storage.open_upload(session.uuid, hashed) as upload:
+        with parts.storage.open_upload(session.uuid) as upload:
             yield upload
     except BlobUploadInvalid as error:
         length = parts.storage.upload_length(session.uuid)

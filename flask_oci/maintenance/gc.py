@@ -124,17 +124,19 @@ class Collector:
 
     def _collect_uploads(self) -> None:
         before = utcnow() - timedelta(seconds=self._config.upload_lifetime)
-        idle = self._garbage.expired_uploads(before)
+        begun = self._garbage.uploads_begun(before)
         # A session's file comes after its row and goes after it, so a crash can
         # leave a file without a row.
-        idle += [
+        begun += [
             upload.uuid
             for upload in self._storage.uploads()
             if upload.touched_at < before.timestamp()
             and not self._garbage.upload_exists(upload.uuid)
         ]
         self._release()
-        for uuid in idle:
+        for uuid in dict.fromkeys(begun):
+            if not self._is_idle(uuid, before):
+                continue
             size = self._upload_length(uuid)
             if self._dry_run or self._expire(uuid, before):
                 self._collected.uploads.append(uuid)
@@ -146,18 +148,26 @@ class Collector:
         except BlobUploadUnknown:
             return 0
 
+    def _is_idle(self, uuid: str, before: datetime) -> bool:
+        progress = self._storage.upload_progress(uuid)
+        return progress is None or progress.touched_at < before.timestamp()
+
     def _expire(self, uuid: str, before: datetime) -> bool:
         try:
             with self._storage.open_upload(uuid):
-                self._garbage.delete_upload(uuid, before)
-                if self._garbage.upload_exists(uuid):
-                    return False
-                self._storage.discard_upload(uuid)
+                # Bytes may have come before it was held.
+                return self._is_idle(uuid, before) and self._end(uuid, before)
         except BlobUploadInvalid:
             # Somebody is in the middle of sending a slow body.
             return False
         except BlobUploadUnknown:
-            return self._garbage.delete_upload(uuid, before)
+            return self._end(uuid, before)
+
+    def _end(self, uuid: str, before: datetime) -> bool:
+        self._garbage.delete_upload(uuid, before)
+        if self._garbage.upload_exists(uuid):
+            return False
+        self._storage.discard_upload(uuid)
         return True
 
     def _collect_manifests(self, repository_id: int, name: str) -> None:

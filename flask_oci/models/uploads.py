@@ -10,7 +10,6 @@ from sqlalchemy.orm import declared_attr
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from .columns import DIGEST_LENGTH
 from .columns import Record
 from .moments import utcnow
 
@@ -18,8 +17,8 @@ from .moments import utcnow
 class Upload(Record):
     """An upload session of one user to one repository.
 
-    How many bytes it has is asked of the storage, never of this row: after a
-    crash, the file is what is true. The row remembers what was hashed.
+    What bytes it has, and when the last ones came, is asked of the storage, never
+    of this row: after a crash, the file is what is true.
     """
 
     __tablename__ = "oci_upload"
@@ -29,12 +28,7 @@ class Upload(Record):
         sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), index=True
     )
     algorithm: Mapped[str] = mapped_column(sa.String(16))
-    hashed_length: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    hashed_digest: Mapped[str | None] = mapped_column(sa.String(DIGEST_LENGTH))
     started_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    touched_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
 

@@ -54,7 +54,8 @@ class UploadFile(t.Protocol):
         become a blob."""
 
     def sync(self) -> None:
-        """Return when the bytes would survive a power cut.
+        """Return when the bytes would survive a power cut, and remember what is known
+        of their digest for the requests to come.
 
         Where the disk has failed to keep them, it may not know which, and may say
         the next time that all is well. So the session ends then.
@@ -67,7 +68,8 @@ class UploadFile(t.Protocol):
         """Make the bytes the blob of that digest, durably, and end the session.
 
         The caller has made sure that they match, and is within
-        :meth:`Storage.relying_on`.
+        :meth:`Storage.relying_on`. What is known of their digest is remembered until
+        :meth:`Storage.discard_upload`, should the caller have to come back.
         """
 
 
@@ -110,13 +112,13 @@ class Storage(t.Protocol):
     def free(self) -> int | None:
         """Return for how many more bytes there is room, if that is known."""
 
-    def open_upload(
-        self, uuid: str, hashed: Hashed | None = None
-    ) -> AbstractContextManager[UploadFile]:
+    def hashed(self, uuid: str) -> Hashed | None:
+        """Return what is remembered of an upload session's digest, also when its
+        bytes have become a blob."""
+
+    def open_upload(self, uuid: str) -> AbstractContextManager[UploadFile]:
         """Take hold of an upload session, for one request at a time.
 
-        :param uuid: the session.
-        :param hashed: what was known when it was last let go.
         :raises BlobUploadUnknown: when there is nothing of it here, or less than was
             hashed.
         :raises BlobUploadInvalid: when another request is writing to it.

@@ -1,9 +1,9 @@
 """Blobs on a local disk.
 
-``blobs/<algorithm>/<first two digits>/<digits>`` holds what was pushed and
-``uploads/<uuid>`` what is being pushed. Both are on one file system, so that a
-finished upload becomes a blob by a rename: there is never half a blob under a
-digest.
+``blobs/<algorithm>/<first two digits>/<digits>`` holds what was pushed,
+``uploads/<uuid>`` what is being pushed, and ``notes/<uuid>`` what is known of that.
+All are on one file system, so that a finished upload becomes a blob by a rename:
+there is never half a blob under a digest.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..digest import ALGORITHMS
 from ..digest import Digest
 from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
+from . import notes
 from .base import Hashed
 from .base import Progress
 from .base import StoredUpload
@@ -50,6 +51,7 @@ class LocalStorage:
     def start_upload(self, uuid: str) -> None:
         """Make room for an upload session."""
         path = self._upload_path(uuid)
+        self._make_folder(self.note_path(uuid))
         self._make_folder(path)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         os.close(os.open(path, flags, FILE_MODE))
@@ -85,10 +87,12 @@ class LocalStorage:
             return None
         return found.f_bavail * found.f_frsize
 
+    def hashed(self, uuid: str) -> Hashed | None:
+        """Return what is remembered of an upload session's digest."""
+        return notes.read(self.note_path(uuid))
+
     @contextmanager
-    def open_upload(
-        self, uuid: str, hashed: Hashed | None = None
-    ) -> Iterator[LocalUpload]:
+    def open_upload(self, uuid: str) -> Iterator[LocalUpload]:
         """Take hold of an upload session, for one request at a time."""
         path = self._upload_path(uuid)
         try:
@@ -97,9 +101,9 @@ class LocalStorage:
             raise BlobUploadUnknown(detail=uuid) from None
         try:
             take_hold(fd, path, uuid)
-            upload = LocalUpload(fd, hashed, self, uuid)
+            upload = LocalUpload(fd, self, uuid)
             # Bytes that are not those that were hashed must not pass for them.
-            if hashed is not None and upload.length < hashed.length:
+            if upload.hashed is not None and upload.length < upload.hashed.length:
                 raise BlobUploadUnknown(detail=uuid)
             yield upload
         finally:
@@ -122,6 +126,7 @@ class LocalStorage:
     @disk
     def discard_upload(self, uuid: str) -> None:
         """Forget an upload session, if it is there."""
+        notes.remove(self.note_path(uuid))
         with suppress(FileNotFoundError):
             os.unlink(self._upload_path(uuid))
 
@@ -193,12 +198,12 @@ class LocalStorage:
 
     def uploads(self) -> Iterator[StoredUpload]:
         """Go through the upload sessions."""
-        folder = os.path.join(self._root, "uploads")
-        for name in _entries(folder):
-            # Whatever else lies there is somebody else's.
-            with suppress(FileNotFoundError, ValueError):
-                uuid = str(UUID(name))
-                yield StoredUpload(uuid, self._touched_at(uuid))
+        for path_of in (self._upload_path, self.note_path):
+            for name in _entries(os.path.dirname(path_of(""))):
+                # Whatever else lies there is somebody else's.
+                with suppress(FileNotFoundError, ValueError):
+                    uuid = str(UUID(name))
+                    yield StoredUpload(uuid, _touched_at(path_of(uuid)))
 
     @disk
     def size(self, digest: Digest) -> int | None:
@@ -229,16 +234,21 @@ class LocalStorage:
     def _open(self, path: str, flags: int) -> int:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
 
-    @disk
-    def _touched_at(self, uuid: str) -> float:
-        return os.stat(self._upload_path(uuid)).st_mtime
-
     def _upload_path(self, uuid: str) -> str:
         return os.path.join(self._root, "uploads", uuid)
+
+    def note_path(self, uuid: str) -> str:
+        """Return where it is noted what is known of an upload session's digest."""
+        return os.path.join(self._root, "notes", uuid)
 
     def _lock_path(self, digest: Digest) -> str:
         # Digests share a few locks: what waits, waits for one short transaction.
         return os.path.join(self._root, "locks", digest.encoded[:2])
+
+
+@disk
+def _touched_at(path: str) -> float:
+    return os.stat(path).st_mtime
 
 
 @disk

@@ -11,6 +11,7 @@ from ..digest import Digest
 from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
 from ..errors import SizeInvalid
+from . import notes
 from .base import Hashed
 from .base import PIECE
 from .base import Reader
@@ -30,14 +31,12 @@ class LocalUpload:
     """
 
     @disk
-    def __init__(
-        self, fd: int, hashed: Hashed | None, storage: LocalStorage, uuid: str
-    ) -> None:
+    def __init__(self, fd: int, storage: LocalStorage, uuid: str) -> None:
         self._fd = fd
         self._storage = storage
         self._uuid = uuid
         self.length = os.lseek(fd, 0, os.SEEK_END)
-        self.hashed = hashed
+        self.hashed = self._noted = storage.hashed(uuid)
 
     def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
         """Write ``source`` behind what is there; see :class:`UploadFile`."""
@@ -61,18 +60,25 @@ class LocalUpload:
         # A rename that is said to have failed may have been done all the same.
         if not self._storage.has_upload(self._uuid):
             return
+        if self._noted is not None and length < self._noted.length:
+            # Other bytes may follow, which it does not speak of.
+            notes.remove(self._storage.note_path(self._uuid))
+            self.hashed = self._noted = None
         os.ftruncate(self._fd, length)
         self.length = os.lseek(self._fd, length, os.SEEK_SET)
 
     @disk
     def sync(self) -> None:
-        """Return when the bytes would survive a power cut."""
+        """Return when the bytes would survive a power cut; see :class:`UploadFile`."""
         try:
             os.fsync(self._fd)
         except OSError:
             # What could not be written is forgotten, and the next call succeeds.
             self._storage.discard_upload(self._uuid)
             raise
+        if self.hashed is not None and self.hashed != self._noted:
+            notes.write(self._storage.note_path(self._uuid), self.hashed)
+            self._noted = self.hashed
 
     @disk
     def matches(self, digest: Digest) -> bool:
@@ -90,7 +96,9 @@ class LocalUpload:
     @disk
     def commit(self, digest: Digest) -> None:
         """Make the bytes the blob of that digest, durably, and end the session."""
-        self.sync()
+        # What is noted has been flushed, maybe by an earlier request.
+        if self._noted != Hashed(self.length, digest):
+            self.sync()
         self._storage.adopt(self._uuid, digest)
         self._storage.settle(digest)
 
