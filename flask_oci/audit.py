@@ -30,8 +30,8 @@ class AuditEvent:
 
     action: str
     """What was done: ``login``, ``login-failed``, ``push``, ``delete``,
-    ``tag-restored``, ``described``, ``token-issued``, ``token-revoked`` or
-    ``permission-changed``."""
+    ``tag-restored``, ``described``, ``token-issued``, ``token-revoked``,
+    ``permission-changed`` or ``rule-changed``."""
 
     actor: str | None
     """The name of the user who did it; None is nobody known, or the command

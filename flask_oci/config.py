@@ -18,6 +18,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from .changes import KINDS
+from .protection import patterns
+from .protection import Protection
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +113,15 @@ def _optional_prefix(value: object) -> str | None:
     if not isinstance(value, str) or not value.startswith("/"):
         raise ValueError("must be a path that begins with '/'")
     return value.rstrip("/")
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list of patterns")
+    try:
+        return patterns(value)
+    except ValueError as error:
+        raise ValueError(f"must be a list of patterns ({error})") from None
 
 
 def _template(value: object) -> str:
@@ -215,6 +226,13 @@ class Config:
     """Whether a manifest that an index needs, or a blob that a manifest needs,
     may be deleted."""
 
+    protected_tags: tuple[str, ...] = _key((), _patterns)
+    """Patterns of tags that, everywhere, only who may manage a repository can move
+    or delete."""
+
+    immutable_tags: tuple[str, ...] = _key((), _patterns)
+    """Patterns of tags that, everywhere, nobody can move or delete."""
+
     accel_redirect: str | None = _key(None, _optional_prefix)
     """The internal nginx location that serves the storage folder; downloads
     are then answered with ``X-Accel-Redirect``. Default: None."""
@@ -233,6 +251,11 @@ class Config:
 
     web_csp: str | None = _key(STRICT_CSP, _optional_header)
     """The ``Content-Security-Policy`` of the pages; None sets none."""
+
+    @property
+    def protection(self) -> Protection:
+        """Which tags are protected everywhere."""
+        return Protection(self.protected_tags, self.immutable_tags)
 
     @property
     def lease_freshness(self) -> timedelta:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 import uuid
+from dataclasses import replace
 
 from . import audit
 from .digest import Digest
@@ -20,6 +21,8 @@ from .errors import ManifestUnknown
 from .errors import NameUnknown
 from .manifests import Manifest
 from .manifests import parse
+from .protection import Guard
+from .protection import TagProtected
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +35,22 @@ if t.TYPE_CHECKING:
     from .storage import Storage
     from .storage import UploadFile
 
+T = t.TypeVar("T")
+
+
+def always() -> bool:
+    """Let somebody whom the host has sent manage whatever they change."""
+    return True
+
 
 class Actor(t.NamedTuple):
     """What stays known of a user when the transaction that read them has ended."""
 
     key: t.Any = None
     name: str | None = None
+    manages: Callable[[], bool] = always
+    """Tells whether they may change protected tags; asked only where there are any,
+    since a host's answer may take long."""
 
 
 class Pushed(t.NamedTuple):
@@ -63,13 +76,14 @@ class Content:
         self._catalog = catalog
         self._storage = storage
 
-    def actor(self, user: t.Any) -> Actor:
+    def actor(self, user: t.Any, manages: Callable[[], bool] = always) -> Actor:
         """Return who does something.
 
         :param user: one of the host's users, or None for nobody in particular.
+        :param manages: tells whether they may change protected tags.
         """
         users = self._catalog.users
-        return Actor(users.key_of(user), users.name_of(user))
+        return Actor(users.key_of(user), users.name_of(user), manages)
 
     def put_blob(
         self,
@@ -122,20 +136,26 @@ class Content:
         :raises DigestInvalid: when the bytes have another digest.
         :raises ManifestInvalid: when it is no manifest; 413 when it is too large.
         :raises ManifestBlobUnknown: when it references what is not there.
+        :raises Denied: when a tag is protected from who does it.
         """
         if len(content) > self._config.max_manifest_size:
             raise too_large(self._config.max_manifest_size)
         manifest = parse(content, media_type)
         digest = _verified(content, digest)
-        missing = self._catalog.manifests.put(
-            name,
-            by.key,
-            manifest,
-            content,
-            digest,
-            tags,
-            lost=self._lost(manifest),
-            allow_sparse=self._config.allow_sparse,
+        lost = self._lost(manifest)
+        missing = self._guarded(
+            by,
+            lambda guard: self._catalog.manifests.put(
+                name,
+                by.key,
+                manifest,
+                content,
+                digest,
+                tags,
+                lost=lost,
+                allow_sparse=self._config.allow_sparse,
+                guard=guard,
+            ),
         )
         audit.record("push", by.name, name, digest=str(digest), tags=" ".join(tags))
         return Pushed(digest, manifest, missing)
@@ -146,24 +166,61 @@ class Content:
         """Take a tag away, or delete a manifest with every tag that points at it.
 
         :param reference: a tag, whose manifest stays, or a digest.
-        :raises Denied: when an index in the repository needs the manifest.
+        :raises Denied: when an index in the repository needs the manifest, or a tag
+            is protected from who does it.
         :raises ManifestUnknown: when there is no such tag or manifest.
         """
         key = _key_of(repository)
-        if isinstance(reference, Digest):
+
+        def work(guard: Guard) -> bool:
+            if not isinstance(reference, Digest):
+                return self._catalog.tags.delete(key, reference, by.key, guard)
             removal = self._catalog.manifests.delete(
                 key,
                 reference,
                 unless_needed=not self._config.allow_delete_in_use,
                 by=by.key,
+                guard=guard,
             )
             _refuse_if_needed(removal, reference)
-            done = removal.done
-        else:
-            done = self._catalog.tags.delete(key, reference, by.key)
-        if not done:
+            return removal.done
+
+        if not self._guarded(by, work):
             raise ManifestUnknown(detail=str(reference))
         audit.record("delete", by.name, repository.name, reference=str(reference))
+
+    def delete_tags(
+        self, repository: RepositoryInfo, names: Sequence[str], by: Actor
+    ) -> list[str]:
+        """Take some tags away, all or none; their manifests stay.
+
+        :return: those that there were.
+        :raises Denied: when one is protected from who does it.
+        """
+        key = _key_of(repository)
+        gone = self._guarded(
+            by,
+            lambda guard: self._catalog.tags.delete_all(key, names, by.key, guard),
+        )
+        for name in gone:
+            audit.record("delete", by.name, repository.name, reference=name)
+        return gone
+
+    def restore_tag(
+        self, repository: RepositoryInfo, move_id: int, by: Actor
+    ) -> str | None:
+        """Put a tag back where it was before one of its moves.
+
+        :return: the tag, or None where what it pointed at is no longer there.
+        :raises Denied: when it is protected from who does it.
+        """
+        key = _key_of(repository)
+        tag = self._guarded(
+            by, lambda guard: self._catalog.tags.restore(key, move_id, by.key, guard)
+        )
+        if tag is not None:
+            audit.record("tag-restored", by.name, repository.name, reference=tag)
+        return tag
 
     def delete_blob(
         self, repository: RepositoryInfo, digest: Digest, by: Actor
@@ -182,6 +239,17 @@ class Content:
         if not removal.done:
             raise BlobUnknown(detail=str(digest))
         audit.record("delete", by.name, repository.name, reference=str(digest))
+
+    def _guarded(self, by: Actor, work: Callable[[Guard], T]) -> T:
+        """Do something to tags, and ask whether somebody manages the repository only
+        where that makes a difference."""
+        guard = Guard(self._config.protection)
+        try:
+            return work(guard)
+        except TagProtected:
+            if not by.manages():
+                raise
+        return work(replace(guard, manages=True))
 
     def _lost(self, manifest: Manifest) -> set[str]:
         """Return what the catalog may take for stored blobs, and are none."""

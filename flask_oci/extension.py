@@ -14,6 +14,7 @@ from .catalog import Catalog
 from .cli import register_commands
 from .config import Config
 from .content import Content
+from .governance import Protections
 from .hooks import Hooks
 from .maintenance.gc import Collector
 from .models import Models
@@ -99,6 +100,9 @@ class Registry:
 
         self.repositories = Administration(self._catalog)
         """Finds, renames, transfers repositories, and sets who may see them."""
+
+        self.protection = Protections(self._catalog)
+        """Says which tags not everybody who may push can move or delete."""
 
         self.blueprint = make_blueprint(self._register)
         """The blueprint that serves ``/v2``; register it without a prefix."""
@@ -294,6 +298,7 @@ class Registry:
             ),
             policy=Policy(config, self._hooks, self._catalog),
             pulls=pulls,
+            protection=self.protection,
         )
 
 

@@ -14,6 +14,7 @@ from .auth import Authenticator
 from .catalog import Catalog
 from .config import Config
 from .content import Content
+from .governance import Protections
 from .hooks import Hooks
 from .policy import Policy
 from .principal import Principal
@@ -42,6 +43,7 @@ class Services:
     authenticator: Authenticator
     policy: Policy
     pulls: Pulls
+    protection: Protections
 
 
 def services() -> Services:

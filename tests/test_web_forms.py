@@ -51,6 +51,7 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
     f"{SETTINGS}/visibility": {"visibility": "public"},
     f"{SETTINGS}/name": {"name": "alice/changed"},
     f"{SETTINGS}/owner": {"owner": "bob"},
+    f"{SETTINGS}/tags": {"protected": "v*", "immutable": ""},
     f"{SETTINGS}/delete": {},
     f"{HELLO}/-/tags/delete": {"tag": "1.0"},
     f"{HELLO}/-/history": {"move": "1"},
@@ -65,7 +66,10 @@ def state(alice: RegistryClient) -> t.Any:
         found = registry.repositories.find("alice/hello")
         user = alice.app.extensions["oci"].catalog.users.by_name("alice")
         about = alice.app.extensions["oci"].catalog.overview.about(found.id)
-        return found, about, len(registry.tokens.list(user)), alice.tags("alice/hello")
+        return (
+            *(found, about, len(registry.tokens.list(user))),
+            *(alice.tags("alice/hello"), registry.protection.list()),
+        )
 
 
 def test_every_form_is_known(app: Flask) -> None:
@@ -140,7 +144,8 @@ def test_only_its_people_change_a_repository(
     [
         a
         for a in FORMS
-        if not a.endswith(("description", "history")) and "tokens" not in a
+        if not a.endswith(("description", "history", "settings/tags"))
+        and "tokens" not in a
     ],
 )
 def test_what_matters_is_asked_again(

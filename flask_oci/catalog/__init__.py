@@ -29,6 +29,7 @@ from .relations import Relations
 from .repositories import Repositories
 from .repositories import RepositoryInfo
 from .revocations import Revocations
+from .rules import Rules
 from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
@@ -82,6 +83,7 @@ class Catalog:
         self.usage = Usage(database)
         self.pulls = Pulls(database)
         self.outbox = Outbox(database)
+        self.rules = Rules(database)
         self.release = database.release
         self.mention = database.mention
         self._database = database

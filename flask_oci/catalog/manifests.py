@@ -22,6 +22,7 @@ from ..errors import NameUnknown
 from ..manifests import Manifest
 from ..models import as_utc
 from ..models import utcnow
+from ..protection import Guard
 from . import references
 from . import tags
 from .database import Database
@@ -82,14 +83,17 @@ class Manifests:
         *,
         lost: t.Collection[str],
         allow_sparse: bool,
+        guard: Guard = tags.NOBODY,
     ) -> list[str]:
         """Record a manifest, what it references and its tags: all of it or none.
 
         :param lost: digests of blobs whose bytes the storage does not have.
+        :param guard: how far who does it may go with tags that are there.
         :return: the digests of referenced content that is not there, which are
             some only with ``allow_sparse``.
         :raises ManifestBlobUnknown: for content that is not there.
         :raises SizeInvalid: for content of another size than the manifest says.
+        :raises Denied: for a tag that is protected from who does it.
         """
         tag_names = list(tag_names)
 
@@ -102,7 +106,7 @@ class Manifests:
             )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
-            place = tags.Place(repository_id, name)
+            place = tags.Place(repository_id, name, guard)
             self._db.tell(_pushed(place, manifest, content, digest, tag_names))
             key = self._insert(repository_id, user_id, manifest, content, digest)
             for tag in tag_names:
@@ -144,16 +148,20 @@ class Manifests:
         *,
         unless_needed: bool,
         by: t.Any = None,
+        guard: Guard = tags.NOBODY,
     ) -> Removal:
         """Delete a manifest and every tag that points at it.
 
         :param unless_needed: whether to leave it while an index needs it.
         :param by: the key of the user who does it.
+        :param guard: how far they may go.
+        :raises Denied: when one of the tags is protected from them.
         """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
 
         def work() -> Removal:
-            place = tags.Place(repository_id, self._db.lock_repository(repository_id))
+            locked = self._db.lock_repository(repository_id)
+            place = tags.Place(repository_id, locked, guard)
             if unless_needed and (
                 parents := references.users_of(
                     self._db, repository_id, digest, kind="child"

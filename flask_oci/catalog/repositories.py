@@ -237,6 +237,7 @@ class Repositories:
                 models.RepositoryBlob,
                 models.RepositoryAlias,
                 models.Upload,
+                models.Rule,
             ):
                 table = model.__table__
                 self._db.session.execute(

@@ -13,8 +13,13 @@ from ..changes import TAG_DELETED
 from ..changes import TAG_MOVED
 from ..models import Models
 from ..models import utcnow
+from ..protection import Guard
+from . import rules
 from .database import Database
 from .database import newest
+
+#: How far somebody may go of whom nothing is known: not to what is protected.
+NOBODY: t.Final = Guard()
 
 
 class Tags:
@@ -40,39 +45,55 @@ class Tags:
             statement = statement.where(Tag.name > last)
         return list(self._db.session.scalars(statement))
 
-    def delete(self, repository_id: int, name: str, by: t.Any = None) -> bool:
+    def delete(
+        self, repository_id: int, name: str, by: t.Any = None, guard: Guard = NOBODY
+    ) -> bool:
         """Take a tag away; its manifest stays.
 
         :param by: the key of the user who does it.
+        :param guard: how far they may go.
         :return: whether there was one.
+        :raises Denied: when it is protected from them.
         """
-        return bool(self.delete_all(repository_id, [name], by))
+        return bool(self.delete_all(repository_id, [name], by, guard))
 
     def delete_all(
-        self, repository_id: int, names: Sequence[str], by: t.Any
+        self,
+        repository_id: int,
+        names: Sequence[str],
+        by: t.Any,
+        guard: Guard = NOBODY,
     ) -> list[str]:
-        """Take some tags away; their manifests stay.
+        """Take some tags away, all or none; their manifests stay.
 
         :param by: the key of the user who does it.
+        :param guard: how far they may go.
         :return: those that there were.
+        :raises Denied: when one is protected from them.
         """
 
         def work() -> list[str]:
-            place = Place(repository_id, self._db.lock_repository(repository_id))
+            locked = self._db.lock_repository(repository_id)
+            place = Place(repository_id, locked, guard)
             return [name for name in names if drop(self._db, place, name, by)]
 
         return self._db.write(work)
 
-    def restore(self, repository_id: int, move_id: int, by: t.Any) -> str | None:
+    def restore(
+        self, repository_id: int, move_id: int, by: t.Any, guard: Guard = NOBODY
+    ) -> str | None:
         """Put a tag back where it was before one of its moves.
 
         :param by: the key of the user who does it.
+        :param guard: how far they may go.
         :return: the tag, or None where what it pointed at is no longer there.
+        :raises Denied: when it is elsewhere now, and protected from them.
         """
         Manifest, Move = self._db.models.Manifest, self._db.models.TagMove
 
         def work() -> str | None:
-            place = Place(repository_id, self._db.lock_repository(repository_id))
+            locked = self._db.lock_repository(repository_id)
+            place = Place(repository_id, locked, guard)
             row = self._db.session.execute(
                 newest(
                     sa.select(Move.name, Manifest.id, Manifest.digest)
@@ -99,6 +120,8 @@ class Place(t.NamedTuple):
 
     id: int
     name: str | None
+    guard: Guard = NOBODY
+    """How far whoever it is done for may go with its tags."""
 
 
 def move(
@@ -116,10 +139,13 @@ def move(
     :param digest: that of the manifest.
     :param by: the key of the user who does it.
     :param by_push: whether the manifest is being pushed.
+    :raises Denied: when it points elsewhere, and is protected from them.
     """
     repository_id = place.id
     before = _target(database, repository_id, name)
     moves = before is None or before.digest != digest
+    if moves and before is not None:
+        rules.check_tag(database, repository_id, name, place.guard)
     if moves:
         database.tell(
             Change(
@@ -147,10 +173,12 @@ def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
     """Take a tag away, within a transaction that has locked its repository.
 
     :return: whether there was one.
+    :raises Denied: when it is protected from who does it.
     """
     Tag, repository_id = database.models.Tag, place.id
     before = _target(database, repository_id, name)
     if before is not None:
+        rules.check_tag(database, repository_id, name, place.guard)
         database.tell(
             Change(
                 kind=TAG_DELETED,

@@ -121,6 +121,8 @@ class Users:
             connection.execute(statement)
         for table in (models.Credential.__table__, models.Upload.__table__):
             connection.execute(sa.delete(table).where(table.c.user_id == key))
+        rules = models.Rule.__table__
+        connection.execute(sa.delete(rules).where(rules.c.owner_id == key))
         for table, column in (
             (models.Repository.__table__, "owner_id"),
             (models.Manifest.__table__, "pushed_by_id"),

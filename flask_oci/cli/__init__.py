@@ -14,6 +14,7 @@ from .listing import repositories
 from .listing import tags
 from .maintenance import fsck
 from .maintenance import gc
+from .protection import protect
 from .rights import who_can
 from .space import usage
 from .tokens import token
@@ -36,6 +37,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     gc,
     fsck,
     events,
+    protect,
 )
 
 

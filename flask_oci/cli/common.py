@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
+from functools import wraps
 
 import click
 
@@ -12,6 +14,8 @@ from ..catalog import FAILURES
 from ..errors import RegistryError
 from ..errors import Unavailable
 from ..services import services
+
+CommandT = t.TypeVar("CommandT", bound=t.Callable[..., t.Any])
 
 
 class Failed(click.ClickException):
@@ -41,6 +45,30 @@ def user_named(username: str) -> t.Any:
     if user is None:
         raise click.ClickException(f"There is no user {username}.")
     return user
+
+
+def for_whom(command: CommandT) -> CommandT:
+    """Give a command the options that say for what a rule is."""
+    for option in (
+        click.option("--owner", metavar="USERNAME", help="For all of a user's."),
+        click.option("--repository", metavar="NAME", help="For one repository."),
+    ):
+        command = option(command)
+
+    @wraps(command)
+    def checked(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        if (kwargs["repository"] is None) == (kwargs["owner"] is None):
+            raise click.UsageError("Give either --repository or --owner.")
+        return command(*args, **kwargs)
+
+    return t.cast("CommandT", checked)
+
+
+def place_of(fields: Mapping[str, t.Any]) -> str:
+    """Return what a rule is for."""
+    if fields["owner"] is not None:
+        return f"everything of {fields['owner']}"
+    return fields["repository"] or "everywhere"
 
 
 def printable(text: str) -> str:

@@ -19,6 +19,8 @@ from ..services import services
 from .warning import warn
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..errors import RegistryError
     from ..scopes import Action
 
@@ -79,6 +81,24 @@ def may(action: Action, repository: RepositoryInfo) -> bool:
     except Denied:
         # A host may give a reason, but this is one question of several.
         return False
+
+
+def manages(name: str) -> Callable[[], bool]:
+    """Return what tells whether the caller may change protected tags.
+
+    No token is for managing. One that may delete tags may do to protected ones what
+    its user may.
+    """
+
+    def ask() -> bool:
+        try:
+            return principal().permits("delete", name) and services().policy.may(
+                principal().user, "manage", services().catalog.repositories.find(name)
+            )
+        except Denied:
+            return False
+
+    return ask
 
 
 def _may(action: Action, repository: RepositoryInfo) -> bool:

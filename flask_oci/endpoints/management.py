@@ -10,6 +10,7 @@ from ..names import parse_reference
 from ..services import principal
 from ..services import services
 from .access import admit
+from .access import manages
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -22,12 +23,13 @@ def manifest(name: str, reference: str) -> Response:
     A tag is taken away and its manifest stays; a digest is deleted with every
     tag that points at it.
 
-    :raises Denied: when an index in the repository needs the manifest.
+    :raises Denied: when an index in the repository needs the manifest, or a tag is
+        protected from the caller.
     :raises ManifestUnknown: when there is no such tag or manifest.
     """
     repository = _admit(name)
     content = services().content
-    by = content.actor(principal().user)
+    by = content.actor(principal().user, manages(name))
     content.delete(repository, parse_reference(reference), by)
     return Response(status=202)
 

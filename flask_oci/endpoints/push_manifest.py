@@ -17,6 +17,7 @@ from ..services import principal
 from ..services import services
 from . import body
 from .access import admit
+from .access import manages
 from .responses import Response
 from .warning import warn
 
@@ -36,11 +37,12 @@ def put(name: str, reference: str) -> Response:
     :raises ManifestInvalid: when it is no manifest; 413 when it is too large, 414
         when there are too many tags.
     :raises ManifestBlobUnknown: when it references what has not been pushed.
+    :raises Denied: when it would move a tag that is protected from the caller.
     """
     admit(name, "push")
     verbs = services().content
     # Reading the body ends the transaction, and what was read of the user with it.
-    by = verbs.actor(principal().user)
+    by = verbs.actor(principal().user, manages(name))
     digest, tags = _reference(reference)
     content, media_type = _content(), request.headers.get("Content-Type")
     pushed = verbs.put_manifest(name, by, content, media_type, digest=digest, tags=tags)

@@ -12,8 +12,10 @@ import hashlib
 import time
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 
 from ..digest import Digest
+from ..protection import Guard
 from .gc import BATCH
 from .gc import batched
 
@@ -68,7 +70,7 @@ class Checker:
         self._inspection = catalog.inspection
         self._garbage = catalog.garbage
         self._release = catalog.release
-        self._delete_tag = catalog.tags.delete
+        self._delete_tag = partial(catalog.tags.delete, guard=Guard(repairs=True))
         self._storage = storage
         self._repair = repair
         self._sparse = sparse

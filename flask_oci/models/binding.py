@@ -20,6 +20,7 @@ from .repositories import Blob
 from .repositories import Repository
 from .repositories import RepositoryAlias
 from .repositories import RepositoryBlob
+from .rules import Rule
 from .uploads import Upload
 
 #: In an order in which each comes after those that it refers to.
@@ -37,6 +38,7 @@ RECORDS: t.Final = (
     Revocation,
     LoginFailure,
     Event,
+    Rule,
 )
 
 
@@ -58,6 +60,7 @@ class Models:
     Revocation: type[Revocation]
     LoginFailure: type[LoginFailure]
     Event: type[Event]
+    Rule: type[Rule]
 
     @classmethod
     def bind(cls, user_model: type[t.Any]) -> Models:

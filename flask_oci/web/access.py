@@ -13,6 +13,7 @@ from flask import url_for
 
 from ..catalog import RepositoryInfo
 from ..catalog.users import is_active
+from ..content import Actor
 from ..errors import Denied
 from ..names import is_name
 from ..services import services
@@ -50,11 +51,6 @@ def member() -> t.Any:
     return user
 
 
-def member_key() -> t.Any:
-    """Return the key of the visitor, or None for somebody unknown."""
-    return services().catalog.users.key_of(visitor())
-
-
 def is_administrator() -> bool:
     """Tell whether the visitor runs the site."""
     ask, user = services().hooks.administrator, visitor()
@@ -69,6 +65,11 @@ def may(action: Action, repository: RepositoryInfo) -> bool:
         return services().policy.may(visitor(), action, repository)
     except Denied:
         return False
+
+
+def actor(repository: RepositoryInfo) -> Actor:
+    """Return the visitor, as who changes what is in a repository."""
+    return services().content.actor(visitor(), lambda: may("manage", repository))
 
 
 def admit(name: str, action: Action = "pull") -> RepositoryInfo:

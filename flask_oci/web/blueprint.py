@@ -69,6 +69,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("POST",), f"{_SETTINGS}/visibility", "set_visibility", settings.set_visibility),
     (("POST",), f"{_SETTINGS}/name", "rename", settings.rename),
     (("POST",), f"{_SETTINGS}/owner", "transfer", settings.transfer),
+    (("POST",), f"{_SETTINGS}/tags", "protect", settings.protect),
     (("POST",), f"{_SETTINGS}/delete", "delete", settings.delete),
 )
 

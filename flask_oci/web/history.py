@@ -7,17 +7,17 @@ from flask import render_template
 from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import escape
 
-from .. import audit
+from ..errors import Denied
 from ..names import is_tag
 from ..services import services
 from . import forms
 from . import paging
+from .access import actor
 from .access import admit
 from .access import key_of
 from .access import may
-from .access import member_key
-from .access import visitor
 from .translation import gettext
 from .translation import ngettext
 
@@ -51,11 +51,13 @@ def restore(name: str) -> ResponseReturnValue:
     repository, move = admit(name, "push"), forms.field("move")
     if not move.isdecimal() or len(move) > 15:
         abort(400)
-    tag = services().catalog.tags.restore(key_of(repository), int(move), member_key())
+    try:
+        tag = services().content.restore_tag(repository, int(move), actor(repository))
+    except Denied as error:
+        return forms.done(escape(error.message), "history", name=name)
     if tag is None:
         message = gettext("What the tag pointed at is no longer here.")
         return forms.done(message, "history", name=name)
-    _record("tag-restored", name, tag)
     message = gettext("%(tag)s is back where it was.", tag=tag)
     return forms.done(message, "history", name=name, tag=tag)
 
@@ -82,17 +84,11 @@ def delete_tags(name: str) -> ResponseReturnValue:
             url_for(".repository", name=name),
             repository=repository,
         )
-    catalog = services().catalog
-    gone = catalog.tags.delete_all(key_of(repository), tags, member_key())
-    for tag in gone:
-        _record("delete", name, tag)
+    try:
+        gone = services().content.delete_tags(repository, tags, actor(repository))
+    except Denied as error:
+        return forms.done(escape(error.message), "repository", name=name)
     message = ngettext(
         "%(num)s tag is deleted.", "%(num)s tags are deleted.", len(gone)
     )
     return forms.done(message, "repository", name=name)
-
-
-def _record(action: str, name: str, tag: str) -> None:
-    audit.record(
-        action, services().catalog.users.name_of(visitor()), name, reference=tag
-    )

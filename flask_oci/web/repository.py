@@ -84,6 +84,7 @@ def repository(name: str) -> str:
         commands=_commands(found.name, listed),
         description=_description(about, listed),
         may_delete=may("delete", found),
+        protection=services().config.protection | catalog.rules.protection(key),
         uploads=sum(u.in_progress for u in in_progress(key)) if may_push else 0,
     )
 

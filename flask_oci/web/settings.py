@@ -131,6 +131,23 @@ def transfer(name: str) -> ResponseReturnValue:
     return forms.done(message, "repositories")
 
 
+def protect(name: str) -> ResponseReturnValue:
+    """Change which tags only who may manage a repository can move, and which nobody
+    can."""
+    repository = admit(name, "manage")
+    try:
+        services().protection.set(
+            repository=repository.name,
+            protected=forms.field("protected").split(),
+            immutable=forms.field("immutable").split(),
+            by=visitor(),
+        )
+    except ValueError:
+        message = gettext("A pattern is part of a tag, in which “*” is any text.")
+        return _page(repository, message), 422
+    return forms.done(gettext("The patterns are saved."), "settings", name=name)
+
+
 def delete(name: str) -> ResponseReturnValue:
     """Delete a repository."""
     repository = admit(name, "manage")
@@ -173,6 +190,7 @@ def _page(
         owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),
         description=said if description is None else description,
         is_decided=_is_decided(repository),
+        protection=services().protection.get(repository=repository.name),
         error=error,
     )
 

@@ -1,0 +1,143 @@
+"""Rules: what has been laid down, for which repository or for whose."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cache
+
+import sqlalchemy as sa
+
+from ..models import Models
+from ..models import utcnow
+from ..protection import Guard
+from ..protection import Protection
+from .database import Database
+
+#: What rules are about.
+Kind = t.Literal["protect", "quota", "retain"]
+
+
+class Holder(t.NamedTuple):
+    """What a rule is for: a repository, or everything that somebody owns."""
+
+    repository_id: int | None = None
+    owner_id: t.Any = None
+
+
+class Laid(t.NamedTuple):
+    """A rule, and what it is for."""
+
+    repository: str | None
+    owner_id: t.Any
+    value: t.Any
+
+
+class Rules:
+    """Lays rules down, and finds those that hold."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(self, kind: Kind, holder: Holder, value: t.Any) -> None:
+        """Lay a rule down, in the place of what was there."""
+        Rule = self._db.models.Rule
+        column, key = _column(holder)
+        values = {"value": value, "changed_at": utcnow()}
+        self._db.write(
+            lambda: self._db.upsert(Rule, {column: key, "kind": kind}, **values)
+        )
+
+    def delete(self, kind: Kind, holder: Holder) -> bool:
+        """Take a rule back.
+
+        :return: whether there was one.
+        """
+        table = self._db.models.Rule.__table__
+        column, key = _column(holder)
+        statement = sa.delete(table).where(table.c.kind == kind, table.c[column] == key)
+        result = self._db.write(lambda: self._db.session.execute(statement))
+        return bool(t.cast(t.Any, result).rowcount)
+
+    def get(self, kind: Kind, holder: Holder) -> t.Any:
+        """Return what is laid down for just that, or None."""
+        table = self._db.models.Rule.__table__
+        column, key = _column(holder)
+        return self._db.session.scalar(
+            sa.select(table.c.value).where(table.c.kind == kind, table.c[column] == key)
+        )
+
+    def list(self, kind: Kind) -> list[Laid]:
+        """List what is laid down, repositories by name behind owners."""
+        models = self._db.models
+        Rule, Repository = models.Rule, models.Repository
+        rows = self._db.session.execute(
+            sa.select(Repository.name, Rule.owner_id, Rule.value)
+            .join(Repository, Repository.id == Rule.repository_id, isouter=True)
+            .where(Rule.kind == kind)
+            .order_by(
+                sa.case((Rule.repository_id.is_(None), 0), else_=1),
+                Rule.owner_id,
+                Repository.name,
+            )
+        )
+        return [Laid(*row) for row in rows]
+
+    def holding(self, kind: Kind, repository_id: int) -> tuple[t.Any, t.Any]:
+        """Return what holds for a repository: what is laid down for itself, and for
+        its owner; either may be None."""
+        return holding(self._db, kind, repository_id)
+
+    def protection(self, repository_id: int) -> Protection:
+        """Return which tags of a repository are protected, by it or its owner."""
+        return protection(self._db, repository_id)
+
+
+def holding(database: Database, kind: Kind, repository_id: int) -> tuple[t.Any, t.Any]:
+    """Return what holds for a repository: its own rule, and that of its owner."""
+    own = owners = None
+    rows = database.session.execute(
+        _holding(database.models), {"kind": kind, "repository_id": repository_id}
+    )
+    for value, of_repository in rows:
+        if of_repository is None:
+            owners = value
+        else:
+            own = value
+    return own, owners
+
+
+def protection(database: Database, repository_id: int) -> Protection:
+    """Return which tags of a repository are protected, by it or its owner."""
+    found = Protection()
+    for value in holding(database, "protect", repository_id):
+        if value is not None:
+            found |= Protection(tuple(value["protected"]), tuple(value["immutable"]))
+    return found
+
+
+def check_tag(database: Database, repository_id: int, name: str, guard: Guard) -> None:
+    """Refuse to change a protected tag that is there, within the transaction that is
+    about to change it.
+
+    :raises Denied: when it is protected from who wants to.
+    """
+    if not guard.repairs:
+        found = guard.site | protection(database, repository_id)
+        found.check(name, manages=guard.manages)
+
+
+@cache
+def _holding(models: Models) -> sa.Select[t.Any]:
+    rule, repository = models.Rule.__table__.c, models.Repository.__table__.c
+    key: sa.BindParameter[int] = sa.bindparam("repository_id")
+    owner = sa.select(repository.owner_id).where(repository.id == key)
+    return sa.select(rule.value, rule.repository_id).where(
+        rule.kind == sa.bindparam("kind"),
+        sa.or_(rule.repository_id == key, rule.owner_id == owner.scalar_subquery()),
+    )
+
+
+def _column(holder: Holder) -> tuple[str, t.Any]:
+    if holder.repository_id is not None:
+        return "repository_id", holder.repository_id
+    return "owner_id", holder.owner_id

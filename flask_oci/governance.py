@@ -1,0 +1,148 @@
+"""What a host, its command line and its pages lay down for repositories."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from . import audit
+from .catalog.rules import Holder
+from .errors import NameUnknown
+from .protection import patterns
+from .protection import Protection
+
+if t.TYPE_CHECKING:
+    from .catalog import Catalog
+    from .catalog.rules import Kind
+
+Value = t.TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Laid(t.Generic[Value]):
+    """Something that has been laid down."""
+
+    repository: str | None
+    """The name of the repository that it is for, or None."""
+
+    owner: str | None
+    """The name of the user for whose repositories it is, or None."""
+
+    value: Value
+    """What it says."""
+
+
+class RuleBook(t.Generic[Value]):
+    """Rules of one kind. Each is for a repository, or for everything that a user owns.
+
+    Nobody is asked for permission here: the host has done so.
+    """
+
+    kind: t.ClassVar[Kind]
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def unset(
+        self, *, repository: str | None = None, owner: t.Any = None, by: t.Any = None
+    ) -> bool:
+        """Take back what was laid down.
+
+        :param repository: the name of the repository that it was for.
+        :param owner: the user for whose repositories it was, where that is so.
+        :param by: the user who wants it, for the audit.
+        :return: whether there was anything.
+        :raises NameUnknown: when there is no such repository.
+        """
+        holder = self._holder(repository, owner)
+        gone = self._catalog.rules.delete(self.kind, holder)
+        if gone:
+            self._record(by, repository, owner, "nothing")
+        return gone
+
+    def get(self, *, repository: str | None = None, owner: t.Any = None) -> Value:
+        """Return what is laid down for just that.
+
+        :param repository: the name of a repository.
+        :param owner: one of the host's users, in its place.
+        :raises NameUnknown: when there is no such repository.
+        """
+        return self._read(
+            self._catalog.rules.get(self.kind, self._holder(repository, owner))
+        )
+
+    def list(self) -> list[Laid[Value]]:
+        """List everything that is laid down."""
+        found = self._catalog.rules.list(self.kind)
+        names = self._catalog.users.names(row.owner_id for row in found)
+        return [
+            Laid(row.repository, names.get(row.owner_id), self._read(row.value))
+            for row in found
+        ]
+
+    def _read(self, value: t.Any) -> Value:
+        raise NotImplementedError
+
+    def _put(
+        self, value: t.Any, text: str, repository: str | None, owner: t.Any, by: t.Any
+    ) -> None:
+        self._catalog.rules.put(self.kind, self._holder(repository, owner), value)
+        self._record(by, repository, owner, text)
+
+    def _holder(self, repository: str | None, owner: t.Any) -> Holder:
+        if (repository is None) == (owner is None):
+            raise ValueError("A rule is for a repository, or for an owner.")
+        if repository is None:
+            return Holder(owner_id=self._catalog.users.key_of(owner))
+        found = self._catalog.repositories.find(repository)
+        if not found.exists:
+            raise NameUnknown(detail=repository)
+        return Holder(repository_id=found.id)
+
+    def _record(
+        self, by: t.Any, repository: str | None, owner: t.Any, text: str
+    ) -> None:
+        users = self._catalog.users
+        told = {} if owner is None else {"owner": users.namespace_of(owner)}
+        audit.record(
+            "rule-changed", users.name_of(by), repository, **told, **{self.kind: text}
+        )
+
+
+class Protections(RuleBook[Protection]):
+    """Which tags not everybody who may push can move or delete:
+    ``registry.protection``."""
+
+    kind = "protect"
+
+    def set(
+        self,
+        *,
+        repository: str | None = None,
+        owner: t.Any = None,
+        protected: t.Iterable[str] = (),
+        immutable: t.Iterable[str] = (),
+        by: t.Any = None,
+    ) -> None:
+        """Lay down which tags are protected, in the place of what was laid down.
+
+        :param repository: the name of the repository that it is for.
+        :param owner: one of the host's users, where it is for all of theirs.
+        :param protected: patterns of tags that only who may ``manage`` the repository
+            can move or delete.
+        :param immutable: patterns of tags that nobody can.
+        :param by: the user who wants it, for the audit.
+        :raises ValueError: when a pattern is none.
+        :raises NameUnknown: when there is no such repository.
+        """
+        value = {
+            "protected": patterns(protected),
+            "immutable": patterns(immutable),
+        }
+        text = " ".join([*value["protected"], *(f"={p}" for p in value["immutable"])])
+        self._put(value, text, repository, owner, by)
+
+    def _read(self, value: t.Any) -> Protection:
+        if value is None:
+            return Protection()
+        return Protection(tuple(value["protected"]), tuple(value["immutable"]))
