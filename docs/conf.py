@@ -20,6 +20,7 @@ version = ".".join(release.split(".")[:2]) + ".x"
 default_role = "code"
 extensions = [
     "command_help",
+    "endpoint_table",
     "myst_parser",
     "pallets_sphinx_themes",
     "sphinx.ext.autodoc",

@@ -1,4 +1,4 @@
-"""The Python code of the documentation, and the applications that it makes."""
+"""The code and the commands of the documentation, and the applications it makes."""
 
 from __future__ import annotations
 
@@ -16,41 +16,62 @@ from flask import Flask
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
-MARKDOWN_BLOCK = r"^ *```python\n(?P<options>)(?P<code>(?:.*\n)*?) *```$"
+MARKDOWN_BLOCK = (
+    r"^ *```(?P<kind>[a-z]+)\n"
+    r"(?P<code>(?:# (?P<caption>\S+\.py)\n)?(?:.*\n)*?) *```$"
+)
+MARKDOWN_HEADING = r"^##+ (?P<title>.+)$"
 REST_BLOCK = (
-    r"^ *\.\. code-block:: python\n(?P<options>(?: +:.*\n)*)"
+    r"^ *\.\. code-block:: (?P<kind>\w+)\n(?: +:caption: (?P<caption>.+)\n)?"
     r"\n+(?P<code>(?P<indent> +)\S.*\n(?:\s*\n|(?P=indent).*\n)*)"
 )
-REST_HEADING = r"^(.+)\n([=~-])\2{2,}$"
+REST_HEADING = r"^(?P<title>.+)\n([=~-])\2{2,}$"
 
 
 class Block(t.NamedTuple):
     page: str
     section: str
     line: int
+    kind: str
     caption: str | None
     code: str
 
 
 def blocks(path: Path) -> t.Iterator[Block]:
-    """Find the Python code of a page, be it Markdown or reStructuredText."""
+    """Find what a page shows in a block, be it Markdown or reStructuredText."""
     text = path.read_text("utf-8")
     page = path.relative_to(ROOT).as_posix()
-    pattern = MARKDOWN_BLOCK if path.suffix == ".md" else REST_BLOCK
-    for match in re.finditer(pattern, text + "\n", re.MULTILINE):
-        caption = re.search(r":caption: (.+)", match["options"])
-        above = re.findall(REST_HEADING, text[: match.start()], re.MULTILINE)
+    block, heading = REST_BLOCK, REST_HEADING
+    if path.suffix == ".md":
+        block, heading = MARKDOWN_BLOCK, MARKDOWN_HEADING
+    for match in re.finditer(block, text + "\n", re.MULTILINE):
+        above = [*re.finditer(heading, text[: match.start()], re.MULTILINE)]
         yield Block(
             page,
-            above[-1][0] if above else "",
+            above[-1]["title"] if above else "",
             text.count("\n", 0, match.start("code")) + 1,
-            caption[1] if caption else None,
+            match["kind"],
+            match["caption"],
             textwrap.dedent(match["code"]),
         )
 
 
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.rst"), *DOCS.glob("*.md")])
-BLOCKS = [block for page in PAGES for block in blocks(page)]
+ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+#: The Python code.
+BLOCKS = [block for block in ALL_BLOCKS if block.kind == "python"]
+
+
+def commands(block: Block) -> t.Iterator[str]:
+    """Return what is typed in a block, each on one line: what follows a prompt, or
+    everything, in a console that shows none."""
+    if block.kind not in ("console", "text"):
+        return
+    text = block.code.replace("\\\n", " ")
+    bare = block.kind == "console" and "$ " not in text
+    for line in re.findall(r"^(.+)$" if bare else r"^\$ (.+)$", text, re.MULTILINE):
+        yield re.sub(r"\s+", " ", line)
 
 
 @contextlib.contextmanager

@@ -123,6 +123,31 @@ def test_revoke(app: Flask, run: Run) -> None:
     assert json.loads(run("list", "alice", "--json").stdout) == []
 
 
+def test_revoke_what_somebody_has_found(app: Flask, run: Run) -> None:
+    """The secret itself will do, and is not repeated."""
+    made = json.loads(run("create", "alice", "--json").stdout)
+    result = run("revoke", made["secret"])
+    assert (result.exit_code, result.stdout) == (0, f"Revoked {made['id']}.\n")
+    assert not works(app, made["secret"])
+    again = run("revoke", made["secret"])
+    assert again.exit_code == 1
+    assert made["secret"] not in again.output
+
+
+def test_revoke_all(app: Flask, alice: RegistryClient, run: Run) -> None:
+    """Everything of one user ends, even what was had with a password; and of nobody
+    else."""
+    secrets = [issue(app, name).secret for name in ("alice", "alice", "bob")]
+    bearer = alice.bearer()
+    result = run("revoke-all", "alice")
+    assert result.exit_code == 0, result.output
+    assert "Revoked 2 tokens of alice" in result.stdout
+    assert [works(app, secret) for secret in secrets[:2]] == [False, False]
+    assert works(app, secrets[2], "bob")
+    assert bearer.get("/v2/").status_code == 401
+    assert alice.get("/v2/").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -130,6 +155,7 @@ def test_revoke(app: Flask, run: Run) -> None:
         (["list", "nobody"], "There is no user nobody."),
         (["revoke", "0" * 32], "There is no token"),
         (["revoke", "oci_pat_secret"], "There is no token"),
+        (["revoke-all", "nobody"], "There is no user nobody."),
         (["create", "alice", "--action", "admin"], "admin"),
         (["create", "alice", "--days", "0"], "--days"),
         (["create", "alice", "--days", "9" * 20], "--days"),

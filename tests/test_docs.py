@@ -7,7 +7,9 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from blinker import NamedSignal
 
+import flask_oci
 from doc_blocks import application
 from doc_blocks import Block
 from doc_blocks import BLOCKS
@@ -15,6 +17,7 @@ from doc_blocks import DOCS
 from doc_blocks import ROOT
 from flask_oci import config
 from flask_oci import errors
+from flask_oci import signals
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +87,41 @@ def test_every_error_code_has_a_class(code: str) -> None:
     assert cls.__doc__
     assert f"``{code}``" in cls.__doc__
     assert cls.message != errors.RegistryError.message
+
+
+@pytest.mark.parametrize("cls", [*error_classes()], ids=lambda cls: cls.__name__)
+def test_every_error_is_explained(cls: type[errors.RegistryError]) -> None:
+    """The page on errors has its code once, with its status and what to do."""
+    page = (DOCS / "errors.rst").read_text("utf-8")
+    code = cls.error_code
+    (entry,) = re.findall(
+        rf"^\.\. describe:: {code}\n\n((?:(?! ?\.\. |\S).*\n)+)", page, re.MULTILINE
+    )
+    assert f"``{cls.status}``" in entry
+    assert "*What to do:*" in entry
+
+
+def test_every_explained_error_exists() -> None:
+    page = (DOCS / "errors.rst").read_text("utf-8")
+    codes = {cls.error_code for cls in error_classes()}
+    explained = set(re.findall(r"^\.\. describe:: (\w+)$", page, re.MULTILINE))
+    assert explained == codes | {errors.RegistryError.error_code}
+
+
+def test_every_signal_is_described() -> None:
+    """What a host can connect to is somewhere on the pages."""
+    pages = "".join(page.read_text("utf-8") for page in DOCS.glob("*.rst"))
+    names = [n for n, value in vars(signals).items() if isinstance(value, NamedSignal)]
+    assert "audited" in names
+    described = re.findall(r"``(\w+)``|flask_oci\.signals\.(\w+)", pages)
+    assert set(names) <= {name for names in described for name in names}
+
+
+@pytest.mark.parametrize("name", flask_oci.__all__)
+def test_every_public_name_is_on_the_page(name: str) -> None:
+    """The page about the API describes what can be imported from the package."""
+    page = (DOCS / "api.rst").read_text("utf-8")
+    assert re.search(rf"^\.\. auto\w+:: (?:[\w.]+\.)?{name}$", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b.page}:{b.line}")

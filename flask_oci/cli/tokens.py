@@ -10,6 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..access_tokens import AccessTokens
+from ..access_tokens import is_token
 from ..scopes import ACTIONS
 from ..services import services
 from .common import printable
@@ -102,9 +103,11 @@ def list_tokens(username: str, as_json: bool) -> None:
 
 @token.command("revoke")
 @with_appcontext
-@click.argument("token_id", metavar="ID")
-def revoke_token(token_id: str) -> None:
-    """End the token ID, and everything that was had with it, at once."""
+@click.argument("wanted", metavar="TOKEN")
+def revoke_token(wanted: str) -> None:
+    """End TOKEN, and everything that was had with it, at once. It is an id, or the
+    secret itself, as somebody has found it where it should not be."""
+    token_id = _id_of(wanted)
     if not _tokens().revoke(token_id):
         raise click.ClickException(
             f"There is no token {token_id}. 'flask oci token list' shows ids."
@@ -112,8 +115,27 @@ def revoke_token(token_id: str) -> None:
     click.echo(f"Revoked {token_id}.")
 
 
+@token.command("revoke-all")
+@with_appcontext
+@click.argument("username")
+def revoke_all_tokens(username: str) -> None:
+    """End everything that USERNAME has logged in with, at once: access tokens, what
+    clients keep, and what was had with a password."""
+    count = _tokens().revoke_all(user_named(username))
+    click.echo(f"Revoked {count} tokens of {username}, and all that was had with them.")
+
+
 def _tokens() -> AccessTokens:
     return services().access_tokens
+
+
+def _id_of(wanted: str) -> str:
+    if not is_token(wanted):
+        return wanted
+    found = _tokens().by_secret(wanted)
+    if found is None:
+        raise click.ClickException("There is no token of that secret; it has ended.")
+    return found.id
 
 
 def _fields(credential: Credential) -> dict[str, t.Any]:

@@ -1,0 +1,40 @@
+"""The directive ``endpoints``: the table of the endpoints, taken from the code."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from flask_oci.blueprint import ROUTES
+
+#: What stands for nothing in a table.
+NONE: t.Final = "\N{EN DASH}"
+
+
+def endpoints() -> str:
+    """Return the table of the endpoints, in reStructuredText: its rows are the first
+    paragraphs of the views."""
+    rows = []
+    for _, _, _, view in ROUTES:
+        summary = " ".join((view.__doc__ or "").split("\n\n")[0].split())
+        row, text = re.findall(r"^(?:(end-.*?): )?(.*)$", summary)[0]
+        rows.append(f"    * - {row or NONE}\n      - {text}\n")
+    head = "    * - Row\n      - Request, and the status of its answer\n"
+    return f".. list-table::\n    :header-rows: 1\n\n{head}{''.join(rows)}"
+
+
+class Endpoints(SphinxDirective):
+    """A row for each endpoint."""
+
+    def run(self) -> list[nodes.Node]:
+        """Write the table."""
+        return self.parse_text_to_nodes(endpoints())
+
+
+def setup(app: Sphinx) -> None:
+    """Have Sphinx know the directive."""
+    app.add_directive("endpoints", Endpoints)

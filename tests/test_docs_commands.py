@@ -1,0 +1,162 @@
+"""What the documentation has somebody type can be typed, and what can be typed is in
+the documentation."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import typing as t
+from pathlib import Path
+
+import click
+import pytest
+from flask import Blueprint
+
+from doc_blocks import ALL_BLOCKS
+from doc_blocks import Block
+from doc_blocks import commands
+from doc_blocks import DOCS
+from doc_blocks import ROOT
+from flask_oci.cli import register_commands
+
+#: Kinds of blocks, and what knows whether they are right.
+KINDS = {
+    "console": "tests/test_docs_commands.py",
+    "css": "tests/test_docs_commands.py",
+    "nginx": "tests/test_docs_commands.py",
+    "python": "tests/test_docs_snippets.py",
+    "text": "tests/test_docs_commands.py",
+}
+
+#: Blocks in which nothing is typed, by page and section, and what knows about them.
+SHOWN = {
+    ("CONTRIBUTING.md", "Where things live"): "pyproject.toml",
+    ("docs/authentication.rst", "The token endpoint"): "tests/test_token_service.py",
+    ("docs/design.md", "Layers"): "pyproject.toml",
+    ("docs/errors.rst", "Errors"): "tests/test_refused_manifests.py",
+    ("docs/storage.rst", "Blobs"): "tests/test_files_on_disk.py",
+}
+
+#: Programs that are typed, and what runs them as the page does.
+PROGRAMS = {
+    ".ci/install": ".ci/run",
+    ".venv/bin/flask": "tests/forge.py",
+    ".venv/bin/pip": ".ci/run",
+    ".venv/bin/pre-commit": "pyproject.toml",
+    ".venv/bin/tox": ".ci/run",
+    "cp": "tests/test_backup.py",
+    "curl": "tests/test_over_http.py",
+    "docker": "tests/clients/test_docker.py",
+    "echo": "tests/test_docs_authentication.py",
+    "flask": "tests/test_docs_commands.py",
+    "go": "benchmarks/",
+    "grep": "tests/test_docs_runbook.py",
+    "gunicorn": "tests/forge.py",
+    "jq": "tests/test_catalog.py",
+    "pip": ".ci/run",
+    "python": "benchmarks/__main__.py",
+    "python3": ".ci/run",
+    "rsync": "tests/test_backup.py",
+    "skopeo": "tests/clients/test_skopeo.py",
+    "sort": "tests/test_catalog.py",
+    "sqlite3": "tests/test_backup.py",
+    "tox": "tox.ini",
+    "waitress-serve": "tests/forge.py",
+}
+
+#: What follows ``flask`` and is not the registry's.
+OF_THE_HOST = {"add-user", "db", "run"}
+
+TYPED = [(block, command) for block in ALL_BLOCKS for command in commands(block)]
+
+
+@pytest.fixture(name="oci", scope="module")
+def _oci() -> click.Group:
+    """The commands below ``flask oci``."""
+    blueprint = Blueprint("oci", __name__)
+    register_commands(blueprint)
+    return blueprint.cli
+
+
+def pieces(command: str) -> t.Iterator[list[str]]:
+    """Return the words of each program of a line."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&")
+    lexer.whitespace_split = True
+    for between, group in itertools.groupby(lexer, lambda word: word in ("|", "&&")):
+        words = list(group)
+        while re.match(r"\w+=", words[0]):
+            del words[0]
+        if not between:
+            yield words
+
+
+@pytest.mark.parametrize("block", ALL_BLOCKS, ids=lambda b: f"{b.page}:{b.line}")
+def test_a_block_is_of_a_kind_that_is_tested(block: Block) -> None:
+    """Nothing is shown that nobody would notice to be wrong."""
+    assert (ROOT / KINDS[block.kind]).exists()
+    if block.kind == "text" and not [*commands(block)]:
+        assert (ROOT / SHOWN[block.page, block.section]).exists()
+
+
+@pytest.mark.parametrize(
+    ("block", "command"), TYPED, ids=[f"{b.page}:{b.line}" for b, _ in TYPED]
+)
+def test_what_is_typed_can_be_typed(
+    block: Block, command: str, oci: click.Group
+) -> None:
+    """Each program is one that a test runs; ours have the options that are given."""
+    for program, *arguments in pieces(command):
+        assert (ROOT / PROGRAMS[program]).exists()
+        if program.endswith("flask"):
+            check_flask(arguments, oci)
+
+
+def check_flask(arguments: list[str], oci: click.Group) -> None:
+    """Hold that a command of Flask's would be understood."""
+    if arguments[0] == "--app":
+        del arguments[:2]
+    name = arguments.pop(0)
+    if name != "oci":
+        assert name in OF_THE_HOST
+        return
+    command: click.Command = oci
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
+    command.make_context(command.name, arguments)
+
+
+def test_a_command_that_is_mistyped_is_found(oci: click.Group) -> None:
+    """The check above is one."""
+    for words in (["oci", "gc", "--dryrun"], ["oci", "token", "revoke"]):
+        with pytest.raises(click.UsageError):
+            check_flask(words, oci)
+    with pytest.raises(KeyError):
+        check_flask(["oci", "collect"], oci)
+
+
+def test_every_property_of_the_stylesheet_is_on_the_page() -> None:
+    """Each can be set by a host, and those that the page names are there."""
+    style = (ROOT / "flask_oci/web/static/style.css").read_text("utf-8")
+    page = (DOCS / "pages.rst").read_text("utf-8")
+    used = set(re.findall(r"var\((--oci-[\w-]+)", style))
+    assert used == set(re.findall(r"--oci-[\w-]+", page))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for block in ALL_BLOCKS if block.kind == "nginx"],
+    ids=lambda b: f"{b.page}:{b.line}",
+)
+def test_a_configuration_of_nginx_is_whole(block: Block) -> None:
+    """Every directive ends, and every block."""
+    code = re.sub(r"#.*", "", block.code)
+    assert code.count("{") == code.count("}")
+    for line in filter(None, map(str.strip, code.splitlines())):
+        assert line[-1] in "{};", line
+
+
+def test_no_page_is_left_out() -> None:
+    """Every page of the folder is one that the tests read."""
+    names = {Path(block.page).name for block in ALL_BLOCKS}
+    assert {"runbook.rst", "quickstart.rst", "README.md"} <= names
