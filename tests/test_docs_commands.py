@@ -35,6 +35,10 @@ SHOWN = {
     ("docs/authentication.rst", "The token endpoint"): "tests/test_token_service.py",
     ("docs/design.md", "Layers"): "pyproject.toml",
     ("docs/errors.rst", "Errors"): "tests/test_refused_manifests.py",
+    (
+        "docs/protected-tags.rst",
+        "What somebody is told",
+    ): "tests/test_protected_tags.py",
     ("docs/storage.rst", "Blobs"): "tests/test_files_on_disk.py",
 }
 
@@ -96,7 +100,9 @@ def test_a_block_is_of_a_kind_that_is_tested(block: Block) -> None:
     """Nothing is shown that nobody would notice to be wrong."""
     assert (ROOT / KINDS[block.kind]).exists()
     if block.kind == "text" and not [*commands(block)]:
-        assert (ROOT / SHOWN[block.page, block.section]).exists()
+        place = (block.page, block.section)
+        assert place in SHOWN, "add it there, with the test that knows about it"
+        assert (ROOT / SHOWN[place]).exists()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +113,7 @@ def test_what_is_typed_can_be_typed(
 ) -> None:
     """Each program is one that a test runs; ours have the options that are given."""
     for program, *arguments in pieces(command):
+        assert program in PROGRAMS, "add it there, with the test that runs it"
         assert (ROOT / PROGRAMS[program]).exists()
         if program.endswith("flask"):
             check_flask(arguments, oci)
