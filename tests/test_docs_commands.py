@@ -29,17 +29,18 @@ KINDS = {
     "text": "tests/test_docs_commands.py",
 }
 
-#: Blocks in which nothing is typed, by page and section, and what knows about them.
+#: Blocks in which nothing is typed, by page and section, and what knows about them,
+#: among the tests.
 SHOWN = {
-    ("CONTRIBUTING.md", "Where things live"): "pyproject.toml",
-    ("docs/authentication.rst", "The token endpoint"): "tests/test_token_service.py",
-    ("docs/design.md", "Layers"): "pyproject.toml",
-    ("docs/errors.rst", "Errors"): "tests/test_refused_manifests.py",
+    ("CONTRIBUTING.md", "Where things live"): "../pyproject.toml",
+    ("docs/authentication.rst", "The token endpoint"): "test_token_service.py",
+    ("docs/design.md", "Layers"): "../pyproject.toml",
+    ("docs/errors.rst", "Errors"): "test_refused_manifests.py",
     (
         "docs/protected-tags.rst",
         "What somebody is told",
-    ): "tests/test_protected_tags.py",
-    ("docs/storage.rst", "Blobs"): "tests/test_files_on_disk.py",
+    ): "test_protected_tags.py",
+    ("docs/storage.rst", "Blobs"): "test_files_on_disk.py",
 }
 
 #: Programs that are typed, and what runs them as the page does.
@@ -102,7 +103,7 @@ def test_a_block_is_of_a_kind_that_is_tested(block: Block) -> None:
     if block.kind == "text" and not [*commands(block)]:
         place = (block.page, block.section)
         assert place in SHOWN, "add it there, with the test that knows about it"
-        assert (ROOT / SHOWN[place]).exists()
+        assert (ROOT / "tests" / SHOWN[place]).exists()
 
 
 @pytest.mark.parametrize(
