@@ -38,6 +38,15 @@ if t.TYPE_CHECKING:
     from .tokens import Tokens
 
 
+#: What the log says where docker is about to be sent to the wrong place.
+UNKNOWN_PROXY: t.Final = (
+    "A proxy says that clients call this application %s, and the application believes"
+    " that it is called %s, which is where clients are told to log in. Behind a proxy"
+    " of yours, have the application believe it: app.wsgi_app = ProxyFix(app.wsgi_app,"
+    " x_for=1, x_proto=1, x_host=1, x_prefix=1). Or set OCI_EXTERNAL_URL."
+)
+
+
 class LoginRefused(Exception):
     """Raised by a host's ``@registry.authenticate`` function to say why somebody
     whose password may be right cannot log in with it.
@@ -297,7 +306,14 @@ class Authenticator:
     def _realm(self) -> str:
         if self._config.external_url:
             return self._config.external_url + url_for(".token")
-        return quote(url_for(".token", _external=True), safe="/:?&=@[]%")
+        # Whoever came by https must not be led to send a password in the clear.
+        by_https = request.headers.get("X-Forwarded-Proto") == "https"
+        hosts = request.headers.get("X-Forwarded-Host", request.host)
+        if request.host not in hosts.replace(" ", "").split(","):
+            current_app.logger.warning(UNKNOWN_PROXY, hosts, request.host)
+        scheme = "https" if by_https else request.scheme
+        realm = url_for(".token", _external=True, _scheme=scheme)
+        return quote(realm, safe="/:?&=@[]%")
 
 
 def _read(header: str) -> Authorization | None:

@@ -16,6 +16,7 @@ from .converters import register_converters
 from .endpoints import base
 from .endpoints import body
 from .endpoints import discovery
+from .endpoints import foreign
 from .endpoints import management
 from .endpoints import pull
 from .endpoints import push_blob
@@ -23,8 +24,10 @@ from .endpoints import push_manifest
 from .endpoints import token
 from .endpoints import warning
 from .endpoints.responses import Response
+from .mounting import MountedBlueprint
 from .names import check_name
 from .principal import ANONYMOUS
+from .principal import Principal
 from .services import remember
 from .services import services
 
@@ -115,7 +118,8 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
 
     :param on_register: called once for each application it is registered on.
     """
-    blueprint = Blueprint("oci", __name__, url_prefix=PREFIX, cli_group="oci")
+    blueprint = MountedBlueprint("oci", __name__, url_prefix=PREFIX, cli_group="oci")
+    blueprint.record_once(_check_prefix)
     blueprint.record_once(register_converters)
     blueprint.record_once(on_register)
     for methods, rule, endpoint, view in ROUTES:
@@ -142,6 +146,14 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
     return blueprint
 
 
+def _check_prefix(state: BlueprintSetupState) -> None:
+    if not (state.url_prefix or "").endswith(PREFIX):
+        raise ValueError(
+            f"Clients look for a registry below {PREFIX} and nowhere else: register"
+            f" registry.blueprint without url_prefix, not with {state.url_prefix!r}."
+        )
+
+
 def _answer_the_rest(state: BlueprintSetupState) -> None:
     """Serve every method where no other rule matches.
 
@@ -161,6 +173,8 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     sign in on never answers docker.
     """
     request.max_content_length = UNLIMITED
+    # What is sent is named by the hash of its bytes, so nobody compresses them.
+    request.environ.pop("HTTP_ACCEPT_ENCODING", None)
     csrf = current_app.extensions.get("csrf")
     if csrf is not None and request.blueprint is not None:
         # Cookies mean nothing here, so there is nothing to forge.
@@ -168,16 +182,21 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     authenticator = services().authenticator
     # Hooks of the host's that run after a refusal must not see a cookie's user.
     authenticator.sign_in(ANONYMOUS)
-    asking = authenticator.identify()
-    remember(asking)
-    authenticator.sign_in(asking)
+    _sign_in(authenticator.identify())
     body.check_announcement()
+    if endpoint == f"{request.blueprint}.oauth":
+        _sign_in(token.by_form())
     if values and "name" in values:
         check_name(values["name"])
     if request.method in ("GET", "HEAD") and body.has_body():
         raise errors.Unsupported(
             f"A {request.method} request has no body here.", status=400
         )
+
+
+def _sign_in(asking: Principal) -> None:
+    remember(asking)
+    services().authenticator.sign_in(asking)
 
 
 def _unknown(rest: str) -> Response:
@@ -206,6 +225,10 @@ def _translate(error: HTTPException) -> Response:
     if error.response is not None:
         return t.cast(Response, error.response)
     status = error.code or 500
+    if status in (401, 403):
+        return _answer(foreign.refused(error.description or "The host refused this."))
+    if status == 429:
+        foreign.limited()
     kind = TRANSLATIONS.get(status, errors.Unsupported)
     if status >= 500:
         kind = errors.RegistryError
@@ -213,18 +236,24 @@ def _translate(error: HTTPException) -> Response:
         key: value for key, value in error.get_headers() if key != "Content-Type"
     }
     message = error.description if status < 500 else None
-    return t.cast(
-        Response, kind(message, status=status, headers=headers).get_response()
-    )
+    return _answer(kind(message, status=status, headers=headers))
 
 
 def _unavailable(error: Exception) -> Response:
     """Have the client try again when the database does not answer."""
     current_app.logger.error("The database failed the registry.", exc_info=error)
-    return t.cast(Response, errors.Unavailable().get_response())
+    return _answer(errors.Unavailable())
+
+
+def _answer(error: errors.RegistryError) -> Response:
+    return t.cast(Response, error.get_response())
 
 
 def _finish(response: Response) -> Response:
+    if foreign.is_foreign(response):
+        response = t.cast(
+            Response, current_app.make_response(foreign.translated(response))
+        )
     if response.status_code >= 400:
         body.drain()
     warning.emit(response)

@@ -17,6 +17,7 @@ from .content import Content
 from .governance import Protections
 from .hooks import Hooks
 from .policy import Policy
+from .principal import ANONYMOUS
 from .principal import Principal
 from .pulls import Pulls
 from .storage import Storage
@@ -52,8 +53,8 @@ def services() -> Services:
 
 
 def principal() -> Principal:
-    """Return who makes the current request."""
-    return t.cast(Principal, g._oci_principal)
+    """Return who makes the current request; nobody, until that has been found out."""
+    return t.cast(Principal, g.get("_oci_principal", ANONYMOUS))
 
 
 def remember(asking: Principal) -> None:

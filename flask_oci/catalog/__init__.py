@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .binds import session_for
 from .blobs import Blobs
 from .contents import Contents
 from .credentials import Credentials
@@ -64,7 +65,7 @@ class Catalog:
     def __init__(
         self, session: scoped_session[t.Any], models: Models, username: str
     ) -> None:
-        database = Database(session, models)
+        database = Database(session_for(session, models), models)
         self.revocations = Revocations(database)
         self.users = Users(database, self.revocations, username)
         self.repositories = Repositories(database, self.users)

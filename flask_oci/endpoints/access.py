@@ -49,7 +49,7 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     if not allowed:
         raise _refusal(name, action)
     if not principal().reaches(action, name):
-        raise _challenge(name, action)
+        raise challenge(name, action)
     if repository.name != name:
         warn(f"{name} is now called {repository.name}; use that name.")
     return repository
@@ -110,7 +110,7 @@ def _may(action: Action, repository: RepositoryInfo) -> bool:
 
 def _refusal(name: str, action: Action) -> RegistryError:
     if principal().user is None:
-        return _challenge(name, action)
+        return challenge(name, action)
     # That a credential is the reason says nothing about what it does not reach.
     by_credential = not principal().permits(action, name)
     if action == "pull":
@@ -123,7 +123,8 @@ def _refusal(name: str, action: Action) -> RegistryError:
     return Denied(f"You may not {action} here{remedy}", detail=name)
 
 
-def _challenge(name: str, action: Action) -> RegistryError:
+def challenge(name: str, action: Action) -> RegistryError:
+    """Return the 401 that asks for a token with which one may do ``action``."""
     # A client that pushes also looks at what is there already; and whoever asks
     # whether a blob is there is about to push. Some fetch one token for both.
     pushes = action == "push" or (

@@ -9,9 +9,13 @@ from flask import json
 
 
 class Response(flask.Response):
-    """A response that says nothing about content which it does not have."""
+    """A response that is no page, unless it says what it is.
 
-    default_mimetype: str | None = None
+    It always says something: hooks of hosts look at the type of every answer, and
+    many take for granted that there is one.
+    """
+
+    default_mimetype: str | None = "application/octet-stream"
 
 
 def as_json(body: dict[str, t.Any]) -> Response:

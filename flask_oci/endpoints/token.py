@@ -17,7 +17,6 @@ from ..scopes import parse_scopes
 from ..scopes import repository_actions
 from ..scopes import Scope
 from ..services import principal
-from ..services import remember
 from ..services import services
 from .access import find
 from .access import may
@@ -54,9 +53,14 @@ def token() -> Response:
 
 
 def oauth() -> Response:
-    """``POST /v2/token`` with ``grant_type`` ``password`` or ``refresh_token``, 200.
+    """``POST /v2/token`` with ``grant_type`` ``password`` or ``refresh_token``, 200."""
+    form = request.form
+    scopes = parse_scopes(form.getlist("scope"))
+    return _issue(scopes, offline=form.get("access_type") == "offline")
 
-    The credentials are those in the form.
+
+def by_form() -> Principal:
+    """Return whom the credentials in the form are of.
 
     :raises Unauthorized: when the credentials are bad.
     :raises Unsupported: 400, for any other grant type.
@@ -64,24 +68,18 @@ def oauth() -> Response:
     request.max_content_length = MAX_FORM
     form, authenticator = request.form, services().authenticator
     grant_type = form.get("grant_type")
-    if grant_type == "password":
-        asking = authenticator.log_in(
-            form.get("username", ""), form.get("password", "")
-        )
-        if asking.user is None:
-            raise authenticator.challenge()
-    elif grant_type == "refresh_token":
-        asking = authenticator.refresh(form.get("refresh_token", ""))
-    else:
+    if grant_type == "refresh_token":
+        return authenticator.refresh(form.get("refresh_token", ""))
+    if grant_type != "password":
         raise Unsupported(
             "'grant_type' is 'password' or 'refresh_token'.",
             detail=grant_type,
             status=400,
         )
-    remember(asking)
-    authenticator.sign_in(asking)
-    scopes = parse_scopes(form.getlist("scope"))
-    return _issue(scopes, offline=form.get("access_type") == "offline")
+    asking = authenticator.log_in(form.get("username", ""), form.get("password", ""))
+    if asking.user is None:
+        raise authenticator.challenge()
+    return asking
 
 
 def _issue(scopes: list[Scope], *, offline: bool) -> Response:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 #: The longest digest is that of sha512: "sha512:" and 128 digits.
 DIGEST_LENGTH: t.Final = 135
 
-#: MySQL chooses the size of a binary column by its length, and its smallest
-#: one would not hold a manifest.
-CONTENT_LENGTH: t.Final = 2**24 - 1
+#: MySQL's usual binary column would not hold a manifest. By this name it is also the
+#: type that migrations find there.
+CONTENT: t.Final = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def bytewise(length: int) -> sa.types.TypeEngine[str]:

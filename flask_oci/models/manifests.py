@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from .columns import bytewise
-from .columns import CONTENT_LENGTH
+from .columns import CONTENT
 from .columns import DIGEST_LENGTH
 from .columns import Record
 from .moments import utcnow
@@ -45,7 +45,7 @@ class Manifest(Record):
         sa.JSON(none_as_null=True)
     )
     size: Mapped[int] = mapped_column(sa.Integer)
-    content: Mapped[bytes] = mapped_column(sa.LargeBinary(CONTENT_LENGTH))
+    content: Mapped[bytes] = mapped_column(CONTENT)
     pushed_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )

@@ -16,6 +16,7 @@ from werkzeug.exceptions import NotFound
 
 from ..converters import register_converters
 from ..errors import Denied
+from ..mounting import MountedBlueprint
 from ..services import EXTENSION
 from ..services import services
 from . import formatting
@@ -76,7 +77,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
 
 def make_web_blueprint() -> Blueprint:
     """Make the blueprint that serves the pages."""
-    blueprint = Blueprint(
+    blueprint = MountedBlueprint(
         "oci_web",
         __name__,
         template_folder="templates",

@@ -1,0 +1,52 @@
+"""A host with several databases, and the one of them that has our tables."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.orm import scoped_session
+
+    from ..models import Models
+
+    Session = scoped_session[t.Any]
+
+
+def session_for(session: Session, models: Models) -> Session:
+    """Return the host's session, as it is for statements about our tables.
+
+    Our tables are in the users' database. Where that is not the host's first one,
+    Flask-SQLAlchemy knows it by the model that a statement is about, and many of ours
+    are about columns alone.
+
+    :param session: the host's session.
+    :param models: the tables.
+    """
+    if models.Repository.__table__.metadata.info.get("bind_key") is None:
+        return session
+    return t.cast("Session", _Bound(session, models))
+
+
+class _Bound:
+    """A session whose statements go to the database of our tables."""
+
+    def __init__(self, session: Session, models: Models) -> None:
+        self._session = session
+        self._bind = {"mapper": sa.inspect(models.Repository)}
+
+    def execute(self, statement: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return self._session.execute(statement, *args, **self._bound(kwargs))
+
+    def scalar(self, statement: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return self._session.scalar(statement, *args, **self._bound(kwargs))
+
+    def scalars(self, statement: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return self._session.scalars(statement, *args, **self._bound(kwargs))
+
+    def _bound(self, kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        return {"bind_arguments": self._bind, **kwargs}
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._session, name)

@@ -1,0 +1,123 @@
+"""Applications to put a registry into."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_login import LoginManager
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
+
+from flask_oci import Registry
+from host import create_accounts
+from host import db as shared_db
+from host import login_manager
+from host import registry
+
+
+def database(metadata: sa.MetaData | None = None, **options: t.Any) -> t.Any:
+    """Make a Flask-SQLAlchemy with a base of its own, in the style of SQLAlchemy 2."""
+    members = {"metadata": metadata} if metadata else {}
+    base = type("Base", (DeclarativeBase,), members)
+    return SQLAlchemy(model_class=base, **options)
+
+
+def with_users(app: Flask, database_url: str) -> Flask:
+    """Give an application the users of the other tests, and their logins."""
+    app.config.from_mapping(
+        SECRET_KEY="only for tests", SQLALCHEMY_DATABASE_URI=database_url
+    )
+    shared_db.init_app(app)
+    login_manager.init_app(app)
+    create_accounts(app)
+    return app
+
+
+def with_registry(app: Flask, **options: t.Any) -> Flask:
+    """Add the line of the quickstart, and the one of the pages."""
+    app.register_blueprint(registry.blueprint, **options)
+    app.register_blueprint(registry.web_blueprint, url_prefix="/images", **options)
+    return app
+
+
+class Host:
+    """An application with a user model of its own, made by the recipe of the docs.
+
+    Its users are called alice and bob, and their passwords are as for all tests.
+
+    :param folder: for the blobs.
+    :param db: Flask-SQLAlchemy, with whatever base.
+    :param User: the model; each user has a ``password``.
+    :param username: which attribute has the name.
+    :param login: whether there is a Flask-Login.
+    :param databases: where which database is, the one without a name first.
+    :param users: makes the rows, where names and passwords are not enough.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        db: SQLAlchemy,
+        User: type[t.Any],
+        *,
+        username: str = "username",
+        login: bool = True,
+        prepare: t.Callable[[sa.Engine], None] | None = None,
+        users: t.Callable[[str, str], t.Any] | None = None,
+        **config: object,
+    ) -> None:
+        self.db = db
+        self.User = User
+        self.username = username
+        self.app = Flask("forge", instance_path=str(folder))
+        self.app.config.from_mapping(
+            SECRET_KEY="only for tests", SQLALCHEMY_DATABASE_URI="sqlite://"
+        )
+        self.app.config.from_mapping(config)
+        db.init_app(self.app)
+        if login:
+            manager = LoginManager(self.app)
+            manager.user_loader(self.load)
+        self.registry = Registry(db, User, username=username)
+        self.registry.authenticate(self.check)
+        self.registry.init_app(self.app)
+        with self.app.app_context():
+            if prepare:
+                prepare(db.engine)
+            db.create_all()
+            for name, password in (("alice", "wonderland"), ("bob", "builder")):
+                make = users or self.make
+                db.session.add(make(name, password))
+            db.session.commit()
+
+    def make(self, name: str, password: str) -> t.Any:
+        """Make a user."""
+        return self.User(**{self.username: name, "password": password})
+
+    def load(self, user_id: str) -> t.Any:
+        """Return the user of a key."""
+        (column,) = sa.inspect(self.User).primary_key
+        key = column.type.python_type(user_id)
+        return self.db.session.get(self.User, key)
+
+    def check(self, username: str, secret: str) -> t.Any:
+        """Return the user, if the password is right."""
+        statement = sa.select(self.User).filter_by(**{self.username: username})
+        user = self.db.session.scalar(statement)
+        return user if user and user.password == secret else None
+
+    def owner_of(self, name: str) -> t.Any:
+        """Return what a repository says who owns it."""
+        with self.app.app_context():
+            Repository = self.registry.models.Repository
+            owner = sa.select(Repository.owner_id).where(Repository.name == name)
+            return self.db.session.scalar(owner)
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self.app.app_context():
+            for engine in self.db.engines.values():
+                engine.dispose()

@@ -1,0 +1,40 @@
+"""A real client, which nobody has to trust us about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clients.images import make_image
+from clients.images import random_layer
+from clients.images import read_layout
+from clients.shell import Client
+from forge import tool
+
+
+def tell_real_story(
+    port: int,
+    folder: Path,
+    username: str = "alice",
+    password: str = "wonderland",
+    namespace: str = "alice",
+) -> None:
+    """Have skopeo log in, push and pull.
+
+    :param port: where a server listens on 127.0.0.1.
+    :param folder: an empty one.
+    """
+    address = f"127.0.0.1:{port}"
+    login = folder / "auth.json"
+    skopeo = Client(
+        (tool("skopeo", "Debian's skopeo"),), {"REGISTRY_AUTH_FILE": str(login)}
+    )
+    account = ("--username", username, "--password-stdin", "--tls-verify=false")
+    said = skopeo.refuses("login", *account, address, stdin="wrong")
+    assert "invalid username/password" in said, said
+    skopeo("login", *account, address, stdin=password)
+    image = make_image(random_layer())
+    layout = image.write(folder / "image")
+    name = f"docker://{address}/{namespace}/app:v1"
+    skopeo("copy", "--dest-tls-verify=false", f"oci:{layout}:latest", name)
+    skopeo("copy", "--src-tls-verify=false", name, f"oci:{folder}/pulled:v1")
+    assert read_layout(folder / "pulled") == image.digests

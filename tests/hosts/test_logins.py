@@ -1,0 +1,263 @@
+"""How a host knows its users: with Flask-Login, without, and with walls around."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+import sqlalchemy as sa
+from flask import abort
+from flask import Flask
+from flask import redirect
+from flask import render_template_string
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_login import UserMixin
+from flask_security import RoleMixin
+from flask_security import Security
+from flask_security import SQLAlchemyUserDatastore
+from flask_security import UserMixin as SecurityUserMixin
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
+
+from host import Administrator
+from host import login_manager
+from registry_client import refusal
+from registry_client import RegistryClient
+
+from .application import database
+from .application import Host
+from .application import with_registry
+from .docker import Docker
+from .docker import tell_story
+
+MakeHost = t.Callable[..., Host]
+
+
+@pytest.mark.shape("No Flask-Login")
+def test_no_flask_login(make_host: MakeHost) -> None:
+    """Users are found by their keys, and what knows no Flask-Login is not asked."""
+    db = database()
+
+    class User(db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    tell_story(make_host(db, User, login=False).app)
+
+
+@pytest.mark.shape("A request_loader")
+def test_request_loader(plain: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that reads the same header for its own tokens is not asked about ours."""
+
+    def load(request: t.Any) -> t.Any:
+        if "Authorization" in request.headers:
+            abort(401, "This is no token of the host's.")
+
+    monkeypatch.setattr(login_manager, "_request_callback", load)
+    app = with_registry(plain)
+
+    @app.get("/me")
+    def me() -> str:
+        return str(current_user.is_authenticated)
+
+    tell_story(app)
+    client = app.test_client()
+    assert client.get("/me").text == "False"
+    assert client.get("/me", headers={"Authorization": "x"}).status_code == 401
+
+
+@pytest.mark.shape("Flask-Security")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_security")
+def test_flask_security(make_host: MakeHost) -> None:
+    """Its datastore loads a user by what is neither the key nor the name."""
+    db = database()
+
+    members = sa.Table(
+        "members",
+        db.metadata,
+        sa.Column("user_id", sa.ForeignKey("user.id"), primary_key=True),
+        sa.Column("role_id", sa.ForeignKey("role.id"), primary_key=True),
+    )
+
+    class Role(RoleMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(sa.String(80), unique=True)
+
+    class User(SecurityUserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str] = mapped_column(sa.String(255), unique=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str] = mapped_column(sa.String(255))
+        active: Mapped[bool]
+        fs_uniquifier: Mapped[str] = mapped_column(sa.String(64), unique=True)
+        roles: Mapped[list[Role]] = relationship(  # type: ignore[assignment]
+            secondary=members
+        )
+
+    def make(name: str, password: str) -> User:
+        return User(
+            email=f"{name}@example.org",
+            username=name,
+            password=password,
+            active=True,
+            fs_uniquifier=f"unique-{name}",
+        )
+
+    host = make_host(db, User, users=make, login=False, **SECURITY)
+    store = SQLAlchemyUserDatastore(db, User, Role)
+    Security(host.app, store)
+
+    @host.registry.authenticate
+    def check(username: str, secret: str) -> t.Any:
+        user = store.find_user(username=username)
+        return user if user and user.verify_and_update_password(secret) else None
+
+    tell_story(host.app)
+    alice = RegistryClient.of(host.app, "alice").bearer()
+    assert alice.get("/v2/").status_code == 200
+    with host.app.app_context():
+        # So Flask-Security ends what somebody has signed in to, everywhere.
+        store.set_uniquifier(db.session.scalars(sa.select(User)).first())
+        db.session.commit()
+    assert refusal(alice.get("/v2/")) == (401, "UNAUTHORIZED")
+
+
+SECURITY = {
+    "SECURITY_PASSWORD_HASH": "plaintext",
+    "SECURITY_PASSWORD_SINGLE_HASH": ["plaintext"],
+    "SECURITY_PASSWORD_SALT": "only for tests",
+}
+
+
+@pytest.mark.shape("Users that have an address for a name")
+def test_users_with_an_address(make_host: MakeHost) -> None:
+    """No repository can be called so, and the host says who owns which."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        team: Mapped[str]
+        password: Mapped[str]
+
+    def make(name: str, password: str) -> User:
+        return User(email=f"{name}@example.org", team=name, password=password)
+
+    host = make_host(db, User, username="email", users=make)
+
+    @host.registry.authorize
+    def may(user: t.Any, action: str, repository: t.Any) -> bool:
+        return user is not None and user.team == repository.namespace
+
+    alice = Docker(host.app, "alice@example.org", "wonderland")
+    bob = Docker(host.app, "bob@example.org", "builder")
+    manifest = alice.push("alice/app", "v1")
+    assert alice.pull("alice/app", "v1") == manifest
+    refused = bob.request("GET", "/v2/alice/app/manifests/v1")
+    assert refusal(refused) == (404, "NAME_UNKNOWN")
+
+
+def to_the_login_page() -> ResponseReturnValue:
+    return redirect("/login")
+
+
+def the_login_page() -> ResponseReturnValue:
+    return render_template_string("<h1>Sign in</h1>")
+
+
+def the_login_page_forbidden() -> ResponseReturnValue:
+    return render_template_string("<h1>Sign in</h1>"), 403
+
+
+def abort_to_the_login_page() -> ResponseReturnValue:
+    abort(redirect("/login"))
+
+
+def abort_unauthorized() -> ResponseReturnValue:
+    abort(401)
+
+
+def unauthorized() -> ResponseReturnValue:
+    return t.cast(ResponseReturnValue, login_manager.unauthorized())
+
+
+WALLS = (
+    to_the_login_page,
+    the_login_page,
+    the_login_page_forbidden,
+    abort_to_the_login_page,
+    abort_unauthorized,
+    unauthorized,
+)
+
+
+def walled(app: Flask, wall: t.Callable[[], ResponseReturnValue]) -> Flask:
+    """Have a host send everybody to its login page who has not signed in."""
+
+    @app.before_request
+    def sign_in_first() -> ResponseReturnValue | None:
+        if current_user.is_authenticated or request.path == "/login":
+            return None
+        return wall()
+
+    return with_registry(app)
+
+
+@pytest.mark.shape("A login wall in before_request")
+@pytest.mark.parametrize("wall", WALLS)
+def test_login_wall(plain: Flask, wall: t.Callable[[], ResponseReturnValue]) -> None:
+    """Docker is told where to get a token, and with that it is past the wall."""
+    app = walled(plain, wall)
+    tell_story(app)
+    page = app.test_client().get("/images/")
+    assert page.status_code in (200, 302, 401, 403)
+    assert "Docker-Distribution-API-Version" not in page.headers
+
+
+@pytest.mark.shape("A login wall in before_request")
+def test_login_wall_and_public_images(plain: Flask) -> None:
+    """Nobody gets past the wall to them, until the host leaves the registry out."""
+    app = walled(plain, to_the_login_page)
+    Docker(app, "alice").push("alice/app", "v1")
+    Administrator(app).publish("alice/app")
+    path = "/v2/alice/app/manifests/v1"
+    assert refusal(Docker(app).request("GET", path)) == (401, "UNAUTHORIZED")
+    assert refusal(Docker(app).request("GET", "/v2/token")) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.shape("A login wall in before_request")
+def test_a_wall_that_leaves_the_registry_out(plain: Flask) -> None:
+    """The line that the documentation gives lets everybody pull what is public."""
+
+    @plain.before_request
+    def sign_in_first() -> ResponseReturnValue | None:
+        if request.blueprint == "oci":
+            return None
+        return redirect("/login")
+
+    app = with_registry(plain)
+    tell_story(app)
+    manifest = Docker(app, "alice").push("alice/app", "v1")
+    Administrator(app).publish("alice/app")
+    assert Docker(app).pull("alice/app", "v1") == manifest
+
+
+@pytest.mark.shape("A page that everybody has to see first")
+def test_a_page_to_see_first(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever has to accept the terms is told by docker which page to go to, and the
+    log says how to leave the registry out."""
+
+    @plain.before_request
+    def accept_the_terms() -> ResponseReturnValue | None:
+        return redirect("/terms")
+
+    app = with_registry(plain)
+    assert refusal(RegistryClient(app).get("/v2/")) == (401, "UNAUTHORIZED")
+    response = RegistryClient.of(app, "alice").get("/v2/token")
+    assert refusal(response) == (403, "DENIED")
+    assert "/terms" in response.get_json()["errors"][0]["message"]
+    assert 'if request.blueprint == "oci": return' in caplog.text

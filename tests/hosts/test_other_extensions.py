@@ -1,0 +1,157 @@
+"""Other extensions that a host may have, which act on every request."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from cachelib import SimpleCache
+from flask import Flask
+from flask import session
+from flask_admin import Admin
+from flask_babel import Babel
+from flask_compress import Compress
+from flask_debugtoolbar import DebugToolbarExtension
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_session import Session
+from flask_talisman import Talisman
+from flask_wtf import CSRFProtect
+
+from host import db
+from host import registry
+from registry_client import refusal
+from registry_client import RegistryClient
+
+from .application import with_registry
+from .docker import Docker
+from .docker import tell_story
+
+
+@pytest.mark.shape("CSRFProtect")
+@pytest.mark.parametrize("first", ["csrf", "registry"])
+def test_csrf_protect(plain: Flask, first: str) -> None:
+    """Whichever comes first: docker is not asked for a token of a form."""
+    if first == "csrf":
+        CSRFProtect(plain)
+        with_registry(plain)
+    else:
+        with_registry(plain)
+        CSRFProtect(plain)
+    tell_story(plain)
+    assert plain.test_client().post("/images/-/tokens").status_code == 400
+
+
+@pytest.mark.shape("Flask-Talisman")
+def test_talisman(plain: Flask) -> None:
+    """Over https, as it is meant to be reached."""
+    Talisman(plain)
+    tell_story(with_registry(plain), "https://forge.example")
+
+
+@pytest.mark.shape("Flask-Talisman")
+def test_talisman_without_https(plain: Flask) -> None:
+    """Docker is told to use https, and is not led there: a POST would arrive as a
+    GET."""
+    Talisman(plain)
+    response = RegistryClient.of(with_registry(plain), "alice").get("/v2/")
+    assert refusal(response) == (403, "DENIED")
+    assert "https" in response.get_json()["errors"][0]["message"]
+    response = RegistryClient(plain).get("/v2/")
+    assert refusal(response) == (403, "DENIED")
+
+
+@pytest.mark.shape("Flask-Limiter")
+def test_limiter(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """Its default limits are for people: docker is refused in JSON, and the log has the
+    line that leaves the registry out."""
+    limiter = Limiter(
+        get_remote_address,
+        app=plain,
+        default_limits=["3/hour"],
+        storage_uri="memory://",
+    )
+    alice = RegistryClient.of(with_registry(plain), "alice")
+    statuses = [alice.get("/v2/").status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    refused = alice.get("/v2/")
+    assert refusal(refused) == (429, "TOOMANYREQUESTS")
+    assert "3 per 1 hour" in refused.get_json()["errors"][0]["message"]
+    assert "limiter.exempt(registry.blueprint)" in caplog.text
+    limiter.exempt(registry.blueprint)
+    tell_story(plain)
+
+
+@pytest.mark.shape("Flask-Compress")
+@pytest.mark.parametrize("streams", [True, False])
+def test_compress(plain: Flask, streams: bool) -> None:
+    """What is named by the hash of its bytes is sent as those bytes."""
+    plain.config["COMPRESS_MIN_SIZE"] = 0
+    plain.config["COMPRESS_STREAMS"] = streams
+    plain.config["COMPRESS_MIMETYPES"] = [
+        "application/json",
+        "application/octet-stream",
+        "application/vnd.oci.image.manifest.v1+json",
+        "text/html",
+    ]
+    Compress(plain)
+    tell_story(with_registry(plain))
+    page = plain.test_client().get("/images/", headers={"Accept-Encoding": "gzip"})
+    assert page.headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.shape("Flask-Session")
+def test_session(plain: Flask) -> None:
+    """Docker has no session, though the host's hooks write to it."""
+    cache = SimpleCache()
+    plain.config["SESSION_TYPE"] = "cachelib"
+    plain.config["SESSION_CACHELIB"] = cache
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        Session(plain)
+
+    @plain.before_request
+    def count() -> None:
+        session["visits"] = session.get("visits", 0) + 1
+
+    tell_story(with_registry(plain))
+
+
+@pytest.mark.shape("Flask-DebugToolbar")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_debugtoolbar")
+def test_debug_toolbar(plain: Flask) -> None:
+    """It puts itself into pages, and into nothing else."""
+    plain.debug = True
+    plain.config["DEBUG_TB_INTERCEPT_REDIRECTS"] = True
+    # One of them wants Flask-SQLAlchemy to be set up for it.
+    plain.config["DEBUG_TB_PANELS"] = [
+        "flask_debugtoolbar.panels.headers.HeaderDebugPanel",
+        "flask_debugtoolbar.panels.request_vars.RequestVarsDebugPanel",
+        "flask_debugtoolbar.panels.template.TemplateDebugPanel",
+    ]
+    DebugToolbarExtension(plain)
+    tell_story(with_registry(plain))
+    assert "flDebug" in plain.test_client().get("/images/").text
+
+
+@pytest.mark.shape("Flask-Admin")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_admin")
+def test_admin(plain: Flask) -> None:
+    """The registry's tables are models like the host's own."""
+    from flask_admin.contrib.sqla import ModelView
+
+    Babel(plain)
+    admin = Admin(plain)
+    models = registry.models
+    for model in (models.Repository, models.Manifest, models.Tag, models.Credential):
+        admin.add_view(ModelView(model, db, endpoint=f"x_{model.__name__}"))
+    Docker(with_registry(plain), "alice").push("alice/app", "v1")
+    client = plain.test_client()
+    for name in ("Repository", "Manifest", "Tag", "Credential"):
+        assert client.get(f"/admin/x_{name}/").status_code == 200, name
+    assert "alice/app" in client.get("/admin/x_Repository/").text
+    with plain.app_context():
+        key = registry.repositories.find("alice/app").id
+    form = client.get(f"/admin/x_Repository/edit/?id={key}")
+    assert form.status_code == 200
+    tell_story(plain)

@@ -1,0 +1,144 @@
+"""What a host does to every request: its errors, limits and classes."""
+
+from __future__ import annotations
+
+import typing as t
+
+import flask
+import pytest
+from flask import Flask
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import default_exceptions
+from werkzeug.exceptions import HTTPException
+
+from host import registry
+from host import set_policy
+from registry_client import LAYER
+from registry_client import refusal
+from registry_client import RegistryClient
+
+from .application import with_registry
+from .docker import Docker
+from .docker import tell_story
+
+HANDLED: tuple[tuple[t.Any, ...], ...] = (
+    tuple(default_exceptions),
+    (HTTPException,),
+    (Exception,),
+    (HTTPException, Exception, *default_exceptions),
+)
+
+
+def page(error: Exception) -> ResponseReturnValue:
+    """Show an error as a host does."""
+    return "<h1>Oh no</h1>", getattr(error, "code", None) or 500
+
+
+@pytest.mark.shape("Error pages in HTML")
+@pytest.mark.parametrize("handled", HANDLED)
+def test_error_pages(plain: Flask, handled: tuple[t.Any, ...]) -> None:
+    """For codes, for all of HTTP, and for everything: docker is shown none of them."""
+    for what in handled:
+        plain.register_error_handler(what, page)
+    app = with_registry(plain)
+    tell_story(app)
+    assert "Oh no" in app.test_client().get("/nowhere").text
+
+
+@pytest.mark.shape("Error pages in HTML")
+@pytest.mark.parametrize("handled", HANDLED)
+def test_page_about_a_bug(plain: Flask, handled: tuple[t.Any, ...]) -> None:
+    """What nobody expected is JSON, too, and the host's handler has seen it."""
+    for what in handled:
+        plain.register_error_handler(what, page)
+    app = with_registry(plain)
+
+    def broken(*arguments: object) -> bool:
+        raise LookupError("a bug of the host's")
+
+    alice = RegistryClient.of(app, "alice")
+    set_policy(broken)
+    try:
+        assert refusal(alice.get("/v2/alice/app/tags/list")) == (500, "UNKNOWN")
+    finally:
+        set_policy(None)
+
+
+@pytest.mark.shape("MAX_CONTENT_LENGTH of a megabyte")
+def test_max_content_length(plain: Flask) -> None:
+    """It is for the host's forms: a layer may be larger."""
+    plain.config["MAX_CONTENT_LENGTH"] = 1_000_000
+
+    @plain.post("/form")
+    def form() -> str:
+        return str(len(flask.request.get_data()))
+
+    app = with_registry(plain)
+    tell_story(app)
+    Docker(app, "alice").push_blob("alice/app", LAYER * 200_000)
+
+    assert app.test_client().post("/form", data=b"x" * 1_000_001).status_code == 413
+
+
+@pytest.mark.shape("Views that are async")
+def test_async_views(plain: Flask) -> None:
+    """A host may have them, and hooks that are."""
+
+    @plain.before_request
+    async def look() -> None:
+        return None
+
+    @plain.get("/later")
+    async def later() -> str:
+        return "now"
+
+    app = with_registry(plain)
+    tell_story(app)
+    assert app.test_client().get("/later").text == "now"
+
+
+@pytest.mark.shape("Request and Response classes of the host's own")
+def test_classes(plain: Flask) -> None:
+    """The registry's answers are as they should be, whatever the host's are by
+    default."""
+
+    class Request(flask.Request):
+        max_form_memory_size = 1000
+
+    class Response(flask.Response):
+        default_mimetype = "text/html"
+        charset = "latin-1"
+
+    plain.request_class = Request
+    plain.response_class = Response
+    plain.url_map.strict_slashes = False
+    plain.json.compact = False  # type: ignore[attr-defined]
+    tell_story(with_registry(plain))
+
+
+@pytest.mark.shape("No registry.authenticate")
+def test_no_password_check(
+    plain: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who logs in gets an error, and the log has the line that is missing."""
+    monkeypatch.setattr(registry._hooks, "authenticate", None)
+    response = RegistryClient.of(with_registry(plain), "alice").get("/v2/")
+    assert refusal(response) == (500, "UNKNOWN")
+    assert "@registry.authenticate" in caplog.text
+
+
+@pytest.mark.shape("No SECRET_KEY")
+def test_no_secret_key(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """The same, for what tokens are signed with."""
+    plain.secret_key = None
+    response = RegistryClient.of(with_registry(plain), "alice").get("/v2/token")
+    assert refusal(response) == (500, "UNKNOWN")
+    assert "Set SECRET_KEY" in caplog.text
+
+
+@pytest.mark.shape("Pages without the registry")
+def test_pages_alone(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """The blueprint that is missing is named."""
+    plain.register_blueprint(registry.web_blueprint, url_prefix="/images")
+    assert plain.test_client().get("/images/").status_code == 500
+    assert "register registry.blueprint as well" in caplog.text

@@ -1,0 +1,80 @@
+"""Several applications, or several registries, in one process."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask_login import UserMixin
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from host import registry
+from registry_client import RegistryClient
+
+from .application import database
+from .application import Host
+from .application import with_registry
+from .application import with_users
+from .docker import Docker
+from .docker import tell_story
+
+
+def another(folder: Path, **config: t.Any) -> Host:
+    """Make an application with a database and a registry of its own."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    return Host(folder, db, User, **config)
+
+
+@pytest.fixture(name="two")
+def _two(tmp_path: Path) -> t.Iterator[tuple[Host, Host]]:
+    hosts = [another(tmp_path / n, OCI_SERVICE=n) for n in ("one", "two")]
+    yield hosts[0], hosts[1]
+    for host in hosts:
+        host.close()
+
+
+@pytest.mark.shape("Two applications with two registries")
+def test_two_registries(two: tuple[Host, Host]) -> None:
+    """What is in one is not in the other, nor is a token of one good for the other."""
+    one, other = two
+    Docker(one.app, "alice").push("alice/app", "v1")
+    alice = Docker(other.app, "alice")
+    assert alice.request("GET", "/v2/alice/app/tags/list").status_code == 404
+    tell_story(other.app)
+    tell_story(one.app)
+    bearer = RegistryClient.of(one.app, "alice").bearer()
+    assert bearer.get("/v2/").status_code == 200
+    assert (
+        RegistryClient(other.app, bearer.authorization).get("/v2/").status_code == 401
+    )
+
+
+@pytest.mark.shape("One registry on two applications")
+def test_one_registry_on_two_applications(plain: Flask, database_url: str) -> None:
+    """They share the users, the database and the files: what is pushed to one is pulled
+    from the other."""
+    site = with_registry(plain)
+    api = with_users(Flask("api", instance_path=plain.instance_path), database_url)
+    registry.init_app(api)
+    tell_story(site)
+    tell_story(api)
+    manifest = Docker(site, "alice").push("alice/app", "v1")
+    assert Docker(api, "alice").pull("alice/app", "v1") == manifest
+
+
+@pytest.mark.shape("Two registries on one application")
+def test_two_registries_on_one_application(two: tuple[Host, Host]) -> None:
+    """There is one /v2, so the second is refused."""
+    one, other = two
+    with pytest.raises(RuntimeError, match="an application has one /v2"):
+        one.app.register_blueprint(other.registry.blueprint, name="second")

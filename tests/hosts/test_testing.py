@@ -1,0 +1,48 @@
+"""A host's own tests, with pytest-flask."""
+
+from __future__ import annotations
+
+import socket
+import typing as t
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from pytest_flask.live_server import LiveServer
+
+from .docker import tell_story
+from .real_client import tell_real_story
+
+
+@pytest.fixture(autouse=True)
+def _push_request_context(app: Flask) -> t.Iterator[None]:
+    """Do as pytest-flask does, which has one context around a whole test."""
+    with app.test_request_context():
+        yield
+
+
+@pytest.mark.shape("Tests with pytest-flask")
+def test_client(app: Flask, client: FlaskClient) -> None:
+    """Each request below /v2 is its sender's, though Flask's ``g`` is that of the
+    whole test."""
+    assert client.get("/v2/").status_code == 401
+    assert client.get("/v2/", auth=("alice", "wonderland")).status_code == 200
+    assert client.get("/v2/").status_code == 401
+    tell_story(app)
+
+
+@pytest.mark.real
+@pytest.mark.shape("Tests with pytest-flask")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_live_server(app: Flask, tmp_path: Path) -> None:
+    """Its server is another process, with the same database and files."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = LiveServer(app, "127.0.0.1", port, 30, clean_stop=True)
+    server.start()
+    try:
+        tell_real_story(port, tmp_path)
+    finally:
+        server.stop()

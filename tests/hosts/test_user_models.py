@@ -1,0 +1,291 @@
+"""User models: keys, names of tables and columns, bases, databases."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+
+import pytest
+import sqlalchemy as sa
+from flask_login import UserMixin
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import MappedAsDataclass
+
+from flask_oci import Registry
+
+from .application import database
+from .application import Host
+from .docker import tell_story
+
+MakeHost = t.Callable[..., Host]
+
+
+@pytest.mark.shape("Integer keys")
+def test_integer_keys(make_host: MakeHost) -> None:
+    """What Flask-SQLAlchemy's documentation shows."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    host = make_host(db, User)
+    tell_story(host.app)
+    assert host.owner_of("alice/app") == 1
+
+
+@pytest.mark.shape("String keys")
+def test_string_keys(make_host: MakeHost) -> None:
+    """The name itself is the key."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        username: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+        password: Mapped[str]
+
+        def get_id(self) -> str:
+            return self.username
+
+    host = make_host(db, User)
+    tell_story(host.app)
+    assert host.owner_of("alice/app") == "alice"
+
+
+@pytest.mark.shape("UUID keys")
+def test_uuid_keys(make_host: MakeHost) -> None:
+    """The foreign key has the type of the key."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    host = make_host(db, User)
+    tell_story(host.app)
+    assert isinstance(host.owner_of("alice/app"), uuid.UUID)
+
+
+@pytest.mark.shape("Other names of tables and columns")
+def test_other_names(make_host: MakeHost) -> None:
+    """The table is not ``user``, its key not ``id``, and the name not ``username``."""
+    db = database()
+
+    class Account(UserMixin, db.Model):
+        __tablename__ = "people"
+
+        number: Mapped[int] = mapped_column("account_no", primary_key=True)
+        login: Mapped[str] = mapped_column("login_name", sa.String(80), unique=True)
+        password: Mapped[str] = mapped_column("pw")
+
+        def get_id(self) -> str:
+            return str(self.number)
+
+    host = make_host(db, Account, username="login")
+    tell_story(host.app)
+    assert host.owner_of("alice/app") == 1
+
+
+@pytest.mark.shape("A user table in a schema")
+def test_schema(make_host: MakeHost) -> None:
+    """The foreign key names the schema; the registry's tables are in the usual one."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        __table_args__: t.ClassVar[t.Any] = {"schema": "accounts"}
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    host = make_host(db, User, prepare=attach_accounts)
+    tell_story(host.app)
+    assert host.owner_of("alice/app") == 1
+
+
+@pytest.mark.shape("All tables in a schema")
+def test_schema_of_all(make_host: MakeHost) -> None:
+    """The registry's are where the host's metadata puts its own."""
+    db = database(sa.MetaData(schema="accounts"))
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    host = make_host(db, User, prepare=attach_accounts)
+    tell_story(host.app)
+    assert host.registry.models.Tag.__table__.fullname == "accounts.oci_tag"
+
+
+def attach_accounts(engine: sa.Engine) -> None:
+    """Make the schema ``accounts``, as SQLite has it."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ATTACH ':memory:' AS accounts")
+
+
+@pytest.mark.shape("Flask-SQLAlchemy's own base, of before SQLAlchemy 2")
+def test_legacy_model(make_host: MakeHost) -> None:
+    """``db.Column`` in place of annotations."""
+    db: t.Any = SQLAlchemy()
+
+    class User(UserMixin, db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        username = db.Column(db.String(80), unique=True)
+        password = db.Column(db.String(80))
+
+    tell_story(make_host(db, User).app)
+
+
+@pytest.mark.shape("Models that are dataclasses")
+@pytest.mark.parametrize("whose", ["base", "model"])
+def test_dataclasses(make_host: MakeHost, whose: str) -> None:
+    """What the base asks of the host's models, it does not ask of the registry's."""
+    if whose == "base" and sa.__version__ >= "2.1":
+        pytest.skip("Flask-SQLAlchemy 3.1 takes no such base on SQLAlchemy 2.1")
+    on_base = whose == "base"
+    bases = (MappedAsDataclass, DeclarativeBase) if on_base else (DeclarativeBase,)
+    db: t.Any = SQLAlchemy(model_class=type("Base", bases, {}))
+    mixin: t.Any = type("Mixin", (), {}) if on_base else MappedAsDataclass
+
+    class User(UserMixin, mixin, db.Model):
+        id: Mapped[int] = mapped_column(init=False, primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    tell_story(make_host(db, User).app)
+
+
+@pytest.mark.shape("Common columns on the base")
+def test_common_columns(make_host: MakeHost) -> None:
+    """What every table of the host has, the registry's do not get."""
+
+    class Base(DeclarativeBase):
+        comment: Mapped[str] = mapped_column(sa.String(80), default="")
+
+    db: t.Any = SQLAlchemy(model_class=Base)
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    host = make_host(db, User)
+    tell_story(host.app)
+    assert "comment" not in host.registry.models.Tag.__table__.c
+
+
+@pytest.mark.shape("A naming convention")
+def test_naming_convention(make_host: MakeHost) -> None:
+    """It names the registry's constraints as well."""
+    db = database(
+        sa.MetaData(
+            naming_convention={
+                "ix": "ix_%(column_0_label)s",
+                "uq": "uq_%(table_name)s_%(column_0_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        )
+    )
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    host = make_host(db, User)
+    tell_story(host.app)
+    names = {c.name for c in host.registry.models.Repository.__table__.constraints}
+    assert "fk_oci_repository_owner_id_user" in names
+
+
+@pytest.mark.shape("Several databases")
+def test_binds(make_host: MakeHost) -> None:
+    """The registry's tables are in the database of the users."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        __bind_key__ = "people"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    binds = {"people": "sqlite://", "logs": "sqlite://"}
+    host = make_host(db, User, SQLALCHEMY_BINDS=binds)
+    tell_story(host.app)
+    with host.app.app_context():
+        tables = {key: sa.inspect(e).get_table_names() for key, e in db.engines.items()}
+    assert "oci_tag" in tables["people"]
+    assert tables[None] == tables["logs"] == []
+
+
+@pytest.mark.shape("Kinds of users, each in a table of its own")
+def test_joined_tables(make_host: MakeHost) -> None:
+    """The model that the registry is given is the one that all are."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        kind: Mapped[str] = mapped_column(sa.String(20))
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+        __mapper_args__: t.ClassVar[t.Any] = {
+            "polymorphic_on": "kind",
+            "polymorphic_identity": "user",
+        }
+
+    class Developer(User):
+        id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"), primary_key=True)
+        __mapper_args__: t.ClassVar[t.Any] = {"polymorphic_identity": "developer"}
+
+    def make(name: str, password: str) -> t.Any:
+        return Developer(username=name, password=password)
+
+    tell_story(make_host(db, User, users=make).app)
+
+
+@pytest.mark.shape("A session that does not flush, or keeps what it has read")
+@pytest.mark.parametrize("options", [{"autoflush": False}, {"expire_on_commit": False}])
+def test_session_options(make_host: MakeHost, options: dict[str, bool]) -> None:
+    """The registry says itself when it wants what."""
+    db = database(session_options=options)
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    tell_story(make_host(db, User).app)
+
+
+@pytest.mark.shape("Keys of several columns")
+def test_key_of_several_columns() -> None:
+    """They are refused at once, in words that say what the registry needs."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        realm: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+
+    with pytest.raises(TypeError, match="primary key is one column"):
+        Registry(db, User)
+
+
+@pytest.mark.shape("Users without a name")
+def test_users_without_a_name() -> None:
+    """Which attribute names them is asked for at once."""
+    db = database()
+
+    class User(UserMixin, db.Model):
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str] = mapped_column(sa.String(80), unique=True)
+
+    with pytest.raises(TypeError, match=r"Registry\(db, User, username='login'\)"):
+        Registry(db, User)
