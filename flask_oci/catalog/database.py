@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
+from . import hurry
 from . import outbox
 from .observer import Nobody
 
@@ -97,27 +98,53 @@ class Database:
         :param work: does everything through :attr:`session`.
         :return: what ``work`` returned.
         """
+
+        def attempt() -> tuple[T, list[Change]]:
+            self._begin()
+            told: list[Change] = []
+            self.session.info[_TOLD] = told
+            result = work()
+            outbox.keep(self, told)
+            self.session.commit()
+            return result, told
+
         self.release()
-        for attempt in range(ATTEMPTS):
+        result, told = self._insist(attempt)
+        self.observer.after(told)
+        return result
+
+    def jot(self, statement: sa.Executable, values: dict[str, t.Any]) -> bool:
+        """Execute a statement in a transaction of its own, which a power cut may undo.
+
+        :return: False when it refers to a row that is not, or no longer, there, or
+            it has to be part of a larger transaction.
+        """
+        self.release()
+        engine = self.session.get_bind(self.models.Repository)
+        if not isinstance(engine, sa.Engine):
+            # The host has its sessions share one connection, as tests do.
+            return False
+        try:
+            self._insist(lambda: hurry.commit(engine, statement, values))
+        except IntegrityError:
+            return False
+        return True
+
+    def _insist(self, attempt: Callable[[], T]) -> T:
+        """Try something again for as long as the database asks for that."""
+        for number in range(ATTEMPTS):
             try:
-                self._begin()
-                told: list[Change] = []
-                self.session.info[_TOLD] = told
-                result = work()
-                outbox.keep(self, told)
-                self.session.commit()
-                break
+                return attempt()
             except DBAPIError as error:
                 self.session.rollback()
-                if attempt == ATTEMPTS - 1 or not _worth_another_try(error):
+                if number == ATTEMPTS - 1 or not _worth_another_try(error):
                     raise
                 # Rivals that wait equally long would only meet again.
-                time.sleep(random.uniform(0, FIRST_WAIT * 2**attempt))  # noqa: S311
+                time.sleep(random.uniform(0, FIRST_WAIT * 2**number))  # noqa: S311
             except BaseException:
                 self.session.rollback()
                 raise
-        self.observer.after(told)
-        return result
+        raise AssertionError("the last attempt returns or raises")
 
     def tell(self, change: Change, *, ask: bool = True) -> Change:
         """Tell of a change that the current transaction makes, before it makes it.

@@ -18,6 +18,7 @@ from ..errors import BlobUploadUnknown
 from .blobs import Blobs
 from .database import Database
 from .repositories import Repositories
+from .repositories import RepositoryInfo
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -42,24 +43,29 @@ class Uploads:
         self._repositories = repositories
         self._blobs = blobs
 
-    def start(self, name: str, user_id: t.Any, algorithm: str) -> UploadSession:
-        """Begin a session, and the repository with it if there is none."""
-        key = str(uuid.uuid4())
+    def start(
+        self, repository: RepositoryInfo, user_id: t.Any, algorithm: str
+    ) -> UploadSession:
+        """Begin a session, and the repository with it if there is none.
 
-        def work() -> UploadSession:
-            repository_id = self._repositories.ensure(name, user_id)
-            self._db.execute(
-                sa.insert(self._db.models.Upload.__table__),
-                {
-                    "uuid": key,
-                    "repository_id": repository_id,
-                    "user_id": user_id,
-                    "algorithm": algorithm,
-                },
-            )
-            return UploadSession(key, repository_id, algorithm)
+        A power cut may end it, and the client begins anew.
+        """
+        values = {
+            "uuid": str(uuid.uuid4()),
+            "repository_id": repository.id,
+            "user_id": user_id,
+            "algorithm": algorithm,
+        }
+        if repository.id is None or not self._db.jot(self._starting, values):
 
-        return self._db.write(work)
+            def work() -> None:
+                values["repository_id"] = self._repositories.ensure(
+                    repository.name, user_id
+                )
+                self._db.execute(self._starting, values)
+
+            self._db.write(work)
+        return UploadSession(values["uuid"], values["repository_id"], algorithm)
 
     def find(
         self, repository_id: int | None, key: str, user_id: t.Any
@@ -141,6 +147,10 @@ class Uploads:
 
     def _delete(self, key: str) -> None:
         self._db.execute(self._deleting, {"key": key})
+
+    @cached_property
+    def _starting(self) -> sa.Insert:
+        return sa.insert(self._db.models.Upload.__table__)
 
     @cached_property
     def _finding(self) -> sa.Select[t.Any]:

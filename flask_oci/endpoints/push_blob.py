@@ -54,7 +54,7 @@ def start(name: str) -> Response:
         digest = Digest.parse(text)
         _receive_whole(name, digest)
         return _created(name, digest)
-    return _begin(name)
+    return _begin(repository)
 
 
 def append(name: str, session_id: str) -> Response:
@@ -186,17 +186,17 @@ def _forget(session: UploadSession) -> None:
         services().storage.discard_upload(session.uuid)
 
 
-def _begin(name: str) -> Response:
+def _begin(repository: RepositoryInfo) -> Response:
     parts = services()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
     user_id = parts.catalog.users.key_of(principal().user)
-    session = parts.catalog.uploads.start(name, user_id, algorithm)
+    session = parts.catalog.uploads.start(repository, user_id, algorithm)
     try:
         parts.storage.start_upload(session.uuid)
     except BaseException:
         parts.catalog.uploads.cancel(session)
         raise
-    response = _progress(202, name, session.uuid, 0)
+    response = _progress(202, repository.name, session.uuid, 0)
     if parts.config.chunk_min_length is not None:
         response.headers["OCI-Chunk-Min-Length"] = str(parts.config.chunk_min_length)
     return response

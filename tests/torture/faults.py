@@ -20,6 +20,7 @@ from flask import Flask
 
 from flask_oci.storage import files
 from flask_oci.storage import local
+from flask_oci.storage import notes
 from flask_oci.storage import upload
 from host import db
 
@@ -72,7 +73,7 @@ class Faults:
         locks = types.SimpleNamespace(
             **{**vars(fcntl), "flock": self._failing(fcntl.flock)}
         )
-        for module in (files, local, upload):
+        for module in (files, local, notes, upload):
             patch.setattr(module, "os", system)
         for module in (files, upload):
             patch.setattr(module, "fcntl", locks)
