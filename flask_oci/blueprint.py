@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import errors
 from .catalog import FAILURES
+from .catalog import REFUSED
 from .converters import register_converters
 from .endpoints import base
 from .endpoints import body
@@ -140,7 +141,7 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
     blueprint.url_value_preprocessor(_admit)
     for status in default_exceptions:
         blueprint.register_error_handler(status, _translate)
-    for failure in FAILURES:
+    for failure in (*FAILURES, REFUSED):
         blueprint.register_error_handler(failure, _unavailable)
     blueprint.after_request(_finish)
     return blueprint
@@ -240,7 +241,13 @@ def _translate(error: HTTPException) -> Response:
 
 
 def _unavailable(error: Exception) -> Response:
-    """Have the client try again when the database does not answer."""
+    """Have the client try again when the database does not answer, or lacks a table."""
+    outdated = services().catalog.schema.explain(error)
+    if outdated is not None:
+        current_app.logger.error(outdated.remedy)
+        return _answer(outdated)
+    if isinstance(error, REFUSED):
+        raise error
     current_app.logger.error("The database failed the registry.", exc_info=error)
     return _answer(errors.Unavailable())
 

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -133,6 +134,27 @@ class Unavailable(RegistryError):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message, headers={"Retry-After": "60"})
+
+
+class SchemaOutdated(Unavailable):
+    """The same, where the database lacks tables or columns of this version.
+
+    :param missing: which, for whoever runs the registry.
+    """
+
+    message = (
+        "The registry's tables are not those of its version; the people who run it have"
+        " to upgrade them."
+    )
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(self.message)
+        self.remedy = (
+            f"The database lacks {', '.join(missing)}, which this version of flask-oci"
+            " needs. With Flask-Migrate, run 'flask db migrate' and 'flask db upgrade';"
+            " without, db.create_all() makes tables that are not there. The page"
+            " 'Upgrading' of the documentation has the details."
+        )
 
 
 class ManifestBlobUnknown(RegistryError):

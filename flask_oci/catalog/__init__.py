@@ -31,6 +31,8 @@ from .repositories import Repositories
 from .repositories import RepositoryInfo
 from .revocations import Revocations
 from .rules import Rules
+from .schema import REFUSED
+from .schema import Schema
 from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
@@ -44,6 +46,7 @@ if t.TYPE_CHECKING:
 
 __all__ = [
     "FAILURES",
+    "REFUSED",
     "Catalog",
     "Condition",
     "Removal",
@@ -85,6 +88,7 @@ class Catalog:
         self.pulls = Pulls(database)
         self.outbox = Outbox(database)
         self.rules = Rules(database)
+        self.schema = Schema(database)
         self.release = database.release
         self.mention = database.mention
         self._database = database

@@ -11,6 +11,7 @@ from functools import wraps
 import click
 
 from ..catalog import FAILURES
+from ..catalog import REFUSED
 from ..errors import RegistryError
 from ..errors import Unavailable
 from ..services import services
@@ -31,7 +32,10 @@ def told() -> Iterator[None]:
         yield
     except Unavailable as error:
         raise Failed(f"{error.message} ({error.__cause__})") from error
-    except FAILURES as error:
+    except (*FAILURES, REFUSED) as error:
+        outdated = services().catalog.schema.explain(error)
+        if outdated is not None:
+            raise Failed(outdated.remedy) from error
         raise Failed(f"The database does not answer. {error}") from error
     except RegistryError as error:
         raise click.ClickException(error.message) from error

@@ -62,6 +62,10 @@ class Models:
     Event: type[Event]
     Rule: type[Rule]
 
+    def tables(self) -> list[sa.Table]:
+        """Return the registry's tables."""
+        return [getattr(self, record.__name__).__table__ for record in RECORDS]
+
     @classmethod
     def bind(cls, user_model: type[t.Any]) -> Models:
         """Make the tables beside a host's user table.

@@ -14,6 +14,8 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
 
+from ..catalog import FAILURES
+from ..catalog import REFUSED
 from ..converters import register_converters
 from ..errors import Denied
 from ..mounting import MountedBlueprint
@@ -93,6 +95,8 @@ def make_web_blueprint() -> Blueprint:
     for error in (BadRequest, Forbidden, NotFound):
         blueprint.register_error_handler(error, _refuse)
     blueprint.register_error_handler(Denied, _deny)
+    for failure in (*FAILURES, REFUSED):
+        blueprint.register_error_handler(failure, _unavailable)
     blueprint.after_request(_finish)
     return blueprint
 
@@ -151,6 +155,15 @@ def _refuse(error: HTTPException) -> ResponseReturnValue:
 def _deny(error: Denied) -> ResponseReturnValue:
     """Say why the host does not want it."""
     return render_template("oci/error.html", error=error, reason=error.message), 403
+
+
+def _unavailable(error: Exception) -> ResponseReturnValue:
+    """Say that tables are missing, if that is what is wrong."""
+    outdated = services().catalog.schema.explain(error)
+    if outdated is None:
+        raise error
+    current_app.logger.error(outdated.remedy)
+    return outdated.message, outdated.status, {"Content-Type": "text/plain"}
 
 
 def _finish(response: Response) -> Response:

@@ -1,0 +1,80 @@
+"""Whether the database has the tables of this version.
+
+It is asked when a statement fails, and not before: nobody pays while all is well.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import SchemaOutdated
+
+if t.TYPE_CHECKING:
+    from .database import Database
+
+#: What databases raise for a table or a column that is not there, beside what they
+#: raise when they do not answer.
+REFUSED: t.Final = ProgrammingError
+
+#: What a database says in its message, in SQLSTATE or by number: SQLite, PostgreSQL,
+#: MySQL.
+_MESSAGES: t.Final = ("no such table", "no such column", "has no column named")
+_STATES: t.Final = frozenset({"42P01", "42703"})
+_NUMBERS: t.Final = frozenset({1146, 1054})
+
+
+class Schema:
+    """Compares the database's tables with ours.
+
+    :param database: whose models have the tables.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def explain(self, error: Exception) -> SchemaOutdated | None:
+        """Return what is wrong with the tables, if a statement failed because of that.
+
+        :param error: what the statement raised.
+        """
+        if not isinstance(error, DBAPIError) or not _misses_something(error):
+            return None
+        self._db.session.rollback()
+        try:
+            missing = self.missing()
+        except SQLAlchemyError:
+            return None
+        return SchemaOutdated(missing) if missing else None
+
+    def missing(self) -> list[str]:
+        """Return the tables that are not there, and the columns of those that are, as
+        ``oci_tag`` or ``oci_tag.name``."""
+        bind = self._db.session.get_bind(self._db.models.Repository)
+        inspector = sa.inspect(bind)
+        tables = self._db.models.tables()
+        return [name for table in tables for name in _missing(inspector, table)]
+
+
+def _missing(inspector: sa.Inspector, table: sa.Table) -> t.Iterator[str]:
+    if not inspector.has_table(table.name, schema=table.schema):
+        yield table.fullname
+        return
+    columns = inspector.get_columns(table.name, schema=table.schema)
+    found = {column["name"] for column in columns}
+    yield from (f"{table.fullname}.{c.name}" for c in table.c if c.name not in found)
+
+
+def _misses_something(error: DBAPIError) -> bool:
+    original = error.orig
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    arguments = getattr(original, "args", ())
+    return (
+        state in _STATES
+        or bool(arguments and arguments[0] in _NUMBERS)
+        or any(message in str(original) for message in _MESSAGES)
+    )
