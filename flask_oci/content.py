@@ -89,16 +89,16 @@ class Content:
         self,
         name: str,
         by: Actor,
-        digest: Digest,
+        digest: Digest | None,
         receive: Callable[[UploadFile], object],
-    ) -> int:
+    ) -> Digest:
         """Store a blob that comes in one piece, and link it to a repository.
 
         :param name: the repository, which is made if there is none.
         :param by: whose it is then.
-        :param digest: what the bytes must have.
+        :param digest: what the bytes must have; None is what they turn out to have.
         :param receive: appends the bytes. No database connection is held meanwhile.
-        :return: how many bytes there were.
+        :return: their digest.
         :raises DigestInvalid: when they have another digest; nothing is kept.
         """
         session_id = str(uuid.uuid4())
@@ -107,13 +107,27 @@ class Content:
         try:
             with self._storage.open_upload(session_id) as upload:
                 receive(upload)
+                digest = digest or _hashed(upload)
                 verify(upload, digest)
                 with self._storage.relying_on(digest):
                     upload.commit(digest)
                     self._catalog.uploads.adopt(name, by.key, digest, upload.length)
-                return upload.length
+                return digest
         finally:
             self._storage.discard_upload(session_id)
+
+    def link_blob(self, name: str, by: Actor, digest: Digest, size: int) -> bool:
+        """Link a blob that is stored, and that ``by`` may have, to a repository.
+
+        :param size: in bytes, as its row has it.
+        :return: False when the storage does not have it.
+        """
+        self._catalog.release()
+        with self._storage.relying_on(digest):
+            if self._storage.size(digest) != size:
+                return False
+            self._catalog.uploads.adopt(name, by.key, digest, size)
+        return True
 
     def put_manifest(
         self,
@@ -267,6 +281,12 @@ def verify(upload: UploadFile, digest: Digest) -> None:
     """
     if not upload.matches(digest):
         raise DigestInvalid(detail=str(digest))
+
+
+def _hashed(upload: UploadFile) -> Digest:
+    if upload.hashed is None:
+        raise DigestInvalid("Nobody has hashed these bytes.")
+    return upload.hashed.digest
 
 
 def too_large(most: int) -> ManifestInvalid:

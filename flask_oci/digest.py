@@ -85,3 +85,12 @@ def check_algorithm(algorithm: str) -> str:
             detail=algorithm[:_LONGEST],
         )
     return algorithm
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether ``text`` is a digest of a registered algorithm."""
+    try:
+        Digest.parse(text)
+    except DigestInvalid:
+        return False
+    return True

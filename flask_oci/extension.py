@@ -28,6 +28,8 @@ from .storage import LocalStorage
 from .throttle import Throttle
 from .tokens import FormTokens
 from .tokens import Tokens
+from .transfer import Images
+from .transfer.here import Here
 from .web import make_web_blueprint
 
 if t.TYPE_CHECKING:
@@ -120,6 +122,12 @@ class Registry:
         :param app: configured, for the ``OCI_*`` keys are read now.
         """
         app.register_blueprint(self.blueprint)
+
+    @property
+    def images(self) -> Images:
+        """Publishes, imports and exports images without HTTP, within an application
+        context."""
+        return services().images
 
     def collect(self, *, dry_run: bool = False) -> Collected:
         """Delete what nothing needs, as ``flask oci gc`` does, within an application
@@ -276,6 +284,7 @@ class Registry:
         keys = _signing_keys(app)
         tokens = Tokens(keys, config.service, config.token_lifetime)
         storage = LocalStorage(config.storage_path)
+        content = Content(config, self._catalog, storage)
         pulls = Pulls(self._catalog.pulls)
         pulls.write_at_exit(app)
         app.extensions[EXTENSION] = Services(
@@ -283,7 +292,8 @@ class Registry:
             hooks=self._hooks,
             catalog=self._catalog,
             storage=storage,
-            content=Content(config, self._catalog, storage),
+            content=content,
+            images=Images(Here(config, self._catalog, storage, content)),
             tokens=tokens,
             form_tokens=FormTokens(keys),
             access_tokens=self.tokens,

@@ -23,6 +23,7 @@ from .pulls import Pulls
 from .storage import Storage
 from .tokens import FormTokens
 from .tokens import Tokens
+from .transfer import Images
 
 #: Where an application keeps its :class:`Services`.
 EXTENSION: t.Final = "oci"
@@ -37,6 +38,7 @@ class Services:
     catalog: Catalog
     storage: Storage
     content: Content
+    images: Images
     tokens: Tokens
     form_tokens: FormTokens
     access_tokens: AccessTokens

@@ -15,6 +15,8 @@ from .listing import tags
 from .maintenance import fsck
 from .maintenance import gc
 from .protection import protect
+from .moving import export
+from .moving import import_
 from .rights import who_can
 from .space import usage
 from .tokens import token
@@ -30,6 +32,8 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     usage,
     who_can,
     delete,
+    import_,
+    export,
     visibility,
     rename,
     transfer,

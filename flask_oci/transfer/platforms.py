@@ -1,0 +1,56 @@
+"""Which images of an index are wanted."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Sequence
+
+from ..digest import Digest
+from ..manifests import INDEX_TYPES
+from ..manifests import read_object
+from .base import Item
+from .base import Source
+from .base import TransferError
+
+
+def select(item: Item, source: Source, wanted: Sequence[str]) -> Item:
+    """Return what is left of an image when only some platforms are wanted.
+
+    One platform is the image of that platform. Several are a new index of these, which
+    has another digest than the old one. An image that is no index is left as it is.
+
+    :param wanted: platforms as clients write them, ``linux/arm64`` or
+        ``linux/arm/v7``.
+    :raises TransferError: when the index has none of them.
+    """
+    if item.media_type not in INDEX_TYPES:
+        return item
+    fields = read_object(item.content)
+    children = item.parsed().descriptors
+    entries = [entry for entry in fields["manifests"] if _is_one_of(entry, wanted)]
+    if not entries:
+        raise TransferError(
+            f"{item.digest} has no image for {', '.join(wanted)}; it has"
+            f" {', '.join(filter(None, map(written, fields['manifests']))) or 'none'}."
+        )
+    if len(entries) == 1 and len(wanted) == 1:
+        found = {str(child.digest): child for child in children}
+        return source.manifest(found[entries[0]["digest"]])
+    content = json.dumps({**fields, "manifests": entries}, indent=2).encode()
+    return Item(Digest.of(content), item.media_type, content)
+
+
+def written(entry: dict[str, t.Any]) -> str:
+    """Write the platform of a descriptor as clients do: ``linux/arm64/v8``."""
+    platform = entry.get("platform")
+    if not isinstance(platform, dict):
+        return ""
+    parts = (platform.get(key) for key in ("os", "architecture", "variant"))
+    return "/".join(part for part in parts if isinstance(part, str) and part)
+
+
+def _is_one_of(entry: dict[str, t.Any], wanted: Sequence[str]) -> bool:
+    platform = written(entry)
+    # Without a variant, any will do.
+    return any(platform == w or platform.startswith(f"{w}/") for w in wanted)
