@@ -116,17 +116,20 @@ class Content:
         finally:
             self._storage.discard_upload(session_id)
 
-    def link_blob(self, name: str, by: Actor, digest: Digest, size: int) -> bool:
+    def link_blob(
+        self, name: str, by: Actor, digest: Digest, size: int, source: str
+    ) -> bool:
         """Link a blob that is stored, and that ``by`` may have, to a repository.
 
         :param size: in bytes, as its row has it.
+        :param source: the repository that it is had from.
         :return: False when the storage does not have it.
         """
         self._catalog.release()
         with self._storage.relying_on(digest):
             if self._storage.size(digest) != size:
                 return False
-            self._catalog.uploads.adopt(name, by.key, digest, size)
+            self._catalog.uploads.adopt(name, by.key, digest, size, source=source)
         return True
 
     def put_manifest(

@@ -18,6 +18,7 @@ from archives import tar
 from archives import unpack
 from command_line import Terminal
 from credentials import user_named
+from doc_blocks import BLOCKS
 from flask_oci import RegistryError
 from flask_oci.errors import DigestInvalid
 from flask_oci.errors import ManifestBlobUnknown
@@ -80,7 +81,7 @@ def pulled(client: RegistryClient, name: str, reference: str) -> bytes:
     for blob in [fields["config"], *fields["layers"]] if "config" in fields else ():
         content = client.get(f"/v2/{name}/blobs/{blob['digest']}")
         assert digest_of(content.data) == blob["digest"]
-    return response.data
+    return t.cast(bytes, response.data)
 
 
 @pytest.mark.parametrize("form", ["folder", "tar"])
@@ -452,6 +453,22 @@ def test_publishing_without_http(
         images.open_blob("alice/app", digest_of(OTHER))
     with pytest.raises(RegistryError):
         images.put_manifest("alice/app", IMAGE, tags=["no tag"])
+
+
+def test_the_code_of_the_page(
+    images: Images, alice: RegistryClient, tmp_path: Path
+) -> None:
+    """A reader who copies it can publish, and hand an image to somebody."""
+    names: dict[str, t.Any] = {"registry": registry}
+    for block in BLOCKS:
+        if block.page == "docs/images.rst":
+            exec(compile(block.code, block.page, "exec"), names)
+    (tmp_path / "layer").write_bytes(LAYER)
+    user = user_named("alice")
+    names["publish"]("alice/app", "1.0", tmp_path / "layer", CONFIG, user)
+    names["download"]("alice/app", "1.0", tmp_path / "out.tar")
+    names["publish_archive"](tmp_path / "out.tar", "alice/copy", user)
+    assert pulled(alice, "alice/copy", "1.0") == pulled(alice, "alice/app", "1.0")
 
 
 # At the command line

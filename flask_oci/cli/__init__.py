@@ -14,9 +14,9 @@ from .listing import repositories
 from .listing import tags
 from .maintenance import fsck
 from .maintenance import gc
-from .protection import protect
 from .moving import export
 from .moving import import_
+from .protection import protect
 from .rights import who_can
 from .space import usage
 from .tokens import token

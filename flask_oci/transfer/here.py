@@ -151,7 +151,9 @@ class Repository:
         if not isinstance(source, Repository) or source.size(wanted.digest) is None:
             return False
         content = self._here.content
-        return content.link_blob(self.name, self._by, wanted.digest, wanted.size)
+        return content.link_blob(
+            self.name, self._by, wanted.digest, wanted.size, source.name
+        )
 
     def put_blob(self, wanted: Descriptor, source: Reader) -> None:
         """Take a blob in, as a push would."""

@@ -1,0 +1,105 @@
+"""Archives that other programs wrote are taken in, and they read ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forge import Forge
+from forge import tool
+
+from .engine import forget
+from .engine import inspect
+from .engine import make
+from .images import Image
+from .images import make_image
+from .images import make_index
+from .images import read_layout
+from .remote import Remote
+from .shell import Client
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def skopeo(tmp_path: Path) -> Client:
+    """Skopeo, which needs no login for archives."""
+    return Client((tool("skopeo", "Debian's skopeo"),))
+
+
+def test_skopeo_reads_and_writes_the_same(
+    forge: Forge, remote: Remote, repository: str, root: bytes, skopeo: Client
+) -> None:
+    """An index goes from skopeo's archive into the registry and back to skopeo, byte
+    for byte."""
+    index = make_index(make_image(root, "amd64"), make_image(root, "arm64"))
+    folder = forge.instance / repository
+    layout = index.write(folder / "in")
+    archive, out = folder / "in.tar", folder / "out.tar"
+    skopeo("copy", "--all", f"oci:{layout}:latest", f"oci-archive:{archive}:1.0")
+    forge.command("oci", "import", str(archive), repository)
+    assert remote.tags(repository) == ["1.0"]
+    assert remote.digests(repository, "1.0") == index.digests
+    forge.command("oci", "export", f"{repository}:1.0", str(out))
+    skopeo("copy", "--all", f"oci-archive:{out}:1.0", f"oci:{folder}/back:1.0")
+    assert read_layout(folder / "back") == index.digests
+    forge.command("oci", "export", repository, str(folder / "folder"))
+    skopeo("copy", "--all", f"oci:{folder}/folder:1.0", f"oci:{folder}/again:1.0")
+    assert read_layout(folder / "again") == index.digests
+
+
+@pytest.mark.parametrize("form", ["docker", "docker-old"])
+def test_skopeo_reads_docker_archives(
+    forge: Forge,
+    remote: Remote,
+    repository: str,
+    image: Image,
+    layout: Path,
+    skopeo: Client,
+    form: str,
+    tmp_path: Path,
+) -> None:
+    """An image is the same to skopeo in both forms, and comes back from the archive
+    that skopeo writes, whose layers are not compressed."""
+    forge.command("oci", "import", str(layout), f"{repository}:1.0")
+    out, back = tmp_path / "out.tar", tmp_path / "back.tar"
+    forge.command("oci", "export", f"{repository}:1.0", str(out), "--format", form)
+    name = f"docker-archive:{out}:docker.io/{repository}:1.0"
+    found = json.loads(skopeo("inspect", "--config", name))
+    config = json.loads(image.manifest)["config"]["digest"]
+    assert found == json.loads(image.contents[config])
+    skopeo("copy", f"docker-archive:{out}", f"docker-archive:{back}:app:2.0")
+    forge.command("oci", "import", str(back), repository)
+    assert set(remote.tags(repository)) == {"1.0", "2.0"}
+    fields = json.loads(remote.manifest(repository, "2.0"))
+    assert remote.digests(repository, "2.0")
+    layers = [layer["digest"] for layer in fields["layers"]]
+    assert layers == found["rootfs"]["diff_ids"]
+
+
+@pytest.mark.parametrize("form", ["docker", "docker-old"])
+def test_docker_loads_and_saves(
+    engine: Client,
+    forge: Forge,
+    remote: Remote,
+    repository: str,
+    root: bytes,
+    form: str,
+    tmp_path: Path,
+) -> None:
+    """What `docker save` wrote is pulled from the registry, and `docker load` takes
+    what comes out of it."""
+    name = f"{repository}:1.0"
+    make(engine, name, root)
+    before = inspect(engine, name)["RootFS"]
+    (tmp_path / "saved.tar").write_bytes(engine.binary("save", name))
+    forge.command("oci", "import", str(tmp_path / "saved.tar"), repository)
+    assert remote.digests(repository, "1.0")
+    forget(engine, name)
+    out = tmp_path / "out.tar"
+    forge.command("oci", "export", name, str(out), "--format", form)
+    engine("load", "--input", out)
+    assert inspect(engine, name)["RootFS"] == before
+    forget(engine, name)
