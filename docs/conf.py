@@ -11,6 +11,8 @@ from sphinx.application import Sphinx
 # What of Sphinx's is ours lies beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from findings import findings
+
 project = "flask_oci"
 copyright = "2026 The flask_oci authors"
 author = "The flask_oci authors"
@@ -73,6 +75,12 @@ def show_pictures(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"^\.\. picture (\S+): (.+)$", show, source[0], flags=re.M)
 
 
+def list_findings(app: Sphinx, page: str, source: list[str]) -> None:
+    """Write down everything that the check can find, where a comment asks for it."""
+    source[0] = source[0].replace(".. findings\n", findings())
+
+
 def setup(app: Sphinx) -> None:
-    """Have Sphinx ask for the pictures."""
+    """Have Sphinx ask for the pictures and the findings."""
     app.connect("source-read", show_pictures)
+    app.connect("source-read", list_findings)

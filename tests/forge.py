@@ -140,17 +140,24 @@ class Forge:
 
     def command(self, *arguments: str) -> str:
         """Return what a command of the application's own prints."""
-        done = subprocess.run(
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the application's own, whether it succeeds or not.
+
+        :param settings: what its environment has, and the server's has not.
+        """
+        return subprocess.run(
             [sys.executable, "-m", "flask", "--app", self.application, *arguments],
             cwd=ROOT,
-            env=environment(self.instance, self.settings),
+            env=environment(self.instance, self.settings | settings),
             capture_output=True,
             text=True,
             timeout=START_TIMEOUT,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def peak_memory(self) -> int:
         """Return the most bytes that any one process of the server ever held."""

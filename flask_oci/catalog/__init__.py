@@ -15,6 +15,7 @@ from .credentials import Credentials
 from .database import Condition
 from .database import Database
 from .database import FAILURES
+from .examination import Examination
 from .garbage import Garbage
 from .inspection import Inspection
 from .login_failures import LoginFailures
@@ -81,6 +82,7 @@ class Catalog:
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
         self.inspection = Inspection(database)
+        self.examination = Examination(database, username)
         self.overview = Overview(database)
         self.contents = Contents(database)
         self.relations = Relations(database)

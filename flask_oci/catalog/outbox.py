@@ -76,6 +76,15 @@ class Outbox:
             count += gone
         return count
 
+    def forget(self, repository: str) -> None:
+        """Forget the events of a repository that was there for a try."""
+        Event = self._db.models.Event
+        self._db.write(
+            lambda: self._db.session.execute(
+                sa.delete(Event.__table__).where(Event.repository == repository)
+            )
+        )
+
     def _forget(self, before: datetime) -> int:
         Event = self._db.models.Event
         keys = self._db.session.scalars(

@@ -85,6 +85,15 @@ class Uploads:
             raise BlobUploadUnknown(detail=key)
         return UploadSession(*row)
 
+    def of(self, repository_id: int) -> list[str]:
+        """Return the sessions of a repository."""
+        Upload = self._db.models.Upload
+        return list(
+            self._db.session.scalars(
+                sa.select(Upload.uuid).where(Upload.repository_id == repository_id)
+            )
+        )
+
     def finish(self, session: UploadSession, digest: Digest, size: int) -> None:
         """End a session whose bytes have become a blob of its repository.
 

@@ -7,6 +7,7 @@ import typing as t
 from .changes import rename
 from .changes import transfer
 from .changes import visibility
+from .check import check
 from .deletion import delete
 from .display import show
 from .events import events
@@ -40,6 +41,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     token,
     gc,
     fsck,
+    check,
     events,
     protect,
 )

@@ -6,6 +6,16 @@ from .base import Hashed
 from .base import Storage
 from .base import StoredUpload
 from .base import UploadFile
+from .examination import examine
+from .examination import Examined
 from .local import LocalStorage
 
-__all__ = ["Hashed", "LocalStorage", "Storage", "StoredUpload", "UploadFile"]
+__all__ = [
+    "Examined",
+    "Hashed",
+    "LocalStorage",
+    "Storage",
+    "StoredUpload",
+    "UploadFile",
+    "examine",
+]

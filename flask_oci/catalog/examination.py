@@ -1,0 +1,115 @@
+"""What the host's database is like: whether it has our tables, and what it promises."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import sqlalchemy as sa
+
+from .database import Database
+
+_POSTGRESQL = ("fsync", "synchronous_commit", "transaction_isolation")
+_MYSQL = ("innodb_flush_log_at_trx_commit", "log_bin", "binlog_format")
+
+
+class Examination:
+    """Looks at the database as a whole. Nothing here writes.
+
+    :param username: which attribute of a user is the name of its namespace.
+    """
+
+    def __init__(self, database: Database, username: str) -> None:
+        self._db = database
+        self._username = username
+
+    def missing(self) -> list[str]:
+        """Return the tables, and the columns of others, that are not there."""
+        inspector = sa.inspect(self._engine)
+        missing: list[str] = []
+        for table in self._tables():
+            if not inspector.has_table(table.name, schema=table.schema):
+                missing.append(table.fullname)
+                continue
+            found = inspector.get_columns(table.name, schema=table.schema)
+            names = {column["name"] for column in found}
+            missing += [
+                f"{table.name}.{c.name}" for c in table.c if c.name not in names
+            ]
+        return missing
+
+    def settings(self) -> dict[str, str]:
+        """Return what the database says about itself, with its ``dialect``."""
+        dialect = self._engine.dialect.name
+        settings = {"dialect": dialect}
+        if dialect == "sqlite":
+            for name in ("journal_mode", "synchronous", "busy_timeout"):
+                settings[name] = str(self._ask(f"PRAGMA {name}"))
+            rows = self._db.session.execute(sa.text("PRAGMA database_list"))
+            settings["file"] = next(row[2] for row in rows if row[1] == "main")
+        elif dialect == "postgresql":
+            settings |= {n: str(self._ask(f"SHOW {n}")) for n in _POSTGRESQL}
+        elif dialect in ("mysql", "mariadb"):
+            settings |= {n: str(self._ask(f"SELECT @@{n}")) for n in _MYSQL}
+            settings["engines"] = " ".join(sorted(self._engines()))
+        self._db.release()
+        return settings
+
+    def names(self, limit: int) -> list[str]:
+        """Return what some of the users are called.
+
+        :param limit: how many to look at.
+        """
+        name = getattr(self._db.models.User, self._username)
+        found = self._db.session.scalars(sa.select(name).limit(limit))
+        names = [str(name) for name in found]
+        self._db.release()
+        return names
+
+    def has_unique_names(self) -> bool:
+        """Tell whether the database keeps two users from having one name."""
+        attribute = sa.inspect(self._db.models.User).all_orm_descriptors[self._username]
+        columns = getattr(getattr(attribute, "property", None), "columns", None)
+        if not columns:
+            # It is computed, and who knows from what.
+            return True
+        (column, *_) = columns
+        if column.unique or column.primary_key:
+            return True
+        unique = [
+            *(i for i in column.table.indexes if i.unique),
+            *(
+                constraint
+                for constraint in column.table.constraints
+                if isinstance(constraint, sa.UniqueConstraint)
+            ),
+        ]
+        return any(
+            len(rule.columns) <= 1 and (not rule.columns or column.name in rule.columns)
+            for rule in unique
+        )
+
+    @property
+    def _engine(self) -> sa.Engine:
+        bind = self._db.session.get_bind(self._db.models.Repository)
+        return t.cast(sa.Engine, getattr(bind, "engine", bind))
+
+    def _tables(self) -> list[sa.Table]:
+        models = self._db.models
+        names = [f.name for f in dataclasses.fields(models) if f.name != "User"]
+        return [getattr(models, name).__table__ for name in names]
+
+    def _ask(self, statement: str) -> t.Any:
+        return self._db.session.scalar(
+            sa.text(statement), bind_arguments={"mapper": self._db.models.Repository}
+        )
+
+    def _engines(self) -> set[str]:
+        names = [table.name for table in self._tables()]
+        rows = self._db.session.scalars(
+            sa.text(
+                "SELECT DISTINCT engine FROM information_schema.tables"
+                " WHERE table_schema = DATABASE() AND table_name IN :names"
+            ).bindparams(sa.bindparam("names", names, expanding=True))
+        )
+        return {str(engine) for engine in rows}

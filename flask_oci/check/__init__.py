@@ -1,0 +1,164 @@
+"""Finds out what is wrong with a host's setup, and says what to do about it.
+
+First the application is looked at from inside: its settings, its database, its disk.
+Then it is asked as a client would ask, without a server; and then through its public
+address, with all that is in front of it. What an application does by itself is told as
+such, and what is new at the address is the proxy's.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import disk
+from . import entrance
+from . import manners
+from . import outside
+from . import pulling
+from . import pushing
+from . import settings
+from . import tables
+from .address import Address
+from .application import Application
+from .finding import Finding
+from .finding import kinds
+from .finding import PLACES
+from .finding import Report
+from .finding import SEVERITIES
+from .rehearsal import new_name
+from .rehearsal import Rehearsal
+from .rehearsal import rehearse
+from .subject import Subject
+from .transport import Unreachable
+from .visit import Visit
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+
+__all__ = [
+    "PLACES",
+    "SEVERITIES",
+    "Finding",
+    "Report",
+    "Subject",
+    "check",
+    "kinds",
+    "new_name",
+]
+
+#: How many bytes the layers have, that are pushed for a try: into the application
+#: itself, and through what is in front of it.
+INSIDE: t.Final = 1024 * 1024
+OUTSIDE: t.Final = 16 * 1024 * 1024
+
+RAISES = entrance.FAILS
+
+
+def check(
+    subject: Subject,
+    *,
+    cafile: str | None = None,
+    progress: Callable[[str], object] = lambda _: None,
+) -> Report:
+    """Look at an application, within a context of it.
+
+    :param cafile: the certificates to believe, for an address of https; None takes
+        the system's.
+    :param progress: called with what is going to be looked at.
+    """
+    report = Report()
+    progress("the settings")
+    report.add(settings.look(subject))
+    progress("the storage folder")
+    report.add(disk.look(subject))
+    progress("the database")
+    report.add(tables.look(subject))
+    if any(
+        f.kind in (tables.DATABASE_SILENT, settings.KEY_MISSING)
+        for f in report.findings
+    ):
+        report.passed_over.append("Everything else, since nothing works without that.")
+        return report
+    report.add(settings.ask_policy(subject))
+    with rehearse(subject) as rehearsal:
+        progress("the application")
+        _inside(report, subject, rehearsal)
+        if subject.url is not None:
+            progress(subject.url)
+            _outside(report, subject, rehearsal, Address(subject.url, cafile))
+    _tell_what_was_not(report, subject)
+    return report
+
+
+def _inside(report: Report, subject: Subject, rehearsal: Rehearsal) -> None:
+    url = subject.url or subject.parts.config.external_url or "https://localhost"
+    application = Application(subject.app, url)
+    visit = Visit(subject, application, rehearsal, INSIDE)
+    _walk(report, visit)
+    if subject.user is not None:
+        stranger = Visit(subject, application, Rehearsal(subject.repository), INSIDE)
+        report.add(_or_fails(entrance.look(stranger)))
+    report.add(_or_fails(_forced(subject)))
+    report.add(_or_fails(manners.hurry(visit)))
+    report.passed_over += visit.passed_over
+
+
+def _forced(subject: Subject) -> Iterator[Finding]:
+    """See whether the application sends a proxy away, which speaks plain HTTP."""
+    plain = Application(subject.app, "http://localhost")
+    headers = {"X-Forwarded-Proto": "https"}
+    reply = plain.ask("GET", "/v2/", headers)
+    if reply.is_redirect or reply.status == 403:
+        yield manners.HTTPS_FORCED.found(
+            f"A proxy's request is answered {reply.summary}."
+        )
+
+
+def _outside(
+    report: Report, subject: Subject, rehearsal: Rehearsal, address: Address
+) -> None:
+    rehearsal.stored = None
+    try:
+        report.add(outside.knock(address), address.name)
+    except Unreachable:
+        report.passed_over.append(f"Everything behind {address.name}.")
+        return
+    _walk(report, Visit(subject, address, rehearsal, OUTSIDE))
+
+
+def _walk(report: Report, visit: Visit) -> None:
+    """Come in, look around, push and pull; as far as one gets."""
+    where = visit.transport.name
+    report.add(_or_fails(entrance.look(visit)), where)
+    if visit.bearer is None:
+        whose = where or "the application"
+        report.passed_over.append(f"Requests with a token to {whose}: there is none.")
+        if not visit.subject.parts.config.require_login:
+            return
+    report.add(_or_fails(manners.look(visit)), where)
+    if manners.METHODS_BLOCKED in [finding.kind for finding in report.findings]:
+        report.passed_over.append("Pushing and pulling, since requests are blocked.")
+    elif visit.pushes:
+        report.add(_or_fails(pushing.look(visit)), where)
+        report.add(_or_fails(pulling.look(visit)), where)
+
+
+def _or_fails(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Turn an answer that does not come into a finding."""
+    try:
+        yield from findings
+    except Unreachable as error:
+        yield RAISES.found(f"{error}.")
+
+
+def _tell_what_was_not(report: Report, subject: Subject) -> None:
+    if subject.user is None:
+        report.passed_over.append(
+            "Pushing and pulling: say as whom with --user. Nothing of it is left"
+            " behind."
+        )
+    if subject.url is None:
+        report.passed_over.append(
+            "What is in front of the application: say where it is with --url."
+        )

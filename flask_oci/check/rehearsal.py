@@ -1,0 +1,112 @@
+"""A repository and a token for the time of a check, and nothing of them afterwards."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import signal
+import threading
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import timedelta
+
+from ..digest import Digest
+from ..models import utcnow
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..access_tokens import IssuedToken
+    from ..services import Services
+    from .subject import Subject
+
+#: After how long the token ends, should nobody be left to revoke it.
+LIFETIME: t.Final = timedelta(minutes=10)
+
+
+@dataclass
+class Rehearsal:
+    """What a check uses to push and pull."""
+
+    repository: str
+    authorization: str | None = None
+    """A header with the user's name and a token of its own, if there is a user."""
+
+    digests: list[str] = field(default_factory=list)
+    """What is being pushed; it is told before, so that it can be taken back."""
+
+    stored: str | None = None
+    """The digest of a layer that is there."""
+
+
+def new_name(namespace: str) -> str:
+    """Return a name of a repository that nobody has."""
+    return f"{namespace}/flask-oci-check-{secrets.token_hex(8)}"
+
+
+@contextmanager
+def rehearse(subject: Subject) -> Iterator[Rehearsal]:
+    """Make a token that reaches one new repository; at the end, take back the token,
+    the repository and what was pushed to it, whatever ends it.
+
+    Without a user there is no token, but strangers may be able to push.
+    """
+    parts, rehearsal, issued = subject.parts, Rehearsal(subject.repository), None
+    try:
+        if subject.user is not None:
+            issued = _issue(subject)
+            username = parts.catalog.users.namespace_of(subject.user)
+            pair = base64.b64encode(f"{username}:{issued.secret}".encode()).decode()
+            rehearsal.authorization = f"Basic {pair}"
+        # Nobody should wait for this connection while bytes flow.
+        parts.catalog.release()
+        yield rehearsal
+    finally:
+        with _undisturbed():
+            if issued is not None:
+                parts.access_tokens.revoke(issued.id)
+            _clear(parts, rehearsal)
+
+
+def _issue(subject: Subject) -> IssuedToken:
+    return subject.parts.access_tokens.issue(
+        subject.user,
+        name="flask oci check",
+        repositories=[subject.repository],
+        actions=["pull", "push"],
+        expires=LIFETIME,
+    )
+
+
+def _clear(parts: Services, rehearsal: Rehearsal) -> None:
+    repository = parts.catalog.repositories.find(rehearsal.repository)
+    if repository.id is not None:
+        uploads = parts.catalog.uploads.of(repository.id)
+        parts.catalog.repositories.delete(repository.id)
+        for uuid in uploads:
+            parts.storage.discard_upload(uuid)
+        parts.catalog.outbox.forget(rehearsal.repository)
+    for text in rehearsal.digests:
+        digest = Digest.parse(text)
+        with parts.storage.removing(digest):
+            # Nobody else has bytes that were made up a moment ago, but ask.
+            later = utcnow() + timedelta(seconds=1)
+            parts.catalog.garbage.delete_blob(digest, later)
+            if not parts.catalog.garbage.unrecorded([digest]):
+                continue
+            parts.storage.delete(digest)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put off what interrupts: who is impatient presses the keys twice."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,228 @@
+"""Proxies in front of a forge, as the page on deployment configures them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import textwrap
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from doc_blocks import DOCS
+from forge import tool
+from forge import wait_until
+
+TIMEOUT = 30.0
+PAGE = (DOCS / "deployment.rst").read_text("utf-8")
+
+#: What a page says, and a test changes: takes a configuration, returns another.
+Edit = t.Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a server shows, and who vouches for it."""
+
+    chain: Path
+    key: Path
+    authority: Path
+
+
+def block(section: str, language: str, caption: str = "") -> str:
+    """Return a block of the page.
+
+    :param section: the heading that it is below.
+    :param caption: of the block, where there are several.
+    """
+    _, found, below = PAGE.partition(f"\n{section}\n~")
+    assert found, section
+    option = rf"    :caption: {re.escape(caption)}\n" if caption else ""
+    pattern = rf"^\.\. code-block:: {language}\n{option}\n((?:    .*\n|\n)+)"
+    match = re.search(pattern, below, re.MULTILINE)
+    assert match, (section, language, caption)
+    return textwrap.dedent(match[1])
+
+
+def replaced(text: str, **words: object) -> str:
+    """Put in the places of the page's addresses and files those of a test.
+
+    :param words: each has to be there.
+    """
+    known = {
+        "name": "forge.example.org",
+        "port": "443",
+        "forge": "127.0.0.1:8000",
+        "chain": "/etc/ssl/forge/fullchain.pem",
+        "key": "/etc/ssl/forge/key.pem",
+    }
+    for word, value in words.items():
+        assert known[word] in text, (known[word], text)
+        text = text.replace(known[word], str(value))
+    return text
+
+
+@contextlib.contextmanager
+def nginx(
+    folder: Path, forge: str, certificate: Certificate, edit: Edit = str
+) -> t.Iterator[str]:
+    """Run nginx, and return the address that clients use.
+
+    :param folder: for its files.
+    :param forge: host and port of the application.
+    :param edit: changes the configuration.
+    """
+    port = free_port()
+    server = replaced(
+        block("nginx", "nginx"),
+        name="localhost",
+        port=port,
+        forge=forge,
+        chain=certificate.chain,
+        key=certificate.key,
+    )
+    places = "".join(
+        f"    {name}_temp_path {folder}/{name};\n"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    configuration = (
+        f"{user}daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\n"
+        f"events {{}}\nhttp {{\n    access_log off;\n{places}"
+        f"    proxy_cache_path {folder}/cache keys_zone=cache:1m;\n{server}}}\n"
+    )
+    file = folder / "nginx.conf"
+    file.write_text(edit(configuration))
+    program = tool("nginx", "Debian's nginx-light")
+    command = (program, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(file))
+    with _running(command, folder, port):
+        yield f"https://localhost:{port}"
+
+
+@contextlib.contextmanager
+def apache(
+    folder: Path, forge: str, certificate: Certificate, edit: Edit = str
+) -> t.Iterator[str]:
+    """Run Apache; see :func:`nginx`."""
+    port = free_port()
+    host = replaced(
+        block("Apache", "apache"),
+        name="localhost",
+        port=port,
+        forge=forge,
+        chain=certificate.chain,
+        key=certificate.key,
+    )
+    modules = Path("/usr/lib/apache2/modules")
+    names = (
+        "mpm_event authz_core env headers proxy proxy_http ssl socache_shmcb setenvif"
+    )
+    loaded = "".join(
+        f"LoadModule {name}_module {modules}/mod_{name}.so\n"
+        for name in f"{names} ssl filter deflate substitute".split()
+    )
+    user = "User www-data\nGroup www-data\n" if os.geteuid() == 0 else ""
+    file = folder / "apache.conf"
+    file.write_text(
+        edit(
+            f"{loaded}{user}Listen {port}\nServerName localhost\n"
+            f"ServerRoot {folder}\nDefaultRuntimeDir {folder}\nPidFile {folder}/pid\n"
+            f"ErrorLog {folder}/error.log\n{host}"
+        )
+    )
+    program = tool("apache2", "Debian's apache2")
+    with _running((program, "-f", str(file), "-D", "FOREGROUND"), folder, port):
+        yield f"https://localhost:{port}"
+
+
+@contextlib.contextmanager
+def caddy(
+    folder: Path, forge: str, certificate: Certificate, edit: Edit = str
+) -> t.Iterator[str]:
+    """Run Caddy, with a certificate that it need not ask anybody for; see
+    :func:`nginx`."""
+    port = free_port()
+    site = replaced(
+        block("Caddy", "text", "Caddyfile"),
+        name=f"https://localhost:{port}",
+        forge=forge,
+    )
+    certified = f"    tls {certificate.chain} {certificate.key}\n}}\n"
+    site = site.rstrip().removesuffix("}") + certified
+    file = folder / "Caddyfile"
+    options = "{\n    admin off\n    auto_https disable_redirects\n}\n"
+    file.write_text(edit(options + site))
+    program = tool("caddy", "Debian's caddy")
+    command = (program, "run", "--config", str(file), "--adapter", "caddyfile")
+    with _running(command, folder, port, HOME=str(folder)):
+        yield f"https://localhost:{port}"
+
+
+@contextlib.contextmanager
+def traefik(
+    folder: Path, forge: str, certificate: Certificate, edit: Edit = str
+) -> t.Iterator[str]:
+    """Run Traefik; see :func:`nginx`."""
+    port = free_port()
+    dynamic = folder / "forge.yml"
+    static = replaced(block("Traefik", "yaml", "traefik.yml"), port=port)
+    assert "/etc/traefik/forge.yml" in static
+    static = static.replace("/etc/traefik/forge.yml", str(dynamic))
+    site = replaced(
+        block("Traefik", "yaml", "forge.yml"),
+        name="localhost",
+        forge=forge,
+        chain=certificate.chain,
+        key=certificate.key,
+    )
+    dynamic.write_text(edit(site))
+    quiet = "global:\n  checkNewVersion: false\n  sendAnonymousUsage: false\n"
+    file = folder / "traefik.yml"
+    file.write_text(static + quiet)
+    program = tool("traefik", "the dependency group proxies")
+    with _running((program, f"--configfile={file}"), folder, port):
+        yield f"https://localhost:{port}"
+
+
+PROXIES = {"nginx": nginx, "apache": apache, "caddy": caddy, "traefik": traefik}
+
+
+@contextlib.contextmanager
+def _running(
+    command: t.Sequence[str], folder: Path, port: int, **settings: str
+) -> t.Iterator[None]:
+    log = folder / "output.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def listens() -> bool:
+        assert process.poll() is None, log.read_text(errors="replace")
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+        return False
+
+    try:
+        wait_until(listens, TIMEOUT, f"starting {command[0]}")
+        yield
+    finally:
+        process.terminate()
+        process.wait(TIMEOUT)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
