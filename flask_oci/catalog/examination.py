@@ -1,8 +1,7 @@
-"""What the host's database is like: whether it has our tables, and what it promises."""
+"""What the host's database is like, and what it promises."""
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
@@ -22,21 +21,6 @@ class Examination:
     def __init__(self, database: Database, username: str) -> None:
         self._db = database
         self._username = username
-
-    def missing(self) -> list[str]:
-        """Return the tables, and the columns of others, that are not there."""
-        inspector = sa.inspect(self._engine)
-        missing: list[str] = []
-        for table in self._tables():
-            if not inspector.has_table(table.name, schema=table.schema):
-                missing.append(table.fullname)
-                continue
-            found = inspector.get_columns(table.name, schema=table.schema)
-            names = {column["name"] for column in found}
-            missing += [
-                f"{table.name}.{c.name}" for c in table.c if c.name not in names
-            ]
-        return missing
 
     def settings(self) -> dict[str, str]:
         """Return what the database says about itself, with its ``dialect``."""
@@ -94,18 +78,13 @@ class Examination:
         bind = self._db.session.get_bind(self._db.models.Repository)
         return t.cast(sa.Engine, getattr(bind, "engine", bind))
 
-    def _tables(self) -> list[sa.Table]:
-        models = self._db.models
-        names = [f.name for f in dataclasses.fields(models) if f.name != "User"]
-        return [getattr(models, name).__table__ for name in names]
-
     def _ask(self, statement: str) -> t.Any:
         return self._db.session.scalar(
             sa.text(statement), bind_arguments={"mapper": self._db.models.Repository}
         )
 
     def _engines(self) -> set[str]:
-        names = [table.name for table in self._tables()]
+        names = [table.name for table in self._db.models.tables()]
         rows = self._db.session.scalars(
             sa.text(
                 "SELECT DISTINCT engine FROM information_schema.tables"

@@ -123,7 +123,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     """Look at the database."""
     examination = subject.parts.catalog.examination
     try:
-        if missing := examination.missing():
+        if missing := subject.parts.catalog.schema.missing():
             yield TABLES_MISSING.found(f"There is no {', nor '.join(missing)}.")
         yield from _settings(examination.settings())
         if not examination.has_unique_names():
