@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from datetime import datetime
 from datetime import timezone
+from fnmatch import fnmatchcase
 
 MANIFEST_PUSHED: t.Final = "manifest.pushed"
 MANIFEST_DELETED: t.Final = "manifest.deleted"
@@ -41,6 +42,11 @@ KINDS: t.Final = (
     REPOSITORY_DELETED,
     COLLECTED,
 )
+
+
+def matching(pattern: str) -> list[str]:
+    """Return the kinds that a pattern such as ``tag.*`` stands for."""
+    return [kind for kind in KINDS if fnmatchcase(kind, pattern)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import fnmatch
+import ipaddress
 import os
 import re
 import typing as t
@@ -18,6 +18,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from .changes import KINDS
+from .changes import matching
 from .protection import patterns
 from .protection import Protection
 
@@ -48,6 +49,9 @@ KEPT: t.Final = (
     "repository.*",
     "collection.*",
 )
+
+
+Network: t.TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 class ConfigError(ValueError):
@@ -143,11 +147,17 @@ def _events(value: object) -> frozenset[str]:
         raise ValueError("must be a list of kinds of events")
     found: set[str] = set()
     for pattern in value:
-        named = fnmatch.filter(KINDS, str(pattern))
+        named = matching(str(pattern))
         if not named:
             raise ValueError(f"must be of kinds such as {KINDS[0]!r} or 'tag.*'")
         found.update(named)
     return frozenset(found)
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError("must be a list of networks such as '10.1.0.0/16'")
+    return tuple(ipaddress.ip_network(network) for network in value)
 
 
 def _key(default: object, parse: Callable[[object], object]) -> t.Any:
@@ -244,6 +254,15 @@ class Config:
     event_lifetime: int = _key(30 * DAY, _count)
     """For how many seconds events are kept, and longer where a webhook has yet to
     be told."""
+
+    webhook_networks: tuple[Network, ...] = _key((), _networks)
+    """Networks that are not public and that webhooks may be in all the same."""
+
+    webhook_timeout: int = _key(10, _count)
+    """For how many seconds a webhook may take to answer."""
+
+    webhook_attempts: int = _key(20, _count)
+    """How often a webhook is told of an event before that is given up."""
 
     web_base_template: str = _key("oci/base.html", _template)
     """The template that the pages extend; it has the blocks ``title`` and

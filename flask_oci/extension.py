@@ -14,6 +14,7 @@ from .catalog import Catalog
 from .cli import register_commands
 from .config import Config
 from .content import Content
+from .events import Events
 from .governance import Protections
 from .hooks import Hooks
 from .maintenance.gc import Collector
@@ -105,6 +106,8 @@ class Registry:
 
         self.protection = Protections(self._catalog)
         """Says which tags not everybody who may push can move or delete."""
+        self.events = Events(self._catalog, lambda: services().config)
+        """Lists what happened, and tells webhooks of it."""
 
         self.blueprint = make_blueprint(self._register)
         """The blueprint that serves ``/v2``; register it without a prefix."""
@@ -298,6 +301,7 @@ class Registry:
             form_tokens=FormTokens(keys),
             access_tokens=self.tokens,
             administration=self.repositories,
+            events=self.events,
             authenticator=Authenticator(
                 config,
                 self._hooks,

@@ -14,6 +14,7 @@ from .auth import Authenticator
 from .catalog import Catalog
 from .config import Config
 from .content import Content
+from .events import Events
 from .governance import Protections
 from .hooks import Hooks
 from .policy import Policy
@@ -43,6 +44,7 @@ class Services:
     form_tokens: FormTokens
     access_tokens: AccessTokens
     administration: Administration
+    events: Events
     authenticator: Authenticator
     policy: Policy
     pulls: Pulls

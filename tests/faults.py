@@ -25,7 +25,7 @@ class Fault:
     :param error: makes what it fails with.
     """
 
-    def __init__(self, at: int, error: t.Callable[[], Exception]) -> None:
+    def __init__(self, at: int, error: t.Callable[[], BaseException]) -> None:
         self.happened: str | None = None
         """What failed, if it came to that."""
 
@@ -70,10 +70,16 @@ def _failing(fault: Fault, name: str, function: t.Callable[..., t.Any]) -> t.Any
 
 
 @contextmanager
-def database_fault(app: Flask, at: int) -> t.Iterator[Fault]:
-    """Have a statement or a commit fail."""
+def database_fault(
+    app: Flask, at: int, error: t.Callable[[], BaseException] | None = None
+) -> t.Iterator[Fault]:
+    """Have a statement or a commit fail.
+
+    :param error: makes what it fails with, where that is not the database's fault.
+    """
     broken = sqlite3.OperationalError("disk I/O error")
-    fault = Fault(at, lambda: sa.exc.OperationalError("", {}, broken))
+    failure = error or (lambda: sa.exc.OperationalError("", {}, broken))
+    fault = Fault(at, failure)
     with app.app_context():
         engine = db.engine
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import typing as t
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from doc_blocks import BLOCKS
 from doc_host import hosted
 from flask_oci import signals
+from receiver import Receiver
 from registry_client import errors
 from registry_client import image
 from registry_client import LAYER
 from registry_client import refusal
+from upkeep import later
 
 SOURCE = "org.opencontainers.image.source"
 
@@ -22,6 +29,36 @@ def _disconnected() -> object:
     yield
     for signal in signals.BEFORE.values():
         signal._clear_state()
+
+
+@pytest.mark.parametrize("tampered", [None, "body", "id", "timestamp", "old", "secret"])
+def test_the_check_of_a_signature(tmp_path: Path, tampered: str | None) -> None:
+    """What the registry sent is genuine; what anybody changed, or kept, is not."""
+    (block,) = (b for b in BLOCKS if b.caption == "receiver.py")
+    names: dict[str, t.Any] = {}
+    exec(block.code, names)
+    with Receiver() as receiver, hosted(tmp_path) as host:
+        networks = (ip_network("127.0.0.0/8"),)
+        parts = host.app.extensions["oci"]
+        config = replace(parts.config, webhook_networks=networks)
+        host.app.extensions["oci"] = replace(parts, config=config)
+        with host.app.app_context():
+            secret = host.registry.events.add_webhook(receiver.url).secret
+            host.people["alice"].push_image("alice/app", "v1")
+            assert host.registry.events.deliver().delivered == 3
+    arrived = receiver.taken[0]
+    headers, body = dict(arrived.headers), arrived.body
+    if tampered == "body":
+        body = body.replace(b"alice", b"mallo")
+    elif tampered == "secret":
+        secret = "whsec_" + "A" * 44
+    elif tampered and tampered != "old":
+        headers[f"webhook-{tampered}"] = headers[f"webhook-{tampered}"][:-1] + "0"
+        if headers == arrived.headers:
+            headers[f"webhook-{tampered}"] = headers[f"webhook-{tampered}"][:-1] + "1"
+    late = timedelta(minutes=6 if tampered == "old" else 0)
+    with later(late):
+        assert names["is_genuine"](secret, headers, body) == (tampered is None)
 
 
 def test_a_rule_about_pushes(tmp_path: Path) -> None:

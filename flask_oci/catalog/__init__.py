@@ -15,6 +15,7 @@ from .credentials import Credentials
 from .database import Condition
 from .database import Database
 from .database import FAILURES
+from .deliveries import Deliveries
 from .examination import Examination
 from .garbage import Garbage
 from .inspection import Inspection
@@ -39,6 +40,7 @@ from .uploads import Uploads
 from .uploads import UploadSession
 from .usage import Usage
 from .users import Users
+from .webhooks import Webhooks
 
 if t.TYPE_CHECKING:
     from sqlalchemy.orm import scoped_session
@@ -91,6 +93,8 @@ class Catalog:
         self.outbox = Outbox(database)
         self.rules = Rules(database)
         self.schema = Schema(database)
+        self.webhooks = Webhooks(database)
+        self.deliveries = Deliveries(database, self.webhooks)
         self.release = database.release
         self.mention = database.mention
         self._database = database

@@ -174,6 +174,13 @@ class Database:
         statement = _insert_if_absent(self._dialect, model.__table__)
         self.execute(statement, values)
 
+    def insert_all_if_absent(
+        self, model: type[t.Any], rows: list[dict[str, t.Any]]
+    ) -> None:
+        """Insert rows of the same columns, but for those that are there."""
+        statement = _insert_if_absent(self._dialect, model.__table__)
+        self.session.execute(statement, rows)
+
     def upsert(
         self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any
     ) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from ..models import as_utc
+from ..models import PENDING
 
 if t.TYPE_CHECKING:
     from ..changes import Change
@@ -67,7 +68,7 @@ class Outbox:
         return [as_event(row) for row in self._db.session.execute(statement)]
 
     def prune(self, before: datetime) -> int:
-        """Forget the events from before a moment.
+        """Forget the events from before a moment that no webhook has yet to be told of.
 
         :return: how many there were.
         """
@@ -86,11 +87,19 @@ class Outbox:
         )
 
     def _forget(self, before: datetime) -> int:
-        Event = self._db.models.Event
+        models = self._db.models
+        Event, Delivery, Webhook = models.Event, models.Delivery, models.Webhook
+        waits = sa.exists().where(
+            Delivery.event_id == Event.id, Delivery.state == PENDING
+        )
         keys = self._db.session.scalars(
-            sa.select(Event.id).where(Event.at < before).limit(BATCH)
+            sa.select(Event.id)
+            .where(Event.at < before, ~waits)
+            .where(sa.or_(Event.assigned_at.is_not(None), ~sa.exists(Webhook.id)))
+            .limit(BATCH)
         ).all()
         if keys:
+            forget_deliveries(self._db, Delivery.event_id.in_(keys))
             self._db.session.execute(
                 sa.delete(Event.__table__).where(Event.id.in_(keys))
             )
@@ -130,3 +139,14 @@ def as_event(row: t.Any) -> StoredEvent:
     """Make an event of a row."""
     event = StoredEvent(*row[: len(StoredEvent._fields)])
     return event._replace(at=as_utc(event.at))
+
+
+def forget_deliveries(database: Database, condition: t.Any) -> None:
+    """Delete deliveries with the log of their attempts, within a transaction."""
+    models = database.models
+    Delivery, Attempt = models.Delivery, models.DeliveryAttempt
+    keys = sa.select(Delivery.id).where(condition)
+    database.session.execute(
+        sa.delete(Attempt.__table__).where(Attempt.delivery_id.in_(keys))
+    )
+    database.session.execute(sa.delete(Delivery.__table__).where(condition))

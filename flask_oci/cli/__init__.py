@@ -21,6 +21,7 @@ from .protection import protect
 from .rights import who_can
 from .space import usage
 from .tokens import token
+from .webhooks import webhooks
 
 if t.TYPE_CHECKING:
     from click import Command
@@ -44,6 +45,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     check,
     events,
     protect,
+    webhooks,
 )
 
 

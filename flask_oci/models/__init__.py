@@ -14,8 +14,14 @@ from .repositories import INTERNAL
 from .repositories import PRIVATE
 from .repositories import PUBLIC
 from .repositories import VISIBILITIES
+from .webhooks import DEAD
+from .webhooks import DELIVERED
+from .webhooks import PENDING
 
 __all__ = [
+    "DEAD",
+    "DELIVERED",
+    "PENDING",
     "INTERNAL",
     "PRIVATE",
     "PUBLIC",

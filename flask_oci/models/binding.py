@@ -22,6 +22,9 @@ from .repositories import RepositoryAlias
 from .repositories import RepositoryBlob
 from .rules import Rule
 from .uploads import Upload
+from .webhooks import Delivery
+from .webhooks import DeliveryAttempt
+from .webhooks import Webhook
 
 #: In an order in which each comes after those that it refers to.
 RECORDS: t.Final = (
@@ -39,6 +42,9 @@ RECORDS: t.Final = (
     LoginFailure,
     Event,
     Rule,
+    Webhook,
+    Delivery,
+    DeliveryAttempt,
 )
 
 
@@ -61,6 +67,9 @@ class Models:
     LoginFailure: type[LoginFailure]
     Event: type[Event]
     Rule: type[Rule]
+    Webhook: type[Webhook]
+    Delivery: type[Delivery]
+    DeliveryAttempt: type[DeliveryAttempt]
 
     def tables(self) -> list[sa.Table]:
         """Return the registry's tables."""

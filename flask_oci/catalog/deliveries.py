@@ -1,0 +1,373 @@
+"""Deliveries: which webhook is to be told of which event, and whose turn it is.
+
+Several processes may deliver at once. Each takes what it sends for a while, and what a
+process that died had taken is taken by another one when the while is over.
+"""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import datetime
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from ..models import as_utc
+from ..models import DEAD
+from ..models import DELIVERED
+from ..models import PENDING
+from ..models import utcnow
+from .database import Database
+from .outbox import as_event
+from .outbox import select_events
+from .outbox import StoredEvent
+from .webhooks import WebhookInfo
+from .webhooks import Webhooks
+
+#: How many events are assigned in one transaction.
+BATCH: t.Final = 200
+
+#: How many of the deliveries that wait are looked at for one that can be made.
+WINDOW: t.Final = 500
+
+
+class Claim(t.NamedTuple):
+    """A delivery that is this process's to make."""
+
+    delivery_id: int
+    lease: str
+    attempts: int
+    """How often it has been tried before."""
+
+    event: StoredEvent
+
+
+class Outcome(t.NamedTuple):
+    """What became of one attempt."""
+
+    status: int | None
+    """What was answered, or None where nobody answered."""
+
+    error: str | None
+    """Why nobody answered, or what was wrong with the answer."""
+
+    milliseconds: int
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the webhook has been told."""
+        return self.error is None
+
+
+class Waiting(t.NamedTuple):
+    """A delivery that has yet to be made, as far as it is looked at."""
+
+    id: int
+    event_id: int
+    repository_id: int | None
+    repository: str | None
+    former_name: str | None
+    due_at: datetime
+    leased_until: datetime | None
+
+    @property
+    def lanes(self) -> set[int | str | None]:
+        """Return what it has to wait for the others of: a repository is known by its
+        key, and to whoever is told by its names."""
+        return {self.repository_id, self.repository, self.former_name} - {None}
+
+
+class Row(t.NamedTuple):
+    """A delivery, as it is listed."""
+
+    id: int
+    webhook_id: str
+    state: str
+    attempts: int
+    due_at: datetime
+    event: StoredEvent
+    log: list[Attempt]
+
+
+class Attempt(t.NamedTuple):
+    """A request that was made."""
+
+    at: datetime
+    status: int | None
+    error: str | None
+    milliseconds: int
+
+
+class Deliveries:
+    """Assigns events to webhooks, hands deliveries out, and remembers how they went."""
+
+    def __init__(self, database: Database, webhooks: Webhooks) -> None:
+        self._db = database
+        self._webhooks = webhooks
+
+    def assign(self) -> int:
+        """Find out who is to be told of some of the events that are new.
+
+        :return: how many events there were.
+        """
+        Event = self._db.models.Event
+        new = sa.select(Event.id).where(Event.assigned_at.is_(None)).limit(1)
+        if self._db.session.scalar(new) is None:
+            self._db.release()
+            return 0
+        return self._db.write(self._assign)
+
+    def claim(self, webhook: WebhookInfo, lease: timedelta) -> Claim | None:
+        """Take the next delivery to a webhook that can be made now.
+
+        What happened to one repository is told in order, so whatever waits holds up
+        what comes after it.
+
+        :param lease: for how long nobody else takes it.
+        """
+        now = utcnow()
+        waiting = self._waiting(webhook.id)
+        self._db.release()
+        for delivery_id in _heads(waiting, now):
+            claim = self._take(delivery_id, now, now + lease)
+            if claim is not None:
+                return claim
+        return None
+
+    def settle(self, claim: Claim, outcome: Outcome, retry_at: datetime | None) -> None:
+        """Remember how an attempt went.
+
+        :param retry_at: when to try again; None is never.
+        """
+        models = self._db.models
+        Delivery = models.Delivery
+        state = PENDING if retry_at else DEAD
+        values: dict[str, t.Any] = {"state": DELIVERED if outcome.succeeded else state}
+        if retry_at is not None:
+            values["due_at"] = retry_at
+
+        def work() -> None:
+            # Whoever took over from a process that was too slow has the last word.
+            changed = self._db.session.execute(
+                sa.update(Delivery.__table__)
+                .where(Delivery.id == claim.delivery_id, Delivery.lease == claim.lease)
+                .values(
+                    attempts=claim.attempts + 1, lease=None, leased_until=None, **values
+                )
+            )
+            tried = outcome.status is not None or outcome.error is not None
+            if tried and t.cast(t.Any, changed).rowcount:
+                self._db.session.execute(
+                    sa.insert(models.DeliveryAttempt.__table__),
+                    {
+                        "delivery_id": claim.delivery_id,
+                        "at": utcnow(),
+                        **outcome._asdict(),
+                    },
+                )
+
+        self._db.write(work)
+
+    def pause(self, webhook_id: str, failures: int, until: datetime | None) -> None:
+        """Leave a webhook alone for a while, or no longer."""
+        Webhook = self._db.models.Webhook
+        self._db.write(
+            lambda: self._db.session.execute(
+                sa.update(Webhook.__table__)
+                .where(Webhook.id == webhook_id)
+                .values(failures=failures, paused_until=until)
+            )
+        )
+
+    def replay(self, *conditions: t.Any) -> int:
+        """Have deliveries made again, from the beginning.
+
+        :return: how many.
+        """
+        Delivery = self._db.models.Delivery
+
+        def work() -> int:
+            result = self._db.session.execute(
+                sa.update(Delivery.__table__)
+                .where(Delivery.state != PENDING, *conditions)
+                .values(state=PENDING, attempts=0, due_at=utcnow(), lease=None)
+            )
+            return int(t.cast(t.Any, result).rowcount)
+
+        return self._db.write(work)
+
+    def dead(self, webhook_id: str | None = None) -> t.Any:
+        """Return the condition of deliveries that were given up."""
+        Delivery = self._db.models.Delivery
+        given_up = Delivery.state == DEAD
+        return (
+            given_up
+            if webhook_id is None
+            else sa.and_(given_up, Delivery.webhook_id == webhook_id)
+        )
+
+    def of_events(self, keys: Sequence[int], webhook_id: str | None = None) -> t.Any:
+        """Return the condition of deliveries of some events."""
+        Delivery = self._db.models.Delivery
+        chosen = Delivery.event_id.in_(keys)
+        return (
+            chosen
+            if webhook_id is None
+            else sa.and_(chosen, Delivery.webhook_id == webhook_id)
+        )
+
+    def rows(self, limit: int, *conditions: t.Any) -> list[Row]:
+        """List deliveries with the log of their attempts, the newest event first."""
+        models = self._db.models
+        Delivery, Event = models.Delivery, models.Event
+        own = (
+            Delivery.id,
+            Delivery.webhook_id,
+            Delivery.state,
+            Delivery.attempts,
+            Delivery.due_at,
+        )
+        statement = (
+            select_events(self._db, *(column.label(None) for column in own))
+            .join(Delivery, Delivery.event_id == Event.id)
+            .where(*conditions)
+            .order_by(Event.id.desc(), Delivery.id)
+            .limit(limit)
+        )
+        found = []
+        for row in self._db.session.execute(statement).all():
+            key, webhook_id, state, attempts, due_at = row[-len(own) :]
+            found.append(
+                Row(
+                    *(key, webhook_id, state, attempts, as_utc(due_at)),
+                    as_event(row),
+                    self._log(key),
+                )
+            )
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """Return how many deliveries there are of each state, and how many events
+        have yet to be assigned."""
+        models = self._db.models
+        Delivery, Event = models.Delivery, models.Event
+        counted = self._db.session.execute(
+            sa.select(Delivery.state, sa.func.count())
+            .where(Delivery.state != DELIVERED)
+            .group_by(Delivery.state)
+        )
+        found = {PENDING: 0, DEAD: 0}
+        for state, count in counted:
+            found[state] = count
+        new = sa.select(sa.func.count()).where(Event.assigned_at.is_(None))
+        return {**found, "unassigned": self._db.session.scalar(new) or 0}
+
+    def _assign(self) -> int:
+        models = self._db.models
+        Delivery, Event = models.Delivery, models.Event
+        # Whoever is added after this is told of what happens after this.
+        events = self._db.session.execute(
+            sa.select(Event.id, Event.kind, Event.repository, Event.former_name)
+            .where(Event.assigned_at.is_(None))
+            .order_by(Event.id)
+            .limit(BATCH)
+        ).all()
+        hooks, now = self._webhooks.hold(), utcnow()
+        rows = [
+            {
+                "webhook_id": hook.id,
+                "event_id": event.id,
+                "state": PENDING,
+                "attempts": 0,
+                "due_at": now,
+            }
+            for event in events
+            for hook in hooks
+            if event.id > hook.after_id
+            and hook.wants(
+                event.kind, [n for n in (event.repository, event.former_name) if n]
+            )
+        ]
+        if rows:
+            self._db.insert_all_if_absent(Delivery, rows)
+        if events:
+            self._db.session.execute(
+                sa.update(Event.__table__)
+                .where(Event.id.in_([event.id for event in events]))
+                .values(assigned_at=now)
+            )
+        return len(events)
+
+    def _waiting(self, webhook_id: str) -> list[Waiting]:
+        models = self._db.models
+        Delivery, Event = models.Delivery, models.Event
+        rows = self._db.session.execute(
+            sa.select(
+                Delivery.id,
+                Delivery.event_id,
+                Event.repository_id,
+                Event.repository,
+                Event.former_name,
+                Delivery.due_at,
+                Delivery.leased_until,
+            )
+            .join(Event, Event.id == Delivery.event_id)
+            .where(Delivery.webhook_id == webhook_id, Delivery.state == PENDING)
+            .order_by(Delivery.event_id)
+            .limit(WINDOW)
+        )
+        return [Waiting(*row) for row in rows]
+
+    def _take(self, delivery_id: int, now: datetime, until: datetime) -> Claim | None:
+        Delivery = self._db.models.Delivery
+        lease = str(uuid.uuid4())
+
+        def work() -> Claim | None:
+            taken = self._db.session.execute(
+                sa.update(Delivery.__table__)
+                .where(
+                    Delivery.id == delivery_id,
+                    Delivery.state == PENDING,
+                    Delivery.due_at <= now,
+                    sa.or_(
+                        Delivery.leased_until.is_(None), Delivery.leased_until < now
+                    ),
+                )
+                .values(lease=lease, leased_until=until)
+            )
+            if not t.cast(t.Any, taken).rowcount:
+                return None
+            Event = self._db.models.Event
+            row = self._db.session.execute(
+                select_events(self._db, Delivery.attempts)
+                .join(Delivery, Delivery.event_id == Event.id)
+                .where(Delivery.id == delivery_id)
+            ).one()
+            return Claim(delivery_id, lease, row[-1], as_event(row))
+
+        return self._db.write(work)
+
+    def _log(self, delivery_id: int) -> list[Attempt]:
+        columns = self._db.models.DeliveryAttempt.__table__.c
+        rows = self._db.session.execute(
+            sa.select(columns.at, columns.status, columns.error, columns.milliseconds)
+            .where(columns.delivery_id == delivery_id)
+            .order_by(columns.id)
+        )
+        return [Attempt(as_utc(row[0]), *row[1:]) for row in rows]
+
+
+def _heads(waiting: list[Waiting], now: datetime) -> Iterator[int]:
+    """Go through the deliveries that are due, and for which nothing before them that
+    concerns the same repository still waits."""
+    held_up: set[int | str | None] = set()
+    for delivery in waiting:
+        free = not delivery.lanes & held_up
+        due = as_utc(delivery.due_at) <= now
+        busy = delivery.leased_until and as_utc(delivery.leased_until) >= now
+        held_up |= delivery.lanes
+        if free and due and not busy:
+            yield delivery.id

@@ -1,0 +1,79 @@
+"""Somebody who is told of events: a server on 127.0.0.1 that keeps what arrives."""
+
+from __future__ import annotations
+
+import json
+import threading
+import typing as t
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
+
+
+class Arrived(t.NamedTuple):
+    """One request."""
+
+    path: str
+    headers: dict[str, str]
+    """By name, in small letters."""
+
+    body: bytes
+
+    @property
+    def json(self) -> t.Any:
+        """What it says."""
+        return json.loads(self.body)
+
+
+class Receiver:
+    """A webhook.
+
+    :param answer: given each request, returns the status to answer with.
+    """
+
+    def __init__(self, answer: t.Callable[[Arrived], int] = lambda _: 204) -> None:
+        self.answer = answer
+        self.arrived: list[Arrived] = []
+        """What arrived, whatever was answered."""
+
+        self.taken: list[Arrived] = []
+        """What was answered with a success."""
+
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                headers = {name.lower(): text for name, text in self.headers.items()}
+                request = Arrived(self.path, headers, self.rfile.read(length))
+                receiver.arrived.append(request)
+                status = receiver.answer(request)
+                if status < 300:
+                    receiver.taken.append(request)
+                self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("Location", f"{receiver.url}/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: t.Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Receiver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def kinds(self) -> list[str]:
+        """Return the types of the CloudEvents that were taken, in order."""
+        prefix = "flask-oci."
+        return [a.json["type"].removeprefix(prefix) for a in self.taken]
