@@ -21,6 +21,8 @@ from .changes import KINDS
 from .changes import matching
 from .protection import patterns
 from .protection import Protection
+from .retention import parse as parse_rules
+from .retention import Rule as RetentionRule
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +128,17 @@ def _patterns(value: object) -> tuple[str, ...]:
         return patterns(value)
     except ValueError as error:
         raise ValueError(f"must be a list of patterns ({error})") from None
+
+
+def _retention(value: object) -> tuple[RetentionRule, ...]:
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(text, str) for text in value
+    ):
+        raise ValueError("must be a list of rules, each of them a text")
+    try:
+        return parse_rules(value)
+    except ValueError as error:
+        raise ValueError(f"must be a list of rules ({error})") from None
 
 
 def _template(value: object) -> str:
@@ -243,6 +256,14 @@ class Config:
     immutable_tags: tuple[str, ...] = _key((), _patterns)
     """Patterns of tags that, everywhere, nobody can move or delete."""
 
+    retention: tuple[RetentionRule, ...] = _key((), _retention)
+    """The rules of retention for repositories that have no others, and whose owners
+    have none."""
+
+    undo_window: int | None = _key(7 * DAY, _optional_count)
+    """For how many seconds a manifest that lost a tag is spared, so that the tag can
+    be put back. None spares none."""
+
     accel_redirect: str | None = _key(None, _optional_prefix)
     """The internal nginx location that serves the storage folder; downloads
     are then answered with ``X-Accel-Redirect``. Default: None."""
@@ -275,6 +296,12 @@ class Config:
     def protection(self) -> Protection:
         """Which tags are protected everywhere."""
         return Protection(self.protected_tags, self.immutable_tags)
+
+    @property
+    def undo_lifetime(self) -> timedelta | None:
+        """For how long a lost tag can be put back."""
+        window = self.undo_window
+        return None if window is None else timedelta(seconds=window)
 
     @property
     def lease_freshness(self) -> timedelta:

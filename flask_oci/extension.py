@@ -16,8 +16,10 @@ from .config import Config
 from .content import Content
 from .events import Events
 from .governance import Protections
+from .governance import Retention
 from .hooks import Hooks
 from .maintenance.gc import Collector
+from .maintenance.retention import Retainer
 from .models import Models
 from .policy import default_policy
 from .policy import Policy
@@ -49,10 +51,12 @@ if t.TYPE_CHECKING:
     from .hooks import Authorize
     from .hooks import BeforeLogin
     from .hooks import Listing
+    from .hooks import Released
     from .hooks import Validator
     from .hooks import VisibilityOf
     from .hooks import Visitor
     from .maintenance.gc import Collected
+    from .maintenance.retention import Retained
     from .scopes import Action
 
     AdministratorT = t.TypeVar("AdministratorT", bound=Administrator)
@@ -60,6 +64,7 @@ if t.TYPE_CHECKING:
     AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
     BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
     ListingT = t.TypeVar("ListingT", bound=Listing)
+    ReleasedT = t.TypeVar("ReleasedT", bound=Released)
     ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
     VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
     VisitorT = t.TypeVar("VisitorT", bound=Visitor)
@@ -109,6 +114,9 @@ class Registry:
         self.events = Events(self._catalog, lambda: services().config)
         """Lists what happened, and tells webhooks of it."""
 
+        self.retention = Retention(self._catalog)
+        """Says which tags and manifests may go."""
+
         self.blueprint = make_blueprint(self._register)
         """The blueprint that serves ``/v2``; register it without a prefix."""
         register_commands(self.blueprint)
@@ -142,6 +150,35 @@ class Registry:
         return Collector(
             parts.config, parts.catalog, parts.storage, dry_run=dry_run
         ).run()
+
+    def retain(
+        self,
+        repositories: Sequence[str] | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> list[Retained]:
+        """Delete what the rules of retention let go, as ``flask oci retention run``
+        does, within an application context. Call it from a scheduler, once a day or
+        so; a collection frees the room some time later.
+
+        :param repositories: the names of those to apply the rules to; None is all.
+        :param dry_run: whether only to find what would go, and why.
+        :return: what became of each tag, and each manifest that waits to go.
+        """
+        parts = services()
+        retainer = Retainer(parts.config, parts.hooks, parts.catalog)
+        return list(retainer.run(repositories, dry_run=dry_run))
+
+    def released(self, function: ReleasedT) -> ReleasedT:
+        """Decorate a function that knows which tags no rule of retention may delete,
+        such as those that a release of the host's names.
+
+        It is given a :class:`~flask_oci.RepositoryInfo`, a tag and the digest that it
+        points at, for each tag that is about to go, in the transaction that would
+        delete it; and returns whether it stays.
+        """
+        self._hooks.released = function
+        return function
 
     def authenticate(self, function: AuthenticateT) -> AuthenticateT:
         """Decorate the function that checks what is typed at ``docker login``.
@@ -313,6 +350,7 @@ class Registry:
             policy=Policy(config, self._hooks, self._catalog),
             pulls=pulls,
             protection=self.protection,
+            retention=self.retention,
         )
 
 

@@ -10,6 +10,7 @@ from .catalog.rules import Holder
 from .errors import NameUnknown
 from .protection import patterns
 from .protection import Protection
+from .retention import parse
 
 if t.TYPE_CHECKING:
     from .catalog import Catalog
@@ -146,3 +147,36 @@ class Protections(RuleBook[Protection]):
         if value is None:
             return Protection()
         return Protection(tuple(value["protected"]), tuple(value["immutable"]))
+
+
+class Retention(RuleBook[tuple[str, ...]]):
+    """Which tags and manifests may go: ``registry.retention``."""
+
+    kind = "retain"
+
+    def set(
+        self,
+        rules: t.Iterable[str],
+        *,
+        repository: str | None = None,
+        owner: t.Any = None,
+        by: t.Any = None,
+    ) -> None:
+        """Lay rules down, in the place of what was laid down.
+
+        :param rules: sentences, such as ``keep 10 newest`` and ``delete * not pulled
+            for 90 days``.
+        :param repository: the name of the repository that they are for.
+        :param owner: one of the host's users, where they are for all of theirs that
+            have no rules of their own.
+        :param by: the user who wants it, for the audit.
+        :raises ValueError: when one is no rule, or they could delete nothing.
+        :raises NameUnknown: when there is no such repository.
+        """
+        texts = [rule.text for rule in parse(rules)]
+        if not texts:
+            raise ValueError("Give some rules, or take back those that there are.")
+        self._put(texts, "; ".join(texts), repository, owner, by)
+
+    def _read(self, value: t.Any) -> tuple[str, ...]:
+        return tuple(value or ())

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     Validator = Callable[[str], bool]
     VisibilityOf = Callable[[RepositoryInfo], str | None]
     Visitor = Callable[[], t.Any]
+    Released = Callable[[RepositoryInfo, str, str], bool]
 
 
 @dataclass
@@ -34,4 +35,5 @@ class Hooks:
     listing: Listing | None = None
     visibility_of: VisibilityOf | None = None
     visitor: Visitor | None = None
+    released: Released | None = None
     validators: dict[str, Validator] = field(default_factory=dict)

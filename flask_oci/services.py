@@ -16,6 +16,7 @@ from .config import Config
 from .content import Content
 from .events import Events
 from .governance import Protections
+from .governance import Retention
 from .hooks import Hooks
 from .policy import Policy
 from .principal import ANONYMOUS
@@ -49,6 +50,7 @@ class Services:
     policy: Policy
     pulls: Pulls
     protection: Protections
+    retention: Retention
 
 
 def services() -> Services:

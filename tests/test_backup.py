@@ -37,6 +37,7 @@ PUSHERS = ("alice/one", "alice/two", "alice/three")
 SETTINGS = {
     "OCI_GRACE_PERIOD": "120",
     "OCI_UNTAGGED_LIFETIME": "1",
+    "OCI_UNDO_WINDOW": "1",
     "OCI_UPLOAD_LIFETIME": "1",
 }
 

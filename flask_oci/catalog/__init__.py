@@ -31,6 +31,7 @@ from .referrers import Referrers
 from .relations import Relations
 from .repositories import Repositories
 from .repositories import RepositoryInfo
+from .retention import Retention
 from .revocations import Revocations
 from .rules import Rules
 from .schema import REFUSED
@@ -95,6 +96,7 @@ class Catalog:
         self.schema = Schema(database)
         self.webhooks = Webhooks(database)
         self.deliveries = Deliveries(database, self.webhooks)
+        self.retention = Retention(database)
         self.release = database.release
         self.mention = database.mention
         self._database = database

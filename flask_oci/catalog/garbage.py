@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import typing as t
-from collections import defaultdict
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from ..digest import Digest
-from ..models import as_utc
-from . import references
+from . import needs
 from .blobs import unlinked
 from .database import Database
-from .manifests import deleted
 from .tags import Place
 
 #: How many rows are looked at in one transaction.
@@ -60,37 +57,31 @@ class Garbage:
         )
         return [(key, name) for key, name in rows]
 
-    def unneeded_manifests(self, repository_id: int, before: datetime) -> list[Digest]:
-        """Return the manifests that nothing has needed since ``before``."""
-        nodes = self._manifests(repository_id)
-        needed = self._needed(repository_id, nodes, before)
-        return [Digest.parse(d) for d in sorted(nodes.keys() - needed)]
+    def unneeded_manifests(
+        self, repository_id: int, before: datetime, left_since: datetime | None = None
+    ) -> list[Digest]:
+        """Return the manifests that nothing has needed since ``before``.
 
-    def delete_manifests(self, repository_id: int, before: datetime) -> list[Digest]:
+        :param left_since: since when a lost tag can be put back; None is never.
+        """
+        unneeded = needs.read(self._db, repository_id, left_since).unneeded(before)
+        return [Digest.parse(digest) for digest in sorted(unneeded)]
+
+    def delete_manifests(
+        self, repository_id: int, before: datetime, left_since: datetime | None = None
+    ) -> list[Digest]:
         """Delete the manifests that nothing has needed since ``before``, and return
-        them."""
+        them.
+
+        :param left_since: since when a lost tag can be put back; None is never.
+        """
 
         def work() -> list[Digest]:
             place = Place(repository_id, self._db.lock_repository(repository_id))
-            nodes = self._manifests(repository_id)
-            needed = self._needed(repository_id, nodes, before)
-            gone = [nodes[digest] for digest in sorted(nodes.keys() - needed)]
-            for node in gone:
-                # Nothing needs it, so nobody is asked.
-                change = deleted(place, node.digest, node.media_type)
-                self._db.tell(change, ask=False)
-            models = self._db.models
-            for start in range(0, len(gone), BATCH):
-                keys = [node.id for node in gone[start : start + BATCH]]
-                references.spare(self._db, repository_id, keys)
-                for table, column in (
-                    (models.ManifestReference.__table__, "manifest_id"),
-                    (models.Manifest.__table__, "id"),
-                ):
-                    self._db.session.execute(
-                        sa.delete(table).where(table.c[column].in_(keys))
-                    )
-            return [Digest.parse(node.digest) for node in gone]
+            known = needs.read(self._db, repository_id, left_since)
+            gone = sorted(known.unneeded(before))
+            needs.delete(self._db, place, [known.nodes[digest] for digest in gone])
+            return [Digest.parse(digest) for digest in gone]
 
         return self._db.write(work)
 
@@ -181,58 +172,6 @@ class Garbage:
         )
         return [digest for digest in digests if str(digest) not in known]
 
-    def _manifests(self, repository_id: int) -> dict[str, Node]:
-        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
-        tagged = sa.exists().where(Tag.manifest_id == Manifest.id)
-        rows = self._db.session.execute(
-            sa.select(
-                Manifest.id,
-                Manifest.digest,
-                Manifest.media_type,
-                Manifest.subject_digest,
-                Manifest.touched_at,
-                tagged,
-            ).where(Manifest.repository_id == repository_id)
-        )
-        nodes = (Node(*row) for row in rows)
-        return {node.digest: node for node in nodes}
-
-    def _needed(
-        self, repository_id: int, nodes: dict[str, Node], before: datetime
-    ) -> set[str]:
-        """Follow what is tagged, or young, to all that it needs: an index needs its
-        children, a subject its referrers, and a referrer its subject."""
-        neighbours = self._children(repository_id)
-        for node in nodes.values():
-            if node.subject in nodes:
-                neighbours[node.subject].append(node.digest)
-                neighbours[node.digest].append(node.subject)
-        waiting = [
-            node.digest
-            for node in nodes.values()
-            if node.tagged or as_utc(node.touched_at) >= before
-        ]
-        needed: set[str] = set()
-        while waiting:
-            digest = waiting.pop()
-            if digest not in needed:
-                needed.add(digest)
-                waiting += neighbours.get(digest, ())
-        return needed
-
-    def _children(self, repository_id: int) -> defaultdict[str, list[str]]:
-        models = self._db.models
-        Manifest, Reference = models.Manifest, models.ManifestReference
-        rows = self._db.session.execute(
-            sa.select(Manifest.digest, Reference.digest)
-            .join(Reference, Reference.manifest_id == Manifest.id)
-            .where(Manifest.repository_id == repository_id, Reference.kind == "child")
-        )
-        children: defaultdict[str, list[str]] = defaultdict(list)
-        for parent, child in rows:
-            children[parent].append(child)
-        return children
-
     def _referenced(self, repository_id: int, digest: t.Any) -> t.Any:
         models = self._db.models
         Manifest, Reference = models.Manifest, models.ManifestReference
@@ -253,14 +192,3 @@ class Garbage:
 
     def _execute(self, statement: t.Any) -> bool:
         return bool(t.cast(t.Any, self._db.session.execute(statement)).rowcount)
-
-
-class Node(t.NamedTuple):
-    """A manifest, as far as others can need it."""
-
-    id: int
-    digest: str
-    media_type: str
-    subject: str | None
-    touched_at: datetime
-    tagged: bool

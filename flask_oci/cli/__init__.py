@@ -18,6 +18,7 @@ from .maintenance import gc
 from .moving import export
 from .moving import import_
 from .protection import protect
+from .retention import retention
 from .rights import who_can
 from .space import usage
 from .tokens import token
@@ -46,6 +47,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     events,
     protect,
     webhooks,
+    retention,
 )
 
 

@@ -42,6 +42,7 @@ class _Chain:
     def __init__(self, config: Config, catalog: Catalog, repository_id: int) -> None:
         self._config = config
         self._inspection = catalog.inspection
+        self._retention = catalog.retention
         self._repository_id = repository_id
         self._seen: set[str] = set()
 
@@ -51,17 +52,27 @@ class _Chain:
         if tags := self._inspection.tags_of(self._repository_id, digest):
             yield f"{indent}tagged {', '.join(tags)}"
         elif touched_at := self._inspection.touched_at(self._repository_id, digest):
-            yield f"{indent}{self._without_tag(touched_at)}"
+            yield f"{indent}{self._without_tag(digest, touched_at)}"
         for relation, other in self._inspection.keepers(self._repository_id, digest):
             if other not in self._seen:
                 yield f"{indent}{relation} {other}"
                 yield from self.from_(other, indent + "  ")
 
-    def _without_tag(self, touched_at: datetime) -> str:
+    def _without_tag(self, digest: str, touched_at: datetime) -> str:
         lifetime = self._config.untagged_lifetime
         if lifetime is None:
             return "has no tag, and stays without: OCI_UNTAGGED_LIFETIME is not set"
         end = touched_at + max(timedelta(seconds=lifetime), self._config.lease_lifetime)
         if end > utcnow():
             return f"has no tag, and stays without until {end:{_MINUTE}}"
+        if left_at := self._left_at(digest):
+            until = left_at + t.cast("timedelta", self._config.undo_lifetime)
+            return f"has no tag, and one can be put back until {until:{_MINUTE}}"
         return "has no tag"
+
+    def _left_at(self, digest: str) -> datetime | None:
+        window = self._config.undo_lifetime
+        if window is None:
+            return None
+        since = utcnow() - window
+        return self._retention.left_at(self._repository_id, digest, since)

@@ -175,10 +175,14 @@ class Collector:
         if lifetime is None:
             return
         before = min(utcnow() - timedelta(seconds=lifetime), self._leases_end)
-        if self._dry_run:
-            found = self._garbage.unneeded_manifests(repository_id, before)
-        else:
-            found = self._garbage.delete_manifests(repository_id, before)
+        window = self._config.undo_lifetime
+        left_since = None if window is None else utcnow() - window
+        collect = (
+            self._garbage.unneeded_manifests
+            if self._dry_run
+            else self._garbage.delete_manifests
+        )
+        found = collect(repository_id, before, left_since)
         self._collected.manifests += [(name, digest) for digest in found]
 
     def _collect_links(self, repository_id: int, name: str) -> None:

@@ -26,6 +26,7 @@ from . import forms
 from . import history
 from . import markdown
 from . import paging
+from . import retention
 from . import settings
 from . import tokens
 from . import usage
@@ -73,6 +74,8 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("POST",), f"{_SETTINGS}/name", "rename", settings.rename),
     (("POST",), f"{_SETTINGS}/owner", "transfer", settings.transfer),
     (("POST",), f"{_SETTINGS}/tags", "protect", settings.protect),
+    (("GET",), f"{_SETTINGS}/retention", "retention", retention.retention),
+    (("POST",), f"{_SETTINGS}/retention", "set_retention", retention.set_retention),
     (("POST",), f"{_SETTINGS}/delete", "delete", settings.delete),
 )
 

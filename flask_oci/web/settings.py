@@ -26,7 +26,7 @@ from .translation import ngettext
 
 def settings(name: str) -> str:
     """Show what can be changed about a repository, to who may manage it."""
-    return _page(admit(name, "manage"))
+    return page(admit(name, "manage"))
 
 
 def describe(name: str) -> ResponseReturnValue:
@@ -39,7 +39,7 @@ def describe(name: str) -> ResponseReturnValue:
         message = gettext(
             "A description has at most %(most)s.", most=size(MAX_DESCRIPTION)
         )
-        return _page(repository, message, description=text), 422
+        return page(repository, message, description=text), 422
     return forms.done(gettext("The description is saved."), "settings", name=name)
 
 
@@ -80,7 +80,7 @@ def rename(name: str) -> ResponseReturnValue:
     # Whoever may not push there is not told whether there is something.
     if not is_name(new) or not may("push", _at(new)):
         message = gettext("You cannot use the name “%(name)s”.", name=new)
-        return _page(repository, message), 422
+        return page(repository, message), 422
     if not forms.confirmed():
         return forms.ask(
             gettext("Rename %(old)s to %(new)s?", old=name, new=new),
@@ -101,7 +101,7 @@ def rename(name: str) -> ResponseReturnValue:
         _administration().rename(name, new, by=visitor(), below=False)
     except (NameInvalid, ValueError):
         message = gettext("There is something called “%(name)s”.", name=new)
-        return _page(repository, message), 422
+        return page(repository, message), 422
     return forms.done(
         gettext("It is called %(name)s now.", name=new), "settings", name=new
     )
@@ -113,7 +113,7 @@ def transfer(name: str) -> ResponseReturnValue:
     user = services().catalog.users.by_name(to)
     if user is None:
         message = gettext("There is nobody called “%(name)s”.", name=to)
-        return _page(repository, message), 422
+        return page(repository, message), 422
     if not forms.confirmed():
         return forms.ask(
             gettext("Give %(name)s to %(owner)s?", name=name, owner=to),
@@ -144,7 +144,7 @@ def protect(name: str) -> ResponseReturnValue:
         )
     except ValueError:
         message = gettext("A pattern is part of a tag, in which “*” is any text.")
-        return _page(repository, message), 422
+        return page(repository, message), 422
     return forms.done(gettext("The patterns are saved."), "settings", name=name)
 
 
@@ -178,9 +178,13 @@ def delete(name: str) -> ResponseReturnValue:
     return forms.done(gettext("%(name)s is deleted.", name=name), "repositories")
 
 
-def _page(
-    repository: RepositoryInfo, error: str = "", description: str | None = None
+def page(
+    repository: RepositoryInfo,
+    error: str = "",
+    description: str | None = None,
+    rules: str | None = None,
 ) -> str:
+    """Show what can be changed, and what could not be, and why."""
     catalog = services().catalog
     about = catalog.overview.about(key_of(repository))
     said = about.description if about else ""
@@ -191,6 +195,11 @@ def _page(
         description=said if description is None else description,
         is_decided=_is_decided(repository),
         protection=services().protection.get(repository=repository.name),
+        rules=(
+            services().retention.get(repository=repository.name)
+            if rules is None
+            else rules.splitlines()
+        ),
         error=error,
     )
 

@@ -1,0 +1,119 @@
+"""What retention looks at, and what it deletes if that is still so."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ..errors import Denied
+from ..models import as_utc
+from ..protection import Guard
+from ..protection import Protection
+from ..retention import Loose
+from ..retention import Stock
+from ..retention import Tagged
+from ..retention import Verdict
+from . import needs
+from . import rules
+from . import tags
+from .database import Database
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    #: Given what is in a repository, and what is laid down for it and its owner.
+    Decide = Callable[[Stock, t.Any, t.Any, Protection], list[Verdict]]
+
+
+class Retention:
+    """Has it decided what may go, and deletes that."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def preview(
+        self, repository_id: int, decide: Decide, left_since: datetime | None
+    ) -> list[Verdict]:
+        """Return what would become of everything in a repository.
+
+        :param decide: says what, given all that it depends on.
+        :param left_since: since when a lost tag can be put back; None is never.
+        """
+        known = needs.read(self._db, repository_id, left_since)
+        return self._decided(repository_id, decide, known)
+
+    def apply(
+        self,
+        repository_id: int,
+        decide: Decide,
+        left_since: datetime | None,
+        guard: Guard,
+    ) -> list[Verdict]:
+        """Delete what may go, as is decided in the same transaction.
+
+        :param guard: how far it may go with protected tags, whatever is decided.
+        :return: what became of everything.
+        """
+
+        def work() -> list[Verdict]:
+            name = self._db.lock_repository(repository_id)
+            place = tags.Place(repository_id, name, guard)
+            known = needs.read(self._db, repository_id, left_since)
+            verdicts = self._decided(repository_id, decide, known)
+            gone = [v.digest for v in verdicts if v.deleted and v.tag is None]
+            needs.delete(self._db, place, [known.nodes[digest] for digest in gone])
+            return [self._carried_out(place, verdict) for verdict in verdicts]
+
+        return self._db.write(work)
+
+    def left_at(
+        self, repository_id: int, digest: str, since: datetime
+    ) -> datetime | None:
+        """Return when a manifest last lost a tag, if that was after ``since``."""
+        return needs.left(self._db, repository_id, since).get(digest)
+
+    def _carried_out(self, place: tags.Place, verdict: Verdict) -> Verdict:
+        if not verdict.deleted or verdict.tag is None:
+            return verdict
+        try:
+            tags.drop(self._db, place, verdict.tag, None)
+        except Denied as error:
+            return replace(verdict, deleted=False, rule=None, reason=error.message)
+        return verdict
+
+    def _decided(
+        self, repository_id: int, decide: Decide, known: needs.Needs
+    ) -> list[Verdict]:
+        own, owners = rules.holding(self._db, "retain", repository_id)
+        return decide(
+            self._stock(repository_id, known),
+            own,
+            owners,
+            rules.protection(self._db, repository_id),
+        )
+
+    def _stock(self, repository_id: int, known: needs.Needs) -> Stock:
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        rows = self._db.session.execute(
+            sa.select(Tag.name, Manifest.digest, Tag.updated_at)
+            .join(Manifest, Manifest.id == Tag.manifest_id)
+            .where(
+                Tag.repository_id == repository_id,
+                Manifest.repository_id == repository_id,
+            )
+        )
+        return Stock(
+            digests=frozenset(known.nodes),
+            tags=[
+                Tagged(name, digest, as_utc(moved_at), known.pulled_at(digest))
+                for name, digest, moved_at in rows
+            ],
+            loose=[
+                Loose(node.digest, node.touched_at, known.left.get(node.digest))
+                for node in known.loose()
+            ],
+            unneeded=known.unneeded,
+        )
