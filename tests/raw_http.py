@@ -212,13 +212,14 @@ class Server:
         return [path for path in paths if path.startswith(f"{self.folder}/oci/")]
 
     def files(self) -> dict[str, bytes]:
-        """Return what is in the folder, but for the database, the log and locks."""
+        """Return what is in the folder, but for the database, the log, locks and
+        notes."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in self.folder.rglob("*")
             if path.is_file()
             and not path.name.startswith(("forge.sqlite", "server.log"))
-            and "locks" not in path.parts
+            and not {"locks", "notes"} & {*path.parts}
         }
 
 
