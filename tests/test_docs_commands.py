@@ -60,6 +60,7 @@ PROGRAMS = {
     "gunicorn": "tests/forge.py",
     "jq": "tests/test_catalog.py",
     "pip": ".ci/run",
+    "pybabel": "tests/test_web_translation.py",
     "python": "benchmarks/__main__.py",
     "python3": ".ci/run",
     "rsync": "tests/test_backup.py",

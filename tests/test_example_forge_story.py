@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import json
@@ -85,6 +86,23 @@ class Person:
         """Give somebody a role in a project."""
         sent = self.submit(f"{page}/members", page, username=username, role=role)
         assert sent.location == page
+
+
+@contextlib.contextmanager
+def statements(app: Flask) -> t.Iterator[list[str]]:
+    """Collect the SQL statements that the forge sends meanwhile."""
+    sent: list[str] = []
+
+    def note(*arguments: t.Any) -> None:
+        sent.append(arguments[2])
+
+    with app.app_context():
+        engine = db.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def submit(
@@ -476,6 +494,21 @@ def test_the_list_is_what_may_be_pulled(app: Flask, alice: Person, bob: Person) 
         for user in (find_user("alice"), find_user("bob"), None):
             rows = db.session.scalars(sa.select(Repository.name).where(may_list(user)))
             assert set(rows) == {i.name for i in images if may(user, "pull", i)}
+
+
+def test_a_list_costs_one_statement_for_an_image(app: Flask, alice: Person) -> None:
+    """Who may pull is asked once, for the whole list; what stays is who sees an image,
+    which the page says beside each."""
+    costs = []
+    for number in range(1, 7):
+        alice.make_project(f"p{number}")
+        alice.docker.push_image(f"alice/p{number}", "v1")
+        if number in (1, 6):
+            alice.browser.get("/images/")
+            with statements(app) as sent:
+                assert f"alice/p{number}" in alice.browser.get("/images/").text
+            costs.append(len(sent))
+    assert costs[1] - costs[0] <= 5
 
 
 # The pages about images

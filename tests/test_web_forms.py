@@ -404,9 +404,28 @@ def test_comparing_two_tags(
         assert part.index(digest_of(layer)[7:19]) < 60
     assert "VERSION" in text
     assert "KEPT" not in text
-    for wrong in ("missing", "sha256:x"):
-        address = f"{HELLO}/-/compare?from=a&to={wrong}"
-        assert visitor.status(address) == 404
+
+
+def test_comparing_with_what_is_not_there(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A tag that is mistyped leaves the form as it was, and is put right by a link."""
+    for tag in ("2.0.3", "2.1.0"):
+        alice.push_image("alice/hello", tag)
+    address = f"{HELLO}/-/compare"
+    page = visitor.get(address, **{"from": "2.0.3", "to": "2.1.O"})
+    assert page.status == 404
+    assert "There is no “2.1.O” here." in page.text
+    filled = {field["name"]: field.get("value") for field in page.all("input")}
+    assert (filled["from"], filled["to"]) == ("2.0.3", "2.1.O")
+    meant = visitor.get(page.links["2.1.0"])
+    assert "Both have the same size." in meant.text
+    for wrong in ("nothing", "sha256:x", "<b>"):
+        page = visitor.get(address, **{"from": "2.0.3", "to": wrong})
+        assert f"There is no “{wrong}” here." in page.text
+        assert page.links["See which tags there are"] == HELLO
+    hidden = visitor.get("/images/bob/secret/-/compare")
+    assert "There is nothing here" in hidden.text
 
 
 # Access tokens

@@ -16,10 +16,12 @@ from host import INACTIVE
 from host import User
 
 #: Elements that can have no end.
-VOID = frozenset({"area", "br", "hr", "img", "input", "link", "meta", "rect", "source"})
+VOID = frozenset(
+    {"area", "br", "hr", "img", "input", "link", "meta", "rect", "source", "wbr"}
+)
 
 #: Elements that end no word.
-INLINE = frozenset({"a", "code", "span", "strong", "time"})
+INLINE = frozenset({"a", "code", "span", "strong", "time", "wbr"})
 
 
 class Form(t.NamedTuple):

@@ -21,7 +21,8 @@ class Weight(t.NamedTuple):
     """What a manifest amounts to."""
 
     bytes: int
-    """Of everything that it needs, each of it once."""
+    """Of the blobs that it needs, each of them once, as in the figures of a repository.
+    Manifests are in the database, and are not counted."""
 
     config: tuple[str, str, int] | None
     """The media type, digest and size of its config."""
@@ -43,6 +44,10 @@ class Relations:
         """Return what some manifests amount to, by their keys."""
         models = self._db.models
         Reference, Manifest = models.ManifestReference, models.Manifest
+        Child, Below = aliased(Manifest), aliased(Reference)
+        is_child = sa.and_(
+            Child.digest == Reference.digest, Child.repository_id == repository_id
+        )
         own = (
             sa.select(
                 Reference.manifest_id,
@@ -50,7 +55,9 @@ class Relations:
                 Reference.size,
                 Reference.kind,
                 Reference.media_type,
+                Child.id.label("child_id"),
             )
+            .outerjoin(Child, is_child)
             .where(Reference.manifest_id.in_(manifest_ids))
             .distinct()
             .subquery()
@@ -62,14 +69,13 @@ class Relations:
         rows = self._db.session.execute(
             sa.select(
                 own.c.manifest_id,
-                sa.func.sum(own.c.size),
+                sa.func.sum(sa.case((own.c.child_id.is_(None), own.c.size), else_=0)),
                 sa.func.min(sa.case((config, own.c.media_type))),
                 sa.func.min(sa.case((config, own.c.digest))),
                 sa.func.min(sa.case((config, own.c.size))),
                 sa.func.min(layer_type),
             ).group_by(own.c.manifest_id)
         ).all()
-        Child, Below = aliased(Manifest), aliased(Reference)
         below = (
             sa.select(Reference.manifest_id, Below.digest, Below.size)
             .join(Child, Child.digest == Reference.digest)

@@ -40,7 +40,7 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
         "media_type": row.media_type,
         "artifact_type": row.artifact_type or None,
         "size": row.size,
-        "bytes": weight.bytes + row.size,
+        "bytes": weight.bytes,
         "pushed": row.pushed_at,
         "pushed_by": catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id),
         "subject": row.subject,
@@ -84,7 +84,7 @@ def _platforms(key: int, fields: Fields) -> list[Fields]:
                 "platform": child.platform or None,
                 "digest": child.digest,
                 "media_type": child.media_type,
-                "bytes": child.size + (weight.bytes if weight else 0),
+                "bytes": weight.bytes if weight else 0,
                 "attestation": child.is_attestation,
                 "here": row is not None,
             }

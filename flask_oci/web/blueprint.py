@@ -136,6 +136,7 @@ def _context() -> dict[str, t.Any]:
         "ago": formatting.ago,
         "short": formatting.short,
         "cut": formatting.cut,
+        "breakable": formatting.breakable,
     }
 
 

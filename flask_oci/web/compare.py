@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import repeat
 
 from flask import render_template
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
 from ..catalog.contents import ManifestRow
 from ..manifests import INDEX_TYPES
@@ -18,6 +22,10 @@ from .access import key_of
 from .manifest import Content
 from .manifest import content_of
 from .manifest import find
+from .translation import gettext
+
+#: How many tags are offered while somebody types.
+KNOWN: t.Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +70,56 @@ class Change(t.NamedTuple):
     after: str | None
 
 
-def compare(name: str) -> str:
-    """Show what is new in an image, what has gone, and what both share."""
+def compare(name: str) -> ResponseReturnValue:
+    """Show what is new in an image, what has gone, and what both share.
+
+    A tag that is not there, as a mistyped one, is a 404 with the form still filled in.
+    """
     repository = admit(name)
     key = key_of(repository)
     references = paging.parameter("from"), paging.parameter("to")
-    wanted = paging.parameter("platform")
-    tags = services().catalog.tags.page(key, 200, None)
-    sides: list[Side] = []
-    platforms: list[str] = []
-    for reference in references if all(references) else ():
-        row, _ = find(key, reference)
-        here = _platforms(row)
-        # The second one follows the first in what it is for.
-        wanted = wanted if wanted in here else next(iter(here), "")
-        sides.append(_side(key, reference, row, here, wanted))
-        platforms = (
-            list(here) if len(sides) == 1 else [p for p in platforms if p in here]
-        )
-    return render_template(
+    tags = services().catalog.tags.page(key, KNOWN, None)
+    rows = [_find(key, reference) for reference in references if all(references)]
+    missing = [r for r, row in zip(references, rows, strict=False) if row is None]
+    found = [] if missing else t.cast("list[ManifestRow]", rows)
+    offered = [_platforms(row) for row in found]
+    platforms, wanted = _choose(offered)
+    sides = [*map(_side, repeat(key), references, found, offered, wanted)]
+    page = render_template(
         "oci/compare.html",
         repository=repository,
         references=references,
         tags=tags,
-        platform=wanted,
+        missing={reference: _meant(reference, tags) for reference in missing},
+        platform=wanted[-1] if wanted else "",
         platforms=platforms,
         difference=_difference(*sides) if sides else None,
     )
+    return page, 404 if missing else 200
+
+
+def _find(repository_id: int, reference: str) -> ManifestRow | None:
+    try:
+        return find(repository_id, reference)[0]
+    except NotFound:
+        return None
+
+
+def _meant(reference: str, tags: list[str]) -> str:
+    """Return the tag that somebody may have meant, if one is close."""
+    return next(iter(get_close_matches(reference, tags, 1)), "")
+
+
+def _choose(found: list[dict[str, str]]) -> tuple[list[str], list[str]]:
+    """Return the platforms that both images have, and the one to look at of each: what
+    the visitor wants, or the first; the second image follows the first."""
+    wanted, chosen = paging.parameter("platform"), []
+    for platforms in found:
+        wanted = wanted if wanted in platforms else next(iter(platforms), "")
+        chosen.append(wanted)
+    first = found[0] if found else {}
+    both = [name for name in first if all(name in platforms for platforms in found)]
+    return both, chosen
 
 
 def _difference(before: Side, after: Side) -> dict[str, t.Any]:
@@ -115,7 +146,8 @@ def _changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:
 
 def _facts(side: Side) -> dict[str, str]:
     config = side.content.config
-    return dict(config.facts) if config else dict(side.content.chart)
+    facts = config.facts if config else side.content.chart
+    return {gettext(name): value for name, value in facts}
 
 
 def _said(side: Side, what: str) -> dict[str, str]:

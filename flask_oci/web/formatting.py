@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from datetime import datetime
 from datetime import timezone
@@ -49,6 +50,12 @@ def short(digest: str) -> str:
 def cut(text: str) -> str:
     """Write a text that may be very long, and so is not all written."""
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def breakable(text: str) -> Markup:
+    """Write a media type so that a line may end where one of its parts does."""
+    parts = re.split(r"(?<=[./])", cut(text))
+    return Markup("<wbr>").join(parts)
 
 
 def _elapsed(seconds: int) -> str:

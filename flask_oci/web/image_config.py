@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from . import documents
 from .documents import Descriptor
 from .documents import Pairs
+from .translation import marked
 
 _SHELL = re.compile(r"^(?:RUN )?/bin/(?:ba)?sh -[a-z]*c ")
 _NOP = re.compile(r"^/bin/sh -c #\(nop\) *")
@@ -39,15 +40,15 @@ class ImageConfig:
     def facts(self) -> Pairs:
         """What is said in one line each, and was said."""
         rows = (
-            ("Entrypoint", self.entrypoint),
-            ("Command", self.command),
-            ("User", self.user),
-            ("Working directory", self.working_dir),
-            ("Ports", ", ".join(self.ports)),
-            ("Volumes", ", ".join(self.volumes)),
-            ("Stop signal", self.stop_signal),
-            ("Created", self.created[:19].replace("T", " ")),
-            ("Author", self.author),
+            (marked("Entrypoint"), self.entrypoint),
+            (marked("Command"), self.command),
+            (marked("User"), self.user),
+            (marked("Working directory"), self.working_dir),
+            (marked("Ports"), ", ".join(self.ports)),
+            (marked("Volumes"), ", ".join(self.volumes)),
+            (marked("Stop signal"), self.stop_signal),
+            (marked("Created"), self.created[:19].replace("T", " ")),
+            (marked("Author"), self.author),
         )
         return [(name, value) for name, value in rows if value]
 

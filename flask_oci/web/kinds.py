@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..manifests import INDEX_TYPES
+from .translation import marked
 
 IMAGE_CONFIGS: t.Final = frozenset(
     {
@@ -30,15 +31,15 @@ class Kind:
     """What it is called, in English."""
 
 
-IMAGE: t.Final = Kind("image", "Image")
-INDEX: t.Final = Kind("index", "Image")
-CHART: t.Final = Kind("chart", "Helm chart")
-WASM: t.Final = Kind("wasm", "WebAssembly")
-CACHE: t.Final = Kind("cache", "Build cache")
-SIGNATURE: t.Final = Kind("signature", "Signature")
-SBOM: t.Final = Kind("sbom", "SBOM")
-ATTESTATION: t.Final = Kind("attestation", "Attestation")
-ARTIFACT: t.Final = Kind("artifact", "Artifact")
+IMAGE: t.Final = Kind("image", marked("Image"))
+INDEX: t.Final = Kind("index", marked("Image"))
+CHART: t.Final = Kind("chart", marked("Helm chart"))
+WASM: t.Final = Kind("wasm", marked("WebAssembly"))
+CACHE: t.Final = Kind("cache", marked("Build cache"))
+SIGNATURE: t.Final = Kind("signature", marked("Signature"))
+SBOM: t.Final = Kind("sbom", marked("SBOM"))
+ATTESTATION: t.Final = Kind("attestation", marked("Attestation"))
+ARTIFACT: t.Final = Kind("artifact", marked("Artifact"))
 
 #: What media types have in them, and what that makes of the manifest. The first that
 #: is found counts: a bundle of Sigstore's may hold either of two things.

@@ -76,7 +76,7 @@ def manifest(name: str, reference: str) -> str:
         tag=tag,
         row=row,
         kind=kind,
-        bytes=weight.bytes + row.size,
+        bytes=weight.bytes,
         pushed_by=catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id, ""),
         images=[c for c in children if not c.descriptor.is_attestation],
         attestations=[c for c in children if c.descriptor.is_attestation],
@@ -166,8 +166,7 @@ def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:
     for descriptor in found:
         row = here.get(descriptor.digest)
         weight = weights.get(row.id) if row else None
-        total = (weight.bytes if weight else 0) + (row.size if row else 0)
-        children.append(Child(descriptor, total))
+        children.append(Child(descriptor, weight.bytes if weight else 0))
     return children
 
 

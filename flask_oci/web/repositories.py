@@ -57,7 +57,8 @@ def repositories() -> str:
 def visible(order: Order, search: str, under: str) -> tuple[list[Listed], Place | None]:
     """Return a page of what the visitor may pull, and where the next one begins.
 
-    In one statement, if the policy has one.
+    In one statement, if the policy has one: what it lets through is not asked about
+    again, one by one.
     """
     parts = services()
     condition = parts.policy.listing(visitor())
@@ -70,7 +71,7 @@ def visible(order: Order, search: str, under: str) -> tuple[list[Listed], Place 
         batch = parts.catalog.overview.page(
             size, condition, search=search, under=under, order=order, behind=place
         )
-        found += [listed for listed in batch if may("pull", listed.info)]
+        found += [r for r in batch if condition is not None or may("pull", r.info)]
         if len(found) > paging.PAGE or len(batch) < size:
             break
         place = batch[-1].place

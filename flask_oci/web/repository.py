@@ -132,7 +132,7 @@ def entries(repository_id: int, rows: list[TagRow]) -> list[Entry]:
             Entry(
                 row,
                 kind,
-                weight.bytes + manifest.size,
+                weight.bytes,
                 platforms,
                 sorted(set(attached), key=lambda k: k.label),
                 pushers.get(manifest.pushed_by_id, ""),

@@ -1,0 +1,140 @@
+"""The pages in another language: every text is found by the documented command."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import shlex
+import typing as t
+from pathlib import Path
+
+import pytest
+from babel.messages.frontend import CommandLineInterface
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask
+from flask_babel import Babel
+
+import flask_oci.web
+from doc_blocks import ALL_BLOCKS
+from doc_blocks import commands
+from registry_client import descriptor
+from registry_client import encoded
+from registry_client import image
+from registry_client import OCI_EMPTY
+from registry_client import RegistryClient
+from visitor import Visitor
+
+WEB = Path(flask_oci.web.__path__[0])
+
+#: What stands around each text of ours, in a language that has no words of its own.
+OPEN, CLOSE = "«", "»"
+
+#: Words of texts that are nobody's: what was pushed, what is typed, and what has one
+#: name in every language.
+OTHERS = re.compile(
+    r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,]+|[kMGT]?B|ms"
+    r"|docker|podman|pull|push|delete|linux/amd64|application\S+|latest|title|flask_oci"
+    r"|alice|hello|alice/hello|nothing|RUN|\[?\"?something\"?\]?"
+)
+
+
+@pytest.fixture(name="template", scope="module")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that a translator begins with, made by the command of the page."""
+    (command,) = (
+        c
+        for block in ALL_BLOCKS
+        if block.page == "docs/pages.rst"
+        for c in commands(block)
+        if c.startswith("pybabel extract")
+    )
+    made = tmp_path_factory.mktemp("babel") / "flask_oci.pot"
+    words = command.replace("/srv/forge/lib/flask_oci/web", str(WEB))
+    words = words.replace("flask_oci.pot", str(made))
+    run: t.Any = CommandLineInterface().run
+    assert not run(shlex.split(words))
+    return made
+
+
+@pytest.fixture(name="translated")
+def _translated(app: Flask, template: Path, tmp_path: Path) -> Flask:
+    """An application in which each text that was found is marked."""
+    folder = tmp_path / "translations/de/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    catalog = read_po(io.BytesIO(template.read_bytes()), locale="de")
+    for message in catalog:
+        if isinstance(message.id, tuple):
+            message.string = tuple(OPEN + text + CLOSE for text in message.id)
+        elif message.id:
+            message.string = OPEN + message.id + CLOSE
+    with (folder / "flask_oci.mo").open("wb") as mo:
+        write_mo(mo, catalog)
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(tmp_path / "translations")
+    Babel(app, locale_selector=lambda: "de")
+    return app
+
+
+@pytest.fixture(name="signed_in")
+def _signed_in(
+    translated: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> Visitor:
+    """Alice, who runs the site and has an image, a signature and an upload."""
+    hooks = translated.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Cmd": ["something"], "Labels": {"title": "something"}},
+        "history": [{"created_by": "RUN something"}],
+    }
+    for tag in ("1", "2"):
+        written = encoded({**config, "author": tag})
+        alice.push_image("alice/hello", tag, tag.encode(), config=written)
+    subject = alice.get("/v2/alice/hello/manifests/1").data
+    alice.push_blob("alice/hello", b"{}")
+    signature = image(
+        descriptor(b"{}", "application/json"),
+        config=descriptor(b"{}", OCI_EMPTY),
+        artifactType="application/vnd.dev.cosign.artifact.sig.v1+json",
+        subject=descriptor(subject, "application/vnd.oci.image.manifest.v1+json"),
+    )
+    alice.push_manifest("alice/hello", signature)
+    alice.start_upload("alice/hello")
+    return Visitor(translated, "alice")
+
+
+PAGES: t.Final = (
+    "/images/",
+    "/images/?q=nothing",
+    "/images/-/storage",
+    "/images/-/tokens",
+    "/images/-/administration",
+    "/images/-/uploads",
+    "/images/alice/hello",
+    "/images/alice/hello?show=untagged",
+    "/images/alice/hello?q=nothing",
+    "/images/alice/hello/-/image/1",
+    "/images/alice/hello/-/compare?from=1&to=2",
+    "/images/alice/hello/-/compare?from=1&to=3",
+    "/images/alice/hello/-/history",
+    "/images/alice/hello/-/uploads",
+    "/images/alice/hello/-/settings",
+    "/images/nothing",
+)
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_has_no_text_that_is_not_found(signed_in: Visitor, address: str) -> None:
+    """Whatever is not marked is no text of ours."""
+    page = signed_in.get(address)
+    left = re.sub(r"(?s)<(script|style|textarea|code|pre)\b.*?</\1>", "", page.html)
+    left = left.replace("<wbr>", "")
+    said = re.findall(r' (?:aria-label|placeholder)="([^"]*)"', left)
+    left = html.unescape(" ".join([re.sub(r'<(?:"[^"]*"|[^>"])*>', " ", left), *said]))
+    while (shorter := re.sub(rf"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}", " ", left)) != left:
+        left = shorter
+    words = re.findall("[^\\s·→\N{EN DASH}“”?]+", left)
+    assert {word for word in words if not OTHERS.fullmatch(word)} == set()
+    assert OPEN in page.html
