@@ -22,11 +22,13 @@ from flask_oci.cli import register_commands
 
 #: Kinds of blocks, and what knows whether they are right.
 KINDS = {
+    "apache": "tests/proxies/servers.py",
     "console": "tests/test_docs_commands.py",
     "css": "tests/test_docs_commands.py",
-    "nginx": "tests/test_docs_commands.py",
+    "nginx": "tests/proxies/servers.py",
     "python": "tests/test_docs_snippets.py",
     "text": "tests/test_docs_commands.py",
+    "yaml": "tests/proxies/servers.py",
 }
 
 #: Blocks in which nothing is typed, by page and section, and what knows about them,
@@ -34,6 +36,7 @@ KINDS = {
 SHOWN = {
     ("CONTRIBUTING.md", "Where things live"): "../pyproject.toml",
     ("docs/authentication.rst", "The token endpoint"): "test_token_service.py",
+    ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
     ("docs/design.md", "Layers"): "../pyproject.toml",
     ("docs/errors.rst", "Errors"): "test_refused_manifests.py",
     (
@@ -58,6 +61,7 @@ PROGRAMS = {
     "go": "benchmarks/",
     "grep": "tests/test_docs_runbook.py",
     "gunicorn": "tests/forge.py",
+    "mkdir": "tests/clients/test_docker.py",
     "jq": "tests/test_catalog.py",
     "pip": ".ci/run",
     "pybabel": "tests/test_web_translation.py",
@@ -91,7 +95,7 @@ def pieces(command: str) -> t.Iterator[list[str]]:
     lexer.whitespace_split = True
     for between, group in itertools.groupby(lexer, lambda word: word in ("|", "&&")):
         words = list(group)
-        while re.match(r"\w+=", words[0]):
+        while re.match(r"\w+=|sudo$", words[0]):
             del words[0]
         if not between:
             yield words

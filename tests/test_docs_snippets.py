@@ -18,6 +18,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from doc_blocks import application
 from doc_blocks import Block
@@ -98,10 +99,13 @@ def surroundings(host: flask.Flask) -> dict[str, t.Any]:
         **vars(werkzeug.security),
         "app": app,
         "db": models.db,
+        "DispatcherMiddleware": DispatcherMiddleware,
+        "forge": host,
         "gc": gc,
         "logging": logging,
         "registry": importlib.import_module("forge.registry").registry,
         "Registry": of_another_model,
+        "site": app,
         "timedelta": timedelta,
         "token_id": "3f0c",
         "User": models.User,

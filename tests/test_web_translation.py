@@ -65,10 +65,10 @@ def _translated(app: Flask, template: Path, tmp_path: Path) -> Flask:
     folder.mkdir(parents=True)
     catalog = read_po(io.BytesIO(template.read_bytes()), locale="de")
     for message in catalog:
-        if isinstance(message.id, tuple):
+        if isinstance(message.id, str):
+            message.string = OPEN + message.id + CLOSE if message.id else ""
+        else:
             message.string = tuple(OPEN + text + CLOSE for text in message.id)
-        elif message.id:
-            message.string = OPEN + message.id + CLOSE
     with (folder / "flask_oci.mo").open("wb") as mo:
         write_mo(mo, catalog)
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(tmp_path / "translations")
