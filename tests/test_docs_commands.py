@@ -4,6 +4,7 @@ the documentation."""
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shlex
 import typing as t
@@ -25,6 +26,8 @@ KINDS = {
     "apache": "tests/proxies/servers.py",
     "console": "tests/test_docs_commands.py",
     "css": "tests/test_docs_commands.py",
+    "ini": "tests/test_docs_commands.py",
+    "json": "tests/test_docs_commands.py",
     "nginx": "tests/proxies/servers.py",
     "python": "tests/test_docs_snippets.py",
     "text": "tests/test_docs_commands.py",
@@ -156,11 +159,30 @@ def test_every_property_of_the_stylesheet_is_on_the_page() -> None:
     assert used == set(re.findall(r"--oci-[\w-]+", page))
 
 
-@pytest.mark.parametrize(
-    "block",
-    [block for block in ALL_BLOCKS if block.kind == "nginx"],
-    ids=lambda b: f"{b.page}:{b.line}",
-)
+def of_kind(kind: str) -> list[t.Any]:
+    """Return the blocks of a kind, to be tested one by one."""
+    found = [block for block in ALL_BLOCKS if block.kind == kind]
+    return [pytest.param(block, id=f"{block.page}:{block.line}") for block in found]
+
+
+@pytest.mark.parametrize("block", of_kind("json"))
+def test_json_is_json(block: Block) -> None:
+    """A program would read it."""
+    assert json.loads(block.code)
+
+
+@pytest.mark.parametrize("block", of_kind("ini"))
+def test_a_service_of_systemd_starts_what_there_is(
+    block: Block, oci: click.Group
+) -> None:
+    """Its command can be typed."""
+    (command,) = re.findall(r"^ExecStart=(.*)$", block.code, re.MULTILINE)
+    program, *arguments = shlex.split(command)
+    assert program.endswith("/bin/flask")
+    check_flask(arguments, oci)
+
+
+@pytest.mark.parametrize("block", of_kind("nginx"))
 def test_a_configuration_of_nginx_is_whole(block: Block) -> None:
     """Every directive ends, and every block."""
     code = re.sub(r"#.*", "", block.code)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import threading
+import time
 import typing as t
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +27,7 @@ from doc_blocks import Block
 from doc_blocks import BLOCKS
 from flask_oci import Registry
 from flask_oci import signals
+from flask_oci.events import signing
 
 #: What is no file of its own. The others are files of the applications of
 #: test_docs.py, test_docs_recipes.py and test_docs_authentication.py.
@@ -77,9 +80,16 @@ def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
     names = surroundings(host)
     with host.test_request_context():
         flask_login.login_user(names["User"].query.one())
+        if "app.register_blueprint" not in block.code:
+            names["app"] = host
         exec(compile(block.code, f"{block.page}:{block.line}", "exec"), names)
         names["db"].session.remove()
-    with names["app"].app_context():
+    if "stop" in names:
+        # What runs beside the application does so until it is told.
+        names["stop"].set()
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+            thread.join()
+    with names["site"].app_context():
         names["db"].engine.dispose()
 
 
@@ -142,6 +152,22 @@ def test_the_registry_of_the_readme(tmp_path: Path) -> None:
             models.db.session.rollback()
             models.db.engine.dispose()
         assert app.test_client().get("/v2/").status_code == 401
+
+
+def test_a_receiver_of_a_webhook() -> None:
+    """The function that looks at a signature takes ours, and nobody else's, for a
+    while."""
+    (block,) = (b for b in BLOCKS if b.section == "Whose word it is" and b.caption)
+    names: dict[str, t.Any] = {}
+    exec(compile(block.code, block.page, "exec"), names)
+    is_genuine, now = names["is_genuine"], int(time.time())
+    secret = signing.new_secret()
+    headers = signing.headers(secret, "id", now, b"body")
+    assert is_genuine(secret, headers, b"body")
+    assert not is_genuine(secret, headers, b"another")
+    assert not is_genuine(signing.new_secret(), headers, b"body")
+    old = signing.headers(secret, "id", now - 600, b"body")
+    assert not is_genuine(secret, old, b"body")
 
 
 def test_a_receiver_of_signals(tmp_path: Path) -> None:
