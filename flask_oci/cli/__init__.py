@@ -8,6 +8,8 @@ from .changes import rename
 from .changes import transfer
 from .changes import visibility
 from .check import check
+from .copying import copy
+from .copying import mirror
 from .deletion import delete
 from .display import show
 from .events import events
@@ -37,6 +39,8 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     delete,
     import_,
     export,
+    copy,
+    mirror,
     visibility,
     rename,
     transfer,

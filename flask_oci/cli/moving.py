@@ -14,8 +14,8 @@ from ..names import split_image
 from ..services import services
 from ..transfer import Moved
 from ..transfer import Progress
-from ..transfer.images import Form
-from ..transfer.images import FORMS
+from ..transfer.archives import Form
+from ..transfer.archives import FORMS
 from ..web.formatting import size
 from . import output
 from .common import told
@@ -78,7 +78,7 @@ def import_(
     """
     with told():
         repository, tag = split_image(image)
-        with _bar("Importing") as progress:
+        with progress_bar("Importing") as progress:
             moved = services().images.import_from(
                 sys.stdin.buffer if source == "-" else source,
                 repository,
@@ -89,7 +89,7 @@ def import_(
                 limit=limit * GIB,
                 progress=progress,
             )
-    _report(moved, repository, as_json)
+    report(moved, repository, as_json)
 
 
 @click.command()
@@ -133,7 +133,7 @@ def export(
         raise click.UsageError("Only an archive, and nothing else, fits the output.")
     with told():
         repository, reference = split_image(image)
-        with _bar("Exporting") as progress:
+        with progress_bar("Exporting") as progress:
             moved = services().images.export_to(
                 sys.stdout.buffer if target == "-" else target,
                 repository,
@@ -145,7 +145,7 @@ def export(
                 progress=progress,
             )
     if target != "-":
-        _report(moved, repository, as_json)
+        report(moved, repository, as_json)
 
 
 class Bar(Progress):
@@ -168,27 +168,18 @@ class Bar(Progress):
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Progress]:
+def progress_bar(label: str) -> Iterator[Progress]:
+    """Show how many of the bytes that are known of have been moved."""
     with click.progressbar(
         length=1, label=label, file=sys.stderr, update_min_steps=1024 * 1024
     ) as bar:
         yield Bar(bar)
 
 
-def _report(moved: Moved, repository: str, as_json: bool) -> None:
+def report(moved: Moved, repository: str, as_json: bool) -> None:
+    """Say which images there are now, and what had to be moved for them."""
     if as_json:
-        output.as_json(
-            {
-                "images": [
-                    {"repository": repository, "tag": tag, "digest": str(digest)}
-                    for tag, digest in moved.images
-                ],
-                "manifests": moved.manifests,
-                "blobs": moved.blobs,
-                "bytes": moved.bytes,
-                "mounted": moved.mounted,
-            }
-        )
+        output.as_json(fields_of(moved, repository))
         return
     for tag, digest in moved.images:
         click.echo(f"{repository}{f':{tag}' if tag else ''}@{digest}")
@@ -197,3 +188,17 @@ def _report(moved: Moved, repository: str, as_json: bool) -> None:
         f" blobs, {size(moved.bytes)}, had to be moved.",
         err=True,
     )
+
+
+def fields_of(moved: Moved, repository: str) -> dict[str, t.Any]:
+    """Return what a transfer did, for programs."""
+    return {
+        "images": [
+            {"repository": repository, "tag": tag, "digest": str(digest)}
+            for tag, digest in moved.images
+        ],
+        "manifests": moved.manifests,
+        "blobs": moved.blobs,
+        "bytes": moved.bytes,
+        "mounted": moved.mounted,
+    }

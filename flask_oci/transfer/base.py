@@ -18,6 +18,10 @@ class TransferError(ValueError):
     """An image could not be moved; the message says why, and what to do."""
 
 
+class Interrupted(TransferError):
+    """Something did not answer; another time, it may."""
+
+
 class Item(t.NamedTuple):
     """A manifest with its exact bytes, which have the digest."""
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import os
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Collection
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from contextlib import contextmanager
 
 from ..digest import DEFAULT_ALGORITHM
 from ..digest import Digest
@@ -16,15 +14,15 @@ from ..errors import BlobUnknown
 from ..errors import SizeInvalid
 from ..names import check_name
 from ..names import check_tag
-from . import docker
+from . import archives
 from . import files
-from . import layout
-from . import sinks
+from .archives import Form
 from .base import Item
 from .base import Moved
 from .base import Progress
-from .base import Source
-from .base import TransferError
+from .copying import Copier
+from .copying import JOBS
+from .copying import Mirrored
 from .here import Here
 from .here import Repository
 from .walk import Transfer
@@ -32,11 +30,6 @@ from .walk import Transfer
 if t.TYPE_CHECKING:
     from ..storage import UploadFile
     from ..storage.base import Reader
-
-#: What an archive can be: a folder, a tar archive, or what ``docker load`` reads.
-Form = t.Literal["folder", "tar", "docker", "docker-old"]
-
-FORMS: t.Final[tuple[Form, ...]] = ("folder", "tar", "docker", "docker-old")
 
 
 class Images:
@@ -161,9 +154,9 @@ class Images:
         target = self._repository(name, by)
         where = source if hasattr(source, "read") else os.fspath(source)
         with files.opened(t.cast("str | t.BinaryIO", where), limit) as found:
-            images = images_of(found, self._here.config.max_manifest_size)
+            images = archives.images_of(found, self._here.config.max_manifest_size)
             transfer = Transfer(images, target, referrers=referrers, progress=progress)
-            for wanted, called in _named(images, reference, tag):
+            for wanted, called in archives.named(images, reference, tag):
                 transfer.image(wanted, called)
         return transfer.moved
 
@@ -198,7 +191,7 @@ class Images:
         """
         source = self._repository(name)
         wanted = [reference] if reference else source.references()
-        with _written(target, form, called or name, self._here) as archive:
+        with archives.written(target, form, called or name, self._here) as archive:
             transfer = Transfer(
                 source,
                 archive,
@@ -213,68 +206,87 @@ class Images:
             archive.finish()
         return transfer.moved
 
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        platforms: Sequence[str] = (),
+        referrers: bool = False,
+        jobs: int = JOBS,
+        plain: Collection[str] = (),
+        by: t.Any = None,
+        progress: Progress | None = None,
+    ) -> Moved:
+        """Copy an image from, to, or within this registry.
+
+        What the target has already is not sent again. Credentials are those that Docker
+        keeps.
+
+        :param source: ``NAME:TAG`` or ``NAME@DIGEST`` here, or ``HOST/NAME:TAG`` there.
+        :param target: ``NAME``, with a tag or without, here or there.
+        :param platforms: which images of an index to take.
+        :param referrers: whether to take what refers to it, too.
+        :param jobs: how many blobs to move at once; six at the most.
+        :param plain: hosts that may be talked to without TLS.
+        :param by: the user who does it, to whom a new repository here may belong.
+        :param progress: is told of bytes.
+        :raises TransferError: when a registry does not answer, or refuses.
+        """
+        return self._copier(by, plain).copy(
+            source,
+            target,
+            platforms=platforms,
+            referrers=referrers,
+            jobs=jobs,
+            progress=progress,
+        )
+
+    def mirror(
+        self,
+        source: str,
+        target: str,
+        *,
+        tags: Sequence[str] = (),
+        without: Sequence[str] = (),
+        newest: int | None = None,
+        platforms: Sequence[str] = (),
+        referrers: bool = False,
+        jobs: int = JOBS,
+        dry_run: bool = False,
+        plain: Collection[str] = (),
+        by: t.Any = None,
+        progress: Progress | None = None,
+    ) -> Mirrored:
+        """Copy the tags of a repository that are not in another one, several at once.
+
+        One that fails does not keep the others from coming; call it again for these.
+        Nothing is deleted at the target.
+
+        :param source: a repository, here or at another registry.
+        :param target: the same.
+        :param tags: patterns of those to take, such as ``1.*``; none takes all.
+        :param without: patterns of those to leave out.
+        :param newest: how many to take of them, those made last; None is all.
+        :param dry_run: whether only to say what would be copied.
+
+        The others are as for :meth:`copy`.
+        """
+        return self._copier(by, plain).mirror(
+            source,
+            target,
+            tags=tags,
+            without=without,
+            newest=newest,
+            platforms=platforms,
+            referrers=referrers,
+            jobs=jobs,
+            dry_run=dry_run,
+            progress=progress,
+        )
+
+    def _copier(self, by: t.Any, plain: Collection[str]) -> Copier:
+        return Copier(self._here, self._here.content.actor(by), plain)
+
     def _repository(self, name: str, by: t.Any = None) -> Repository:
         return Repository(self._here, check_name(name), self._here.content.actor(by))
-
-
-def images_of(found: files.Files, limit: int) -> Source:
-    """Return the images of an archive, whichever form it has.
-
-    :param limit: how many bytes a manifest may have.
-    :raises TransferError: when it has none that is known.
-    """
-    if found.size(layout.MARK) is not None:
-        return layout.Layout(found, limit)
-    images = docker.images_of(found, limit)
-    if images is None:
-        raise TransferError(
-            "This is neither an OCI image layout, which has a file 'oci-layout', nor"
-            " from 'docker save', which writes a 'manifest.json'."
-        )
-    return images
-
-
-def _named(
-    images: Source, reference: str | None, tag: str | None
-) -> list[tuple[str, str | None]]:
-    """Return which images to take, and what to call each of them."""
-    found = [reference] if reference else images.references()
-    if tag is not None:
-        if len(found) != 1:
-            raise TransferError(
-                f"There are {len(found)} images in it, and one of them can be called"
-                f" {tag}. Say which: {', '.join(found) or 'there is none'}."
-            )
-        return [(found[0], check_tag(tag))]
-    called = [(name, layout.tag_of(name)) for name in found]
-    tags = [name for _, name in called if name]
-    if len(set(tags)) != len(tags):
-        raise TransferError(
-            "Several images in it have the same tag. Take them one by one:"
-            f" {', '.join(found)}."
-        )
-    return called
-
-
-@contextmanager
-def _written(
-    target: str | os.PathLike[str] | t.BinaryIO, form: Form, called: str, here: Here
-) -> Iterator[layout.LayoutTarget]:
-    where = t.cast(
-        "str | t.BinaryIO",
-        target if hasattr(target, "write") else os.fspath(target),
-    )
-    opening: AbstractContextManager[sinks.Sink] = sinks.archive(where)
-    if form == "folder":
-        path = t.cast(str, where)
-        with sinks.folder(path) as sink:
-            limit = here.config.max_manifest_size
-            yield layout.LayoutTarget(sink, layout.listed(files.Folder(path), limit))
-        return
-    with opening as sink:
-        if form == "docker":
-            yield docker.DockerLayout(sink, called)
-        elif form == "docker-old":
-            yield docker.OldDocker(sink, called)
-        else:
-            yield layout.LayoutTarget(sink)

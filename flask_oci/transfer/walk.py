@@ -17,6 +17,7 @@ from ..manifests import INDEX_TYPES
 from ..manifests import MANIFEST_TYPES
 from ..storage.base import Reader
 from . import platforms
+from .base import Interrupted
 from .base import Item
 from .base import Moved
 from .base import Progress
@@ -26,6 +27,9 @@ from .base import TransferError
 
 #: How deep indexes may lie within each other, and referrers upon each other.
 MAX_DEPTH: t.Final = 8
+
+#: How often a blob is tried. What is moved waits between its own attempts.
+ATTEMPTS: t.Final = 3
 
 #: Runs a function for each of some blobs, several at once or one after the other.
 Crew = Callable[[Callable[[Descriptor], None], Iterable[Descriptor]], None]
@@ -119,6 +123,15 @@ class Transfer:
         self._crew(self._blob, blobs.values())
 
     def _blob(self, wanted: Descriptor) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._move(wanted)
+            except Interrupted:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        return None
+
+    def _move(self, wanted: Descriptor) -> None:
         if self._target.has_blob(wanted):
             self._progress.advance(wanted.size)
             return
@@ -129,8 +142,12 @@ class Transfer:
             return
         with self._source.open(wanted) as source:
             checking = Checking(source, wanted, self._progress)
-            self._target.put_blob(wanted, checking)
-            checking.finish()
+            try:
+                self._target.put_blob(wanted, checking)
+                checking.finish()
+            except BaseException:
+                self._progress.advance(-checking.passed)
+                raise
         with self._counting:
             self.moved.blobs += 1
             self.moved.bytes += wanted.size
@@ -167,6 +184,11 @@ class Checking:
         self._hash = hashlib.new(wanted.digest.algorithm)
         self._left = wanted.size
         self._ended = False
+
+    @property
+    def passed(self) -> int:
+        """How many bytes have been passed on."""
+        return self._wanted.size - max(self._left, 0)
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes, and none at the end.

@@ -1,0 +1,84 @@
+"""Archives of every form: which one it is, and what is called what in it."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..names import check_tag
+from . import docker
+from . import files
+from . import layout
+from . import sinks
+from .base import Source
+from .base import TransferError
+from .here import Here
+
+#: What an archive can be: a folder, a tar archive, or what ``docker load`` reads.
+Form = t.Literal["folder", "tar", "docker", "docker-old"]
+
+FORMS: t.Final[tuple[Form, ...]] = ("folder", "tar", "docker", "docker-old")
+
+
+def images_of(found: files.Files, limit: int) -> Source:
+    """Return the images of an archive, whichever form it has.
+
+    :param limit: how many bytes a manifest may have.
+    :raises TransferError: when it has none that is known.
+    """
+    if found.size(layout.MARK) is not None:
+        return layout.Layout(found, limit)
+    images = docker.images_of(found, limit)
+    if images is None:
+        raise TransferError(
+            "This is neither an OCI image layout, which has a file 'oci-layout', nor"
+            " from 'docker save', which writes a 'manifest.json'."
+        )
+    return images
+
+
+def named(
+    images: Source, reference: str | None, tag: str | None
+) -> list[tuple[str, str | None]]:
+    """Return which images to take, and what to call each of them."""
+    found = [reference] if reference else images.references()
+    if tag is not None:
+        if len(found) != 1:
+            raise TransferError(
+                f"There are {len(found)} images in it, and one of them can be called"
+                f" {tag}. Say which: {', '.join(found) or 'there is none'}."
+            )
+        return [(found[0], check_tag(tag))]
+    called = [(name, layout.tag_of(name)) for name in found]
+    tags = [name for _, name in called if name]
+    if len(set(tags)) != len(tags):
+        raise TransferError(
+            "Several images in it have the same tag. Take them one by one:"
+            f" {', '.join(found)}."
+        )
+    return called
+
+
+@contextmanager
+def written(
+    target: str | os.PathLike[str] | t.BinaryIO, form: Form, called: str, here: Here
+) -> Iterator[layout.LayoutTarget]:
+    where = t.cast(
+        "str | t.BinaryIO",
+        target if hasattr(target, "write") else os.fspath(target),
+    )
+    if form == "folder":
+        path = t.cast(str, where)
+        with sinks.folder(path) as sink:
+            limit = here.config.max_manifest_size
+            yield layout.LayoutTarget(sink, layout.listed(files.Folder(path), limit))
+        return
+    with sinks.archive(where) as sink:
+        if form == "docker":
+            yield docker.DockerLayout(sink, called)
+        elif form == "docker-old":
+            yield docker.OldDocker(sink, called)
+        else:
+            yield layout.LayoutTarget(sink)

@@ -1,0 +1,178 @@
+"""Copies images between repositories, here and elsewhere."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+
+from ..errors import RegistryError
+from ..names import check_tag
+from ..names import split_image
+from . import mirror
+from .base import Moved
+from .base import Progress
+from .base import TransferError
+from .crew import Crew
+from .here import Here
+from .here import Repository
+from .walk import Transfer
+
+if t.TYPE_CHECKING:
+    from ..content import Actor
+    from .remote import RemoteRepository
+
+    Place = Repository | RemoteRepository
+
+#: How many images, and blobs, are moved at once, unless somebody says otherwise.
+JOBS: t.Final = 4
+
+
+@dataclass
+class Mirrored(Moved):
+    """What a mirror did."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why what could not be copied could not, by tag."""
+
+
+class Copier:
+    """Copies images for one call.
+
+    :param here: this registry.
+    :param by: who pushes to it.
+    :param plain: hosts that may be talked to without TLS.
+    """
+
+    def __init__(self, here: Here, by: Actor, plain: Collection[str]) -> None:
+        self._here = here
+        self._by = by
+        self._plain = plain
+
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        platforms: Sequence[str],
+        referrers: bool,
+        jobs: int,
+        progress: Progress | None,
+    ) -> Moved:
+        """Copy one image. Without a tag, it is ``latest``, and the target's tag that of
+        the source."""
+        origin, reference = self._place(source, writes=False)
+        place, tag = self._place(target, writes=True)
+        reference = reference or "latest"
+        if tag is None and ":" not in reference:
+            tag = reference
+        if tag is not None and ":" in tag:
+            raise TransferError("A target has a tag, and its digest comes of itself.")
+        with Crew(jobs, self._here.catalog.release) as crew:
+            transfer = Transfer(
+                origin,
+                place,
+                referrers=referrers,
+                wanted=platforms,
+                progress=progress,
+                crew=crew,
+            )
+            transfer.image(reference, tag and check_tag(tag))
+        return transfer.moved
+
+    def mirror(
+        self,
+        source: str,
+        target: str,
+        *,
+        tags: Sequence[str],
+        without: Sequence[str],
+        newest: int | None,
+        platforms: Sequence[str],
+        referrers: bool,
+        jobs: int,
+        dry_run: bool,
+        progress: Progress | None,
+    ) -> Mirrored:
+        """Copy some tags of a repository, several at once."""
+        origin, _ = self._place(source, writes=False, whole=True)
+        place, _ = self._place(target, writes=True, whole=True)
+        found = mirror.chosen(origin.references(), tags, without)
+        if newest is not None:
+            found = mirror.newest(origin, found, newest)
+        done = Mirrored()
+        if not platforms and not referrers:
+            found = self._changed(origin, place, found, done)
+        if dry_run:
+            done.images = [(tag, origin.find(tag).digest) for tag in found]
+            return done
+
+        with Crew(jobs, self._here.catalog.release) as crew:
+
+            def work(tag: str) -> Moved:
+                transfer = Transfer(
+                    origin,
+                    place,
+                    referrers=referrers,
+                    wanted=platforms,
+                    progress=progress,
+                    crew=crew,
+                )
+                transfer.image(tag, tag)
+                return transfer.moved
+
+            futures = crew.images(work, found)
+            for tag, future in zip(found, futures, strict=True):
+                _note(done, tag, future.result)
+        return done
+
+    def _changed(
+        self, origin: Place, place: Place, tags: Sequence[str], done: Mirrored
+    ) -> list[str]:
+        """Return the tags that point at something else there, or at nothing."""
+        changed = []
+        for tag in tags:
+            here, there = origin.points_at(tag), place.points_at(tag)
+            if here is not None and here == there:
+                done.images.append((tag, here))
+            else:
+                changed.append(tag)
+        return changed
+
+    def _place(
+        self, text: str, *, writes: bool, whole: bool = False
+    ) -> tuple[Place, str | None]:
+        """Return a repository, and the tag or digest that is named with it."""
+        try:
+            from .remote import parse_address
+            from .remote import RemoteRepository
+        except ImportError as error:
+            raise TransferError(
+                "To talk to other registries, install flask-oci[copy], which brings"
+                f" urllib3 ({error})."
+            ) from error
+        address = parse_address(text, self._plain)
+        if whole and address.reference is not None:
+            raise TransferError(f"{text} is one image; name a repository.")
+        if address.host is None:
+            name, reference = split_image(text)
+            return Repository(self._here, name, self._by), reference
+        limit = self._here.config.max_manifest_size
+        return RemoteRepository(address, limit, writes=writes), address.reference
+
+
+def _note(done: Mirrored, tag: str, result: Callable[[], Moved]) -> None:
+    """Add what became of one image."""
+    try:
+        moved = result()
+    except (TransferError, RegistryError) as error:
+        done.failed[tag] = str(error)
+        return
+    done.images += moved.images
+    done.manifests += moved.manifests
+    done.blobs += moved.blobs
+    done.bytes += moved.bytes
+    done.mounted += moved.mounted

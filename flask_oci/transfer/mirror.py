@@ -1,0 +1,99 @@
+"""Which tags of a repository are wanted, when not all of them are."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import typing as t
+from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from datetime import timezone
+
+from ..errors import RegistryError
+from ..manifests import INDEX_TYPES
+from ..manifests import read_object
+from .base import Item
+from .base import Progress
+from .base import Source
+from .base import TransferError
+from .walk import Checking
+from .walk import is_manifest
+
+CREATED: t.Final = "org.opencontainers.image.created"
+
+#: How many bytes a config may have that is looked into.
+MAX_CONFIG: t.Final = 2 * 1024 * 1024
+
+#: Before everything that says when it was made.
+NEVER: t.Final = datetime.min.replace(tzinfo=timezone.utc)
+
+
+def chosen(
+    tags: Iterable[str], patterns: Sequence[str], without: Sequence[str]
+) -> list[str]:
+    """Return the tags that match one of some patterns, and none of others.
+
+    :param patterns: such as ``1.*``; none at all match everything.
+    """
+    return [
+        tag
+        for tag in tags
+        if (not patterns or any(fnmatch.fnmatchcase(tag, p) for p in patterns))
+        and not any(fnmatch.fnmatchcase(tag, p) for p in without)
+    ]
+
+
+def newest(source: Source, tags: Sequence[str], count: int) -> list[str]:
+    """Return the tags of the images that were made last.
+
+    When an image was made is in its annotations or its config. What does not say so is
+    older than what does; of two that say the same, the one with the higher version is
+    the newer.
+
+    :param count: how many to return at the most.
+    """
+    dated = [(created(source, source.find(tag)), version(tag), tag) for tag in tags]
+    return [tag for _, _, tag in sorted(dated, reverse=True)[:count]]
+
+
+def created(source: Source, item: Item) -> datetime:
+    """Return when an image was made, or, of an index, its first image."""
+    manifest = item.parsed()
+    if CREATED in manifest.annotations:
+        return _moment(manifest.annotations[CREATED])
+    if item.media_type in INDEX_TYPES:
+        for child in manifest.descriptors:
+            if is_manifest(child):
+                return created(source, source.manifest(child))
+        return NEVER
+    config = manifest.descriptors[0]
+    if config.size > MAX_CONFIG or not config.media_type.endswith("json"):
+        return NEVER
+    with suppress(TransferError, RegistryError, ValueError):
+        with source.open(config) as file:
+            checking = Checking(file, config, Progress())
+            content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
+        return _moment(read_object(content).get("created"))
+    return NEVER
+
+
+def version(tag: str) -> list[tuple[int, int, str]]:
+    """Return what a tag is sorted by: its numbers as numbers."""
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part)
+        for part in re.findall(r"\d{1,18}|\D+", tag, re.ASCII)
+    ]
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str):
+        return NEVER
+    # Nanoseconds are more than Python knows of.
+    text = re.sub(r"(\.\d{6})\d+", r"\1", value).replace("Z", "+00:00")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return NEVER
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

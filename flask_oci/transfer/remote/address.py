@@ -1,0 +1,83 @@
+"""Where an image is, as people type it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+from collections.abc import Collection
+
+from ...names import split_image
+from ..base import TransferError
+
+#: A host name, or an address in brackets, and perhaps a port.
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:]{2,39}\])"
+    r"(?::[0-9]{1,5})?",
+    re.ASCII,
+)
+
+#: What Docker Hub is called, and where it answers.
+HUB: t.Final = "docker.io"
+HUB_HOSTS: t.Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
+HUB_ENDPOINT: t.Final = "registry-1.docker.io"
+
+
+class Address(t.NamedTuple):
+    """An image, or a repository, of a registry."""
+
+    host: str | None
+    """The registry, and its port; None is this one."""
+
+    name: str
+    reference: str | None
+    """A tag or a digest."""
+
+    scheme: str = "https"
+
+    @property
+    def url(self) -> str:
+        """Where the registry answers."""
+        host = HUB_ENDPOINT if self.host in HUB_HOSTS else self.host
+        return f"{self.scheme}://{host}"
+
+
+def parse_address(text: str, plain: Collection[str] = ()) -> Address:
+    """Read ``[HOST/]NAME[:TAG|@DIGEST]``.
+
+    As with Docker, what stands in front is a host if it has a dot or a colon, or is
+    ``localhost``; without one, the image is of this registry. ``https://`` or
+    ``http://`` may stand before the host.
+
+    :param plain: hosts that may be talked to without TLS; this machine always may.
+    :raises TransferError: when it is none, or without TLS and may not be.
+    """
+    scheme, mark, rest = text.rpartition("://")
+    if mark and scheme not in ("https", "http", "docker"):
+        raise TransferError(f"{text} begins with no scheme that is known here.")
+    host, slash, image = rest.partition("/")
+    if not (slash and (mark or "." in host or ":" in host or host == "localhost")):
+        return Address(None, *split_image(text))
+    if not _HOST.fullmatch(host):
+        raise TransferError(f"{host} is no name of a host.")
+    may_be_plain = host in plain or is_loopback(host)
+    if scheme == "http" and not may_be_plain:
+        raise TransferError(
+            f"{host} would be talked to without TLS. If you mean that, say"
+            f" '--plain-http {host}'."
+        )
+    if scheme not in ("http", "https"):
+        scheme = "http" if may_be_plain else "https"
+    name, reference = split_image(image)
+    if host in HUB_HOSTS and "/" not in name:
+        name = f"library/{name}"
+    return Address(host, name, reference, scheme)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, with or without a port, is this machine."""
+    name = host.rpartition("]")[0].lstrip("[") or host.partition(":")[0]
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

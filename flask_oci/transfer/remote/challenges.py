@@ -1,0 +1,42 @@
+"""What a registry asks for in ``WWW-Authenticate``, and what is had for it.
+
+Distribution's docs/content/spec/auth/token.md says how a token is fetched, and
+oauth.md how with a refresh token.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+_PARAMETER = re.compile(r'([A-Za-z0-9_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_SCHEME = re.compile(r"(?:^|,\s*)(Basic|Bearer)(?:\s+|$)", re.I)
+
+
+class Challenge(t.NamedTuple):
+    """A scheme, and what belongs to it."""
+
+    scheme: str
+    """``basic`` or ``bearer``."""
+
+    parameters: dict[str, str]
+
+
+def parse(values: t.Iterable[str]) -> list[Challenge]:
+    """Read the challenges of an answer; what is not known is left out.
+
+    :param values: of each header.
+    """
+    found = []
+    for value in values:
+        marks = list(_SCHEME.finditer(value))
+        ends = [mark.start() for mark in marks[1:]] + [len(value)]
+        for mark, end in zip(marks, ends, strict=True):
+            pairs = _PARAMETER.finditer(value, mark.end(), end)
+            parameters = {p[1].lower(): _unquoted(p[2] or p[3] or "") for p in pairs}
+            found.append(Challenge(mark[1].lower(), parameters))
+    return found
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)

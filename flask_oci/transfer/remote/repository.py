@@ -1,0 +1,307 @@
+"""A repository of another registry, as a place that images come from and go to."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from urllib.parse import urlencode
+
+from ...digest import Digest
+from ...digest import is_digest
+from ...manifests import Descriptor
+from ...manifests import INDEX_TYPES
+from ...manifests import MANIFEST_TYPES
+from ...manifests import OCI_INDEX
+from ...manifests import parse
+from ...manifests import read_object
+from ...storage.base import Reader
+from ..base import attached_tags
+from ..base import checked
+from ..base import Item
+from ..base import Source
+from ..base import TransferError
+from .address import Address
+from .blob import RemoteBlob
+from .session import finish
+from .session import Response
+from .session import Session
+
+ACCEPT: t.Final = ", ".join(sorted(MANIFEST_TYPES | INDEX_TYPES))
+
+#: How many pages of a list are read, each of a thousand entries or so.
+MAX_PAGES: t.Final = 1000
+PAGE: t.Final = 1000
+
+#: How many bytes a page of a list may have.
+MAX_PAGE_BYTES: t.Final = 16 * 1024 * 1024
+
+_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.I)
+
+
+class RemoteRepository:
+    """A :class:`~flask_oci.transfer.base.Source` and
+    :class:`~flask_oci.transfer.base.Target` at another registry.
+
+    :param address: of the repository.
+    :param limit: how many bytes a manifest may have.
+    :param writes: whether images are put there.
+    """
+
+    parallel = True
+
+    def __init__(self, address: Address, limit: int, *, writes: bool = False) -> None:
+        self.address = address
+        self.name = address.name
+        self._limit = limit
+        self._session = Session(address)
+        actions = "pull,push" if writes else "pull"
+        self._scope = f"repository:{self.name}:{actions}"
+        self._started: dict[Digest, str] = {}
+
+    def references(self) -> list[str]:
+        """Return the tags."""
+        found: list[str] = []
+        for page in self._pages(f"{self._path}/tags/list?{urlencode({'n': PAGE})}"):
+            tags = page.get("tags")
+            found += tags if isinstance(tags, list) else []
+        return [tag for tag in found if isinstance(tag, str)]
+
+    def find(self, reference: str) -> Item:
+        """Return what a tag or a digest names."""
+        response = self._get_manifest(reference, (200, 404))
+        if response.status == 404:
+            finish(response)
+            raise TransferError(f"There is no {reference} in {self._called}.")
+        content = self._session.read(response, self._limit)
+        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        if is_digest(reference):
+            return checked(content, Digest.parse(reference), media_type)
+        said = response.headers.get("Docker-Content-Digest", "")
+        digest = Digest.parse(said) if is_digest(said) else Digest.of(content)
+        return checked(content, digest, media_type)
+
+    def manifest(self, wanted: Descriptor) -> Item:
+        """Return a manifest that another one has as its child."""
+        return self.find(str(wanted.digest))._replace(media_type=wanted.media_type)
+
+    @contextmanager
+    def open(self, wanted: Descriptor) -> Iterator[Reader]:
+        """Open a blob for reading. Where it breaks off, it is asked for the rest."""
+        blob = RemoteBlob(self._session, self._blob_path(wanted.digest), self._scope)
+        try:
+            yield blob
+        finally:
+            blob.close()
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """Return the manifests whose subject this is, from the referrers API or, where
+        there is none, from the tag that stands in for it (spec.md, "Referrers Tag
+        Schema")."""
+        url = f"{self._path}/referrers/{digest}"
+        response = self._session.request(
+            "GET", url, scope=self._scope, expected=(200, 400, 404, 405, 501)
+        )
+        if response.status != 200:
+            finish(response)
+            found = self._fallback(digest)
+            return list(found.parsed().descriptors) if found else []
+        descriptors: list[Descriptor] = []
+        for page in self._pages(url, response):
+            content = json.dumps({**page, "schemaVersion": 2}).encode()
+            descriptors += parse(content, OCI_INDEX).descriptors
+        return descriptors
+
+    def attached(self, digest: Digest) -> list[str]:
+        """Return the tags of what belongs to a manifest."""
+        return [tag for tag in attached_tags(digest) if tag in self._tags]
+
+    def has_manifest(self, digest: Digest) -> bool:
+        """Tell whether a manifest is there."""
+        return self._exists(f"{self._path}/manifests/{digest}")
+
+    def has_blob(self, wanted: Descriptor) -> bool:
+        """Tell whether a blob is there."""
+        return self._exists(self._blob_path(wanted.digest))
+
+    def points_at(self, tag: str) -> Digest | None:
+        """Return what a tag names."""
+        response = self._session.request(
+            "HEAD",
+            f"{self._path}/manifests/{tag}",
+            scope=self._scope,
+            expected=(200, 404),
+            headers={"Accept": ACCEPT},
+        )
+        finish(response)
+        if response.status == 404:
+            return None
+        said = response.headers.get("Docker-Content-Digest", "")
+        return Digest.parse(said) if is_digest(said) else self.find(tag).digest
+
+    def mount(self, wanted: Descriptor, source: Source) -> bool:
+        """Have the registry take a blob from another repository of its own."""
+        if not isinstance(source, RemoteRepository):
+            return False
+        if source.address.url != self.address.url:
+            return False
+        query = urlencode({"mount": str(wanted.digest), "from": source.name})
+        # The registry has to know that it may be read there.
+        scope = f"{self._scope} repository:{source.name}:pull"
+        response = self._session.request(
+            "POST",
+            f"{self._path}/blobs/uploads/?{query}",
+            scope=scope,
+            expected=(201, 202),
+        )
+        finish(response)
+        if response.status == 202:
+            # It has begun a session instead, which is as good as any.
+            self._started[wanted.digest] = response.headers.get("Location", "")
+        return response.status == 201
+
+    def put_blob(self, wanted: Descriptor, source: Reader) -> None:
+        """Push a blob, in one piece."""
+        location = self._started.pop(wanted.digest, "") or self._start()
+        mark = "&" if "?" in location else "?"
+        url = f"{location}{mark}{urlencode({'digest': str(wanted.digest)})}"
+        response = self._session.stream(
+            "PUT", url, scope=self._scope, body=source, size=wanted.size
+        )
+        finish(response)
+        if response.status != 201:
+            raise TransferError(
+                f"{self.address.host} answers {response.status} to the blob"
+                f" {wanted.digest}."
+            )
+
+    def put_manifest(self, item: Item, tag: str | None) -> None:
+        """Push a manifest, and where the registry has no referrers API, list it."""
+        response = self._put(item, tag or str(item.digest))
+        subject = item.parsed().subject
+        if subject is not None and not response.headers.get("OCI-Subject"):
+            self._list_referrer(item, subject)
+
+    def _put(self, item: Item, reference: str) -> Response:
+        response = self._session.request(
+            "PUT",
+            f"{self._path}/manifests/{reference}",
+            scope=self._scope,
+            expected=(200, 201, 202),
+            headers={"Content-Type": item.media_type},
+            body=item.content,
+        )
+        finish(response)
+        return response
+
+    def _list_referrer(self, item: Item, subject: Digest) -> None:
+        """Add a manifest to the list that stands in for the referrers API."""
+        before = self._fallback(subject)
+        listed = read_object(before.content)["manifests"] if before else []
+        if any(entry.get("digest") == str(item.digest) for entry in listed):
+            return
+        manifest = item.parsed()
+        entry: dict[str, t.Any] = {
+            "mediaType": item.media_type,
+            "digest": str(item.digest),
+            "size": len(item.content),
+            "artifactType": manifest.artifact_type,
+            "annotations": manifest.annotations,
+        }
+        entry = {key: value for key, value in entry.items() if value}
+        fields = {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [*listed, entry],
+        }
+        content = json.dumps(fields).encode()
+        index = Item(Digest.of(content), OCI_INDEX, content)
+        self._put(index, fallback_tag(subject))
+
+    def _fallback(self, digest: Digest) -> Item | None:
+        """Return the index that stands in for the referrers API, if there is one."""
+        response = self._get_manifest(fallback_tag(digest), (200, 404))
+        if response.status == 404:
+            finish(response)
+            return None
+        content = self._session.read(response, self._limit)
+        parse(content, OCI_INDEX)
+        return Item(Digest.of(content), OCI_INDEX, content)
+
+    def _start(self) -> str:
+        response = self._session.request(
+            "POST",
+            f"{self._path}/blobs/uploads/",
+            scope=self._scope,
+            expected=(202,),
+            headers={"Content-Length": "0"},
+        )
+        finish(response)
+        location = response.headers.get("Location")
+        if not location:
+            raise TransferError(f"{self.address.host} does not say where to upload to.")
+        return location
+
+    def _get_manifest(self, reference: str, expected: t.Collection[int]) -> Response:
+        return self._session.request(
+            "GET",
+            f"{self._path}/manifests/{reference}",
+            scope=self._scope,
+            expected=expected,
+            headers={"Accept": ACCEPT},
+        )
+
+    def _exists(self, url: str) -> bool:
+        response = self._session.request(
+            "HEAD",
+            url,
+            scope=self._scope,
+            expected=(200, 404),
+            headers={"Accept": f"{ACCEPT}, */*"},
+        )
+        finish(response)
+        return response.status == 200
+
+    def _pages(
+        self, url: str, response: Response | None = None
+    ) -> Iterator[dict[str, t.Any]]:
+        """Follow the links of a list to its end."""
+        for _ in range(MAX_PAGES):
+            if response is None:
+                response = self._session.request("GET", url, scope=self._scope)
+            yield read_object(self._session.read(response, MAX_PAGE_BYTES))
+            following = _NEXT.search(response.headers.get("Link", ""))
+            if following is None:
+                return
+            url, response = self._next(following[1], url), None
+        raise TransferError(f"A list of {self.address.host} does not end.")
+
+    def _next(self, link: str, before: str) -> str:
+        url = self._session.absolute(link)
+        if not url.startswith(f"{self.address.url}/") or link == before:
+            raise TransferError(f"A list of {self.address.host} goes on elsewhere.")
+        return url
+
+    @cached_property
+    def _tags(self) -> set[str]:
+        return set(self.references())
+
+    @property
+    def _path(self) -> str:
+        return f"/v2/{self.name}"
+
+    @property
+    def _called(self) -> str:
+        return f"{self.address.host}/{self.name}"
+
+    def _blob_path(self, digest: Digest) -> str:
+        return f"{self._path}/blobs/{digest}"
+
+
+def fallback_tag(digest: Digest) -> str:
+    """Return the tag that stands in for the referrers API (spec.md, "Referrers Tag
+    Schema")."""
+    return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"

@@ -1,0 +1,343 @@
+"""Requests to one registry: credentials, redirects, and another try."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+import typing as t
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urlencode
+from urllib.parse import urljoin
+from urllib.parse import urlsplit
+
+import urllib3
+
+from ...storage.base import PIECE
+from ..base import Interrupted
+from ..base import TransferError
+from . import challenges
+from . import credentials
+from .address import Address
+from .address import is_loopback
+from .challenges import Challenge
+from .credentials import Login
+
+#: How often something is tried, and how long the first wait is, in seconds. Each is
+#: twice as long as the one before.
+ATTEMPTS: t.Final = 5
+FIRST_WAIT: t.Final = 0.5
+LONGEST_WAIT: t.Final = 60.0
+
+#: Answers after which it is worth another try.
+AGAIN: t.Final = frozenset({408, 429, 500, 502, 503, 504})
+
+REDIRECTS: t.Final = frozenset({301, 302, 303, 307, 308})
+MAX_REDIRECTS: t.Final = 5
+
+#: How long to wait for a connection, and for the next bytes, in seconds.
+TIMEOUT: t.Final = urllib3.Timeout(connect=15, read=120)
+
+#: How many bytes a token service may answer, and an error may have.
+MAX_ANSWER: t.Final = 256 * 1024
+
+AGENT: t.Final = "flask-oci"
+
+Response = urllib3.BaseHTTPResponse
+
+
+class Session:
+    """Talks to the registry of an address.
+
+    :param address: of a repository there.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self.origin = _origin(address.url)
+        self._pool = urllib3.PoolManager(
+            maxsize=16, blocksize=PIECE, timeout=TIMEOUT, retries=False
+        )
+        self._lock = threading.Lock()
+        self._authorization: dict[str, str] = {}
+        self._login: Login | None = None
+        self._has_login = False
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        scope: str,
+        expected: t.Collection[int] = (200,),
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Response:
+        """Send a request, again and again if need be, and return its answer.
+
+        :param url: an address, or a path at the registry.
+        :param scope: what a token has to be for.
+        :param expected: the statuses that are no error. What has one is not yet read.
+        :raises Interrupted: when the registry does not answer, or says that it cannot.
+        :raises TransferError: for any other status.
+        """
+        wait = FIRST_WAIT
+        for attempt in range(ATTEMPTS):
+            last = attempt == ATTEMPTS - 1
+            try:
+                response = self._authorized(method, url, scope, headers, body)
+            except urllib3.exceptions.HTTPError as error:
+                if last:
+                    raise self._silent(error) from error
+                pause(wait)
+            else:
+                if response.status in expected:
+                    return response
+                if last or response.status not in AGAIN:
+                    raise self._refusal(method, url, response)
+                pause(max(wait, _retry_after(response)))
+                finish(response)
+            wait *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    def stream(
+        self, method: str, url: str, *, scope: str, body: t.Any, size: int
+    ) -> Response:
+        """Send a request with a body that can be read once; it is not tried again.
+
+        :param size: of the body, in bytes.
+        :raises Interrupted: when it might succeed another time.
+        """
+        headers = {
+            "Content-Length": str(size),
+            "Content-Type": "application/octet-stream",
+        }
+        used = self._authorization.get(scope)
+        try:
+            response = self._send(method, self.absolute(url), scope, headers, body)
+        except urllib3.exceptions.HTTPError as error:
+            raise self._silent(error) from error
+        if response.status == 401:
+            # The token may have ended; the next time there is a new one.
+            self._answer_challenge(response, scope, used)
+            raise Interrupted(f"{self._address.host} wants other credentials.")
+        if response.status in AGAIN:
+            raise Interrupted(str(self._refusal(method, url, response)))
+        return response
+
+    def absolute(self, url: str) -> str:
+        """Return where a path, or a ``Location``, leads.
+
+        :raises TransferError: when it is without TLS, and the registry is with it.
+        """
+        url = urljoin(f"{self._address.url}/", url)
+        if not self._is_private(url):
+            raise TransferError(
+                f"{self._address.host} leads to {url}, which is without TLS."
+            )
+        return url
+
+    def read(self, response: Response, limit: int) -> bytes:
+        """Read an answer that is small.
+
+        :raises TransferError: when it has more than ``limit`` bytes.
+        """
+        pieces, length = [], 0
+        try:
+            while piece := response.read(PIECE):
+                pieces.append(piece)
+                length += len(piece)
+                if length > limit:
+                    response.close()
+                    raise TransferError(
+                        f"{self._address.host} answers with more than {limit} bytes."
+                    )
+        except urllib3.exceptions.HTTPError as error:
+            raise self._silent(error) from error
+        response.release_conn()
+        return b"".join(pieces)
+
+    def _authorized(
+        self,
+        method: str,
+        url: str,
+        scope: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+    ) -> Response:
+        """Send a request, and once more with a token if one is asked for."""
+        target, used = self.absolute(url), self._authorization.get(scope)
+        response = self._send(method, target, scope, headers, body)
+        if response.status == 401 and self._answer_challenge(response, scope, used):
+            response = self._send(method, target, scope, headers, body)
+        return response
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        scope: str,
+        headers: Mapping[str, str] | None,
+        body: t.Any,
+    ) -> Response:
+        """Send a request, and follow where it leads. Credentials are for the registry:
+        whatever host it sends a client on to does not get them."""
+        for _ in range(MAX_REDIRECTS):
+            sent = {"User-Agent": AGENT, **(headers or {})}
+            authorization = self._authorization.get(scope)
+            if authorization and _origin(url) == self.origin:
+                sent["Authorization"] = authorization
+            response = self._pool.urlopen(
+                method,
+                url,
+                body=body,
+                headers=sent,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            location = response.headers.get("Location")
+            if response.status not in REDIRECTS or location is None:
+                return response
+            if method not in ("GET", "HEAD"):
+                raise TransferError(f"{url} leads elsewhere, and must not.")
+            finish(response)
+            url = self.absolute(urljoin(url, location))
+        raise TransferError(f"{url} leads from one place to the next.")
+
+    def _is_private(self, url: str) -> bool:
+        """Tell whether an address is with TLS, or as near as a registry without it."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or self._address.scheme != "http":
+            return parts.scheme == "https" and bool(parts.netloc)
+        return parts.netloc == self._address.host or is_loopback(parts.netloc)
+
+    def _answer_challenge(
+        self, response: Response, scope: str, used: str | None
+    ) -> bool:
+        """Get what a registry asks for.
+
+        :param used: what it has just refused.
+        :return: False when there is nothing else to be had.
+        """
+        asked = challenges.parse(response.headers.getlist("WWW-Authenticate"))
+        with self._lock:
+            # Several are told at once that a token has ended; one gets the next.
+            if self._authorization.get(scope) != used:
+                finish(response)
+                return True
+            for challenge in sorted(asked, key=lambda c: c.scheme, reverse=True):
+                found = self._authorize(challenge, scope)
+                if found is not None and found != used:
+                    finish(response)
+                    self._authorization[scope] = found
+                    return True
+        return False
+
+    def _authorize(self, challenge: Challenge, scope: str) -> str | None:
+        login = self._find_login()
+        if challenge.scheme == "basic":
+            return None if login is None or login.is_identity else login.basic
+        realm = challenge.parameters.get("realm", "")
+        if not self._is_private(realm):
+            raise TransferError(
+                f"{self._address.host} wants credentials to be sent to '{realm}', which"
+                " is without TLS."
+            )
+        return f"Bearer {self._fetch_token(realm, challenge, scope, login)}"
+
+    def _fetch_token(
+        self, realm: str, challenge: Challenge, scope: str, login: Login | None
+    ) -> str:
+        scopes = [*scope.split(), *challenge.parameters.get("scope", "").split()]
+        fields = [("service", challenge.parameters.get("service", ""))]
+        fields = [(key, value) for key, value in fields if value]
+        headers = {"User-Agent": AGENT}
+        if login is not None and login.is_identity:
+            form = [
+                *fields,
+                ("grant_type", "refresh_token"),
+                ("client_id", AGENT),
+                ("refresh_token", login.secret),
+                ("scope", " ".join(dict.fromkeys(scopes))),
+            ]
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            return self._token("POST", realm, headers, urlencode(form).encode())
+        if login is not None:
+            headers["Authorization"] = login.basic
+            fields.append(("account", login.username))
+        fields += [("scope", each) for each in dict.fromkeys(scopes)]
+        mark = "&" if "?" in realm else "?"
+        return self._token("GET", f"{realm}{mark}{urlencode(fields)}", headers, None)
+
+    def _token(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None
+    ) -> str:
+        response = self._pool.urlopen(
+            method,
+            url,
+            body=body,
+            headers=headers,
+            redirect=False,
+            preload_content=False,
+        )
+        if response.status != 200:
+            raise self._refusal(method, url.partition("?")[0], response)
+        try:
+            fields = json.loads(self.read(response, MAX_ANSWER))
+            return str(fields.get("token") or fields["access_token"])
+        except (ValueError, KeyError, AttributeError) as error:
+            raise TransferError(
+                f"The token service of {self._address.host} answers with no token."
+            ) from error
+
+    def _find_login(self) -> Login | None:
+        if not self._has_login:
+            self._login = credentials.find(str(self._address.host))
+            self._has_login = True
+        return self._login
+
+    def _refusal(self, method: str, url: str, response: Response) -> TransferError:
+        """Return what a registry says when it refuses, with what to do about it."""
+        said = ""
+        with suppress(TransferError, ValueError, LookupError, TypeError):
+            error = json.loads(self.read(response, MAX_ANSWER))["errors"][0]
+            said = f": {error.get('message') or error.get('code')}"
+        response.close()
+        host, path = self._address.host, urlsplit(url).path
+        hint = ""
+        if response.status in (401, 403):
+            hint = f" Log in with 'docker login {host}'."
+        kind = Interrupted if response.status in AGAIN else TransferError
+        text = f"{host} answers {response.status} to {method} {path}{said[:300]}."
+        return kind(text + hint)
+
+    def _silent(self, error: Exception) -> Interrupted:
+        return Interrupted(f"{self._address.host} does not answer: {error}.")
+
+
+def finish(response: Response) -> None:
+    """Be done with an answer, whose connection can be used again if it is short."""
+    with suppress(urllib3.exceptions.HTTPError):
+        if len(response.read(MAX_ANSWER)) < MAX_ANSWER:
+            response.release_conn()
+            return
+    response.close()
+
+
+def pause(seconds: float) -> None:
+    """Wait, about so long: who was refused together should not come back together."""
+    time.sleep(min(seconds, LONGEST_WAIT) * random.uniform(0.5, 1))  # noqa: S311
+
+
+def _retry_after(response: Response) -> float:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() and len(value) < 6 else 0.0
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port

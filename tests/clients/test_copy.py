@@ -1,0 +1,179 @@
+"""Images from and to Debian's docker-registry."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import subprocess
+import typing as t
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from forge import Forge
+from forge import tool
+from forge import wait_until
+
+from .images import Image
+from .images import make_image
+from .images import make_index
+from .images import read_layout
+from .remote import Remote
+from .shell import Client
+
+pytestmark = pytest.mark.real
+
+#: Who may come in; the registry keeps a hash of it.
+USERNAME, PASSWORD = "robot", "sesame"
+HASH = "$2b$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3mGesJ9O"
+
+CONFIG = """\
+version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder}/data}}}}
+http: {{addr: 127.0.0.1:{port}, secret: only for tests}}
+auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def distribution(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """Debian's docker-registry, which wants a password: its host and port."""
+    program = tool("docker-registry", "Debian's docker-registry")
+    folder = tmp_path_factory.mktemp("distribution")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "htpasswd").write_text(f"{USERNAME}:{HASH}\n")
+    config = folder / "config.yml"
+    config.write_text(CONFIG.format(folder=folder, port=port))
+
+    def answers() -> bool:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code == 401
+        except OSError:
+            return False
+        raise AssertionError("it lets strangers in")
+
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, "serve", str(config)], stderr=log)
+    try:
+        wait_until(answers, 30, "starting docker-registry")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(autouse=True)
+def _logged_in(
+    distribution: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have `docker login` been typed."""
+    auth = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+    logins = json.dumps({"auths": {distribution: {"auth": auth}}})
+    (tmp_path / "config.json").write_text(logins)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "config.json"))
+
+
+@pytest.fixture
+def skopeo() -> Client:
+    """Skopeo, which sees what is there with its own eyes."""
+    return Client((tool("skopeo", "Debian's skopeo"),))
+
+
+def held(skopeo: Client, host: str, image: str, folder: Path) -> set[str]:
+    """Return the digests of an image of the other registry, each checked."""
+    source = f"docker://{host}/{image}"
+    skopeo("copy", "--all", "--src-tls-verify=false", source, f"oci:{folder}:x")
+    return read_layout(folder)
+
+
+def test_there_and_back(
+    forge: Forge,
+    remote: Remote,
+    distribution: str,
+    repository: str,
+    another: str,
+    root: bytes,
+    skopeo: Client,
+    tmp_path: Path,
+) -> None:
+    """An index goes to the other registry and comes back, byte for byte, and the
+    second time nothing is sent."""
+    index = make_index(make_image(root, "amd64"), make_image(root, "arm64"))
+    index.write(tmp_path / "in")
+    forge.command("oci", "import", str(tmp_path / "in"), f"{repository}:1.0")
+    there = f"{distribution}/{repository}"
+    forge.command("oci", "copy", f"{repository}:1.0", f"{there}:2.0")
+    assert held(skopeo, distribution, f"{repository}:2.0", tmp_path / "x") == (
+        index.digests
+    )
+    forge.command("oci", "copy", f"{there}:2.0", another)
+    assert remote.digests(another, "2.0") == index.digests
+    again = json.loads(
+        forge.command("oci", "copy", f"{another}:2.0", f"{there}:2.0", "--json")
+    )
+    assert (again["blobs"], again["manifests"]) == (0, 0)
+
+
+def test_mirrors(
+    forge: Forge,
+    remote: Remote,
+    distribution: str,
+    repository: str,
+    another: str,
+    root: bytes,
+    skopeo: Client,
+    tmp_path: Path,
+) -> None:
+    """Tags go there, are linked there by another name, and come back."""
+    images = {tag: make_image(root) for tag in ("1.0", "1.1", "2.0")}
+    for tag, image in images.items():
+        image.write(tmp_path / tag)
+        forge.command("oci", "import", str(tmp_path / tag), f"{repository}:{tag}")
+    there = f"{distribution}/{repository}"
+    forge.command("oci", "mirror", repository, there, "--tag", "1.*")
+    done = json.loads(
+        forge.command("oci", "mirror", there, f"{distribution}/copies", "--json")
+    )
+    assert (done["blobs"], len(done["images"])) == (0, 2)
+    assert held(skopeo, distribution, "copies:1.1", tmp_path / "x") == (
+        images["1.1"].digests
+    )
+    forge.command("oci", "mirror", f"{distribution}/copies", another)
+    assert remote.tags(another) == ["1.0", "1.1"]
+    assert remote.digests(another, "1.0") == images["1.0"].digests
+
+
+def test_what_refers_to_an_image(
+    forge: Forge,
+    remote: Remote,
+    distribution: str,
+    repository: str,
+    another: str,
+    image: Image,
+    layout: Path,
+) -> None:
+    """An SBOM goes to a registry that has no list of referrers, and is found again when
+    it comes back."""
+    forge.command("oci", "import", str(layout), f"{repository}:1.0")
+    oras = Client((tool("oras", "oras"),), folder=layout)
+    (layout / "sbom.json").write_text("{}")
+    account = ("--username", "alice", "--password", "wonderland", "--plain-http")
+    name = f"{forge.host}/{repository}:1.0"
+    sbom = ("--artifact-type", "application/spdx+json", "sbom.json:application/json")
+    oras("attach", *account, name, *sbom)
+    there = f"{distribution}/{repository}"
+    forge.command("oci", "copy", f"{repository}:1.0", there, "--referrers")
+    forge.command("oci", "copy", f"{there}:1.0", another, "--referrers")
+    found = json.loads(forge.command("oci", "show", f"{another}:1.0", "--json"))
+    assert [r["artifact_type"] for r in found["referrers"]] == ["application/spdx+json"]
+    assert remote.digests(another, found["referrers"][0]["digest"])

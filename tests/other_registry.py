@@ -1,0 +1,144 @@
+"""A registry of somebody else, with the manners that such registries have."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+import uuid
+from collections.abc import Iterable
+from urllib.parse import parse_qs
+
+from flask import Flask
+from flask import redirect
+from flask import request
+from flask import Response
+
+from registry_client import basic
+from registry_client import digest_of
+from registry_client import media_type_of
+
+#: Who may come in, where anybody has to log in.
+LOGIN = basic("robot", "sesame:open")
+
+
+class OtherRegistry:
+    """A registry in memory, which knows no referrers API.
+
+    :param closed: whether it wants a password.
+    """
+
+    def __init__(self, *, closed: bool = False) -> None:
+        self.app = Flask("other")
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[tuple[str, str], bytes] = {}
+        self.closed = closed
+        self.elsewhere: str | None = None
+        """Where it sends whoever wants a blob."""
+
+        self.broken: list[int] = []
+        """With what it answers the next requests, before it does as it is told."""
+
+        self.cut: int = 0
+        """After how many bytes an answer with a blob breaks off."""
+
+        self.asked: list[tuple[str, str]] = []
+        """What it was asked: method and path."""
+
+        self.seen: list[str | None] = []
+        """The credentials that came with each request for a blob."""
+
+        self.app.before_request(self._admit)
+        rules: tuple[tuple[str, str, t.Any], ...] = (
+            ("GET", "/v2/<path:name>/manifests/<reference>", self._get),
+            ("PUT", "/v2/<path:name>/manifests/<reference>", self._put),
+            ("GET", "/v2/<path:name>/blobs/<digest>", self._blob),
+            ("POST", "/v2/<path:name>/blobs/uploads/", self._start),
+            ("PUT", "/upload/<uuid>", self._finish),
+            ("GET", "/v2/<path:name>/tags/list", self._tags),
+        )
+        for method, rule, view in rules:
+            self.app.add_url_rule(rule, view.__name__, view, methods=[method])
+
+    def push(
+        self, name: str, *tags: str, manifest: bytes, blobs: Iterable[bytes]
+    ) -> None:
+        """Put an image there, past its protocol."""
+        for blob in blobs:
+            self.blobs[digest_of(blob)] = blob
+        for reference in (digest_of(manifest), *tags):
+            self.manifests[name, reference] = manifest
+
+    def count(self, method: str, part: str) -> int:
+        """Return how often something was asked."""
+        return sum(m == method and part in path for m, path in self.asked)
+
+    def _admit(self) -> Response | None:
+        self.asked.append((request.method, request.full_path))
+        if self.broken:
+            return Response(status=self.broken.pop(0), headers={"Retry-After": "0"})
+        sent = request.headers.get("Authorization")
+        if self.closed and sent != LOGIN:
+            challenge = {"WWW-Authenticate": 'Basic realm="a, b"'}
+            return Response('{"errors": [{"code": "UNAUTHORIZED"}]}', 401, challenge)
+        return None
+
+    def _get(self, name: str, reference: str) -> Response:
+        content = self.manifests.get((name, reference))
+        if content is None:
+            return Response(status=404)
+        headers = {"Docker-Content-Digest": digest_of(content)}
+        return Response(content, 200, headers, content_type=media_type_of(content))
+
+    def _put(self, name: str, reference: str) -> Response:
+        content = request.get_data()
+        fields = json.loads(content)
+        for blob in [fields.get("config"), *fields.get("layers", ())]:
+            if blob and blob["digest"] not in self.blobs:
+                return Response(status=400)
+        for key in (reference, digest_of(content)):
+            self.manifests[name, key] = content
+        return Response(status=201)
+
+    def _blob(self, name: str, digest: str) -> t.Any:
+        self.seen.append(request.headers.get("Authorization"))
+        if digest not in self.blobs:
+            return Response(status=404)
+        if self.elsewhere:
+            return redirect(f"{self.elsewhere}{request.path}", 307)
+        content = self.blobs[digest]
+        asked = request.headers.get("Range", "bytes=0-")
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        rest = content[start:]
+        headers = {"Content-Length": str(len(rest))}
+        if start:
+            headers["Content-Range"] = (
+                f"bytes {start}-{len(content) - 1}/{len(content)}"
+            )
+        sent = rest[: self.cut] if self.cut else rest
+        return Response(iter([sent]), 206 if start else 200, headers)
+
+    def _start(self, name: str) -> Response:
+        wanted = request.args.get("mount")
+        if wanted in self.blobs and request.args.get("from"):
+            return Response(status=201)
+        # An address of its own, as the specification allows, with a state in it.
+        location = f"{request.host_url}upload/{uuid.uuid4()}?state=a%2Fb"
+        return Response(status=202, headers={"Location": location})
+
+    def _finish(self, uuid: str) -> Response:
+        assert parse_qs(request.query_string.decode())["state"] == ["a/b"]
+        content = request.get_data()
+        if digest_of(content) != request.args["digest"]:
+            return Response(status=400)
+        self.blobs[request.args["digest"]] = content
+        return Response(status=201)
+
+    def _tags(self, name: str) -> Response:
+        found = sorted(r for n, r in self.manifests if n == name and ":" not in r)
+        last = request.args.get("last", "")
+        page = [tag for tag in found if tag > last][:2]
+        headers = {}
+        if page and page[-1] != found[-1]:
+            link = f"/v2/{name}/tags/list?n=2&last={page[-1]}"
+            headers["Link"] = f'<{link}>; rel="next"'
+        return Response(json.dumps({"name": name, "tags": page}), 200, headers)

@@ -1,0 +1,506 @@
+"""Images from, to and between registries."""
+
+from __future__ import annotations
+
+import json
+import stat
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from archives import config_of
+from command_line import Terminal
+from flask_oci.transfer import Images
+from flask_oci.transfer import TransferError
+from flask_oci.transfer.remote import parse_address
+from flask_oci.transfer.remote import session
+from host import registry
+from other_registry import LOGIN
+from other_registry import OtherRegistry
+from registry_client import CONFIG
+from registry_client import descriptor
+from registry_client import digest_of
+from registry_client import image
+from registry_client import index
+from registry_client import LAYER
+from registry_client import OCI_MANIFEST
+from registry_client import RegistryClient
+from test_import_export import pulled
+
+Serve = Callable[[Flask], int]
+OTHER = b"another layer"
+IMAGE = image(LAYER)
+ARM = image(OTHER, LAYER)
+INDEX = index(
+    descriptor(IMAGE, OCI_MANIFEST, platform={"os": "linux", "architecture": "amd64"}),
+    descriptor(ARM, OCI_MANIFEST, platform={"os": "linux", "architecture": "arm64"}),
+)
+SIGNATURE = image(
+    OTHER, artifactType="application/x-signature", subject=descriptor(ARM, OCI_MANIFEST)
+)
+BLOBS = (CONFIG, LAYER, OTHER)
+
+
+@pytest.fixture(name="docker_config", autouse=True)
+def _docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What Docker keeps: nothing yet. Nobody waits for long."""
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    monkeypatch.setattr(session, "FIRST_WAIT", 0.001)
+    return folder / "config.json"
+
+
+def log_in(file: Path, host: str, login: str) -> None:
+    """Do as ``docker login`` does."""
+    auth = login.removeprefix("Basic ")
+    file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+
+
+@pytest.fixture(name="images")
+def _images(app: Flask) -> t.Iterator[Images]:
+    """The host's own code, within an application context."""
+    with app.app_context():
+        yield registry.images
+
+
+@pytest.fixture(name="other")
+def _other() -> OtherRegistry:
+    """A registry of somebody else, with an image, an index, and a signature."""
+    other = OtherRegistry()
+    other.push("app", "1.0", manifest=IMAGE, blobs=BLOBS)
+    other.push("app", manifest=ARM, blobs=())
+    other.push("app", "latest", manifest=INDEX, blobs=())
+    other.push("app", manifest=SIGNATURE, blobs=())
+    listed = descriptor(SIGNATURE, OCI_MANIFEST, artifactType="application/x-signature")
+    fallback = digest_of(ARM).replace(":", "-")
+    other.push("app", fallback, manifest=index(listed), blobs=())
+    return other
+
+
+@pytest.fixture(name="host")
+def _host(other: OtherRegistry, serve: Serve) -> str:
+    """Where that registry is."""
+    return f"127.0.0.1:{serve(other.app)}"
+
+
+def test_from_another_registry(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """An index comes with all of its platforms, and with what signs them, byte for
+    byte, from a registry that has no list of referrers but a tag."""
+    images.copy(f"{host}/app", "alice/app", referrers=True)
+    assert alice.tags("alice/app") == ["latest"]
+    assert pulled(alice, "alice/app", "latest") == INDEX
+    path = f"/v2/alice/app/referrers/{digest_of(ARM)}"
+    (listed,) = alice.get(path).get_json()["manifests"]
+    assert pulled(alice, "alice/app", listed["digest"]) == SIGNATURE
+    before = len(other.seen)
+    again = images.copy(f"{host}/app", "alice/app", referrers=True)
+    assert (again.blobs, again.manifests, len(other.seen)) == (0, 0, before)
+
+
+def test_to_another_registry(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """The same way back; where there is no list of referrers, the tag that stands in
+    for it is kept."""
+    for blob in BLOBS:
+        alice.push_blob("alice/app", blob)
+    alice.push_manifest("alice/app", IMAGE)
+    alice.push_manifest("alice/app", ARM)
+    alice.push_manifest("alice/app", INDEX, "1.0")
+    alice.push_manifest("alice/app", SIGNATURE)
+    other.blobs.clear()
+    other.manifests.clear()
+    done = images.copy("alice/app:1.0", f"{host}/team/app", referrers=True)
+    assert (done.blobs, done.manifests) == (3, 4)
+    assert set(other.blobs.values()) == set(BLOBS)
+    assert other.manifests["team/app", "1.0"] == INDEX
+    fallback = other.manifests["team/app", digest_of(ARM).replace(":", "-")]
+    (listed,) = json.loads(fallback)["manifests"]
+    assert listed["digest"] == digest_of(SIGNATURE)
+    assert listed["artifactType"] == "application/x-signature"
+
+
+def test_from_and_to_a_registry_like_this_one(
+    app: Flask, images: Images, alice: RegistryClient, serve: Serve, docker_config: Path
+) -> None:
+    """Tokens are had with Docker's credentials, referrers from the list of them, and
+    what goes to the same registry is not sent at all."""
+    here = f"127.0.0.1:{serve(app)}"
+    log_in(docker_config, here, t.cast(str, alice.authorization))
+    for blob in BLOBS:
+        alice.push_blob("alice/app", blob)
+    alice.push_manifest("alice/app", IMAGE)
+    alice.push_manifest("alice/app", ARM, "1.0")
+    alice.push_manifest("alice/app", SIGNATURE)
+    images.copy(f"{here}/alice/app:1.0", "alice/one", referrers=True)
+    assert pulled(alice, "alice/one", "1.0") == ARM
+    images.copy("alice/one:1.0", f"{here}/alice/two:2.0", referrers=True)
+    assert pulled(alice, "alice/two", "2.0") == ARM
+    done = images.copy(
+        f"{here}/alice/two:2.0", f"{here}/alice/three:3.0", referrers=True
+    )
+    assert (done.blobs, done.mounted) == (0, 3)
+    for name in ("one", "two", "three"):
+        path = f"/v2/alice/{name}/referrers/{digest_of(ARM)}"
+        (listed,) = alice.get(path).get_json()["manifests"]
+        assert pulled(alice, f"alice/{name}", listed["digest"]) == SIGNATURE
+
+
+def test_within_this_registry(images: Images, alice: RegistryClient) -> None:
+    """Nothing is read: the other repository is told that it may have the blobs."""
+    manifest = alice.push_image("alice/app", "1.0")
+    done = images.copy("alice/app:1.0", "alice/copy")
+    assert (done.blobs, done.mounted) == (0, 2)
+    assert pulled(alice, "alice/copy", "1.0") == manifest
+    images.copy(f"alice/app@{digest_of(manifest)}", "alice/copy:2.0")
+    assert alice.tags("alice/copy") == ["1.0", "2.0"]
+
+
+def test_a_platform(images: Images, alice: RegistryClient, host: str) -> None:
+    """One image of an index can be had alone."""
+    images.copy(f"{host}/app:latest", "alice/app", platforms=["linux/arm64"])
+    assert pulled(alice, "alice/app", "latest") == ARM
+
+
+# What may go wrong
+
+
+def test_another_try(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """A registry that is busy is asked again; one that stays so is told of."""
+    other.broken = [503, 429, 500]
+    images.copy(f"{host}/app:1.0", "alice/app")
+    assert pulled(alice, "alice/app", "1.0") == IMAGE
+    other.broken = [503] * 20
+    with pytest.raises(TransferError, match=f"{host} answers 503 to GET"):
+        images.copy(f"{host}/app:latest", "alice/app")
+
+
+def test_an_upload_that_fails_is_begun_anew(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """A blob can only be sent from its beginning, and is."""
+    alice.push_image("alice/app", "3.0", b"a new layer")
+
+    class Failing(list[int]):
+        """Fails the first time that bytes come."""
+
+        def __bool__(self) -> bool:
+            method, path = other.asked[-1]
+            return method == "PUT" and "/upload/" in path and super().__len__() > 0
+
+    other.broken = Failing([503])
+    images.copy("alice/app:3.0", f"{host}/app", jobs=1)
+    assert digest_of(b"a new layer") in other.blobs
+    assert not len(other.broken)
+
+
+def test_a_download_that_breaks_off_goes_on(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """What has come need not come again."""
+    layer = bytes(range(256)) * 40
+    manifest = image(layer)
+    other.push("app", "big", manifest=manifest, blobs=[layer])
+    other.cut = 4000
+    images.copy(f"{host}/app:big", "alice/app")
+    assert pulled(alice, "alice/app", "big") == manifest
+    assert other.count("GET", digest_of(layer)) == 3
+
+
+def test_a_registry_that_lies(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """Other bytes than those that a digest names are nobody's image."""
+    other.blobs[digest_of(LAYER)] = b"A LAYER"
+    with pytest.raises(Exception, match="another digest"):
+        images.copy(f"{host}/app:1.0", "alice/app")
+    other.manifests["app", digest_of(ARM)] = IMAGE
+    with pytest.raises(TransferError, match="other bytes"):
+        images.copy(f"{host}/app@{digest_of(ARM)}", "alice/app:2.0")
+    assert alice.get("/v2/alice/app/tags/list").get_json()["tags"] == []
+
+
+def test_nothing_there(images: Images, host: str) -> None:
+    """A tag, a repository or a registry that is not there is told of by its name."""
+    with pytest.raises(TransferError, match=r"no 2\.0 in 127\.0\.0\.1:\d+/app"):
+        images.copy(f"{host}/app:2.0", "alice/app")
+    with pytest.raises(TransferError, match="does not answer"):
+        images.copy("127.0.0.1:1/app:2.0", "alice/app")
+    with pytest.raises(TransferError, match="no repository alice/none"):
+        images.copy("alice/none:1.0", "alice/app")
+
+
+# Credentials
+
+
+def test_a_password(
+    images: Images, host: str, other: OtherRegistry, docker_config: Path
+) -> None:
+    """What Docker keeps is what is sent; without it, the message says what to do."""
+    other.closed = True
+    with pytest.raises(TransferError, match=f"'docker login {host}'"):
+        images.copy(f"{host}/app:1.0", "alice/app")
+    log_in(docker_config, host, LOGIN)
+    images.copy(f"{host}/app:1.0", "alice/app")
+    assert set(other.seen) == {LOGIN}
+
+
+def test_a_password_goes_to_nobody_else(
+    images: Images, alice: RegistryClient, serve: Serve, docker_config: Path
+) -> None:
+    """A registry may send whoever wants a blob on; the password stays behind."""
+    first, second = OtherRegistry(closed=True), OtherRegistry()
+    for other in (first, second):
+        other.push("app", "1.0", manifest=IMAGE, blobs=BLOBS)
+    host = f"127.0.0.1:{serve(first.app)}"
+    first.elsewhere = f"http://localhost:{serve(second.app)}"
+    log_in(docker_config, host, LOGIN)
+    images.copy(f"{host}/app:1.0", "alice/app")
+    assert pulled(alice, "alice/app", "1.0") == IMAGE
+    assert set(first.seen) == {LOGIN}
+    assert set(second.seen) == {None}
+    # Nor is anybody led out of this machine without TLS.
+    first.elsewhere = "http://registry.example"
+    with pytest.raises(TransferError, match="without TLS"):
+        images.copy(f"{host}/app:1.0", "alice/other")
+
+
+HELPER = """#!/bin/sh
+read host
+echo "$1 $host" >> {log}
+case "$host" in
+    {host}) echo '{{"ServerURL": "x", "Username": "robot", "Secret": "sesame:open"}}';;
+    *) echo 'credentials not found in native keychain'; exit 1;;
+esac
+"""
+
+
+@pytest.mark.parametrize("key", ["credsStore", "credHelpers"])
+def test_a_program_that_keeps_passwords(
+    images: Images,
+    host: str,
+    other: OtherRegistry,
+    docker_config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+) -> None:
+    """Docker's own programs are asked in Docker's way."""
+    program, log = tmp_path / "bin" / "docker-credential-safe", tmp_path / "log"
+    program.parent.mkdir()
+    program.write_text(HELPER.format(host=host, log=log))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    value = {"credsStore": "safe", "credHelpers": {host: "safe"}}[key]
+    docker_config.write_text(json.dumps({key: value}))
+    other.closed = True
+    images.copy(f"{host}/app:1.0", "alice/app")
+    assert log.read_text() == f"get {host}\n"
+    assert set(other.seen) == {LOGIN}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "cannot be read"),
+        ('{"credsStore": "../../bin/sh"}', "no name of a program"),
+        ('{"credsStore": "none-such"}', "does not answer"),
+        ('{"auths": {"HOST": {"auth": "!"}}}', "damaged"),
+    ],
+)
+def test_what_docker_keeps_is_damaged(
+    images: Images,
+    host: str,
+    other: OtherRegistry,
+    docker_config: Path,
+    config: str,
+    message: str,
+) -> None:
+    """It is told of, and no program is run that is not one of Docker's."""
+    other.closed = True
+    docker_config.write_text(config.replace("HOST", host))
+    with pytest.raises(TransferError, match=message):
+        images.copy(f"{host}/app:1.0", "alice/app")
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "name", "reference"),
+    [
+        ("registry.example/app:1", "https://registry.example", "app", "1"),
+        ("registry.example:5000/a/b", "https://registry.example:5000", "a/b", None),
+        ("localhost:5000/app", "http://localhost:5000", "app", None),
+        ("localhost/app", "http://localhost", "app", None),
+        ("127.0.0.9/app", "http://127.0.0.9", "app", None),
+        ("[::1]:5000/app", "http://[::1]:5000", "app", None),
+        ("https://localhost:5000/app", "https://localhost:5000", "app", None),
+        ("http://plain.example/app", "http://plain.example", "app", None),
+        ("plain.example/app", "http://plain.example", "app", None),
+        ("docker.io/alpine:3", "https://registry-1.docker.io", "library/alpine", "3"),
+        ("docker.io/a/b", "https://registry-1.docker.io", "a/b", None),
+        ("docker://forge/app", "https://forge", "app", None),
+        ("localhost.evil.example/app", "https://localhost.evil.example", "app", None),
+        ("127.0.0.1.evil.example/app", "https://127.0.0.1.evil.example", "app", None),
+    ],
+)
+def test_addresses(text: str, url: str, name: str, reference: str | None) -> None:
+    """They are written as with Docker, and TLS is only left out where it may be."""
+    found = parse_address(text, ["plain.example"])
+    assert (found.url, found.name, found.reference) == (url, name, reference)
+
+
+@pytest.mark.parametrize("text", ["alice/app:1", "app", "alice/app@sha256:" + "0" * 64])
+def test_addresses_of_this_registry(text: str) -> None:
+    """Without a host, an image is here."""
+    assert parse_address(text).host is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://registry.example/app",
+        "ftp://registry.example/app",
+        "user:secret@registry.example/app",
+        "registry.example:port/app",
+        "a.b\\c/app",
+        "registry.example/App",
+        "registry.example#.evil/app",
+    ],
+)
+def test_no_addresses(text: str) -> None:
+    """What could be read in two ways is refused."""
+    with pytest.raises(Exception, match=r"TLS|scheme|host|repository name"):
+        parse_address(text)
+
+
+# Mirrors
+
+
+def made(moment: str, layer: bytes = LAYER) -> bytes:
+    """Return the config of an image that was made at a moment."""
+    return json.dumps({**json.loads(config_of(layer)), "created": moment}).encode()
+
+
+@pytest.fixture(name="versions")
+def _versions(other: OtherRegistry) -> dict[str, bytes]:
+    """Five images, of which the one with the highest version is not the newest."""
+    manifests = {}
+    days = {"1.9": 3, "1.10": 4, "1.2": 2, "2.0-rc": 9, "dev": 1}
+    for tag, day in days.items():
+        config = made(f"2026-01-0{day}T00:00:00.123456789Z")
+        manifests[tag] = image(LAYER, config=config)
+        other.push("many", tag, manifest=manifests[tag], blobs=[config, LAYER])
+    return manifests
+
+
+def test_a_mirror(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    versions: dict[str, bytes],
+) -> None:
+    """All tags come, each layer once; the next time, only what has changed."""
+    source = f"{host}/many"
+    done = images.mirror(source, "alice/app")
+    assert {tag for tag, _ in done.images} == {*versions}
+    assert not done.failed
+    for tag, manifest in versions.items():
+        assert pulled(alice, "alice/app", tag) == manifest
+    assert other.count("GET", digest_of(LAYER)) == 1
+    other.push("many", "dev", manifest=versions["1.9"], blobs=())
+    other.asked.clear()
+    again = images.mirror(source, "alice/app")
+    assert (again.blobs, again.manifests, len(again.images)) == (0, 1, 5)
+    assert pulled(alice, "alice/app", "dev") == versions["1.9"]
+    assert other.count("GET", "/blobs/") == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tags"),
+    [
+        ({"tags": ["1.*"]}, ["1.10", "1.2", "1.9"]),
+        ({"tags": ["1.*", "dev"], "without": ["*9"]}, ["1.10", "1.2", "dev"]),
+        ({"newest": 2}, ["1.10", "2.0-rc"]),
+        ({"newest": 2, "tags": ["1.*"]}, ["1.10", "1.9"]),
+        ({"tags": ["none"]}, []),
+    ],
+)
+def test_what_a_mirror_takes(
+    images: Images,
+    host: str,
+    versions: dict[str, bytes],
+    wanted: dict[str, t.Any],
+    tags: list[str],
+) -> None:
+    """Patterns, and the newest of what matches them; a dry run moves nothing."""
+    found = images.mirror(f"{host}/many", "alice/app", dry_run=True, **wanted)
+    assert sorted(str(tag) for tag, _ in found.images) == tags
+    assert (found.blobs, found.manifests) == (0, 0)
+    with pytest.raises(TransferError):
+        images.get_manifest("alice/app", "1.9")
+
+
+def test_a_mirror_goes_on(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    versions: dict[str, bytes],
+) -> None:
+    """One image that is damaged does not keep the others from coming."""
+    config = json.loads(versions["1.9"])["config"]["digest"]
+    kept = other.blobs.pop(config)
+    done = images.mirror(f"{host}/many", "alice/app", jobs=2)
+    assert list(done.failed) == ["1.9"]
+    assert "answers 404" in done.failed["1.9"]
+    assert alice.tags("alice/app") == ["1.10", "1.2", "2.0-rc", "dev"]
+    other.blobs[config] = kept
+    assert not images.mirror(f"{host}/many", "alice/app").failed
+    assert len(alice.tags("alice/app")) == 5
+
+
+def test_a_mirror_elsewhere(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    versions: dict[str, bytes],
+) -> None:
+    """A repository goes out as it comes in, and within one registry nothing is sent."""
+    images.mirror(f"{host}/many", "alice/app", tags=["1.*"])
+    images.mirror("alice/app", f"{host}/copies/one")
+    assert other.manifests["copies/one", "1.10"] == versions["1.10"]
+    done = images.mirror(f"{host}/many", f"{host}/copies/two")
+    assert done.blobs == 0
+    assert other.manifests["copies/two", "dev"] == versions["dev"]
+
+
+# At the command line
+
+
+def test_commands(host: str, versions: dict[str, bytes], tmp_path: Path) -> None:
+    """A copy and a mirror, each in a process of its own, and pulled by a client."""
+    terminal = Terminal(tmp_path)
+    alice = terminal.alice
+    done = terminal.json("copy", f"{host}/app:1.0", "alice/app:mine", "--jobs", "2")
+    assert done["images"] == [
+        {"repository": "alice/app", "tag": "mine", "digest": digest_of(IMAGE)}
+    ]
+    assert pulled(alice, "alice/app", "mine") == IMAGE
+    done = terminal.json("mirror", f"{host}/many", "alice/new", "--newest", "3")
+    assert (len(done["images"]), done["failed"]) == (3, {})
+    assert alice.tags("alice/new") == ["1.10", "1.9", "2.0-rc"]
+    terminal.say("copy", f"{host}/none:1.0", "alice/app", status=1)
+    terminal.say("copy", "http://registry.example/app:1", "alice/app", status=1)
+    terminal.close()
