@@ -160,6 +160,13 @@ def set_member(owner: str, name: str) -> ResponseReturnValue:
     return redirect(url_for("views.project", owner=owner, name=name))
 
 
+@views.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """Tell whoever watches the forge whether it can do its work."""
+    health = registry.health()
+    return health.as_dict(), 200 if health.ok else 503
+
+
 def error_page(error: HTTPException) -> ResponseReturnValue:
     """Say what went wrong, in the forge's own clothes."""
     return render_template("error.html", error=error), error.code or 500

@@ -173,6 +173,9 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     ``before_request``, so that its ``current_user`` is right there, and a page to
     sign in on never answers docker.
     """
+    metrics = services().metrics
+    if metrics is not None:
+        metrics.begin()
     request.max_content_length = UNLIMITED
     # What is sent is named by the hash of its bytes, so nobody compresses them.
     request.environ.pop("HTTP_ACCEPT_ENCODING", None)
@@ -269,6 +272,9 @@ def _finish(response: Response) -> Response:
     response.headers["Docker-Distribution-API-Version"] = "registry/2.0"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    metrics = services().metrics
+    if metrics is not None:
+        metrics.end(response)
     return response
 
 

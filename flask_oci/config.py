@@ -285,6 +285,9 @@ class Config:
     webhook_attempts: int = _key(20, _count)
     """How often a webhook is told of an event before that is given up."""
 
+    metrics: bool = _key(False, _flag)
+    """Whether requests are counted for Prometheus, which needs prometheus-client."""
+
     web_base_template: str = _key("oci/base.html", _template)
     """The template that the pages extend; it has the blocks ``title`` and
     ``content``."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import typing as t
 
+from flask import Response
+
 from .access_tokens import AccessTokens
 from .administration import Administration
 from .announcer import Announcer
@@ -17,9 +19,13 @@ from .content import Content
 from .events import Events
 from .governance import Protections
 from .governance import Retention
+from .health import Health
+from .health import look_at
+from .health import MIN_FREE
 from .hooks import Hooks
 from .maintenance.gc import Collector
 from .maintenance.retention import Retainer
+from .metrics import Metrics
 from .models import Models
 from .policy import default_policy
 from .policy import Policy
@@ -180,6 +186,29 @@ class Registry:
         self._hooks.released = function
         return function
 
+    def health(self, *, min_free: int = MIN_FREE) -> Health:
+        """Look whether requests could be answered now, within an application context.
+
+        It is for an address that a load balancer or a monitor asks.
+
+        :param min_free: for how many bytes there should be room on the disk.
+        """
+        parts = services()
+        return look_at(parts.catalog, parts.config.storage_path, min_free)
+
+    def metrics(self) -> Response:
+        """Return the answer that Prometheus wants, within an application context.
+
+        It is for a view of yours that makes sure that Prometheus asks.
+
+        :raises RuntimeError: unless :data:`OCI_METRICS` is set.
+        """
+        found = services().metrics
+        if found is None:
+            raise RuntimeError("There are no metrics: set OCI_METRICS = True.")
+        body, content_type = found.text()
+        return Response(body, content_type=content_type)
+
     def authenticate(self, function: AuthenticateT) -> AuthenticateT:
         """Decorate the function that checks what is typed at ``docker login``.
 
@@ -339,6 +368,7 @@ class Registry:
             access_tokens=self.tokens,
             administration=self.repositories,
             events=self.events,
+            metrics=Metrics(self._catalog, storage) if config.metrics else None,
             authenticator=Authenticator(
                 config,
                 self._hooks,

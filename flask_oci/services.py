@@ -18,6 +18,7 @@ from .events import Events
 from .governance import Protections
 from .governance import Retention
 from .hooks import Hooks
+from .metrics import Metrics
 from .policy import Policy
 from .principal import ANONYMOUS
 from .principal import Principal
@@ -46,6 +47,7 @@ class Services:
     access_tokens: AccessTokens
     administration: Administration
     events: Events
+    metrics: Metrics | None
     authenticator: Authenticator
     policy: Policy
     pulls: Pulls

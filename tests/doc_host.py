@@ -166,7 +166,7 @@ class Host:
 def hosted(folder: Path, *sections: str) -> t.Iterator[Host]:
     """Make the application that some sections of the documentation show."""
     with application(folder, *sections) as app:
-        for name in ("pages", "limits"):
+        for name in ("pages", "metrics", "limits"):
             with contextlib.suppress(ModuleNotFoundError):
                 file = importlib.import_module(f"forge.{name}")
                 _use(app, file)

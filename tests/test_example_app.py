@@ -520,6 +520,13 @@ def test_registry_is_there(visitor: FlaskClient) -> None:
     assert visitor.get("/v2/").status_code == 401
 
 
+def test_health(visitor: FlaskClient, tmp_path: Path) -> None:
+    """A monitor is told whether the forge can do its work, and need not sign in."""
+    response = visitor.get("/healthz")
+    assert response.status_code == 200
+    assert response.get_json()["status"] == "ok"
+
+
 def test_size() -> None:
     """The whole example stays a page or five: 300 lines, not counting blank lines,
     comments, docstrings, and imports, which are one a line here."""

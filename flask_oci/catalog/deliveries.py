@@ -251,7 +251,7 @@ class Deliveries:
 
     def counts(self) -> dict[str, int]:
         """Return how many deliveries there are of each state, and how many events
-        have yet to be assigned."""
+        have yet to be assigned, if there is any webhook."""
         models = self._db.models
         Delivery, Event = models.Delivery, models.Event
         counted = self._db.session.execute(
@@ -262,7 +262,9 @@ class Deliveries:
         found = {PENDING: 0, DEAD: 0}
         for state, count in counted:
             found[state] = count
-        new = sa.select(sa.func.count()).where(Event.assigned_at.is_(None))
+        new = sa.select(sa.func.count(Event.id)).where(
+            Event.assigned_at.is_(None), sa.exists(models.Webhook.id)
+        )
         return {**found, "unassigned": self._db.session.scalar(new) or 0}
 
     def _assign(self) -> int:

@@ -51,6 +51,26 @@ class Schema:
             return None
         return SchemaOutdated(missing) if missing else None
 
+    def touch(self) -> None:
+        """Have the database answer a question about every table at once, which costs it
+        nothing, and fails when one of them is not there.
+
+        :raises SchemaOutdated: then.
+        """
+        tables = self._db.models.tables()
+        one = (
+            sa.select(sa.literal(1)).select_from(t).where(sa.false()) for t in tables
+        )
+        try:
+            self._db.session.execute(sa.union_all(*one)).all()
+            self._db.release()
+        except SQLAlchemyError as error:
+            self._db.session.rollback()
+            outdated = self.explain(error)
+            if outdated is None:
+                raise
+            raise outdated from error
+
     def missing(self) -> list[str]:
         """Return the tables that are not there, and the columns of those that are, as
         ``oci_tag`` or ``oci_tag.name``."""

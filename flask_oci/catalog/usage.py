@@ -67,6 +67,11 @@ class Usage:
         found = self._db.session.scalar(repositories) or 0
         return Totals(found, count, int(size or 0))
 
+    def sessions(self) -> int:
+        """Return how many upload sessions have begun and not ended."""
+        Upload = self._db.models.Upload
+        return self._db.session.scalar(sa.select(sa.func.count(Upload.uuid))) or 0
+
     def by_repository(
         self, limit: int, offset: int, owner_id: t.Any = None
     ) -> list[RepositoryUsage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from flask import g
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.exceptions import HTTPException
@@ -58,6 +59,7 @@ def check_length(received: int) -> None:
 
     :raises SizeInvalid: when they differ.
     """
+    g._oci_received = received
     announced = request.content_length
     if announced is not None and announced != received:
         raise SizeInvalid(

@@ -1,0 +1,96 @@
+"""What the page on monitoring has somebody write, as they would run it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from doc_blocks import BLOCKS
+from doc_blocks import DOCS
+from doc_host import Host
+from doc_host import hosted
+from flask_oci.metrics import Metrics
+from registry_client import digest_of
+from registry_client import LAYER
+from registry_client import RegistryClient
+from test_metrics import scrape_text
+
+PAGE = (DOCS / "monitoring.rst").read_text("utf-8")
+
+
+def test_an_address_for_monitors(tmp_path: Path) -> None:
+    """It answers to anybody, and says little."""
+    with hosted(tmp_path, "Health") as host:
+        response = RegistryClient(host.app).get("/healthz")
+        assert response.status_code == 200
+        assert response.get_json() == {
+            "database": "ok",
+            "space": response.get_json()["space"],
+            "status": "ok",
+            "storage": "ok",
+        }
+
+
+def test_a_view_of_metrics(tmp_path: Path) -> None:
+    """Who knows the token may scrape, and nobody else; and the table on the page has
+    all that there is."""
+    with hosted(tmp_path, "Metrics") as host:
+        metered(host)
+        app = host.app
+        assert RegistryClient(app).get("/metrics").status_code == 403
+        assert RegistryClient(app, "Bearer wrong").get("/metrics").status_code == 403
+        host.people["alice"].push_image("alice/app", "v1")
+        with app.app_context():
+            host.registry.collect()
+        answer = RegistryClient(app, "Bearer token").get("/metrics")
+        assert answer.status_code == 200
+        names = {family.name for family in scrape_text(answer.text)}
+    # The package adds when each began to count.
+    names = {name for name in names if not name.endswith("_created")}
+    table = PAGE.partition("    * - Metric")[2].partition("No label is")[0]
+    documented = re.findall(r"``(oci_\w+?)(?:_total)?(?:\{[\w,]+\})?``", table)
+    assert sorted(documented) == sorted(names)
+
+
+def metered(host: Host) -> None:
+    """Do what the settings do, before there is anything to register."""
+    parts = host.app.extensions["oci"]
+    metrics = Metrics(parts.catalog, parts.storage)
+    host.app.extensions["oci"] = replace(parts, metrics=metrics)
+    host.app.config["METRICS_TOKEN"] = "token"
+
+
+def test_alerts_are_about_what_there_is() -> None:
+    """Every name in an alert is one of the table."""
+    table, _, alerts = PAGE.partition("These are worth being woken for")
+    used = set(re.findall(r"\boci_\w+", alerts.partition("Several processes")[0]))
+    assert used
+    assert used <= set(re.findall(r"\boci_\w+", table))
+
+
+def test_lines_of_json(tmp_path: Path) -> None:
+    """A complaint about a lost file can be found by its repository and digest."""
+    (block,) = (b for b in BLOCKS if b.caption == "forge/logs.py")
+    names: dict[str, object] = {}
+    exec(block.code, names)
+    stream, root = io.StringIO(), logging.getLogger()
+    before = list(root.handlers)
+    with hosted(tmp_path) as host:
+        names["log_lines"](stream)  # type: ignore[operator]
+        try:
+            alice = host.people["alice"]
+            digest = alice.push_blob("alice/app", LAYER)
+            for path in Path(host.app.instance_path).rglob(digest.partition(":")[2]):
+                path.unlink()
+            alice.get(f"/v2/alice/app/blobs/{digest}")
+        finally:
+            root.handlers[:] = before
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    (complaint,) = [line for line in lines if line["level"] == "ERROR"]
+    assert complaint["repository"] == "alice/app"
+    assert complaint["digest"] == digest_of(LAYER)
+    assert complaint["user"] == "alice"
