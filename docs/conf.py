@@ -23,6 +23,7 @@ default_role = "code"
 extensions = [
     "command_help",
     "endpoint_table",
+    "layer_picture",
     "myst_parser",
     "pallets_sphinx_themes",
     "sphinx.ext.autodoc",

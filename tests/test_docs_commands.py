@@ -37,10 +37,8 @@ KINDS = {
 #: Blocks in which nothing is typed, by page and section, and what knows about them,
 #: among the tests.
 SHOWN = {
-    ("CONTRIBUTING.md", "Where things live"): "../pyproject.toml",
     ("docs/authentication.rst", "The token endpoint"): "test_token_service.py",
     ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
-    ("docs/design.md", "Layers"): "../pyproject.toml",
     ("docs/errors.rst", "Errors"): "test_refused_manifests.py",
     (
         "docs/protected-tags.rst",
@@ -68,6 +66,7 @@ PROGRAMS = {
     "jq": "tests/test_catalog.py",
     "pip": ".ci/run",
     "pybabel": "tests/test_web_translation.py",
+    "pytest": "tox.ini",
     "python": "benchmarks/__main__.py",
     "python3": ".ci/run",
     "rsync": "tests/test_backup.py",

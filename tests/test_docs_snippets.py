@@ -38,7 +38,7 @@ SNIPPETS = [block for block in BLOCKS if block.caption is None]
 FILES = {
     block.section
     for block in BLOCKS
-    if block.caption is not None and block.page != "docs/quickstart.rst"
+    if block.caption and block.page not in ("CONTRIBUTING.md", "docs/quickstart.rst")
 }
 
 
