@@ -11,7 +11,7 @@ import pytest
 from doc_blocks import BLOCKS
 from doc_blocks import DOCS
 from doc_blocks import ROOT
-from host import registry
+from host import db
 
 PACKAGE = ROOT / "flask_oci"
 
@@ -68,7 +68,7 @@ def test_an_invariant_is_held_where_the_page_says(number: str, where: str) -> No
 
 def test_every_table_is_on_the_page() -> None:
     """With what a row of it is."""
-    tables = set(registry.models.Repository.metadata.tables)
+    tables = set(db.metadata.tables)
     described = re.findall(r"^\| `(oci_\w+)` \|", DESIGN, re.MULTILINE)
     assert sorted(described) == sorted(t for t in tables if t.startswith("oci_"))
 
