@@ -6,6 +6,9 @@ import gzip
 import importlib
 import textwrap
 import typing as t
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
 from functools import partial
 from pathlib import Path
 
@@ -511,3 +514,18 @@ def test_every_kind_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
         section = text.partition(f"\n{kind.code}\n~~~")[2].partition("\n.. _check-")[0]
         for lines in kind.remedies.values():
             assert textwrap.indent(lines, "    ") in section
+
+
+def test_through_an_address(sound: Flask, serve: t.Callable[[Flask], int]) -> None:
+    """What is only seen there is told with it; what is pushed is gone in the end."""
+
+    @sound.after_request
+    def be_late(response: Answer) -> Answer:
+        response.date = datetime.now(timezone.utc) - timedelta(hours=1)
+        return response
+
+    url = f"http://127.0.0.1:{serve(sound)}"
+    found = check(sound, "--user", "alice", "--url", url)
+    assert found.codes == {"development-server", "clocks-differ"}
+    assert {found.findings[code]["where"] for code in found.codes} == {url}
+    assert not found.passed_over

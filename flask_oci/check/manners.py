@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 MIB: t.Final = 1024 * 1024
 
 #: A body that any limit would refuse, and then where a limit may be, in bytes.
-HUGE: t.Final = 64 * 1024 * MIB
+HUGE: t.Final = 32 * 1024 * MIB
 LIMITS: t.Final = (1 * MIB, 16 * MIB, 128 * MIB, 1024 * MIB, 10 * 1024 * MIB)
 
 #: How many requests docker may well send in the minute in which it pushes an image.
@@ -82,7 +82,7 @@ BODY_LIMIT = kind(
     "A layer is one body, and often has several gigabytes. docker push prints 413, or"
     " tries again for ever. OCI_MAX_BLOB_SIZE is the registry's own limit.",
     nginx="client_max_body_size 0;",
-    apache="LimitRequestBody 0",
+    apache="LimitRequestBody 0\nSecRequestBodyAccess Off  # With mod_security.",
     caddy="# No request_body max_size for /v2/*",
     traefik="# Not: the middleware buffering with maxRequestBodyBytes",
     command="waitress-serve --max-request-body-size 107374182400 …",
@@ -174,7 +174,7 @@ def _is_challenge(headers: dict[str, str]) -> bool:
 def _paths(visit: Visit, name: str) -> Iterator[Finding]:
     plain = visit.ask("GET", f"/v2/{name}/blobs/{_DIGEST}")
     encoded = visit.ask("GET", f"/v2/{name}/blobs/{_DIGEST.replace(':', '%3A')}")
-    if plain.status != encoded.status:
+    if (plain.status, plain.is_registry) != (encoded.status, encoded.is_registry):
         yield PATHS_CHANGED.found(f"With %3A, the answer is {encoded.summary}.")
     changed = [
         path

@@ -17,6 +17,7 @@ from .manners import MIB
 from .settings import origin
 from .transport import Pieces
 from .transport import pieces_of
+from .transport import Unreachable
 from .transport import Watch
 
 if t.TYPE_CHECKING:
@@ -131,7 +132,11 @@ def _stream(
     seen: list[int | None] = []
     watch = Watch(AHEAD, lambda: seen.append(_arrived(visit, location)))
     pieces = pieces_of(content, PIECE, watch if visit.transport.name else None)
-    reply = visit.ask("PATCH", location, Pieces(pieces, None))
+    try:
+        reply = visit.ask("PATCH", location, Pieces(pieces, None))
+    except Unreachable as error:
+        yield _broken(visit, error)
+        return False
     if reply.status != 202:
         yield _failure(reply, CHUNKED_REFUSED, "A chunked PATCH")
         return False
@@ -175,6 +180,20 @@ def _close(
         return False
     visit.rehearsal.stored = digest
     return True
+
+
+def _broken(visit: Visit, error: Unreachable) -> Finding:
+    """Find out whether a body broke off because it was large."""
+    try:
+        path = f"/v2/{visit.subject.repository}/blobs/uploads/"
+        location = visit.ask("POST", path, b"").headers.get("location", path)
+        body = Pieces([b"small"], None)
+        small = visit.ask("PATCH", visit.follow(path, location), body)
+    except Unreachable:
+        return PUSH_FAILS.found(f"{error}.")
+    if small.status != 202:
+        return PUSH_FAILS.found(f"{error}.")
+    return BODY_LIMIT.found(f"A small body passes, a larger one ends: {error}.")
 
 
 def _failure(reply: Reply, known: t.Any, what: str) -> Finding:
