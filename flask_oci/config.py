@@ -21,6 +21,7 @@ from .changes import KINDS
 from .changes import matching
 from .protection import patterns
 from .protection import Protection
+from .quota import Quota
 from .retention import parse as parse_rules
 from .retention import Rule as RetentionRule
 
@@ -264,6 +265,19 @@ class Config:
     """For how many seconds a manifest that lost a tag is spared, so that the tag can
     be put back. None spares none."""
 
+    owner_quota: int | None = _key(None, _optional_count)
+    """How many bytes the repositories of an owner may have together, who has no quota
+    of their own. None is any number."""
+
+    owner_quota_images: int | None = _key(None, _optional_count)
+    """How many images the repositories of an owner may have together."""
+
+    repository_quota: int | None = _key(None, _optional_count)
+    """How many bytes a repository may have that has no quota of its own."""
+
+    repository_quota_images: int | None = _key(None, _optional_count)
+    """How many images a repository may have."""
+
     accel_redirect: str | None = _key(None, _optional_prefix)
     """The internal nginx location that serves the storage folder; downloads
     are then answered with ``X-Accel-Redirect``. Default: None."""
@@ -299,6 +313,16 @@ class Config:
     def protection(self) -> Protection:
         """Which tags are protected everywhere."""
         return Protection(self.protected_tags, self.immutable_tags)
+
+    @property
+    def owner_default(self) -> Quota:
+        """How much an owner may have who has no quota of their own."""
+        return Quota(self.owner_quota, self.owner_quota_images)
+
+    @property
+    def repository_default(self) -> Quota:
+        """How much a repository may have that has no quota of its own."""
+        return Quota(self.repository_quota, self.repository_quota_images)
 
     @property
     def undo_lifetime(self) -> timedelta | None:

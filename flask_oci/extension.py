@@ -13,11 +13,13 @@ from .announcer import Announcer
 from .auth import Authenticator
 from .blueprint import make_blueprint
 from .catalog import Catalog
+from .catalog import Site
 from .cli import register_commands
 from .config import Config
 from .content import Content
 from .events import Events
 from .governance import Protections
+from .governance import Quotas
 from .governance import Retention
 from .health import Health
 from .health import look_at
@@ -122,6 +124,10 @@ class Registry:
 
         self.retention = Retention(self._catalog)
         """Says which tags and manifests may go."""
+
+        self.quotas = Quotas(self._catalog)
+        """Says how much there may be, and how much there is."""
+        self._catalog.quotas.site = _site_quotas
 
         self.blueprint = make_blueprint(self._register)
         """The blueprint that serves ``/v2``; register it without a prefix."""
@@ -381,7 +387,13 @@ class Registry:
             pulls=pulls,
             protection=self.protection,
             retention=self.retention,
+            quotas=self.quotas,
         )
+
+
+def _site_quotas() -> Site:
+    config = services().config
+    return Site(config.owner_default, config.repository_default)
 
 
 def _signing_keys(app: App) -> Callable[[], Sequence[str]]:

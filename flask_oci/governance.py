@@ -10,6 +10,8 @@ from .catalog.rules import Holder
 from .errors import NameUnknown
 from .protection import patterns
 from .protection import Protection
+from .quota import Quota
+from .quota import Standing
 from .retention import parse
 
 if t.TYPE_CHECKING:
@@ -180,3 +182,49 @@ class Retention(RuleBook[tuple[str, ...]]):
 
     def _read(self, value: t.Any) -> tuple[str, ...]:
         return tuple(value or ())
+
+
+class Quotas(RuleBook[Quota]):
+    """How much a repository, or everything of an owner's, may be:
+    ``registry.quotas``."""
+
+    kind = "quota"
+
+    def set(
+        self,
+        *,
+        repository: str | None = None,
+        owner: t.Any = None,
+        bytes: int | None = None,
+        images: int | None = None,
+        by: t.Any = None,
+    ) -> None:
+        """Lay a quota down, in the place of what was laid down.
+
+        :param repository: the name of the repository that it is for.
+        :param owner: one of the host's users, where it is for all that they own.
+        :param bytes: how many there may be; None is any number.
+        :param images: how many of them may have a tag; None is any number.
+        :param by: the user who wants it, for the audit.
+        :raises ValueError: when a number is below zero.
+        :raises NameUnknown: when there is no such repository.
+        """
+        for number in (bytes, images):
+            if number is not None and number < 0:
+                raise ValueError("A quota is no number below zero.")
+        value = {"bytes": bytes, "images": images}
+        text = " ".join(f"{key}={number}" for key, number in value.items())
+        self._put(value, text, repository, owner, by)
+
+    def show(self, *, repository: str | None = None, owner: t.Any = None) -> Standing:
+        """Return how much is used, of how much.
+
+        :param repository: the name of a repository.
+        :param owner: one of the host's users, in its place.
+        :raises NameUnknown: when there is no such repository.
+        """
+        name = repository or self._catalog.users.namespace_of(owner)
+        return self._catalog.quotas.standing(self._holder(repository, owner), name)
+
+    def _read(self, value: t.Any) -> Quota:
+        return Quota(**(value or {}))

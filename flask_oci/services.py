@@ -16,6 +16,7 @@ from .config import Config
 from .content import Content
 from .events import Events
 from .governance import Protections
+from .governance import Quotas
 from .governance import Retention
 from .hooks import Hooks
 from .metrics import Metrics
@@ -53,6 +54,7 @@ class Services:
     pulls: Pulls
     protection: Protections
     retention: Retention
+    quotas: Quotas
 
 
 def services() -> Services:

@@ -26,6 +26,8 @@ from .observer import Observer
 from .outbox import Outbox
 from .overview import Overview
 from .pulls import Pulls
+from .quotas import Quotas
+from .quotas import Site
 from .references import Removal
 from .referrers import Referrers
 from .relations import Relations
@@ -55,6 +57,7 @@ __all__ = [
     "Condition",
     "Removal",
     "RepositoryInfo",
+    "Site",
     "StoredManifest",
     "UploadSession",
     "Users",
@@ -77,8 +80,9 @@ class Catalog:
         self.users = Users(database, self.revocations, username)
         self.repositories = Repositories(database, self.users)
         self.blobs = Blobs(database)
-        self.uploads = Uploads(database, self.repositories, self.blobs)
-        self.manifests = Manifests(database, self.repositories)
+        self.quotas = Quotas(database, self.users)
+        self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
+        self.manifests = Manifests(database, self.repositories, self.quotas)
         self.tags = Tags(database)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)

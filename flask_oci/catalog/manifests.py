@@ -27,6 +27,7 @@ from . import references
 from . import tags
 from .database import Database
 from .database import newest
+from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
 
@@ -49,8 +50,11 @@ class StoredManifest:
 class Manifests:
     """Finds, records and deletes the manifests of a repository."""
 
-    def __init__(self, database: Database, repositories: Repositories) -> None:
+    def __init__(
+        self, database: Database, repositories: Repositories, quotas: Quotas
+    ) -> None:
         self._db = database
+        self._quotas = quotas
         self._repositories = repositories
         self._finding = cache(self._make_finding)
 
@@ -94,11 +98,13 @@ class Manifests:
         :raises ManifestBlobUnknown: for content that is not there.
         :raises SizeInvalid: for content of another size than the manifest says.
         :raises Denied: for a tag that is protected from who does it.
+        :raises QuotaExceeded: when there may not be so much, or so many.
         """
         tag_names = list(tag_names)
 
         def work() -> list[str]:
-            repository_id = self._repositories.ensure(name, user_id)
+            repository = self._repositories.ensure(name, user_id)
+            repository_id = t.cast(int, repository.id)
             if not self._repositories.push_to(repository_id):
                 raise NameUnknown(detail=name)
             missing = references.missing(
@@ -108,9 +114,12 @@ class Manifests:
                 raise ManifestBlobUnknown(missing)
             place = tags.Place(repository_id, name, guard)
             self._db.tell(_pushed(place, manifest, content, digest, tag_names))
-            key = self._insert(repository_id, user_id, manifest, content, digest)
-            for tag in tag_names:
-                tags.move(self._db, place, tag, key, str(digest), user_id, by_push=True)
+            with self._quotas.within(repository):
+                key = self._insert(repository_id, user_id, manifest, content, digest)
+                for tag in tag_names:
+                    tags.move(
+                        self._db, place, tag, key, str(digest), user_id, by_push=True
+                    )
             return missing
 
         return self._db.write(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import cached_property
 from functools import partial
@@ -48,6 +49,10 @@ class RepositoryInfo:
     visibility: str = PRIVATE
     """``private``, ``internal`` or ``public``."""
 
+    is_limited: bool = field(default=False, repr=False, compare=False)
+    """Whether a quota is laid down for it, or for its owner, as far as somebody looked
+    who is about to push."""
+
     @property
     def exists(self) -> bool:
         """Whether anything has been pushed to it."""
@@ -84,32 +89,36 @@ class Repositories:
         row = self._db.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
-    def ensure(self, name: str, pusher_id: t.Any) -> int:
+    def ensure(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         """Make the repository if it is not there, within a transaction.
 
         It belongs to the user whose namespace it is in, or, where the
         namespace is nobody's, to who pushes.
 
-        :return: its key.
+        :return: the repository, with its key.
         """
+        found = self.find(name)
+        return found if found.exists else self._make(name, pusher_id)
+
+    def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
-        key = self.find(name).id
-        if key is None:
-            change = Change(kind=REPOSITORY_CREATED, repository=name)
-            self._db.tell(change)
-            owner_id = self._users.owner_of_namespace(name.partition("/")[0])
-            self._db.insert_if_absent(
-                Repository,
-                name=name,
-                owner_id=pusher_id if owner_id is None else owner_id,
-            )
-            found = sa.select(Repository.id).where(Repository.name == name)
-            key = change.repository_id = self._db.execute(newest(found)).scalar()
-            # Whoever takes a name, it leads to nothing else from now on.
-            self._db.session.execute(
-                sa.delete(Alias.__table__).where(Alias.name == name)
-            )
-        return t.cast(int, key)
+        change = Change(kind=REPOSITORY_CREATED, repository=name)
+        self._db.tell(change)
+        owner_id = self._users.owner_of_namespace(name.partition("/")[0])
+        self._db.insert_if_absent(
+            Repository,
+            name=name,
+            owner_id=pusher_id if owner_id is None else owner_id,
+        )
+        found = sa.select(Repository.id, Repository.owner_id).where(
+            Repository.name == name
+        )
+        key, owner_id = self._db.execute(newest(found)).one()
+        change.repository_id = key
+        # Whoever takes a name, it leads to nothing else from now on.
+        self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
+        # Nobody has looked yet.
+        return RepositoryInfo(name, key, owner_id, is_limited=True)
 
     def push_to(self, repository_id: int) -> bool:
         """Remember that a manifest is pushed, within a transaction, which locks the
@@ -318,7 +327,18 @@ class Repositories:
     @cached_property
     def _by_name(self) -> sa.Select[t.Any]:
         columns = self._db.models.Repository.__table__.c
-        return self._select().where(columns.name == sa.bindparam("name"))
+        rules = self._db.models.Rule.__table__.c
+        limited = sa.exists().where(
+            rules.kind == "quota",
+            sa.or_(
+                rules.repository_id == columns.id, rules.owner_id == columns.owner_id
+            ),
+        )
+        return (
+            self._select()
+            .add_columns(limited)
+            .where(columns.name == sa.bindparam("name"))
+        )
 
     @cached_property
     def _by_any_name(self) -> sa.Select[t.Any]:

@@ -17,6 +17,7 @@ from ..digest import Digest
 from ..errors import BlobUploadUnknown
 from .blobs import Blobs
 from .database import Database
+from .quotas import Quotas
 from .repositories import Repositories
 from .repositories import RepositoryInfo
 
@@ -28,18 +29,28 @@ class UploadSession:
     """A session; its bytes are asked of the storage."""
 
     uuid: str
-    repository_id: int
+    repository: RepositoryInfo
     algorithm: str
     """What its bytes are hashed with on the way in."""
+
+    @property
+    def repository_id(self) -> int:
+        """The key of the repository, which exists."""
+        return t.cast(int, self.repository.id)
 
 
 class Uploads:
     """Starts, finds and ends upload sessions."""
 
     def __init__(
-        self, database: Database, repositories: Repositories, blobs: Blobs
+        self,
+        database: Database,
+        repositories: Repositories,
+        blobs: Blobs,
+        quotas: Quotas,
     ) -> None:
         self._db = database
+        self._quotas = quotas
         self._repositories = repositories
         self._blobs = blobs
 
@@ -58,17 +69,16 @@ class Uploads:
         }
         if repository.id is None or not self._db.jot(self._starting, values):
 
-            def work() -> None:
-                values["repository_id"] = self._repositories.ensure(
-                    repository.name, user_id
-                )
-                self._db.execute(self._starting, values)
+            def work() -> RepositoryInfo:
+                made = self._repositories.ensure(repository.name, user_id)
+                self._db.execute(self._starting, {**values, "repository_id": made.id})
+                return made
 
-            self._db.write(work)
-        return UploadSession(values["uuid"], values["repository_id"], algorithm)
+            repository = self._db.write(work)
+        return UploadSession(str(values["uuid"]), repository, algorithm)
 
     def find(
-        self, repository_id: int | None, key: str, user_id: t.Any
+        self, repository: RepositoryInfo, key: str, user_id: t.Any
     ) -> UploadSession:
         """Return the session, if it is this user's in this repository.
 
@@ -79,11 +89,11 @@ class Uploads:
             raise BlobUploadUnknown(detail=key)
         row = self._db.execute(
             self._finding,
-            {"key": key, "repository_id": repository_id, "user_id": user_id},
+            {"key": key, "repository_id": repository.id, "user_id": user_id},
         ).first()
         if row is None:
             raise BlobUploadUnknown(detail=key)
-        return UploadSession(*row)
+        return UploadSession(row[0], repository, row[1])
 
     def of(self, repository_id: int) -> list[str]:
         """Return the sessions of a repository."""
@@ -98,6 +108,7 @@ class Uploads:
         """End a session whose bytes have become a blob of its repository.
 
         :raises BlobUploadUnknown: when the repository has been deleted meanwhile.
+        :raises QuotaExceeded: when there may not be so much.
         """
 
         def work() -> None:
@@ -114,7 +125,8 @@ class Uploads:
                     size=size,
                 )
             )
-            self._blobs.link(session.repository_id, digest, size)
+            with self._quotas.within(session.repository):
+                self._blobs.link(session.repository_id, digest, size)
             self._delete(session.uuid)
 
         self._db.write(work)
@@ -132,10 +144,12 @@ class Uploads:
         or from another repository.
 
         :param source: the name of the other repository.
+        :raises QuotaExceeded: when there may not be so much.
         """
 
         def work() -> None:
-            repository_id = self._repositories.ensure(name, user_id)
+            repository = self._repositories.ensure(name, user_id)
+            repository_id = t.cast(int, repository.id)
             self._db.tell(
                 Change(
                     kind=BLOB_MOUNTED if source else BLOB_PUSHED,
@@ -146,7 +160,8 @@ class Uploads:
                     source=source,
                 )
             )
-            self._blobs.link(repository_id, digest, size)
+            with self._quotas.within(repository):
+                self._blobs.link(repository_id, digest, size)
 
         self._db.write(work)
 
@@ -166,7 +181,6 @@ class Uploads:
         columns = self._db.models.Upload.__table__.c
         return sa.select(
             columns.uuid,
-            columns.repository_id,
             columns.algorithm,
         ).where(
             columns.uuid == sa.bindparam("key"),

@@ -20,6 +20,7 @@ from .maintenance import gc
 from .moving import export
 from .moving import import_
 from .protection import protect
+from .quota import quota
 from .retention import retention
 from .rights import who_can
 from .space import usage
@@ -52,6 +53,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     protect,
     webhooks,
     retention,
+    quota,
 )
 
 

@@ -14,6 +14,7 @@ from ..digest import check_algorithm
 from ..digest import DEFAULT_ALGORITHM
 from ..digest import Digest
 from ..errors import BlobUploadInvalid
+from ..errors import RegistryError
 from ..errors import SizeInvalid
 from ..errors import Unavailable
 from ..names import is_name
@@ -25,6 +26,8 @@ from . import body
 from .access import admit
 from .access import may
 from .presence import is_stored
+from .quota import Room
+from .quota import room
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -52,8 +55,10 @@ def start(name: str) -> Response:
             return _created(name, digest)
     elif (text := request.args.get("digest")) is not None:
         digest = Digest.parse(text)
-        _receive_whole(name, digest)
+        _receive_whole(repository, digest)
         return _created(name, digest)
+    if (found := room(repository)) is not None:
+        found.check(1)
     return _begin(repository)
 
 
@@ -65,8 +70,9 @@ def append(name: str, session_id: str) -> Response:
     """
     session = _find(name, session_id)
     span = parse_content_range(request.headers.get("Content-Range"))
+    found = room(session.repository, session=session.uuid)
     with _opened(name, session) as upload:
-        _receive(upload, session.algorithm, span)
+        _receive(upload, session.algorithm, span, found)
         upload.sync()
         length = upload.length
     return _progress(202, name, session.uuid, length)
@@ -129,11 +135,13 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
     return False
 
 
-def _receive_whole(name: str, digest: Digest) -> None:
-    content = services().content
-    by = content.actor(principal().user)
+def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
+    content, found = services().content, room(repository, digest=digest)
     content.put_blob(
-        name, by, digest, lambda upload: _receive(upload, digest.algorithm, None)
+        repository.name,
+        content.actor(principal().user),
+        digest,
+        lambda upload: _receive(upload, digest.algorithm, None, found),
     )
 
 
@@ -141,12 +149,15 @@ def _finish(name: str, session: UploadSession, digest: Digest) -> None:
     parts = services()
     span = parse_content_range(request.headers.get("Content-Range"))
     brings_bytes = span is not None or body.has_body()
+    found = room(session.repository, digest=digest, session=session.uuid)
     with _opened(name, session) as upload:
         before = upload.length
         try:
             if brings_bytes:
-                _receive(upload, digest.algorithm, span)
+                _receive(upload, digest.algorithm, span, found)
             verify(upload, digest)
+            if found is not None:
+                found.check(upload.length)
             with parts.storage.relying_on(digest):
                 upload.commit(digest)
                 parts.catalog.uploads.finish(session, digest, upload.length)
@@ -206,7 +217,7 @@ def _find(name: str, session_id: str) -> UploadSession:
     repository = admit(name, "push")
     parts = services()
     return parts.catalog.uploads.find(
-        repository.id, session_id, parts.catalog.users.key_of(principal().user)
+        repository, session_id, parts.catalog.users.key_of(principal().user)
     )
 
 
@@ -228,28 +239,32 @@ def _opened(name: str, session: UploadSession) -> Iterator[UploadFile]:
         raise
 
 
-def _receive(upload: UploadFile, algorithm: str, span: Span | None) -> None:
+def _receive(
+    upload: UploadFile, algorithm: str, span: Span | None, found: Room | None
+) -> None:
     """Append the request's body, which is meant for ``span`` of the upload.
 
     What arrives of a body that breaks off stays. A body that is longer than it
     may be leaves nothing.
+
+    :param found: how much of it there may be by the quotas.
     """
     _check_order(upload, span)
     source = body.stream()
     before = upload.length
-    most = services().config.max_blob_size
-    room = None if most is None else max(most - before, 0)
     announced = span.length if span else None
-    limits = [limit for limit in (room, announced) if limit is not None]
+    ceilings = _ceilings(found)
+    if found is not None:
+        found.check(before + (announced or request.content_length or 0))
+    most = min((length for length, _ in ceilings), default=None)
+    left = None if most is None else max(most - before, 0)
+    limits = [limit for limit in (left, announced) if limit is not None]
     try:
         received = upload.append(source, algorithm, min(limits, default=None))
     except SizeInvalid:
         upload.truncate(before)
-        if room is not None and (announced is None or room < announced):
-            raise SizeInvalid(
-                f"A blob may have {most} bytes here, and this one has more.",
-                status=413,
-            ) from None
+        if left is not None and (announced is None or left < announced):
+            raise next(error for length, error in ceilings if length == most) from None
         raise
     body.check_length(received)
     if announced is not None and received != announced:
@@ -257,6 +272,17 @@ def _receive(upload: UploadFile, algorithm: str, span: Span | None) -> None:
             f"Content-Range announced {announced} bytes and {received} arrived.",
             detail=str(received),
         )
+
+
+def _ceilings(found: Room | None) -> list[tuple[int, RegistryError]]:
+    """Return how long a blob may be, and what is said to who sends more."""
+    most, ceilings = services().config.max_blob_size, list[tuple[int, RegistryError]]()
+    if most is not None:
+        message = f"A blob may have {most} bytes here, and this one has more."
+        ceilings.append((most, SizeInvalid(message, status=413)))
+    if found is not None:
+        ceilings.append((found.bytes, found.exceeded()))
+    return ceilings
 
 
 def _check_order(upload: UploadFile, span: Span | None) -> None:

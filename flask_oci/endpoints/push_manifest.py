@@ -18,6 +18,7 @@ from ..services import services
 from . import body
 from .access import admit
 from .access import manages
+from .quota import warn_if_nearly_full
 from .responses import Response
 from .warning import warn
 
@@ -39,7 +40,7 @@ def put(name: str, reference: str) -> Response:
     :raises ManifestBlobUnknown: when it references what has not been pushed.
     :raises Denied: when it would move a tag that is protected from the caller.
     """
-    admit(name, "push")
+    repository = admit(name, "push")
     verbs = services().content
     # Reading the body ends the transaction, and what was read of the user with it.
     by = verbs.actor(principal().user, manages(name))
@@ -47,6 +48,7 @@ def put(name: str, reference: str) -> Response:
     content, media_type = _content(), request.headers.get("Content-Type")
     pushed = verbs.put_manifest(name, by, content, media_type, digest=digest, tags=tags)
     _warn(name, pushed.missing)
+    warn_if_nearly_full(repository)
     response = Response(status=201)
     response.headers["Location"] = url_for(".manifest", name=name, reference=reference)
     response.headers["Docker-Content-Digest"] = str(pushed.digest)

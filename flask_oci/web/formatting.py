@@ -9,10 +9,9 @@ from datetime import timezone
 
 from markupsafe import Markup
 
+from ..quota import readable
 from .translation import gettext
 from .translation import ngettext
-
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 #: How many digits of a digest tell it from its neighbours.
 _SHORT: t.Final = 12
@@ -23,14 +22,7 @@ _LONGEST: t.Final = 2000
 
 def size(count: int) -> str:
     """Write a number of bytes as people read it, in powers of 1000."""
-    value, unit = float(count), _UNITS[0]
-    for unit in _UNITS:
-        if value < 1000 or unit == _UNITS[-1]:
-            break
-        value /= 1000
-    return (
-        f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-    )
+    return readable(count)
 
 
 def ago(moment: datetime) -> Markup:

@@ -48,6 +48,7 @@ def storage() -> str:
     return render_template(
         "oci/storage.html",
         totals=catalog.usage.totals(key),
+        standing=services().quotas.show(owner=user),
         rows=rows,
         next_page=next_page,
         owners={},

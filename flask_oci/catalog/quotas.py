@@ -1,0 +1,181 @@
+"""Quotas: how much there is, and whether there may be more."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from ..digest import Digest
+from ..quota import Quota
+from ..quota import Standing
+from .contents import ATTACHED
+from .database import Condition
+from .database import Database
+from .repositories import RepositoryInfo
+from .rules import Holder
+from .users import Users
+
+#: How many of somebody's unfinished uploads are looked at.
+UPLOADS: t.Final = 1000
+
+
+class Site(t.NamedTuple):
+    """What holds where nothing else is laid down."""
+
+    owner: Quota = Quota()
+    repository: Quota = Quota()
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether there is anything that it does not allow."""
+        return self.owner.is_limit or self.repository.is_limit
+
+
+class Held(t.NamedTuple):
+    """A quota, what it is for, and how much of it is used."""
+
+    holder: Holder
+    standing: Standing
+
+
+class Quotas:
+    """Adds up what repositories and owners have, and compares it with their quotas."""
+
+    def __init__(self, database: Database, users: Users) -> None:
+        self._db = database
+        self._users = users
+        self.site: t.Callable[[], Site] = Site
+
+    def apply_to(self, repository: RepositoryInfo) -> bool:
+        """Tell whether any quota may hold for a repository. It asks nobody."""
+        return repository.is_limited or self.site().is_limit or not repository.exists
+
+    def of(
+        self, repository: RepositoryInfo, pusher_id: t.Any = None, *, lock: bool = False
+    ) -> list[Held]:
+        """Return the quotas that hold for a repository, which need not exist.
+
+        :param pusher_id: whose it becomes if it is in nobody's namespace.
+        :param lock: whether others who ask that, too, wait for this transaction.
+        """
+        owner_id = repository.owner_id
+        if not repository.exists:
+            owner_id = self._users.owner_of_namespace(repository.namespace)
+            owner_id = pusher_id if owner_id is None else owner_id
+        site, found = self.site(), []
+        if repository.exists:
+            own = Holder(repository_id=repository.id)
+            laid = self._laid(own, lock)
+            found.append(
+                (own, repository.name, site.repository if laid is None else laid)
+            )
+        if owner_id is not None:
+            owners = Holder(owner_id=owner_id)
+            called = self._users.names([owner_id]).get(owner_id, "The owner")
+            laid = self._laid(owners, lock)
+            found.append((owners, called, site.owner if laid is None else laid))
+        return [
+            Held(holder, self._measured(holder, called, quota))
+            for holder, called, quota in found
+            if quota.is_limit
+        ]
+
+    def standing(self, holder: Holder, name: str) -> Standing:
+        """Return how much a repository, or an owner, has of how much.
+
+        :param name: what it is called.
+        """
+        laid, site = self._laid(holder), self.site()
+        default = site.owner if holder.repository_id is None else site.repository
+        return self._measured(holder, name, default if laid is None else laid)
+
+    @contextmanager
+    def within(self, repository: RepositoryInfo) -> Iterator[None]:
+        """Refuse what takes more than there may be, within the transaction that has
+        done it.
+
+        Where a quota is laid down, others who change what it is about wait meanwhile.
+
+        :raises QuotaExceeded: at the end.
+        """
+        if not self.apply_to(repository):
+            yield
+            return
+        before = self.of(repository, lock=True)
+        yield
+        for held in before:
+            now = self._measured(held.holder, held.standing.name, held.standing.quota)
+            now.check(held.standing)
+
+    def counts(self, holder: Holder, digest: Digest) -> bool:
+        """Tell whether a blob is counted already."""
+        models = self._db.models
+        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
+        found = sa.exists().where(
+            Blob.digest == str(digest),
+            Link.blob_id == Blob.id,
+            Repository.id == Link.repository_id,
+            self._of(holder),
+        )
+        return bool(self._db.session.scalar(sa.select(found)))
+
+    def uploads(self, holder: Holder) -> list[str]:
+        """Return upload sessions that have not ended, those that began last first."""
+        Upload, Repository = self._db.models.Upload, self._db.models.Repository
+        return list(
+            self._db.session.scalars(
+                sa.select(Upload.uuid)
+                .join(Repository, Repository.id == Upload.repository_id)
+                .where(self._of(holder))
+                .order_by(Upload.started_at.desc())
+                .limit(UPLOADS)
+            )
+        )
+
+    def _laid(self, holder: Holder, lock: bool = False) -> Quota | None:
+        """Return what is laid down for just that, or None."""
+        Rule = self._db.models.Rule.__table__
+        mine = Rule.c.owner_id == holder.owner_id
+        if holder.repository_id is not None:
+            mine = Rule.c.repository_id == holder.repository_id
+        statement = sa.select(Rule.c.value).where(Rule.c.kind == "quota", mine)
+        value = self._db.session.scalar(
+            statement.with_for_update() if lock else statement
+        )
+        return None if value is None else Quota(**value)
+
+    def _measured(self, holder: Holder, name: str, quota: Quota) -> Standing:
+        models = self._db.models
+        Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
+        Manifest, Tag, mine = models.Manifest, models.Tag, self._of(holder)
+        blobs = sa.select(sa.func.sum(Blob.size)).where(
+            sa.exists().where(
+                Link.blob_id == Blob.id, Repository.id == Link.repository_id, mine
+            )
+        )
+        manifests = sa.select(sa.func.sum(Manifest.size)).where(
+            Manifest.repository_id == Repository.id, mine
+        )
+        attached = sa.or_(*(Tag.name.startswith(prefix) for prefix in ATTACHED))
+        images = sa.select(sa.func.count(sa.distinct(Tag.manifest_id))).where(
+            Tag.repository_id == Repository.id, mine, sa.not_(attached)
+        )
+        row = self._db.session.execute(
+            sa.select(
+                blobs.scalar_subquery(),
+                manifests.scalar_subquery(),
+                images.scalar_subquery(),
+            )
+        ).one()
+        # MariaDB adds whole numbers up to a decimal.
+        return Standing(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
+
+    def _of(self, holder: Holder) -> Condition:
+        Repository = self._db.models.Repository
+        if holder.repository_id is not None:
+            return Repository.id == holder.repository_id
+        owned: Condition = Repository.owner_id == holder.owner_id
+        return owned
