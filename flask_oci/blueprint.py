@@ -158,12 +158,19 @@ def _check_prefix(state: BlueprintSetupState) -> None:
 def _answer_the_rest(state: BlueprintSetupState) -> None:
     """Serve every method where no other rule matches.
 
-    Otherwise the host would answer there, in HTML. Flask wants methods by name,
-    and a client may make one up.
+    Otherwise the host would answer there, in HTML.
     """
     endpoint = f"{state.name_prefix}.{state.name}.unknown".lstrip(".")
     for rule in state.app.url_map.iter_rules(endpoint):
-        rule.methods = None
+        rule.methods = _EveryMethod(METHODS)
+
+
+class _EveryMethod(set[str]):
+    """The methods that there are, for who lists a rule's, such as a debugging tool;
+    and all that a client can make up, for who asks whether one is among them."""
+
+    def __contains__(self, method: object) -> bool:
+        return True
 
 
 def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:

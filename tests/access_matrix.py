@@ -117,8 +117,10 @@ def routes(app: Flask) -> set[Route]:
         (rule.endpoint, method)
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/v2")
-        # What has no methods answers all of them, and alike.
-        for method in rule.methods or {"GET"}
+        # The last rule answers all of them, and alike.
+        for method in (
+            {"GET"} if rule.endpoint == "oci.unknown" else rule.methods or ()
+        )
     }
 
 

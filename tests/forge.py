@@ -77,7 +77,7 @@ class Forge:
         self.within = within
         self.application = application
         self.settings = settings
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = tempfile.TemporaryDirectory(
             prefix="forge-", ignore_cleanup_errors=True
         )
@@ -219,7 +219,7 @@ def environment(instance: Path, settings: dict[str, str]) -> dict[str, str]:
     return inherited | {"EXAMPLE_INSTANCE": str(instance)} | settings
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -115,10 +115,11 @@ def _refusal(name: str, action: Action) -> RegistryError:
     by_credential = not principal().permits(action, name)
     if action == "pull":
         return NameUnknown(UNREACHED if by_credential else None, detail=name)
+    username = services().catalog.users.name_of(principal().user)
     remedy = (
         " with this access token; make one that may."
         if by_credential
-        else f"; ask the owner of {name}."
+        else f" as {username}; ask the owner of {name}."
     )
     return Denied(f"You may not {action} here{remedy}", detail=name)
 

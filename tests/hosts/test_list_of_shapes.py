@@ -6,12 +6,23 @@ from pathlib import Path
 
 from doc_blocks import DOCS
 
+from .test_real_applications import APPLICATIONS
 
-def documented() -> list[str]:
-    """Return the first cells of the tables, without those of their heads."""
+#: The heading below which the tables are of applications, and not of shapes.
+OTHERS = "Applications of others"
+
+
+def documented() -> tuple[list[str], list[str]]:
+    """Return the first cells of the tables, without those of their heads: of shapes,
+    and of applications."""
     text = (DOCS / "hosts.rst").read_text("utf-8")
-    cells = re.findall(r"^    \* - (.+)$", text, re.MULTILINE)
-    return [cell for cell in cells if not re.fullmatch("Your .* has", cell)]
+    shapes, _, others = text.partition(OTHERS)
+    return cells(shapes), cells(others)
+
+
+def cells(text: str) -> list[str]:
+    found = re.findall(r"^    \* - (.+)$", text, re.MULTILINE)
+    return [c for c in found if not re.fullmatch("Your .* has|The application", c)]
 
 
 def held() -> set[str]:
@@ -29,4 +40,9 @@ def held() -> set[str]:
 
 def test_every_shape_is_in_the_documentation_and_tested() -> None:
     """The page promises what is tested, and names all of it, once."""
-    assert sorted(documented()) == sorted(held())
+    assert sorted(documented()[0]) == sorted(held())
+
+
+def test_every_application_of_others_is_in_the_documentation_and_tested() -> None:
+    """The same for those that others wrote."""
+    assert sorted(documented()[1]) == sorted(a.title for a in APPLICATIONS)

@@ -126,6 +126,7 @@ def test_debug_toolbar(plain: Flask) -> None:
     # One of them wants Flask-SQLAlchemy to be set up for it.
     plain.config["DEBUG_TB_PANELS"] = [
         "flask_debugtoolbar.panels.headers.HeaderDebugPanel",
+        "flask_debugtoolbar.panels.route_list.RouteListDebugPanel",
         "flask_debugtoolbar.panels.request_vars.RequestVarsDebugPanel",
         "flask_debugtoolbar.panels.template.TemplateDebugPanel",
     ]
