@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import typing as t
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
-from email.utils import parsedate_to_datetime
+
+from werkzeug.http import parse_date
 
 from .finding import Finding
 from .finding import kind
@@ -23,6 +25,9 @@ SOON: t.Final = 14
 
 #: By how many seconds two clocks may differ.
 SKEW: t.Final = 10
+
+#: A moment in a header (RFC 9110, section 5.6.7).
+DATE: t.Final = re.compile(r"\w+, \d+ \w+ \d+ [\d:]+ GMT", re.ASCII)
 
 #: Hosts that docker talks to without TLS.
 LOCAL: t.Final = ("localhost", "127.", "::1")
@@ -117,8 +122,9 @@ def knock(address: Address) -> Iterator[Finding]:
         yield CERTIFICATE_ENDS.found(f"It is good until {ends:%Y-%m-%d}.")
     if "werkzeug" in reply.headers.get("server", "").lower():
         yield DEVELOPMENT.found(f"It says that it is {reply.headers['server']}.")
-    if (date := reply.headers.get("date")) is not None:
-        skew = (parsedate_to_datetime(date) - _now()).total_seconds()
+    # Server and application may each have written one.
+    dates = map(parse_date, DATE.findall(reply.headers.get("date", "")))
+    for skew in [(date - _now()).total_seconds() for date in dates if date]:
         if abs(skew) > SKEW:
             yield CLOCKS_DIFFER.found(f"They differ by {skew:.0f} seconds.")
 
