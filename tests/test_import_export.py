@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 import typing as t
 from pathlib import Path
 
@@ -33,6 +34,9 @@ from registry_client import index
 from registry_client import LAYER
 from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
+from upkeep import later
+from upkeep import LONG
+from upkeep import Upkeep
 
 OTHER = b"another layer"
 SBOM = "application/spdx+json"
@@ -309,6 +313,15 @@ def test_a_pipe(alice: RegistryClient, images: Images) -> None:
     assert pulled(alice, "alice/app", "1.0") == IMAGE
 
 
+def test_an_index_that_is_not_whole(alice: RegistryClient, images: Images) -> None:
+    """Docker saves an index with what it has of it; one platform of that is whole."""
+    members = layout([listed(INDEX, "1.0")], INDEX, IMAGE, CONFIG, LAYER)
+    with pytest.raises(TransferError, match="'--platform linux/amd64'"):
+        images.import_from(tar(members), "alice/app")
+    images.import_from(tar(members), "alice/app", platforms=["linux/amd64"])
+    assert pulled(alice, "alice/app", "1.0") == IMAGE
+
+
 # What a push would not get through does not come in from an archive, either
 
 
@@ -425,6 +438,43 @@ def test_a_copy_of_an_import_needs_its_bytes(
     assert bob.head(f"/v2/bob/app/blobs/{digest_of(LAYER)}").status_code == 404
 
 
+def test_what_is_damaged_here_does_not_leave(
+    stocked: RegistryClient, images: Images, app: Flask, tmp_path: Path
+) -> None:
+    """An export of other bytes than those that were pushed fails, and leaves no archive
+    that looks whole."""
+    Upkeep(app).blob(digest_of(LAYER)).write_bytes(b"A LAYER")
+    for form in FORMS:
+        with pytest.raises(DigestInvalid):
+            images.export_to(tmp_path / "out", "alice/app", "1.0", form=form)
+    file = io.BytesIO()
+    with pytest.raises(DigestInvalid):
+        images.export_to(file, "alice/app", "1.0")
+    with pytest.raises((EOFError, tarfile.TarError, KeyError)):
+        unpack(io.BytesIO(file.getvalue()))["index.json"]
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and "oci" not in p.parts]
+    assert all(LAYER not in path.read_bytes() for path in left)
+    assert not [path for path in left if path.name in ("index.json", "out")]
+
+
+def test_a_collection_runs_meanwhile(
+    images: Images, alice: RegistryClient, app: Flask
+) -> None:
+    """What an import has found to be there stays for it."""
+    alice.push_blob("alice/app", LAYER)
+    keeper = Upkeep(app)
+    manifest = image(LAYER, OTHER)
+    broken_off = layout([listed(manifest, "1.0")], manifest, CONFIG)
+    with later(LONG):
+        with pytest.raises(TransferError, match="There is no"):
+            images.import_from(tar(broken_off), "alice/app")
+        keeper.gc()
+        assert digest_of(LAYER) in keeper.blobs()
+        whole = layout([listed(manifest, "1.0")], manifest, CONFIG, OTHER)
+        images.import_from(tar(whole), "alice/app")
+    assert pulled(alice, "alice/app", "1.0") == manifest
+
+
 # Without an archive
 
 
@@ -473,6 +523,9 @@ def test_the_code_of_the_page(
 
 # At the command line
 
+#: A list of something that gives orders to a terminal.
+BAD = b'[{"Config": "\\u001b[2J\\u001b", "Layers": []}]'
+
 
 def test_commands(tmp_path: Path) -> None:
     """An archive goes out through a pipe and comes in from a file, and is the same."""
@@ -494,4 +547,11 @@ def test_commands(tmp_path: Path) -> None:
     terminal.say("export", "alice/app", "-", "--json", status=2)
     terminal.say("import", str(tmp_path / "none.tar"), "alice/new", status=1)
     terminal.say("export", "alice/none", str(tmp_path / "no"), status=1)
+    # Whoever made an archive is not the one at the terminal.
+    (tmp_path / "bad.tar").write_bytes(
+        tar({"\x1b[2J": b"", "manifest.json": BAD}).read()
+    )
+    refused = terminal.run("import", str(tmp_path / "bad.tar"), "alice/new", status=1)
+    assert b"\x1b" not in refused.stderr
+    assert b"There is no ?[2J" in refused.stderr
     terminal.close()

@@ -37,10 +37,11 @@ def told() -> Iterator[None]:
         if outdated is not None:
             raise Failed(outdated.remedy) from error
         raise Failed(f"The database does not answer. {error}") from error
+    # What an archive, or another registry, has in it may be in the message.
     except RegistryError as error:
-        raise click.ClickException(error.message) from error
+        raise click.ClickException(printable(error.message)) from error
     except ValueError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(printable(str(error))) from error
 
 
 def user_named(username: str) -> t.Any:

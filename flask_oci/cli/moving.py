@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ JSON: t.Final = click.option(
 @click.argument("source")
 @click.argument("image", metavar="REPOSITORY[:TAG]")
 @click.option("--name", help="Which image of the archive to take; all, without it.")
+@PLATFORM
 @REFERRERS
 @BY
 @click.option(
@@ -64,6 +66,7 @@ def import_(
     source: str,
     image: str,
     name: str | None,
+    platforms: tuple[str, ...],
     referrers: bool,
     by: str | None,
     limit: int,
@@ -84,6 +87,7 @@ def import_(
                 repository,
                 tag=tag,
                 reference=name,
+                platforms=platforms,
                 referrers=referrers,
                 by=None if by is None else user_named(by),
                 limit=limit * GIB,
@@ -157,14 +161,17 @@ class Bar(Progress):
     def __init__(self, bar: ProgressBar[int]) -> None:
         self._bar = bar
         self._bar.length = 0
+        self._lock = threading.Lock()
 
     def expect(self, size: int) -> None:
         """Note that more is to be moved."""
-        self._bar.length = (self._bar.length or 0) + size
+        with self._lock:
+            self._bar.length = (self._bar.length or 0) + size
 
     def advance(self, size: int) -> None:
         """Note that some of it has been."""
-        self._bar.update(size)
+        with self._lock:
+            self._bar.update(size)
 
 
 @contextmanager

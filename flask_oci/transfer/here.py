@@ -70,6 +70,7 @@ class Repository:
         stored = self._here.catalog.manifests.find(
             self._key(), parse_reference(reference)
         )
+        self._release()
         if stored is None:
             raise TransferError(f"There is no {reference} in {self.name}.")
         digest = Digest.parse(stored.digest)
@@ -87,7 +88,7 @@ class Repository:
                 f"The blob {wanted.digest} is not in {self.name}; 'flask oci fsck'"
                 " lists what is missing."
             )
-        self._here.catalog.release()
+        self._release()
         with self._here.storage.open(wanted.digest) as file:
             yield file
 
@@ -125,6 +126,7 @@ class Repository:
         if key is None:
             return False
         stored = catalog.manifests.find(key, digest, content=False)
+        self._release()
         return stored is not None and catalog.manifests.lease(
             stored, self._here.config.lease_freshness
         )
@@ -133,6 +135,7 @@ class Repository:
         """Tell whether a blob is there, and stays for the grace period."""
         key, catalog = self._find_key(), self._here.catalog
         found = None if key is None else catalog.blobs.find(key, wanted.digest)
+        self._release()
         if found is None or self._here.storage.size(wanted.digest) != wanted.size:
             return False
         return catalog.blobs.lease(found, self._here.config.lease_freshness)
@@ -143,6 +146,7 @@ class Repository:
         if key is None:
             return None
         stored = self._here.catalog.manifests.find(key, tag, content=False)
+        self._release()
         return Digest.parse(stored.digest) if stored else None
 
     def mount(self, wanted: Descriptor, source: Source) -> bool:
@@ -180,6 +184,10 @@ class Repository:
             digest=item.digest,
             tags=[tag] if tag else [],
         )
+
+    def _release(self) -> None:
+        # Whatever comes next may be a request to another registry.
+        self._here.catalog.release()
 
     def _find_key(self) -> int | None:
         return self._here.catalog.repositories.find(self.name).id

@@ -125,6 +125,7 @@ class Images:
         *,
         tag: str | None = None,
         reference: str | None = None,
+        platforms: Sequence[str] = (),
         referrers: bool = False,
         by: t.Any = None,
         limit: int = files.MAX_UNPACKED,
@@ -142,6 +143,8 @@ class Images:
             the archive has.
         :param reference: which image of the archive to take, by its name in it or its
             digest. None takes all.
+        :param platforms: which images of an index to take, such as ``linux/arm64``.
+            Docker may save an index without all of them.
         :param referrers: whether to take what refers to ``reference``, too.
         :param by: the user who does it, to whom a new repository may belong.
         :param limit: how many bytes an archive may have when it is uncompressed.
@@ -155,7 +158,13 @@ class Images:
         where = source if hasattr(source, "read") else os.fspath(source)
         with files.opened(t.cast("str | t.BinaryIO", where), limit) as found:
             images = archives.images_of(found, self._here.config.max_manifest_size)
-            transfer = Transfer(images, target, referrers=referrers, progress=progress)
+            transfer = Transfer(
+                images,
+                target,
+                referrers=referrers,
+                wanted=platforms,
+                progress=progress,
+            )
             for wanted, called in archives.named(images, reference, tag):
                 transfer.image(wanted, called)
         return transfer.moved

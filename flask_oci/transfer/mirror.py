@@ -26,6 +26,11 @@ CREATED: t.Final = "org.opencontainers.image.created"
 #: How many bytes a config may have that is looked into.
 MAX_CONFIG: t.Final = 2 * 1024 * 1024
 
+#: RFC 3339, section 5.6.
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
+)
+
 #: Before everything that says when it was made.
 NEVER: t.Final = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -88,12 +93,13 @@ def version(tag: str) -> list[tuple[int, int, str]]:
 
 
 def _moment(value: object) -> datetime:
-    if not isinstance(value, str):
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         return NEVER
-    # Nanoseconds are more than Python knows of.
-    text = re.sub(r"(\.\d{6})\d+", r"\1", value).replace("Z", "+00:00")
+    # What is shorter than a microsecond is more than Python knows of.
+    fraction = (found[2] or "").ljust(6, "0")[:6]
+    zone = "+00:00" if found[3] in ("Z", "z", None) else found[3]
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(f"{found[1]}.{fraction}{zone}")
     except ValueError:
         return NEVER
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

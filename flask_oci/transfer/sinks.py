@@ -143,7 +143,7 @@ def whole(path: str) -> Iterator[t.BinaryIO]:
 
     :raises TransferError: when it cannot be written.
     """
-    draft = f"{path}.part"
+    draft = f"{path}.{os.getpid()}.part"
     try:
         with open(draft, "wb") as file:
             yield file

@@ -115,12 +115,24 @@ class Transfer:
         blobs: dict[Digest, Descriptor] = {}
         for wanted in item.parsed().descriptors:
             if wanted.kind == "child" and is_manifest(wanted):
-                self._manifest(self._source.manifest(wanted), None, depth + 1)
+                self._manifest(self._child(wanted, item), None, depth + 1)
             elif not wanted.foreign:
                 blobs[wanted.digest] = wanted
         for wanted in blobs.values():
             self._progress.expect(wanted.size)
         self._crew(self._blob, blobs.values())
+
+    def _child(self, wanted: Descriptor, parent: Item) -> Item:
+        try:
+            return self._source.manifest(wanted)
+        except Interrupted:
+            raise
+        except TransferError as error:
+            raise TransferError(
+                f"{error} The index {parent.digest} needs it. If it is for a platform"
+                " that you do not want, name those that you do: '--platform"
+                " linux/amd64'."
+            ) from error
 
     def _blob(self, wanted: Descriptor) -> None:
         for attempt in range(ATTEMPTS):
