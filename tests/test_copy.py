@@ -160,6 +160,10 @@ def test_within_this_registry(images: Images, alice: RegistryClient) -> None:
     assert pulled(alice, "alice/copy", "1.0") == manifest
     images.copy(f"alice/app@{digest_of(manifest)}", "alice/copy:2.0")
     assert alice.tags("alice/copy") == ["1.0", "2.0"]
+    alice.push_image("alice/app", "1.0", OTHER)
+    back = images.copy(f"alice/app@{digest_of(manifest)}", "alice/app:1.0")
+    assert (back.blobs, back.mounted) == (0, 0)
+    assert pulled(alice, "alice/app", "1.0") == manifest
 
 
 def test_a_platform(images: Images, alice: RegistryClient, host: str) -> None:
