@@ -36,6 +36,7 @@ PAGES: t.Final = {
     # This host says of nobody that they run it.
     "administration": ("administrator", "/images/-/administration"),
     "all_uploads": ("administrator", "/images/-/uploads"),
+    "events": ("administrator", "/images/-/events"),
     "repository": ("pull", "/images/{name}"),
     "manifest": ("pull", "/images/{name}/-/image/latest"),
     "raw": ("pull", "/images/{name}/-/raw/{digest}"),
@@ -43,6 +44,7 @@ PAGES: t.Final = {
     "history": ("pull", "/images/{name}/-/history"),
     "uploads": ("push", "/images/{name}/-/uploads"),
     "settings": ("manage", "/images/{name}/-/settings"),
+    "retention": ("manage", "/images/{name}/-/settings/retention"),
 }
 
 

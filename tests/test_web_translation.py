@@ -112,6 +112,8 @@ PAGES: t.Final = (
     "/images/-/tokens",
     "/images/-/administration",
     "/images/-/uploads",
+    "/images/-/events",
+    "/images/-/events?repository=alice/hello",
     "/images/alice/hello",
     "/images/alice/hello?show=untagged",
     "/images/alice/hello?q=nothing",

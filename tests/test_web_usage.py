@@ -28,6 +28,7 @@ HELLO = "/images/alice/hello"
 STORAGE = "/images/-/storage"
 ADMINISTRATION = "/images/-/administration"
 UPLOADS = "/images/-/uploads"
+EVENTS = "/images/-/events"
 
 
 @pytest.fixture(name="visitor")
@@ -94,7 +95,7 @@ def test_administration_ends_with_the_account(
         assert Visitor(app).status(address) == status
 
 
-@pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS])
+@pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS, EVENTS])
 def test_administration_is_for_administrators(
     app: Flask, admin_visitor: Visitor, visitor: Visitor, address: str
 ) -> None:

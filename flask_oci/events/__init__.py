@@ -48,14 +48,18 @@ class Events:
         *,
         repository: str | None = None,
         kind: str | None = None,
+        before: int | None = None,
     ) -> list[StoredEvent]:
         """Return what happened last, the newest first.
 
         :param limit: how many events to return at the most.
         :param repository: the name of the one that they are about.
         :param kind: such as ``manifest.pushed``.
+        :param before: the id of the event to begin behind.
         """
-        return self._catalog.outbox.latest(limit, repository=repository, kind=kind)
+        return self._catalog.outbox.latest(
+            limit, repository=repository, kind=kind, before=before
+        )
 
     def add_webhook(
         self,

@@ -59,6 +59,12 @@ def is_administrator() -> bool:
     return bool(ask(user))
 
 
+def administrators_only() -> None:
+    """Hide a page from everybody who does not run the site: 404."""
+    if not is_administrator():
+        abort(404)
+
+
 def may(action: Action, repository: RepositoryInfo) -> bool:
     """Tell whether the visitor may do ``action``, as the protocol would."""
     try:

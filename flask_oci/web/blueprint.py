@@ -21,6 +21,7 @@ from ..errors import Denied
 from ..mounting import MountedBlueprint
 from ..services import EXTENSION
 from ..services import services
+from . import events
 from . import formatting
 from . import forms
 from . import history
@@ -57,6 +58,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/-/storage", "storage", usage.storage),
     (("GET",), "/-/administration", "administration", usage.administration),
     (("GET",), "/-/uploads", "all_uploads", usage.all_uploads),
+    (("GET",), "/-/events", "events", events.events),
     (("GET",), "/<oci_name:name>/-/uploads", "uploads", usage.uploads),
     (("GET",), "/-/tokens", "tokens", tokens.tokens),
     (("POST",), "/-/tokens", "create_token", tokens.create_token),

@@ -8,16 +8,18 @@ from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
 
-from flask import abort
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from ..catalog.usage import RepositoryUsage
 from ..catalog.usage import UploadRow
+from ..health import look_at
+from ..health import MIN_FREE
 from ..services import services
+from . import events
 from . import paging
+from .access import administrators_only
 from .access import admit
-from .access import is_administrator
 from .access import key_of
 from .access import member
 
@@ -57,7 +59,7 @@ def storage() -> str:
 
 def administration() -> str:
     """Show everything there is, to who runs the site."""
-    _administrators_only()
+    administrators_only()
     parts = services()
     usage = parts.catalog.usage
     rows, next_page = _page_of_usage(None)
@@ -78,12 +80,15 @@ def administration() -> str:
         collectable=usage.collectable(began),
         uploads=sum(upload.in_progress for upload in in_progress(None)),
         free=parts.storage.free(),
+        health=look_at(parts.catalog, parts.config.storage_path, MIN_FREE),
+        events=events.latest(),
+        webhooks=events.webhooks(),
     )
 
 
 def all_uploads() -> ResponseReturnValue:
     """Show every upload, to who runs the site."""
-    _administrators_only()
+    administrators_only()
     return _uploads("oci/all_uploads.html", in_progress(None))
 
 
@@ -126,8 +131,3 @@ def _page_of_usage(owner_id: t.Any) -> tuple[list[RepositoryUsage], str | None]:
     )
     more = len(rows) > paging.PAGE
     return rows[: paging.PAGE], paging.here(page=str(page + 1)) if more else None
-
-
-def _administrators_only() -> None:
-    if not is_administrator():
-        abort(404)
