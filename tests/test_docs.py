@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import typing as t
 from base64 import b64encode
@@ -18,6 +19,8 @@ from doc_blocks import ROOT
 from flask_oci import config
 from flask_oci import errors
 from flask_oci import signals
+from flask_oci.metrics import Metrics
+from host import registry
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +125,41 @@ def test_every_public_name_is_on_the_page(name: str) -> None:
     """The page about the API describes what can be imported from the package."""
     page = (DOCS / "api.rst").read_text("utf-8")
     assert re.search(rf"^\.\. auto\w+:: (?:[\w.]+\.)?{name}$", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("cls", [*error_classes()], ids=lambda cls: cls.__name__)
+def test_every_error_is_described(cls: type[errors.RegistryError]) -> None:
+    """Whoever catches one finds it among the classes."""
+    if cls.__module__ == errors.__name__:
+        page = (DOCS / "api.rst").read_text("utf-8")
+        assert re.search(rf"^\.\. autoexception:: {cls.__name__}$", page, re.MULTILINE)
+
+
+def test_everything_that_a_registry_has_is_described() -> None:
+    """The objects that a host reaches through it are on the page, with their classes;
+    but for blueprints and tables, which it knows from Flask and from SQLAlchemy."""
+    page = (DOCS / "api.rst").read_text("utf-8")
+    described = set(re.findall(r"(?m)^\.\. autoclass:: (?:\w+\.)*(\w+)$", page))
+    reached = [value for name, value in vars(registry).items() if name[0] != "_"]
+    ours = {type(v) for v in reached if type(v).__module__.startswith("flask_oci.")}
+    known = described | {"Models", "MountedBlueprint"}
+    known = described | {"Models", "MountedBlueprint"}
+    assert {cls.__name__ for cls in ours} <= known
+
+
+def test_every_metric_is_described(app: Flask) -> None:
+    """Whoever draws a curve finds out what it is."""
+    page = (DOCS / "monitoring.rst").read_text("utf-8")
+    metrics = Metrics(app.extensions["oci"].catalog, app.extensions["oci"].storage)
+    with app.app_context():
+        text = metrics.text()[0].decode()
+    names = set(re.findall(r"^# TYPE (oci_\w+) ", text, re.MULTILINE))
+    assert len(names) > 8
+    listed = set(re.findall(r"``(oci_\w+)", page.partition("list-table")[2]))
+    assert {name for name in names if not name.endswith("_created")} <= listed
+    # Some are only there when there is something to tell.
+    source = Path(inspect.getfile(Metrics)).read_text("utf-8")
+    assert {n for n in listed if f'"{n.removesuffix("_total")}"' not in source} == set()
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b.page}:{b.line}")

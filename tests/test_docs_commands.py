@@ -39,6 +39,7 @@ KINDS = {
 SHOWN = {
     ("docs/authentication.rst", "The token endpoint"): "test_token_service.py",
     ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
+    ("docs/monitoring.rst", "Logs"): "test_docs_snippets.py",
     ("docs/errors.rst", "Errors"): "test_refused_manifests.py",
     (
         "docs/protected-tags.rst",
@@ -58,12 +59,14 @@ PROGRAMS = {
     "curl": "tests/test_over_http.py",
     "docker": "tests/clients/test_docker.py",
     "echo": "tests/test_docs_authentication.py",
+    "export": "tests/test_metrics.py",
     "flask": "tests/test_docs_commands.py",
     "go": "benchmarks/",
     "grep": "tests/test_docs_runbook.py",
     "gunicorn": "tests/forge.py",
     "mkdir": "tests/clients/test_docker.py",
     "jq": "tests/test_catalog.py",
+    "opentelemetry-instrument": "docs/monitoring.rst",
     "pip": ".ci/run",
     "pybabel": "tests/test_web_translation.py",
     "pytest": "tox.ini",

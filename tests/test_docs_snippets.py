@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import io
+import json
 import logging
 import threading
 import time
@@ -82,7 +85,8 @@ def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
         flask_login.login_user(names["User"].query.one())
         if "app.register_blueprint" not in block.code:
             names["app"] = host
-        exec(compile(block.code, f"{block.page}:{block.line}", "exec"), names)
+        with foreign():
+            exec(compile(block.code, f"{block.page}:{block.line}", "exec"), names)
         names["db"].session.remove()
     if "stop" in names:
         # What runs beside the application does so until it is told.
@@ -91,6 +95,17 @@ def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
             thread.join()
     with names["site"].app_context():
         names["db"].engine.dispose()
+
+
+@contextlib.contextmanager
+def foreign() -> t.Iterator[None]:
+    """Pass over what needs a package that nothing of ours has anything to do with."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("opentelemetry",):
+            raise
+        pytest.skip(f"{error.name} is not installed")
 
 
 def surroundings(host: flask.Flask) -> dict[str, t.Any]:
@@ -152,6 +167,22 @@ def test_the_registry_of_the_readme(tmp_path: Path) -> None:
             models.db.session.rollback()
             models.db.engine.dispose()
         assert app.test_client().get("/v2/").status_code == 401
+
+
+def test_lines_of_a_log(tmp_path: Path) -> None:
+    """Each record is one line of JSON, with the request that it is of."""
+    logger = logging.getLogger()
+    before = list(logger.handlers)
+    with application(tmp_path, "Logs") as app:
+        importlib.import_module("forge.logs").log_lines(stream := io.StringIO())
+        with app.test_request_context("/v2/alice/hello/tags/list"):
+            logging.getLogger("forge").error("Something is wrong.")
+        logger.handlers[:] = before
+        with app.app_context():
+            importlib.import_module("forge.models").db.engine.dispose()
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["message"]) == ("ERROR", "Something is wrong.")
+    assert line["repository"] == "alice/hello"
 
 
 def test_a_receiver_of_a_webhook() -> None:
