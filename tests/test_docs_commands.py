@@ -45,6 +45,7 @@ SHOWN = {
         "docs/protected-tags.rst",
         "What somebody is told",
     ): "test_protected_tags.py",
+    ("docs/quotas.rst", "What somebody is told"): "test_quotas.py",
     ("docs/storage.rst", "Blobs"): "test_files_on_disk.py",
 }
 
