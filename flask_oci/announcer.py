@@ -35,7 +35,7 @@ class Announcer:
     def origin(self) -> Origin:
         """Return who makes the current request, and how."""
         if not has_request_context():
-            return Origin()
+            return Origin(g.get("_oci_actor"))
         agent = request.user_agent.string[:MAX_USER_AGENT]
         return Origin(
             _actor(), request.remote_addr, request.host, request.method, agent or None

@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import logging
 import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timezone
 
 from flask import current_app
+from flask import g
 from flask import has_request_context
 from flask import request
 
@@ -48,6 +51,24 @@ class AuditEvent:
 
     detail: dict[str, str]
     """What else there is to know."""
+
+
+@contextmanager
+def acting(actor: str | None) -> Iterator[None]:
+    """Have what happens meanwhile be told of as somebody's doing.
+
+    :param actor: the name of a user; None leaves it to who makes the request.
+    """
+    before = g.get("_oci_actor")
+    if actor is not None:
+        g._oci_actor = actor
+    try:
+        yield
+    finally:
+        if actor is not None and before is not None:
+            g._oci_actor = before
+        elif actor is not None:
+            g.pop("_oci_actor")
 
 
 def record(

@@ -35,6 +35,10 @@ class OtherRegistry:
         self.elsewhere: str | None = None
         """Where it sends whoever wants a blob."""
 
+        self.uses: int | None = None
+        """How often a token is good, if it gives tokens for the password."""
+
+        self._token, self._left = "", 0
         self.broken: list[int] = []
         """With what it answers the next requests, before it does as it is told."""
 
@@ -77,10 +81,24 @@ class OtherRegistry:
         if self.broken:
             return Response(status=self.broken.pop(0), headers={"Retry-After": "0"})
         sent = request.headers.get("Authorization")
+        if self.uses is not None:
+            return self._admit_with_token(sent)
         if self.closed and sent != LOGIN:
             challenge = {"WWW-Authenticate": 'Basic realm="a, b"'}
             return Response('{"errors": [{"code": "UNAUTHORIZED"}]}', 401, challenge)
         return None
+
+    def _admit_with_token(self, sent: str | None) -> Response | None:
+        if request.path == "/token":
+            if sent != LOGIN:
+                return Response(status=401)
+            self._token, self._left = str(uuid.uuid4()), self.uses or 0
+            return Response(json.dumps({"access_token": self._token}))
+        self._left -= 1
+        if sent == f"Bearer {self._token}" and self._left >= 0:
+            return None
+        realm = f'Bearer realm="{request.host_url}token",service="other"'
+        return Response(status=401, headers={"WWW-Authenticate": realm})
 
     def _get(self, name: str, reference: str) -> Response:
         content = self.manifests.get((name, reference))

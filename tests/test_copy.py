@@ -13,6 +13,7 @@ from flask import Flask
 
 from archives import config_of
 from command_line import Terminal
+from credentials import log_in as login_of
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
 from flask_oci.transfer.remote import parse_address
@@ -255,6 +256,43 @@ def test_a_password(
     log_in(docker_config, host, LOGIN)
     images.copy(f"{host}/app:1.0", "alice/app")
     assert set(other.seen) == {LOGIN}
+
+
+def test_tokens_that_end(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    docker_config: Path,
+) -> None:
+    """A token that ends on the way is replaced, in the middle of an upload as well."""
+    log_in(docker_config, host, LOGIN)
+    other.uses = 2
+    images.copy(f"{host}/app:latest", "alice/app", jobs=1)
+    assert pulled(alice, "alice/app", "latest") == INDEX
+    alice.push_image("alice/app", "3.0", b"a new layer")
+    for other.uses in (3, 4, 5):
+        other.blobs.clear()
+        images.copy("alice/app:3.0", f"{host}/app:{other.uses}", jobs=1)
+        assert digest_of(b"a new layer") in other.blobs
+    assert other.count("GET", "/token?") > 3
+
+
+def test_a_refresh_token(
+    app: Flask, images: Images, alice: RegistryClient, serve: Serve, docker_config: Path
+) -> None:
+    """Docker keeps one in the place of a password, where a registry gives it."""
+    here = f"127.0.0.1:{serve(app)}"
+    alice.push_image("alice/app", "1.0")
+    for entry in ("identitytoken", "wrong"):
+        secret = login_of(alice)["refresh_token"]
+        docker_config.write_text(json.dumps({"auths": {here: {entry: secret}}}))
+        if entry == "wrong":
+            with pytest.raises(TransferError, match="docker login"):
+                images.copy(f"{here}/alice/app:1.0", "alice/copy:3.0")
+        else:
+            images.copy(f"{here}/alice/app:1.0", "alice/copy:2.0")
+    assert alice.tags("alice/copy") == ["2.0"]
 
 
 def test_a_password_goes_to_nobody_else(

@@ -20,7 +20,10 @@ from archives import unpack
 from command_line import Terminal
 from credentials import user_named
 from doc_blocks import BLOCKS
+from flask_oci import Denied
 from flask_oci import RegistryError
+from flask_oci import signals
+from flask_oci.changes import Change
 from flask_oci.errors import DigestInvalid
 from flask_oci.errors import ManifestBlobUnknown
 from flask_oci.transfer import Images
@@ -153,6 +156,7 @@ def test_a_platform(stocked: RegistryClient, images: Images, tmp_path: Path) -> 
     with pytest.raises(TransferError, match="--platform"):
         images.export_to(tmp_path / "out", "alice/app", "latest", form="docker-old")
     assert not (tmp_path / "out").exists()
+    stocked.push_blob("alice/empty", LAYER)
     images.export_to(
         tmp_path / "out",
         "alice/app",
@@ -162,6 +166,8 @@ def test_a_platform(stocked: RegistryClient, images: Images, tmp_path: Path) -> 
     )
     images.import_from(tmp_path / "out", "alice/copy")
     assert pulled(stocked, "alice/copy", "latest") == ARM
+    with pytest.raises(TransferError, match="no tags"):
+        images.export_to(tmp_path / "out", "alice/empty")
     with pytest.raises(TransferError, match="linux/amd64, linux/arm64"):
         images.export_to(
             tmp_path / "out", "alice/app", "latest", platforms=["windows/amd64"]
@@ -196,6 +202,18 @@ def test_nothing_is_moved_twice(
     second = images.import_from(folder, "alice/copy")
     assert (second.blobs, second.manifests, second.bytes) == (0, 0, 0)
     assert [tag for tag, _ in second.images] == ["1.0", "latest"]
+
+
+def test_what_was_lost_comes_again(
+    stocked: RegistryClient, images: Images, app: Flask, tmp_path: Path
+) -> None:
+    """An image that is on record, and whose layer the disk has lost, is mended by an
+    import under another tag, as it is by a push."""
+    images.export_to(tmp_path / "out", "alice/app", "1.0")
+    Upkeep(app).blob(digest_of(LAYER)).unlink()
+    moved = images.import_from(tmp_path / "out", "alice/app", tag="2.0")
+    assert (moved.blobs, moved.manifests) == (1, 1)
+    assert pulled(stocked, "alice/app", "1.0") == IMAGE
 
 
 def test_a_folder_keeps_what_it_has(
@@ -503,6 +521,40 @@ def test_publishing_without_http(
         images.open_blob("alice/app", digest_of(OTHER))
     with pytest.raises(RegistryError):
         images.put_manifest("alice/app", IMAGE, tags=["no tag"])
+
+
+def test_it_is_told_who_did_it(
+    images: Images, alice: RegistryClient, app: Flask
+) -> None:
+    """Events and the audit name whom the host names, within a request of somebody
+    else's as well, and may refuse as they may refuse a push."""
+    heard: list[tuple[str | None, str | None]] = []
+
+    def hear(_: object, change: Change) -> None:
+        heard.append((change.origin.actor, change.repository))
+
+    def refuse(_: object, change: Change) -> None:
+        raise Denied("Not on Fridays.")
+
+    members = layout([listed(IMAGE, "1.0")], IMAGE, CONFIG, LAYER)
+    with signals.manifest_pushed.connected_to(hear):
+        images.import_from(tar(members), "alice/app", by=user_named("bob"))
+        images.import_from(tar(members), "alice/nobody")
+        with app.test_request_context():
+            images.put_manifest(
+                "alice/app", IMAGE, tags=["2.0"], by=user_named("alice")
+            )
+    assert heard == [
+        ("bob", "alice/app"),
+        (None, "alice/nobody"),
+        ("alice", "alice/app"),
+    ]
+    with (
+        signals.manifest_pushing.connected_to(refuse),
+        pytest.raises(Denied, match="Fridays"),
+    ):
+        images.import_from(tar(members), "alice/other")
+    assert alice.get("/v2/alice/other/tags/list").get_json()["tags"] == []
 
 
 def test_the_code_of_the_page(

@@ -6,6 +6,7 @@ import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .. import audit
 from ..digest import Digest
 from ..errors import SizeInvalid
 from ..manifests import Descriptor
@@ -58,7 +59,7 @@ class Repository:
         self._by = by
 
     def references(self) -> list[str]:
-        """Return the tags, and the digests of manifests that have none."""
+        """Return the tags."""
         key, catalog = self._key(), self._here.catalog
         found: list[str] = []
         while batch := catalog.tags.page(key, BATCH, found[-1] if found else None):
@@ -155,9 +156,10 @@ class Repository:
         if not isinstance(source, Repository) or source.size(wanted.digest) is None:
             return False
         content = self._here.content
-        return content.link_blob(
-            self.name, self._by, wanted.digest, wanted.size, source.name
-        )
+        with audit.acting(self._by.name):
+            return content.link_blob(
+                self.name, self._by, wanted.digest, wanted.size, source.name
+            )
 
     def put_blob(self, wanted: Descriptor, source: Reader) -> None:
         """Take a blob in, as a push would."""
@@ -172,18 +174,20 @@ class Repository:
         def receive(upload: UploadFile) -> None:
             upload.append(source, wanted.digest.algorithm, wanted.size)
 
-        self._here.content.put_blob(self.name, self._by, wanted.digest, receive)
+        with audit.acting(self._by.name):
+            self._here.content.put_blob(self.name, self._by, wanted.digest, receive)
 
     def put_manifest(self, item: Item, tag: str | None) -> None:
         """Take a manifest in, as a push would."""
-        self._here.content.put_manifest(
-            self.name,
-            self._by,
-            item.content,
-            item.media_type,
-            digest=item.digest,
-            tags=[tag] if tag else [],
-        )
+        with audit.acting(self._by.name):
+            self._here.content.put_manifest(
+                self.name,
+                self._by,
+                item.content,
+                item.media_type,
+                digest=item.digest,
+                tags=[tag] if tag else [],
+            )
 
     def _release(self) -> None:
         # Whatever comes next may be a request to another registry.

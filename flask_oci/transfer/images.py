@@ -8,6 +8,7 @@ import typing as t
 from collections.abc import Collection
 from collections.abc import Sequence
 
+from .. import audit
 from ..digest import DEFAULT_ALGORITHM
 from ..digest import Digest
 from ..errors import BlobUnknown
@@ -20,6 +21,7 @@ from .archives import Form
 from .base import Item
 from .base import Moved
 from .base import Progress
+from .base import TransferError
 from .copying import Copier
 from .copying import JOBS
 from .copying import Mirrored
@@ -72,7 +74,8 @@ class Images:
 
         content = self._here.content
         by_whom = content.actor(by)
-        return str(content.put_blob(check_name(name), by_whom, wanted, receive))
+        with audit.acting(by_whom.name):
+            return str(content.put_blob(check_name(name), by_whom, wanted, receive))
 
     def put_manifest(
         self,
@@ -95,9 +98,11 @@ class Images:
         """
         verbs = self._here.content
         names = [check_tag(tag) for tag in tags]
-        pushed = verbs.put_manifest(
-            check_name(name), verbs.actor(by), content, media_type, tags=names
-        )
+        by_whom = verbs.actor(by)
+        with audit.acting(by_whom.name):
+            pushed = verbs.put_manifest(
+                check_name(name), by_whom, content, media_type, tags=names
+            )
         return str(pushed.digest)
 
     def get_manifest(self, name: str, reference: str) -> Item:
@@ -200,6 +205,10 @@ class Images:
         """
         source = self._repository(name)
         wanted = [reference] if reference else source.references()
+        if not wanted:
+            raise TransferError(
+                f"{name} has no tags. 'flask oci tags --untagged' lists what it has."
+            )
         with archives.written(target, form, called or name, self._here) as archive:
             transfer = Transfer(
                 source,

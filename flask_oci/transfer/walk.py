@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ..digest import Digest
 from ..errors import DigestInvalid
+from ..errors import ManifestBlobUnknown
 from ..errors import SizeInvalid
 from ..manifests import Descriptor
 from ..manifests import INDEX_TYPES
@@ -103,12 +104,24 @@ class Transfer:
         if not is_there:
             self._needs(item, depth)
         if not is_there or tag is not None:
-            self._target.put_manifest(item, tag)
-            self.moved.manifests += 1
+            self._put(item, tag, depth, is_there)
         if item.digest not in self._done:
             self._done.add(item.digest)
             if self._referrers:
                 self._what_refers(item, depth)
+
+    def _put(self, item: Item, tag: str | None, depth: int, is_there: bool) -> None:
+        try:
+            self._target.put_manifest(item, tag)
+        except Interrupted:
+            raise
+        except (TransferError, ManifestBlobUnknown):
+            # A place may have a manifest, and have lost what it needs.
+            if not is_there:
+                raise
+            self._needs(item, depth)
+            self._target.put_manifest(item, tag)
+        self.moved.manifests += 1
 
     def _needs(self, item: Item, depth: int) -> None:
         """Move what a manifest references: children that are manifests, and blobs."""
