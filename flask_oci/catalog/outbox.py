@@ -79,12 +79,16 @@ class Outbox:
 
     def forget(self, repository: str) -> None:
         """Forget the events of a repository that was there for a try."""
-        Event = self._db.models.Event
-        self._db.write(
-            lambda: self._db.session.execute(
+        Event, Delivery = self._db.models.Event, self._db.models.Delivery
+        keys = sa.select(Event.id).where(Event.repository == repository)
+
+        def work() -> None:
+            forget_deliveries(self._db, Delivery.event_id.in_(keys))
+            self._db.session.execute(
                 sa.delete(Event.__table__).where(Event.repository == repository)
             )
-        )
+
+        self._db.write(work)
 
     def _forget(self, before: datetime) -> int:
         models = self._db.models

@@ -2,17 +2,87 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
+import re
+import subprocess
+import sys
+import typing as t
 from pathlib import Path
 
 import pytest
 
+from doc_blocks import ALL_BLOCKS
+from forge import environment
 from forge import Forge
+from forge import ROOT
+from forge import tool
 
 from .servers import Certificate
 from .servers import PROXIES
 
 pytestmark = pytest.mark.real
+
+
+def page(section: str, kind: str) -> str:
+    """Return a block of the page on deployment."""
+    (found,) = (
+        block.code
+        for block in ALL_BLOCKS
+        if block.page == "docs/deployment.rst"
+        and (block.section, block.kind) == (section, kind)
+    )
+    return found
+
+
+def test_gunicorn_as_the_page_starts_it(tmp_path: Path) -> None:
+    """It knows each setting, and could begin to serve with them."""
+    configuration = page("Gunicorn", "python")
+    names = {
+        name
+        for node in ast.parse(configuration).body
+        for name in (
+            [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if isinstance(node, ast.Assign)
+            else [node.name]
+            if isinstance(node, ast.FunctionDef)
+            else []
+        )
+    }
+    assert "threads" in names
+    config: t.Any = importlib.import_module("gunicorn.config")
+    assert names <= set(config.Config().settings)
+
+    (tmp_path / "gunicorn.conf.py").write_text(configuration)
+    (command,) = re.findall(r"^ExecStart=\S+ (.*)$", page("systemd", "ini"), re.M)
+    command = command.replace("forge:", "example_app:")
+    done = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--check-config", *command.split()],
+        cwd=tmp_path,
+        env=environment(tmp_path, {"PYTHONPATH": str(ROOT)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_service(tmp_path: Path) -> None:
+    """Systemd has nothing against it, where its programs are."""
+    unit = tmp_path / "forge.service"
+    # Programs and folders of the page are not on this machine.
+    text = page("systemd", "ini").replace("/srv/forge/venv/bin/gunicorn", "/bin/true")
+    unit.write_text(text.replace("User=forge\n", ""))
+    analyze = tool("systemd-analyze", "Debian's systemd")
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert unit.name not in done.stderr
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
