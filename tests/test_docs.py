@@ -167,6 +167,14 @@ def test_every_code_block_compiles(block: Block) -> None:
     compile(block.code, f"{block.page}:{block.line}", "exec")
 
 
+def test_the_readme_leads_somewhere() -> None:
+    """Each link is to a file that is there."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([\w/.-]+)\)", readme)
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_code_blocks_are_found() -> None:
     assert {"README.md", "docs/quickstart.rst"} <= {block.page for block in BLOCKS}
 

@@ -217,6 +217,13 @@ def test_a_tag_was_overwritten(app: Flask, alice: RegistryClient, log: Path) -> 
     page = Visitor(app, "alice").get(f"/images/{NAME}/-/history")
     assert "Put it back" in page.text
 
+    alice.push_image(NAME, "v1.0.0")
+    Reader(app, section).type("protect", "set")
+    moved = alice.put_manifest(
+        NAME, alice.get(f"/v2/{NAME}/manifests/1.0").data, "v1.0.0"
+    )
+    assert refusal(moved) == (403, "DENIED")
+
 
 def test_something_was_pushed_that_must_go(app: Flask, alice: RegistryClient) -> None:
     """Nobody pulls it from the moment that it is deleted, and then it is gone."""
