@@ -54,10 +54,13 @@ PAGES: t.Final = {
     "image": "/images/alice/weather/-/image/2.1.0",
     "history": "/images/alice/weather/-/history",
     "compare": "/images/alice/weather/-/compare?from=2.0.3&to=2.1.0",
+    "mistyped": "/images/alice/weather/-/compare?from=2.0.3&to=2.1.O",
     "settings": "/images/alice/weather/-/settings",
     "tokens": "/images/-/tokens",
     "storage": "/images/-/storage",
     "administration": "/images/-/administration",
+    "events": "/images/-/events",
+    "uploads": "/images/-/uploads",
     "chart": "/images/alice/charts/weather/-/image/2.1.0",
 }
 

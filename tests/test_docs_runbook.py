@@ -219,9 +219,8 @@ def test_a_tag_was_overwritten(app: Flask, alice: RegistryClient, log: Path) -> 
 
     alice.push_image(NAME, "v1.0.0")
     Reader(app, section).type("protect", "set")
-    moved = alice.put_manifest(
-        NAME, alice.get(f"/v2/{NAME}/manifests/1.0").data, "v1.0.0"
-    )
+    other = alice.get(f"/v2/{NAME}/manifests/1.0").data
+    moved = alice.put_manifest(NAME, "v1.0.0", other)
     assert refusal(moved) == (403, "DENIED")
 
 
