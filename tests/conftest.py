@@ -24,6 +24,21 @@ from registry_client import RegistryClient
 MakeApp = t.Callable[..., Flask]
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """On another database than SQLite, leave out what does not look at it."""
+    if not DATABASE_URL:
+        return
+    others = [item for item in items if not _looks_at_it(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _looks_at_it(item)]
+
+
+def _looks_at_it(item: pytest.Item) -> bool:
+    return "database_url" in getattr(item, "fixturenames", ())
+
+
 @pytest.fixture(autouse=True)
 def _push_request_context() -> None:
     """Replace pytest-flask's fixture: one context per request, as in production.

@@ -13,27 +13,14 @@ pytestmark = pytest.mark.real
 
 TESTS = Path(__file__).parent.parent
 
-#: What has no database, or one of its own in a file.
-ELSEWHERE = (
-    "test_docs.py",
-    "test_example_app.py",
-    "test_example_forge_story.py",
-    "test_matrix_finds_holes.py",
-    "test_packaging.py",
-    "test_properties_names.py",
-    "test_properties_ranges.py",
-    "test_properties_scopes.py",
-)
-
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_the_tests_pass_on(server: str, tmp_path: Path) -> None:
     """What holds on SQLite holds on a database server."""
-    ignored = [f"--ignore={TESTS / name}" for name in ELSEWHERE]
     options = ("-m", "not real", "--quiet", f"--basetemp={tmp_path}/tests")
     with SERVERS[server](durable=False) as url:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *ignored, str(TESTS)],
+            [sys.executable, "-m", "pytest", *options, str(TESTS)],
             cwd=TESTS.parent,
             env=os.environ | {"TEST_DATABASE_URL": url},
             capture_output=True,
