@@ -116,6 +116,11 @@ class Host:
             owner = sa.select(Repository.owner_id).where(Repository.name == name)
             return self.db.session.scalar(owner)
 
+    def engine(self) -> sa.Engine:
+        """Return what connects to the first database."""
+        with self.app.app_context():
+            return t.cast(sa.Engine, self.db.engine)
+
     def close(self) -> None:
         """Close the connections."""
         with self.app.app_context():

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import MappedAsDataclass
 
+from database_servers import postgresql
 from flask_oci import Registry
 
 from .application import database
@@ -105,6 +106,31 @@ def test_schema(make_host: MakeHost) -> None:
     host = make_host(db, User, prepare=attach_accounts)
     tell_story(host.app)
     assert host.owner_of("alice/app") == 1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("schema", [None, "accounts"])
+def test_schema_on_postgresql(make_host: MakeHost, schema: str | None) -> None:
+    """The same where a schema is one, be it that of the users or of everything."""
+    db = database(sa.MetaData(schema=schema))
+
+    class User(UserMixin, db.Model):
+        __table_args__: t.ClassVar[t.Any] = {"schema": "accounts"}
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    def make_schema(engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.schema.CreateSchema("accounts"))
+
+    with postgresql(durable=False) as url:
+        host = make_host(db, User, prepare=make_schema, SQLALCHEMY_DATABASE_URI=url)
+        tell_story(host.app)
+        tables = sa.inspect(host.engine()).get_table_names(schema)
+        host.close()
+    assert "oci_tag" in tables
 
 
 @pytest.mark.shape("All tables in a schema")
