@@ -50,9 +50,9 @@ if t.TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
     from flask.sansio.app import App
-    from flask_sqlalchemy import SQLAlchemy
 
     from .catalog import Condition
+    from .catalog import HasSession
     from .catalog import RepositoryInfo
     from .hooks import Administrator
     from .hooks import Authenticate
@@ -92,7 +92,7 @@ class Registry:
 
         app.register_blueprint(registry.blueprint)
 
-    :param db: the host's Flask-SQLAlchemy extension.
+    :param db: the host's Flask-SQLAlchemy, or Flask-SQLAlchemy-Lite.
     :param user_model: the host's users. The registry's tables are made beside
         theirs, in the same metadata, so ``db.create_all()`` and ``flask db
         migrate`` see them.
@@ -103,12 +103,12 @@ class Registry:
     """
 
     def __init__(
-        self, db: SQLAlchemy, user_model: type[t.Any], *, username: str = "username"
+        self, db: HasSession, user_model: type[t.Any], *, username: str = "username"
     ) -> None:
         self.models = Models.bind(user_model)
         """The registry's tables, for queries and admin pages of the host's."""
 
-        self._catalog = Catalog(db.session, self.models, username)
+        self._catalog = Catalog(db, self.models, username)
         self._catalog.observe(Announcer())
         self._hooks = Hooks()
         self.tokens = AccessTokens(self._catalog, self._hooks)

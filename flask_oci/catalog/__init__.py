@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .binds import HasSession
 from .binds import session_for
+from .binds import session_of
 from .blobs import Blobs
 from .contents import Contents
 from .credentials import Credentials
@@ -46,8 +48,6 @@ from .users import Users
 from .webhooks import Webhooks
 
 if t.TYPE_CHECKING:
-    from sqlalchemy.orm import scoped_session
-
     from ..models import Models
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "REFUSED",
     "Catalog",
     "Condition",
+    "HasSession",
     "Removal",
     "RepositoryInfo",
     "Site",
@@ -67,15 +68,13 @@ __all__ = [
 class Catalog:
     """Everything that is recorded about one host's images.
 
-    :param session: the host's session; each application context has its own.
+    :param db: has the host's session; each application context has its own.
     :param models: the tables.
     :param username: which attribute of a user is the name of its namespace.
     """
 
-    def __init__(
-        self, session: scoped_session[t.Any], models: Models, username: str
-    ) -> None:
-        database = Database(session_for(session, models), models)
+    def __init__(self, db: HasSession, models: Models, username: str) -> None:
+        database = Database(session_for(session_of(db), models), models)
         self.revocations = Revocations(database)
         self.users = Users(database, self.revocations, username)
         self.repositories = Repositories(database, self.users)

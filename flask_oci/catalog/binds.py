@@ -1,17 +1,40 @@
-"""A host with several databases, and the one of them that has our tables."""
+"""The host's session, and which of its databases our tables are in."""
 
 from __future__ import annotations
 
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.orm import scoped_session
+from werkzeug.local import LocalProxy
 
 if t.TYPE_CHECKING:
-    from sqlalchemy.orm import scoped_session
-
     from ..models import Models
 
     Session = scoped_session[t.Any]
+
+
+class HasSession(t.Protocol):
+    """What a host's database extension is to us: Flask-SQLAlchemy is that, and so is
+    Flask-SQLAlchemy-Lite."""
+
+    @property
+    def session(self) -> t.Any:
+        """The session of the current application context."""
+
+
+def session_of(db: HasSession) -> Session:
+    """Return a session that is the current application context's at each use.
+
+    :param db: the host's; it may have a session within such a context only.
+    """
+    try:
+        session = db.session
+    except RuntimeError:
+        session = None
+    if isinstance(session, scoped_session):
+        return session
+    return t.cast("Session", LocalProxy(lambda: db.session))
 
 
 def session_for(session: Session, models: Models) -> Session:

@@ -119,7 +119,7 @@ class Host:
     def engine(self) -> sa.Engine:
         """Return what connects to the first database."""
         with self.app.app_context():
-            return t.cast(sa.Engine, self.db.engine)
+            return self.db.engine
 
     def close(self) -> None:
         """Close the connections."""

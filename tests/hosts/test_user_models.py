@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typing as t
 import uuid
+from pathlib import Path
 
+import flask_sqlalchemy_lite
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
@@ -289,6 +292,46 @@ def test_session_options(make_host: MakeHost, options: dict[str, bool]) -> None:
         password: Mapped[str]
 
     tell_story(make_host(db, User).app)
+
+
+@pytest.mark.shape("Flask-SQLAlchemy-Lite")
+def test_flask_sqlalchemy_lite(tmp_path: Path) -> None:
+    """Its session is there within an application context only, and its models have a
+    base of their own."""
+    db = flask_sqlalchemy_lite.SQLAlchemy()
+
+    class Base(DeclarativeBase):
+        pass
+
+    class User(UserMixin, Base):
+        __tablename__ = "user"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+        password: Mapped[str]
+
+    registry = Registry(db, User)
+
+    @registry.authenticate
+    def check(username: str, secret: str) -> User | None:
+        user = db.session.scalar(sa.select(User).filter_by(username=username))
+        return user if user and user.password == secret else None
+
+    app = Flask("forge", instance_path=str(tmp_path))
+    app.config["SECRET_KEY"] = "only for tests"
+    app.config["SQLALCHEMY_ENGINES"] = {"default": "sqlite://"}
+    db.init_app(app)
+    registry.init_app(app)
+    with app.app_context():
+        Base.metadata.create_all(db.engine)
+        db.session.add(User(username="alice", password="wonderland"))
+        db.session.add(User(username="bob", password="builder"))
+        db.session.commit()
+    tell_story(app)
+    with app.app_context():
+        assert registry.repositories.find("alice/app").exists
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.mark.shape("Keys of several columns")
