@@ -54,7 +54,7 @@ FILES = {
 @pytest.mark.parametrize("section", sorted(FILES))
 def test_a_file_is_run(section: str) -> None:
     """Whoever copies a file has one that is tested in an application."""
-    tests = [path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py")]
+    tests = [path.read_text("utf-8") for path in Path(__file__).parent.rglob("*.py")]
     assert any(f'"{section}"' in text for text in tests)
 
 
