@@ -51,7 +51,8 @@ class Administration:
             raise ValueError(
                 f"A visibility is one of {', '.join(VISIBILITIES)}, not {visibility!r}."
             )
-        self._repositories.change(self.find(name), visibility=visibility)
+        key = self._users.key_of(by)
+        self._repositories.change(self.find(name), by=key, visibility=visibility)
         self._record(by, name, visibility=visibility)
 
     def describe(self, name: str, description: str, *, by: t.Any = None) -> None:
@@ -75,7 +76,7 @@ class Administration:
         :param by: the user who wants it, for the audit.
         :raises NameUnknown: when there is no such repository.
         """
-        self._repositories.delete(self._id(name))
+        self._repositories.delete(self._id(name), by=self._users.key_of(by))
         audit.record("delete", self._users.name_of(by), name, reference="everything")
 
     def transfer(self, name: str, owner: t.Any, *, by: t.Any = None) -> None:
@@ -85,7 +86,8 @@ class Administration:
         :param by: the user who wants it, for the audit.
         :raises NameUnknown: when there is no such repository.
         """
-        self._repositories.change(self.find(name), owner_id=self._users.key_of(owner))
+        to, key = self._users.key_of(owner), self._users.key_of(by)
+        self._repositories.change(self.find(name), by=key, owner_id=to)
         self._record(by, name, owner=self._users.namespace_of(owner))
 
     def rename(
@@ -127,7 +129,8 @@ class Administration:
         if owner is not None:
             values = {"owner_id": self._users.key_of(owner)}
             told = {"owner": self._users.namespace_of(owner)}
-        self._repositories.rename(changed, also, **values)
+        key = self._users.key_of(by)
+        self._repositories.rename(changed, also, by=key, **values)
         for before, after in changed.items():
             self._record(by, after, renamed_from=before, **told)
         return list(names.values())

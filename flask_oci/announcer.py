@@ -32,13 +32,17 @@ MAX_USER_AGENT: t.Final = 200
 class Announcer:
     """Observes the catalog for the current application."""
 
-    def origin(self) -> Origin:
+    def origin(self, by: t.Any) -> Origin:
         """Return who makes the current request, and how."""
         if not has_request_context():
-            return Origin(g.get("_oci_actor"))
+            return Origin(g.get("_oci_actor") or _name_of(by))
         agent = request.user_agent.string[:MAX_USER_AGENT]
         return Origin(
-            _actor(), request.remote_addr, request.host, request.method, agent or None
+            _actor() or _name_of(by),
+            request.remote_addr,
+            request.host,
+            request.method,
+            agent or None,
         )
 
     def before(self, change: Change) -> None:
@@ -78,6 +82,10 @@ def _actor() -> str | None:
     if "_oci_actor" in g:
         return t.cast("str | None", g._oci_actor)
     return services().catalog.users.name_of(visitor())
+
+
+def _name_of(key: t.Any) -> str | None:
+    return services().catalog.users.names([key]).get(key)
 
 
 def _application() -> Flask:

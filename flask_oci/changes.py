@@ -120,8 +120,11 @@ class Change:
     content: bytes | None = field(default=None, repr=False)
     """The bytes of a manifest that is pushed."""
 
+    by: t.Any = None
+    """The key of the user who does it, where that is known."""
+
     origin: Origin = Origin()
-    """Who does it."""
+    """Who does it, and from where."""
 
     at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     """When, in UTC."""

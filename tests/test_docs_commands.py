@@ -39,7 +39,7 @@ KINDS = {
 SHOWN = {
     ("docs/authentication.rst", "The token endpoint"): "test_token_service.py",
     ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
-    ("docs/monitoring.rst", "Logs"): "test_docs_snippets.py",
+    ("docs/monitoring.rst", "Logs"): "test_docs_monitoring.py",
     ("docs/errors.rst", "Errors"): "test_refused_manifests.py",
     (
         "docs/protected-tags.rst",
@@ -67,7 +67,6 @@ PROGRAMS = {
     "gunicorn": "tests/forge.py",
     "mkdir": "tests/clients/test_docker.py",
     "jq": "tests/test_catalog.py",
-    "opentelemetry-instrument": "docs/monitoring.rst",
     "pip": ".ci/run",
     "pybabel": "tests/test_web_translation.py",
     "pytest": "tox.ini",

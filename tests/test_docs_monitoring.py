@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import logging
@@ -9,7 +10,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from doc_blocks import BLOCKS
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from doc_blocks import application
 from doc_blocks import DOCS
 from doc_host import Host
 from doc_host import hosted
@@ -74,13 +80,10 @@ def test_alerts_are_about_what_there_is() -> None:
 
 def test_lines_of_json(tmp_path: Path) -> None:
     """A complaint about a lost file can be found by its repository and digest."""
-    (block,) = (b for b in BLOCKS if b.caption == "forge/logs.py")
-    names: dict[str, object] = {}
-    exec(block.code, names)
     stream, root = io.StringIO(), logging.getLogger()
     before = list(root.handlers)
-    with hosted(tmp_path) as host:
-        names["log_lines"](stream)  # type: ignore[operator]
+    with hosted(tmp_path, "Logs") as host:
+        host.file("logs").log_lines(stream)
         try:
             alice = host.people["alice"]
             digest = alice.push_blob("alice/app", LAYER)
@@ -94,3 +97,21 @@ def test_lines_of_json(tmp_path: Path) -> None:
     assert complaint["repository"] == "alice/app"
     assert complaint["digest"] == digest_of(LAYER)
     assert complaint["user"] == "alice"
+
+
+def test_traces(tmp_path: Path) -> None:
+    """A request is a span that is named after its route, and knows its repository."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    with application(tmp_path, "Traces") as app:
+        importlib.import_module("forge.tracing").instrument(app)
+        client = RegistryClient(app)
+        client.get("/v2/alice/app/manifests/latest")
+        client.get("/v2/alice/other/manifests/latest")
+    spans = exporter.get_finished_spans()
+    assert {span.name for span in spans} == {
+        "GET /v2/<oci_name:name>/manifests/<reference>"
+    }
+    seen = [span.attributes["oci.repository"] for span in spans if span.attributes]
+    assert seen == ["alice/app", "alice/other"]

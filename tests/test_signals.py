@@ -227,6 +227,22 @@ def refuse(sender: Flask, change: Change) -> None:
     raise Denied(f"No {change.kind} on Fridays.")
 
 
+def test_who_does_it(app: Flask, alice: RegistryClient, heard: Heard) -> None:
+    """A receiver knows the user, and so does it where a host's own code acts for one
+    without a request."""
+    alice.push_image(NAME, "latest")
+    with app.app_context():
+        key = user_named("alice").id
+        assert {change.by for _, change in heard} == {key}
+        heard.clear()
+        registry.repositories.set_visibility(NAME, "public", by=user_named("bob"))
+        registry.repositories.rename(NAME, "alice/new", by=user_named("bob"))
+        registry.repositories.delete("alice/new", by=user_named("bob"))
+        assert {change.by for _, change in heard} == {user_named("bob").id}
+    assert {change.origin.actor for _, change in heard} == {"bob"}
+    assert {change.origin.method for _, change in heard} == {None}
+
+
 VETOES: dict[str, t.Callable[[RegistryClient], t.Any]] = {
     "repository.created": lambda c: c.post("/v2/alice/new/blobs/uploads/"),
     "blob.pushed": lambda c: c.post(

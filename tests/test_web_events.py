@@ -118,7 +118,7 @@ def test_webhooks(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
     page = visitor.get(EVENTS)
     assert "http://localhost:1/hook" in page.text
     assert "3 events have yet to be told. 0 were given up." in page.text
-    assert "Webhooks 1 3 waiting, 0 given up" in visitor.get(ADMINISTRATION).text
+    assert "1 webhook: 3 waiting, 0 given up" in visitor.get(ADMINISTRATION).text
     with app.app_context():
         registry.events.deliver()
     page = visitor.get(EVENTS)

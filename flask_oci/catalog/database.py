@@ -154,7 +154,7 @@ class Database:
         :param ask: whether anybody may refuse it.
         :raises Denied: when somebody does.
         """
-        change.origin = self.observer.origin()
+        change.origin = self.observer.origin(change.by)
         if ask:
             self.observer.before(change)
         self.session.info[_TOLD].append(change)
@@ -166,7 +166,7 @@ class Database:
         if self.observer.keeps(change.kind):
             self.write(lambda: self.tell(change, ask=False))
         elif self.observer.hears(change.kind):
-            change.origin = self.observer.origin()
+            change.origin = self.observer.origin(change.by)
             self.observer.after([change])
 
     def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:

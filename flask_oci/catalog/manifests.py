@@ -113,7 +113,7 @@ class Manifests:
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
             place = tags.Place(repository_id, name, guard)
-            self._db.tell(_pushed(place, manifest, content, digest, tag_names))
+            self._db.tell(_pushed(place, manifest, content, digest, tag_names, user_id))
             with self._quotas.within(repository):
                 key = self._insert(repository_id, user_id, manifest, content, digest)
                 for tag in tag_names:
@@ -185,7 +185,7 @@ class Manifests:
             ).first()
             if row is None:
                 return Removal(False, [])
-            self._db.tell(deleted(place, str(digest), row.media_type))
+            self._db.tell(deleted(place, str(digest), row.media_type, by))
             named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
             for name in self._db.session.scalars(newest(named)).all():
                 tags.drop(self._db, place, name, by)
@@ -278,7 +278,9 @@ class Manifests:
         return t.cast(int, row.id)
 
 
-def deleted(place: tags.Place, digest: str, media_type: str) -> Change:
+def deleted(
+    place: tags.Place, digest: str, media_type: str, by: t.Any = None
+) -> Change:
     """Describe that a manifest is deleted."""
     return Change(
         kind=MANIFEST_DELETED,
@@ -286,6 +288,7 @@ def deleted(place: tags.Place, digest: str, media_type: str) -> Change:
         repository_id=place.id,
         digest=digest,
         media_type=media_type,
+        by=by,
     )
 
 
@@ -295,6 +298,7 @@ def _pushed(
     content: bytes,
     digest: Digest,
     tag_names: list[str],
+    by: t.Any,
 ) -> Change:
     return Change(
         kind=MANIFEST_PUSHED,
@@ -307,4 +311,5 @@ def _pushed(
         size=len(content),
         tags=tuple(tag_names),
         content=content,
+        by=by,
     )

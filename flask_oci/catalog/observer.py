@@ -11,8 +11,11 @@ from ..changes import Origin
 class Observer(t.Protocol):
     """Listens to the catalog on behalf of a host."""
 
-    def origin(self) -> Origin:
-        """Return who makes the current change."""
+    def origin(self, by: t.Any) -> Origin:
+        """Return who makes the current change.
+
+        :param by: the key of the user who does it, where that is known.
+        """
 
     def before(self, change: Change) -> None:
         """Hear of a change within the transaction that will make it.
@@ -33,7 +36,7 @@ class Observer(t.Protocol):
 class Nobody:
     """What observes a catalog that has not been told who does."""
 
-    def origin(self) -> Origin:
+    def origin(self, by: t.Any) -> Origin:
         """Return nobody."""
         return Origin()
 

@@ -102,7 +102,7 @@ class Repositories:
 
     def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
-        change = Change(kind=REPOSITORY_CREATED, repository=name)
+        change = Change(kind=REPOSITORY_CREATED, repository=name, by=pusher_id)
         self._db.tell(change)
         owner_id = self._users.owner_of_namespace(name.partition("/")[0])
         self._db.insert_if_absent(
@@ -189,12 +189,17 @@ class Repositories:
         )
         return [RepositoryInfo(*row) for row in rows]
 
-    def change(self, repository: RepositoryInfo, **values: t.Any) -> None:
-        """Set some columns of a repository."""
+    def change(
+        self, repository: RepositoryInfo, *, by: t.Any = None, **values: t.Any
+    ) -> None:
+        """Set some columns of a repository.
+
+        :param by: the key of the user who does it.
+        """
         Repository = self._db.models.Repository
 
         def work() -> None:
-            self._tell(repository, values)
+            self._tell(repository, values, by)
             self._db.session.execute(
                 sa.update(Repository.__table__)
                 .where(Repository.id == repository.id)
@@ -203,11 +208,13 @@ class Repositories:
 
         self._db.write(work)
 
-    def delete(self, repository_id: int) -> None:
+    def delete(self, repository_id: int, *, by: t.Any = None) -> None:
         """Delete a repository with all that is recorded about it.
 
         Blobs stay until the collection finds that nothing needs them, and that nothing
         has for the grace period.
+
+        :param by: the key of the user who does it.
         """
         models = self._db.models
         linked = sa.select(models.RepositoryBlob.blob_id).where(
@@ -226,6 +233,7 @@ class Repositories:
                     kind=REPOSITORY_DELETED,
                     repository=name,
                     repository_id=repository_id,
+                    by=by,
                 )
             )
             self._db.session.execute(
@@ -264,12 +272,15 @@ class Repositories:
         self,
         names: dict[str, str],
         also: Callable[[], object] | None = None,
+        *,
+        by: t.Any = None,
         **values: t.Any,
     ) -> None:
         """Give repositories other names, all or none; the old ones lead to them.
 
         :param names: the new name of each old one.
         :param also: does what belongs to it, in the same transaction.
+        :param by: the key of the user who does it.
         :param values: other columns to set.
         :raises ValueError: when somebody has a new name already.
         """
@@ -289,9 +300,10 @@ class Repositories:
                         repository=new,
                         repository_id=key,
                         former_name=old,
+                        by=by,
                     )
                 )
-                self._tell(replace(found, name=new), values)
+                self._tell(replace(found, name=new), values, by)
                 self._db.session.execute(
                     sa.update(Repository.__table__)
                     .where(Repository.id == key)
@@ -306,10 +318,12 @@ class Repositories:
 
         self._db.write(work)
 
-    def _tell(self, repository: RepositoryInfo, values: dict[str, t.Any]) -> None:
+    def _tell(
+        self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
+    ) -> None:
         """Tell of those columns that mean something to others."""
         change = partial(
-            Change, repository=repository.name, repository_id=repository.id
+            Change, repository=repository.name, repository_id=repository.id, by=by
         )
         if "visibility" in values:
             shown = values["visibility"]

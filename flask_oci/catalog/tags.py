@@ -156,6 +156,7 @@ def move(
                 digest=digest,
                 former_digest=before.digest if before else None,
                 by_push=by_push,
+                by=by,
             )
         )
     database.upsert(
@@ -186,6 +187,7 @@ def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
                 repository_id=repository_id,
                 tag=name,
                 digest=before.digest,
+                by=by,
             )
         )
     result = database.execute(

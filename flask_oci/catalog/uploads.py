@@ -158,6 +158,7 @@ class Uploads:
                     digest=str(digest),
                     size=size,
                     source=source,
+                    by=user_id,
                 )
             )
             with self._quotas.within(repository):
