@@ -71,10 +71,19 @@ def contents(app: Flask) -> tuple[list[Path], dict[str, int]]:
     return [p for p in files if "locks" not in p.parts], rows
 
 
-def small_host(folder: Path, *, unique: bool = True, **config: object) -> Flask:
+def small_host(
+    folder: Path,
+    *,
+    unique: bool = True,
+    app: Flask | None = None,
+    place: dict[str, str] | None = None,
+    **config: object,
+) -> Flask:
     """Make an application with a database, users and a registry of its own.
 
     :param unique: whether no two users can have one name.
+    :param app: the application, if it is not a usual one.
+    :param place: where the registry is registered.
     """
     db = SQLAlchemy()
 
@@ -82,7 +91,7 @@ def small_host(folder: Path, *, unique: bool = True, **config: object) -> Flask:
         id = sa.Column(sa.Integer, primary_key=True)
         username = sa.Column(sa.String(80), unique=unique)
 
-    app = Flask("small", instance_path=str(folder))
+    app = app or Flask("small", instance_path=str(folder))
     app.config.from_mapping(
         SECRET_KEY=SECRET, SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder}/small.sqlite"
     )
@@ -90,6 +99,6 @@ def small_host(folder: Path, *, unique: bool = True, **config: object) -> Flask:
     db.init_app(app)
     registry = Registry(db, User)
     registry.authenticate(lambda username, secret: None)
-    registry.init_app(app)
+    app.register_blueprint(registry.blueprint, **(place or {}))
     app.extensions["users"] = User
     return app

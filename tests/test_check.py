@@ -474,6 +474,23 @@ def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
     assert found.passed_over
 
 
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"subdomain_matching": True}, {"subdomain": "images"}),
+        ({"host_matching": True, "static_host": "x"}, {"host": "images.example.org"}),
+    ],
+)
+def test_a_registry_on_a_host_of_its_own(
+    tmp_path: Path, options: dict[str, t.Any], place: dict[str, str]
+) -> None:
+    """It is asked there, where no address is named."""
+    app = Flask("small", instance_path=str(tmp_path), **options)
+    small_host(tmp_path, app=app, place=place, SERVER_NAME="example.org")
+    tell(app, "journal_mode = WAL")
+    assert not check(app).findings
+
+
 def test_users_of_one_name(tmp_path: Path) -> None:
     """Whoever takes a name would take its images."""
     app = small_host(tmp_path, unique=False)

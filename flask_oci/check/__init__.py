@@ -9,6 +9,9 @@ such, and what is new at the address is the proxy's.
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import urlsplit
+
+from flask import url_for
 
 from . import disk
 from . import entrance
@@ -35,6 +38,8 @@ from .visit import Visit
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
+
+    from flask import Flask
 
 __all__ = [
     "PLACES",
@@ -92,21 +97,31 @@ def check(
 
 
 def _inside(report: Report, subject: Subject, rehearsal: Rehearsal) -> None:
-    url = subject.url or subject.parts.config.external_url or "https://localhost"
+    url = subject.url or subject.parts.config.external_url or _own_url(subject.app)
     application = Application(subject.app, url)
     visit = Visit(subject, application, rehearsal, INSIDE)
     _walk(report, visit)
     if subject.user is not None:
         stranger = Visit(subject, application, Rehearsal(subject.repository), INSIDE)
         report.add(_or_fails(entrance.look(stranger)))
-    report.add(_or_fails(_forced(subject)))
+    report.add(_or_fails(_forced(subject, url)))
     report.add(_or_fails(manners.hurry(visit)))
     report.passed_over += visit.passed_over
 
 
-def _forced(subject: Subject) -> Iterator[Finding]:
+def _own_url(app: Flask) -> str:
+    """Return an address by which the application knows its registry: one of its hosts,
+    where it tells them apart."""
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    ours = sorted(e for e in endpoints if f".{e}".endswith(".oci.support"))
+    with app.test_request_context():
+        parts = urlsplit(url_for(ours[0], _external=True) if ours else "")
+    return f"https://{parts.netloc or 'localhost'}"
+
+
+def _forced(subject: Subject, url: str) -> Iterator[Finding]:
     """See whether the application sends a proxy away, which speaks plain HTTP."""
-    plain = Application(subject.app, "http://localhost")
+    plain = Application(subject.app, f"http://{urlsplit(url).netloc}")
     headers = {"X-Forwarded-Proto": "https"}
     reply = plain.ask("GET", "/v2/", headers)
     if reply.is_redirect or reply.status == 403:

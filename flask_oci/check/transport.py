@@ -39,7 +39,8 @@ class Reply:
     @property
     def has_error(self) -> bool:
         """Whether the body is an error in the registry's own JSON."""
-        return isinstance(self.fields.get("errors"), list)
+        errors = self.fields.get("errors")
+        return isinstance(errors, list) and all(isinstance(e, dict) for e in errors)
 
     @property
     def fields(self) -> dict[str, t.Any]:
@@ -53,6 +54,8 @@ class Reply:
     @property
     def summary(self) -> str:
         """The answer in a few words."""
+        if self.has_error and (errors := self.fields["errors"]):
+            return f"{self.status}: {errors[0].get('message')}".rstrip(".")
         kind = self.headers.get("content-type", "no content").partition(";")[0]
         to = f" to {self.headers['location']}" if self.is_redirect else ""
         server = self.headers.get("server")
