@@ -156,6 +156,9 @@ class Archive:
     def _read_headers(self) -> None:
         guarded = t.cast(t.BinaryIO, _HeadersOnly(self._file))
         with tarfile.open(fileobj=guarded, mode="r:") as tar:
+            # Python 3.10 reads before the beginning of an archive without files.
+            if t.cast(t.Any, tar).firstmember is None:
+                return
             before = -1
             while (member := tar.next()) is not None:
                 # The library would remember each of them.

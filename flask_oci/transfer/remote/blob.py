@@ -6,7 +6,6 @@ import urllib3
 
 from ..base import Interrupted
 from .session import ATTEMPTS
-from .session import FIRST_WAIT
 from .session import pause
 from .session import Response
 from .session import Session
@@ -62,4 +61,4 @@ class RemoteBlob:
         self._failures += 1
         if self._failures >= ATTEMPTS:
             raise Interrupted(f"A blob breaks off again and again: {error}.") from error
-        pause(FIRST_WAIT * 2**self._failures)
+        pause(self._failures)

@@ -83,7 +83,6 @@ class Session:
         :raises Interrupted: when the registry does not answer, or says that it cannot.
         :raises TransferError: for any other status.
         """
-        wait = FIRST_WAIT
         for attempt in range(ATTEMPTS):
             last = attempt == ATTEMPTS - 1
             try:
@@ -91,15 +90,14 @@ class Session:
             except urllib3.exceptions.HTTPError as error:
                 if last:
                     raise self._silent(error) from error
-                pause(wait)
+                pause(attempt)
             else:
                 if response.status in expected:
                     return response
                 if last or response.status not in AGAIN:
                     raise self._refusal(method, url, response)
-                pause(max(wait, _retry_after(response)))
+                pause(attempt, _retry_after(response))
                 finish(response)
-            wait *= 2
         raise AssertionError("the last attempt returns or raises")
 
     def stream(
@@ -327,9 +325,15 @@ def finish(response: Response) -> None:
     response.close()
 
 
-def pause(seconds: float) -> None:
-    """Wait, about so long: who was refused together should not come back together."""
-    time.sleep(min(seconds, LONGEST_WAIT) * random.uniform(0.5, 1))  # noqa: S311
+def pause(attempt: int, least: float = 0) -> None:
+    """Wait before another try, each time twice as long, and about so long: who was
+    refused together should not come back together.
+
+    :param attempt: how many tries there have been before the one that failed.
+    :param least: how long, in seconds, if somebody has said so.
+    """
+    wait = FIRST_WAIT * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
+    time.sleep(min(max(wait, least), LONGEST_WAIT))
 
 
 def _retry_after(response: Response) -> float:
