@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import typing as t
 
@@ -256,13 +257,27 @@ def test_images(app: Flask, alice: RegistryClient) -> None:
 
 def test_unfinished_uploads_count(app: Flask, alice: RegistryClient) -> None:
     """What is being uploaded takes room from what else is, until it is cancelled."""
+    alice.push_blob(NAME, b"z" * 3_000)
     limit(app, bytes=10_000)
     location = alice.start_upload(NAME)
-    alice.patch(location, b"x" * 6_000)
-    said = message(post(alice, b"y" * 6_000))
-    assert "(6.0 kB by unfinished uploads)" in said
+    alice.patch(location, b"x" * 4_000)
+    said = message(post(alice, b"y" * 4_000))
+    assert "uses 7.0 kB of 10.0 kB (4.0 kB by unfinished uploads)" in said
     assert alice.delete(location).status_code == 204
-    assert post(alice, b"y" * 6_000).status_code == 201
+    assert post(alice, b"y" * 4_000).status_code == 201
+
+
+def test_broken_uploads_are_in_nobodys_way(app: Flask, alice: RegistryClient) -> None:
+    """What was broken off takes no room from who tries again, unless that would be
+    more than the whole quota."""
+    alice.push_blob(NAME, b"z" * 3_000)
+    limit(app, bytes=10_000)
+    for byte in (b"x", b"y"):
+        assert alice.patch(alice.start_upload(NAME), byte * 4_000).status_code == 202
+        for path in Upkeep(app).folder.glob("uploads/*"):
+            os.utime(path, (0, 0))
+    message(alice.patch(alice.start_upload(NAME), b"w" * 4_000))
+    assert alice.patch(alice.start_upload(NAME), b"v" * 2_000).status_code == 202
 
 
 @pytest.mark.options(oci_owner_quota=10_000, oci_repository_quota=5_000)

@@ -151,11 +151,11 @@ class Quotas:
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
         Manifest, Tag, mine = models.Manifest, models.Tag, self._of(holder)
-        blobs = sa.select(sa.func.sum(Blob.size)).where(
-            sa.exists().where(
-                Link.blob_id == Blob.id, Repository.id == Link.repository_id, mine
-            )
+        # Not "exists", by which some databases look at every blob that there is.
+        linked = sa.select(Link.blob_id).where(
+            Link.repository_id == Repository.id, mine
         )
+        blobs = sa.select(sa.func.sum(Blob.size)).where(Blob.id.in_(linked))
         manifests = sa.select(sa.func.sum(Manifest.size)).where(
             Manifest.repository_id == Repository.id, mine
         )

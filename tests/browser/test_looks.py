@@ -46,6 +46,7 @@ def pages(repository: str) -> list[str]:
         f"/images/{repository}/-/compare?from=hostile&to=chart",
         f"/images/{repository}/-/history",
         f"/images/{repository}/-/settings",
+        f"/images/{repository}/-/settings/retention",
         f"/images/{repository}/-/uploads",
         "/images/-/storage",
         "/images/-/tokens",
