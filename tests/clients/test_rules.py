@@ -1,0 +1,84 @@
+"""What clients print of a protected tag, and of a quota that is used up."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from forge import Forge
+from forge import PASSWORD
+from forge import USERNAME
+
+from .engine import login
+from .engine import make
+from .images import make_image
+from .remote import Remote
+from .shell import Client
+from .shell import isolated
+
+pytestmark = pytest.mark.real
+
+#: Pushes an image, which is not the same each time, under a tag.
+Push = t.Callable[[str], str]
+
+
+@pytest.fixture(name="push", params=["docker", "skopeo", "crane"])
+def _push(
+    request: pytest.FixtureRequest, forge: Forge, root: bytes, tmp_path: Path
+) -> t.Callable[..., Push]:
+    """Return a function that has a client push, or has it fail."""
+    program = t.cast(str, request.param)
+    if program == "docker":
+        engine = t.cast(Client, request.getfixturevalue("engine"))
+        client = engine.having(DOCKER_CONFIG=str(tmp_path / "docker"))
+        client(*login(forge), stdin=PASSWORD)
+
+        def arguments(name: str) -> tuple[object, ...]:
+            make(client, name, root)
+            return ("push", name)
+    else:
+        client = isolated(program, program, tmp_path, tmp_path)
+        account = ("--username", USERNAME, "--password-stdin")
+        first = ("login", "--tls-verify=false") if program == "skopeo" else ("auth",)
+        rest = () if program == "skopeo" else ("login",)
+        client(*first, *rest, *account, forge.host, stdin=PASSWORD)
+
+        def arguments(name: str) -> tuple[object, ...]:
+            # A colon in a layout's path would begin a name.
+            folder = tmp_path / name.replace("/", "-").replace(":", "-")
+            layout = make_image(root).write(folder)
+            if program == "crane":
+                return ("push", layout, name)
+            target = ("--dest-tls-verify=false", f"oci:{layout}:latest")
+            return ("copy", *target, f"docker://{name}")
+
+    def pushing(refused: bool) -> Push:
+        act = client.refuses if refused else client.__call__
+        return lambda name: act(*arguments(f"{forge.host}/{name}"))
+
+    return pushing
+
+
+def test_a_protected_tag(
+    push: t.Callable[..., Push], forge: Forge, remote: Remote, repository: str
+) -> None:
+    """Who pushes to an immutable tag reads why that is refused, and what to do."""
+    push(refused=False)(f"{repository}:v1")
+    before = remote.digests(repository, "v1")
+    forge.command("oci", "protect", "set", "--repository", repository, "--immutable=v*")
+    said = push(refused=True)(f"{repository}:v1")
+    assert "The tag v1 is immutable" in said
+    assert "Push another tag" in said
+    assert remote.digests(repository, "v1") == before
+    push(refused=False)(f"{repository}:v2")
+
+
+def test_a_quota(push: t.Callable[..., Push], forge: Forge, repository: str) -> None:
+    """Who pushes more than there may be reads how much is used of how much."""
+    push(refused=False)(f"{repository}:1")
+    forge.command("oci", "quota", "set", "--repository", repository, "--bytes=1kB")
+    said = push(refused=True)(f"{repository}:2")
+    assert f"{repository} uses " in said
+    assert " of 1.0 kB" in said
