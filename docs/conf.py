@@ -22,6 +22,7 @@ version = ".".join(release.split(".")[:2]) + ".x"
 default_role = "code"
 extensions = [
     "command_help",
+    "conformance_report",
     "endpoint_table",
     "layer_picture",
     "myst_parser",

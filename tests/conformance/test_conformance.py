@@ -26,7 +26,7 @@ TIMEOUT = 300
 def test_every_check_passes_with_everything_on(server: str, tmp_path: Path) -> None:
     """With sparse images allowed, the suite passes without leaving anything out."""
     with Forge(server, OCI_ALLOW_SPARSE="true") as forge:
-        results = _run_suite(forge, tmp_path, EVERYTHING)
+        results = run_suite(forge, tmp_path, EVERYTHING)
     assert _switched_off(results["config"]) == set()
     assert _rows_that_are_not({"Pass"}, results) == []
     assert _checks_that_are_not({"passed"}, tmp_path) == []
@@ -36,14 +36,14 @@ def test_every_check_passes_with_everything_on(server: str, tmp_path: Path) -> N
 def test_every_check_passes_by_default(server: str, tmp_path: Path) -> None:
     """With the default configuration, only sparse images are left out."""
     with Forge(server) as forge:
-        results = _run_suite(forge, tmp_path, {})
+        results = run_suite(forge, tmp_path, {})
     assert _switched_off(results["config"]) == {"data.sparse"}
     assert results["data"].pop("Sparse Manifests") == "Disabled"
     assert _rows_that_are_not({"Pass"}, results) == []
     assert _checks_that_are_not({"passed"}, tmp_path) == []
 
 
-def _run_suite(forge: Forge, folder: Path, settings: dict[str, str]) -> t.Any:
+def run_suite(forge: Forge, folder: Path, settings: dict[str, str]) -> t.Any:
     suite = tool("conformance", "the OCI conformance suite, built by Go")
     environment = {
         "PATH": os.environ["PATH"],

@@ -1,0 +1,37 @@
+"""Run the conformance suite, and keep its report for the page: ``python
+docs/make_conformance.py [SERVER]``.
+
+It needs the suite that ``.ci/install`` builds. The documentation that is built after
+that has the report as a table.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from conformance.test_conformance import EVERYTHING  # noqa: E402
+from conformance.test_conformance import run_suite  # noqa: E402
+from forge import Forge  # noqa: E402
+
+#: Where the page looks for it.
+REPORT = ROOT / "docs" / "_build" / "conformance" / "results.yaml"
+
+
+def main() -> None:
+    """Start a forge that allows everything, and have it judged."""
+    server = sys.argv[1] if len(sys.argv) > 1 else "gunicorn"
+    with tempfile.TemporaryDirectory() as folder:
+        with Forge(server, OCI_ALLOW_SPARSE="true") as forge:
+            run_suite(forge, Path(folder), EVERYTHING)
+        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(folder, "results.yaml"), REPORT)
+
+
+if __name__ == "__main__":
+    main()
