@@ -113,6 +113,7 @@ PAGES: t.Final = (
     "/images/-/administration",
     "/images/-/uploads",
     "/images/-/events",
+    "/images/-/events",
     "/images/-/events?repository=alice/hello",
     "/images/alice/hello",
     "/images/alice/hello?show=untagged",
