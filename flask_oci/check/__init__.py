@@ -149,12 +149,12 @@ def _walk(report: Report, visit: Visit) -> None:
     if visit.bearer is None:
         whose = where or "the application"
         report.passed_over.append(f"Requests with a token to {whose}: there is none.")
-        if not visit.subject.parts.config.require_login:
-            return
+    if not visit.entered:
+        return
     report.add(_or_fails(manners.look(visit)), where)
     if manners.METHODS_BLOCKED in [finding.kind for finding in report.findings]:
         report.passed_over.append("Pushing and pulling, since requests are blocked.")
-    elif visit.pushes:
+    elif visit.pushes and visit.bearer is not None:
         report.add(_or_fails(pushing.look(visit)), where)
         report.add(_or_fails(pulling.look(visit)), where)
 

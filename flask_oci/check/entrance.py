@@ -180,6 +180,7 @@ def look(visit: Visit) -> Iterator[Finding]:
     if (trouble := _trouble(reply)) is not None:
         yield trouble
         return
+    visit.entered = True
     if _VERSION not in reply.headers:
         yield HEADERS_STRIPPED.found("There is no Docker-Distribution-Api-Version.")
     challenge = dict(re.findall(r'(\w+)="([^"]*)"', reply.headers["www-authenticate"]))

@@ -29,6 +29,9 @@ class Visit:
     size: int
     """How many bytes a layer has, that is pushed for a try."""
 
+    entered: bool = False
+    """Whether there is a registry at all."""
+
     pushes: bool = False
     """Whether there is somebody who may push."""
 
