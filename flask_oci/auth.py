@@ -18,6 +18,7 @@ from werkzeug.datastructures import Authorization
 
 from . import audit
 from .access_tokens import is_token
+from .advice import advise
 from .catalog.users import is_active
 from .errors import Unauthorized
 from .principal import ANONYMOUS
@@ -310,7 +311,7 @@ class Authenticator:
         by_https = request.headers.get("X-Forwarded-Proto") == "https"
         hosts = request.headers.get("X-Forwarded-Host", request.host)
         if request.host not in hosts.replace(" ", "").split(","):
-            current_app.logger.warning(UNKNOWN_PROXY, hosts, request.host)
+            advise(UNKNOWN_PROXY, hosts, request.host)
         scheme = "https" if by_https else request.scheme
         realm = url_for(".token", _external=True, _scheme=scheme)
         return quote(realm, safe="/:?&=@[]%")

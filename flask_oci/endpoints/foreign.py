@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import typing as t
 
-from flask import current_app
 from flask import request
 
 from .. import errors
+from ..advice import advise
 from ..services import principal
 from ..services import services
 from .access import challenge
@@ -62,7 +62,7 @@ def translated(response: AnyResponse) -> errors.RegistryError:
 
 def limited() -> None:
     """Say in the log what a limit on every request of the host's does to clients."""
-    current_app.logger.warning(
+    advise(
         "The application's rate limit refused %s %s. A push or a pull makes dozens of"
         " requests at once. With Flask-Limiter, this leaves the registry out:"
         " limiter.exempt(registry.blueprint)",
@@ -79,7 +79,7 @@ def refused(reason: str) -> errors.RegistryError:
     """
     if principal().user is None:
         return _challenge()
-    current_app.logger.warning(
+    advise(
         "Before the registry could answer %s %s, the application refused it: %s If that"
         " is a before_request function, have it begin with:"
         ' if request.blueprint == "%s": return',

@@ -77,7 +77,7 @@ def test_limiter(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
     refused = alice.get("/v2/")
     assert refusal(refused) == (429, "TOOMANYREQUESTS")
     assert "3 per 1 hour" in refused.get_json()["errors"][0]["message"]
-    assert "limiter.exempt(registry.blueprint)" in caplog.text
+    assert caplog.text.count("limiter.exempt(registry.blueprint)") == 1
     limiter.exempt(registry.blueprint)
     tell_story(plain)
 
