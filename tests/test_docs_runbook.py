@@ -22,6 +22,7 @@ from doc_blocks import ALL_BLOCKS
 from doc_blocks import commands
 from host import Administrator
 from host import DATABASE_URL
+from receiver import Receiver
 from registry_client import basic
 from registry_client import digest_of
 from registry_client import LAYER
@@ -282,3 +283,21 @@ def test_a_token_has_leaked(app: Flask, alice: RegistryClient, log: Path) -> Non
     assert not works(app, other)
     actions = {event["action"] for event in grep(typed(reader.section)[2], log)}
     assert {"push", "token-issued", "token-revoked"} <= actions
+
+
+@pytest.mark.options(oci_webhook_attempts=1, oci_webhook_networks=["127.0.0.0/8"])
+def test_a_webhook_is_not_told(app: Flask, alice: RegistryClient) -> None:
+    """The log says why, and what was given up is told when the receiver works again."""
+    reader = Reader(app, "A webhook is not told")
+    with Receiver(lambda _: 401) as receiver:
+        reader.run("webhooks", "add", receiver.url, "--kind", "tag.*")
+        alice.push_image(NAME, "v1")
+        assert reader.run("events", "deliver").exit_code == 1
+        listed = reader.type("events", "list").stdout.splitlines()
+        assert "v1" in listed[1]
+        shown = reader.run("events", "show", listed[1].split()[0]).output
+        assert "It answered 401." in shown
+        receiver.answer = lambda _: 200
+        assert "1 deliveries" in reader.type("events", "replay").output
+        assert "Told webhooks 1 times" in reader.type("events", "deliver").output
+        assert [a.json["data"]["tag"] for a in receiver.taken] == ["v1"]

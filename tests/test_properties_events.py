@@ -12,6 +12,7 @@ import threading
 import typing as t
 from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -19,6 +20,7 @@ from flask import Flask
 
 from faults import database_fault
 from flask_oci.models import utcnow
+from forge import wait_until
 from host import registry
 from receiver import Arrived
 from receiver import Receiver
@@ -156,6 +158,35 @@ def test_a_process_that_died_is_taken_over_from(
             assert registry.events.deliver() == (1, 0)
     first, second = receiver.taken
     assert first.body == second.body
+
+
+def arrived(receiver: Receiver, count: int) -> bool:
+    """Tell whether so much has been taken."""
+    return len(receiver.taken) == count
+
+
+def test_a_thread_that_follows(app: Flask, alice: RegistryClient) -> None:
+    """It tells what happens while it runs, gets over a database that is away for a
+    moment, and ends when it is told to."""
+    stop = threading.Event()
+
+    def follow() -> None:
+        with app.app_context(), database_fault(app, 0) as fault:
+            registry.events.follow(stop, interval=0.01)
+        assert fault.happened
+
+    with Receiver() as receiver:
+        with app.app_context():
+            registry.events.add_webhook(receiver.url, kinds=["tag.*"])
+        thread = threading.Thread(target=follow)
+        thread.start()
+        for number in range(3):
+            alice.push_image(NAMES[0], f"t{number}")
+            told = number + 1
+            wait_until(partial(arrived, receiver, told), 30, "telling")
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_several_at_once(app: Flask, alice: RegistryClient) -> None:

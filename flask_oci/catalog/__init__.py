@@ -101,6 +101,7 @@ class Catalog:
         self.deliveries = Deliveries(database, self.webhooks)
         self.retention = Retention(database)
         self.release = database.release
+        self.abandon = database.abandon
         self.mention = database.mention
         self._database = database
 

@@ -88,6 +88,10 @@ class Database:
         connection = self.session.connection({"mapper": self.models.Repository})
         return connection.execute(statement, values)
 
+    def abandon(self) -> None:
+        """Forget the transaction, in whatever state a failure has left it."""
+        self.session.rollback()
+
     def write(self, work: Callable[[], T]) -> T:
         """Run ``work`` in a transaction of its own, and commit it.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import typing as t
 from collections.abc import Sequence
 from datetime import timedelta
 
 from .. import changes
+from ..catalog import FAILURES
 from ..models import utcnow
 from . import guard
 from . import signing
@@ -24,6 +26,8 @@ if t.TYPE_CHECKING:
     from ..config import Config
 
 __all__ = ["Events", "FORMS", "Told"]
+
+logger = logging.getLogger("flask_oci.events")
 
 #: How long a process that follows waits before it looks again, in seconds.
 INTERVAL: t.Final = 1.0
@@ -109,14 +113,19 @@ class Events:
         return Deliverer(self._config(), self._catalog).run()
 
     def follow(self, stop: threading.Event, interval: float = INTERVAL) -> None:
-        """Make deliveries until told to stop.
+        """Make deliveries until told to stop. A database that does not answer is asked
+        again.
 
         :param stop: when it is set, the present request is finished.
         :param interval: how many seconds to wait before looking for new events.
         """
         deliverer = Deliverer(self._config(), self._catalog)
         while not stop.is_set():
-            deliverer.run(lambda: not stop.is_set())
+            try:
+                deliverer.run(lambda: not stop.is_set())
+            except FAILURES:
+                logger.exception("The database does not answer; trying again.")
+                self._catalog.abandon()
             stop.wait(interval)
 
     def dead(self, limit: int = 50, webhook: str | None = None) -> list[Row]:
