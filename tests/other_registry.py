@@ -38,6 +38,9 @@ class OtherRegistry:
         self.uses: int | None = None
         """How often a token is good, if it gives tokens for the password."""
 
+        self.answer: bytes | None = None
+        """What its token service answers, if it is not right in its head."""
+
         self._token, self._left = "", 0
         self.broken: list[int] = []
         """With what it answers the next requests, before it does as it is told."""
@@ -90,6 +93,8 @@ class OtherRegistry:
 
     def _admit_with_token(self, sent: str | None) -> Response | None:
         if request.path == "/token":
+            if self.answer is not None:
+                return Response(self.answer)
             if sent != LOGIN:
                 return Response(status=401)
             self._token, self._left = str(uuid.uuid4()), self.uses or 0

@@ -233,6 +233,16 @@ def test_a_registry_that_lies(
     assert alice.get("/v2/alice/app/tags/list").get_json()["tags"] == []
 
 
+@pytest.mark.parametrize("answer", [b"[" * 100_000, b'{"token": 1', b"{}", b"[]"])
+def test_a_token_service_that_makes_no_sense(
+    images: Images, host: str, other: OtherRegistry, answer: bytes
+) -> None:
+    """Whatever it answers, there is a sentence about it."""
+    other.uses, other.answer = 1, answer
+    with pytest.raises(TransferError, match="answers with no token"):
+        images.copy(f"{host}/app:1.0", "alice/app")
+
+
 def test_nothing_there(images: Images, host: str) -> None:
     """A tag, a repository or a registry that is not there is told of by its name."""
     with pytest.raises(TransferError, match=r"no 2\.0 in 127\.0\.0\.1:\d+/app"):

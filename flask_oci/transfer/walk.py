@@ -128,7 +128,8 @@ class Transfer:
         blobs: dict[Digest, Descriptor] = {}
         for wanted in item.parsed().descriptors:
             if wanted.kind == "child" and is_manifest(wanted):
-                self._manifest(self._child(wanted, item), None, depth + 1)
+                if self._referrers or not self._target.has_manifest(wanted.digest):
+                    self._manifest(self._child(wanted, item), None, depth + 1)
             elif not wanted.foreign:
                 blobs[wanted.digest] = wanted
         for wanted in blobs.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
@@ -15,6 +14,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from ...errors import RegistryError
+from ...manifests import read_object
 from ...storage.base import PIECE
 from ..base import Interrupted
 from ..base import TransferError
@@ -280,13 +281,14 @@ class Session:
             headers=headers,
             redirect=False,
             preload_content=False,
+            decode_content=False,
         )
         if response.status != 200:
             raise self._refusal(method, url.partition("?")[0], response)
         try:
-            fields = json.loads(self.read(response, MAX_ANSWER))
+            fields = read_object(self.read(response, MAX_ANSWER))
             return str(fields.get("token") or fields["access_token"])
-        except (ValueError, KeyError, AttributeError) as error:
+        except (RegistryError, KeyError) as error:
             raise TransferError(
                 f"The token service of {self._address.host} answers with no token."
             ) from error
@@ -300,8 +302,8 @@ class Session:
     def _refusal(self, method: str, url: str, response: Response) -> TransferError:
         """Return what a registry says when it refuses, with what to do about it."""
         said = ""
-        with suppress(TransferError, ValueError, LookupError, TypeError):
-            error = json.loads(self.read(response, MAX_ANSWER))["errors"][0]
+        with suppress(TransferError, RegistryError, LookupError, AttributeError):
+            error = read_object(self.read(response, MAX_ANSWER))["errors"][0]
             said = f": {error.get('message') or error.get('code')}"
         response.close()
         host, path = self._address.host, urlsplit(url).path
