@@ -445,6 +445,19 @@ def test_limits_of_the_registry_hold(images: Images) -> None:
     assert caught.value.status == 413
 
 
+def test_quotas_hold(images: Images, alice: RegistryClient) -> None:
+    """Who may not push so much may not have it imported, or copied."""
+    registry.quotas.set(owner=user_named("alice"), bytes=10)
+    members = layout([listed(IMAGE, "1.0")], IMAGE, CONFIG, LAYER)
+    with pytest.raises(Denied, match="of 10 B"):
+        images.import_from(tar(members), "alice/app")
+    alice_has = alice.get(f"/v2/alice/app/manifests/{digest_of(IMAGE)}").status_code
+    assert alice_has == 404
+    images.import_from(tar(members), "bob/app", by=user_named("bob"))
+    with pytest.raises(Denied, match="of 10 B"):
+        images.copy("bob/app:1.0", "alice/app")
+
+
 def test_a_copy_of_an_import_needs_its_bytes(
     images: Images, alice: RegistryClient, bob: RegistryClient
 ) -> None:
