@@ -76,7 +76,7 @@ def test_a_pull_is_seen(alice: RegistryClient, visitor: Visitor) -> None:
     assert pulls(visitor) == 1
     assert "1 pull " in visitor.get("/images/").text
     assert "Last pulled just now" in visitor.get(f"{PAGE}/-/image/v1").text
-    with later(timedelta(days=3)):
+    with later(timedelta(days=3, hours=1)):
         assert "Last pulled 3 days ago" in visitor.get(f"{PAGE}/-/image/v1").text
         pull(alice, PATH.replace("v1", digest_of(alice.get(PATH).data)))
         assert "Last pulled just now" in visitor.get(f"{PAGE}/-/image/v1").text
