@@ -14,7 +14,10 @@ from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
+from registry_client import CONFIG
+from registry_client import image
 
+from .conftest import Pusher
 from .conftest import SCHEMES
 from .conftest import WIDTHS
 from .window import Window
@@ -113,3 +116,51 @@ def test_the_whole_story(
     window.click("button", "Put 1.0 back to", exact=False)
     assert window.says("1.0 is back where it was.")
     assert alice("digest", f"{image}:1.0").strip() == digest
+
+
+@pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True)))
+def test_rules(
+    forge: Forge,
+    open_window: t.Callable[..., Window],
+    pusher: Pusher,
+    repository: str,
+    width: int,
+    scheme: str,
+) -> None:
+    """Protect some tags, say which others go, see what would, and put one back."""
+    pusher.blob(CONFIG)
+    for tag in ("v1", "pr-1", "pr-2"):
+        pusher.blob(tag.encode())
+        pusher.manifest(image(tag.encode()), tag)
+    window = open_window(width, scheme)
+    window.sign_in(USERNAME, PASSWORD)
+
+    window.go(f"/images/{repository}/-/settings")
+    window.page.get_by_label("Nobody can move or delete").fill("v*")
+    window.page.locator("form:has(#immutable)").get_by_role("button").click()
+    assert window.says("The patterns are saved.")
+    window.page.get_by_label("Rules").fill("keep 1 newest of pr-*\ndelete *")
+    window.click("button", "Preview and save")
+    assert window.says("As things are, 1 tag or image goes")
+    assert window.says("it is protected by 'v*'")
+    window.check_layout()
+    window.check_accessibility()
+    window.click("button", "Save them")
+    assert window.says("1 tag or image would go now")
+    assert window.says("it is number 1 of the newest")
+
+    forge.command("oci", "retention", "run", repository)
+    window.go(f"/images/{repository}")
+    assert window.says("immutable")
+    window.click("link", "History")
+    assert window.says("was deleted")
+    window.click("button", "Put pr-", exact=False)
+    assert window.says("is back where it was")
+
+    forge.command("oci", "quota", "set", "--owner", USERNAME, "--bytes", "1GB")
+    window.go("/images/-/storage")
+    assert window.says("of 1.0 GB used")
+    window.check_layout()
+    window.check_accessibility()
+    forge.command("oci", "quota", "unset", "--owner", USERNAME)
+    window.check()
