@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import io
-import json
 import logging
 import re
 import threading
-import time
 import typing as t
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +28,6 @@ from doc_blocks import Block
 from doc_blocks import BLOCKS
 from flask_oci import Registry
 from flask_oci import signals
-from flask_oci.events import signing
 
 #: What is no file of its own. The others are files of the applications of
 #: test_docs.py, test_docs_recipes.py and test_docs_authentication.py.
@@ -45,17 +41,17 @@ SNIPPETS = [
 
 #: The files, by their sections. They are run by the tests that name these.
 FILES = {
-    block.section
+    (block.section, block.caption)
     for block in BLOCKS
     if block.caption and block.page not in ("CONTRIBUTING.md", "docs/quickstart.rst")
 }
 
 
-@pytest.mark.parametrize("section", sorted(FILES))
-def test_a_file_is_run(section: str) -> None:
+@pytest.mark.parametrize(("section", "caption"), sorted(FILES))
+def test_a_file_is_run(section: str, caption: str) -> None:
     """Whoever copies a file has one that is tested in an application."""
     tests = [path.read_text("utf-8") for path in Path(__file__).parent.rglob("*.py")]
-    assert any(f'"{section}"' in text for text in tests)
+    assert any(f'"{name}"' in text for text in tests for name in (section, caption))
 
 
 @pytest.fixture(autouse=True)
@@ -174,38 +170,6 @@ def test_the_registry_of_the_readme(tmp_path: Path) -> None:
             models.db.session.rollback()
             models.db.engine.dispose()
         assert app.test_client().get("/v2/").status_code == 401
-
-
-def test_lines_of_a_log(tmp_path: Path) -> None:
-    """Each record is one line of JSON, with the request that it is of."""
-    logger = logging.getLogger()
-    before = list(logger.handlers)
-    with application(tmp_path, "Logs") as app:
-        importlib.import_module("forge.logs").log_lines(stream := io.StringIO())
-        with app.test_request_context("/v2/alice/hello/tags/list"):
-            logging.getLogger("forge").error("Something is wrong.")
-        logger.handlers[:] = before
-        with app.app_context():
-            importlib.import_module("forge.models").db.engine.dispose()
-    line = json.loads(stream.getvalue())
-    assert (line["level"], line["message"]) == ("ERROR", "Something is wrong.")
-    assert line["repository"] == "alice/hello"
-
-
-def test_a_receiver_of_a_webhook() -> None:
-    """The function that looks at a signature takes ours, and nobody else's, for a
-    while."""
-    (block,) = (b for b in BLOCKS if b.section == "Whose word it is" and b.caption)
-    names: dict[str, t.Any] = {}
-    exec(compile(block.code, block.page, "exec"), names)
-    is_genuine, now = names["is_genuine"], int(time.time())
-    secret = signing.new_secret()
-    headers = signing.headers(secret, "id", now, b"body")
-    assert is_genuine(secret, headers, b"body")
-    assert not is_genuine(secret, headers, b"another")
-    assert not is_genuine(signing.new_secret(), headers, b"body")
-    old = signing.headers(secret, "id", now - 600, b"body")
-    assert not is_genuine(secret, old, b"body")
 
 
 def test_a_receiver_of_signals(tmp_path: Path) -> None:
