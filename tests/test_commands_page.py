@@ -44,7 +44,10 @@ def test_every_command_explains_itself(path: str) -> None:
 
 
 #: Commands that print a list, or a document, whose parts a program wants.
-LISTS = ("repositories", "tags", "show", "usage", "who-can", "token list", "gc", "fsck")
+LISTS = (
+    *("repositories", "tags", "show", "usage", "who-can", "token list", "gc", "fsck"),
+    *("import", "export", "copy", "mirror"),
+)
 
 
 @pytest.mark.parametrize("path", LISTS)

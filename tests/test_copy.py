@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,8 @@ from command_line import Terminal
 from credentials import log_in as login_of
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
-from flask_oci.transfer.remote import parse_address
 from flask_oci.transfer.remote import session
+from flask_oci.transfer.remote.address import parse_address
 from host import registry
 from other_registry import LOGIN
 from other_registry import OtherRegistry
@@ -433,6 +435,26 @@ def test_no_addresses(text: str) -> None:
     """What could be read in two ways is refused."""
     with pytest.raises(Exception, match=r"TLS|scheme|host|repository name"):
         parse_address(text)
+
+
+WITHOUT_URLLIB3 = """
+import sys
+sys.modules["urllib3"] = None
+from flask_oci.transfer.copying import Copier
+Copier(None, None, ()).copy(
+    "registry.example/app", "app", platforms=(), referrers=False, jobs=1, progress=None
+)
+"""
+
+
+def test_without_the_library() -> None:
+    """The extension does without it, and says what to install to copy images."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_URLLIB3], capture_output=True, check=False
+    )
+    assert b"TransferError: To talk to other registries, install flask-oci[copy]" in (
+        done.stderr
+    )
 
 
 # Mirrors

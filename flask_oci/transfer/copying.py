@@ -19,11 +19,12 @@ from .base import TransferError
 from .crew import Crew
 from .here import Here
 from .here import Repository
+from .remote.address import parse_address
 from .walk import Transfer
 
 if t.TYPE_CHECKING:
     from ..content import Actor
-    from .remote import RemoteRepository
+    from .remote.repository import RemoteRepository
 
     Place = Repository | RemoteRepository
 
@@ -146,20 +147,19 @@ class Copier:
         self, text: str, *, writes: bool, whole: bool = False
     ) -> tuple[Place, str | None]:
         """Return a repository, and the tag or digest that is named with it."""
-        try:
-            from .remote import parse_address
-            from .remote import RemoteRepository
-        except ImportError as error:
-            raise TransferError(
-                "To talk to other registries, install flask-oci[copy], which brings"
-                f" urllib3 ({error})."
-            ) from error
         address = parse_address(text, self._plain)
         if whole and address.reference is not None:
             raise TransferError(f"{text} is one image; name a repository.")
         if address.host is None:
             name, reference = split_image(text)
             return Repository(self._here, name, self._by), reference
+        try:
+            from .remote.repository import RemoteRepository
+        except ImportError as error:
+            raise TransferError(
+                "To talk to other registries, install flask-oci[copy], which brings"
+                f" urllib3 ({error})."
+            ) from error
         limit = self._here.config.max_manifest_size
         return RemoteRepository(address, limit, writes=writes), address.reference
 
