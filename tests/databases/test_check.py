@@ -49,7 +49,7 @@ def test_tables_without_transactions(tmp_path: Path) -> None:
         engine = sa.create_engine(url)
         codes(tmp_path, url)
         with engine.begin() as connection:
-            connection.execute(sa.text("ALTER TABLE oci_event ENGINE = MyISAM"))
+            connection.execute(sa.text("ALTER TABLE oci_revocation ENGINE = MyISAM"))
         engine.dispose()
         assert codes(tmp_path, url) == {"mariadb-engine"}
 
