@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import socket
+import sys
 import typing as t
 
 import pytest
@@ -127,6 +129,41 @@ def test_a_name_is_looked_up_once(
     assert looked_up.count("rebinding.example") == 1
     host = receiver.taken[0].headers["host"]
     assert host == f"rebinding.example:{receiver.port}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have one local address")
+def test_an_address_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    """The next one of the name is tried, while there is time."""
+    with contextlib.ExitStack() as stack:
+        # Nobody accepts here, so that who comes last waits.
+        full = stack.enter_context(socket.create_server(("127.0.0.2", 0), backlog=0))
+        place = full.getsockname()
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(place)
+
+        def look_up(name: str, port: int, *args: t.Any, **kwargs: t.Any) -> t.Any:
+            known = ["127.0.0.2", "127.0.0.1"] if name == "two.example" else [name]
+            return [(2, 1, 6, "", (address, port)) for address in known]
+
+        connect = socket.create_connection
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        monkeypatch.setattr(
+            socket,
+            "create_connection",
+            lambda to, wait: connect(place if to[0] == place[0] else to, wait),
+        )
+        outcome = send(
+            f"http://two.example:{receiver.port}/",
+            b"{}",
+            {},
+            allowed=[ipaddress.ip_network("127.0.0.0/8")],
+            timeout=2,
+        )
+    assert (outcome.status, outcome.error) == (204, None)
 
 
 def test_no_proxy_of_the_environment_is_asked(

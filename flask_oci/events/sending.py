@@ -70,8 +70,9 @@ def _post(
     name = parts.hostname or ""
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
     addresses = guard.choose(_look_up(name, port), allowed)
-    connection = _Connection(name, port, timeout=timeout)
-    connection.prepare(addresses, secure=parts.scheme == "https")
+    connection = _Connection(name, port)
+    secure = parts.scheme == "https"
+    connection.prepare(addresses, secure=secure, seconds=timeout)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # A timeout of a socket is for one byte; this one is for all of them.
     alarm = threading.Timer(timeout, connection.give_up)
@@ -98,24 +99,34 @@ class _Connection(http.client.HTTPConnection):
     """A connection to addresses that have been checked."""
 
     too_late = False
+    seconds = 0.0
     _addresses: Sequence[str] = ()
     _secure = False
 
-    def prepare(self, addresses: Sequence[str], *, secure: bool) -> None:
-        """Say where to connect to, and whether to speak TLS."""
-        self._addresses, self._secure = addresses, secure
+    def prepare(
+        self, addresses: Sequence[str], *, secure: bool, seconds: float
+    ) -> None:
+        """Say where to connect to, whether to speak TLS, and how long it may take."""
+        self._addresses, self._secure, self.seconds = addresses, secure, seconds
         if secure:
             self.default_port = _DEFAULT_PORTS["https"]
 
     def connect(self) -> None:
-        """Connect to the first address that answers."""
-        for number, address in enumerate(self._addresses):
+        """Connect to the first address that answers; each has its share of the time."""
+        deadline = time.monotonic() + self.seconds
+        for left in range(len(self._addresses), 0, -1):
+            share = max(deadline - time.monotonic(), 0.001) / left
             try:
-                self.sock = socket.create_connection((address, self.port), self.timeout)
+                place = (self._addresses[-left], self.port)
+                self.sock = socket.create_connection(place, share)
                 break
             except OSError:
-                if number == len(self._addresses) - 1:
+                if left == 1:
                     raise
+        self.sock.settimeout(self.seconds)
+        if self.too_late:
+            # Whoever would have ended this has been and gone.
+            raise TimeoutError
         if self._secure:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
