@@ -229,6 +229,26 @@ def test_a_folder_keeps_what_it_has(
     assert pulled(stocked, "alice/copy", "latest") == INDEX
 
 
+@pytest.mark.parametrize("form", ["docker", "docker-old"])
+def test_docker_loads_images_only(
+    stocked: RegistryClient, images: Images, form: t.Any, tmp_path: Path
+) -> None:
+    """What refers to an image is in the archive, and not in Docker's list. What is
+    no image at all does not fit."""
+    chart = image(OTHER, config=descriptor(CONFIG, "application/vnd.of.a.chart+json"))
+    signature = image(OTHER, config=descriptor(CONFIG, "application/x.sig+json"))
+    tag = f"{digest_of(ARM).replace(':', '-')}.sig"
+    stocked.push_manifest("alice/app", signature, tag)
+    stocked.push_manifest("alice/app", ARM, "arm")
+    stocked.push_manifest("alice/app", chart, "chart")
+    target = tmp_path / "out"
+    images.export_to(target, "alice/app", "arm", form=form, referrers=True)
+    (listing,) = json.loads(unpack(target)["manifest.json"])
+    assert listing["RepoTags"] == ["alice/app:arm"]
+    with pytest.raises(TransferError, match="no image"):
+        images.export_to(target, "alice/app", "chart", form=form)
+
+
 def test_tags_of_signatures_come_along(
     stocked: RegistryClient, images: Images, tmp_path: Path
 ) -> None:

@@ -33,6 +33,14 @@ from .sinks import Sink
 
 MANIFEST: t.Final = "manifest.json"
 
+#: What the config of an image is, as opposed to that of a chart or a signature.
+IMAGE_CONFIGS: t.Final = frozenset(
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+
 CONFIG_TYPE: t.Final = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar"
 GZIP_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -239,12 +247,16 @@ class _Manifest:
         self._images: dict[Digest, dict[str, t.Any]] = {}
 
     def add(self, item: Item, tag: str | None) -> None:
+        """Add an image; what belongs to one, such as a signature, is not for Docker."""
         if item.media_type in INDEX_TYPES:
             raise TransferError(
                 f"{item.digest} is for several platforms, and such an archive is for"
                 " one. Say which, as in '--platform linux/amd64'."
             )
-        config, *layers = item.parsed().descriptors
+        manifest = item.parsed()
+        if manifest.subject is not None or manifest.artifact_type not in IMAGE_CONFIGS:
+            return
+        config, *layers = manifest.descriptors
         image = self._images.setdefault(
             item.digest,
             {
@@ -258,6 +270,12 @@ class _Manifest:
             image["RepoTags"].append(name)
 
     def write(self) -> None:
+        """Write the list.
+
+        :raises TransferError: when there is nothing in it.
+        """
+        if not self._images:
+            raise TransferError("There is no image in it, and Docker loads only these.")
         content = json.dumps(list(self._images.values())).encode()
         sinks.put(self._sink, MANIFEST, content)
 
