@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import typing as t
+from http import HTTPStatus
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
 if t.TYPE_CHECKING:
@@ -62,7 +62,10 @@ class RegistryError(HTTPException):
     @property
     def name(self) -> str:
         """The reason phrase of the status line."""
-        return HTTP_STATUS_CODES.get(self.status, "Unknown Error")
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return "Unknown Error"
 
     def get_body(
         self,
