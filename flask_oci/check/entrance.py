@@ -164,7 +164,9 @@ HEADERS_STRIPPED = kind(
     "Headers of the registry's answers are lost.",
     "Clients compare Docker-Content-Digest with what they got, and some take an address"
     " without Docker-Distribution-Api-Version for no registry.",
-    nginx="# Not: proxy_hide_header Docker-Content-Digest;",
+    nginx="# Not: proxy_hide_header Docker-Content-Digest;\n\n# Where nginx sends the"
+    " files:\nlocation /_oci_blobs/ {\n    add_header Docker-Content-Digest"
+    " $upstream_http_docker_content_digest;\n}",
     apache="# Not: Header unset Docker-Content-Digest",
     caddy="# Not: header -Docker-*",
     traefik="# Not: customResponseHeaders with empty values",

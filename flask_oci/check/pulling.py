@@ -82,7 +82,8 @@ UNSENT = kind(
     "Nobody sends the files that the registry leaves to the proxy.",
     "Pulls are answered with nothing but the name of a file. Take the setting back, or"
     " declare the location.",
-    nginx="location /_oci_blobs/ {\n    internal;\n    alias /srv/forge/oci/;\n}",
+    nginx="location /_oci_blobs/ {\n    internal;\n    alias /srv/forge/oci/;\n"
+    "    add_header Docker-Content-Digest $upstream_http_docker_content_digest;\n}",
     apache='XSendFile On\nXSendFilePath "/srv/forge/oci"',
     python="OCI_ACCEL_REDIRECT = None\nUSE_X_SENDFILE = False",
 )

@@ -19,6 +19,7 @@ from forge import Forge
 from forge import ROOT
 from forge import tool
 
+from .asking import check
 from .servers import Certificate
 from .servers import PROXIES
 
@@ -97,3 +98,25 @@ def test_nothing_is_wrong(
         )
     assert json.loads(done.stdout) == {"findings": [], "passed_over": []}
     assert done.returncode == 0
+
+
+def test_nginx_sends_the_files(certificate: Certificate, tmp_path: Path) -> None:
+    """With the location of the page, the registry names a file and nginx sends it."""
+    location = page("nginx and X-Accel-Redirect", "nginx")
+    settings = page("nginx and X-Accel-Redirect", "python")
+    (accel,) = re.findall(r'^OCI_ACCEL_REDIRECT = "(.*)"$', settings, re.M)
+    with Forge("gunicorn", "tests.proxies.behind", OCI_ACCEL_REDIRECT=accel) as forge:
+        files = f"{forge.instance}/oci/"
+        assert "/srv/forge/instance/oci/" in location
+        location = location.replace("/srv/forge/instance/oci/", files)
+
+        def add(text: str) -> str:
+            return text.replace("location /v2/", f"{location}\nlocation /v2/", 1)
+
+        with PROXIES["nginx"](tmp_path, forge.host, certificate, add) as url:
+            found = check(forge, url, "--cafile", str(certificate.authority))
+        assert found == {}
+        with PROXIES["nginx"](tmp_path, forge.host, certificate) as url:
+            found = check(forge, url, "--cafile", str(certificate.authority))
+        assert set(found) <= {"pull-fails", "accel-unhandled"}
+        assert found
