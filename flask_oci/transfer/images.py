@@ -38,7 +38,8 @@ class Images:
     """Puts images into this registry and takes them out, without HTTP.
 
     What comes in is verified, stored and told of as if it had been pushed. Nobody is
-    asked for permission: the host has done so. All of it needs an application context.
+    asked for permission: the host has done so. All of it needs an application context,
+    and commits the session of ``db``, as a push does.
     """
 
     def __init__(self, here: Here) -> None:
@@ -307,4 +308,7 @@ class Images:
         return Copier(self._here, self._here.content.actor(by), plain)
 
     def _repository(self, name: str, by: t.Any = None) -> Repository:
-        return Repository(self._here, check_name(name), self._here.content.actor(by))
+        by_whom = self._here.content.actor(by)
+        # What was read before may be what was so before.
+        self._here.catalog.release()
+        return Repository(self._here, check_name(name), by_whom)
