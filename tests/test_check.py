@@ -20,6 +20,7 @@ from flask import redirect
 from flask import request
 from flask_limiter import Limiter
 from flask_login import current_user
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from check_world import check
 from check_world import SECRET
@@ -290,7 +291,15 @@ def no_ranges(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
     return inner(environ, start)
 
 
+def no_tokens(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
+    """The token endpoint is somebody else's."""
+    if environ["PATH_INFO"] == "/v2/token":
+        environ["PATH_INFO"] = "/elsewhere"
+    return inner(environ, start)
+
+
 MIDDLEWARE = {
+    "token-endpoint-fails": no_tokens,
     "not-at-root": no_registry,
     "authorization-stripped": no_credentials,
     "ranges-ignored": no_ranges,
@@ -337,6 +346,15 @@ def test_another_address(make_app: MakeApp, code: str) -> None:
     found = check(app, "--url", "http://127.0.0.1:1")
     assert {code, "unreachable"} <= found.codes
     assert found.findings["unreachable"]["where"] == "http://127.0.0.1:1"
+
+
+def test_addresses_that_nobody_sees(sound: Flask) -> None:
+    """Without ProxyFix, all failed logins are the proxy's; with it, that is no more."""
+    url = ("--url", "https://127.0.0.1:1")
+    assert "client-address-hidden" in check(sound, *url).codes
+    fixed: t.Any = ProxyFix(sound.wsgi_app, x_for=1)
+    sound.wsgi_app = fixed  # type: ignore[method-assign]
+    assert "client-address-hidden" not in check(sound, *url).codes
 
 
 def test_somebody_who_may_not_push_there(sound: Flask) -> None:
