@@ -6,6 +6,7 @@ import base64
 import secrets
 import signal
 import threading
+import time
 import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from dataclasses import field
 from datetime import timedelta
 
 from ..digest import Digest
+from ..errors import BlobUploadInvalid
+from ..errors import BlobUploadUnknown
 from ..models import utcnow
 
 if t.TYPE_CHECKING:
@@ -24,6 +27,9 @@ if t.TYPE_CHECKING:
 
 #: After how long the token ends, should nobody be left to revoke it.
 LIFETIME: t.Final = timedelta(minutes=10)
+
+#: For how many seconds a request that was broken off is waited for.
+PATIENCE: t.Final = 5.0
 
 
 @dataclass
@@ -86,6 +92,7 @@ def _clear(parts: Services, rehearsal: Rehearsal) -> None:
         uploads = parts.catalog.uploads.of(repository.id)
         parts.catalog.repositories.delete(repository.id)
         for uuid in uploads:
+            _wait_for(parts, uuid)
             parts.storage.discard_upload(uuid)
         parts.catalog.outbox.forget(rehearsal.repository)
     for text in rehearsal.digests:
@@ -97,6 +104,20 @@ def _clear(parts: Services, rehearsal: Rehearsal) -> None:
             if not parts.catalog.garbage.unrecorded([digest]):
                 continue
             parts.storage.delete(digest)
+
+
+def _wait_for(parts: Services, uuid: str) -> None:
+    """Wait until the server has noticed that a request was broken off: it keeps what
+    it has got, and would do so after us."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with parts.storage.open_upload(uuid):
+                return
+        except BlobUploadUnknown:
+            return
+        except BlobUploadInvalid:
+            time.sleep(0.05)
 
 
 @contextmanager
