@@ -23,8 +23,15 @@ def commit(
     MySQL has no such commit for one transaction, so there it waits.
     """
     with engine.connect() as connection, _hurried(connection):
-        connection.execute(statement, values)
-        connection.commit()
+        driver = connection.connection
+        try:
+            connection.execute(statement, values)
+            connection.commit()
+        except BaseException:
+            # What could not be committed is no transaction any more to SQLAlchemy,
+            # and may still be one to the database, with its locks.
+            driver.rollback()
+            raise
 
 
 @contextmanager
@@ -42,8 +49,6 @@ def _hurried(connection: sa.Connection) -> Iterator[None]:
         yield
     finally:
         try:
-            # Within a transaction that failed, nobody may choose.
-            driver.rollback()
             driver.execute(f"PRAGMA synchronous = {chosen}")
         except BaseException:
             connection.invalidate()
