@@ -110,7 +110,8 @@ class Copier:
         if dry_run:
             done.images = [(tag, origin.find(tag).digest) for tag in found]
             return done
-
+        # Nothing is held while bytes move, and what is read afterwards is what came.
+        self._here.catalog.release()
         with Crew(jobs, self._here.catalog.release) as crew:
 
             def work(tag: str) -> Moved:

@@ -6,7 +6,6 @@ Translations are looked for in the host's own folders, in a domain of ours.
 from __future__ import annotations
 
 import typing as t
-from functools import cache
 from importlib import import_module
 
 from flask import current_app
@@ -14,6 +13,9 @@ from markupsafe import Markup
 
 #: What the files of translations are called: ``flask_oci.mo``.
 DOMAIN: t.Final = "flask_oci"
+
+#: Where an application keeps them.
+_EXTENSION: t.Final = "oci-translations"
 
 
 def gettext(text: str, **values: t.Any) -> Markup:
@@ -42,6 +44,9 @@ def _has_babel() -> bool:
     return "babel" in current_app.extensions
 
 
-@cache
 def _domain() -> t.Any:
-    return import_module("flask_babel").Domain(domain=DOMAIN)
+    # It remembers what it has read, from the folders of one application.
+    known = current_app.extensions
+    if _EXTENSION not in known:
+        known[_EXTENSION] = import_module("flask_babel").Domain(domain=DOMAIN)
+    return known[_EXTENSION]
