@@ -17,6 +17,7 @@ from .catalog import Site
 from .cli import register_commands
 from .config import Config
 from .content import Content
+from .decorators import Decorators
 from .events import Events
 from .governance import Protections
 from .governance import Quotas
@@ -54,31 +55,12 @@ if t.TYPE_CHECKING:
     from .catalog import Condition
     from .catalog import HasSession
     from .catalog import RepositoryInfo
-    from .hooks import Administrator
-    from .hooks import Authenticate
-    from .hooks import Authorize
-    from .hooks import BeforeLogin
-    from .hooks import Listing
-    from .hooks import Released
-    from .hooks import Validator
-    from .hooks import VisibilityOf
-    from .hooks import Visitor
     from .maintenance.gc import Collected
     from .maintenance.retention import Retained
     from .scopes import Action
 
-    AdministratorT = t.TypeVar("AdministratorT", bound=Administrator)
-    AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
-    AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
-    BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
-    ListingT = t.TypeVar("ListingT", bound=Listing)
-    ReleasedT = t.TypeVar("ReleasedT", bound=Released)
-    ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
-    VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
-    VisitorT = t.TypeVar("VisitorT", bound=Visitor)
 
-
-class Registry:
+class Registry(Decorators):
     """A container registry inside a Flask application.
 
     .. code-block:: python
@@ -181,17 +163,6 @@ class Registry:
         retainer = Retainer(parts.config, parts.hooks, parts.catalog)
         return list(retainer.run(repositories, dry_run=dry_run))
 
-    def released(self, function: ReleasedT) -> ReleasedT:
-        """Decorate a function that knows which tags no rule of retention may delete,
-        such as those that a release of the host's names.
-
-        It is given a :class:`~flask_oci.RepositoryInfo`, a tag and the digest that it
-        points at, for each tag that is about to go, in the transaction that would
-        delete it; and returns whether it stays.
-        """
-        self._hooks.released = function
-        return function
-
     def health(self, *, min_free: int = MIN_FREE) -> Health:
         """Look whether requests could be answered now, within an application context.
 
@@ -214,47 +185,6 @@ class Registry:
             raise RuntimeError("There are no metrics: set OCI_METRICS = True.")
         body, content_type = found.text()
         return Response(body, content_type=content_type)
-
-    def authenticate(self, function: AuthenticateT) -> AuthenticateT:
-        """Decorate the function that checks what is typed at ``docker login``.
-
-        It is given a user name and a secret, and returns the user, or None. It
-        should take as long for users who do not exist as for those who do.
-        """
-        self._hooks.authenticate = function
-        return function
-
-    def authorize(self, function: AuthorizeT) -> AuthorizeT:
-        """Decorate the function that decides who may do what.
-
-        It is given a user, or None for somebody unknown, one of ``pull``, ``push``,
-        ``delete`` and ``manage``, and a :class:`~flask_oci.RepositoryInfo`, and returns
-        whether they may. It is asked on every request. Without it, users own the
-        repositories of their namespace, and others may pull the public ones.
-        """
-        self._hooks.authorize = function
-        return function
-
-    def visibility_of(self, function: VisibilityOfT) -> VisibilityOfT:
-        """Decorate a function that knows who may see a repository better than we do.
-
-        It is given a :class:`~flask_oci.RepositoryInfo` and returns ``private``,
-        ``internal`` or ``public``, or None where what is recorded is right.
-        """
-        self._hooks.visibility_of = function
-        return function
-
-    def listing(self, function: ListingT) -> ListingT:
-        """Decorate a function that says in SQL what a user may pull.
-
-        It is given a user, or None, and returns a condition on
-        ``registry.models.Repository``. With it, a list of repositories costs one
-        statement. What it lets through is listed, so it has to be what ``authorize``
-        lets somebody pull. For users whose rights are no condition, it may return
-        None: each repository is asked about then.
-        """
-        self._hooks.listing = function
-        return function
 
     def may(self, user: t.Any, action: str, repository: RepositoryInfo) -> bool:
         """Tell whether somebody may do something, within an application context.
@@ -303,46 +233,6 @@ class Registry:
         :param user: one of the host's users, or None.
         """
         return self._catalog.repositories.readable_by(self._catalog.users.key_of(user))
-
-    def before_login(self, function: BeforeLoginT) -> BeforeLoginT:
-        """Decorate a function that is called before a password or an access token is
-        checked, in the place of the built-in limit.
-
-        It is given the user name and the address, and may raise an HTTP error,
-        such as Flask-Limiter's 429.
-        """
-        self._hooks.before_login = function
-        return function
-
-    def visitor(self, function: VisitorT) -> VisitorT:
-        """Decorate a function that knows who looks at a page.
-
-        It is given nothing and returns one of your users, or None. Without it, the
-        pages ask Flask-Login.
-        """
-        self._hooks.visitor = function
-        return function
-
-    def administrator(self, function: AdministratorT) -> AdministratorT:
-        """Decorate a function that knows who runs the site.
-
-        It is given a user and returns whether they may see the pages about
-        everybody's repositories. Without it, nobody may.
-        """
-        self._hooks.administrator = function
-        return function
-
-    def token_validator(self, function: ValidatorT) -> ValidatorT:
-        """Decorate a function that access tokens can be bound to.
-
-        It is given what :meth:`~flask_oci.access_tokens.AccessTokens.issue` was
-        given as ``about``, and returns whether the token is still good. It is
-        known by its name, so it keeps its name.
-        """
-        self._hooks.validators[f"{function.__module__}.{function.__qualname__}"] = (
-            function
-        )
-        return function
 
     def _register(self, state: BlueprintSetupState) -> None:
         app = state.app
