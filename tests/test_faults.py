@@ -19,6 +19,7 @@ from faults import database_fault
 from faults import disk_fault
 from faults import Fault
 from host import DATABASE_URL
+from host import db
 from registry_client import digest_of
 from registry_client import image
 from registry_client import refusal
@@ -185,6 +186,39 @@ def test_a_disk_that_fails(
         if response.status_code != 201:
             assert response.status_code == 404
             assert fault.happened == "fsync"
+
+
+def is_in_transaction(driver: t.Any) -> bool:
+    """Tell whether a connection is in the middle of a transaction."""
+    if hasattr(driver, "in_transaction"):
+        return bool(driver.in_transaction)
+    if hasattr(driver, "server_status"):
+        return bool(driver.server_status & 1)
+    return bool(driver.info.transaction_status)
+
+
+@PUSHES
+def test_no_connection_is_left_in_a_transaction(
+    app: Flask, alice: RegistryClient, keeper: Upkeep, push: Push
+) -> None:
+    """Whatever fails, who has the connection next finds neither locks nor the past."""
+    with app.app_context():
+        engine = db.engine
+    left: list[bool] = []
+
+    def look(driver: t.Any, _: object) -> None:
+        left.append(is_in_transaction(driver))
+
+    sa.event.listen(engine, "checkin", look)
+    try:
+        for fault, _ in try_each(
+            alice, keeper, push, lambda at: database_fault(app, at)
+        ):
+            assert left
+            assert not any(left), fault.happened
+            left.clear()
+    finally:
+        sa.event.remove(engine, "checkin", look)
 
 
 @PUSHES

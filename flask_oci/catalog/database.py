@@ -74,7 +74,13 @@ class Database:
         What the host may have changed in the session is kept. Called before
         body bytes flow: a slow client must not hold a connection.
         """
-        self.session.commit()
+        try:
+            self.session.commit()
+        except BaseException:
+            # Otherwise SQLAlchemy would give the connection back as it is, in the
+            # middle of a transaction, and whoever had it next would read the past.
+            self.session.rollback()
+            raise
 
     def execute(self, statement: sa.Executable, values: t.Any = None) -> Rows:
         """Execute a statement about columns, in the session's transaction.
