@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import typing as t
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -14,15 +15,19 @@ from hypothesis import strategies as st
 
 from conftest import MakeApp
 from credentials import user_named
+from flask_oci.catalog import quotas as catalog_quotas
+from flask_oci.endpoints import quota as endpoint_quotas
 from flask_oci.quota import parse_size
 from flask_oci.quota import readable
 from host import registry
+from registry_client import basic
 from registry_client import CONFIG
 from registry_client import descriptor
 from registry_client import digest_of
 from registry_client import errors
 from registry_client import image
 from registry_client import index
+from registry_client import LAYER
 from registry_client import OCI_MANIFEST
 from registry_client import refusal
 from registry_client import RegistryClient
@@ -478,3 +483,94 @@ def test_below_zero(make_app: MakeApp) -> None:
     app = make_app()
     with app.app_context(), pytest.raises(ValueError, match="below zero"):
         registry.quotas.set(owner=user_named("alice"), bytes=-1)
+
+
+# Getting around it
+
+
+def test_a_hidden_blob_is_not_told(app: Flask, alice: RegistryClient) -> None:
+    """What somebody is refused says nothing about what they may not pull."""
+    alice.push_image("alice/secret", "v1", layer=b"hidden")
+    alice.push_image("alice/ci", "v1", layer=b"seen")
+    limit(app, bytes=10)
+    with app.app_context():
+        user = user_named("alice")
+        secret = registry.tokens.issue(
+            user, repositories=["alice/ci"], actions=["push"]
+        ).secret
+    robot = RegistryClient(app, basic("alice", secret))
+    answers = set()
+    for content in (b"hidden", b"nowhere"):
+        response = robot.post(
+            "/v2/alice/ci/blobs/uploads/",
+            query={"digest": digest_of(content)},
+            environ=Source(b"x").environ(1_000_000),
+        )
+        answers.add((response.status_code, errors(response)[0]["message"]))
+    assert len(answers) == 1
+
+
+def test_the_name_of_a_blob_is_no_room(app: Flask, alice: RegistryClient) -> None:
+    """Whoever names what is there has room for that, and for no more."""
+    alice.push_image(NAME, "v1", layer=b"seen")
+    limit(app, bytes=10)
+    source = Source(b"x" * 1_000_000)
+    response = alice.post(
+        f"/v2/{NAME}/blobs/uploads/",
+        query={"digest": digest_of(b"seen")},
+        environ=source.environ(None),
+    )
+    assert refusal(response) == (403, "DENIED")
+    assert post(alice, b"seen").status_code == 201
+
+
+@pytest.mark.options(oci_repository_quota=1000)
+def test_the_first_blob_of_a_repository(
+    app: Flask, alice: RegistryClient, tmp_path: Path
+) -> None:
+    """What would be too much in a repository that is not there yet is not stored."""
+    assert refusal(post(alice, b"x" * 1001, "alice/new")) == (403, "DENIED")
+    assert not list((tmp_path / "oci").glob("blobs/*/*/*"))
+
+
+def test_a_tag_that_looks_attached(app: Flask, alice: RegistryClient) -> None:
+    """A tag that only begins like one of cosign's is an image like any other."""
+    limit(app, images=1)
+    alice.push_image(NAME, "v1")
+    for tag in ("v2", "sha256-v2"):
+        response = alice.put(
+            f"/v2/{NAME}/manifests/{tag}",
+            image(LAYER, annotations={"a": tag}),
+            headers={"Content-Type": OCI_MANIFEST},
+        )
+        assert refusal(response) == (403, "DENIED")
+
+
+def test_too_many_uploads(
+    app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has begun more uploads than are looked at has no room for another."""
+    for module in (catalog_quotas, endpoint_quotas):
+        monkeypatch.setattr(module, "UPLOADS", 3)
+    alice.push_image(NAME, "v1")
+    limit(app, bytes=1_000_000)
+    for _ in range(3):
+        assert alice.post(f"/v2/{NAME}/blobs/uploads/").status_code == 202
+    assert refusal(alice.post(f"/v2/{NAME}/blobs/uploads/")) == (403, "DENIED")
+
+
+@pytest.mark.parametrize(("owner", "status"), [("bob", 422), ("carol", 422)])
+def test_giving_away_what_nobody_has_room_for(
+    app: Flask, alice: RegistryClient, owner: str, status: int
+) -> None:
+    """Nobody is given more than they may have, and nothing goes to who is switched
+    off."""
+    alice.push_image(NAME, "v1", layer=b"x" * 10_000)
+    with app.app_context():
+        registry.quotas.set(owner=user_named("bob"), bytes=5_000)
+    visitor = Visitor(app, "alice")
+    page = visitor.send(
+        f"/images/{NAME}/-/settings/owner", owner=owner, confirmed="yes"
+    )
+    assert page.status == status
+    assert alice.get(f"/v2/{NAME}/tags/list").status_code == 200

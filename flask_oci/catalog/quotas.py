@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from ..digest import Digest
 from ..quota import Quota
 from ..quota import Standing
 from .contents import ATTACHED
@@ -72,6 +71,9 @@ class Quotas:
             found.append(
                 (own, repository.name, site.repository if laid is None else laid)
             )
+        else:
+            # The one that the push makes; nothing is in it yet.
+            found.append((Holder(repository_id=0), repository.name, site.repository))
         if owner_id is not None:
             owners = Holder(owner_id=owner_id)
             called = self._users.names([owner_id]).get(owner_id, "The owner")
@@ -110,17 +112,17 @@ class Quotas:
             now = self._measured(held.holder, held.standing.name, held.standing.quota)
             now.check(held.standing)
 
-    def counts(self, holder: Holder, digest: Digest) -> bool:
-        """Tell whether a blob is counted already."""
-        models = self._db.models
-        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
-        found = sa.exists().where(
-            Blob.digest == str(digest),
-            Link.blob_id == Blob.id,
-            Repository.id == Link.repository_id,
-            self._of(holder),
+    def has_room_for(self, owner_id: t.Any, name: str, given: RepositoryInfo) -> bool:
+        """Tell whether a repository could be somebody's without too much being theirs.
+
+        :param name: what they are called.
+        """
+        standing = self.standing(Holder(owner_id=owner_id), name)
+        more = self.standing(Holder(repository_id=given.id), given.name)
+        most = standing.quota
+        return (most.bytes is None or standing.bytes + more.bytes <= most.bytes) and (
+            most.images is None or standing.images + more.images <= most.images
         )
-        return bool(self._db.session.scalar(sa.select(found)))
 
     def uploads(self, holder: Holder) -> list[str]:
         """Return upload sessions that have not ended, those that began last first."""
@@ -159,7 +161,10 @@ class Quotas:
         manifests = sa.select(sa.func.sum(Manifest.size)).where(
             Manifest.repository_id == Repository.id, mine
         )
-        attached = sa.or_(*(Tag.name.startswith(prefix) for prefix in ATTACHED))
+        # What only begins like a tag that attaches something is a tag like any other.
+        attached = sa.or_(
+            *(Tag.name.like(f"{prefix}{'_' * 64}%") for prefix in ATTACHED)
+        )
         images = sa.select(sa.func.count(sa.distinct(Tag.manifest_id))).where(
             Tag.repository_id == Repository.id, mine, sa.not_(attached)
         )

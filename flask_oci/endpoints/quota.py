@@ -10,13 +10,15 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ..catalog.quotas import UPLOADS
+from ..catalog.rules import Holder
 from ..services import principal
 from ..services import services
+from .access import may
 from .warning import warn
 
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
-    from ..catalog.rules import Holder
     from ..digest import Digest
     from ..quota import QuotaExceeded
     from ..quota import Standing
@@ -65,13 +67,33 @@ def room(
     for holder, standing in quotas.of(repository, pusher_id):
         _warn(standing)
         limit = standing.quota.bytes
-        if limit is None or (digest is not None and quotas.counts(holder, digest)):
+        if limit is None:
             continue
-        active, idle = _unfinished(holder, session)
+        active, idle, too_many = _unfinished(holder, session)
         # What was broken off is in nobody's way, unless there is too much of it.
         left = min(limit - standing.bytes - active, limit - active - idle)
-        found.append(Room(max(left, 0), standing, active))
+        if too_many:
+            left = 0
+        known = _counted(repository, holder, digest)
+        found.append(Room(max(left, known), standing, active))
     return min(found, key=lambda room: room.bytes, default=None)
+
+
+def _counted(repository: RepositoryInfo, holder: Holder, digest: Digest | None) -> int:
+    """Return how many bytes a blob has that is counted already, where the caller may
+    read it; 0 is for any other."""
+    if digest is None:
+        return 0
+    parts = services()
+    blobs, condition = parts.catalog.blobs, parts.policy.listing(principal().user)
+    for info, size in (
+        *blobs.holders(digest, repository.name, None),
+        *blobs.holders(digest, None, condition),
+    ):
+        counts_for = (Holder(info.id), Holder(None, info.owner_id))
+        if holder in counts_for and (info.id == repository.id or may("pull", info)):
+            return size
+    return 0
 
 
 def warn_if_nearly_full(repository: RepositoryInfo) -> None:
@@ -87,10 +109,12 @@ def _warn(standing: Standing) -> None:
         warn(standing.warning)
 
 
-def _unfinished(holder: Holder, session: str) -> tuple[int, int]:
-    """Return how many bytes other uploads have, that go on and that do not."""
+def _unfinished(holder: Holder, session: str) -> tuple[int, int, bool]:
+    """Return how many bytes other uploads have, that go on and that do not, and whether
+    there are more of them than are looked at."""
     parts, active, idle = services(), 0, 0
-    for uuid in parts.catalog.quotas.uploads(holder):
+    uuids = parts.catalog.quotas.uploads(holder)
+    for uuid in uuids:
         progress = parts.storage.upload_progress(uuid) if uuid != session else None
         if progress is None:
             continue
@@ -98,4 +122,4 @@ def _unfinished(holder: Holder, session: str) -> tuple[int, int]:
             active += progress.length
         else:
             idle += progress.length
-    return active, idle
+    return active, idle, len(uuids) >= UPLOADS

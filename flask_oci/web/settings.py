@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from ..administration import MAX_DESCRIPTION
 from ..catalog import RepositoryInfo
+from ..catalog.users import is_active
 from ..errors import NameInvalid
 from ..names import is_name
 from ..services import services
@@ -111,8 +112,13 @@ def transfer(name: str) -> ResponseReturnValue:
     """Give a repository to somebody else."""
     repository, to = admit(name, "manage"), forms.field("owner")
     user = services().catalog.users.by_name(to)
-    if user is None:
+    if user is None or not is_active(user):
         message = gettext("There is nobody called “%(name)s”.", name=to)
+        return page(repository, message), 422
+    catalog = services().catalog
+    if not catalog.quotas.has_room_for(catalog.users.key_of(user), to, repository):
+        # They could push nothing more, and did not ask for it.
+        message = gettext("%(owner)s has no room for it.", owner=to)
         return page(repository, message), 422
     if not forms.confirmed():
         return forms.ask(

@@ -1,0 +1,192 @@
+"""The commands about what is there, typed in processes of their own while the forge
+runs, and what a client sees of each."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from forge import Forge
+from forge import PASSWORD
+from forge import tool
+from forge import USERNAME
+from receiver import Receiver
+
+from .images import Image
+from .images import make_image
+from .images import read_layout
+from .shell import Client
+
+pytestmark = pytest.mark.real
+
+NAME = f"{USERNAME}/app"
+TO, FROM = "--dest-tls-verify=false", "--src-tls-verify=false"
+INSECURE = "--tls-verify=false"
+
+
+class Terminal:
+    """Somebody at the machine of a forge.
+
+    :param forge: the forge.
+    """
+
+    def __init__(self, forge: Forge) -> None:
+        self._forge = forge
+
+    def type(self, *arguments: str, status: int = 0, **settings: str) -> str:
+        """Type ``flask oci ...``, and return what it prints."""
+        done = self._forge.run("oci", *arguments, **settings)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    def list(self, *arguments: str) -> t.Any:
+        """Type a command with ``--json``, and return its document."""
+        return json.loads(self.type(*arguments, "--json"))
+
+
+@pytest.fixture(name="forge", scope="module")
+def _forge() -> t.Iterator[Forge]:
+    with Forge("gunicorn", OCI_WEBHOOK_NETWORKS='["127.0.0.0/8"]') as forge:
+        yield forge
+
+
+@pytest.fixture(name="terminal")
+def _terminal(forge: Forge) -> Terminal:
+    return Terminal(forge)
+
+
+def logged_in(folder: Path, forge: Forge, username: str, secret: str) -> Client:
+    """Return skopeo as somebody."""
+    folder.mkdir(exist_ok=True)
+    program = tool("skopeo", "Debian's skopeo")
+    client = Client((program,), {"REGISTRY_AUTH_FILE": str(folder / "auth.json")})
+    account = ("--username", username, "--password-stdin")
+    client("login", INSECURE, *account, forge.host, stdin=secret)
+    return client
+
+
+@pytest.fixture(name="skopeo")
+def _skopeo(forge: Forge, tmp_path: Path) -> Client:
+    """Skopeo as alice."""
+    return logged_in(tmp_path / "alice", forge, USERNAME, PASSWORD)
+
+
+@pytest.fixture(name="image")
+def _image(forge: Forge, skopeo: Client, root: bytes, tmp_path: Path) -> Image:
+    """An image that alice has pushed, with two tags."""
+    image = make_image(root)
+    layout = image.write(tmp_path / "layout")
+    for tag in ("1", "2"):
+        skopeo(
+            "copy", TO, f"oci:{layout}:latest", f"docker://{forge.host}/{NAME}:{tag}"
+        )
+    return image
+
+
+def test_what_there_is(
+    forge: Forge, terminal: Terminal, skopeo: Client, image: Image, tmp_path: Path
+) -> None:
+    """What is listed is what was pushed, and what is deleted, renamed or given away is
+    so for the next client."""
+    place = f"docker://{forge.host}/{NAME}"
+    assert NAME in [row["name"] for row in terminal.list("repositories")]
+    assert {row["tag"] for row in terminal.list("tags", NAME)} == {"1", "2"}
+    assert image.descriptor()["digest"] in terminal.type("show", f"{NAME}:1")
+    assert NAME in terminal.type("usage")
+    assert USERNAME in terminal.type("who-can", NAME)
+
+    terminal.type("delete", f"{NAME}:2", "--yes")
+    assert json.loads(skopeo("list-tags", INSECURE, place))["Tags"] == ["1"]
+
+    terminal.type("export", f"{NAME}:1", str(tmp_path / "exported"))
+    assert read_layout(tmp_path / "exported") == image.digests
+    terminal.type("import", str(tmp_path / "exported"), f"{USERNAME}/imported:1")
+    terminal.type("copy", f"{NAME}:1", f"{USERNAME}/copied:1")
+    terminal.type("mirror", NAME, f"{USERNAME}/mirrored")
+    for name in ("imported", "copied", "mirrored"):
+        pulled = tmp_path / name
+        source = f"docker://{forge.host}/{USERNAME}/{name}:1"
+        skopeo("copy", FROM, source, f"oci:{pulled}:1")
+        assert read_layout(pulled) == image.digests
+
+    stranger = Client(skopeo.command)
+    assert not stranger.succeeds("inspect", INSECURE, f"{place}:1")
+    terminal.type("visibility", NAME, "public")
+    assert stranger.succeeds("inspect", INSECURE, f"{place}:1")
+
+    terminal.type("rename", NAME, f"{USERNAME}/renamed")
+    renamed = f"docker://{forge.host}/{USERNAME}/renamed:1"
+    assert skopeo.succeeds("inspect", INSECURE, renamed)
+    terminal.type("transfer", f"{USERNAME}/copied", "bob")
+    bob = logged_in(tmp_path / "bob", forge, "bob", "builder")
+    given = f"docker://{forge.host}/{USERNAME}/copied:1"
+    assert bob.succeeds("inspect", INSECURE, given)
+    assert not skopeo.succeeds("inspect", INSECURE, given)
+
+    terminal.type("delete", f"{USERNAME}/renamed", "--yes")
+    assert not skopeo.succeeds("inspect", INSECURE, renamed)
+    terminal.type("gc")
+    assert terminal.list("fsck") == []
+    assert bob.succeeds("inspect", INSECURE, given)
+
+
+def test_access_tokens(forge: Forge, terminal: Terminal, tmp_path: Path) -> None:
+    """A token that is made at the terminal logs somebody in until it is revoked."""
+
+    def logs_in(secret: str) -> bool:
+        program = tool("skopeo", "Debian's skopeo")
+        file = {"REGISTRY_AUTH_FILE": str(tmp_path / "tried.json")}
+        account = ("--username", USERNAME, "--password", secret)
+        skopeo = Client((program,), file)
+        return skopeo.succeeds("login", INSECURE, *account, forge.host)
+
+    first, second = (
+        terminal.list("token", "create", USERNAME, "--name", name)
+        for name in ("first", "second")
+    )
+    assert {"first", "second"} <= {
+        row["name"] for row in terminal.list("token", "list", USERNAME)
+    }
+    assert logs_in(first["secret"])
+    terminal.type("token", "revoke", first["secret"])
+    assert not logs_in(first["secret"])
+    assert logs_in(second["secret"])
+    terminal.type("token", "revoke-all", USERNAME)
+    assert not logs_in(second["secret"])
+
+
+def test_events(forge: Forge, terminal: Terminal, skopeo: Client, image: Image) -> None:
+    """What a client pushes is listed, and told to whoever wants to hear of it."""
+    place = f"docker://{forge.host}/{NAME}"
+    with Receiver() as receiver:
+        hook = terminal.list("webhooks", "add", receiver.url)
+        assert [h["id"] for h in terminal.list("webhooks", "list")] == [hook["id"]]
+        skopeo("copy", TO, FROM, f"{place}:1", f"{place}:3")
+        moved = next(
+            event
+            for event in terminal.list("events", "list")
+            if event["kind"] == "tag.moved"
+        )
+        terminal.type("events", "deliver")
+        told = len(receiver.taken)
+        assert NAME in receiver.taken[-1].body.decode()
+        terminal.type("events", "replay", str(moved["id"]))
+        terminal.type("events", "deliver")
+        assert len(receiver.taken) == told + 1
+    assert NAME in terminal.type("events", "show", str(moved["id"]))
+    assert terminal.list("events", "dead") == []
+    terminal.type("webhooks", "remove", str(hook["id"]))
+    assert terminal.list("webhooks", "list") == []
+    terminal.type("events", "prune")
+    assert terminal.list("events", "list")
+
+
+def test_check(forge: Forge, terminal: Terminal) -> None:
+    """The check goes through the address that clients have, and leaves nothing."""
+    before = terminal.list("repositories")
+    found = terminal.list("check", "--url", forge.url, "--user", USERNAME)
+    assert all(f["severity"] != "error" for f in found["findings"])
+    assert terminal.list("repositories") == before
