@@ -60,6 +60,7 @@ def set_visibility(name: str) -> ResponseReturnValue:
             gettext("Make %(name)s %(visibility)s?", name=name, visibility=visibility),
             [
                 consequences[visibility],
+                gettext("They see its history, too, and the names of deleted tags."),
                 gettext("That is so from the next request on."),
             ],
             gettext("Make it %(visibility)s", visibility=visibility),
