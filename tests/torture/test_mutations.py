@@ -21,7 +21,6 @@ pytestmark = pytest.mark.real
 PATIENCE = 300
 
 ON_THE_DISK = "test_order.py::test_what_is_acknowledged_is_on_the_disk"
-BEFORE_THE_ROW = "test_order.py::test_the_file_is_on_the_disk_before_the_row"
 STORM = "test_storm.py::test_collection_in_a_storm[sqlite]"
 CONFLICT = "test_faults.py::test_every_conflict_is_tried_again[a manifest]"
 FAULT = "test_faults.py::test_every_call_fails_once[the end of an upload-disk after]"
@@ -59,8 +58,8 @@ MUTATIONS = {
         "path in _settled",
         "True",
     ),
-    "an upload is recorded before it is flushed": Mutation(
-        f"{BEFORE_THE_ROW}[a streamed body]",
+    "a chunk is not flushed": Mutation(
+        f"{ON_THE_DISK}[a streamed body]",
         "flask_oci/endpoints/push_blob.py",
         "append",
         "upload.sync()",
@@ -76,14 +75,14 @@ MUTATIONS = {
     "a conflict is not tried again": Mutation(
         CONFLICT,
         "flask_oci/catalog/database.py",
-        "write",
-        "attempt == ATTEMPTS - 1",
+        "_insist",
+        "number == ATTEMPTS - 1",
         "True",
     ),
     "a digest is not compared": Mutation(
         STORM,
-        "flask_oci/endpoints/push_blob.py",
-        "_verify",
+        "flask_oci/content.py",
+        "verify",
         "not upload.matches(digest)",
         "False",
     ),
