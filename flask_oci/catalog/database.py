@@ -134,11 +134,15 @@ class Database:
         if not isinstance(engine, sa.Engine):
             # The host has its sessions share one connection, as tests do.
             return False
-        try:
-            self._insist(lambda: hurry.commit(engine, statement, values))
-        except IntegrityError:
-            return False
-        return True
+
+        def attempt() -> bool:
+            try:
+                hurry.commit(engine, statement, values)
+            except IntegrityError:
+                return False
+            return True
+
+        return self._insist(attempt)
 
     def _insist(self, attempt: Callable[[], T]) -> T:
         """Try something again for as long as the database asks for that."""

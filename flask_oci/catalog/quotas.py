@@ -131,7 +131,7 @@ class Quotas:
             self._db.session.scalars(
                 sa.select(Upload.uuid)
                 .join(Repository, Repository.id == Upload.repository_id)
-                .where(self._of(holder))
+                .where(self.counted_for(holder))
                 .order_by(Upload.started_at.desc())
                 .limit(UPLOADS)
             )
@@ -152,7 +152,7 @@ class Quotas:
     def _measured(self, holder: Holder, name: str, quota: Quota) -> Standing:
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        Manifest, Tag, mine = models.Manifest, models.Tag, self._of(holder)
+        Manifest, Tag, mine = models.Manifest, models.Tag, self.counted_for(holder)
         # Not "exists", by which some databases look at every blob that there is.
         linked = sa.select(Link.blob_id).where(
             Link.repository_id == Repository.id, mine
@@ -178,7 +178,8 @@ class Quotas:
         # MariaDB adds whole numbers up to a decimal.
         return Standing(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
 
-    def _of(self, holder: Holder) -> Condition:
+    def counted_for(self, holder: Holder) -> Condition:
+        """Return the condition of the repositories that a quota is about."""
         Repository = self._db.models.Repository
         if holder.repository_id is not None:
             return Repository.id == holder.repository_id

@@ -123,15 +123,10 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
     for holder, size in holders:
         if not may("pull", holder):
             continue
-        user_id = parts.catalog.users.key_of(user)
-        parts.catalog.release()
-        with parts.storage.relying_on(digest):
-            if not is_stored(digest, size):
-                return False
-            parts.catalog.uploads.adopt(
-                repository.name, user_id, digest, size, source=holder.name
-            )
-        return True
+        by = parts.content.actor(user)
+        return is_stored(digest, size) and parts.content.link_blob(
+            repository.name, by, digest, size, holder.name
+        )
     return False
 
 

@@ -85,13 +85,13 @@ def _counted(repository: RepositoryInfo, holder: Holder, digest: Digest | None) 
     if digest is None:
         return 0
     parts = services()
-    blobs, condition = parts.catalog.blobs, parts.policy.listing(principal().user)
+    blobs, counted = parts.catalog.blobs, parts.catalog.quotas.counted_for(holder)
+    seen = parts.policy.listing(principal().user)
     for info, size in (
-        *blobs.holders(digest, repository.name, None),
-        *blobs.holders(digest, None, condition),
+        *blobs.holders(digest, repository.name, counted),
+        *blobs.holders(digest, None, counted if seen is None else counted & seen),
     ):
-        counts_for = (Holder(info.id), Holder(None, info.owner_id))
-        if holder in counts_for and (info.id == repository.id or may("pull", info)):
+        if info.id == repository.id or may("pull", info):
             return size
     return 0
 
