@@ -137,7 +137,7 @@ def test_rules(
 
     window.go(f"/images/{repository}/-/settings")
     window.page.get_by_label("Nobody can move or delete").fill("v*")
-    window.page.locator("form:has(#immutable)").get_by_role("button").click()
+    window.leave_by(window.page.locator("form:has(#immutable)").get_by_role("button"))
     assert window.says("The patterns are saved.")
     window.page.get_by_label("Rules").fill("keep 1 newest of pr-*\ndelete *")
     window.click("button", "Preview and save")

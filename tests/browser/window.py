@@ -26,17 +26,26 @@ class Window:
         self.page.goto("/login")
         self.page.fill("#username", username)
         self.page.fill("#password", password)
-        self.page.click("main button")
-        self.page.wait_for_url("**/")
+        self.leave_by(self.page.locator("main button"))
 
     def go(self, address: str) -> None:
         """Look at a page."""
         self.page.goto(address)
 
     def click(self, role: str, name: str, *, exact: bool = True) -> None:
-        """Click what a screen reader calls that, and wait for what comes."""
-        self.page.get_by_role(role, name=name, exact=exact).first.click()
-        self.page.wait_for_load_state()
+        """Click what a screen reader calls that, and wait for the page that comes."""
+        self.leave_by(self.page.get_by_role(role, name=name, exact=exact).first)
+
+    def leave_by(self, way: t.Any) -> None:
+        """Click a link or a button that leads elsewhere, and wait for that page.
+
+        A click alone returns as soon as the browser has begun to go there, when the
+        page to be read is still the old one.
+
+        :param way: a locator of Playwright's.
+        """
+        with self.page.expect_navigation():
+            way.click()
 
     def unfold(self) -> None:
         """Open whatever is folded away."""
