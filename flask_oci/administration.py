@@ -119,21 +119,25 @@ class Administration:
         :raises NameInvalid: when a new name is none.
         :raises ValueError: when somebody has a new name already.
         """
-        names = {
-            repository.name: check_name(new + repository.name[len(old) :])
+        found = [
+            repository.name
             for repository in self._repositories.under(old)
             if below or repository.name == old
-        }
-        changed = names if old != new else {}
+        ]
+        # What moves down makes room for what is above it, and the other way around.
+        found.sort(reverse=len(new) > len(old))
+        names = {name: check_name(new + name[len(old) :]) for name in found}
         values, told = {}, {}
         if owner is not None:
             values = {"owner_id": self._users.key_of(owner)}
             told = {"owner": self._users.namespace_of(owner)}
         key = self._users.key_of(by)
-        self._repositories.rename(changed, also, by=key, **values)
-        for before, after in changed.items():
-            self._record(by, after, renamed_from=before, **told)
-        return list(names.values())
+        self._repositories.rename(names, also, by=key, **values)
+        for before, after in names.items():
+            moved = {"renamed_from": before} if before != after else {}
+            if moved or told:
+                self._record(by, after, **moved, **told)
+        return sorted(names.values())
 
     def _id(self, name: str) -> int:
         return t.cast(int, self.find(name).id)

@@ -250,6 +250,7 @@ class Content:
         removal = self._catalog.blobs.unlink(
             _key_of(repository),
             digest,
+            by.key,
             unless_used=not self._config.allow_delete_in_use,
         )
         _refuse_if_needed(removal, digest)

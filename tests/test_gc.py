@@ -107,6 +107,10 @@ def test_a_blob_that_its_owner_deleted(alice: RegistryClient, keeper: Upkeep) ->
         assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 202
         assert keeper.gc()["blobs"] == []
     with later(WEEK + LONG):
+        # Who has it no longer cannot put that off.
+        assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 404
+        # Who has it no longer cannot put that off.
+        assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 404
         assert keeper.gc()["blobs"] == [DIGEST]
     assert keeper.blobs() == set()
 

@@ -138,6 +138,20 @@ def test_mid_stream(app: Flask, alice: RegistryClient, way: str) -> None:
     assert used(app) == 0
 
 
+def test_a_quota_that_comes_while_bytes_flow(app: Flask, alice: RegistryClient) -> None:
+    """What holds at the end of a push counts, whatever held at its beginning."""
+    location = alice.start_upload(NAME)
+    content = b"x" * 10_001
+    source = Source(content, on_read=lambda: limit(app, bytes=10_000))
+    message(
+        alice.put(
+            with_query(location, digest=digest_of(content)),
+            environ=source.environ(len(content)),
+        )
+    )
+    assert used(app) == 0
+
+
 def test_several_chunks(app: Flask, alice: RegistryClient) -> None:
     """The chunks of an upload count together, and it can go on where it fits."""
     limit(app, bytes=10_000)

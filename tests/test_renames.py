@@ -360,3 +360,29 @@ def test_what_is_not_there_is_not_changed(app: Flask) -> None:
         ):
             with pytest.raises(NameUnknown):
                 change()
+
+
+def test_a_move_that_only_gives_away(alice: RegistryClient) -> None:
+    """Whoever is given something gets it, whether or not it is called otherwise."""
+    alice.push_image("alice/app", "v1")
+    alice.push_image("alice/app/tools", "v1")
+    with alice.app.app_context():
+        to = user_named("bob")
+        moved = registry.repositories.rename("alice/app", "alice/app", owner=to)
+        assert moved == ["alice/app", "alice/app/tools"]
+        owners = {registry.repositories.find(name).owner_id for name in moved}
+        assert owners == {to.id}
+    assert alice.get("/v2/alice/app/tags/list").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("alice/app", "alice/app/app"), ("alice/app/app", "alice/app")]
+)
+def test_names_that_lead_into_each_other(
+    alice: RegistryClient, old: str, new: str
+) -> None:
+    """What moves makes room for what moves with it."""
+    for name in (old, f"{old}/app"):
+        alice.push_image(name, "v1")
+    assert rename(alice.app, old, new) == [new, f"{new}/app"]
+    assert alice.tags(new) == alice.tags(f"{new}/app") == ["v1"]

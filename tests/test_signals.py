@@ -18,6 +18,7 @@ from flask_oci.changes import MANIFEST_PULLED
 from host import db
 from host import registry
 from host import User
+from interleaving import interleaved
 from registry_client import CONFIG
 from registry_client import digest_of
 from registry_client import errors
@@ -162,7 +163,26 @@ def test_a_streamed_blob(alice: RegistryClient, heard: Heard) -> None:
     alice.put(f"{location}?digest={digest_of(LAYER)}")
     change = last(heard)
     assert (change.kind, change.repository) == ("blob.pushed", NAME)
-    assert change.size == len(LAYER)
+    assert (change.size, change.origin.actor) == (len(LAYER), "alice")
+    with alice.app.app_context():
+        assert change.by == user_named("alice").id
+
+
+def test_a_repository_that_two_push_to_first(
+    app: Flask, alice: RegistryClient, heard: Heard
+) -> None:
+    """It is made once, and told of once, whoever comes first at whatever step."""
+    rival = RegistryClient.of(app, "alice")
+    step = 0
+    while True:
+        heard.clear()
+        name = f"alice/new{step}"
+        with interleaved(app, lambda n=name: rival.start_upload(n), step) as steps:
+            alice.start_upload(name)
+        assert told(heard) == ["repository.created"]
+        if step >= steps.count:
+            break
+        step += 1
 
 
 def test_a_pull(alice: RegistryClient, heard: Heard) -> None:
@@ -230,7 +250,10 @@ def refuse(sender: Flask, change: Change) -> None:
 def test_who_does_it(app: Flask, alice: RegistryClient, heard: Heard) -> None:
     """A receiver knows the user, and so does it where a host's own code acts for one
     without a request."""
-    alice.push_image(NAME, "latest")
+    manifest = alice.push_image(NAME, "latest")
+    for path in ("manifests/latest", f"manifests/{digest_of(manifest)}"):
+        alice.delete(f"/v2/{NAME}/{path}")
+    alice.delete(f"/v2/{NAME}/blobs/{digest_of(LAYER)}")
     with app.app_context():
         key = user_named("alice").id
         assert {change.by for _, change in heard} == {key}

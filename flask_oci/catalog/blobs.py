@@ -122,12 +122,15 @@ class Blobs:
         )
 
     def unlink(
-        self, repository_id: int, digest: Digest, *, unless_used: bool
+        self, repository_id: int, digest: Digest, by: t.Any, *, unless_used: bool
     ) -> Removal:
         """Take a blob out of a repository, in a transaction of its own.
 
+        :param by: the key of the user who does it.
         :param unless_used: whether to leave it while a manifest needs it.
         """
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        here = Link.repository_id == repository_id
 
         def work() -> Removal:
             place = Place(repository_id, self._db.lock_repository(repository_id))
@@ -135,22 +138,24 @@ class Blobs:
                 users := references.users_of(self._db, repository_id, digest)
             ):
                 return Removal(False, users)
-            Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-            blob_id = sa.select(Blob.id).where(Blob.digest == str(digest))
-            self._db.session.execute(
-                sa.update(Blob.__table__)
-                .where(Blob.digest == str(digest))
-                .values(unlinked_at=utcnow())
-            )
+            # Only who has it may put its collection off.
             result = self._db.session.execute(
-                sa.delete(Link.__table__).where(
-                    Link.repository_id == repository_id,
-                    Link.blob_id == blob_id.scalar_subquery(),
+                sa.update(Blob.__table__)
+                .where(
+                    Blob.digest == str(digest),
+                    sa.exists().where(here, Link.blob_id == Blob.id),
                 )
+                .values(unlinked_at=utcnow())
             )
             if not t.cast(t.Any, result).rowcount:
                 return Removal(False, [])
-            self._db.tell(unlinked(place, digest))
+            self._db.tell(unlinked(place, digest, by))
+            blob_id = sa.select(Blob.id).where(Blob.digest == str(digest))
+            self._db.session.execute(
+                sa.delete(Link.__table__).where(
+                    here, Link.blob_id == blob_id.scalar_subquery()
+                )
+            )
             return Removal(True, [])
 
         return self._db.write(work)
@@ -173,11 +178,15 @@ class Blobs:
         )
 
 
-def unlinked(place: Place, digest: Digest) -> Change:
-    """Describe that a blob is taken out of a repository."""
+def unlinked(place: Place, digest: Digest, by: t.Any = None) -> Change:
+    """Describe that a blob is taken out of a repository.
+
+    :param by: the key of the user who does it; None is the collection.
+    """
     return Change(
         kind=BLOB_DELETED,
         repository=place.name,
         repository_id=place.id,
         digest=str(digest),
+        by=by,
     )

@@ -23,7 +23,6 @@ from ..models import PUBLIC
 from ..models import utcnow
 from .database import Condition
 from .database import Database
-from .database import newest
 from .users import Users
 
 if t.TYPE_CHECKING:
@@ -105,16 +104,13 @@ class Repositories:
         change = Change(kind=REPOSITORY_CREATED, repository=name, by=pusher_id)
         self._db.tell(change)
         owner_id = self._users.owner_of_namespace(name.partition("/")[0])
-        self._db.insert_if_absent(
-            Repository,
-            name=name,
-            owner_id=pusher_id if owner_id is None else owner_id,
+        owner_id = pusher_id if owner_id is None else owner_id
+        # Where a rival has made it meanwhile, this fails, and the transaction, tried
+        # again, finds it: it is told of once.
+        made = self._db.execute(
+            sa.insert(Repository.__table__), {"name": name, "owner_id": owner_id}
         )
-        found = sa.select(Repository.id, Repository.owner_id).where(
-            Repository.name == name
-        )
-        key, owner_id = self._db.execute(newest(found)).one()
-        change.repository_id = key
+        change.repository_id = key = t.cast(t.Any, made).inserted_primary_key[0]
         # Whoever takes a name, it leads to nothing else from now on.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
         # Nobody has looked yet.
@@ -129,6 +125,15 @@ class Repositories:
         values = {"key": repository_id, "pushed_at": utcnow()}
         result = self._db.execute(self._pushing, values)
         return bool(t.cast(t.Any, result).rowcount)
+
+    def lock(self, repository_id: int) -> RepositoryInfo | None:
+        """Return a repository as it is, and stays until the transaction ends: it is
+        locked as :meth:`Database.lock_repository` does.
+
+        :return: None when it has been deleted meanwhile.
+        """
+        row = self._db.execute(self._locking, {"key": repository_id}).first()
+        return RepositoryInfo(*row) if row else None
 
     def page(
         self, limit: int, last: str | None, condition: Condition | None
@@ -196,17 +201,7 @@ class Repositories:
 
         :param by: the key of the user who does it.
         """
-        Repository = self._db.models.Repository
-
-        def work() -> None:
-            self._tell(repository, values, by)
-            self._db.session.execute(
-                sa.update(Repository.__table__)
-                .where(Repository.id == repository.id)
-                .values(**values)
-            )
-
-        self._db.write(work)
+        self._db.write(lambda: self._set(repository, values, by))
 
     def delete(self, repository_id: int, *, by: t.Any = None) -> None:
         """Delete a repository with all that is recorded about it.
@@ -278,45 +273,55 @@ class Repositories:
     ) -> None:
         """Give repositories other names, all or none; the old ones lead to them.
 
-        :param names: the new name of each old one.
+        :param names: the new name of each old one, which may be the same one. Where
+            one is another's new name, that one comes first.
         :param also: does what belongs to it, in the same transaction.
         :param by: the key of the user who does it.
         :param values: other columns to set.
         :raises ValueError: when somebody has a new name already.
         """
-        Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
 
         def work() -> None:
             for old, new in names.items():
-                if self.find(new).exists:
-                    raise ValueError(f"There is a repository named {new} already.")
                 found = self.find(old)
-                key = found.id
-                if key is None:
-                    continue
-                self._db.tell(
-                    Change(
-                        kind=REPOSITORY_RENAMED,
-                        repository=new,
-                        repository_id=key,
-                        former_name=old,
-                        by=by,
-                    )
-                )
-                self._tell(replace(found, name=new), values, by)
-                self._db.session.execute(
-                    sa.update(Repository.__table__)
-                    .where(Repository.id == key)
-                    .values(name=new, **values)
-                )
-                self._db.session.execute(
-                    sa.delete(Alias.__table__).where(Alias.name == new)
-                )
-                self._db.upsert(Alias, {"name": old}, repository_id=key)
+                if found.exists and old != new:
+                    found = self._move(found, new, by)
+                if found.exists and values:
+                    self._set(found, values, by)
             if also is not None:
                 also()
 
         self._db.write(work)
+
+    def _move(self, found: RepositoryInfo, new: str, by: t.Any) -> RepositoryInfo:
+        if self.find(new).exists:
+            raise ValueError(f"There is a repository named {new} already.")
+        Alias = self._db.models.RepositoryAlias
+        self._db.tell(
+            Change(
+                kind=REPOSITORY_RENAMED,
+                repository=new,
+                repository_id=found.id,
+                former_name=found.name,
+                by=by,
+            )
+        )
+        self._update(found, name=new)
+        self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == new))
+        self._db.upsert(Alias, {"name": found.name}, repository_id=found.id)
+        return replace(found, name=new)
+
+    def _set(
+        self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
+    ) -> None:
+        self._tell(repository, values, by)
+        self._update(repository, **values)
+
+    def _update(self, repository: RepositoryInfo, **values: t.Any) -> None:
+        table = self._db.models.Repository.__table__
+        self._db.session.execute(
+            sa.update(table).where(table.c.id == repository.id).values(**values)
+        )
 
     def _tell(
         self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
@@ -341,6 +346,19 @@ class Repositories:
     @cached_property
     def _by_name(self) -> sa.Select[t.Any]:
         columns = self._db.models.Repository.__table__.c
+        return self._select_with_limits().where(columns.name == sa.bindparam("name"))
+
+    @cached_property
+    def _locking(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Repository.__table__.c
+        return (
+            self._select_with_limits()
+            .where(columns.id == sa.bindparam("key"))
+            .with_for_update()
+        )
+
+    def _select_with_limits(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Repository.__table__.c
         rules = self._db.models.Rule.__table__.c
         limited = sa.exists().where(
             rules.kind == "quota",
@@ -348,11 +366,7 @@ class Repositories:
                 rules.repository_id == columns.id, rules.owner_id == columns.owner_id
             ),
         )
-        return (
-            self._select()
-            .add_columns(limited)
-            .where(columns.name == sa.bindparam("name"))
-        )
+        return self._select().add_columns(limited)
 
     @cached_property
     def _by_any_name(self) -> sa.Select[t.Any]:

@@ -33,6 +33,9 @@ class UploadSession:
     algorithm: str
     """What its bytes are hashed with on the way in."""
 
+    user_id: t.Any
+    """The key of the user whose it is."""
+
     @property
     def repository_id(self) -> int:
         """The key of the repository, which exists."""
@@ -75,7 +78,7 @@ class Uploads:
                 return made
 
             repository = self._db.write(work)
-        return UploadSession(str(values["uuid"]), repository, algorithm)
+        return UploadSession(str(values["uuid"]), repository, algorithm, user_id)
 
     def find(
         self, repository: RepositoryInfo, key: str, user_id: t.Any
@@ -93,7 +96,7 @@ class Uploads:
         ).first()
         if row is None:
             raise BlobUploadUnknown(detail=key)
-        return UploadSession(row[0], repository, row[1])
+        return UploadSession(row[0], repository, row[1], user_id)
 
     def of(self, repository_id: int) -> list[str]:
         """Return the sessions of a repository."""
@@ -113,19 +116,21 @@ class Uploads:
 
         def work() -> None:
             # A database without foreign keys may give its number to another one.
-            name = self._db.lock_repository(session.repository_id)
-            if name is None:
+            # What holds for it may be another thing than when its bytes began to come.
+            repository = self._repositories.lock(session.repository_id)
+            if repository is None:
                 raise BlobUploadUnknown(detail=session.uuid)
             self._db.tell(
                 Change(
                     kind=BLOB_PUSHED,
-                    repository=name,
+                    repository=repository.name,
                     repository_id=session.repository_id,
                     digest=str(digest),
                     size=size,
+                    by=session.user_id,
                 )
             )
-            with self._quotas.within(session.repository):
+            with self._quotas.within(repository):
                 self._blobs.link(session.repository_id, digest, size)
             self._delete(session.uuid)
 
