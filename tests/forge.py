@@ -29,6 +29,7 @@ PASSWORD = "wonderland"
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 120.0
 POLL_INTERVAL = 0.05
 
 
@@ -155,7 +156,7 @@ class Forge:
             env=environment(self.instance, self.settings | settings),
             capture_output=True,
             text=True,
-            timeout=START_TIMEOUT,
+            timeout=COMMAND_TIMEOUT,
             check=False,
         )
 

@@ -3,11 +3,10 @@ the registry collects; and what there is when it is restored somewhere else."""
 
 from __future__ import annotations
 
-import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
-import sys
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +17,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from doc_blocks import ALL_BLOCKS
+from doc_blocks import commands
 from forge import Forge
 from forge import PASSWORD
-from forge import ROOT
 from forge import tool
 from forge import USERNAME
 from forge import wait_until
@@ -99,60 +99,44 @@ class Pusher:
         assert response.status_code == status, response.text
 
 
-def flask(instance: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the forge in some folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "example_app", "oci", *args],
-        cwd=ROOT,
-        env={**os.environ, **SETTINGS, "EXAMPLE_INSTANCE": str(instance)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 class Collector:
     """Collects again and again, until told to stop."""
 
-    def __init__(self, instance: Path) -> None:
+    def __init__(self, forge: Forge) -> None:
         self.done = 0
         """How many collections there have been."""
 
-        self._instance = instance
+        self._forge = forge
 
     def go_on(self, stop: threading.Event) -> None:
         """Collect, and collect again."""
         while not stop.is_set():
-            done = flask(self._instance, "gc")
-            assert done.returncode == 0, done.stderr
+            self._forge.command("oci", "gc")
             self.done += 1
 
 
-def copy_database(instance: Path, backup: Path) -> None:
-    """Take the first step of the documentation."""
-    backup.mkdir()
-    sqlite = tool("sqlite3", "Debian's sqlite3")
-    command = [sqlite, f"{instance}/forge.db", f".backup {backup}/forge.db"]
-    subprocess.run(command, check=True, timeout=120)
+def typed(section: str) -> list[str]:
+    """Return what a part of the documentation has somebody type."""
+    return [
+        command
+        for block in ALL_BLOCKS
+        if (block.page, block.section) == ("docs/maintenance.rst", section)
+        for command in commands(block)
+    ]
 
 
-def copy_folder(instance: Path, backup: Path) -> None:
-    """Take the second step."""
-    rsync = tool("rsync", "Debian's rsync")
-    folders = (f"{instance}/oci/", f"{backup}/oci/")
-    subprocess.run(
-        [rsync, "-a", "--exclude=uploads", "--exclude=locks", *folders],
-        check=True,
-        timeout=120,
-    )
+def type_at(folder: Path, command: str) -> None:
+    """Type a command where the folders ``instance`` and ``backup`` are."""
+    name, *arguments = shlex.split(command)
+    program = tool(name, f"Debian's {name}")
+    subprocess.run([program, *arguments], cwd=folder, check=True, timeout=120)
 
 
-def restore(backup: Path, instance: Path) -> None:
-    """Follow the documentation: put both into place while nothing runs."""
-    instance.mkdir()
-    shutil.copy(backup / "forge.db", instance)
-    shutil.copytree(backup / "oci", instance / "oci")
+def place(folder: Path, instance: Path) -> None:
+    """Have an instance folder be where the documentation has it."""
+    link = folder / "instance"
+    link.unlink(missing_ok=True)
+    link.symlink_to(instance)
 
 
 @contextmanager
@@ -172,18 +156,21 @@ def busy(*jobs: t.Callable[[threading.Event], None]) -> t.Iterator[None]:
 def test_a_backup_under_load(tmp_path: Path) -> None:
     """Whatever was acknowledged before a backup began is served from it, even what was
     deleted, and would have been collected, while it was made."""
-    backup = tmp_path / "backup"
+    copy_database, copy_folder = typed("Backups")
+    *restore, check = typed("Restoring")
+    (tmp_path / "backup").mkdir()
     with Forge("gunicorn", **SETTINGS) as forge:
+        place(tmp_path, forge.instance)
         pushers = [Pusher(forge, name) for name in PUSHERS]
         for pusher in pushers:
             for _ in range(BEFORE):
                 pusher.push()
         age_everything(forge.instance)
-        collector = Collector(forge.instance)
+        collector = Collector(forge)
         with busy(*(pusher.go_on for pusher in pushers), collector.go_on):
             # What is being deleted at this moment may be in the backup, or not.
             before = {p.name: p.acknowledged[p.deleted + 1 :] for p in pushers}
-            copy_database(forge.instance, backup)
+            type_at(tmp_path, copy_database)
             deleted = {pusher.name: pusher.deleted for pusher in pushers}
             done = collector.done
             wait_until(
@@ -194,14 +181,17 @@ def test_a_backup_under_load(tmp_path: Path) -> None:
                 120,
                 "deleting, and collecting",
             )
-            copy_folder(forge.instance, backup)
+            type_at(tmp_path, copy_folder)
     with Forge("gunicorn", **SETTINGS) as restored:
         restored.stop()
         shutil.rmtree(restored.instance)
-        restore(backup, restored.instance)
-        check = flask(restored.instance, "fsck", "--repair", "--scrub")
-        assert check.returncode == 0, check.stdout + check.stderr
-        assert "lost" not in check.stdout
+        restored.instance.mkdir()
+        place(tmp_path, restored.instance)
+        for command in restore:
+            type_at(tmp_path, command)
+        program, *arguments = shlex.split(check)
+        assert program == "flask"
+        assert "lost" not in restored.command(*arguments)
         restored.start()
         for name, images in before.items():
             for tag, manifest, blobs in images:
