@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from forge import environment
 from forge import Forge
 from forge import PASSWORD
 from forge import ROOT
@@ -173,7 +174,7 @@ def test_a_folder_that_is_not_ours(tmp_path: Path) -> None:
 def test_a_scrub_that_is_killed(tmp_path: Path) -> None:
     """A scrub that was killed goes on where it was."""
     with Forge("gunicorn") as forge:
-        blobs = sorted((os.urandom(MIB) for _ in range(4)), key=digest_of)
+        blobs = sorted((os.urandom(MIB) for _ in range(16)), key=digest_of)
         for blob in blobs:
             assert push(forge, blob).status_code == 201
         bookmark = forge.instance / "oci" / "scrub"
@@ -207,7 +208,7 @@ def _fsck(instance: Path, *options: str) -> subprocess.Popen[str]:
             *options,
         ],
         cwd=ROOT,
-        env={**os.environ, "EXAMPLE_INSTANCE": str(instance)},
+        env=environment(instance, {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
