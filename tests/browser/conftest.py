@@ -127,6 +127,11 @@ class Pusher:
         sent.raise_for_status()
         return sent.headers["Location"]
 
+    def cancel(self, location: str) -> None:
+        """Push no more of a blob, and have what came be thrown away."""
+        address = f"{self._root}{location}"
+        self._session.delete(address, timeout=60).raise_for_status()
+
     def manifest(self, content: bytes, tag: str) -> None:
         """Push a manifest."""
         self._session.put(

@@ -53,7 +53,8 @@ def pages(repository: str) -> list[str]:
     ]
 
 
-ADMINISTRATION = ("/images/-/administration", "/images/-/uploads")
+UPLOADS = "/images/-/uploads"
+ADMINISTRATION = ("/images/-/administration", UPLOADS)
 
 
 @pytest.fixture(name="hostile")
@@ -126,18 +127,25 @@ def test_administration(
     open_window: t.Callable[..., Window], pusher: Pusher, width: int, scheme: str
 ) -> None:
     """The pages of who runs the site are as good, and show what is being pushed."""
-    upload = pusher.start(b"x" * 123_000)
     window = open_window(width, scheme)
     window.sign_in(ADMINISTRATOR, PASSWORD)
-    for address in ADMINISTRATION:
-        window.go(address)
-        window.check_layout()
-        window.check_accessibility()
-        window.check()
-    assert window.says("123 kB so far")
-    # The page loads itself again, and sees that there is more.
-    pusher.append(upload, b"x" * 111_000)
-    window.page.get_by_text("234 kB").first.wait_for(timeout=30_000)
+    upload = pusher.start(b"x" * 123_000)
+    try:
+        with window.held():
+            for address in ADMINISTRATION:
+                window.go(address)
+                window.check_layout()
+                window.check_accessibility()
+                window.check()
+        window.go(UPLOADS)
+        assert window.says("123 kB so far")
+        assert not window.says("234 kB so far")
+        # The page loads itself again, and sees that there is more.
+        upload = pusher.append(upload, b"x" * 111_000)
+        window.page.get_by_text("234 kB so far").wait_for(timeout=60_000)
+    finally:
+        # The next window would see it otherwise.
+        pusher.cancel(upload)
 
 
 @pytest.mark.usefixtures("hostile")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 #: How bad what axe-core finds may not be.
@@ -47,10 +48,20 @@ class Window:
         with self.page.expect_navigation():
             way.click()
 
+    @contextlib.contextmanager
+    def held(self) -> t.Iterator[None]:
+        """Have no page load itself again, as it would in the middle of a check."""
+        self.page.route("**/*", _without_refresh)
+        try:
+            yield
+        finally:
+            self.page.unroute("**/*", _without_refresh)
+
     def unfold(self) -> None:
         """Open whatever is folded away."""
-        for summary in self.page.locator("details:not([open]) > summary").all():
-            summary.click()
+        folded = self.page.locator("details:not([open]) > summary")
+        while folded.count():
+            folded.first.click()
 
     def says(self, text: str) -> bool:
         """Tell whether a text is to be read on the page."""
@@ -86,3 +97,9 @@ class Window:
     def _on_dialog(self, dialog: t.Any) -> None:
         self.wrong.append(f"dialog: {dialog.message}")
         dialog.dismiss()
+
+
+def _without_refresh(route: t.Any) -> None:
+    answer = route.fetch()
+    headers = {k: v for k, v in answer.headers.items() if k.lower() != "refresh"}
+    route.fulfill(response=answer, headers=headers)
