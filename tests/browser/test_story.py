@@ -14,6 +14,7 @@ from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
+from forge import wait_until
 from registry_client import CONFIG
 from registry_client import image
 
@@ -34,6 +35,11 @@ def crane(folder: Path, forge: Forge, secret: str | None) -> Client:
         account = (f"--username={USERNAME}", "--password-stdin")
         client("auth", "login", *account, forge.host, stdin=secret)
     return client
+
+
+def clipboard(window: Window) -> str:
+    """Return what has been copied."""
+    return t.cast(str, window.page.evaluate("navigator.clipboard.readText()"))
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True)))
@@ -69,8 +75,9 @@ def test_the_whole_story(
     window.click("link", repository)
     assert window.says(f"docker pull {image}:2.0")
     page.get_by_role("button", name="Copy the command for docker").click()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"docker pull {image}:2.0"
+    wait_until(
+        lambda: clipboard(window) == f"docker pull {image}:2.0", 30, "copying it"
+    )
     window.click("link", "1.0")
     assert page.locator(".oci-layers > li").count() == 2
     assert window.says("linux/amd64")
