@@ -47,7 +47,7 @@ def test_system_calls_of_a_small_request(tmp_path: Path) -> None:
                 assert ask(server.port, "GET", target).body == BLOB
         finally:
             tracer.send_signal(signal.SIGINT)
-            tracer.communicate(timeout=20)
+            tracer.communicate(timeout=60)
     calls = [line for line in trace.read_text().splitlines() if _is_of_a_request(line)]
     assert 0 < len(calls) <= REQUESTS * BUDGET, len(calls) / REQUESTS
 
