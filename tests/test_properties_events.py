@@ -30,7 +30,7 @@ from registry_client import RegistryClient
 from upkeep import later
 
 pytestmark = pytest.mark.options(
-    oci_webhook_networks=["127.0.0.0/8"], oci_webhook_timeout=5
+    oci_webhook_networks=["127.0.0.0/8"], oci_webhook_timeout=20
 )
 
 NAMES = ("alice/one", "alice/two", "alice/three")

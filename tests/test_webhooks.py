@@ -35,7 +35,7 @@ NAME = "alice/app"
 
 pytestmark = pytest.mark.options(
     oci_webhook_networks=["127.0.0.0/8"],
-    oci_webhook_timeout=5,
+    oci_webhook_timeout=20,
     oci_external_url="https://forge.example.org",
 )
 
