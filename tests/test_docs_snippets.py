@@ -83,6 +83,7 @@ def _host(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[flask.Flask]:
 def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
     """In a request of somebody who is signed in."""
     names = surroundings(host)
+    before = set(threading.enumerate())
     with host.test_request_context():
         flask_login.login_user(names["User"].query.one())
         if "app.register_blueprint" not in block.code:
@@ -93,8 +94,9 @@ def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
     if "stop" in names:
         # What runs beside the application does so until it is told.
         names["stop"].set()
-        for thread in set(threading.enumerate()) - {threading.current_thread()}:
-            thread.join()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(60)
+            assert not thread.is_alive()
     with names["site"].app_context():
         names["db"].engine.dispose()
 
