@@ -15,6 +15,7 @@ from flask import request
 
 from . import signals
 from .changes import Origin
+from .receivers import tell
 from .services import services
 from .web.access import visitor
 
@@ -58,15 +59,8 @@ class Announcer:
         """Tell whoever is connected."""
         for change in changes:
             signal = signals.AFTER.get(change.kind)
-            if signal is None or not signal.receivers:
-                continue
-            app = _application()
-            for receiver in signal.receivers_for(app):
-                try:
-                    receiver(app, change=change)
-                except Exception:
-                    # It is done, and the client must not be told that it is not.
-                    logger.exception("A receiver of %s failed.", signal.name)
+            if signal is not None and signal.receivers:
+                tell(signal, logger, change=change)
 
     def keeps(self, kind: str) -> bool:
         """Tell whether the application keeps changes of a kind."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,11 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from datetime import timezone
 
-from flask import current_app
 from flask import g
 from flask import has_request_context
 from flask import request
 
+from .receivers import tell
 from .signals import audited
 
 logger = logging.getLogger("flask_oci.audit")
@@ -90,10 +89,4 @@ def record(
         detail=detail,
     )
     logger.info("%s", json.dumps(asdict(event), default=datetime.isoformat))
-    app = t.cast(t.Any, current_app)._get_current_object()
-    for receiver in audited.receivers_for(app):
-        try:
-            receiver(app, event=event)
-        except Exception:
-            # It is done, and the client must not be told that it is not.
-            logger.exception("A receiver of audited events failed.")
+    tell(audited, logger, event=event)

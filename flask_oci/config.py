@@ -31,6 +31,9 @@ if t.TYPE_CHECKING:
 
 PREFIX: t.Final = "OCI_"
 
+#: Under which name an application has the registry among its extensions.
+EXTENSION: t.Final = "oci"
+
 MIB: t.Final = 1024 * 1024
 DAY: t.Final = 24 * 60 * 60
 

@@ -16,6 +16,7 @@ from .catalog import Catalog
 from .catalog import Site
 from .cli import register_commands
 from .config import Config
+from .config import EXTENSION
 from .content import Content
 from .decorators import Decorators
 from .events import Events
@@ -33,7 +34,6 @@ from .models import Models
 from .policy import default_policy
 from .policy import Policy
 from .pulls import Pulls
-from .services import EXTENSION
 from .services import Services
 from .services import services
 from .storage import LocalStorage

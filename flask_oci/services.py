@@ -13,6 +13,7 @@ from .administration import Administration
 from .auth import Authenticator
 from .catalog import Catalog
 from .config import Config
+from .config import EXTENSION
 from .content import Content
 from .events import Events
 from .governance import Protections
@@ -28,9 +29,6 @@ from .storage import Storage
 from .tokens import FormTokens
 from .tokens import Tokens
 from .transfer import Images
-
-#: Where an application keeps its :class:`Services`.
-EXTENSION: t.Final = "oci"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import typing as t
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from credentials import by_access_token
@@ -18,7 +19,10 @@ from credentials import user_named
 from flask_oci.audit import AuditEvent
 from flask_oci.models import utcnow
 from flask_oci.signals import audited
+from host import db
+from host import PASSWORDS
 from host import registry
+from host import User
 from registry_client import basic
 from registry_client import digest_of
 from registry_client import RegistryClient
@@ -242,3 +246,33 @@ def test_a_receiver_that_fails_fails_alone(
     failures = [r for r in caplog.records if r.levelname == "ERROR"]
     assert len(failures) == 4
     assert all("own server is down" in (r.exc_text or "") for r in failures)
+
+
+def test_what_a_receiver_leaves_undone(app: Flask, alice: Somewhere) -> None:
+    """The unfinished work of one that fails is nobody else's to finish."""
+
+    def fail(sender: Flask, event: AuditEvent) -> None:
+        db.session.add(User(username="robot", password="", is_active=False))
+        raise RuntimeError("the audit's own server is down")
+
+    def commit(sender: Flask, event: AuditEvent) -> None:
+        db.session.commit()
+
+    with audited.connected_to(fail), audited.connected_to(commit):
+        alice.push_image("alice/app", "v1")
+    with app.app_context():
+        assert {*db.session.scalars(sa.select(User.username))} == {*PASSWORDS}
+
+
+def test_a_receiver_that_breaks_the_session(app: Flask, alice: Somewhere) -> None:
+    """A push that is done is answered as one, although a statement of the receiver's
+    fails."""
+
+    def fail(sender: Flask, event: AuditEvent) -> None:
+        db.session.add(User(username="alice", password="", is_active=False))
+        db.session.flush()
+
+    with app.app_context():
+        registry.quotas.set(owner=user_named("alice"), images=5)
+    with audited.connected_to(fail):
+        alice.push_image("alice/app", "v1")

@@ -7,6 +7,7 @@ import typing as t
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from flask import request
 
 from credentials import user_named
 from flask_oci import Denied
@@ -16,6 +17,7 @@ from flask_oci.changes import COLLECTED
 from flask_oci.changes import KINDS
 from flask_oci.changes import MANIFEST_PULLED
 from host import db
+from host import PASSWORDS
 from host import registry
 from host import User
 from interleaving import interleaved
@@ -375,22 +377,97 @@ def test_a_receiver_that_fails_after(alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["latest"]
 
 
+def users(app: Flask) -> set[str]:
+    """Return everybody's name."""
+    with app.app_context():
+        return set(db.session.scalars(sa.select(User.username)))
+
+
+def robot(name: str) -> User:
+    """Make an account of which nobody has the password."""
+    return User(username=name, password="", is_active=False)
+
+
+@pytest.fixture(name="robots")
+def _robots(app: Flask) -> t.Iterator[None]:
+    """Delete the accounts that receivers have made."""
+    yield
+    with app.app_context():
+        db.session.execute(sa.delete(User).where(User.username.startswith("robot")))
+        db.session.commit()
+
+
+@pytest.mark.usefixtures("robots")
+def test_what_a_receiver_leaves_undone(alice: RegistryClient) -> None:
+    """The unfinished work of one that fails is not finished by the next; what another
+    one has added stays."""
+
+    def finish(sender: Flask, change: Change) -> None:
+        db.session.add(robot(f"robot-{change.kind}"))
+
+    def fail(sender: Flask, change: Change) -> None:
+        db.session.add(robot("robot-half-done"))
+        raise RuntimeError("a bug")
+
+    def commit(sender: Flask, change: Change) -> None:
+        db.session.commit()
+
+    with (
+        signals.blob_pushed.connected_to(finish),
+        signals.manifest_pushed.connected_to(fail),
+        signals.tag_moved.connected_to(commit),
+    ):
+        alice.push_image(NAME, "latest")
+    assert users(alice.app) == {*PASSWORDS, "robot-blob.pushed"}
+
+
+@pytest.mark.usefixtures("robots")
+def test_what_a_host_has_begun(alice: RegistryClient) -> None:
+    """What its own code adds before a pull outlives a receiver that fails after it."""
+
+    @alice.app.before_request
+    def begin() -> None:
+        if request.path.endswith("/manifests/latest") and request.method == "GET":
+            db.session.add(robot("robot-begun"))
+
+    def fail(sender: Flask, change: Change) -> None:
+        raise RuntimeError("a bug")
+
+    alice.push_image(NAME, "latest")
+    with signals.manifest_pulled.connected_to(fail):
+        alice.get(f"/v2/{NAME}/manifests/latest")
+    assert users(alice.app) == {*PASSWORDS, "robot-begun"}
+
+
+@pytest.mark.parametrize("notices", [True, False])
+def test_a_receiver_that_breaks_the_session(
+    app: Flask, alice: RegistryClient, notices: bool
+) -> None:
+    """A push that is done is answered as one, although a statement of the receiver's
+    fails, or the one that comes after it would."""
+    with app.app_context():
+        registry.quotas.set(owner=user_named("alice"), images=5)
+
+    def fail(sender: Flask, change: Change) -> None:
+        db.session.add(robot("alice"))
+        if notices:
+            db.session.flush()
+
+    with signals.manifest_pushed.connected_to(fail):
+        alice.push_image(NAME, "latest")
+    assert alice.tags(NAME) == ["latest"]
+
+
+@pytest.mark.usefixtures("robots")
 def test_rows_of_the_host_belong_to_the_change(alice: RegistryClient) -> None:
     """What a receiver adds is there when the image is, and not otherwise."""
 
     def add(sender: Flask, change: Change) -> None:
-        db.session.add(
-            User(username=f"robot-{change.tag}", password="", is_active=False)
-        )
+        db.session.add(robot(f"robot-{change.tag}"))
 
     alice.push_image(NAME, "latest")
     with signals.tag_moving.connected_to(add):
         alice.push_manifest(NAME, image(LAYER), "v1")
         with signals.tag_moving.connected_to(refuse):
             assert alice.put_manifest(NAME, "v2", image(LAYER)).status_code == 403
-    with alice.app.app_context():
-        names = set(db.session.scalars(sa.select(User.username)))
-        db.session.execute(sa.delete(User).where(User.username == "robot-v1"))
-        db.session.commit()
-    assert "robot-v1" in names
-    assert "robot-v2" not in names
+    assert users(alice.app) == {*PASSWORDS, "robot-v1"}

@@ -16,10 +16,10 @@ from werkzeug.exceptions import NotFound
 
 from ..catalog import FAILURES
 from ..catalog import REFUSED
+from ..config import EXTENSION
 from ..converters import register_converters
 from ..errors import Denied
 from ..mounting import MountedBlueprint
-from ..services import EXTENSION
 from ..services import services
 from . import events
 from . import formatting
