@@ -84,6 +84,12 @@ class Standing:
         )
 
     @property
+    def is_too_much(self) -> bool:
+        """Whether more is used than there may be."""
+        limits = ((self.quota.bytes, self.bytes), (self.quota.images, self.images))
+        return any(limit is not None and used > limit for limit, used in limits)
+
+    @property
     def warning(self) -> str | None:
         """What to say to who has nearly all that they may have, or None."""
         limit = self.quota.bytes

@@ -588,3 +588,21 @@ def test_giving_away_what_nobody_has_room_for(
     )
     assert page.status == status
     assert alice.get(f"/v2/{NAME}/tags/list").status_code == 200
+
+
+@pytest.mark.parametrize("owner", ["alice", "bob"])
+def test_giving_away_what_its_new_owner_has(
+    app: Flask, alice: RegistryClient, bob: RegistryClient, owner: str
+) -> None:
+    """A layer counts once for an owner, and so does an image, when somebody is given
+    what they have already."""
+    layer = b"x" * 10_000
+    alice.push_image(NAME, "v1", layer=layer)
+    bob.push_image("bob/app", "v1", layer=layer)
+    with app.app_context():
+        new = user_named(owner)
+        registry.quotas.set(owner=new, bytes=12_000, images=1 + (owner == "bob"))
+    page = Visitor(app, "alice").send(
+        f"/images/{NAME}/-/settings/owner", owner=owner, confirmed="yes"
+    )
+    assert page.status == 302

@@ -80,7 +80,7 @@ class Quotas:
             laid = self._laid(owners, lock)
             found.append((owners, called, site.owner if laid is None else laid))
         return [
-            Held(holder, self._measured(holder, called, quota))
+            Held(holder, self._measured(self.counted_for(holder), called, quota))
             for holder, called, quota in found
             if quota.is_limit
         ]
@@ -92,7 +92,8 @@ class Quotas:
         """
         laid, site = self._laid(holder), self.site()
         default = site.owner if holder.repository_id is None else site.repository
-        return self._measured(holder, name, default if laid is None else laid)
+        most = default if laid is None else laid
+        return self._measured(self.counted_for(holder), name, most)
 
     @contextmanager
     def within(self, repository: RepositoryInfo) -> Iterator[None]:
@@ -109,20 +110,20 @@ class Quotas:
         before = self.of(repository, lock=True)
         yield
         for held in before:
-            now = self._measured(held.holder, held.standing.name, held.standing.quota)
-            now.check(held.standing)
+            then, mine = held.standing, self.counted_for(held.holder)
+            self._measured(mine, then.name, then.quota).check(then)
 
     def has_room_for(self, owner_id: t.Any, name: str, given: RepositoryInfo) -> bool:
         """Tell whether a repository could be somebody's without too much being theirs.
 
         :param name: what they are called.
         """
-        standing = self.standing(Holder(owner_id=owner_id), name)
-        more = self.standing(Holder(repository_id=given.id), given.name)
-        most = standing.quota
-        return (most.bytes is None or standing.bytes + more.bytes <= most.bytes) and (
-            most.images is None or standing.images + more.images <= most.images
-        )
+        owners, own = Holder(owner_id=owner_id), Holder(repository_id=given.id)
+        laid = self._laid(owners)
+        # Together, since a layer that is in both counts once.
+        both = sa.or_(self.counted_for(owners), self.counted_for(own))
+        most = self.site().owner if laid is None else laid
+        return not self._measured(both, name, most).is_too_much
 
     def uploads(self, holder: Holder) -> list[str]:
         """Return upload sessions that have not ended, those that began last first."""
@@ -149,10 +150,11 @@ class Quotas:
         )
         return None if value is None else Quota(**value)
 
-    def _measured(self, holder: Holder, name: str, quota: Quota) -> Standing:
+    def _measured(self, mine: Condition, name: str, quota: Quota) -> Standing:
+        """Add up what the repositories of a condition have."""
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        Manifest, Tag, mine = models.Manifest, models.Tag, self.counted_for(holder)
+        Manifest, Tag = models.Manifest, models.Tag
         # Not "exists", by which some databases look at every blob that there is.
         linked = sa.select(Link.blob_id).where(
             Link.repository_id == Repository.id, mine

@@ -94,13 +94,6 @@ def show_quota(repository: str | None, owner: str | None, as_json: bool) -> None
             repository=repository, owner=None if owner is None else user_named(owner)
         )
     limit = standing.quota
-    over = any(
-        most is not None and used > most
-        for used, most in (
-            (standing.bytes, limit.bytes),
-            (standing.images, limit.images),
-        )
-    )
     if as_json:
         output.as_json(
             {
@@ -111,7 +104,7 @@ def show_quota(repository: str | None, owner: str | None, as_json: bool) -> None
     else:
         click.echo(f"{readable(standing.bytes)} of {_size(limit.bytes)}")
         click.echo(f"{standing.images} of {_images(limit.images)}")
-    if over:
+    if standing.is_too_much:
         raise click.exceptions.Exit(1)
 
 
