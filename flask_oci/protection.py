@@ -17,8 +17,11 @@ _PATTERN = re.compile(r"[A-Za-z0-9_.*?-]{1,128}", re.ASCII)
 
 #: What clients attach to an image by a tag of its digest, and write again whenever
 #: they add to it: cosign's signatures, attestations and SBOMs, and the list of
-#: referrers (spec.md, "Referrers Tag Schema", which cuts a digest at 64 digits).
-_ATTACHED = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?", re.ASCII)
+#: referrers (spec.md, "Referrers Tag Schema", which cuts a digest at 64 digits). It is
+#: written in what Python and the databases have in common.
+ATTACHED: t.Final = "^sha(256|512)-[0-9a-f]{64}([.](sig|att|sbom))?$"
+
+_ATTACHED = re.compile(ATTACHED, re.ASCII)
 
 
 class TagProtected(Denied):

@@ -48,6 +48,29 @@ ERROR_CODES = frozenset(
     }
 )
 
+#: Tags by which a client attaches something to an image.
+ATTACHED = (
+    f"sha256-{'0' * 64}",
+    *(f"sha256-{'a' * 64}.{suffix}" for suffix in ("sig", "att", "sbom")),
+    f"sha512-{'f' * 64}",
+)
+
+#: Tags that nearly are some of these.
+LOOKS_ATTACHED = (
+    "sha256-v2",
+    f"sha256-{'v' * 64}",
+    f"sha256-{'0' * 63}.sig",
+    f"sha256-{'G' * 64}.sig",
+    f"SHA256-{'0' * 64}.sig",
+    f"sha256-{'A' * 64}.sig",
+    f"sha256-{'0' * 64}.exe",
+    f"sha256-{'0' * 64}.sig2",
+    f"sha256-{'0' * 64}-sig",
+    f"x-sha256-{'0' * 64}",
+    f"sha384-{'0' * 64}",
+    f"md5-{'0' * 32}",
+)
+
 Json = dict[str, t.Any]
 Query = Mapping[str, "str | Iterable[str]"]
 

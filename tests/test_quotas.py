@@ -20,6 +20,7 @@ from flask_oci.endpoints import quota as endpoint_quotas
 from flask_oci.quota import parse_size
 from flask_oci.quota import readable
 from host import registry
+from registry_client import ATTACHED
 from registry_client import basic
 from registry_client import CONFIG
 from registry_client import descriptor
@@ -28,6 +29,7 @@ from registry_client import errors
 from registry_client import image
 from registry_client import index
 from registry_client import LAYER
+from registry_client import LOOKS_ATTACHED
 from registry_client import OCI_MANIFEST
 from registry_client import refusal
 from registry_client import RegistryClient
@@ -547,17 +549,21 @@ def test_the_first_blob_of_a_repository(
     assert not list((tmp_path / "oci").glob("blobs/*/*/*"))
 
 
-def test_a_tag_that_looks_attached(app: Flask, alice: RegistryClient) -> None:
-    """A tag that only begins like one of cosign's is an image like any other."""
+@pytest.mark.parametrize("tag", ["v2", *LOOKS_ATTACHED])
+def test_a_tag_that_looks_attached(app: Flask, alice: RegistryClient, tag: str) -> None:
+    """A tag that is only nearly one of cosign's is an image like any other."""
     limit(app, images=1)
     alice.push_image(NAME, "v1")
-    for tag in ("v2", "sha256-v2"):
-        response = alice.put(
-            f"/v2/{NAME}/manifests/{tag}",
-            image(LAYER, annotations={"a": tag}),
-            headers={"Content-Type": OCI_MANIFEST},
-        )
-        assert refusal(response) == (403, "DENIED")
+    response = alice.put_manifest(NAME, tag, image(LAYER, annotations={"a": tag}))
+    assert refusal(response) == (403, "DENIED")
+
+
+@pytest.mark.parametrize("tag", ATTACHED)
+def test_an_attached_tag(app: Flask, alice: RegistryClient, tag: str) -> None:
+    """What a client attaches to an image by a tag is none."""
+    limit(app, images=1)
+    alice.push_image(NAME, "v1")
+    alice.push_manifest(NAME, image(LAYER, annotations={"a": tag}), tag)
 
 
 def test_too_many_uploads(

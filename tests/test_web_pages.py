@@ -14,11 +14,13 @@ import time_machine
 from flask import Flask
 
 from host import Administrator
+from registry_client import ATTACHED
 from registry_client import descriptor
 from registry_client import digest_of
 from registry_client import encoded
 from registry_client import image
 from registry_client import index
+from registry_client import LOOKS_ATTACHED
 from registry_client import OCI_EMPTY
 from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
@@ -226,6 +228,20 @@ def test_tags_that_belong_to_an_image(alice: RegistryClient, visitor: Visitor) -
     assert "signed" in page.text
     assert tag in visitor.get(HELLO, show="attached").links
     assert "Signature" in visitor.get(HELLO, show="attached").text
+
+
+def test_tags_that_seem_to_belong_to_an_image(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Each tag is in one list: that of versions, or that of what is attached."""
+    manifest = alice.push_image("alice/hello")
+    push = {"tag": [*ATTACHED, *LOOKS_ATTACHED]}
+    alice.put_manifest("alice/hello", digest_of(manifest), manifest, query=push)
+    for sort in ("", "name"):
+        links = visitor.get(HELLO, sort=sort).links
+        assert {*push["tag"]} & {*links} == {*LOOKS_ATTACHED}
+        links = visitor.get(HELLO, sort=sort, show="attached").links
+        assert {*push["tag"]} & {*links} == {*ATTACHED}
 
 
 def test_tags_have_pages(alice: RegistryClient, visitor: Visitor) -> None:

@@ -15,11 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from ..models import as_utc
+from ..protection import ATTACHED
+from .database import Condition
 from .database import Database
-
-#: Tags that point at what belongs to a manifest begin like that, where a client
-#: does not use the referrers API (spec.md, "Referrers Tag Schema"; cosign does, too).
-ATTACHED: t.Final = ("sha256-", "sha512-")
 
 #: How many bytes a manifest may have whose content is read for a list.
 SMALL: t.Final = 64 * 1024
@@ -97,7 +95,7 @@ class Contents:
         :param behind: the name, and the moment, of the one to begin behind.
         """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
-        belongs = sa.or_(*(Tag.name.startswith(prefix) for prefix in ATTACHED))
+        belongs = only_attached(Tag.name)
         statement = (
             sa.select(Tag.name, Tag.updated_at, *columns(self._db))
             .join(Manifest, Manifest.id == Tag.manifest_id)
@@ -248,6 +246,13 @@ class Contents:
                 )
             )
         )
+
+
+def only_attached(name: t.Any) -> Condition:
+    """Return the condition of a tag that is only there to attach something to an
+    image, as :func:`flask_oci.protection.is_attached` tells of one."""
+    # Most names are no match at the first look, which is quicker.
+    return sa.and_(name.startswith("sha"), name.regexp_match(ATTACHED))
 
 
 def columns(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..quota import Quota
 from ..quota import Standing
-from .contents import ATTACHED
+from .contents import only_attached
 from .database import Condition
 from .database import Database
 from .repositories import RepositoryInfo
@@ -163,12 +163,8 @@ class Quotas:
         manifests = sa.select(sa.func.sum(Manifest.size)).where(
             Manifest.repository_id == Repository.id, mine
         )
-        # What only begins like a tag that attaches something is a tag like any other.
-        attached = sa.or_(
-            *(Tag.name.like(f"{prefix}{'_' * 64}%") for prefix in ATTACHED)
-        )
         images = sa.select(sa.func.count(sa.distinct(Tag.manifest_id))).where(
-            Tag.repository_id == Repository.id, mine, sa.not_(attached)
+            Tag.repository_id == Repository.id, mine, sa.not_(only_attached(Tag.name))
         )
         row = self._db.session.execute(
             sa.select(
