@@ -132,10 +132,12 @@ class Change:
     def data(self) -> dict[str, t.Any]:
         """Return what is known of it beside its kind, its moment and its repository,
         as JSON has it."""
+        known = {name: getattr(self, name) for name in _DATA}
         found: dict[str, t.Any] = {
             name: value
-            for name in _DATA
-            if (value := getattr(self, name)) not in (None, (), False)
+            for name, value in known.items()
+            # No size is something else than a size of 0.
+            if value is not None and value is not False and value != ()
         }
         origin = dataclasses.asdict(self.origin)
         found.update({name: value for name, value in origin.items() if value})

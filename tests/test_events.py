@@ -59,6 +59,14 @@ def test_a_push(alice: RegistryClient, upkeep: Upkeep) -> None:
     assert len({event["uuid"] for event in events(upkeep)}) == 3
 
 
+@pytest.mark.options(oci_events=["blob.*"])
+def test_an_empty_blob(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """Nothing is a size like any other."""
+    alice.push_blob(NAME, b"")
+    (pushed,) = events(upkeep)
+    assert (pushed["kind"], pushed["size"]) == ("blob.pushed", 0)
+
+
 def test_every_way_to_change_something(
     app: Flask, alice: RegistryClient, upkeep: Upkeep
 ) -> None:
