@@ -396,6 +396,21 @@ def test_a_webhook_that_does_not_answer_is_left_alone(
     assert listed(upkeep, "webhooks", "list")[0]["failures"] == 0
 
 
+@pytest.mark.options(oci_webhook_attempts=1)
+def test_what_is_not_sent_is_no_answer(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """An event that a form has no words for says nothing about whether anybody is
+    there, so the wait for one who is not keeps growing."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    add(upkeep, f"http://127.0.0.1:{port}", "--form", "distribution")
+    alice.push_image("alice/one", "v1")
+    assert deliver(upkeep, failed=1) == 1
+    alice.push_image("alice/two", "v1")
+    with later(timedelta(seconds=11)):
+        assert deliver(upkeep, failed=1) == 2
+    assert listed(upkeep, "webhooks", "list")[0]["failures"] == 2
+
+
 def test_no_redirect_is_followed(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:

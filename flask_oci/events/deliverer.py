@@ -99,7 +99,8 @@ class Deliverer:
         )
         outcome = self._send(webhook, claim, message)
         self._catalog.deliveries.settle(claim, outcome, self._retry_at(claim, outcome))
-        self._mind(webhook, outcome)
+        if message is not None:
+            self._mind(webhook, outcome)
         return outcome.succeeded
 
     def _send(
