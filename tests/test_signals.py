@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -179,7 +180,7 @@ def test_a_repository_that_two_push_to_first(
     while True:
         heard.clear()
         name = f"alice/new{step}"
-        with interleaved(app, lambda n=name: rival.start_upload(n), step) as steps:
+        with interleaved(app, partial(rival.start_upload, name), step) as steps:
             alice.start_upload(name)
         assert told(heard) == ["repository.created"]
         if step >= steps.count:
