@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 
 from . import audit
-from .errors import NameUnknown
 from .models import VISIBILITIES
 from .names import check_name
 
@@ -34,10 +33,7 @@ class Administration:
 
         :raises NameUnknown: when there is none.
         """
-        repository = self._repositories.find(name)
-        if not repository.exists:
-            raise NameUnknown(detail=name)
-        return repository
+        return self._repositories.get(name)
 
     def set_visibility(self, name: str, visibility: str, *, by: t.Any = None) -> None:
         """Set who may pull from a repository, from the next request on.
@@ -76,7 +72,7 @@ class Administration:
         :param by: the user who wants it, for the audit.
         :raises NameUnknown: when there is no such repository.
         """
-        self._repositories.delete(self._id(name), by=self._users.key_of(by))
+        self._repositories.delete(self.find(name).key, by=self._users.key_of(by))
         audit.record("delete", self._users.name_of(by), name, reference="everything")
 
     def transfer(self, name: str, owner: t.Any, *, by: t.Any = None) -> None:
@@ -121,7 +117,7 @@ class Administration:
         """
         found = [
             repository.name
-            for repository in self._repositories.under(old)
+            for repository in self._repositories.all_below(old)
             if below or repository.name == old
         ]
         # What moves down makes room for what is above it, and the other way around.
@@ -138,9 +134,6 @@ class Administration:
             if moved or told:
                 self._record(by, after, **moved, **told)
         return sorted(names.values())
-
-    def _id(self, name: str) -> int:
-        return t.cast(int, self.find(name).id)
 
     def _record(self, by: t.Any, name: str, **detail: str) -> None:
         audit.record("permission-changed", self._users.name_of(by), name, **detail)

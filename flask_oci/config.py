@@ -7,23 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
-import os
-import re
 import typing as t
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
 
-from .changes import KINDS
-from .changes import matching
-from .protection import patterns
+from . import values
 from .protection import Protection
 from .quota import Quota
-from .retention import parse as parse_rules
-from .retention import Rule as RetentionRule
+from .retention import Rule
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,124 +50,8 @@ KEPT: t.Final = (
 )
 
 
-Network: t.TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
-
-
 class ConfigError(ValueError):
     """A configuration key has a value that cannot be used."""
-
-
-def _flag(value: object) -> bool:
-    # A string would be true whatever it says, and "false" is what a variable
-    # of the environment becomes when nobody parses it.
-    if not isinstance(value, bool):
-        raise ValueError("must be True or False")
-    return value
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("must be a whole number above zero")
-    return value
-
-
-def _token_lifetime(value: object) -> int:
-    # "For compatibility with older clients, a token should never be returned with
-    # less than 60 seconds to live" (Distribution's docs/content/spec/auth/token.md):
-    # they would take it for longer-lived than it is.
-    if _count(value) < 60:
-        raise ValueError("must be at least 60 seconds")
-    return _count(value)
-
-
-def _optional_count(value: object) -> int | None:
-    return None if value is None else _count(value)
-
-
-def _path(value: object) -> str:
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ValueError("must be the path of a folder")
-    return os.path.abspath(os.fspath(value))
-
-
-def _service(value: object) -> str:
-    # The name stands between quotes in the challenge, and clients search that
-    # header for the words below to learn the scheme.
-    if not isinstance(value, str) or not re.fullmatch(r"[\w.:/-]+", value, re.A):
-        raise ValueError("must be letters, digits, '.', ':', '/', '_' and '-'")
-    if re.search("basic|bearer", value, re.I):
-        raise ValueError("must not have 'basic' or 'bearer' in it")
-    return value
-
-
-def _optional_url(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        parts = urlsplit(value)
-        if parts.scheme in ("http", "https") and parts.netloc and not parts.query:
-            return value.rstrip("/")
-    raise ValueError("must be an address such as 'https://forge.example.org'")
-
-
-def _optional_prefix(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.startswith("/"):
-        raise ValueError("must be a path that begins with '/'")
-    return value.rstrip("/")
-
-
-def _patterns(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be a list of patterns")
-    try:
-        return patterns(value)
-    except ValueError as error:
-        raise ValueError(f"must be a list of patterns ({error})") from None
-
-
-def _retention(value: object) -> tuple[RetentionRule, ...]:
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(text, str) for text in value
-    ):
-        raise ValueError("must be a list of rules, each of them a text")
-    try:
-        return parse_rules(value)
-    except ValueError as error:
-        raise ValueError(f"must be a list of rules ({error})") from None
-
-
-def _template(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be the name of a template")
-    return value
-
-
-def _optional_header(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError("must be one line of text")
-    return value
-
-
-def _events(value: object) -> frozenset[str]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError("must be a list of kinds of events")
-    found: set[str] = set()
-    for pattern in value:
-        named = matching(str(pattern))
-        if not named:
-            raise ValueError(f"must be of kinds such as {KINDS[0]!r} or 'tag.*'")
-        found.update(named)
-    return frozenset(found)
-
-
-def _networks(value: object) -> tuple[Network, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError("must be a list of networks such as '10.1.0.0/16'")
-    return tuple(ipaddress.ip_network(network) for network in value)
 
 
 def _key(default: object, parse: Callable[[object], object]) -> t.Any:
@@ -185,131 +62,131 @@ def _key(default: object, parse: Callable[[object], object]) -> t.Any:
 class Config:
     """The settings of one application's registry."""
 
-    storage_path: str = _key(None, _path)
+    storage_path: str = _key(None, values.path)
     """The folder that holds the blobs. Default: ``oci`` in the application's
     instance folder."""
 
-    external_url: str | None = _key(None, _optional_url)
+    external_url: str | None = _key(None, values.optional_url)
     """The address by which clients reach the application's root. Default: None,
     which takes scheme and host from each request."""
 
-    service: str = _key(None, _service)
+    service: str = _key(None, values.service)
     """The name of this registry in challenges and tokens; a token made for one
     service is refused by another. Default: the application's name."""
 
-    token_lifetime: int = _key(900, _token_lifetime)
+    token_lifetime: int = _key(900, values.token_lifetime)
     """For how many seconds a bearer token is accepted; 60 at the least."""
 
-    refresh_token_lifetime: int = _key(90 * DAY, _count)
+    refresh_token_lifetime: int = _key(90 * DAY, values.count)
     """For how many seconds after its last use a refresh token is accepted. Docker
     keeps one in the place of the password."""
 
-    password_login: bool = _key(True, _flag)
+    password_login: bool = _key(True, values.flag)
     """Whether ``docker login`` takes the host's passwords. Where people sign in
     with a second factor, or elsewhere, only access tokens should do."""
 
-    require_login: bool = _key(False, _flag)
+    require_login: bool = _key(False, values.flag)
     """Whether everybody has to say who they are, even to pull what is public."""
 
-    login_attempts: int | None = _key(20, _optional_count)
+    login_attempts: int | None = _key(20, values.optional_count)
     """How often logging in to one account may fail from one address within
     ``OCI_LOGIN_WINDOW``; all accounts together, ten times as often. None sets no
     limit."""
 
-    login_window: int = _key(900, _count)
+    login_window: int = _key(900, values.count)
     """For how many seconds failed logins are counted."""
 
-    max_manifest_size: int = _key(10 * MIB, _count)
+    max_manifest_size: int = _key(10 * MIB, values.count)
     """How many bytes a manifest may have; a larger one is answered 413."""
 
-    max_blob_size: int | None = _key(None, _optional_count)
+    max_blob_size: int | None = _key(None, values.optional_count)
     """How many bytes a blob may have; None is as many as the disk takes."""
 
-    chunk_min_length: int | None = _key(None, _optional_count)
+    chunk_min_length: int | None = _key(None, values.optional_count)
     """The ``OCI-Chunk-Min-Length`` to ask of clients, in bytes; None asks for
     none."""
 
-    max_page_size: int = _key(1000, _count)
+    max_page_size: int = _key(1000, values.count)
     """How many entries one answer lists at the most: tags, repositories or
     referrers."""
 
-    grace_period: int = _key(DAY, _count)
+    grace_period: int = _key(DAY, values.count)
     """For how many seconds the collection leaves alone what nothing references:
     a client that was told that a blob is there has so long to push its manifest."""
 
-    upload_lifetime: int = _key(7 * DAY, _count)
+    upload_lifetime: int = _key(7 * DAY, values.count)
     """After how many idle seconds the collection ends an upload session."""
 
-    untagged_lifetime: int | None = _key(None, _optional_count)
+    untagged_lifetime: int | None = _key(None, values.optional_count)
     """After how many seconds without a tag the collection deletes a manifest that
     no index, subject or referrer needs. None keeps them until somebody deletes
     them."""
 
-    allow_sparse: bool = _key(False, _flag)
+    allow_sparse: bool = _key(False, values.flag)
     """Whether a manifest may be pushed before, or without, the content that it
     references."""
 
-    allow_delete_in_use: bool = _key(False, _flag)
+    allow_delete_in_use: bool = _key(False, values.flag)
     """Whether a manifest that an index needs, or a blob that a manifest needs,
     may be deleted."""
 
-    protected_tags: tuple[str, ...] = _key((), _patterns)
+    protected_tags: tuple[str, ...] = _key((), values.tag_patterns)
     """Patterns of tags that, everywhere, only who may manage a repository can move
     or delete."""
 
-    immutable_tags: tuple[str, ...] = _key((), _patterns)
+    immutable_tags: tuple[str, ...] = _key((), values.tag_patterns)
     """Patterns of tags that, everywhere, nobody can move or delete."""
 
-    retention: tuple[RetentionRule, ...] = _key((), _retention)
+    retention: tuple[Rule, ...] = _key((), values.retention)
     """The rules of retention for repositories that have no others, and whose owners
     have none."""
 
-    undo_window: int | None = _key(7 * DAY, _optional_count)
+    undo_window: int | None = _key(7 * DAY, values.optional_count)
     """For how many seconds a manifest that lost a tag is spared, so that the tag can
     be put back. None spares none."""
 
-    owner_quota: int | None = _key(None, _optional_count)
+    owner_quota: int | None = _key(None, values.optional_count)
     """How many bytes the repositories of an owner may have together, who has no quota
     of their own. None is any number."""
 
-    owner_quota_images: int | None = _key(None, _optional_count)
+    owner_quota_images: int | None = _key(None, values.optional_count)
     """How many images the repositories of an owner may have together."""
 
-    repository_quota: int | None = _key(None, _optional_count)
+    repository_quota: int | None = _key(None, values.optional_count)
     """How many bytes a repository may have that has no quota of its own."""
 
-    repository_quota_images: int | None = _key(None, _optional_count)
+    repository_quota_images: int | None = _key(None, values.optional_count)
     """How many images a repository may have."""
 
-    accel_redirect: str | None = _key(None, _optional_prefix)
+    accel_redirect: str | None = _key(None, values.optional_prefix)
     """The internal nginx location that serves the storage folder; downloads
     are then answered with ``X-Accel-Redirect``. Default: None."""
 
-    events: frozenset[str] = _key(KEPT, _events)
+    events: frozenset[str] = _key(KEPT, values.events)
     """The kinds of events that are kept, and told to webhooks; ``tag.*`` is all
     about tags."""
 
-    event_lifetime: int = _key(30 * DAY, _count)
+    event_lifetime: int = _key(30 * DAY, values.count)
     """For how many seconds events are kept, and longer where a webhook has yet to
     be told."""
 
-    webhook_networks: tuple[Network, ...] = _key((), _networks)
+    webhook_networks: tuple[values.Network, ...] = _key((), values.networks)
     """Networks that are not public and that webhooks may be in all the same."""
 
-    webhook_timeout: int = _key(10, _count)
+    webhook_timeout: int = _key(10, values.count)
     """For how many seconds a webhook may take to answer."""
 
-    webhook_attempts: int = _key(20, _count)
+    webhook_attempts: int = _key(20, values.count)
     """How often a webhook is told of an event before that is given up."""
 
-    metrics: bool = _key(False, _flag)
+    metrics: bool = _key(False, values.flag)
     """Whether requests are counted for Prometheus, which needs prometheus-client."""
 
-    web_base_template: str = _key("oci/base.html", _template)
+    web_base_template: str = _key("oci/base.html", values.template)
     """The template that the pages extend; it has the blocks ``title`` and
     ``content``."""
 
-    web_csp: str | None = _key(STRICT_CSP, _optional_header)
+    web_csp: str | None = _key(STRICT_CSP, values.optional_header)
     """The ``Content-Security-Policy`` of the pages; None sets none."""
 
     @property
@@ -354,15 +231,15 @@ class Config:
         """
         fields = {PREFIX + f.name.upper(): f for f in dataclasses.fields(cls)}
         _warn_of_misspellings(settings, fields)
-        values: dict[str, t.Any] = {}
+        found: dict[str, t.Any] = {}
         for key, field in fields.items():
             default = derived.get(field.name, field.metadata["default"])
             value = settings.get(key, default)
             try:
-                values[field.name] = field.metadata["parse"](value)
+                found[field.name] = field.metadata["parse"](value)
             except ValueError as error:
                 raise ConfigError(f"{key} {error}, not {value!r}.") from None
-        return cls(**values)
+        return cls(**found)
 
 
 def _warn_of_misspellings(settings: Iterable[str], known: Iterable[str]) -> None:

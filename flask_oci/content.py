@@ -18,7 +18,6 @@ from .errors import Denied
 from .errors import DigestInvalid
 from .errors import ManifestInvalid
 from .errors import ManifestUnknown
-from .errors import NameUnknown
 from .manifests import Manifest
 from .manifests import parse
 from .protection import Guard
@@ -187,7 +186,7 @@ class Content:
             is protected from who does it.
         :raises ManifestUnknown: when there is no such tag or manifest.
         """
-        key = _key_of(repository)
+        key = repository.key
 
         def work(guard: Guard) -> bool:
             if not isinstance(reference, Digest):
@@ -214,7 +213,7 @@ class Content:
         :return: those that there were.
         :raises Denied: when one is protected from who does it.
         """
-        key = _key_of(repository)
+        key = repository.key
         gone = self._guarded(
             by,
             lambda guard: self._catalog.tags.delete_all(key, names, by.key, guard),
@@ -231,7 +230,7 @@ class Content:
         :return: the tag, or None where what it pointed at is no longer there.
         :raises Denied: when it is protected from who does it.
         """
-        key = _key_of(repository)
+        key = repository.key
         tag = self._guarded(
             by, lambda guard: self._catalog.tags.restore(key, move_id, by.key, guard)
         )
@@ -248,7 +247,7 @@ class Content:
         :raises BlobUnknown: when the repository links no such blob.
         """
         removal = self._catalog.blobs.unlink(
-            _key_of(repository),
+            repository.key,
             digest,
             by.key,
             unless_used=not self._config.allow_delete_in_use,
@@ -310,12 +309,6 @@ def _verified(content: bytes, digest: Digest | None) -> Digest:
             detail=str(digest),
         )
     return digest
-
-
-def _key_of(repository: RepositoryInfo) -> int:
-    if repository.id is None:
-        raise NameUnknown(detail=repository.name)
-    return repository.id
 
 
 def _refuse_if_needed(removal: Removal, digest: Digest) -> None:

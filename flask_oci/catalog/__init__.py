@@ -34,7 +34,7 @@ from .references import Removal
 from .referrers import Referrers
 from .relations import Relations
 from .repositories import Repositories
-from .repositories import RepositoryInfo
+from .repository import RepositoryInfo
 from .retention import Retention
 from .revocations import Revocations
 from .rules import Rules
@@ -89,7 +89,7 @@ class Catalog:
         self.garbage = Garbage(database)
         self.inspection = Inspection(database)
         self.examination = Examination(database, username)
-        self.overview = Overview(database)
+        self.overview = Overview(database, self.repositories)
         self.contents = Contents(database)
         self.relations = Relations(database)
         self.usage = Usage(database)

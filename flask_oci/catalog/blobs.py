@@ -19,7 +19,7 @@ from .database import Condition
 from .database import Database
 from .database import newest
 from .references import Removal
-from .repositories import RepositoryInfo
+from .repository import RepositoryInfo
 from .tags import Place
 
 #: How many repositories are looked at to find one that a blob can be had from.
@@ -139,7 +139,7 @@ class Blobs:
             ):
                 return Removal(False, users)
             # Only who has it may put its collection off.
-            result = self._db.session.execute(
+            held = self._db.change(
                 sa.update(Blob.__table__)
                 .where(
                     Blob.digest == str(digest),
@@ -147,7 +147,7 @@ class Blobs:
                 )
                 .values(unlinked_at=utcnow())
             )
-            if not t.cast(t.Any, result).rowcount:
+            if not held:
                 return Removal(False, [])
             self._db.tell(unlinked(place, digest, by))
             blob_id = sa.select(Blob.id).where(Blob.digest == str(digest))

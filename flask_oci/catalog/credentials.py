@@ -113,10 +113,10 @@ class Credentials:
             self._db.session.execute(
                 sa.delete(self._table).where(columns.parent_id == credential_id)
             )
-            result = self._db.session.execute(
+            gone = self._db.change(
                 sa.delete(self._table).where(columns.id == credential_id)
             )
-            return bool(t.cast(t.Any, result).rowcount)
+            return bool(gone)
 
         return self._db.write(work)
 
@@ -125,12 +125,12 @@ class Credentials:
         credential; return how many credentials there were."""
 
         def work() -> int:
-            result = self._db.session.execute(
+            revoked = self._db.change(
                 sa.delete(self._table).where(self._table.c.user_id == user_id)
             )
             for statement in self._revocations.statements(subject):
                 self._db.session.execute(statement)
-            return int(t.cast(t.Any, result).rowcount)
+            return revoked
 
         return self._db.write(work)
 

@@ -94,6 +94,13 @@ class Database:
         connection = self.session.connection({"mapper": self.models.Repository})
         return connection.execute(statement, values)
 
+    def change(self, statement: sa.Executable, values: t.Any = None) -> int:
+        """Execute a statement as :meth:`execute` does.
+
+        :return: how many rows it has changed, or deleted.
+        """
+        return int(t.cast(t.Any, self.execute(statement, values)).rowcount)
+
     def abandon(self) -> None:
         """Forget the transaction, in whatever state a failure has left it."""
         self.session.rollback()
@@ -185,15 +192,13 @@ class Database:
 
     def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:
         """Insert a row, or leave the one that is there with the same key."""
-        statement = _insert_if_absent(self._dialect, model.__table__)
-        self.execute(statement, values)
+        self.insert_all_if_absent(model, [values])
 
     def insert_all_if_absent(
         self, model: type[t.Any], rows: list[dict[str, t.Any]]
     ) -> None:
         """Insert rows of the same columns, but for those that are there."""
-        statement = _insert_if_absent(self._dialect, model.__table__)
-        self.session.execute(statement, rows)
+        self.execute(_insert_if_absent(self._dialect, model.__table__), rows)
 
     def upsert(
         self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ..digest import Digest
 from . import needs
+from . import references
 from .blobs import unlinked
 from .database import Database
 from .tags import Place
@@ -95,7 +96,7 @@ class Garbage:
             .where(
                 Link.repository_id == repository_id,
                 Link.leased_at < before,
-                sa.not_(self._referenced(repository_id, Blob.digest)),
+                ~references.needing(self._db, repository_id, Blob.digest),
             )
             .order_by(Blob.digest)
         )
@@ -109,11 +110,9 @@ class Garbage:
         def work() -> bool:
             # A manifest that is being pushed looks for its blobs under this lock.
             place = Place(repository_id, self._db.lock_repository(repository_id))
-            if self._db.session.scalar(
-                sa.select(self._referenced(repository_id, sa.literal(str(digest))))
-            ):
+            if references.users_of(self._db, repository_id, digest):
                 return False
-            gone = self._execute(
+            gone = self._db.change(
                 sa.delete(Link.__table__).where(
                     Link.repository_id == repository_id,
                     Link.blob_id == blob_id,
@@ -122,7 +121,7 @@ class Garbage:
             )
             if gone:
                 self._db.tell(unlinked(place, digest), ask=False)
-            return gone
+            return bool(gone)
 
         return self._db.write(work)
 
@@ -172,23 +171,10 @@ class Garbage:
         )
         return [digest for digest in digests if str(digest) not in known]
 
-    def _referenced(self, repository_id: int, digest: t.Any) -> t.Any:
-        models = self._db.models
-        Manifest, Reference = models.Manifest, models.ManifestReference
-        return sa.exists().where(
-            Reference.digest == digest,
-            Reference.manifest_id == Manifest.id,
-            Manifest.repository_id == repository_id,
-        )
-
     def _forgotten(self, before: datetime) -> t.Any:
         Blob = self._db.models.Blob
         return sa.or_(Blob.unlinked_at.is_(None), Blob.unlinked_at < before)
 
     def _delete(self, table: sa.Table, *conditions: t.Any) -> bool:
-        return self._db.write(
-            lambda: self._execute(sa.delete(table).where(*conditions))
-        )
-
-    def _execute(self, statement: t.Any) -> bool:
-        return bool(t.cast(t.Any, self._db.session.execute(statement)).rowcount)
+        statement = sa.delete(table).where(*conditions)
+        return bool(self._db.write(lambda: self._db.change(statement)))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from ..digest import Digest
 from ..models import as_utc
+from . import references
 from .database import Database
 
 #: How many rows are read at a time.
@@ -29,7 +30,7 @@ class Dangling(t.NamedTuple):
     digest: str
 
 
-class Holder(t.NamedTuple):
+class Having(t.NamedTuple):
     """A repository that has something to do with a digest."""
 
     id: int
@@ -134,13 +135,8 @@ class Inspection:
         """
         models = self._db.models
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
-        Manifest, Reference = models.Manifest, models.ManifestReference
         blob_id = sa.select(Blob.id).where(Blob.digest == str(digest)).scalar_subquery()
-        needed = sa.exists().where(
-            Manifest.repository_id == Link.repository_id,
-            Reference.manifest_id == Manifest.id,
-            Reference.digest == str(digest),
-        )
+        needed = references.needing(self._db, Link.repository_id, str(digest))
 
         def work() -> list[str]:
             for statement in (
@@ -172,7 +168,7 @@ class Inspection:
         )
         return moment and as_utc(moment)
 
-    def holders(self, digest: Digest) -> list[Holder]:
+    def holders(self, digest: Digest) -> list[Having]:
         """Return the repositories that link a blob, or have a manifest, of a digest."""
         models = self._db.models
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
@@ -190,8 +186,10 @@ class Inspection:
             .where(Manifest.digest == str(digest))
             .order_by(Repository.name)
         )
-        holders = [Holder(key, name, as_utc(leased)) for key, name, leased in linking]
-        return holders + [Holder(key, name, None) for key, name in having]
+        return [
+            *(Having(key, name, as_utc(leased)) for key, name, leased in linking),
+            *(Having(key, name, None) for key, name in having),
+        ]
 
     def tags_of(self, repository_id: int, digest: str) -> list[str]:
         """Return the tags of a manifest."""

@@ -104,7 +104,7 @@ class Manifests:
 
         def work() -> list[str]:
             repository = self._repositories.ensure(name, user_id)
-            repository_id = t.cast(int, repository.id)
+            repository_id = repository.key
             if not self._repositories.push_to(repository_id):
                 raise NameUnknown(detail=name)
             missing = references.missing(
@@ -138,7 +138,7 @@ class Manifests:
         def work() -> bool:
             # A collection may have found it old, and not yet deleted it.
             self._db.lock_repository(stored.repository_id)
-            result = self._db.session.execute(
+            touched = self._db.change(
                 sa.update(Manifest.__table__)
                 .where(
                     Manifest.repository_id == stored.repository_id,
@@ -146,7 +146,7 @@ class Manifests:
                 )
                 .values(touched_at=now)
             )
-            return bool(t.cast(t.Any, result).rowcount)
+            return bool(touched)
 
         return self._db.write(work)
 
@@ -189,8 +189,7 @@ class Manifests:
             named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
             for name in self._db.session.scalars(newest(named)).all():
                 tags.drop(self._db, place, name, by)
-            references.spare(self._db, repository_id, [row.id])
-            self._delete(row.id)
+            references.delete(self._db, repository_id, [row.id])
             return Removal(True, [])
 
         return self._db.write(work)
@@ -228,15 +227,6 @@ class Manifests:
             tag.repository_id == repository_id,
             tag.name == wanted,
         )
-
-    def _delete(self, key: int) -> None:
-        # SQLite cascades only where the host has told each connection to.
-        models = self._db.models
-        for table, column in (
-            (models.ManifestReference.__table__, "manifest_id"),
-            (models.Manifest.__table__, "id"),
-        ):
-            self._db.session.execute(sa.delete(table).where(table.c[column] == key))
 
     def _insert(
         self,

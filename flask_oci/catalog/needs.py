@@ -103,18 +103,12 @@ def read(database: Database, repository_id: int, left_since: datetime | None) ->
 def delete(database: Database, place: Place, nodes: Sequence[Node]) -> None:
     """Delete manifests that nothing needs, within a transaction that has locked their
     repository."""
-    models = database.models
     for node in nodes:
         # Nothing needs it, so nobody is asked.
         database.tell(deleted(place, node.digest, node.media_type), ask=False)
     for start in range(0, len(nodes), BATCH):
         keys = [node.id for node in nodes[start : start + BATCH]]
-        references.spare(database, place.id, keys)
-        for table, column in (
-            (models.ManifestReference.__table__, "manifest_id"),
-            (models.Manifest.__table__, "id"),
-        ):
-            database.session.execute(sa.delete(table).where(table.c[column].in_(keys)))
+        references.delete(database, place.id, keys)
 
 
 def _nodes(database: Database, repository_id: int) -> dict[str, Node]:

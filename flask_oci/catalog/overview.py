@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from ..models import as_utc
 from .database import Condition
 from .database import Database
-from .repositories import RepositoryInfo
+from .repositories import Repositories
+from .repository import RepositoryInfo
 
 #: By what a list of repositories can be ordered.
 Order = t.Literal["name", "pushed"]
 
 
-class Place(t.NamedTuple):
+class Behind(t.NamedTuple):
     """Where in a list of repositories the next page begins: behind this one."""
 
     name: str
@@ -36,9 +37,9 @@ class Listed:
     """How often manifests of it were pulled, up to a while ago."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Behind:
         """Where a page that begins behind it begins."""
-        return Place(self.info.name, self.pushed_at)
+        return Behind(self.info.name, self.pushed_at)
 
 
 class Figures(t.NamedTuple):
@@ -52,8 +53,9 @@ class Figures(t.NamedTuple):
 class Overview:
     """Lists repositories that something has been pushed to, whatever is in them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, repositories: Repositories) -> None:
         self._db = database
+        self._repositories = repositories
 
     def page(
         self,
@@ -61,72 +63,64 @@ class Overview:
         condition: Condition | None,
         *,
         search: str = "",
-        under: str = "",
+        below: str = "",
         order: Order = "name",
-        behind: Place | None = None,
+        behind: Behind | None = None,
     ) -> list[Listed]:
         """List repositories.
 
         :param limit: how many to return at the most.
         :param condition: what to list; None lists all.
         :param search: what their names have in them, in lower case.
-        :param under: the name of one, or the first components of some.
+        :param below: the name of one, or the first components of some.
         :param order: by name, or the last pushed to first.
         :param behind: where to begin.
         """
         Repository = self._db.models.Repository
         name, pushed = Repository.name, Repository.pushed_at
-        statement = sa.select(
-            name,
-            Repository.id,
-            Repository.owner_id,
-            Repository.visibility,
-            Repository.description,
-            pushed,
-            Repository.pull_count,
-        ).where(pushed.is_not(None))
+        statement = self._select(pushed).where(pushed.is_not(None))
         if condition is not None:
             statement = statement.where(condition)
         if search:
             statement = statement.where(name.contains(search, autoescape=True))
-        if under:
-            inside = name.startswith(f"{under}/", autoescape=True)
-            statement = statement.where(sa.or_(name == under, inside))
-        if order == "pushed":
-            statement = statement.order_by(pushed.desc(), name)
+        if below:
+            statement = statement.where(self._repositories.below(below))
         if behind is not None:
-            later = name > behind.name
-            if order == "pushed":
-                later = sa.or_(
-                    pushed < behind.pushed_at,
-                    sa.and_(pushed == behind.pushed_at, later),
-                )
-            statement = statement.where(later)
+            statement = statement.where(self._is_behind(behind, order))
+        if order == "pushed":
+            statement = statement.order_by(pushed.desc())
         rows = self._db.session.execute(statement.order_by(name).limit(limit))
-        return [
-            Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]), row[6])
-            for row in rows
-        ]
+        return [_listed(row) for row in rows]
 
     def about(self, repository_id: int) -> Listed | None:
         """Return what a list would say about one repository, pushed to or not."""
         Repository = self._db.models.Repository
+        pushed = sa.func.coalesce(Repository.pushed_at, Repository.created_at)
         row = self._db.session.execute(
-            sa.select(
-                Repository.name,
-                Repository.id,
-                Repository.owner_id,
-                Repository.visibility,
-                Repository.description,
-                sa.func.coalesce(Repository.pushed_at, Repository.created_at),
-                Repository.pull_count,
-            ).where(Repository.id == repository_id)
+            self._select(pushed).where(Repository.id == repository_id)
         ).first()
-        return (
-            Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]), row[6])
-            if row
-            else None
+        return _listed(row) if row else None
+
+    def _select(self, pushed_at: t.Any) -> sa.Select[t.Any]:
+        Repository = self._db.models.Repository
+        return sa.select(
+            Repository.name,
+            Repository.id,
+            Repository.owner_id,
+            Repository.visibility,
+            Repository.description,
+            pushed_at,
+            Repository.pull_count,
         )
+
+    def _is_behind(self, place: Behind, order: Order) -> t.Any:
+        Repository = self._db.models.Repository
+        name, pushed = Repository.name, Repository.pushed_at
+        later = name > place.name
+        if order == "name":
+            return later
+        same = pushed == place.pushed_at
+        return sa.or_(pushed < place.pushed_at, sa.and_(same, later))
 
     def figures(self, repository_ids: Sequence[int]) -> dict[int, Figures]:
         """Return how much there is in each of some repositories, by their keys."""
@@ -154,3 +148,7 @@ class Overview:
     def _counts(self, statement: t.Any) -> list[tuple[int, int]]:
         # MariaDB adds whole numbers up to a decimal.
         return [(key, int(count)) for key, count in self._db.session.execute(statement)]
+
+
+def _listed(row: t.Any) -> Listed:
+    return Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]), row[6])

@@ -13,7 +13,7 @@ from ..quota import Standing
 from .contents import only_attached
 from .database import Condition
 from .database import Database
-from .repositories import RepositoryInfo
+from .repository import RepositoryInfo
 from .rules import Holder
 from .users import Users
 

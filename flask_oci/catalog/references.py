@@ -55,12 +55,23 @@ def record(
     )
 
 
-def spare(database: Database, repository_id: int, manifest_ids: Sequence[int]) -> None:
-    """Have the collection spare the blobs of manifests that are about to be deleted
-    for the grace period, within the transaction that deletes them.
+def delete(database: Database, repository_id: int, manifest_ids: Sequence[int]) -> None:
+    """Delete manifests with what they reference, within a transaction.
 
-    A backup that has the manifests still may come to the blobs only later.
+    The collection spares their blobs for the grace period: a backup that has the
+    manifests still may come to the blobs only later.
     """
+    _spare(database, repository_id, manifest_ids)
+    models = database.models
+    # SQLite cascades only where the host has told each connection to.
+    for table, column in (
+        (models.ManifestReference.__table__, "manifest_id"),
+        (models.Manifest.__table__, "id"),
+    ):
+        database.execute(sa.delete(table).where(table.c[column].in_(manifest_ids)))
+
+
+def _spare(database: Database, repository_id: int, manifest_ids: Sequence[int]) -> None:
     models = database.models
     Blob, Link, Reference = models.Blob, models.RepositoryBlob, models.ManifestReference
     needed = (
@@ -72,6 +83,21 @@ def spare(database: Database, repository_id: int, manifest_ids: Sequence[int]) -
         sa.update(Link.__table__)
         .where(Link.repository_id == repository_id, Link.blob_id.in_(needed))
         .values(leased_at=utcnow())
+    )
+
+
+def needing(database: Database, repository_id: t.Any, digest: t.Any) -> sa.Exists:
+    """Return the condition that a manifest of a repository needs something.
+
+    :param repository_id: a key, or a column that has it.
+    :param digest: a digest, or a column that has it.
+    """
+    models = database.models
+    Manifest, Reference = models.Manifest, models.ManifestReference
+    return sa.exists().where(
+        Reference.digest == digest,
+        Reference.manifest_id == Manifest.id,
+        Manifest.repository_id == repository_id,
     )
 
 

@@ -42,26 +42,7 @@ class Relations:
         self, repository_id: int, manifest_ids: Sequence[int]
     ) -> dict[int, Weight]:
         """Return what some manifests amount to, by their keys."""
-        models = self._db.models
-        Reference, Manifest = models.ManifestReference, models.Manifest
-        Child, Below = aliased(Manifest), aliased(Reference)
-        is_child = sa.and_(
-            Child.digest == Reference.digest, Child.repository_id == repository_id
-        )
-        own = (
-            sa.select(
-                Reference.manifest_id,
-                Reference.digest,
-                Reference.size,
-                Reference.kind,
-                Reference.media_type,
-                Child.id.label("child_id"),
-            )
-            .outerjoin(Child, is_child)
-            .where(Reference.manifest_id.in_(manifest_ids))
-            .distinct()
-            .subquery()
-        )
+        own = self._own(repository_id, manifest_ids)
         config = own.c.kind == "config"
         # The config of a cache of BuildKit's is one of an index's children, and its
         # type the first in the order of the alphabet.
@@ -76,6 +57,44 @@ class Relations:
                 sa.func.min(layer_type),
             ).group_by(own.c.manifest_id)
         ).all()
+        below = self._below(repository_id, manifest_ids)
+        return {
+            key: Weight(
+                int(size) + below.get(key, 0),
+                (kind, digest, length) if digest else None,
+                layer or "",
+            )
+            for key, size, kind, digest, length, layer in rows
+        }
+
+    def _own(self, repository_id: int, manifest_ids: Sequence[int]) -> sa.Subquery:
+        """Select what some manifests reference, each thing once, and the key of what is
+        a manifest of the same repository."""
+        Reference = self._db.models.ManifestReference
+        Child = aliased(self._db.models.Manifest)
+        is_child = sa.and_(
+            Child.digest == Reference.digest, Child.repository_id == repository_id
+        )
+        return (
+            sa.select(
+                Reference.manifest_id,
+                Reference.digest,
+                Reference.size,
+                Reference.kind,
+                Reference.media_type,
+                Child.id.label("child_id"),
+            )
+            .outerjoin(Child, is_child)
+            .where(Reference.manifest_id.in_(manifest_ids))
+            .distinct()
+            .subquery()
+        )
+
+    def _below(self, repository_id: int, manifest_ids: Sequence[int]) -> dict[int, int]:
+        """Return how many bytes the children of some manifests reference, each blob
+        once for each of these, by their keys."""
+        Reference = self._db.models.ManifestReference
+        Child, Below = aliased(self._db.models.Manifest), aliased(Reference)
         below = (
             sa.select(Reference.manifest_id, Below.digest, Below.size)
             .join(Child, Child.digest == Reference.digest)
@@ -88,22 +107,12 @@ class Relations:
             .distinct()
             .subquery()
         )
-        deeper = {
-            key: int(count)
-            for key, count in self._db.session.execute(
-                sa.select(below.c.manifest_id, sa.func.sum(below.c.size)).group_by(
-                    below.c.manifest_id
-                )
+        rows = self._db.session.execute(
+            sa.select(below.c.manifest_id, sa.func.sum(below.c.size)).group_by(
+                below.c.manifest_id
             )
-        }
-        return {
-            key: Weight(
-                int(size) + deeper.get(key, 0),
-                (kind, digest, length) if digest else None,
-                layer or "",
-            )
-            for key, size, kind, digest, length, layer in rows
-        }
+        )
+        return {key: int(size) for key, size in rows}
 
     def referrers(
         self, repository_id: int, digests: Sequence[str]

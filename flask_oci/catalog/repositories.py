@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
-from dataclasses import field
 from dataclasses import replace
 from functools import cached_property
 from functools import partial
@@ -17,59 +15,17 @@ from ..changes import REPOSITORY_DELETED
 from ..changes import REPOSITORY_RENAMED
 from ..changes import REPOSITORY_SHOWN
 from ..changes import REPOSITORY_TRANSFERRED
+from ..errors import NameUnknown
 from ..models import INTERNAL
-from ..models import PRIVATE
 from ..models import PUBLIC
 from ..models import utcnow
 from .database import Condition
 from .database import Database
+from .repository import RepositoryInfo
 from .users import Users
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryInfo:
-    """A repository, or the one that a first push would make.
-
-    It is what a host's ``authorize`` function is asked about.
-    """
-
-    name: str
-    """Its whole name, such as ``alice/tools/app``."""
-
-    id: int | None = None
-    """Its key, or None while nothing has been pushed to it."""
-
-    owner_id: t.Any = None
-    """The key of the user whose it is, or None when it is nobody's."""
-
-    visibility: str = PRIVATE
-    """``private``, ``internal`` or ``public``."""
-
-    is_limited: bool = field(default=False, repr=False, compare=False)
-    """Whether a quota is laid down for it, or for its owner, as far as somebody looked
-    who is about to push."""
-
-    @property
-    def exists(self) -> bool:
-        """Whether anything has been pushed to it."""
-        return self.id is not None
-
-    @property
-    def namespace(self) -> str:
-        """The first component of its name."""
-        return self.name.partition("/")[0]
-
-    def is_open_to(self, user: t.Any) -> bool:
-        """Tell whether its visibility alone lets somebody pull.
-
-        :param user: one of the host's users, or None.
-        """
-        return self.visibility == PUBLIC or (
-            self.visibility == INTERNAL and user is not None
-        )
 
 
 class Repositories:
@@ -78,6 +34,16 @@ class Repositories:
     def __init__(self, database: Database, users: Users) -> None:
         self._db = database
         self._users = users
+
+    def get(self, name: str) -> RepositoryInfo:
+        """Return the repository of that name.
+
+        :raises NameUnknown: when there is none.
+        """
+        repository = self.find(name)
+        if not repository.exists:
+            raise NameUnknown(detail=name)
+        return repository
 
     def find(self, name: str, *, by_old_name: bool = False) -> RepositoryInfo:
         """Return the repository of that name, whether it exists or not.
@@ -123,8 +89,7 @@ class Repositories:
         :return: False when the repository has been deleted meanwhile.
         """
         values = {"key": repository_id, "pushed_at": utcnow()}
-        result = self._db.execute(self._pushing, values)
-        return bool(t.cast(t.Any, result).rowcount)
+        return bool(self._db.change(self._pushing, values))
 
     def lock(self, repository_id: int) -> RepositoryInfo | None:
         """Return a repository as it is, and stays until the transaction ends: it is
@@ -185,11 +150,11 @@ class Repositories:
         """Return the condition of no repository."""
         return sa.false()
 
-    def under(self, prefix: str) -> list[RepositoryInfo]:
+    def all_below(self, path: str) -> list[RepositoryInfo]:
         """List the repositories that :meth:`below` finds, by name."""
         rows = self._db.session.execute(
             self._select()
-            .where(self.below(prefix))
+            .where(self.below(path))
             .order_by(self._db.models.Repository.name)
         )
         return [RepositoryInfo(*row) for row in rows]
@@ -211,13 +176,6 @@ class Repositories:
 
         :param by: the key of the user who does it.
         """
-        models = self._db.models
-        linked = sa.select(models.RepositoryBlob.blob_id).where(
-            models.RepositoryBlob.repository_id == repository_id
-        )
-        manifests = sa.select(models.Manifest.id).where(
-            models.Manifest.repository_id == repository_id
-        )
 
         def work() -> None:
             name = self._db.lock_repository(repository_id)
@@ -231,37 +189,45 @@ class Repositories:
                     by=by,
                 )
             )
-            self._db.session.execute(
-                sa.update(models.Blob.__table__)
-                .where(models.Blob.id.in_(linked))
-                .values(unlinked_at=utcnow())
-            )
-            # SQLite cascades only where the host has told each connection to.
-            self._db.session.execute(
-                sa.delete(models.ManifestReference.__table__).where(
-                    models.ManifestReference.manifest_id.in_(manifests)
-                )
-            )
-            for model in (
-                models.Tag,
-                models.TagMove,
-                models.Manifest,
-                models.RepositoryBlob,
-                models.RepositoryAlias,
-                models.Upload,
-                models.Rule,
-            ):
-                table = model.__table__
-                self._db.session.execute(
-                    sa.delete(table).where(table.c.repository_id == repository_id)
-                )
-            self._db.session.execute(
-                sa.delete(models.Repository.__table__).where(
-                    models.Repository.id == repository_id
-                )
-            )
+            self._empty(repository_id)
+            table = self._db.models.Repository.__table__
+            self._db.execute(sa.delete(table).where(table.c.id == repository_id))
 
         self._db.write(work)
+
+    def _empty(self, repository_id: int) -> None:
+        """Delete all that is recorded about a repository, within a transaction."""
+        models = self._db.models
+        linked = sa.select(models.RepositoryBlob.blob_id).where(
+            models.RepositoryBlob.repository_id == repository_id
+        )
+        manifests = sa.select(models.Manifest.id).where(
+            models.Manifest.repository_id == repository_id
+        )
+        self._db.execute(
+            sa.update(models.Blob.__table__)
+            .where(models.Blob.id.in_(linked))
+            .values(unlinked_at=utcnow())
+        )
+        # SQLite cascades only where the host has told each connection to.
+        self._db.execute(
+            sa.delete(models.ManifestReference.__table__).where(
+                models.ManifestReference.manifest_id.in_(manifests)
+            )
+        )
+        for model in (
+            models.Tag,
+            models.TagMove,
+            models.Manifest,
+            models.RepositoryBlob,
+            models.RepositoryAlias,
+            models.Upload,
+            models.Rule,
+        ):
+            table = model.__table__
+            self._db.execute(
+                sa.delete(table).where(table.c.repository_id == repository_id)
+            )
 
     def rename(
         self,

@@ -190,16 +190,15 @@ def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
                 by=by,
             )
         )
-    result = database.execute(
+    gone = database.change(
         sa.delete(Tag.__table__).where(
             Tag.repository_id == repository_id, Tag.name == name
         )
     )
-    gone = bool(t.cast(t.Any, result).rowcount)
     if gone:
         _leave(database, before)
         _record(database, repository_id, name, before, None, by)
-    return gone
+    return bool(gone)
 
 
 def _target(database: Database, repository_id: int, name: str) -> t.Any:

@@ -19,7 +19,7 @@ from .blobs import Blobs
 from .database import Database
 from .quotas import Quotas
 from .repositories import Repositories
-from .repositories import RepositoryInfo
+from .repository import RepositoryInfo
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -39,7 +39,7 @@ class UploadSession:
     @property
     def repository_id(self) -> int:
         """The key of the repository, which exists."""
-        return t.cast(int, self.repository.id)
+        return self.repository.key
 
 
 class Uploads:
@@ -154,7 +154,7 @@ class Uploads:
 
         def work() -> None:
             repository = self._repositories.ensure(name, user_id)
-            repository_id = t.cast(int, repository.id)
+            repository_id = repository.key
             self._db.tell(
                 Change(
                     kind=BLOB_MOUNTED if source else BLOB_PUSHED,

@@ -8,9 +8,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from ..models import as_utc
-from .database import Condition
+from . import references
 from .database import Database
-from .repositories import RepositoryInfo
+from .repository import RepositoryInfo
 
 
 class Totals(t.NamedTuple):
@@ -144,18 +144,10 @@ class Usage:
         """
         models = self._db.models
         Blob, Link = models.Blob, models.RepositoryBlob
-        Manifest, Reference = models.Manifest, models.ManifestReference
-        referenced: Condition = (
-            sa.exists()
-            .where(
-                Reference.digest == Blob.digest,
-                Reference.manifest_id == Manifest.id,
-                Manifest.repository_id == Link.repository_id,
-            )
-            .correlate(Blob, Link)
-        )
+        needed = references.needing(self._db, Link.repository_id, Blob.digest)
         kept = sa.exists().where(
-            Link.blob_id == Blob.id, sa.or_(Link.leased_at >= before, referenced)
+            Link.blob_id == Blob.id,
+            sa.or_(Link.leased_at >= before, needed.correlate(Blob, Link)),
         )
         count, size = self._db.session.execute(
             sa.select(sa.func.count(Blob.id), sa.func.sum(Blob.size)).where(~kept)

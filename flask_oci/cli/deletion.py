@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import click
 from flask.cli import with_appcontext
 
@@ -50,7 +48,7 @@ def _announce(repository: RepositoryInfo, reference: str | None) -> tuple[str, s
     """Return what to ask before it is done, and what to say after it."""
     name = repository.name
     if reference is None:
-        key = t.cast(int, repository.id)
+        key = repository.key
         figures = services().catalog.overview.figures([key])[key]
         return (
             f"Delete {name} with {figures.tags} tags and {size(figures.bytes)}?",

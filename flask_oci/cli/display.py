@@ -46,7 +46,7 @@ def show(image: str, as_json: bool) -> None:
 
 def _repository(repository: RepositoryInfo) -> Fields:
     parts = services()
-    key = t.cast(int, repository.id)
+    key = repository.key
     about = parts.catalog.overview.about(key)
     figures = parts.catalog.overview.figures([key])[key]
     owners = parts.catalog.users.names([repository.owner_id])

@@ -27,7 +27,7 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
     :param reference: a tag or a digest.
     :raises ManifestUnknown: when the repository has none of that name.
     """
-    key, catalog = t.cast(int, repository.id), services().catalog
+    key, catalog = repository.key, services().catalog
     row = _find(key, reference)
     fields = documents.as_object(row.content)
     weight = catalog.relations.weights(key, [row.id]).get(row.id, Weight(0, None, ""))

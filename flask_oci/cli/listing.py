@@ -110,7 +110,7 @@ def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
         condition = catalog.repositories.owned_by(key)
     behind = None
     while True:
-        batch = catalog.overview.page(BATCH, condition, under=prefix, behind=behind)
+        batch = catalog.overview.page(BATCH, condition, below=prefix, behind=behind)
         yield from _described(batch)
         if len(batch) < BATCH:
             return
@@ -119,7 +119,7 @@ def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
 
 def _described(batch: list[Listed]) -> Iterator[dict[str, t.Any]]:
     parts = services()
-    keys = [t.cast(int, listed.info.id) for listed in batch]
+    keys = [listed.info.key for listed in batch]
     figures = parts.catalog.overview.figures(keys)
     owners = parts.catalog.users.names(listed.info.owner_id for listed in batch)
     for key, listed in zip(keys, batch, strict=True):
@@ -137,7 +137,7 @@ def _described(batch: list[Listed]) -> Iterator[dict[str, t.Any]]:
 def _tags(
     info: RepositoryInfo, untagged: bool, attached: bool
 ) -> Iterator[dict[str, t.Any]]:
-    key = t.cast(int, info.id)
+    key = info.key
     behind = None
     while True:
         batch = _batch(key, untagged, attached, behind)

@@ -7,7 +7,6 @@ import typing as t
 from flask import request
 
 from ..digest import Digest
-from ..errors import NameUnknown
 from ..manifests import OCI_INDEX
 from ..principal import ANONYMOUS
 from ..scopes import CATALOG_SCOPE
@@ -31,11 +30,8 @@ def tags(name: str) -> Response:
 
     :raises NameUnknown: when nothing has been pushed to the repository.
     """
-    repository = admit(name, "pull")
-    if repository.id is None:
-        raise NameUnknown(detail=name)
-    limit = paging.limit()
-    found = services().catalog.tags.page(repository.id, limit + 1, paging.last())
+    key, limit = admit(name, "pull").key, paging.limit()
+    found = services().catalog.tags.page(key, limit + 1, paging.last())
     more = 0 < limit < len(found)
     found = found[:limit]
     return paging.page({"name": name, "tags": found}, found[-1] if more else None)

@@ -12,7 +12,6 @@ from ..changes import MANIFEST_PULLED
 from ..digest import Digest
 from ..errors import BlobUnknown
 from ..errors import ManifestUnknown
-from ..errors import NameUnknown
 from ..names import parse_reference
 from ..services import services
 from . import sending
@@ -35,11 +34,9 @@ def manifest(name: str, reference: str) -> Response:
     :raises NameUnknown: when nothing has been pushed to the repository.
     """
     repository = admit(name, "pull")
-    if repository.id is None:
-        raise NameUnknown(detail=name)
-    wanted = parse_reference(reference)
+    key, wanted = repository.key, parse_reference(reference)
     stored = services().catalog.manifests.find(
-        repository.id, wanted, content=request.method != "HEAD"
+        key, wanted, content=request.method != "HEAD"
     )
     if stored is None or not _is_promised(stored, wanted):
         raise ManifestUnknown(detail=reference)

@@ -22,7 +22,7 @@ from ..catalog.deliveries import Outcome
 from . import guard
 
 if t.TYPE_CHECKING:
-    from ..config import Network
+    from ..values import Network
 
 _DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
 

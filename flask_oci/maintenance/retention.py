@@ -95,7 +95,7 @@ class Retainer:
 
         :param rules: others than those that are laid down, for a dry run.
         """
-        key = t.cast(int, repository.id)
+        key = repository.key
         now, window = utcnow(), self._config.undo_lifetime
         decide = partial(self._decide, repository, now, rules)
         left_since = None if window is None else now - window

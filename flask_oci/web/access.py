@@ -97,11 +97,6 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
     return repository
 
 
-def key_of(repository: RepositoryInfo) -> int:
-    """Return the key of a repository that has been admitted to, and so exists."""
-    return t.cast(int, repository.id)
-
-
 def sign_in_url() -> str | None:
     """Return where to sign in and come back from, if Flask-Login has been told."""
     manager = getattr(current_app, "login_manager", None)

@@ -18,7 +18,6 @@ from . import documents
 from . import kinds
 from . import paging
 from .access import admit
-from .access import key_of
 from .manifest import Content
 from .manifest import content_of
 from .manifest import find
@@ -76,7 +75,7 @@ def compare(name: str) -> ResponseReturnValue:
     A tag that is not there, as a mistyped one, is a 404 with the form still filled in.
     """
     repository = admit(name)
-    key = key_of(repository)
+    key = repository.key
     references = paging.parameter("from"), paging.parameter("to")
     tags = services().catalog.tags.page(key, KNOWN, None)
     rows = [_find(key, reference) for reference in references if all(references)]

@@ -16,7 +16,6 @@ from . import forms
 from . import paging
 from .access import actor
 from .access import admit
-from .access import key_of
 from .access import may
 from .translation import gettext
 from .translation import ngettext
@@ -27,7 +26,7 @@ def history(name: str) -> str:
     repository, catalog = admit(name), services().catalog
     tag, before = paging.parameter("tag"), paging.parameter("before")
     moves = catalog.contents.moves(
-        key_of(repository),
+        repository.key,
         paging.PAGE + 1,
         tag=tag,
         before=int(before) if before.isdecimal() and len(before) < 16 else None,

@@ -22,7 +22,6 @@ from . import image_config
 from . import kinds
 from . import paging
 from .access import admit
-from .access import key_of
 from .documents import Descriptor
 from .repository import image_name
 from .repository import kind_of
@@ -57,7 +56,7 @@ class Content:
 def manifest(name: str, reference: str) -> str:
     """Show an image, by tag or by digest."""
     repository = admit(name)
-    key, catalog = key_of(repository), services().catalog
+    key, catalog = repository.key, services().catalog
     row, tag = find(key, reference)
     fields = documents.as_object(row.content)
     weight = catalog.relations.weights(key, [row.id]).get(row.id, Weight(0, None, ""))
@@ -99,7 +98,7 @@ def manifest(name: str, reference: str) -> str:
 
 def raw(name: str, digest: str) -> Response:
     """Send the bytes of a manifest as they were pushed, as text."""
-    row, _ = find(key_of(admit(name)), digest)
+    row, _ = find(admit(name).key, digest)
     response = Response(row.content, mimetype="text/plain")
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

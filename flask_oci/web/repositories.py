@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from flask import render_template
 
+from ..catalog.overview import Behind
 from ..catalog.overview import Figures
 from ..catalog.overview import Listed
 from ..catalog.overview import Order
-from ..catalog.overview import Place
 from ..services import services
 from . import paging
 from .access import may
@@ -54,7 +54,9 @@ def repositories() -> str:
     )
 
 
-def visible(order: Order, search: str, under: str) -> tuple[list[Listed], Place | None]:
+def visible(
+    order: Order, search: str, under: str
+) -> tuple[list[Listed], Behind | None]:
     """Return a page of what the visitor may pull, and where the next one begins.
 
     In one statement, if the policy has one: what it lets through is not asked about
@@ -63,13 +65,13 @@ def visible(order: Order, search: str, under: str) -> tuple[list[Listed], Place 
     parts = services()
     condition = parts.policy.listing(visitor())
     start = paging.behind()
-    place = Place(*start) if start else None
+    place = Behind(*start) if start else None
     # Without one, most of what there is may be hidden from who asks.
     size = BATCH if condition is None else paging.PAGE + 1
     found: list[Listed] = []
     for _ in range(BATCHES):
         batch = parts.catalog.overview.page(
-            size, condition, search=search, under=under, order=order, behind=place
+            size, condition, search=search, below=under, order=order, behind=place
         )
         found += [r for r in batch if condition is not None or may("pull", r.info)]
         if len(found) > paging.PAGE or len(batch) < size:
@@ -83,9 +85,6 @@ def visible(order: Order, search: str, under: str) -> tuple[list[Listed], Place 
 def rows(found: list[Listed]) -> list[Row]:
     """Add to some repositories how much is in them, and whose they are."""
     catalog = services().catalog
-    figures = catalog.overview.figures([t.cast(int, r.info.id) for r in found])
+    figures = catalog.overview.figures([r.info.key for r in found])
     owners = catalog.users.names(r.info.owner_id for r in found)
-    return [
-        Row(r, figures[t.cast(int, r.info.id)], owners.get(r.info.owner_id, ""))
-        for r in found
-    ]
+    return [Row(r, figures[r.info.key], owners.get(r.info.owner_id, "")) for r in found]

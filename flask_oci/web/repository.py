@@ -18,7 +18,6 @@ from . import documents
 from . import kinds
 from . import paging
 from .access import admit
-from .access import key_of
 from .access import may
 from .usage import in_progress
 
@@ -51,7 +50,7 @@ class Entry:
 def repository(name: str) -> str:
     """Show a repository to who may pull from it."""
     found = admit(name)
-    catalog, key = services().catalog, key_of(found)
+    catalog, key = services().catalog, found.key
     show = t.cast(Shown, paging.parameter("show"))
     show = show if show in ("untagged", "attached") else "tags"
     search = paging.parameter("q") if show == "tags" else ""

@@ -17,7 +17,6 @@ from ..names import is_name
 from ..services import services
 from . import forms
 from .access import admit
-from .access import key_of
 from .access import may
 from .access import visitor
 from .formatting import size
@@ -159,7 +158,7 @@ def delete(name: str) -> ResponseReturnValue:
     """Delete a repository."""
     repository = admit(name, "manage")
     if not forms.confirmed():
-        figures = services().catalog.overview.figures([key_of(repository)])
+        figures = services().catalog.overview.figures([repository.key])
         (found,) = figures.values()
         return forms.ask(
             gettext("Delete %(name)s?", name=name),
@@ -193,7 +192,7 @@ def page(
 ) -> str:
     """Show what can be changed, and what could not be, and why."""
     catalog = services().catalog
-    about = catalog.overview.about(key_of(repository))
+    about = catalog.overview.about(repository.key)
     said = about.description if about else ""
     return render_template(
         "oci/settings.html",

@@ -20,7 +20,6 @@ from . import events
 from . import paging
 from .access import administrators_only
 from .access import admit
-from .access import key_of
 from .access import member
 
 #: How many uploads, and owners, are listed.
@@ -95,7 +94,7 @@ def all_uploads() -> ResponseReturnValue:
 def uploads(name: str) -> ResponseReturnValue:
     """Show what is being pushed to a repository, to who may push there."""
     repository = admit(name, "push")
-    found = in_progress(key_of(repository))
+    found = in_progress(repository.key)
     return _uploads("oci/uploads.html", found, repository=repository)
 
 
