@@ -544,6 +544,37 @@ def test_a_mirror_goes_on(
     assert len(alice.tags("alice/app")) == 5
 
 
+@pytest.mark.parametrize("odd", ["../../../victim/manifests/latest", "a b", "x" * 300])
+def test_a_mirror_of_what_are_no_tags(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    serve: Serve,
+    odd: str,
+) -> None:
+    """A registry may call anything a tag: it does not lead to another repository, nor
+    is it kept here. It is told of, and the others come."""
+    for name, tag in (("evil/odd", odd), ("evil/odd", "1.0"), ("victim", "latest")):
+        other.push(name, tag, manifest=IMAGE, blobs=BLOBS)
+    target = OtherRegistry()
+    target.push("victim", "latest", manifest=ARM, blobs=BLOBS)
+    for place in (f"127.0.0.1:{serve(target.app)}/me/mirror", "alice/app"):
+        done = images.mirror(f"{host}/evil/odd", place)
+        assert list(done.failed) == [odd]
+        assert [tag for tag, _ in done.images] == ["1.0"]
+    assert target.manifests["victim", "latest"] == ARM
+    assert target.manifests["me/mirror", "1.0"] == IMAGE
+    assert alice.tags("alice/app") == ["1.0"]
+
+
+@pytest.mark.parametrize("odd", ["../../../victim/manifests/latest", "a b"])
+def test_a_name_that_is_no_tag(images: Images, host: str, odd: str) -> None:
+    """Whoever types one is told so; nothing else is meant by it."""
+    with pytest.raises(TransferError, match="neither a tag nor a digest"):
+        images.copy(f"{host}/app:{odd}", "alice/app:1.0")
+
+
 def test_a_mirror_elsewhere(
     images: Images,
     alice: RegistryClient,

@@ -11,6 +11,7 @@ from dataclasses import field
 
 from ..errors import RegistryError
 from ..names import check_tag
+from ..names import is_tag
 from ..names import split_image
 from . import mirror
 from .base import Moved
@@ -30,6 +31,9 @@ if t.TYPE_CHECKING:
 
 #: How many images, and blobs, are moved at once, unless somebody says otherwise.
 JOBS: t.Final = 4
+
+#: What is said of a tag that cannot be one. Only a registry that means harm has any.
+NO_TAG: t.Final = "The registry calls this a tag, and no tag is like this."
 
 
 @dataclass
@@ -101,10 +105,11 @@ class Copier:
         """Copy some tags of a repository, several at once."""
         origin, _ = self._place(source, writes=False, whole=True)
         place, _ = self._place(target, writes=True, whole=True)
-        found = mirror.chosen(origin.references(), tags, without)
+        listed = mirror.chosen(origin.references(), tags, without)
+        found = [tag for tag in listed if is_tag(tag)]
+        done = Mirrored(failed={tag: NO_TAG for tag in listed if not is_tag(tag)})
         if newest is not None:
             found = mirror.newest(origin, found, newest)
-        done = Mirrored()
         if not platforms and not referrers:
             found = self._changed(origin, place, found, done)
         if dry_run:

@@ -10,6 +10,7 @@ from .. import audit
 from ..digest import Digest
 from ..errors import SizeInvalid
 from ..manifests import Descriptor
+from ..names import check_tag
 from ..names import parse_reference
 from .base import attached_tags
 from .base import checked
@@ -186,7 +187,7 @@ class Repository:
                 item.content,
                 item.media_type,
                 digest=item.digest,
-                tags=[tag] if tag else [],
+                tags=[check_tag(tag)] if tag else [],
             )
 
     def _release(self) -> None:

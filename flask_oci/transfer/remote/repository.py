@@ -18,6 +18,7 @@ from ...manifests import MANIFEST_TYPES
 from ...manifests import OCI_INDEX
 from ...manifests import parse
 from ...manifests import read_object
+from ...names import is_tag
 from ...storage.base import Reader
 from ..base import attached_tags
 from ..base import checked
@@ -63,7 +64,7 @@ class RemoteRepository:
         self._started: dict[Digest, str] = {}
 
     def references(self) -> list[str]:
-        """Return the tags."""
+        """Return what the registry calls its tags, whatever that is."""
         found: list[str] = []
         for page in self._pages(f"{self._path}/tags/list?{urlencode({'n': PAGE})}"):
             tags = page.get("tags")
@@ -121,7 +122,7 @@ class RemoteRepository:
 
     def has_manifest(self, digest: Digest) -> bool:
         """Tell whether a manifest is there."""
-        return self._exists(f"{self._path}/manifests/{digest}")
+        return self._exists(self._manifest_path(str(digest)))
 
     def has_blob(self, wanted: Descriptor) -> bool:
         """Tell whether a blob is there."""
@@ -131,7 +132,7 @@ class RemoteRepository:
         """Return what a tag names."""
         response = self._session.request(
             "HEAD",
-            f"{self._path}/manifests/{tag}",
+            self._manifest_path(tag),
             scope=self._scope,
             expected=(200, 404),
             headers={"Accept": ACCEPT},
@@ -188,7 +189,7 @@ class RemoteRepository:
     def _put(self, item: Item, reference: str) -> Response:
         response = self._session.request(
             "PUT",
-            f"{self._path}/manifests/{reference}",
+            self._manifest_path(reference),
             scope=self._scope,
             expected=(200, 201, 202),
             headers={"Content-Type": item.media_type},
@@ -248,7 +249,7 @@ class RemoteRepository:
     def _get_manifest(self, reference: str, expected: t.Collection[int]) -> Response:
         return self._session.request(
             "GET",
-            f"{self._path}/manifests/{reference}",
+            self._manifest_path(reference),
             scope=self._scope,
             expected=expected,
             headers={"Accept": ACCEPT},
@@ -299,6 +300,13 @@ class RemoteRepository:
 
     def _blob_path(self, digest: Digest) -> str:
         return f"{self._path}/blobs/{digest}"
+
+    def _manifest_path(self, reference: str) -> str:
+        # Dots and slashes of what somebody else calls a tag would lead to another
+        # repository.
+        if not is_tag(reference) and not is_digest(reference):
+            raise TransferError(f"'{reference}' is neither a tag nor a digest.")
+        return f"{self._path}/manifests/{reference}"
 
 
 def fallback_tag(digest: Digest) -> str:
