@@ -6,12 +6,15 @@ import json
 import stat
 import subprocess
 import sys
+import threading
 import typing as t
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask import request
 
 from archives import config_of
 from command_line import Terminal
@@ -207,6 +210,74 @@ def test_an_upload_that_fails_is_begun_anew(
     images.copy("alice/app:3.0", f"{host}/app", jobs=1)
     assert digest_of(b"a new layer") in other.blobs
     assert not len(other.broken)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("app:1.0", "app"), (f"app@{digest_of(SIGNATURE)}", "app:s")]
+)
+def test_what_could_not_be_listed_is_listed_the_next_time(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    source: str,
+    target: str,
+) -> None:
+    """A signature that is there, and that the tag in the place of the referrers API
+    does not tell of, is no signature to anybody."""
+    for blob in BLOBS:
+        alice.push_blob("alice/app", blob)
+    alice.push_manifest("alice/app", ARM, "1.0")
+    alice.push_manifest("alice/app", SIGNATURE)
+    fallback = digest_of(ARM).replace(":", "-")
+
+    class Failing(list[int]):
+        """Fails when the list is to be changed."""
+
+        def __bool__(self) -> bool:
+            return other.asked[-1] == ("PUT", f"/v2/team/app/manifests/{fallback}?")
+
+    other.broken = Failing([503] * 50)
+    with pytest.raises(TransferError, match=f"answers 503 to PUT.*{fallback}"):
+        images.copy(f"alice/{source}", f"{host}/team/{target}", referrers=True)
+    assert ("team/app", digest_of(SIGNATURE)) in other.manifests
+    other.broken = []
+    for changed in (True, False):
+        other.asked.clear()
+        images.copy(f"alice/{source}", f"{host}/team/{target}", referrers=True)
+        (listed,) = json.loads(other.manifests["team/app", fallback])["manifests"]
+        assert listed["digest"] == digest_of(SIGNATURE)
+        assert bool(other.count("PUT", fallback)) is changed
+
+
+def test_what_is_listed_at_once_is_all_listed(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """Several that move images keep one list, and none forgets the others' entries."""
+    signatures = [
+        image(
+            OTHER,
+            artifactType=f"application/{n}",
+            subject=descriptor(ARM, OCI_MANIFEST),
+        )
+        for n in range(2)
+    ]
+    for blob in BLOBS:
+        alice.push_blob("alice/app", blob)
+    for tag, manifest in enumerate(signatures):
+        alice.push_manifest("alice/app", manifest, str(tag))
+    fallback = digest_of(ARM).replace(":", "-")
+    both = threading.Barrier(2, timeout=0.3)
+
+    @other.app.before_request
+    def _meet() -> None:
+        if (request.method, request.path) == ("GET", f"/v2/me/manifests/{fallback}"):
+            with suppress(threading.BrokenBarrierError):
+                both.wait()
+
+    images.mirror("alice/app", f"{host}/me", jobs=2)
+    listed = json.loads(other.manifests["me", fallback])["manifests"]
+    assert {entry["digest"] for entry in listed} == {*map(digest_of, signatures)}
 
 
 def test_a_download_that_breaks_off_goes_on(

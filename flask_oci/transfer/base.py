@@ -109,6 +109,10 @@ class Target(t.Protocol):
     def has_manifest(self, digest: Digest) -> bool:
         """Tell whether a manifest is there, with all that it needs, and stays."""
 
+    def lists(self, item: Item) -> bool:
+        """Tell whether a manifest that is there is found among the referrers of its
+        subject, if it has one."""
+
     def has_blob(self, wanted: Descriptor) -> bool:
         """Tell whether a blob is there, and stays until its manifest comes."""
 

@@ -133,6 +133,10 @@ class Repository:
             stored, self._here.config.lease_freshness
         )
 
+    def lists(self, item: Item) -> bool:
+        """Tell that a manifest which is there is listed: it came with its subject."""
+        return True
+
     def has_blob(self, wanted: Descriptor) -> bool:
         """Tell whether a blob is there, and stays for the grace period."""
         key, catalog = self._find_key(), self._here.catalog

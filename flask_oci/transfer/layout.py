@@ -127,6 +127,10 @@ class LayoutTarget:
         """Tell that a manifest has to be written: what it needs may have been lost."""
         return False
 
+    def lists(self, item: Item) -> bool:
+        """Tell that a manifest which is there says itself what it refers to."""
+        return True
+
     def has_blob(self, wanted: Descriptor) -> bool:
         """Tell whether a blob is there."""
         return self._sink.has(blob_path(wanted.digest), wanted.size)

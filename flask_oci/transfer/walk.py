@@ -103,7 +103,7 @@ class Transfer:
         is_there = item.digest in self._done or self._target.has_manifest(item.digest)
         if not is_there:
             self._needs(item, depth)
-        if not is_there or tag is not None:
+        if not is_there or tag is not None or not self._target.lists(item):
             self._put(item, tag, depth, is_there)
         if item.digest not in self._done:
             self._done.add(item.digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,7 @@ class RemoteRepository:
         actions = "pull,push" if writes else "pull"
         self._scope = f"repository:{self.name}:{actions}"
         self._started: dict[Digest, str] = {}
+        self._listing = threading.Lock()
 
     def references(self) -> list[str]:
         """Return what the registry calls its tags, whatever that is."""
@@ -124,6 +126,13 @@ class RemoteRepository:
         """Tell whether a manifest is there."""
         return self._exists(self._manifest_path(str(digest)))
 
+    def lists(self, item: Item) -> bool:
+        """Tell whether a manifest is among the referrers of its subject."""
+        subject = item.parsed().subject
+        return subject is None or any(
+            item.digest == listed.digest for listed in self.referrers(subject)
+        )
+
     def has_blob(self, wanted: Descriptor) -> bool:
         """Tell whether a blob is there."""
         return self._exists(self._blob_path(wanted.digest))
@@ -181,10 +190,14 @@ class RemoteRepository:
 
     def put_manifest(self, item: Item, tag: str | None) -> None:
         """Push a manifest, and where the registry has no referrers API, list it."""
-        response = self._put(item, tag or str(item.digest))
         subject = item.parsed().subject
-        if subject is not None and not response.headers.get("OCI-Subject"):
-            self._list_referrer(item, subject)
+        if subject is not None:
+            response = self._put(item, str(item.digest))
+            if not response.headers.get("OCI-Subject"):
+                self._list_referrer(item, subject)
+        # The tag is last: where it is, nothing is left to be done.
+        if subject is None or tag is not None:
+            self._put(item, tag or str(item.digest))
 
     def _put(self, item: Item, reference: str) -> Response:
         response = self._session.request(
@@ -200,6 +213,11 @@ class RemoteRepository:
 
     def _list_referrer(self, item: Item, subject: Digest) -> None:
         """Add a manifest to the list that stands in for the referrers API."""
+        # What is read must not change before it is written again.
+        with self._listing:
+            self._add_referrer(item, subject)
+
+    def _add_referrer(self, item: Item, subject: Digest) -> None:
         before = self._fallback(subject)
         listed = read_object(before.content)["manifests"] if before else []
         if any(entry.get("digest") == str(item.digest) for entry in listed):
