@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask import request
+from flask import Response
 
 from archives import config_of
 from command_line import Terminal
@@ -35,6 +36,10 @@ from registry_client import LAYER
 from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from test_import_export import pulled
+
+if t.TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIEnvironment
 
 Serve = Callable[[Flask], int]
 OTHER = b"another layer"
@@ -359,6 +364,54 @@ def test_tokens_that_end(
         images.copy("alice/app:3.0", f"{host}/app:{other.uses}", jobs=1)
         assert digest_of(b"a new layer") in other.blobs
     assert other.count("GET", "/token?") > 3
+
+
+def test_no_token_for_what_is_being_sent(
+    images: Images, alice: RegistryClient, host: str, other: OtherRegistry
+) -> None:
+    """A token ends while its service is away: that image is told of, and the others
+    are there."""
+    alice.push_image("alice/app", "1.0")
+    alice.push_image("alice/app", "2.0", b"a new layer")
+
+    @other.app.before_request
+    def _end() -> Response | None:
+        if request.method != "PUT" or not request.path.startswith("/upload/"):
+            return None
+        challenge = {"WWW-Authenticate": 'Bearer realm="http://127.0.0.1:1/token"'}
+        return Response(status=401, headers=challenge)
+
+    done = images.mirror("alice/app", f"{host}/app")
+    assert list(done.failed) == ["2.0"]
+    assert "does not answer" in done.failed["2.0"]
+    assert ("app", "1.0") in other.manifests
+
+
+@pytest.mark.parametrize("where", ["https://h:99999/", "https://[/", "https://"])
+def test_a_registry_that_leads_nowhere(
+    images: Images, host: str, other: OtherRegistry, docker_config: Path, where: str
+) -> None:
+    """What is no address is told of, whether a blob or a token is said to be there."""
+
+    def leading(
+        environ: WSGIEnvironment, start_response: StartResponse
+    ) -> t.Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if "/blobs/" in path:
+            start_response("307 Temporary Redirect", [("Location", where)])
+        elif path.startswith("/v2/closed/"):
+            challenge = f'Bearer realm="{where}"'
+            start_response("401 Unauthorized", [("WWW-Authenticate", challenge)])
+        else:
+            return honest(environ, start_response)
+        return []
+
+    honest, other.app.wsgi_app = other.app.wsgi_app, leading  # type: ignore[method-assign]
+    log_in(docker_config, host, LOGIN)
+    other.closed = True
+    for name in ("app", "closed"):
+        with pytest.raises(TransferError, match="no address|without TLS|not answer"):
+            images.copy(f"{host}/{name}:1.0", "alice/app")
 
 
 def test_a_refresh_token(

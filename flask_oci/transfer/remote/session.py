@@ -7,6 +7,7 @@ import threading
 import time
 import typing as t
 from collections.abc import Mapping
+from contextlib import closing
 from contextlib import suppress
 from urllib.parse import urlencode
 from urllib.parse import urljoin
@@ -116,27 +117,32 @@ class Session:
         used = self._authorization.get(scope)
         try:
             response = self._send(method, self.absolute(url), scope, headers, body)
+            if response.status == 401:
+                # The token may have ended; the next time there is a new one.
+                with closing(response):
+                    self._answer_challenge(response, scope, used)
+                raise Interrupted(f"{self._address.host} wants other credentials.")
         except urllib3.exceptions.HTTPError as error:
             raise self._silent(error) from error
-        if response.status == 401:
-            # The token may have ended; the next time there is a new one.
-            self._answer_challenge(response, scope, used)
-            raise Interrupted(f"{self._address.host} wants other credentials.")
         if response.status in AGAIN:
             raise Interrupted(str(self._refusal(method, url, response)))
         return response
 
-    def absolute(self, url: str) -> str:
+    def absolute(self, url: str, base: str = "") -> str:
         """Return where a path, or a ``Location``, leads.
 
-        :raises TransferError: when it is without TLS, and the registry is with it.
+        :param base: from which address; that of the registry, without one.
+        :raises TransferError: when it is no address, or without TLS where the registry
+            is with it.
         """
-        url = urljoin(f"{self._address.url}/", url)
-        if not self._is_private(url):
-            raise TransferError(
-                f"{self._address.host} leads to {url}, which is without TLS."
-            )
-        return url
+        with suppress(ValueError):
+            target = urljoin(base or f"{self._address.url}/", url)
+            if self._is_private(target):
+                return target
+        raise TransferError(
+            f"{self._address.host} leads to '{url}', which is no address, or without"
+            " TLS."
+        )
 
     def read(self, response: Response, limit: int) -> bytes:
         """Read an answer that is small.
@@ -169,8 +175,12 @@ class Session:
         """Send a request, and once more with a token if one is asked for."""
         target, used = self.absolute(url), self._authorization.get(scope)
         response = self._send(method, target, scope, headers, body)
-        if response.status == 401 and self._answer_challenge(response, scope, used):
-            response = self._send(method, target, scope, headers, body)
+        try:
+            if response.status == 401 and self._answer_challenge(response, scope, used):
+                response = self._send(method, target, scope, headers, body)
+        except BaseException:
+            response.close()
+            raise
         return response
 
     def _send(
@@ -203,12 +213,16 @@ class Session:
             if method not in ("GET", "HEAD"):
                 raise TransferError(f"{url} leads elsewhere, and must not.")
             finish(response)
-            url = self.absolute(urljoin(url, location))
+            url = self.absolute(location, url)
         raise TransferError(f"{url} leads from one place to the next.")
 
     def _is_private(self, url: str) -> bool:
         """Tell whether an address is with TLS, or as near as a registry without it."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _origin(url)
+        except ValueError:
+            return False
         if parts.scheme != "http" or self._address.scheme != "http":
             return parts.scheme == "https" and bool(parts.netloc)
         return parts.netloc == self._address.host or is_loopback(parts.netloc)
@@ -243,7 +257,7 @@ class Session:
         if not self._is_private(realm):
             raise TransferError(
                 f"{self._address.host} wants credentials to be sent to '{realm}', which"
-                " is without TLS."
+                " is no address, or without TLS."
             )
         return f"Bearer {self._fetch_token(realm, challenge, scope, login)}"
 
