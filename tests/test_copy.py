@@ -406,11 +406,12 @@ def test_a_registry_that_leads_nowhere(
             return honest(environ, start_response)
         return []
 
-    honest, other.app.wsgi_app = other.app.wsgi_app, leading  # type: ignore[method-assign]
+    honest = other.app.wsgi_app
+    other.app.wsgi_app = leading  # type: ignore[method-assign]
     log_in(docker_config, host, LOGIN)
     other.closed = True
     for name in ("app", "closed"):
-        with pytest.raises(TransferError, match="no address|without TLS|not answer"):
+        with pytest.raises(TransferError, match=r"no address|without TLS|not answer"):
             images.copy(f"{host}/{name}:1.0", "alice/app")
 
 
@@ -445,6 +446,11 @@ def test_a_password_goes_to_nobody_else(
     assert pulled(alice, "alice/app", "1.0") == IMAGE
     assert set(first.seen) == {LOGIN}
     assert set(second.seen) == {None}
+    # It may ask for one, and then it is told nothing, nor is its token service.
+    second.uses = 1
+    with pytest.raises(TransferError, match="answers 401"):
+        images.copy(f"{host}/app:1.0", "alice/third")
+    assert second.count("GET", "/token?") == 0
     # Nor is anybody led out of this machine without TLS.
     first.elsewhere = "http://registry.example"
     with pytest.raises(TransferError, match="without TLS"):

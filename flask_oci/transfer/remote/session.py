@@ -208,6 +208,9 @@ class Session:
                 decode_content=False,
             )
             location = response.headers.get("Location")
+            if response.status == 401 and _origin(url) != self.origin:
+                # Nor do they go to a token service that it names.
+                raise self._refusal(method, url, response)
             if response.status not in REDIRECTS or location is None:
                 return response
             if method not in ("GET", "HEAD"):
