@@ -121,6 +121,31 @@ def test_the_list_can_be_searched(alice: RegistryClient, visitor: Visitor) -> No
     assert visitor.get(LIST, q="a\0b").status == 200
 
 
+def test_the_list_goes_on_from_wherever_it_is(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """What an address has in it stays as it is in the links to the same list, and is
+    nothing else."""
+    alice.push_image("alice/hello", "1")
+    for odd in ("endpoint", "_method", "_external", "_anchor", "_scheme"):
+        page = visitor.get(f"{LIST}?q=hello&{odd}=POST")
+        assert page.status == 200
+        assert page.links["Name"] == f"{LIST}?q=hello&{odd}=POST&sort=name"
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01", "x"]
+)
+def test_no_list_begins_before_all_time(
+    alice: RegistryClient, visitor: Visitor, at: str
+) -> None:
+    """A moment that there is not is none; the list begins where it begins."""
+    alice.push_image("alice/hello", "1")
+    for address in (LIST, HELLO):
+        page = visitor.get(address, after="zzz", at=at)
+        assert (page.status, "Nothing" in page.text) == (200, False)
+
+
 def test_the_list_of_a_project(alice: RegistryClient, visitor: Visitor) -> None:
     """A host's page can lead to the repositories below one name."""
     for name in ("alice/tools", "alice/tools/hammer", "alice/toolshed"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 from datetime import timezone
+from urllib.parse import urlencode
 
 from flask import request
 from flask import url_for
@@ -30,9 +31,11 @@ def behind() -> tuple[str, datetime] | None:
     name = parameter("after")
     try:
         moment = datetime.fromisoformat(parameter("at"))
-    except ValueError:
+        # In other zones, the first and the last day have hours that there are not.
+        at = moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         return None
-    return (name, moment.astimezone(timezone.utc)) if name and moment.tzinfo else None
+    return (name, at) if name and moment.tzinfo else None
 
 
 def next_page(name: str, moment: datetime) -> str:
@@ -47,4 +50,6 @@ def here(**changed: str) -> str:
     """
     kept = {k: v for k, v in request.args.items() if k not in ("after", "at")}
     parameters = {k: v for k, v in {**kept, **changed}.items() if v}
-    return url_for(str(request.endpoint), **{**parameters, **(request.view_args or {})})
+    # Not as values of url_for, some of which have a meaning of their own there.
+    path = url_for(str(request.endpoint), **(request.view_args or {}))
+    return f"{path}?{urlencode(parameters)}" if parameters else path
