@@ -350,8 +350,9 @@ def test_no_move_of_another_repository(
     move = page.field("move")
     visitor.send(f"{HELLO}/-/history", move=move)
     assert "no longer here" in visitor.get(HELLO).text
-    for wrong in ("", "-1", "x", "9" * 30):
+    for wrong in ("", "-1", "x", "9" * 30, str(2**31)):
         assert visitor.send(f"{HELLO}/-/history", move=wrong).status == 400
+        assert visitor.get(f"{HELLO}/-/history", before=wrong).status == 200
 
 
 def test_history_has_pages(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:

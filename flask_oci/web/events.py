@@ -43,7 +43,7 @@ def events() -> str:
     found = services().events.latest(
         paging.PAGE + 1,
         repository=name or None,
-        before=int(before) if before.isdecimal() and len(before) < 16 else None,
+        before=paging.number(before, paging.MOST_EVENTS),
     )
     shown = found[: paging.PAGE]
     more = len(found) > len(shown)

@@ -29,7 +29,7 @@ def history(name: str) -> str:
         repository.key,
         paging.PAGE + 1,
         tag=tag,
-        before=int(before) if before.isdecimal() and len(before) < 16 else None,
+        before=paging.number(before),
     )
     shown = moves[: paging.PAGE]
     return render_template(
@@ -47,11 +47,11 @@ def history(name: str) -> str:
 
 def restore(name: str) -> ResponseReturnValue:
     """Put a tag back where it was before a move."""
-    repository, move = admit(name, "push"), forms.field("move")
-    if not move.isdecimal() or len(move) > 15:
+    repository, move = admit(name, "push"), paging.number(forms.field("move"))
+    if move is None:
         abort(400)
     try:
-        tag = services().content.restore_tag(repository, int(move), actor(repository))
+        tag = services().content.restore_tag(repository, move, actor(repository))
     except Denied as error:
         return forms.done(escape(error.message), "history", name=name)
     if tag is None:

@@ -123,8 +123,7 @@ def _uploads(
 
 
 def _page_of_usage(owner_id: t.Any) -> tuple[list[RepositoryUsage], str | None]:
-    number = paging.parameter("page")
-    page = int(number) if number.isdecimal() and len(number) < 6 else 0
+    page = paging.number(paging.parameter("page")) or 0
     rows = services().catalog.usage.by_repository(
         paging.PAGE + 1, page * paging.PAGE, owner_id
     )
