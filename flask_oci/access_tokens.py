@@ -183,7 +183,7 @@ class AccessTokens:
             actions=parent.actions if parent else ACTIONS,
             repositories=parent.repositories if parent else ("*",),
             validator=None,
-            about=None,
+            about=self._users.namespace_of(user)[:ABOUT_LENGTH],
             created_at=now,
             expires_at=now + lifetime,
             last_used_at=None,

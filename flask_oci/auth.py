@@ -17,6 +17,7 @@ from flask import url_for
 from werkzeug.datastructures import Authorization
 
 from . import audit
+from .access_tokens import ABOUT_LENGTH
 from .access_tokens import is_token
 from .advice import advise
 from .catalog.users import is_active
@@ -152,7 +153,7 @@ class Authenticator:
         ):
             raise self._stale()
         user = self._load(credential.subject)
-        if user is None or not is_active(user):
+        if not self._is_still(user, credential.about, ABOUT_LENGTH):
             raise self._stale()
         self._access_tokens.used(credential, self.refresh_lifetime)
         return Principal(user, credential=credential)
@@ -244,11 +245,7 @@ class Authenticator:
         if credential is None or credential.kind != "access":
             return None
         user = self._load(credential.subject)
-        if (
-            user is None
-            or not is_active(user)
-            or self._users.namespace_of(user) != username
-        ):
+        if not self._is_still(user, username):
             return None
         self._access_tokens.used(credential, self.refresh_lifetime)
         return Principal(user, credential=credential)
@@ -273,12 +270,7 @@ class Authenticator:
         if not self._accepts(credential):
             raise self._stale()
         user = self._load(claims.subject)
-        if (
-            user is None
-            or not is_active(user)
-            # A database may give the key of a deleted user to somebody else.
-            or self._users.namespace_of(user) != claims.username
-        ):
+        if not self._is_still(user, claims.username):
             raise self._stale()
         return Principal(user, claims, credential)
 
@@ -291,6 +283,21 @@ class Authenticator:
             credential.kind == "refresh" and credential.parent_id is None
         )
         return self._config.password_login or not had_with_a_password
+
+    def _is_still(
+        self, user: t.Any, username: str | None, length: int | None = None
+    ) -> bool:
+        """Tell whether whoever a credential leads to may use it: a database may give
+        the key of a deleted user to somebody else.
+
+        :param username: what its user was called.
+        :param length: how much of that was kept, in characters; None is all of it.
+        """
+        return (
+            user is not None
+            and is_active(user)
+            and self._users.namespace_of(user)[:length] == username
+        )
 
     def _stale(self) -> Unauthorized:
         return self.challenge(

@@ -6,6 +6,7 @@ import typing as t
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
@@ -16,7 +17,10 @@ from credentials import refresh
 from credentials import user_named
 from flask_oci.models import utcnow
 from host import Administrator
+from host import DATABASE_URL
+from host import db
 from host import registry
+from host import User
 from registry_client import basic
 from registry_client import NO_SESSION
 from registry_client import refusal
@@ -220,7 +224,9 @@ def test_a_refresh_token_lasts_while_it_is_used(
         assert refresh(app, used).status_code == 401
 
 
-@pytest.mark.parametrize("end", ["revoked", "all revoked", "inactive", "deleted"])
+@pytest.mark.parametrize(
+    "end", ["revoked", "all revoked", "inactive", "deleted", "renamed"]
+)
 def test_a_refresh_token_ends_at_once(
     app: Flask, admin: Administrator, alice: RegistryClient, end: str
 ) -> None:
@@ -240,6 +246,31 @@ def test_a_refresh_token_ends_at_once(
         admin.change_user("alice", is_active=False)
     elif end == "deleted":
         admin.delete_user("alice")
+    elif end == "renamed":
+        admin.change_user("alice", username="alicia")
     assert refresh(app, kept).status_code == 401
     session = f"/v2/alice/app/blobs/uploads/{NO_SESSION}"
     assert refusal(bearer.get(session)) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.skipif(bool(DATABASE_URL), reason="only SQLite keeps a name as long")
+def test_a_refresh_token_of_a_long_name(app: Flask, admin: Administrator) -> None:
+    """A name of any length can be logged in with, and stays the same."""
+    name = "a" * 300
+    admin.change_user("alice", username=name)
+    kept = log_in(RegistryClient(app, basic(name, "wonderland")))["refresh_token"]
+    assert refresh(app, kept).status_code == 200
+
+
+def test_a_refresh_token_is_not_left_to_who_gets_the_key(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A user who is deleted by SQL, and whose key the database gives to somebody else,
+    logs in as nobody else."""
+    kept = log_in(alice)["refresh_token"]
+    with app.app_context():
+        key = user_named("alice").id
+        db.session.execute(sa.delete(User).where(User.id == key))
+        db.session.add(User(id=key, username="dave", password="x", is_active=True))
+        db.session.commit()
+    assert refresh(app, kept).status_code == 401

@@ -32,6 +32,9 @@ class Credential:
     repositories: tuple[str, ...]
     validator: str | None
     about: str | None
+    """What the validator is asked about; for a refresh token, what its user was
+    called."""
+
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
