@@ -48,6 +48,9 @@ visibility_changing = _signals.signal("oci-visibility-changing")
 visibility_changed = _signals.signal("oci-visibility-changed")
 repository_deleting = _signals.signal("oci-repository-deleting")
 repository_deleted = _signals.signal("oci-repository-deleted")
+#: The collection asks once, and then nobody about what it takes.
+collection_starting = _signals.signal("oci-collection-starting")
+collection_finished = _signals.signal("oci-collection-finished")
 
 #: What is sent before a change of each kind.
 BEFORE: t.Final[dict[str, NamedSignal]] = {
@@ -63,6 +66,7 @@ BEFORE: t.Final[dict[str, NamedSignal]] = {
     changes.REPOSITORY_TRANSFERRED: repository_transferring,
     changes.REPOSITORY_SHOWN: visibility_changing,
     changes.REPOSITORY_DELETED: repository_deleting,
+    changes.COLLECTED: collection_starting,
 }
 
 #: What is sent after a change of each kind.
@@ -80,4 +84,5 @@ AFTER: t.Final[dict[str, NamedSignal]] = {
     changes.REPOSITORY_TRANSFERRED: repository_transferred,
     changes.REPOSITORY_SHOWN: visibility_changed,
     changes.REPOSITORY_DELETED: repository_deleted,
+    changes.COLLECTED: collection_finished,
 }

@@ -14,7 +14,6 @@ from credentials import user_named
 from flask_oci import Denied
 from flask_oci import signals
 from flask_oci.changes import Change
-from flask_oci.changes import COLLECTED
 from flask_oci.changes import KINDS
 from flask_oci.changes import MANIFEST_PULLED
 from host import db
@@ -71,8 +70,8 @@ def last(heard: Heard) -> Change:
 
 
 def test_every_kind_has_its_signals() -> None:
-    """Whatever happens to an image is told after it, and but for pulls before it."""
-    assert set(signals.AFTER) == {*KINDS} - {COLLECTED}
+    """Whatever happens is told after it, and but for pulls before it."""
+    assert set(signals.AFTER) == {*KINDS}
     assert set(signals.BEFORE) == {*signals.AFTER} - {MANIFEST_PULLED}
 
 
@@ -232,17 +231,31 @@ def test_what_becomes_of_a_repository(
 
 @pytest.mark.options(oci_untagged_lifetime=60)
 def test_the_collection(alice: RegistryClient, heard: Heard) -> None:
-    """What nothing needs goes without asking, and is told of."""
+    """It asks whether it may begin, and tells of all that goes."""
     upkeep = Upkeep(alice.app)
     digest = digest_of(alice.push_image(NAME))
     heard.clear()
     with later(LONG):
         upkeep.gc()
-    assert told(heard, "before") == []
-    assert (heard[0][1].kind, heard[0][1].digest) == ("manifest.deleted", digest)
+    assert told(heard, "before") == ["collection.finished"]
+    assert (heard[1][1].kind, heard[1][1].digest) == ("manifest.deleted", digest)
+    assert told(heard)[-1] == "collection.finished"
+    assert (heard[-1][1].detail or {})["manifests"] == 1
     with later(LONG * 2):
         upkeep.gc()
     assert told(heard).count("blob.deleted") == 2
+
+
+def test_a_collection_that_may_not_begin(alice: RegistryClient) -> None:
+    """Whoever takes a backup, say, keeps everything where it is, and says why."""
+    upkeep = Upkeep(alice.app)
+    alice.push_blob(NAME, LAYER)
+    with later(LONG), signals.collection_starting.connected_to(refuse):
+        result = upkeep.run("gc")
+        assert result.exit_code == 1
+        assert "on Fridays." in result.output
+        assert upkeep.run("gc", "--dry-run").exit_code == 0
+    assert alice.get(f"/v2/{NAME}/blobs/{digest_of(LAYER)}").status_code == 200
 
 
 def refuse(sender: Flask, change: Change) -> None:

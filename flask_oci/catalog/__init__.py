@@ -102,6 +102,7 @@ class Catalog:
         self.retention = Retention(database)
         self.release = database.release
         self.abandon = database.abandon
+        self.ask = database.ask
         self.mention = database.mention
         self._database = database
 

@@ -175,11 +175,20 @@ class Database:
         :param ask: whether anybody may refuse it.
         :raises Denied: when somebody does.
         """
-        change.origin = self.observer.origin(change.by)
         if ask:
-            self.observer.before(change)
+            self.ask(change)
+        else:
+            change.origin = self.observer.origin(change.by)
         self.session.info[_TOLD].append(change)
         return change
+
+    def ask(self, change: Change) -> None:
+        """Ask whether a change may be made.
+
+        :raises Denied: when somebody refuses it.
+        """
+        change.origin = self.observer.origin(change.by)
+        self.observer.before(change)
 
     def mention(self, change: Change) -> None:
         """Tell of something that changes nothing, such as a pull, if anybody wants to

@@ -88,6 +88,7 @@ class Collector:
         self._config = config
         self._garbage = catalog.garbage
         self._outbox = catalog.outbox
+        self._ask = catalog.ask
         self._mention = catalog.mention
         self._release = catalog.release
         self._storage = storage
@@ -97,7 +98,12 @@ class Collector:
         self._leases_end = utcnow() - config.lease_lifetime
 
     def run(self) -> Collected:
-        """Collect everything, in the order in which one thing frees the next."""
+        """Collect everything, in the order in which one thing frees the next.
+
+        :raises Denied: when a receiver of ``collection_starting`` refuses.
+        """
+        if not self._dry_run:
+            self._ask(Change(kind=COLLECTED))
         repositories = self._garbage.repositories()
         self._progress("upload sessions")
         self._collect_uploads()
