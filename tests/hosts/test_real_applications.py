@@ -86,24 +86,31 @@ def installed(application: Application) -> Path:
         shutil.rmtree(environment, ignore_errors=True)
         _run(sys.executable, "-m", "venv", environment)
         wanted = f"{application.package}=={application.version}"
-        _run(interpreter, "-m", "pip", "install", "--quiet", wanted)
+        pip = (interpreter, "-m", "pip", "install", "--quiet", "--retries=10")
+        # What has been downloaded is not downloaded again.
+        _run(*pip, wanted, attempts=2)
         complete.touch()
     return interpreter
 
 
-def _run(*command: object) -> None:
-    try:
-        subprocess.run(
-            list(map(str, command)),
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_TIMEOUT,
-        )
-    except subprocess.TimeoutExpired as error:
-        unavailable(f"{command[-1]} takes too long to install: {error}")
-    except subprocess.CalledProcessError as error:
-        unavailable(f"{command[-1]} cannot be installed: {error.stderr[-500:]}")
+def _run(*command: object, attempts: int = 1) -> None:
+    failure = ""
+    for _ in range(attempts):
+        try:
+            subprocess.run(
+                list(map(str, command)),
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=INSTALL_TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as error:
+            failure = f"takes too long to install: {error}"
+        except subprocess.CalledProcessError as error:
+            failure = f"cannot be installed: {error.stderr[-500:]}"
+        else:
+            return
+    unavailable(f"{command[-1]} {failure}")
 
 
 @contextlib.contextmanager
