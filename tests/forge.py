@@ -122,16 +122,9 @@ class Forge:
         """End the server and everything it started."""
         if self._process is None:
             return
-        # A parent that dies of a signal cannot be asked for its children any more.
-        family = _process_tree(self._process.pid)
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            for pid in family:
-                _kill(pid)
-            self._process.wait()
-        self._process = None
+        process, self._process = self._process, None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            end(process, STOP_TIMEOUT)
 
     def restart(self, **settings: str) -> None:
         """Start again with what there is, and other settings."""
@@ -220,7 +213,26 @@ def environment(instance: Path, settings: dict[str, str]) -> dict[str, str]:
     return inherited | {"EXAMPLE_INSTANCE": str(instance)} | settings
 
 
+def end(process: subprocess.Popen[t.Any], timeout: float) -> None:
+    """Ask a process to end, and leave neither it nor a child of its behind.
+
+    :param timeout: how many seconds it has to do so by itself.
+    :raises TimeoutExpired: when it had to be killed.
+    """
+    # A parent that dies of a signal cannot be asked for its children any more.
+    family = _process_tree(process.pid)
+    process.terminate()
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        for pid in family:
+            _kill(pid)
+        process.wait()
+        raise
+
+
 def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -19,6 +19,7 @@ from pathlib import Path
 from werkzeug.serving import make_server
 from werkzeug.serving import WSGIRequestHandler
 
+from forge import end
 from host import Administrator
 from host import create_app
 from host import PASSWORDS
@@ -291,5 +292,4 @@ def _gunicorn(folder: Path) -> t.Iterator[Server]:
             (worker,) = map(int, children.read_text().split())
             yield Server("gunicorn", port, worker, folder)
         finally:
-            process.terminate()
-            process.wait(DEADLINE)
+            end(process, DEADLINE)

@@ -11,6 +11,7 @@ import tarfile
 import typing as t
 from pathlib import Path
 
+from forge import end
 from forge import Forge
 from forge import tool
 from forge import unavailable
@@ -56,9 +57,10 @@ def running_engine(folder: Path) -> t.Iterator[Client]:
         wait_until(answers, TIMEOUT, "starting dockerd")
         yield client
     finally:
-        process.terminate()
-        process.wait(TIMEOUT)
-        _unmount_below(folder)
+        try:
+            end(process, TIMEOUT)
+        finally:
+            _unmount_below(folder)
 
 
 def login(forge: Forge, username: str = USERNAME) -> tuple[str, ...]:

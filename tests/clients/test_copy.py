@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import subprocess
 import typing as t
 import urllib.error
@@ -13,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from forge import end
 from forge import Forge
+from forge import free_port
 from forge import tool
 from forge import wait_until
 
@@ -44,9 +45,7 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
     """Debian's docker-registry, which wants a password: its host and port."""
     program = tool("docker-registry", "Debian's docker-registry")
     folder = tmp_path_factory.mktemp("distribution")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "htpasswd").write_text(f"{USERNAME}:{HASH}\n")
     config = folder / "config.yml"
     config.write_text(CONFIG.format(folder=folder, port=port))
@@ -64,11 +63,10 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config)], stderr=log)
     try:
-        wait_until(answers, 30, "starting docker-registry")
+        wait_until(answers, 60, "starting docker-registry")
         yield f"127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(30)
+        end(process, 30)
 
 
 @pytest.fixture(autouse=True)

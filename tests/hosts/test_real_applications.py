@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from forge import end
 from forge import free_port
 from forge import ROOT
 from forge import START_TIMEOUT
@@ -138,8 +139,7 @@ def running(python: Path, application: Application, folder: Path) -> t.Iterator[
         )
         yield port
     finally:
-        server.terminate()
-        server.wait(STOP_TIMEOUT)
+        end(server, STOP_TIMEOUT)
 
 
 def _answers(server: subprocess.Popen[bytes], port: int) -> bool:

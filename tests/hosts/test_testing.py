@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import typing as t
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from pytest_flask.live_server import LiveServer
+
+from forge import free_port
 
 from .docker import tell_story
 from .real_client import tell_real_story
@@ -37,9 +38,7 @@ def test_client(app: Flask, client: FlaskClient) -> None:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_live_server(app: Flask, tmp_path: Path) -> None:
     """Its server is another process, with the same database and files."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # An interrupt may be ignored, where the tests run in the background.
     server = LiveServer(app, "127.0.0.1", port, 30, clean_stop=False)
     server.start()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import re
-import socket
+import ssl
 import subprocess
 import textwrap
 import typing as t
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doc_blocks import DOCS
+from forge import end
+from forge import free_port
 from forge import tool
 from forge import wait_until
 
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 PAGE = (DOCS / "deployment.rst").read_text("utf-8")
 
 #: What a page says, and a test changes: takes a configuration, returns another.
@@ -183,7 +186,9 @@ def traefik(
     file = folder / "traefik.yml"
     file.write_text(static + quiet)
     program = tool("traefik", "the dependency group proxies")
-    with _running((program, f"--configfile={file}"), folder, port):
+    # It listens before it has read the file that says what for, and finds nothing.
+    command = (program, f"--configfile={file}")
+    with _running(command, folder, port, unready=404):
         yield f"https://localhost:{port}"
 
 
@@ -192,7 +197,11 @@ PROXIES = {"nginx": nginx, "apache": apache, "caddy": caddy, "traefik": traefik}
 
 @contextlib.contextmanager
 def _running(
-    command: t.Sequence[str], folder: Path, port: int, **settings: str
+    command: t.Sequence[str],
+    folder: Path,
+    port: int,
+    unready: int | None = None,
+    **settings: str,
 ) -> t.Iterator[None]:
     log = folder / "output.log"
     with log.open("wb") as output:
@@ -205,24 +214,29 @@ def _running(
             stderr=subprocess.STDOUT,
         )
 
-    def listens() -> bool:
+    def serves() -> bool:
         assert process.poll() is None, log.read_text(errors="replace")
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return True
-        return False
+        return answered(port) not in (None, unready)
 
     try:
-        wait_until(listens, TIMEOUT, f"starting {command[0]}")
+        wait_until(serves, TIMEOUT, f"starting {command[0]}")
         yield
     finally:
-        process.terminate()
-        process.wait(TIMEOUT)
+        end(process, TIMEOUT)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def answered(port: int) -> int | None:
+    """Return the status of an answer over TLS, if there is one, whoever vouches for
+    it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(
+        "localhost", port, timeout=TIMEOUT, context=context
+    )
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/v2/")
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from forge import Forge
+from forge import free_port
 
 from .asking import check
 from .asking import left_behind
 from .conftest import Authority
 from .servers import Certificate
 from .servers import Edit
-from .servers import free_port
 from .servers import nginx
 from .servers import PROXIES
 
