@@ -22,7 +22,6 @@ from .shell import Client
 
 pytestmark = pytest.mark.real
 
-NAME = f"{USERNAME}/app"
 TO, FROM = "--dest-tls-verify=false", "--src-tls-verify=false"
 INSECURE = "--tls-verify=false"
 
@@ -75,37 +74,47 @@ def _skopeo(forge: Forge, tmp_path: Path) -> Client:
 
 
 @pytest.fixture(name="image")
-def _image(forge: Forge, skopeo: Client, root: bytes, tmp_path: Path) -> Image:
+def _image(
+    forge: Forge, skopeo: Client, repository: str, root: bytes, tmp_path: Path
+) -> Image:
     """An image that alice has pushed, with two tags."""
     image = make_image(root)
     layout = image.write(tmp_path / "layout")
     for tag in ("1", "2"):
         skopeo(
-            "copy", TO, f"oci:{layout}:latest", f"docker://{forge.host}/{NAME}:{tag}"
+            "copy",
+            TO,
+            f"oci:{layout}:latest",
+            f"docker://{forge.host}/{repository}:{tag}",
         )
     return image
 
 
 def test_what_there_is(
-    forge: Forge, terminal: Terminal, skopeo: Client, image: Image, tmp_path: Path
+    forge: Forge,
+    terminal: Terminal,
+    skopeo: Client,
+    repository: str,
+    image: Image,
+    tmp_path: Path,
 ) -> None:
     """What is listed is what was pushed, and what is deleted, renamed or given away is
     so for the next client."""
-    place = f"docker://{forge.host}/{NAME}"
-    assert NAME in [row["name"] for row in terminal.list("repositories")]
-    assert {row["tag"] for row in terminal.list("tags", NAME)} == {"1", "2"}
-    assert image.descriptor()["digest"] in terminal.type("show", f"{NAME}:1")
-    assert NAME in terminal.type("usage")
-    assert USERNAME in terminal.type("who-can", NAME)
+    place = f"docker://{forge.host}/{repository}"
+    assert repository in [row["name"] for row in terminal.list("repositories")]
+    assert {row["tag"] for row in terminal.list("tags", repository)} == {"1", "2"}
+    assert image.descriptor()["digest"] in terminal.type("show", f"{repository}:1")
+    assert repository in terminal.type("usage")
+    assert USERNAME in terminal.type("who-can", repository)
 
-    terminal.type("delete", f"{NAME}:2", "--yes")
+    terminal.type("delete", f"{repository}:2", "--yes")
     assert json.loads(skopeo("list-tags", INSECURE, place))["Tags"] == ["1"]
 
-    terminal.type("export", f"{NAME}:1", str(tmp_path / "exported"))
+    terminal.type("export", f"{repository}:1", str(tmp_path / "exported"))
     assert read_layout(tmp_path / "exported") == image.digests
     terminal.type("import", str(tmp_path / "exported"), f"{USERNAME}/imported:1")
-    terminal.type("copy", f"{NAME}:1", f"{USERNAME}/copied:1")
-    terminal.type("mirror", NAME, f"{USERNAME}/mirrored")
+    terminal.type("copy", f"{repository}:1", f"{USERNAME}/copied:1")
+    terminal.type("mirror", repository, f"{USERNAME}/mirrored")
     for name in ("imported", "copied", "mirrored"):
         pulled = tmp_path / name
         source = f"docker://{forge.host}/{USERNAME}/{name}:1"
@@ -114,10 +123,10 @@ def test_what_there_is(
 
     stranger = Client(skopeo.command)
     assert not stranger.succeeds("inspect", INSECURE, f"{place}:1")
-    terminal.type("visibility", NAME, "public")
+    terminal.type("visibility", repository, "public")
     assert stranger.succeeds("inspect", INSECURE, f"{place}:1")
 
-    terminal.type("rename", NAME, f"{USERNAME}/renamed")
+    terminal.type("rename", repository, f"{USERNAME}/renamed")
     renamed = f"docker://{forge.host}/{USERNAME}/renamed:1"
     assert skopeo.succeeds("inspect", INSECURE, renamed)
     terminal.type("transfer", f"{USERNAME}/copied", "bob")
@@ -158,9 +167,12 @@ def test_access_tokens(forge: Forge, terminal: Terminal, tmp_path: Path) -> None
     assert not logs_in(second["secret"])
 
 
-def test_events(forge: Forge, terminal: Terminal, skopeo: Client, image: Image) -> None:
+@pytest.mark.usefixtures("image")
+def test_events(
+    forge: Forge, terminal: Terminal, skopeo: Client, repository: str
+) -> None:
     """What a client pushes is listed, and told to whoever wants to hear of it."""
-    place = f"docker://{forge.host}/{NAME}"
+    place = f"docker://{forge.host}/{repository}"
     with Receiver() as receiver:
         hook = terminal.list("webhooks", "add", receiver.url)
         assert [h["id"] for h in terminal.list("webhooks", "list")] == [hook["id"]]
@@ -172,11 +184,11 @@ def test_events(forge: Forge, terminal: Terminal, skopeo: Client, image: Image) 
         )
         terminal.type("events", "deliver")
         told = len(receiver.taken)
-        assert NAME in receiver.taken[-1].body.decode()
+        assert repository in receiver.taken[-1].body.decode()
         terminal.type("events", "replay", str(moved["id"]))
         terminal.type("events", "deliver")
         assert len(receiver.taken) == told + 1
-    assert NAME in terminal.type("events", "show", str(moved["id"]))
+    assert repository in terminal.type("events", "show", str(moved["id"]))
     assert terminal.list("events", "dead") == []
     terminal.type("webhooks", "remove", str(hook["id"]))
     assert terminal.list("webhooks", "list") == []
