@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import typing as t
+from collections import defaultdict
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 
@@ -72,6 +73,16 @@ class Receiver:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def first_arrivals(self) -> dict[str, list[str]]:
+        """Return the ids of the CloudEvents that were taken, each once, by
+        repository, in order."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for request in self.taken:
+            event = request.json
+            if event["id"] not in found[event["subject"]]:
+                found[event["subject"]].append(event["id"])
+        return found
 
     def kinds(self) -> list[str]:
         """Return the types of the CloudEvents that were taken, in order."""

@@ -114,7 +114,7 @@ def test_kills(forge_app: Flask) -> None:
     expected = defaultdict(list)
     for event in events:
         expected[event.repository].append(event.uuid)
-    assert first_arrivals(receiver) == expected
+    assert receiver.first_arrivals() == expected
 
 
 def test_it_ends_when_it_is_asked_to(forge_app: Flask) -> None:
@@ -134,13 +134,3 @@ def test_it_ends_when_it_is_asked_to(forge_app: Flask) -> None:
 def arrived(receiver: Receiver) -> set[str]:
     """Return the ids of what has arrived."""
     return {json.loads(request.body)["id"] for request in list(receiver.taken)}
-
-
-def first_arrivals(receiver: Receiver) -> dict[str, list[str]]:
-    """Return what was taken, each event once, by repository."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for request in receiver.taken:
-        event = request.json
-        if event["id"] not in found[event["subject"]]:
-            found[event["subject"]].append(event["id"])
-    return found

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import subprocess
-import sys
 import typing as t
 
 import pytest
-import requests
 
 from forge import Forge
 from forge import PASSWORD
-from forge import ROOT
 from forge import tool
 from forge import unavailable
 from forge import USERNAME
-from registry_client import digest_of
-from registry_client import media_type_of
+from pusher import Pusher
 
 from .window import Window
 
@@ -36,15 +30,8 @@ SCHEMES = ("light", "dark")
 def forge() -> t.Iterator[Forge]:
     """The example forge as it is deployed."""
     with Forge("gunicorn") as started:
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "flask", "--app", "example_app"),
-                *("create-user", ADMINISTRATOR, "--admin", "--password", PASSWORD),
-            ],
-            cwd=ROOT,
-            env=os.environ | {"EXAMPLE_INSTANCE": str(started.instance)},
-            check=True,
-        )
+        admin = ("--admin", "--password", PASSWORD)
+        started.command("create-user", ADMINISTRATOR, *admin)
         yield started
 
 
@@ -96,50 +83,6 @@ def _window(open_window: t.Callable[..., Window]) -> Window:
 def _repository() -> str:
     """A repository that no other test uses."""
     return f"{USERNAME}/image{next(_numbers)}"
-
-
-class Pusher:
-    """A client that pushes what no well-meaning one would."""
-
-    def __init__(self, forge: Forge, repository: str) -> None:
-        self._root = forge.url
-        self._base = f"{forge.url}/v2/{repository}"
-        self._session = requests.Session()
-        self._session.auth = (USERNAME, PASSWORD)
-
-    def blob(self, content: bytes) -> None:
-        """Push a blob."""
-        self._session.post(
-            f"{self._base}/blobs/uploads/",
-            params={"digest": digest_of(content)},
-            data=content,
-            timeout=60,
-        ).raise_for_status()
-
-    def start(self, content: bytes) -> str:
-        """Begin to push a blob, and return the address where it goes on."""
-        begun = self._session.post(f"{self._base}/blobs/uploads/", timeout=60)
-        return self.append(begun.headers["Location"], content)
-
-    def append(self, location: str, content: bytes) -> str:
-        """Push more of a blob."""
-        sent = self._session.patch(f"{self._root}{location}", data=content, timeout=60)
-        sent.raise_for_status()
-        return sent.headers["Location"]
-
-    def cancel(self, location: str) -> None:
-        """Push no more of a blob, and have what came be thrown away."""
-        address = f"{self._root}{location}"
-        self._session.delete(address, timeout=60).raise_for_status()
-
-    def manifest(self, content: bytes, tag: str) -> None:
-        """Push a manifest."""
-        self._session.put(
-            f"{self._base}/manifests/{tag}",
-            data=content,
-            headers={"Content-Type": media_type_of(content)},
-            timeout=60,
-        ).raise_for_status()
 
 
 @pytest.fixture(name="pusher")

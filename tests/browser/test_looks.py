@@ -8,6 +8,7 @@ import pytest
 
 from forge import PASSWORD
 from forge import USERNAME
+from pusher import Pusher
 from registry_client import descriptor
 from registry_client import encoded
 from registry_client import image
@@ -16,7 +17,6 @@ from registry_client import OCI_CONFIG
 from registry_client import OCI_MANIFEST
 
 from .conftest import ADMINISTRATOR
-from .conftest import Pusher
 from .conftest import SCHEMES
 from .conftest import WIDTHS
 from .window import Window

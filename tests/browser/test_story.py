@@ -15,10 +15,10 @@ from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 from forge import wait_until
+from pusher import Pusher
 from registry_client import CONFIG
 from registry_client import image
 
-from .conftest import Pusher
 from .conftest import SCHEMES
 from .conftest import WIDTHS
 from .window import Window
