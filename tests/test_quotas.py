@@ -329,11 +329,20 @@ def test_a_warning(app: Flask, alice: RegistryClient) -> None:
     assert "Warning" not in alice.post(f"/v2/{NAME}/blobs/uploads/").headers
     limit(app, bytes=11_000, images=10)
     manifest = image(b"x" * 10_000)
-    for response in (
-        alice.post(f"/v2/{NAME}/blobs/uploads/"),
-        alice.put_manifest(NAME, "v1", manifest),
+    begun = alice.post(f"/v2/{NAME}/blobs/uploads/")
+    sent = alice.patch(begun.headers["Location"], b"one")
+    whole = with_query(sent.headers["Location"], digest=digest_of(b"onetwo"))
+    mount = {"mount": digest_of(b"onetwo"), "from": NAME}
+    for status, response in (
+        (202, begun),
+        (202, sent),
+        (201, alice.put(whole, b"two")),
+        (201, post(alice, b"three")),
+        (202, alice.post("/v2/alice/other/blobs/uploads/")),
+        (201, alice.post("/v2/alice/other/blobs/uploads/", query=mount)),
+        (201, alice.put_manifest(NAME, "v1", manifest)),
     ):
-        assert response.status_code < 300
+        assert response.status_code == status
         assert response.headers["Warning"].startswith('299 - "alice uses 10.')
     limit(app, images=1)
     warned = alice.put_manifest(NAME, "v1", manifest).headers["Warning"]

@@ -28,6 +28,7 @@ from .access import may
 from .presence import is_stored
 from .quota import Room
 from .quota import room
+from .quota import warn_if_nearly_full
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -52,6 +53,7 @@ def start(name: str) -> Response:
     if (mount := request.args.get("mount")) is not None:
         digest = Digest.parse(mount)
         if _mount(repository, digest, request.args.get("from")):
+            warn_if_nearly_full(repository)
             return _created(name, digest)
     elif (text := request.args.get("digest")) is not None:
         digest = Digest.parse(text)
