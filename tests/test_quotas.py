@@ -621,3 +621,21 @@ def test_giving_away_what_its_new_owner_has(
         f"/images/{NAME}/-/settings/owner", owner=owner, confirmed="yes"
     )
     assert page.status == 302
+
+
+def test_a_deleted_tag_is_put_back(app: Flask, alice: RegistryClient) -> None:
+    """By who has too much as well, since it is nothing new; what is pushed after that
+    is refused."""
+    manifest = alice.push_image(NAME, "v1", layer=b"x" * 10_000)
+    alice.push_image(NAME, "v2", layer=b"y" * 10_000)
+    assert alice.delete(f"/v2/{NAME}/manifests/v1").status_code == 202
+    limit(app, bytes=1_000, images=1)
+    visitor = Visitor(app, "alice")
+    visitor.follow_form(visitor.get(f"/images/{NAME}/-/history", tag="v1"))
+    assert alice.get(f"/v2/{NAME}/manifests/v1").data == manifest
+    assert alice.tags(NAME) == ["v1", "v2"]
+    message(post(alice, b"new"))
+    assert refusal(alice.put_manifest(NAME, "v3", image(b"x" * 10_000, n=1))) == (
+        403,
+        "DENIED",
+    )

@@ -14,9 +14,11 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 
 from conftest import MakeApp
+from credentials import user_named
 from flask_oci.config import ConfigError
 from flask_oci.models import utcnow
 from host import registry
@@ -528,3 +530,44 @@ def test_networks_that_are_none(make_app: MakeApp, wrong: object) -> None:
     """What is no network stops the application."""
     with pytest.raises(ConfigError, match="OCI_WEBHOOK_NETWORKS"):
         make_app(OCI_WEBHOOK_NETWORKS=wrong)
+
+
+# What else the page promises
+
+
+def test_waits_get_longer_up_to_an_hour(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Each is about twice as long as the one before, and none is more than an hour."""
+    add(upkeep, receiver.url, "--kind", "manifest.pushed")
+    receiver.answer = lambda _: 503
+    alice.push_image(NAME, "latest")
+    with time_machine.travel(utcnow(), tick=False) as clock:
+        for longest in (*(10 * 2**n for n in range(9)), 3600, 3600, 3600):
+            deliver(upkeep, failed=1)
+            # Half of each wait is up to chance.
+            clock.shift(timedelta(seconds=longest / 2 - 1))
+            assert deliver(upkeep) == 0
+            clock.shift(timedelta(seconds=longest / 2 + 2))
+        receiver.answer = lambda _: 200
+        assert deliver(upkeep) == 1
+    assert len(receiver.arrived) == 13
+
+
+def test_what_distribution_has_no_word_for(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """It is not told in its form, and holds up nothing that comes after it."""
+    alice.push_image(NAME, "v1")
+    add(upkeep, receiver.url, "--form", "distribution")
+    with app.app_context():
+        registry.repositories.rename(NAME, "alice/other")
+        registry.repositories.set_visibility("alice/other", "public")
+        registry.repositories.transfer("alice/other", user_named("bob"))
+    deliver(upkeep)
+    assert receiver.arrived == []
+    alice.push_image("alice/new", "v2")
+    deliver(upkeep)
+    (arrived,) = receiver.arrived
+    (event,) = arrived.json["events"]
+    assert (event["action"], event["target"]["tag"]) == ("push", "v2")
