@@ -30,9 +30,11 @@ from other_registry import OtherRegistry
 from registry_client import CONFIG
 from registry_client import descriptor
 from registry_client import digest_of
+from registry_client import encoded
 from registry_client import image
 from registry_client import index
 from registry_client import LAYER
+from registry_client import OCI_INDEX
 from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from test_import_export import pulled
@@ -653,6 +655,39 @@ def test_what_a_mirror_takes(
     assert (found.blobs, found.manifests) == (0, 0)
     with pytest.raises(TransferError):
         images.get_manifest("alice/app", "1.9")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_newest_beside_what_cannot_be_read(
+    images: Images,
+    host: str,
+    other: OtherRegistry,
+    versions: dict[str, bytes],
+    dry_run: bool,
+) -> None:
+    """A tag that is odd does not say when it was made, and keeps no other away."""
+    schema_1 = "application/vnd.docker.distribution.manifest.v1+json"
+    old = encoded({"schemaVersion": 1, "mediaType": schema_1, "fsLayers": []})
+    other.push("many", "old", manifest=old, blobs=())
+    missing = index(descriptor(image(b"nowhere"), OCI_MANIFEST))
+    other.push("many", "missing", manifest=missing, blobs=())
+    deep = [versions["2.0-rc"]]
+    for _ in range(12):
+        kind = OCI_INDEX if len(deep) > 1 else OCI_MANIFEST
+        deep.append(index(descriptor(deep[-1], kind)))
+        other.push("many", manifest=deep[-1], blobs=())
+    other.push("many", "deep", manifest=deep[-1], blobs=())
+    lied = image(b"lied")
+    other.manifests["many", "lied"] = lied
+    other.lies[digest_of(lied)] = digest_of(b"else")
+    found = images.mirror(f"{host}/many", "alice/app", newest=2, dry_run=dry_run)
+    assert [tag for tag, _ in found.images] == ["2.0-rc", "1.10"]
+    assert not found.failed
+    assert other.count("GET", digest_of(deep[1])) == 0
+    found = images.mirror(f"{host}/many", "alice/app", newest=9, dry_run=dry_run)
+    odd = {"deep", "lied", "missing", "old"}
+    assert {*found.failed} == ({"lied"} if dry_run else odd)
+    assert {tag for tag, _ in found.images} == {*versions, *odd} - {*found.failed}
 
 
 def test_a_mirror_goes_on(

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from functools import partial
 
 from ..errors import RegistryError
 from ..names import check_tag
@@ -113,7 +114,8 @@ class Copier:
         if not platforms and not referrers:
             found = self._changed(origin, place, found, done)
         if dry_run:
-            done.images = [(tag, origin.find(tag).digest) for tag in found]
+            for tag in found:
+                _note(done, tag, partial(_found, origin, tag))
             return done
         # Nothing is held while bytes move, and what is read afterwards is what came.
         self._here.catalog.release()
@@ -168,6 +170,10 @@ class Copier:
             ) from error
         limit = self._here.config.max_manifest_size
         return RemoteRepository(address, limit, writes=writes), address.reference
+
+
+def _found(origin: Place, tag: str) -> Moved:
+    return Moved([(tag, origin.find(tag).digest)])
 
 
 def _note(done: Mirrored, tag: str, result: Callable[[], Moved]) -> None:

@@ -7,19 +7,19 @@ import re
 import typing as t
 from collections.abc import Iterable
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from datetime import timezone
 
 from ..errors import RegistryError
 from ..manifests import INDEX_TYPES
 from ..manifests import read_object
+from .base import Interrupted
 from .base import Item
 from .base import Progress
 from .base import Source
-from .base import TransferError
 from .walk import Checking
 from .walk import is_manifest
+from .walk import MAX_DEPTH
 
 CREATED: t.Final = "org.opencontainers.image.created"
 
@@ -59,29 +59,42 @@ def newest(source: Source, tags: Sequence[str], count: int) -> list[str]:
 
     :param count: how many to return at the most.
     """
-    dated = [(created(source, source.find(tag)), version(tag), tag) for tag in tags]
+    dated = [(_created(source, tag), version(tag), tag) for tag in tags]
     return [tag for _, _, tag in sorted(dated, reverse=True)[:count]]
 
 
-def created(source: Source, item: Item) -> datetime:
-    """Return when an image was made, or, of an index, its first image."""
+def _created(source: Source, tag: str) -> datetime:
+    """Return when the image of a tag was made; what cannot be read does not say so."""
+    try:
+        return created(source, source.find(tag))
+    except Interrupted:
+        raise
+    except (RegistryError, ValueError):
+        return NEVER
+
+
+def created(source: Source, item: Item, depth: int = 0) -> datetime:
+    """Return when an image was made, or, of an index, its first image.
+
+    :param depth: how many indexes it lies in.
+    :raises TransferError: when something of it is not there.
+    :raises RegistryError: when it is no manifest, or its config is other than it says.
+    """
     manifest = item.parsed()
     if CREATED in manifest.annotations:
         return _moment(manifest.annotations[CREATED])
     if item.media_type in INDEX_TYPES:
         for child in manifest.descriptors:
-            if is_manifest(child):
-                return created(source, source.manifest(child))
+            if is_manifest(child) and depth < MAX_DEPTH:
+                return created(source, source.manifest(child), depth + 1)
         return NEVER
     config = manifest.descriptors[0]
     if config.size > MAX_CONFIG or not config.media_type.endswith("json"):
         return NEVER
-    with suppress(TransferError, RegistryError, ValueError):
-        with source.open(config) as file:
-            checking = Checking(file, config, Progress())
-            content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
-        return _moment(read_object(content).get("created"))
-    return NEVER
+    with source.open(config) as file:
+        checking = Checking(file, config, Progress())
+        content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
+    return _moment(read_object(content).get("created"))
 
 
 def version(tag: str) -> list[tuple[int, int, str]]:
