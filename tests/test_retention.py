@@ -490,7 +490,9 @@ def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
     assert "1 tag or image would go now" in page.text
     assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
     assert "keep v* delete *" in visitor.get(f"{PAGE}/-/settings").text
-    assert visitor.send(address, rules="delete x y").status == 422
+    page = visitor.send(address, rules="delete <x> y")
+    assert page.status == 422
+    assert "'delete <x> y' is no rule." in page.text
     assert visitor.send(address, rules=" ").status == 302
     with app.app_context():
         assert registry.retention.list() == []

@@ -7,7 +7,6 @@ import typing as t
 from flask import render_template
 from flask import url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import escape
 
 from ..catalog import RepositoryInfo
 from ..maintenance.retention import Retainer
@@ -42,7 +41,7 @@ def set_retention(name: str) -> ResponseReturnValue:
     try:
         rules = parse(text.splitlines())
     except ValueError as error:
-        return page(repository, str(escape(error)), rules=text), 422
+        return page(repository, str(error), rules=text), 422
     if not rules:
         book.unset(repository=repository.name, by=visitor())
         message = gettext("It has no rules of its own any more.")
