@@ -12,6 +12,7 @@ from flask import Flask
 from conftest import MakeApp
 from host import DATABASE_URL
 from host import registry
+from interleaving import interleaved
 from registry_client import CONFIG
 from registry_client import descriptor
 from registry_client import digest_of
@@ -256,6 +257,35 @@ def test_a_misplaced_tag(
     assert alice.get("/v2/alice/app/manifests/1.0").status_code == 404
     assert keeper.kinds("--repair")[0] == ("misplaced", "alice/app:1.0")
     assert alice.tags("alice/app") == []
+
+
+def test_a_tag_that_is_pushed_during_a_repair(
+    app: Flask, keeper: Upkeep, alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """Whatever the repair has seen before, it takes no tag away that has come since."""
+    foreign = bob.push_image("bob/private", layer=b"of bob")
+    manifest = image(LAYER)
+    Row, Tag, Repository = models.Manifest, models.Tag, models.Repository
+    other = sa.select(Row.id).where(Row.digest == digest_of(foreign)).scalar_subquery()
+    key = sa.select(Repository.id).where(Repository.name == "alice/app")
+    misplaced = (
+        sa.update(Tag)
+        .where(Tag.repository_id == key.scalar_subquery(), Tag.name == "1.0")
+        .values(manifest_id=other)
+    )
+
+    def rival() -> None:
+        alice.push_manifest("alice/app", manifest, "1.0")
+
+    keeper.execute(misplaced)
+    with interleaved(app, rival) as steps:
+        keeper.kinds("--repair")
+    for step in range(steps.count):
+        rival()
+        keeper.execute(misplaced)
+        with interleaved(app, rival, step):
+            keeper.fsck("--repair")
+        assert alice.tags("alice/app") == ["1.0"]
 
 
 def test_a_damaged_manifest(keeper: Upkeep, manifest: bytes) -> None:

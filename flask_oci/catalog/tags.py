@@ -79,6 +79,34 @@ class Tags:
 
         return self._db.write(work)
 
+    def drop_misplaced(self, repository_id: int, name: str) -> bool:
+        """Take a tag away if it points at nothing that is in its repository, whoever
+        protects it.
+
+        :return: whether it did.
+        """
+        models = self._db.models
+        Manifest, Tag = models.Manifest, models.Tag
+        in_place = newest(
+            sa.select(Manifest.id)
+            .join(Tag, Tag.manifest_id == Manifest.id)
+            .where(
+                Tag.repository_id == repository_id,
+                Tag.name == name,
+                Manifest.repository_id == repository_id,
+            )
+        )
+
+        def work() -> bool:
+            locked = self._db.lock_repository(repository_id)
+            # It may have been pushed since somebody saw it.
+            if self._db.execute(in_place).first() is not None:
+                return False
+            place = Place(repository_id, locked, Guard(repairs=True))
+            return drop(self._db, place, name, None)
+
+        return self._db.write(work)
+
     def restore(
         self, repository_id: int, move_id: int, by: t.Any, guard: Guard = NOBODY
     ) -> str | None:

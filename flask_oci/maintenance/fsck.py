@@ -12,10 +12,8 @@ import hashlib
 import time
 import typing as t
 from dataclasses import dataclass
-from functools import partial
 
 from ..digest import Digest
-from ..protection import Guard
 from .gc import BATCH
 from .gc import batched
 
@@ -70,7 +68,7 @@ class Checker:
         self._inspection = catalog.inspection
         self._garbage = catalog.garbage
         self._release = catalog.release
-        self._delete_tag = partial(catalog.tags.delete, guard=Guard(repairs=True))
+        self._drop_misplaced = catalog.tags.drop_misplaced
         self._storage = storage
         self._repair = repair
         self._sparse = sparse
@@ -182,8 +180,8 @@ class Checker:
 
     def _misplaced_tags(self) -> Iterator[Problem]:
         for repository_id, name, tag in self._inspection.misplaced_tags():
-            if self._repair:
-                self._delete_tag(repository_id, tag)
+            if self._repair and not self._drop_misplaced(repository_id, tag):
+                continue
             yield Problem(
                 "misplaced",
                 f"{name}:{tag}",
