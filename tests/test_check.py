@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import os
+import signal
 import textwrap
 import typing as t
 from datetime import datetime
@@ -26,7 +28,9 @@ from check_world import check
 from check_world import SECRET
 from check_world import small_host
 from doc_blocks import DOCS
+from flask_oci.changes import Change
 from flask_oci.check import kinds
+from flask_oci.signals import repository_deleted
 from host import registry
 
 MakeApp = t.Callable[..., Flask]
@@ -355,6 +359,17 @@ def test_addresses_that_nobody_sees(sound: Flask) -> None:
     fixed: t.Any = ProxyFix(sound.wsgi_app, x_for=1)
     sound.wsgi_app = fixed  # type: ignore[method-assign]
     assert "client-address-hidden" not in check(sound, *url).codes
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_while_it_tidies_up(sound: Flask, number: signal.Signals) -> None:
+    """What it has pushed is taken back all the same."""
+
+    def end(app: Flask, change: Change) -> None:
+        os.kill(os.getpid(), number)
+
+    with repository_deleted.connected_to(end, sound):
+        assert not check(sound, "--user", "alice").codes
 
 
 def test_somebody_who_may_not_push_there(sound: Flask) -> None:

@@ -122,12 +122,14 @@ def _wait_for(parts: Services, uuid: str) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Put off what interrupts: who is impatient presses the keys twice."""
+    """Let nothing interrupt: who is impatient presses the keys twice, or ends it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before:
+            signal.signal(number, handler)
