@@ -26,7 +26,7 @@ from .documents import Descriptor
 from .repository import image_name
 from .repository import kind_of
 
-#: How much of a manifest is written on the page, in bytes; the rest is a click away.
+#: How many characters of a manifest are on the page; the rest is a click away.
 SHOWN: t.Final = 100_000
 
 
@@ -68,6 +68,7 @@ def manifest(name: str, reference: str) -> str:
     tags = catalog.contents.tag_names(key, [row.digest, *parents])
     subjects = [row.digest] if chosen is None else [row.digest, chosen.digest]
     referrers = catalog.relations.referrers(key, subjects)
+    text = json.dumps(fields, indent=2, ensure_ascii=False)
     return render_template(
         "oci/manifest.html",
         repository=repository,
@@ -88,8 +89,8 @@ def manifest(name: str, reference: str) -> str:
         ],
         parents=[(digest, tags.get(digest, [])) for digest in parents],
         tags=tags.get(row.digest, []),
-        text=json.dumps(fields, indent=2, ensure_ascii=False)[:SHOWN],
-        is_cut=row.size > SHOWN,
+        text=text[:SHOWN],
+        is_cut=len(text) > SHOWN,
         commands=kinds.commands(
             kind, image_name(repository.name), ":" if tag else "@", tag or row.digest
         ),
