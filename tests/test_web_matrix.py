@@ -125,7 +125,7 @@ def faults(forge: Forge, policy: str, page: str, somebody: Somebody) -> t.Iterat
         wanted = expected(need, somebody.role, state, may)
         if response.status_code != wanted:
             yield f"{address} is {response.status_code}, and not {wanted}"
-        if wanted == 302 and RENAMED not in (response.location or ""):
+        if wanted == 307 and RENAMED not in (response.location or ""):
             yield f"{address} leads to {response.location}"
         if wanted == 404 and state in ALIKE:
             hidden[response.text.replace(name, "NAME")] = name
@@ -154,7 +154,7 @@ def expected(
     if state == "missing" or "pull" not in may:
         return 404
     if state == "renamed":
-        return 302
+        return 307
     return 200 if need in may else 403
 
 

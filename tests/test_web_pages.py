@@ -15,6 +15,7 @@ from flask import Flask
 
 from host import Administrator
 from registry_client import ATTACHED
+from registry_client import CONFIG
 from registry_client import descriptor
 from registry_client import digest_of
 from registry_client import encoded
@@ -348,6 +349,21 @@ def test_the_manifest_as_it_was_pushed(alice: RegistryClient, visitor: Visitor) 
     assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
+def test_a_manifest_that_is_long_when_it_is_indented(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """What is left out of it is told of."""
+    alice.push_blob("alice/hello", CONFIG)
+    for count, is_cut in ((10, False), (7000, True)):
+        annotations = {str(key): "" for key in range(count)}
+        fields = json.loads(image(annotations=annotations))
+        manifest = json.dumps(fields, separators=(",", ":")).encode()
+        assert len(manifest) < 100_000
+        alice.push_manifest("alice/hello", manifest, "1.0")
+        page = visitor.get(f"{HELLO}/-/image/1.0")
+        assert ("…</code></pre>" in page.html) is is_cut
+
+
 def test_each_platform_of_an_image(alice: RegistryClient, visitor: Visitor) -> None:
     """One platform of an index is shown, and the others are a link away."""
     pushed = json.loads(push_index(alice, "1.0", "amd64", "arm64"))["manifests"]
@@ -472,6 +488,12 @@ def test_an_old_name_leads_to_the_new_one(
         app.extensions["oci"].administration.rename("alice/hello", "alice/moved")
     response = visitor.client.get(f"{HELLO}/-/image/1.0")
     assert response.location == "/images/alice/moved/-/image/1.0"
+    page = visitor.get(HELLO, show="untagged", q="a&b")
+    assert page.location == "/images/alice/moved?show=untagged&q=a%26b"
+    page = visitor.send(f"{HELLO}/-/settings/description", description="<b> & more")
+    assert page.status == 307
+    page = visitor.send(page.location or "", description="<b> & more")
+    assert "<b> & more" in visitor.get(page.location or "").text
     assert Visitor(app, "bob").status(f"{HELLO}/-/image/1.0") == 404
 
 

@@ -91,7 +91,11 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
         abort(404)
     if repository.name != name:
         values = {**(request.view_args or {}), "name": repository.name}
-        abort(redirect(url_for(str(request.endpoint), **values)))
+        query = request.query_string.decode(errors="replace")
+        target = url_for(str(request.endpoint), **values) + (query and f"?{query}")
+        # A form is sent again as a form. Nobody may remember it: a repository can come
+        # to have the name.
+        abort(redirect(target, 307))
     if action != "pull" and not may(action, repository):
         abort(403)
     return repository
