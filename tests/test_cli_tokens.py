@@ -14,6 +14,7 @@ from flask import Flask
 from credentials import issue
 from credentials import log_in
 from credentials import user_named
+from faults import database_fault
 from flask_oci.models import utcnow
 from host import Administrator
 from host import registry
@@ -183,3 +184,17 @@ def test_a_token_of_somebody_who_is_not_active(
     assert not works(app, secret, "carol")
     admin.change_user("carol", is_active=True)
     assert works(app, secret, "carol")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("create", "alice"), ("list", "alice"), ("revoke", "x"), ("revoke-all", "alice")],
+)
+def test_a_database_that_does_not_answer(
+    app: Flask, run: Run, arguments: tuple[str, ...]
+) -> None:
+    """Whoever types a command is told, with a status of its own."""
+    with database_fault(app, 0):
+        result = run(*arguments)
+    assert result.exit_code == 2
+    assert "database does not answer" in result.stderr

@@ -90,7 +90,8 @@ def create_token(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_tokens(username: str, as_json: bool) -> None:
     """List the tokens of USERNAME, the newest first."""
-    found = [_fields(credential) for credential in _tokens().list(user_named(username))]
+    with told():
+        found = [_fields(each) for each in _tokens().list(user_named(username))]
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -107,8 +108,10 @@ def list_tokens(username: str, as_json: bool) -> None:
 def revoke_token(wanted: str) -> None:
     """End TOKEN, and everything that was had with it, at once. It is an id, or the
     secret itself, as somebody has found it where it should not be."""
-    token_id = _id_of(wanted)
-    if not _tokens().revoke(token_id):
+    with told():
+        token_id = _id_of(wanted)
+        revoked = _tokens().revoke(token_id)
+    if not revoked:
         raise click.ClickException(
             f"There is no token {token_id}. 'flask oci token list' shows ids."
         )
@@ -121,7 +124,8 @@ def revoke_token(wanted: str) -> None:
 def revoke_all_tokens(username: str) -> None:
     """End everything that USERNAME has logged in with, at once: access tokens, what
     clients keep, and what was had with a password."""
-    count = _tokens().revoke_all(user_named(username))
+    with told():
+        count = _tokens().revoke_all(user_named(username))
     click.echo(f"Revoked {count} tokens of {username}, and all that was had with them.")
 
 
