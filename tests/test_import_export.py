@@ -204,6 +204,29 @@ def test_nothing_is_moved_twice(
     assert [tag for tag, _ in second.images] == ["1.0", "latest"]
 
 
+class Reluctant(io.BytesIO):
+    """Takes some bytes at a time, as what has no buffer may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, piece: t.Any, /) -> int:
+        return super().write(piece[: self._most])
+
+
+def test_an_archive_goes_where_a_part_is_taken_at_a_time(
+    stocked: RegistryClient, images: Images
+) -> None:
+    """It is whole, or it is told that it is not."""
+    slow, file = Reluctant(1000), io.BytesIO()
+    for target in (slow, file):
+        images.export_to(target, "alice/app", "1.0")
+    assert slow.getvalue() == file.getvalue()
+    with pytest.raises(TransferError, match="takes no more"):
+        images.export_to(Reluctant(0), "alice/app", "1.0")
+
+
 def test_what_was_lost_comes_again(
     stocked: RegistryClient, images: Images, app: Flask, tmp_path: Path
 ) -> None:

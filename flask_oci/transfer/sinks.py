@@ -93,8 +93,17 @@ class _Written:
         self._length = 0
 
     def write(self, piece: bytes) -> int:
-        """Write all of some bytes."""
-        self._length += self._file.write(piece)
+        """Write all of some bytes; a file without a buffer takes a part at a time.
+
+        :raises TransferError: when it takes none.
+        """
+        rest = piece
+        while rest:
+            taken = self._file.write(rest)
+            if not taken:
+                raise TransferError("The file takes no more of the archive.")
+            rest = rest[taken:]
+        self._length += len(piece)
         return len(piece)
 
     def tell(self) -> int:
