@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import typing as t
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Laid(t.Generic[Value]):
     """What it says."""
 
 
-class RuleBook(t.Generic[Value]):
+class RuleBook(abc.ABC, t.Generic[Value]):
     """Rules of one kind. Each is for a repository, or for everything that a user owns.
 
     Nobody is asked for permission here: the host has done so.
@@ -83,8 +84,9 @@ class RuleBook(t.Generic[Value]):
             for row in found
         ]
 
+    @abc.abstractmethod
     def _read(self, value: t.Any) -> Value:
-        raise NotImplementedError
+        """Read what is recorded; None is nothing."""
 
     def _put(
         self, value: t.Any, text: str, repository: str | None, owner: t.Any, by: t.Any
@@ -146,9 +148,7 @@ class Protections(RuleBook[Protection]):
         self._put(value, text, repository, owner, by)
 
     def _read(self, value: t.Any) -> Protection:
-        if value is None:
-            return Protection()
-        return Protection(tuple(value["protected"]), tuple(value["immutable"]))
+        return Protection() if value is None else Protection.read(value)
 
 
 class Retention(RuleBook[tuple[str, ...]]):
@@ -227,4 +227,4 @@ class Quotas(RuleBook[Quota]):
         return self._catalog.quotas.standing(self._holder(repository, owner), name)
 
     def _read(self, value: t.Any) -> Quota:
-        return Quota(**(value or {}))
+        return Quota() if value is None else Quota.read(value)

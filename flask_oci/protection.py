@@ -56,6 +56,11 @@ class Protection:
     immutable: tuple[str, ...] = ()
     """Those that nobody can, as long as the pattern stands."""
 
+    @classmethod
+    def read(cls, value: dict[str, list[str]]) -> Protection:
+        """Return the protection that a rule of this value lays down."""
+        return cls(tuple(value["protected"]), tuple(value["immutable"]))
+
     def __or__(self, other: Protection) -> Protection:
         return Protection(
             (*self.protected, *other.protected), (*self.immutable, *other.immutable)

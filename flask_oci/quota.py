@@ -29,6 +29,11 @@ class Quota:
     images: int | None = None
     """How many images may have a tag; None is any number."""
 
+    @classmethod
+    def read(cls, value: dict[str, int | None]) -> Quota:
+        """Return the quota that a rule of this value lays down."""
+        return cls(**value)
+
     @property
     def is_limit(self) -> bool:
         """Whether there is anything that it does not allow."""

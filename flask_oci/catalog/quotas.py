@@ -148,7 +148,7 @@ class Quotas:
         value = self._db.session.scalar(
             statement.with_for_update() if lock else statement
         )
-        return None if value is None else Quota(**value)
+        return None if value is None else Quota.read(value)
 
     def _measured(self, mine: Condition, name: str, quota: Quota) -> Standing:
         """Add up what the repositories of a condition have."""

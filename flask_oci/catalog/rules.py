@@ -111,7 +111,7 @@ def protection(database: Database, repository_id: int) -> Protection:
     found = Protection()
     for value in holding(database, "protect", repository_id):
         if value is not None:
-            found |= Protection(tuple(value["protected"]), tuple(value["immutable"]))
+            found |= Protection.read(value)
     return found
 
 
