@@ -71,11 +71,6 @@ class Manifest:
     artifact_type: str | None
     annotations: dict[str, str]
 
-    @property
-    def is_index(self) -> bool:
-        """Whether its descriptors are children, not a config and layers."""
-        return self.media_type in INDEX_TYPES
-
 
 def parse(content: bytes, content_type: str | None) -> Manifest:
     """Read and validate a pushed manifest.

@@ -193,7 +193,7 @@ def test_a_valid_manifest_is_read_for_what_it_says(fields: dict[str, Json]) -> N
     assert [(str(d.digest), d.size, d.media_type) for d in manifest.descriptors] == [
         (d["digest"], d["size"], d["mediaType"]) for d in expected
     ]
-    assert manifest.is_index == ("manifests" in fields)
+    assert manifest.media_type == fields["mediaType"]
     assert manifest.annotations == fields.get("annotations", {})
     subject = fields.get("subject")
     assert str(manifest.subject) == (subject["digest"] if subject else "None")

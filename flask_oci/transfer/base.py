@@ -150,8 +150,3 @@ def checked(content: bytes, digest: Digest, media_type: str) -> Item:
     if Digest.of(content, digest.algorithm) != digest:
         raise TransferError(f"The manifest {digest} has other bytes than it should.")
     return Item(digest, media_type, content)
-
-
-def descriptor_of(item: Item) -> Descriptor:
-    """Describe a manifest."""
-    return Descriptor("child", item.media_type, item.digest, len(item.content))

@@ -19,7 +19,6 @@ IMAGE_CONFIGS: t.Final = frozenset(
         "application/vnd.docker.container.image.v1+json",
     }
 )
-HELM_CONFIG: t.Final = "application/vnd.cncf.helm.config.v1+json"
 
 
 @dataclass(frozen=True, slots=True)
