@@ -165,7 +165,7 @@ class State:
         sessions = self._catalog.usage.sessions()
         yield Gauge("oci_uploads", "Upload sessions that have begun.", sessions)
         events = Gauge("oci_deliveries", "Deliveries to webhooks.", labels=["state"])
-        counts = self._catalog.deliveries.counts()
+        counts = self._catalog.delivery_log.counts()
         for state in ("unassigned", "pending", "dead"):
             events.add_metric([state], counts[state])
         yield events

@@ -32,6 +32,7 @@ from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from upkeep import later
 from upkeep import Upkeep
+from visitor import statements
 
 NAME = "alice/app"
 
@@ -349,6 +350,24 @@ def test_dead_letters(
         assert deliver(upkeep) == 1
     assert [a.json["data"]["tag"] for a in receiver.taken] == ["two", "one"]
     assert listed(upkeep, "events", "dead") == []
+
+
+def test_the_log_takes_no_statement_for_each(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """What many webhooks were told is read in as few statements as what one was, and
+    each is listed with its own attempts."""
+    hooks = [add(upkeep, f"{receiver.url}/{n}", "--kind", "tag.*") for n in range(3)]
+    for number in range(2):
+        alice.push_image(NAME, "v1", number=number)
+        deliver(upkeep)
+        with app.app_context(), statements(app) as sent:
+            (event,) = registry.events.latest(1)
+            sent.clear()
+            rows = registry.events.deliveries_of(event.id)
+        assert len(sent) == 2
+        assert {row.webhook_id for row in rows} == {hook["id"] for hook in hooks}
+        assert [[a.status for a in row.log] for row in rows] == [[204]] * 3
 
 
 def test_replay(alice: RegistryClient, upkeep: Upkeep, receiver: Receiver) -> None:

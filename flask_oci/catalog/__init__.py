@@ -18,6 +18,7 @@ from .database import Condition
 from .database import Database
 from .database import FAILURES
 from .deliveries import Deliveries
+from .delivery_log import DeliveryLog
 from .examination import Examination
 from .garbage import Garbage
 from .inspection import Inspection
@@ -99,6 +100,7 @@ class Catalog:
         self.schema = Schema(database)
         self.webhooks = Webhooks(database)
         self.deliveries = Deliveries(database, self.webhooks)
+        self.delivery_log = DeliveryLog(database)
         self.retention = Retention(database)
         self.release = database.release
         self.abandon = database.abandon

@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 import uuid
 from collections.abc import Iterator
-from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
 
@@ -80,29 +79,9 @@ class Waiting(t.NamedTuple):
         return {self.repository_id, self.repository, self.former_name} - {None}
 
 
-class Row(t.NamedTuple):
-    """A delivery, as it is listed."""
-
-    id: int
-    webhook_id: str
-    state: str
-    attempts: int
-    due_at: datetime
-    event: StoredEvent
-    log: list[Attempt]
-
-
-class Attempt(t.NamedTuple):
-    """A request that was made."""
-
-    at: datetime
-    status: int | None
-    error: str | None
-    milliseconds: int
-
-
 class Deliveries:
-    """Assigns events to webhooks, hands deliveries out, and remembers how they went."""
+    """Assigns events to webhooks, hands deliveries out, and remembers how they went:
+    :class:`~flask_oci.catalog.delivery_log.DeliveryLog` shows it."""
 
     def __init__(self, database: Database, webhooks: Webhooks) -> None:
         self._db = database
@@ -170,102 +149,6 @@ class Deliveries:
                 )
 
         self._db.write(work)
-
-    def pause(self, webhook_id: str, failures: int, until: datetime | None) -> None:
-        """Leave a webhook alone for a while, or no longer."""
-        Webhook = self._db.models.Webhook
-        self._db.write(
-            lambda: self._db.session.execute(
-                sa.update(Webhook.__table__)
-                .where(Webhook.id == webhook_id)
-                .values(failures=failures, paused_until=until)
-            )
-        )
-
-    def replay(self, *conditions: t.Any) -> int:
-        """Have deliveries made again, from the beginning.
-
-        :return: how many.
-        """
-        Delivery = self._db.models.Delivery
-
-        def work() -> int:
-            result = self._db.session.execute(
-                sa.update(Delivery.__table__)
-                .where(Delivery.state != PENDING, *conditions)
-                .values(state=PENDING, attempts=0, due_at=utcnow(), lease=None)
-            )
-            return int(t.cast(t.Any, result).rowcount)
-
-        return self._db.write(work)
-
-    def dead(self, webhook_id: str | None = None) -> t.Any:
-        """Return the condition of deliveries that were given up."""
-        Delivery = self._db.models.Delivery
-        given_up = Delivery.state == DEAD
-        return (
-            given_up
-            if webhook_id is None
-            else sa.and_(given_up, Delivery.webhook_id == webhook_id)
-        )
-
-    def of_events(self, keys: Sequence[int], webhook_id: str | None = None) -> t.Any:
-        """Return the condition of deliveries of some events."""
-        Delivery = self._db.models.Delivery
-        chosen = Delivery.event_id.in_(keys)
-        return (
-            chosen
-            if webhook_id is None
-            else sa.and_(chosen, Delivery.webhook_id == webhook_id)
-        )
-
-    def rows(self, limit: int, *conditions: t.Any) -> list[Row]:
-        """List deliveries with the log of their attempts, the newest event first."""
-        models = self._db.models
-        Delivery, Event = models.Delivery, models.Event
-        own = (
-            Delivery.id,
-            Delivery.webhook_id,
-            Delivery.state,
-            Delivery.attempts,
-            Delivery.due_at,
-        )
-        statement = (
-            select_events(self._db, *(column.label(None) for column in own))
-            .join(Delivery, Delivery.event_id == Event.id)
-            .where(*conditions)
-            .order_by(Event.id.desc(), Delivery.id)
-            .limit(limit)
-        )
-        found = []
-        for row in self._db.session.execute(statement).all():
-            key, webhook_id, state, attempts, due_at = row[-len(own) :]
-            found.append(
-                Row(
-                    *(key, webhook_id, state, attempts, as_utc(due_at)),
-                    as_event(row),
-                    self._log(key),
-                )
-            )
-        return found
-
-    def counts(self) -> dict[str, int]:
-        """Return how many deliveries there are of each state, and how many events
-        have yet to be assigned, if there is any webhook."""
-        models = self._db.models
-        Delivery, Event = models.Delivery, models.Event
-        counted = self._db.session.execute(
-            sa.select(Delivery.state, sa.func.count())
-            .where(Delivery.state != DELIVERED)
-            .group_by(Delivery.state)
-        )
-        found = {PENDING: 0, DEAD: 0}
-        for state, count in counted:
-            found[state] = count
-        new = sa.select(sa.func.count(Event.id)).where(
-            Event.assigned_at.is_(None), sa.exists(models.Webhook.id)
-        )
-        return {**found, "unassigned": self._db.session.scalar(new) or 0}
 
     def _assign(self) -> int:
         models = self._db.models
@@ -351,15 +234,6 @@ class Deliveries:
             return Claim(delivery_id, lease, row[-1], as_event(row))
 
         return self._db.write(work)
-
-    def _log(self, delivery_id: int) -> list[Attempt]:
-        columns = self._db.models.DeliveryAttempt.__table__.c
-        rows = self._db.session.execute(
-            sa.select(columns.at, columns.status, columns.error, columns.milliseconds)
-            .where(columns.delivery_id == delivery_id)
-            .order_by(columns.id)
-        )
-        return [Attempt(as_utc(row[0]), *row[1:]) for row in rows]
 
 
 def _heads(waiting: list[Waiting], now: datetime) -> Iterator[int]:

@@ -101,12 +101,10 @@ class Webhooks:
     def all(self, key: str | None = None) -> list[WebhookInfo]:
         """Return every webhook, the oldest first, or the one of a key."""
         columns = self._db.models.Webhook.__table__.c
-        statement = sa.select(
-            *(columns[name] for name in WebhookInfo.__dataclass_fields__)
-        ).order_by(columns.created_at, columns.id)
+        statement = self._select().order_by(columns.created_at, columns.id)
         if key is not None:
             statement = statement.where(columns.id == key)
-        return [_info(row) for row in self._db.session.execute(statement)]
+        return self._found(statement)
 
     def remove(self, key: str) -> bool:
         """Forget a webhook, and what it has yet to be told.
@@ -130,14 +128,29 @@ class Webhooks:
 
         return self._db.write(work)
 
+    def pause(self, key: str, failures: int, until: datetime | None) -> None:
+        """Leave a webhook alone for a while, or no longer."""
+        Webhook = self._db.models.Webhook
+        self._db.write(
+            lambda: self._db.session.execute(
+                sa.update(Webhook.__table__)
+                .where(Webhook.id == key)
+                .values(failures=failures, paused_until=until)
+            )
+        )
+
     def hold(self) -> list[WebhookInfo]:
         """Return every webhook, and keep each from being removed until the transaction
         ends."""
         columns = self._db.models.Webhook.__table__.c
-        statement = sa.select(
-            *(columns[name] for name in WebhookInfo.__dataclass_fields__)
-        ).order_by(columns.id)
-        return [_info(row) for row in self._db.session.execute(newest(statement))]
+        return self._found(newest(self._select().order_by(columns.id)))
+
+    def _select(self) -> sa.Select[t.Any]:
+        columns = self._db.models.Webhook.__table__.c
+        return sa.select(*(columns[name] for name in WebhookInfo.__dataclass_fields__))
+
+    def _found(self, statement: sa.Select[t.Any]) -> list[WebhookInfo]:
+        return [_info(row) for row in self._db.session.execute(statement)]
 
 
 def _info(row: t.Any) -> WebhookInfo:

@@ -16,7 +16,7 @@ from . import output
 from .common import told
 
 if t.TYPE_CHECKING:
-    from ..catalog.deliveries import Row
+    from ..catalog.delivery_log import DeliveryRow
     from ..catalog.outbox import StoredEvent
 
 JSON: t.Final = click.option(
@@ -162,7 +162,7 @@ def _summarise(done: Told) -> None:
     click.echo(f"Told webhooks {done.delivered} times; {done.failed} failed.")
 
 
-def _show(rows: list[Row], as_json: bool, otherwise: str) -> None:
+def _show(rows: list[DeliveryRow], as_json: bool, otherwise: str) -> None:
     if as_json:
         output.as_json([_delivery(row) for row in rows])
         return
@@ -187,7 +187,7 @@ def _show(rows: list[Row], as_json: bool, otherwise: str) -> None:
         output.none_found(otherwise)
 
 
-def _delivery(row: Row) -> dict[str, t.Any]:
+def _delivery(row: DeliveryRow) -> dict[str, t.Any]:
     return {
         "webhook": row.webhook_id,
         "state": row.state,

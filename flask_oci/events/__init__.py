@@ -20,7 +20,7 @@ from .formats import FORMS
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
-    from ..catalog.deliveries import Row
+    from ..catalog.delivery_log import DeliveryRow
     from ..catalog.outbox import StoredEvent
     from ..catalog.webhooks import WebhookInfo
     from ..config import Config
@@ -128,19 +128,19 @@ class Events:
                 self._catalog.abandon()
             stop.wait(interval)
 
-    def dead(self, limit: int = 50, webhook: str | None = None) -> list[Row]:
+    def dead(self, limit: int = 50, webhook: str | None = None) -> list[DeliveryRow]:
         """Return deliveries that were given up, the newest event first, each with the
         log of its attempts.
 
         :param webhook: the id of the one that they are to.
         """
-        deliveries = self._catalog.deliveries
-        return deliveries.rows(limit, deliveries.dead(webhook))
+        log = self._catalog.delivery_log
+        return log.rows(limit, log.dead(webhook))
 
-    def deliveries_of(self, event_id: int) -> list[Row]:
+    def deliveries_of(self, event_id: int) -> list[DeliveryRow]:
         """Return who was told of an event, or is to be, each with a log."""
-        deliveries = self._catalog.deliveries
-        return deliveries.rows(1000, deliveries.of_events([event_id]))
+        log = self._catalog.delivery_log
+        return log.rows(1000, log.of_events([event_id]))
 
     def replay(
         self, event_ids: Sequence[int] | None = None, *, webhook: str | None = None
@@ -151,15 +151,15 @@ class Events:
         :param webhook: the id of the one that they are to.
         :return: how many deliveries are due again.
         """
-        deliveries = self._catalog.deliveries
+        log = self._catalog.delivery_log
         if event_ids is None:
-            return deliveries.replay(deliveries.dead(webhook))
-        return deliveries.replay(deliveries.of_events(event_ids, webhook))
+            return log.replay(log.dead(webhook))
+        return log.replay(log.of_events(event_ids, webhook))
 
     def counts(self) -> dict[str, int]:
         """Return how many deliveries are ``pending`` and ``dead``, and how many events
         are ``unassigned``: nobody has looked yet who is to be told of them."""
-        return self._catalog.deliveries.counts()
+        return self._catalog.delivery_log.counts()
 
     def prune(self) -> int:
         """Forget events that are older than ``OCI_EVENT_LIFETIME``, but for those that

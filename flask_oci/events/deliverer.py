@@ -133,9 +133,9 @@ class Deliverer:
         if outcome.error is not None and outcome.status is None:
             failures = webhook.failures + 1
             until = utcnow() + wait(webhook.failures)
-            self._catalog.deliveries.pause(webhook.id, failures, until)
+            self._catalog.webhooks.pause(webhook.id, failures, until)
         elif webhook.failures:
-            self._catalog.deliveries.pause(webhook.id, 0, None)
+            self._catalog.webhooks.pause(webhook.id, 0, None)
 
 
 def wait(failures: int) -> timedelta:

@@ -1,0 +1,145 @@
+"""The log of deliveries: which webhook was told of what, at which attempt, and what was
+given up."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ..models import as_utc
+from ..models import DEAD
+from ..models import DELIVERED
+from ..models import PENDING
+from ..models import utcnow
+from .database import Database
+from .outbox import as_event
+from .outbox import select_events
+from .outbox import StoredEvent
+
+#: Of how many deliveries the log is read at once.
+BATCH: t.Final = 500
+
+
+class DeliveryRow(t.NamedTuple):
+    """A delivery, as it is listed."""
+
+    id: int
+    webhook_id: str
+    state: str
+    attempts: int
+    due_at: datetime
+    event: StoredEvent
+    log: list[Attempt]
+
+
+class Attempt(t.NamedTuple):
+    """A request that was made."""
+
+    at: datetime
+    status: int | None
+    error: str | None
+    milliseconds: int
+
+
+class DeliveryLog:
+    """Lists deliveries, and has them made again."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def rows(self, limit: int, *conditions: t.Any) -> list[DeliveryRow]:
+        """List deliveries with the log of their attempts, the newest event first."""
+        models = self._db.models
+        Delivery, Event = models.Delivery, models.Event
+        own = (
+            Delivery.id,
+            Delivery.webhook_id,
+            Delivery.state,
+            Delivery.attempts,
+            Delivery.due_at,
+        )
+        statement = (
+            select_events(self._db, *(column.label(None) for column in own))
+            .join(Delivery, Delivery.event_id == Event.id)
+            .where(*conditions)
+            .order_by(Event.id.desc(), Delivery.id)
+            .limit(limit)
+        )
+        rows = self._db.session.execute(statement).all()
+        logs, found = self._logs([row[-len(own)] for row in rows]), []
+        for row in rows:
+            key, webhook_id, state, attempts, due_at = row[-len(own) :]
+            about = (key, webhook_id, state, attempts, as_utc(due_at))
+            found.append(DeliveryRow(*about, as_event(row), logs[key]))
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """Return how many deliveries there are of each state, and how many events
+        have yet to be assigned, if there is any webhook."""
+        models = self._db.models
+        Delivery, Event = models.Delivery, models.Event
+        counted = self._db.session.execute(
+            sa.select(Delivery.state, sa.func.count())
+            .where(Delivery.state != DELIVERED)
+            .group_by(Delivery.state)
+        )
+        found = {PENDING: 0, DEAD: 0}
+        for state, count in counted:
+            found[state] = count
+        new = sa.select(sa.func.count(Event.id)).where(
+            Event.assigned_at.is_(None), sa.exists(models.Webhook.id)
+        )
+        return {**found, "unassigned": self._db.session.scalar(new) or 0}
+
+    def replay(self, *conditions: t.Any) -> int:
+        """Have deliveries made again, from the beginning.
+
+        :return: how many.
+        """
+        Delivery = self._db.models.Delivery
+
+        def work() -> int:
+            result = self._db.session.execute(
+                sa.update(Delivery.__table__)
+                .where(Delivery.state != PENDING, *conditions)
+                .values(state=PENDING, attempts=0, due_at=utcnow(), lease=None)
+            )
+            return int(t.cast(t.Any, result).rowcount)
+
+        return self._db.write(work)
+
+    def dead(self, webhook_id: str | None = None) -> t.Any:
+        """Return the condition of deliveries that were given up."""
+        Delivery = self._db.models.Delivery
+        given_up = Delivery.state == DEAD
+        return (
+            given_up
+            if webhook_id is None
+            else sa.and_(given_up, Delivery.webhook_id == webhook_id)
+        )
+
+    def of_events(self, keys: Sequence[int], webhook_id: str | None = None) -> t.Any:
+        """Return the condition of deliveries of some events."""
+        Delivery = self._db.models.Delivery
+        chosen = Delivery.event_id.in_(keys)
+        return (
+            chosen
+            if webhook_id is None
+            else sa.and_(chosen, Delivery.webhook_id == webhook_id)
+        )
+
+    def _logs(self, keys: Sequence[int]) -> defaultdict[int, list[Attempt]]:
+        """Return the attempts that were made, by delivery."""
+        columns = self._db.models.DeliveryAttempt.__table__.c
+        wanted = ("delivery_id", *Attempt._fields)
+        statement = sa.select(*(columns[name] for name in wanted)).order_by(columns.id)
+        found: defaultdict[int, list[Attempt]] = defaultdict(list)
+        for start in range(0, len(keys), BATCH):
+            some = columns.delivery_id.in_(keys[start : start + BATCH])
+            for key, at, *rest in self._db.session.execute(statement.where(some)):
+                found[key].append(Attempt(as_utc(at), *rest))
+        return found
