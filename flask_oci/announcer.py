@@ -17,7 +17,6 @@ from . import signals
 from .changes import Origin
 from .receivers import tell
 from .services import services
-from .web.access import visitor
 
 if t.TYPE_CHECKING:
     from flask import Flask
@@ -75,7 +74,8 @@ class Announcer:
 def _actor() -> str | None:
     if "_oci_actor" in g:
         return t.cast("str | None", g._oci_actor)
-    return services().catalog.users.name_of(visitor())
+    parts = services()
+    return parts.catalog.users.name_of(parts.authenticator.visitor())
 
 
 def _name_of(key: t.Any) -> str | None:

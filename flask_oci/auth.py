@@ -1,8 +1,7 @@
 """Who is asking: credentials and bearer tokens become a principal.
 
 Only the ``Authorization`` header counts. A session cookie means nothing here,
-so that no page of the web can push or delete in its reader's name. This is the
-only module that knows Flask-Login.
+so that no page of the web can push or delete in its reader's name.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import typing as t
 from datetime import timedelta
 from urllib.parse import quote
 
-from flask import current_app
 from flask import request
 from flask import url_for
 from werkzeug.datastructures import Authorization
 
 from . import audit
+from . import login
 from .access_tokens import ABOUT_LENGTH
 from .access_tokens import is_token
 from .advice import advise
@@ -202,14 +201,16 @@ class Authenticator:
         )
 
     def sign_in(self, principal: Principal) -> None:
-        """Make Flask-Login's ``current_user`` the one who asks, for this request.
+        """Make Flask-Login's ``current_user`` the one who asks, for this request."""
+        login.sign_in(principal.user)
 
-        Nobody is remembered: no session is written. Called for the anonymous as
-        well, since otherwise a cookie would say who they are.
+    def visitor(self) -> t.Any:
+        """Return the user who looks at a page, or None for somebody unknown.
+
+        It is who the host says, or who Flask-Login says where the host says nothing.
         """
-        manager = getattr(current_app, "login_manager", None)
-        if manager is not None:
-            manager._update_request_context_with_user(principal.user)
+        ask = self._hooks.visitor
+        return login.current_user() if ask is None else ask()
 
     def _check(self, username: str, secret: str) -> Principal | None:
         if "\0" in username or "\0" in secret:
@@ -306,10 +307,8 @@ class Authenticator:
         )
 
     def _load(self, subject: str) -> t.Any:
-        manager = getattr(current_app, "login_manager", None)
-        if manager is not None and manager._user_callback is not None:
-            return manager._user_callback(subject)
-        return self._users.find(subject)
+        load = login.user_loader() or self._users.find
+        return load(subject)
 
     def _realm(self) -> str:
         if self._config.external_url:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import typing as t
 
 from flask import abort
-from flask import current_app
-from flask import g
 from flask import redirect
 from flask import request
 from flask import url_for
@@ -15,6 +13,7 @@ from ..catalog import RepositoryInfo
 from ..catalog.users import is_active
 from ..content import Actor
 from ..errors import Denied
+from ..login import login_view
 from ..names import is_name
 from ..services import services
 
@@ -23,20 +22,8 @@ if t.TYPE_CHECKING:
 
 
 def visitor() -> t.Any:
-    """Return the user who makes the request, or None for somebody unknown.
-
-    It is who the host says, or who Flask-Login says where the host says nothing.
-    """
-    ask = services().hooks.visitor
-    if ask is not None:
-        return ask()
-    manager = getattr(current_app, "login_manager", None)
-    if manager is None:
-        return None
-    if not hasattr(g, "_login_user"):
-        manager._load_user()
-    user = g._login_user
-    return user if getattr(user, "is_authenticated", False) else None
+    """Return the user who makes the request, or None for somebody unknown."""
+    return services().authenticator.visitor()
 
 
 def member() -> t.Any:
@@ -103,8 +90,7 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
 
 def sign_in_url() -> str | None:
     """Return where to sign in and come back from, if Flask-Login has been told."""
-    manager = getattr(current_app, "login_manager", None)
-    view = getattr(manager, "login_view", None)
-    if not view:
+    view = login_view()
+    if view is None:
         return None
     return url_for(view, next=request.full_path.rstrip("?"))
