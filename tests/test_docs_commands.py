@@ -27,6 +27,7 @@ KINDS = {
     "console": "tests/test_docs_commands.py",
     "css": "tests/test_docs_commands.py",
     "ini": "tests/test_docs_commands.py",
+    "jinja": "tests/test_web_pages.py",
     "json": "tests/test_docs_commands.py",
     "nginx": "tests/proxies/servers.py",
     "python": "tests/test_docs_snippets.py",

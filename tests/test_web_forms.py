@@ -440,10 +440,12 @@ def test_an_access_token(app: Flask, visitor: Visitor) -> None:
     secret = t.cast("re.Match[str]", re.search(r"oci_pat_\w+", page.html))[0]
     assert f"docker login localhost -u alice -p {secret}" in page.text
     assert page.headers["Cache-Control"] == "no-store"
+    assert "Never used." in visitor.get("/images/-/tokens").text
     client = RegistryClient(app, basic("alice", secret))
     assert client.tags("alice/hello") == ["1.0"]
     listed = visitor.get("/images/-/tokens")
     assert "laptop" in listed.text
+    assert "Used just now." in listed.text
     assert secret not in listed.html
     revoke = listed.forms()[-1]
     assert visitor.client.post(revoke.action, data=revoke.fields).status_code == 302

@@ -8,12 +8,16 @@ import typing as t
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
+from pathlib import Path
 
 import pytest
 import time_machine
 from flask import Flask
 
+from credentials import user_named
+from doc_blocks import ALL_BLOCKS
 from host import Administrator
+from host import registry
 from registry_client import ATTACHED
 from registry_client import CONFIG
 from registry_client import descriptor
@@ -120,6 +124,23 @@ def test_the_list_can_be_searched(alice: RegistryClient, visitor: Visitor) -> No
     assert "alice/tools/hammer" in visitor.get(LIST, q="HAMM").links
     assert "100%" in visitor.get(LIST, q="100%").text
     assert visitor.get(LIST, q="a\0b").status == 200
+
+
+def test_the_list_says_whose_something_is(
+    app: Flask, alice: RegistryClient, admin: Administrator
+) -> None:
+    """Who owns a repository is said where its name does not say it."""
+    for name in ("alice/hers", "alice/given", "alice/left"):
+        alice.push_image(name, "1")
+        admin.publish(name)
+    with app.app_context():
+        registry.repositories.transfer("alice/given", user_named("bob"))
+        registry.repositories.transfer("alice/left", user_named("carol"))
+    admin.delete_user("carol")
+    page = Visitor(app).get(LIST, sort="name")
+    assert "alice/given public owned by bob 1 tag" in page.text
+    assert "alice/hers public 1 tag" in page.text
+    assert "alice/left public owned by nobody 1 tag" in page.text
 
 
 def test_the_list_goes_on_from_wherever_it_is(
@@ -414,7 +435,13 @@ def test_artifacts(
     alice: RegistryClient, visitor: Visitor, kind: str, label: str, command: str
 ) -> None:
     """What is no image is shown for what it is, with its files and its own command."""
-    about = encoded({"name": "hello", "version": "1.2.3", "appVersion": "9"})
+    said = {
+        "name": "its-own-name",
+        "version": "1.2.3+meta",
+        "appVersion": "9.8-app",
+        "description": "Says hello to whoever installs it",
+    }
+    about = encoded(said)
     alice.push_blob("alice/hello", about)
     alice.push_blob("alice/hello", b"content")
     title = {"org.opencontainers.image.title": "content.txt"}
@@ -427,7 +454,8 @@ def test_artifacts(
     assert label in page.text
     assert command in page.text
     assert "content.txt" in page.text
-    assert ("appVersion" in page.text) == (label == "Helm chart")
+    for key, value in said.items():
+        assert (f"{key} {value}" in page.text) == (label == "Helm chart")
 
 
 # Who may see what
@@ -642,6 +670,69 @@ def test_the_host_s_own_base(make_app: t.Any, tmp_path: t.Any) -> None:
     page = Visitor(app, "alice").get(LIST)
     assert page.text.startswith("Images at home")
     assert page.all("main") == [{"id": "mine"}]
+
+
+@pytest.fixture(name="host_s_own")
+def _host_s_own(make_app: t.Any, tmp_path: Path) -> t.Callable[[str, str], Visitor]:
+    """Return a function that puts a template into the folder of a host with an image,
+    and returns somebody who looks at it."""
+
+    def replace(name: str, text: str) -> Visitor:
+        folder = tmp_path / "templates"
+        (folder / "oci").mkdir(parents=True)
+        (folder / "oci" / name).write_text(text)
+        app = make_app()
+        app.jinja_loader.searchpath.append(str(folder))
+        RegistryClient.of(app, "alice").push_image("alice/hello", "1.0")
+        return Visitor(app, "alice")
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "known", "said"),
+    [
+        ("repositories", LIST, "rows|length", "1"),
+        ("repository", HELLO, "entries[0].reference", "1.0"),
+        ("manifest", f"{HELLO}/-/image/1.0", "tag", "1.0"),
+        ("settings", f"{HELLO}/-/settings", "repository.name", "alice/hello"),
+        ("error", f"{HELLO}/-/image/2.0", "error.code", "404"),
+    ],
+)
+def test_a_page_of_the_host_s_own(
+    host_s_own: t.Any, name: str, address: str, known: str, said: str
+) -> None:
+    """A template in the host's folder is taken in the place of the one of that name,
+    and knows what that one does; the other pages stay as they are."""
+    visitor = host_s_own(
+        f"{name}.html",
+        '{% extends "oci/layout.html" %}{% block oci_title %}Mine{% endblock %}'
+        "{% block oci_main %}<h1>Mine, {{ oci_visitor.username }}, with"
+        f" {{{{ {known} }}}}</h1>{{% endblock %}}",
+    )
+    page = visitor.get(address)
+    assert page.text.endswith(f"Mine, alice, with {said}")
+    assert (page.status == 404) == (name == "error")
+    assert "Mine" not in visitor.get("/images/-/tokens").text
+
+
+def test_the_page_that_is_in_the_documentation(host_s_own: t.Any) -> None:
+    """Whoever copies the example has a list of repositories."""
+    (block,) = (b for b in ALL_BLOCKS if b.kind == "jinja")
+    visitor = host_s_own("repositories.html", block.code)
+    page = visitor.get(LIST)
+    assert page.text.startswith("Our images")
+    assert "alice/hello, 44 B" in page.text
+    assert page.links["alice/hello"] == HELLO
+
+
+def test_a_part_of_every_page_of_the_host_s_own(host_s_own: t.Any) -> None:
+    """What several pages include can be replaced as well."""
+    visitor = host_s_own("_navigation.html", "<p>My way around</p>")
+    for address in (LIST, "/images/-/tokens", "/images/nothing"):
+        page = visitor.get(address)
+        assert "My way around" in page.text
+        assert "Storage" not in page.links
 
 
 def test_the_host_s_own_policy(make_app: t.Any) -> None:
