@@ -91,6 +91,24 @@ class Credentials:
         )
         return [_credential(row) for row in rows]
 
+    def page(
+        self, user_id: t.Any, limit: int, behind: tuple[str, datetime] | None = None
+    ) -> list[Credential]:
+        """Return some of a user's credentials, the newest first.
+
+        :param limit: how many to return at the most.
+        :param behind: the id, and the moment, of the one to begin behind.
+        """
+        made, key = self._table.c.created_at, self._table.c.id
+        statement = self._select().where(self._table.c.user_id == user_id)
+        if behind is not None:
+            same = sa.and_(made == behind[1], key > behind[0])
+            statement = statement.where(sa.or_(made < behind[1], same))
+        rows = self._db.session.execute(
+            statement.order_by(made.desc(), key).limit(limit)
+        )
+        return [_credential(row) for row in rows]
+
     def touch(self, credential: Credential, expires_at: datetime | None) -> None:
         """Remember that a credential is being used, and until when it is good."""
         now = utcnow()

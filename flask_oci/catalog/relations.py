@@ -133,6 +133,19 @@ class Relations:
             found[str(row.subject)].append(row)
         return found
 
+    def count_referrers(self, repository_id: int, digests: Sequence[str]) -> int:
+        """Return how many manifests refer to some others."""
+        Manifest = self._db.models.Manifest
+        return (
+            self._db.session.scalar(
+                sa.select(sa.func.count()).where(
+                    Manifest.repository_id == repository_id,
+                    Manifest.subject_digest.in_(digests),
+                )
+            )
+            or 0
+        )
+
     def referrer_types(
         self, repository_id: int, digests: Sequence[str]
     ) -> dict[str, set[str]]:

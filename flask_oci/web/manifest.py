@@ -29,6 +29,9 @@ from .repository import kind_of
 #: How many characters of a manifest are on the page; the rest is a click away.
 SHOWN: t.Final = 100_000
 
+#: How many of the things that refer to an image are listed.
+ATTACHED: t.Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Child:
@@ -69,6 +72,7 @@ def manifest(name: str, reference: str) -> str:
     subjects = [row.digest] if chosen is None else [row.digest, chosen.digest]
     referrers = catalog.relations.referrers(key, subjects)
     text = json.dumps(fields, indent=2, ensure_ascii=False)
+    attached = [r for subject in subjects for r in referrers.get(subject, ())]
     return render_template(
         "oci/manifest.html",
         repository=repository,
@@ -84,9 +88,9 @@ def manifest(name: str, reference: str) -> str:
         annotations=sorted(row.annotations.items()),
         referrers=[
             (kinds.recognise(r.media_type, r.artifact_type), r)
-            for subject in subjects
-            for r in referrers.get(subject, ())
+            for r in attached[:ATTACHED]
         ],
+        unlisted=max(catalog.relations.count_referrers(key, subjects) - ATTACHED, 0),
         parents=[(digest, tags.get(digest, [])) for digest in parents],
         tags=tags.get(row.digest, []),
         text=text[:SHOWN],

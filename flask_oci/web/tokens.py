@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from ..scopes import ACTIONS
 from ..services import services
 from . import forms
+from . import paging
 from .access import member
 from .translation import gettext
 
@@ -50,11 +51,18 @@ def revoke_token(token_id: str) -> ResponseReturnValue:
 
 
 def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
-    user, parts = member(), services()
+    user, catalog = member(), services().catalog
+    found = catalog.credentials.page(
+        catalog.users.key_of(user), paging.PAGE + 1, paging.behind()
+    )
+    shown = found[: paging.PAGE]
     page = render_template(
         "oci/tokens.html",
-        account=parts.catalog.users.namespace_of(user),
-        tokens=parts.access_tokens.list(user),
+        account=catalog.users.namespace_of(user),
+        tokens=shown,
+        next_page=paging.next_page(shown[-1].id, shown[-1].created_at)
+        if len(found) > len(shown)
+        else None,
         actions=ACTIONS,
         days=DAYS,
         **values,

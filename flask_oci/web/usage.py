@@ -88,20 +88,20 @@ def administration() -> str:
 def all_uploads() -> ResponseReturnValue:
     """Show every upload, to who runs the site."""
     administrators_only()
-    return _uploads("oci/all_uploads.html", in_progress(None))
+    return _uploads("oci/all_uploads.html", in_progress(None, MOST + 1))
 
 
 def uploads(name: str) -> ResponseReturnValue:
     """Show what is being pushed to a repository, to who may push there."""
     repository = admit(name, "push")
-    found = in_progress(repository.key)
+    found = in_progress(repository.key, MOST + 1)
     return _uploads("oci/uploads.html", found, repository=repository)
 
 
-def in_progress(repository_id: int | None) -> list[Upload]:
+def in_progress(repository_id: int | None, most: int = MOST) -> list[Upload]:
     """Return the last uploads that were begun, each with its size so far."""
     parts = services()
-    rows = parts.catalog.usage.uploads(MOST, repository_id)
+    rows = parts.catalog.usage.uploads(most, repository_id)
     names = parts.catalog.users.names(row.user_id for row in rows)
     found = []
     for row in rows:
@@ -116,7 +116,9 @@ def in_progress(repository_id: int | None) -> list[Upload]:
 def _uploads(
     template: str, found: list[Upload], **values: t.Any
 ) -> ResponseReturnValue:
-    page = render_template(template, uploads=found, **values)
+    shown = found[:MOST]
+    last = len(shown) if len(found) > MOST else 0
+    page = render_template(template, uploads=shown, last=last, **values)
     # It is loaded again by itself while there is something to see.
     busy = any(upload.in_progress for upload in found)
     return page, 200, {"Refresh": REFRESH} if busy else {}
