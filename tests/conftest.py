@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
-from werkzeug.serving import WSGIRequestHandler
 
+from flask_oci.testing import serving
 from host import Administrator
 from host import Authorize
 from host import close_connections
@@ -20,6 +18,8 @@ from host import DATABASE_URL
 from host import empty_database
 from host import set_policy
 from registry_client import RegistryClient
+
+pytest_plugins = ["flask_oci.testing.plugin", "pytester"]
 
 MakeApp = t.Callable[..., Flask]
 
@@ -148,28 +148,4 @@ def _anonymous(app: Flask) -> RegistryClient:
 def _serve() -> t.Iterator[t.Callable[[Flask], int]]:
     """Return a function that serves an application on a port of 127.0.0.1."""
     with contextlib.ExitStack() as stack:
-        yield lambda app: stack.enter_context(_serving(app))
-
-
-class _QuietHandler(WSGIRequestHandler):
-    """HTTP/1.1, as every server but the development one speaks it, and no log."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: t.Any) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def _serving(app: Flask) -> t.Iterator[int]:
-    server = make_server(
-        "127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        yield lambda app: stack.enter_context(serving(app))

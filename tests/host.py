@@ -55,13 +55,14 @@ class Database(SQLAlchemy):
         if key not in self.engines_made:
             engine = super()._make_engine(bind_key, options, app)
             if engine.dialect.name == "sqlite":
-                sa.event.listen(engine, "connect", _be_quick)
+                sa.event.listen(engine, "connect", be_quick)
             self.metadata.create_all(engine)
             self.engines_made[key] = engine
         return self.engines_made[key]
 
 
-def _be_quick(connection: t.Any, record: object) -> None:
+def be_quick(connection: t.Any, record: object) -> None:
+    """Have SQLite not wait for the disk."""
     # No test pulls the plug, so nothing has to be on the disk at any moment.
     connection.execute("PRAGMA synchronous = OFF")
 

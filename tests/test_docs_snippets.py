@@ -132,6 +132,7 @@ def surroundings(host: flask.Flask) -> dict[str, t.Any]:
         "forge": host,
         "gc": gc,
         "logging": logging,
+        "pytest": pytest,
         "registry": importlib.import_module("forge.registry").registry,
         "Registry": of_another_model,
         "site": app,

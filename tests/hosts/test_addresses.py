@@ -41,7 +41,7 @@ def proxy(app: WSGIApplication, **headers: str) -> WSGIApplication:
 
 def realm(app: WSGIApplication) -> str:
     """Return where docker is told to get a token."""
-    response = Docker(app, url=PUBLIC)._send("GET", f"{PUBLIC}/v2/", None, {})
+    response = Docker(app, url=PUBLIC).send("GET", "/v2/")
     return response.headers["WWW-Authenticate"].split('"')[1]
 
 

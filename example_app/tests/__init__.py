@@ -1,0 +1,1 @@
+"""The tests of the forge, as a host application has them."""
