@@ -31,13 +31,13 @@ from example_app.models import find_user  # noqa: E402
 from example_app.models import Project  # noqa: E402
 from example_app.models import User  # noqa: E402
 from example_app.registry import registry  # noqa: E402
-from registry_client import basic  # noqa: E402
-from registry_client import descriptor  # noqa: E402
-from registry_client import encoded  # noqa: E402
-from registry_client import image  # noqa: E402
-from registry_client import index  # noqa: E402
-from registry_client import OCI_EMPTY  # noqa: E402
-from registry_client import OCI_MANIFEST  # noqa: E402
+from flask_oci.testing.manifests import descriptor  # noqa: E402
+from flask_oci.testing.manifests import encoded  # noqa: E402
+from flask_oci.testing.manifests import image  # noqa: E402
+from flask_oci.testing.manifests import index  # noqa: E402
+from flask_oci.testing.manifests import OCI_EMPTY  # noqa: E402
+from flask_oci.testing.manifests import OCI_MANIFEST  # noqa: E402
+from flask_oci.testing.requests import basic  # noqa: E402
 from registry_client import RegistryClient  # noqa: E402
 
 WIDTHS: t.Final = {"phone": 390, "desk": 1280}

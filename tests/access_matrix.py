@@ -20,11 +20,11 @@ from access_world import NAMES
 from access_world import POLICIES
 from access_world import RENAMED
 from access_world import World
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import Query
 from host import set_policy
 from registry_client import NO_SESSION
-from registry_client import Query
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
 
 #: A status, and the code of the error if it is one.
 Answer = tuple[int, str | None]

@@ -17,13 +17,13 @@ from credentials import log_in
 from credentials import refresh
 from flask_oci import RepositoryInfo
 from flask_oci.models import utcnow
+from flask_oci.testing.requests import basic
 from host import Administrator
 from host import create_app
 from host import db
 from host import registry
 from host import set_policy
 from host import User
-from registry_client import basic
 from registry_client import RegistryClient
 
 NOTHING: t.Final[frozenset[str]] = frozenset()

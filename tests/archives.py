@@ -9,10 +9,10 @@ import tarfile
 import typing as t
 from pathlib import Path
 
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import Json
-from registry_client import media_type_of
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import Json
+from flask_oci.testing.manifests import media_type_of
 
 MARK = b'{"imageLayoutVersion": "1.0.0"}'
 REF_NAME = "org.opencontainers.image.ref.name"

@@ -12,9 +12,9 @@ import pytest
 
 import example_app
 from example_app.models import db
+from flask_oci.testing.requests import basic
 from forge import environment
 from forge import ROOT
-from registry_client import basic
 from registry_client import RegistryClient
 
 

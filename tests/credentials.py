@@ -10,11 +10,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_oci.access_tokens import IssuedToken
+from flask_oci.testing.manifests import Json
+from flask_oci.testing.requests import basic
 from host import db
 from host import registry
 from host import User
-from registry_client import basic
-from registry_client import Json
 from registry_client import RegistryClient
 
 Scopes = t.Iterable[str]

@@ -14,7 +14,7 @@ from flask_login import FlaskLoginClient
 from doc_blocks import application
 from flask_oci import Registry
 from flask_oci import RepositoryInfo
-from registry_client import basic
+from flask_oci.testing.requests import basic
 from registry_client import RegistryClient
 
 NOTHING = frozenset[str]()

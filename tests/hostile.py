@@ -6,7 +6,7 @@ import typing as t
 
 from werkzeug.test import TestResponse
 
-from registry_client import errors
+from flask_oci.testing.answers import errors
 from registry_client import RegistryClient
 
 INJECTION = "x\r\nX-Injected: yes\r\n\r\nbody"

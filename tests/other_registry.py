@@ -13,9 +13,9 @@ from flask import redirect
 from flask import request
 from flask import Response
 
-from registry_client import basic
-from registry_client import digest_of
-from registry_client import media_type_of
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import media_type_of
+from flask_oci.testing.requests import basic
 
 #: Who may come in, where anybody has to log in.
 LOGIN = basic("robot", "sesame:open")

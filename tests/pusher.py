@@ -7,13 +7,13 @@ import typing as t
 from requests import Response
 from requests import Session
 
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import media_type_of
 from forge import Forge
 from forge import PASSWORD
 from forge import USERNAME
-from registry_client import CONFIG
-from registry_client import digest_of
-from registry_client import image
-from registry_client import media_type_of
 
 TIMEOUT = 60
 

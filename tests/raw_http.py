@@ -19,12 +19,12 @@ from pathlib import Path
 from werkzeug.serving import make_server
 from werkzeug.serving import WSGIRequestHandler
 
+from flask_oci.testing.answers import ERROR_CODES
+from flask_oci.testing.requests import basic
 from forge import end
 from host import Administrator
 from host import create_app
 from host import PASSWORDS
-from registry_client import basic
-from registry_client import ERROR_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 

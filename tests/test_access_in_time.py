@@ -7,9 +7,9 @@ import typing as t
 import pytest
 from flask import Flask
 
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
 from host import registry
-from registry_client import basic
-from registry_client import refusal
 from registry_client import RegistryClient
 
 MakeApp = t.Callable[..., Flask]

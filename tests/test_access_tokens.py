@@ -20,14 +20,14 @@ from credentials import log_in
 from credentials import refresh
 from credentials import user_named
 from flask_oci.models import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.requests import basic
 from host import Administrator
 from host import db
 from host import registry
-from registry_client import basic
-from registry_client import CONFIG
-from registry_client import digest_of
-from registry_client import LAYER
-from registry_client import refusal
 from registry_client import RegistryClient
 
 MakeApp = t.Callable[..., Flask]

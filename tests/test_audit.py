@@ -19,12 +19,12 @@ from credentials import user_named
 from flask_oci.audit import AuditEvent
 from flask_oci.models import utcnow
 from flask_oci.signals import audited
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.requests import basic
 from host import db
 from host import PASSWORDS
 from host import registry
 from host import User
-from registry_client import basic
-from registry_client import digest_of
 from registry_client import RegistryClient
 
 Events = list[AuditEvent]

@@ -19,14 +19,14 @@ import requests
 
 from doc_blocks import ALL_BLOCKS
 from doc_blocks import commands
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import OCI_MANIFEST
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 from forge import wait_until
-from registry_client import digest_of
-from registry_client import image
-from registry_client import OCI_MANIFEST
 
 pytestmark = pytest.mark.real
 

@@ -19,10 +19,10 @@ from credentials import by_access_token
 from credentials import issue
 from credentials import log_in
 from credentials import user_named
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.requests import basic
 from host import Administrator
-from registry_client import basic
-from registry_client import digest_of
-from registry_client import LAYER
 from registry_client import NO_SESSION
 from registry_client import RegistryClient
 

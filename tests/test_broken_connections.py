@@ -8,6 +8,8 @@ import typing as t
 
 import pytest
 
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.requests import with_query
 from raw_http import Answer
 from raw_http import ask
 from raw_http import chunk
@@ -19,8 +21,6 @@ from raw_http import serving
 from raw_http import start_upload
 from raw_http import stored
 from raw_http import wait_until
-from registry_client import digest_of
-from registry_client import with_query
 
 CONTENT = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(100_000))
 CHUNKED = "Transfer-Encoding: chunked"

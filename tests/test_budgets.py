@@ -19,15 +19,15 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.requests import basic
+from flask_oci.testing.requests import with_query
 from host import registry
-from registry_client import basic
-from registry_client import CONFIG
-from registry_client import digest_of
-from registry_client import image
-from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from registry_client import Source
-from registry_client import with_query
 
 NAME = "alice/app"
 MIB = 1024 * 1024

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from conftest import MakeApp
+from flask_oci.testing.answers import refusal
 from host import Administrator
-from registry_client import refusal
 from registry_client import RegistryClient
 
 CATALOG = "/v2/_catalog"

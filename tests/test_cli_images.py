@@ -12,13 +12,13 @@ from flask import Flask
 from command_line import Terminal
 from conftest import MakeApp
 from flask_oci import Denied
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import image
-from registry_client import index
-from registry_client import OCI_MANIFEST
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.manifests import UNKNOWN
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
 
 CONFIG = (
     rb'{"os":"linux","architecture":"arm64","config":{"Cmd":["/bin/sh"],'

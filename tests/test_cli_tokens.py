@@ -14,11 +14,11 @@ from flask import Flask
 from credentials import issue
 from credentials import log_in
 from credentials import user_named
-from faults import database_fault
 from flask_oci.models import utcnow
+from flask_oci.testing import Faults
+from flask_oci.testing.requests import basic
 from host import Administrator
 from host import registry
-from registry_client import basic
 from registry_client import RegistryClient
 
 Run = t.Callable[..., Result]
@@ -194,7 +194,7 @@ def test_a_database_that_does_not_answer(
     app: Flask, run: Run, arguments: tuple[str, ...]
 ) -> None:
     """Whoever types a command is told, with a status of its own."""
-    with database_fault(app, 0):
+    with Faults(app).database(0):
         result = run(*arguments)
     assert result.exit_code == 2
     assert "database does not answer" in result.stderr

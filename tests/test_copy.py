@@ -20,6 +20,15 @@ from flask import Response
 from archives import config_of
 from command_line import Terminal
 from credentials import log_in as login_of
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_INDEX
+from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
 from flask_oci.transfer.remote import session
@@ -27,15 +36,6 @@ from flask_oci.transfer.remote.address import parse_address
 from host import registry
 from other_registry import LOGIN
 from other_registry import OtherRegistry
-from registry_client import CONFIG
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import encoded
-from registry_client import image
-from registry_client import index
-from registry_client import LAYER
-from registry_client import OCI_INDEX
-from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from test_import_export import pulled
 

@@ -11,9 +11,9 @@ from credentials import grant
 from doc_host import Host
 from doc_host import hosted
 from flask_oci import LoginRefused
-from registry_client import basic
-from registry_client import errors
-from registry_client import refusal
+from flask_oci.testing.answers import errors
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
 from registry_client import RegistryClient
 
 SCOPES = ("registry:catalog:*", "repository:alice/app:pull,push")

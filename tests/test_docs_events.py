@@ -13,11 +13,11 @@ import pytest
 from doc_blocks import BLOCKS
 from doc_host import hosted
 from flask_oci import signals
+from flask_oci.testing.answers import errors
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from receiver import Receiver
-from registry_client import errors
-from registry_client import image
-from registry_client import LAYER
-from registry_client import refusal
 from upkeep import later
 
 SOURCE = "org.opencontainers.image.source"

@@ -20,8 +20,8 @@ from doc_blocks import DOCS
 from doc_host import Host
 from doc_host import hosted
 from flask_oci.metrics import Metrics
-from registry_client import digest_of
-from registry_client import LAYER
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
 from registry_client import RegistryClient
 from test_metrics import scrape_text
 

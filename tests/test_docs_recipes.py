@@ -17,7 +17,7 @@ from doc_host import NOTHING
 from doc_host import only
 from doc_host import READ
 from doc_host import WRITE
-from registry_client import refusal
+from flask_oci.testing.answers import refusal
 
 NAMESPACES = "Namespaces are user names"
 PROJECTS = "Projects with members"

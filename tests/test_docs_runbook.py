@@ -20,13 +20,13 @@ from credentials import issue
 from credentials import log_in
 from doc_blocks import ALL_BLOCKS
 from doc_blocks import commands
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.requests import basic
 from host import Administrator
 from host import DATABASE_URL
 from receiver import Receiver
-from registry_client import basic
-from registry_client import digest_of
-from registry_client import LAYER
-from registry_client import refusal
 from registry_client import RegistryClient
 from upkeep import later
 from upkeep import LONG

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from werkzeug.wsgi import FileWrapper
 
-from registry_client import digest_of
-from registry_client import errors
+from flask_oci.testing.answers import errors
+from flask_oci.testing.manifests import digest_of
 from registry_client import RegistryClient
 
 CONTENT = bytes(i * 7 % 251 for i in range(1000))

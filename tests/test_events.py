@@ -10,15 +10,15 @@ import pytest
 from flask import Flask
 
 from conftest import MakeApp
-from faults import database_fault
 from flask_oci import Denied
 from flask_oci import signals
 from flask_oci.changes import Change
 from flask_oci.config import ConfigError
+from flask_oci.testing import Faults
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from host import registry
-from registry_client import digest_of
-from registry_client import image
-from registry_client import LAYER
 from registry_client import RegistryClient
 from upkeep import later
 from upkeep import LONG
@@ -117,7 +117,7 @@ def test_a_transaction_that_fails_anywhere(
     number = failed = 0
     while True:
         manifest = image(LAYER, number=number)
-        with database_fault(app, number) as fault:
+        with Faults(app).database(number) as fault:
             answer = alice.put_manifest(NAME, f"t{number}", manifest)
         there = f"t{number}" in alice.tags(NAME)
         recorded = {event.get("tag") for event in events(upkeep)}

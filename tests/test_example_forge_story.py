@@ -26,16 +26,16 @@ from example_app.registry import may
 from example_app.registry import may_list
 from example_app.registry import registry
 from flask_oci import RepositoryInfo
-from registry_client import basic
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import image
-from registry_client import LAYER
-from registry_client import media_type_of
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import media_type_of
+from flask_oci.testing.requests import basic
+from flask_oci.testing.requests import with_query
 from registry_client import NO_SESSION
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import with_query
 
 #: Where people make access tokens: on a page of the registry.
 TOKENS = "/images/-/tokens"

@@ -15,16 +15,15 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from conftest import MakeApp
-from faults import database_fault
-from faults import disk_fault
-from faults import Fault
+from flask_oci.testing import Fault
+from flask_oci.testing import Faults
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.requests import with_query
 from host import DATABASE_URL
 from host import db
-from registry_client import digest_of
-from registry_client import image
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import with_query
 from upkeep import Upkeep
 
 NAME = "alice/app"
@@ -181,7 +180,7 @@ def test_a_disk_that_fails(
     """Whatever the disk cannot do, the same push succeeds afterwards, and but for bytes
     that the disk has lost, it goes on where it was."""
     for fault, response in try_each(
-        alice, keeper, push, lambda at: disk_fault(at, number)
+        alice, keeper, push, lambda at: Faults(alice.app).disk(at, number)
     ):
         if response.status_code != 201:
             assert response.status_code == 404
@@ -212,7 +211,7 @@ def test_no_connection_is_left_in_a_transaction(
     sa.event.listen(engine, "checkin", look)
     try:
         for fault, _ in try_each(
-            alice, keeper, push, lambda at: database_fault(app, at)
+            alice, keeper, push, lambda at: Faults(app).database(at)
         ):
             assert left
             assert not any(left), fault.happened
@@ -228,7 +227,7 @@ def test_a_database_that_fails(
     """Whatever the database cannot do, the next try succeeds, even if the bytes were in
     their place by then."""
     for fault, response in try_each(
-        alice, keeper, push, lambda at: database_fault(app, at)
+        alice, keeper, push, lambda at: Faults(app).database(at)
     ):
         assert response.status_code == 201, fault.happened
 
@@ -256,7 +255,7 @@ def test_every_request_survives_its_database(
     body = manifest if method == "PUT" else None
     headers = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
     for at in range(99):
-        with database_fault(app, at) as fault:
+        with Faults(app).database(at) as fault:
             response = alice.request(
                 method, path, body, headers=headers if body else {}
             )
@@ -288,7 +287,7 @@ def test_every_request_survives_its_database(
 )
 def test_the_cause_is_told(alice: RegistryClient, number: int, cause: str) -> None:
     """Whoever reads the answer knows what to tell the people who run the registry."""
-    with disk_fault(0, number, ["open"]):
+    with Faults(alice.app).disk(0, number, ["open"]):
         response = alice.post(UPLOADS, b"x", query={"digest": digest_of(b"x")})
     assert_unavailable(response)
     assert cause in response.get_json()["errors"][0]["message"]
@@ -298,7 +297,7 @@ def test_a_download_that_cannot_begin(alice: RegistryClient, keeper: Upkeep) -> 
     """A blob that cannot be looked at is not called unknown."""
     for method in ("HEAD", "GET"):
         path = f"/v2/{NAME}/blobs/{digest_of(b'a layer')}"
-        with disk_fault(0, errno.EIO):
+        with Faults(alice.app).disk(0, errno.EIO):
             assert_unavailable(alice.request(method, path))
         assert alice.request(method, path).status_code == 200
 
@@ -308,11 +307,11 @@ def test_a_command_that_cannot_go_on(keeper: Upkeep, command: list[str]) -> None
     """A command says what the disk or the database did, and ends with a status of its
     own; the next one does its work."""
     keeper.store(digest_of(b"an orphan"), b"an orphan")
-    with disk_fault(0, errno.EIO, ["open"]):
+    with Faults(keeper.app).disk(0, errno.EIO, ["open"]):
         result = keeper.run(*command)
     assert result.exit_code == 2
     assert "disk fails" in result.stderr
-    with database_fault(keeper.app, 0):
+    with Faults(keeper.app).database(0):
         result = keeper.run(*command)
     assert result.exit_code == 2
     assert "database does not answer" in result.stderr

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import errors
-from registry_client import image
-from registry_client import refusal
+from flask_oci.testing.answers import errors
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.requests import with_query
 from registry_client import RegistryClient
 from registry_client import Source
-from registry_client import with_query
 
 CONTENT = b"some content of a layer" * 100
 DIGEST = digest_of(CONTENT)

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from flask import Flask
 
 from conftest import MakeApp
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_MANIFEST
 from host import DATABASE_URL
 from host import registry
 from interleaving import interleaved
-from registry_client import CONFIG
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import image
-from registry_client import index
-from registry_client import LAYER
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
 from registry_client import RegistryClient
 from upkeep import Upkeep
 

@@ -9,17 +9,17 @@ import pytest
 from flask import Flask
 
 from conftest import MakeApp
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.manifests import UNKNOWN
 from host import registry
-from registry_client import CONFIG
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import index
-from registry_client import LAYER
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
 from registry_client import RegistryClient
 from registry_client import Source
-from registry_client import UNKNOWN
 from upkeep import later
 from upkeep import LONG
 from upkeep import Upkeep

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import image
-from registry_client import index
-from registry_client import LAYER
-from registry_client import OCI_MANIFEST
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_MANIFEST
 from registry_client import RegistryClient
 from upkeep import GRACE
 from upkeep import later

@@ -8,11 +8,11 @@ import pytest
 from flask import Flask
 
 from conftest import MakeApp
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import index
-from registry_client import OCI_INDEX
-from registry_client import OCI_MANIFEST
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_INDEX
+from flask_oci.testing.manifests import OCI_MANIFEST
 from registry_client import RegistryClient
 from upkeep import GRACE
 from upkeep import later

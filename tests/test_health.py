@@ -9,9 +9,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from faults import database_fault
-from faults import disk_fault
 from flask_oci.health import Health
+from flask_oci.testing import Faults
 from host import DATABASE_URL
 from host import db
 from host import registry
@@ -49,7 +48,7 @@ def test_it_costs_one_statement(app: Flask) -> None:
 
 def test_a_database_that_does_not_answer(app: Flask) -> None:
     """It fails, and does not say more to whoever asks than that."""
-    with database_fault(app, 0):
+    with Faults(app).database(0):
         health = look(app)
     assert not health.ok
     assert health.as_dict()["status"] == "failing"
@@ -76,7 +75,7 @@ def test_a_table_that_is_not_there(app: Flask, tmp_path: Path) -> None:
 def test_a_disk_that_cannot_be_written(app: Flask, alice: RegistryClient) -> None:
     """A file system that has become read-only is found before the next push is."""
     alice.push_blob("alice/app", b"something")
-    with disk_fault(0, 30, calls=("open", "mkdir")):
+    with Faults(app).disk(0, 30, calls=("open", "mkdir")):
         health = look(app)
     assert not health.ok
     assert health.storage == "Nothing can be written to the storage."

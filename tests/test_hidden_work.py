@@ -17,15 +17,15 @@ from flask import Flask
 from credentials import by_access_token
 from credentials import issue
 from credentials import user_named
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import basic
 from host import db
 from host import registry
-from registry_client import basic
-from registry_client import digest_of
-from registry_client import LAYER
 from registry_client import NO_SESSION
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
 
 PRIVATE, RENAMED, MISSING = "alice/secret", "alice/former", "alice/absent"
 DIGEST = digest_of(LAYER)

@@ -24,14 +24,14 @@ from archives import link
 from archives import listed
 from archives import tar
 from flask_oci import RegistryError
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from flask_oci.transfer import files
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
 from host import registry
-from registry_client import CONFIG
-from registry_client import digest_of
-from registry_client import image
-from registry_client import LAYER
 from registry_client import RegistryClient
 
 MIB = 1024 * 1024

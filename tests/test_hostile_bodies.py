@@ -8,6 +8,10 @@ import typing as t
 
 import pytest
 
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.requests import with_query
 from raw_http import Answer
 from raw_http import ask
 from raw_http import chunk
@@ -18,10 +22,6 @@ from raw_http import Server
 from raw_http import serving
 from raw_http import start_upload
 from raw_http import stored
-from registry_client import digest_of
-from registry_client import image
-from registry_client import OCI_MANIFEST
-from registry_client import with_query
 
 CHUNKED = "Transfer-Encoding: chunked"
 UPLOADS = "/v2/alice/app/blobs/uploads/"

@@ -11,17 +11,17 @@ from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import with_query
 from hostile import HOSTILE
 from hostile import judge
 from hostile import send
-from registry_client import digest_of
-from registry_client import image
 from registry_client import NO_SESSION
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
-from registry_client import with_query
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 

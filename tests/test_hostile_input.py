@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import basic
+from flask_oci.testing.requests import with_query
 from hostile import HOSTILE
 from hostile import INJECTION
 from hostile import judge
 from hostile import send
-from registry_client import basic
-from registry_client import digest_of
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
-from registry_client import with_query
 
 
 @pytest.fixture(autouse=True)

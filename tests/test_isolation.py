@@ -9,20 +9,20 @@ import sqlalchemy as sa
 from flask import Flask
 
 from credentials import user_named
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import media_type_of
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.requests import with_query
 from host import db
 from host import registry
 from host import User
-from registry_client import CONFIG
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import image
-from registry_client import index
-from registry_client import LAYER
-from registry_client import media_type_of
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import with_query
 
 MakeApp = t.Callable[..., Flask]
 

@@ -12,11 +12,11 @@ from credentials import by_access_token
 from credentials import user_named
 from flask_oci import Denied
 from flask_oci import RepositoryInfo
+from flask_oci.testing.answers import errors
+from flask_oci.testing.answers import refusal
 from host import registry
 from host import set_policy
 from host import User
-from registry_client import errors
-from registry_client import refusal
 from registry_client import RegistryClient
 
 Listing = t.Callable[[t.Any], t.Any]

@@ -20,11 +20,11 @@ from credentials import log_in
 from credentials import refresh
 from flask_oci import LoginRefused
 from flask_oci.models import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
 from host import check
 from host import db
 from host import registry
-from registry_client import basic
-from registry_client import refusal
 from registry_client import RegistryClient
 
 MakeApp = t.Callable[..., Flask]

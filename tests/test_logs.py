@@ -11,8 +11,8 @@ from flask_oci import signals
 from flask_oci.changes import Change
 from flask_oci.logs import FIELDS
 from flask_oci.logs import RequestFilter
-from registry_client import digest_of
-from registry_client import LAYER
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
 from registry_client import RegistryClient
 from upkeep import Upkeep
 

@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from conftest import MakeApp
 from flask_oci.blueprint import ROUTES
 from flask_oci.models import utcnow
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
 from host import registry
-from registry_client import CONFIG
-from registry_client import digest_of
-from registry_client import LAYER
 from registry_client import NO_SESSION
 from registry_client import RegistryClient
 from upkeep import later

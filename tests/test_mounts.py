@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from werkzeug.test import TestResponse
 
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import with_query
 from host import Administrator
-from registry_client import digest_of
-from registry_client import LAYER
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
-from registry_client import with_query
 
 DIGEST = digest_of(LAYER)
 

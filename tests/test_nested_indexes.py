@@ -11,13 +11,13 @@ import time_machine
 from flask import Flask
 
 from flask_oci.models import utcnow
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_INDEX
+from flask_oci.testing.manifests import OCI_MANIFEST
 from host import registry
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import index
-from registry_client import LAYER
-from registry_client import OCI_INDEX
-from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 
 #: How many floors it has, and how many calls may be inside each other below it.

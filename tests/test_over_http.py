@@ -11,13 +11,13 @@ from collections.abc import Mapping
 import pytest
 from flask import Flask
 
-from registry_client import basic
-from registry_client import digest_of
-from registry_client import image
-from registry_client import LAYER
-from registry_client import OCI_MANIFEST
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.requests import basic
+from flask_oci.testing.requests import with_query
 from registry_client import RegistryClient
-from registry_client import with_query
 
 CREDENTIALS = {"Authorization": basic("alice", "wonderland")}
 CONTENT = bytes(range(256)) * 4096

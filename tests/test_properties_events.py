@@ -18,14 +18,14 @@ import pytest
 import time_machine
 from flask import Flask
 
-from faults import database_fault
 from flask_oci.models import utcnow
+from flask_oci.testing import Faults
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from forge import wait_until
 from host import registry
 from receiver import Arrived
 from receiver import Receiver
-from registry_client import image
-from registry_client import LAYER
 from registry_client import RegistryClient
 from upkeep import later
 
@@ -54,7 +54,7 @@ class Teller:
         """Deliver what is due, and die at some statement, or live."""
         with (
             self.app.app_context(),
-            database_fault(self.app, self._moment(), Killed),
+            Faults(self.app).database(self._moment(), Killed),
             contextlib.suppress(Killed),
         ):
             registry.events.deliver()
@@ -137,7 +137,7 @@ def test_a_process_that_died_is_taken_over_from(
         receiver.answer = die
         with (
             app.app_context(),
-            database_fault(app, 10_000, Killed) as fault,
+            Faults(app).database(10_000, Killed) as fault,
             pytest.raises(Killed),
         ):
             registry.events.deliver()
@@ -161,7 +161,7 @@ def test_a_thread_that_follows(app: Flask, alice: RegistryClient) -> None:
     stop = threading.Event()
 
     def follow() -> None:
-        with app.app_context(), database_fault(app, 0) as fault:
+        with app.app_context(), Faults(app).database(0) as fault:
             registry.events.follow(stop, interval=0.01)
         assert fault.happened
 

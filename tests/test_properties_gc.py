@@ -19,14 +19,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from conftest import MakeApp
 from flask_oci.models import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_INDEX
+from flask_oci.testing.manifests import OCI_MANIFEST
 from host import Administrator
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import image
-from registry_client import index
-from registry_client import OCI_INDEX
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
 from registry_client import RegistryClient
 from upkeep import GRACE
 from upkeep import Upkeep

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from flask_oci.errors import ManifestInvalid
 from flask_oci.manifests import Manifest
 from flask_oci.manifests import parse
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import DOCKER_LIST
+from flask_oci.testing.manifests import DOCKER_MANIFEST
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import OCI_INDEX
+from flask_oci.testing.manifests import OCI_MANIFEST
 from grammar import digests
 from grammar import tags
-from registry_client import digest_of
-from registry_client import DOCKER_LIST
-from registry_client import DOCKER_MANIFEST
-from registry_client import image
-from registry_client import OCI_INDEX
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
 from registry_client import RegistryClient
 
 Json = t.Any

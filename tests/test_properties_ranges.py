@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from flask_oci.errors import BlobUploadInvalid
 from flask_oci.ranges import parse_content_range
 from flask_oci.ranges import Span
-from registry_client import errors
+from flask_oci.testing.answers import errors
 from registry_client import RegistryClient
 
 #: Around every size at which reading, or sending, begins anew.

@@ -21,12 +21,12 @@ from flask_oci.retention import parse
 from flask_oci.retention import Stock
 from flask_oci.retention import Tagged
 from flask_oci.retention import Verdict
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_MANIFEST
 from host import Administrator
 from host import registry
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import index
-from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from upkeep import later
 

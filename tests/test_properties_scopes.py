@@ -16,13 +16,13 @@ from flask_oci.scopes import parse_scopes
 from flask_oci.scopes import repository_actions
 from flask_oci.scopes import repository_scope
 from flask_oci.scopes import Scope
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
 from grammar import digests
 from grammar import mutated
 from grammar import name_is_valid
 from grammar import names
 from grammar import tags
-from registry_client import digest_of
-from registry_client import refusal
 from registry_client import RegistryClient
 
 pure = settings(derandomize=True, deadline=None, max_examples=150)

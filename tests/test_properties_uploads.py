@@ -27,11 +27,11 @@ from bodies import FRAMINGS
 from bodies import Large
 from bodies import LIMIT
 from bodies import Session
-from registry_client import digest_of
-from registry_client import refusal
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import with_query
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
-from registry_client import with_query
 
 MakeApp = t.Callable[..., Flask]
 

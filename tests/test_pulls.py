@@ -18,12 +18,12 @@ from flask import Flask
 
 from flask_oci.pulls import FRESH
 from flask_oci.pulls import PATIENCE
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_MANIFEST
 from host import db
 from host import registry
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import index
-from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from upkeep import later
 from visitor import statements

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import OCTETS
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import with_query
 from host import Administrator
-from registry_client import digest_of
-from registry_client import OCTETS
-from registry_client import refusal
 from registry_client import RegistryClient
 from registry_client import Source
-from registry_client import UNKNOWN
-from registry_client import with_query
 
 MIB = 1024 * 1024
 UPLOADS = "/v2/alice/app/blobs/uploads/"

@@ -7,23 +7,23 @@ import typing as t
 
 import pytest
 
-from registry_client import CONFIG
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import DOCKER_LIST
-from registry_client import DOCKER_MANIFEST
-from registry_client import encoded
-from registry_client import errors
-from registry_client import image
-from registry_client import index
-from registry_client import LAYER
-from registry_client import media_type_of
-from registry_client import OCI_EMPTY
-from registry_client import OCI_INDEX
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
+from flask_oci.testing.answers import errors
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import DOCKER_LIST
+from flask_oci.testing.manifests import DOCKER_MANIFEST
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import media_type_of
+from flask_oci.testing.manifests import OCI_EMPTY
+from flask_oci.testing.manifests import OCI_INDEX
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.manifests import UNKNOWN
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
 
 IMAGE = image(LAYER)
 OTHER_IMAGE = image()

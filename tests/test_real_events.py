@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.requests import basic
 from forge import PASSWORD
 from forge import ROOT
 from forge import USERNAME
 from forge import wait_until
 from receiver import Arrived
 from receiver import Receiver
-from registry_client import basic
-from registry_client import image
-from registry_client import LAYER
 from registry_client import RegistryClient
 
 pytestmark = pytest.mark.real

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from flask_oci.testing.manifests import digest_of
 from forge import environment
 from forge import Forge
 from forge import PASSWORD
@@ -21,7 +22,6 @@ from forge import tool
 from forge import unavailable
 from forge import USERNAME
 from forge import wait_until
-from registry_client import digest_of
 
 pytestmark = pytest.mark.real
 

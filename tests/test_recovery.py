@@ -9,15 +9,14 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from faults import database_fault
-from faults import disk_fault
+from flask_oci.testing import Faults
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.requests import with_query
 from host import registry
-from registry_client import CONFIG
-from registry_client import digest_of
-from registry_client import LAYER
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import with_query
 from upkeep import later
 from upkeep import LONG
 from upkeep import Upkeep
@@ -47,7 +46,7 @@ def fail_to_record(client: RegistryClient, put: str, body: bytes = b"") -> None:
     of it."""
     keeper = Upkeep(client.app)
     for at in range(99):
-        with database_fault(client.app, at):
+        with Faults(client.app).database(at):
             response = client.put(put, body)
         assert response.status_code == 503
         if keeper.blobs():
@@ -110,7 +109,7 @@ def test_bytes_that_the_disk_forgot(
     # The folders are there, so that the file is what is flushed first.
     alice.push_image(NAME, "1.0")
     put = start(alice, CONTENT[:9])
-    with disk_fault(0, errno.EIO, ["fsync"]):
+    with Faults(alice.app).disk(0, errno.EIO, ["fsync"]):
         assert alice.request(method, put, CONTENT[9:]).status_code == 503
     assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
     assert keeper.uploads() == set()

@@ -6,17 +6,17 @@ import typing as t
 
 import pytest
 
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import image
-from registry_client import Json
-from registry_client import OCI_CONFIG
-from registry_client import OCI_EMPTY
-from registry_client import OCI_INDEX
-from registry_client import OCI_MANIFEST
-from registry_client import refusal
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import Json
+from flask_oci.testing.manifests import OCI_CONFIG
+from flask_oci.testing.manifests import OCI_EMPTY
+from flask_oci.testing.manifests import OCI_INDEX
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.manifests import UNKNOWN
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
 
 SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"
 EMPTY = descriptor(b"{}", OCI_EMPTY)

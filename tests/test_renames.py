@@ -13,15 +13,15 @@ from credentials import by_access_token
 from credentials import user_named
 from flask_oci.errors import NameInvalid
 from flask_oci.errors import NameUnknown
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import UNKNOWN
 from host import Administrator
 from host import db
 from host import registry
-from registry_client import digest_of
-from registry_client import LAYER
 from registry_client import NO_SESSION
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import UNKNOWN
 
 MakeApp = t.Callable[..., Flask]
 

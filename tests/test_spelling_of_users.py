@@ -14,8 +14,8 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
-from registry_client import basic
-from registry_client import refusal
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
 from registry_client import RegistryClient
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing.manifests import digest_of
 from forge import tool
 from raw_http import ask
 from raw_http import serving
 from raw_http import wait_until
-from registry_client import digest_of
 
 pytestmark = pytest.mark.real
 

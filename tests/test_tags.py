@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from registry_client import digest_of
-from registry_client import image
-from registry_client import LAYER
-from registry_client import refusal
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from registry_client import RegistryClient
 
 LIST = "/v2/alice/app/tags/list"

@@ -16,14 +16,14 @@ from credentials import log_in
 from credentials import refresh
 from credentials import user_named
 from flask_oci.models import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
 from host import Administrator
 from host import DATABASE_URL
 from host import db
 from host import registry
 from host import User
-from registry_client import basic
 from registry_client import NO_SESSION
-from registry_client import refusal
 from registry_client import RegistryClient
 
 MakeApp = t.Callable[..., Flask]

@@ -18,13 +18,13 @@ from credentials import refresh
 from credentials import user_named
 from flask_oci.config import ConfigError
 from flask_oci.models import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
 from flask_oci.tokens import SALT
 from host import Administrator
 from host import db
 from host import registry
 from host import User
-from registry_client import basic
-from registry_client import refusal
 from registry_client import RegistryClient
 
 MakeApp = t.Callable[..., Flask]

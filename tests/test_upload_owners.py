@@ -7,11 +7,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from conftest import MakeApp
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import with_query
 from registry_client import NO_SESSION
-from registry_client import refusal
 from registry_client import RegistryClient
 from registry_client import Source
-from registry_client import with_query
 from upload_steps import close
 from upload_steps import CONTENT
 from upload_steps import DIGEST

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from registry_client import digest_of
-from registry_client import refusal
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.requests import with_query
 from registry_client import RegistryClient
-from registry_client import with_query
 from upload_steps import close
 from upload_steps import CONTENT
 from upload_steps import DIGEST

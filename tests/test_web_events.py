@@ -6,10 +6,10 @@ import pytest
 from flask import Flask
 
 from credentials import user_named
-from faults import disk_fault
+from flask_oci.testing import Faults
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from host import registry
-from registry_client import image
-from registry_client import LAYER
 from registry_client import RegistryClient
 from upkeep import Upkeep
 from visitor import statements
@@ -142,6 +142,6 @@ def test_what_is_wrong_is_told(alice: RegistryClient, visitor: Visitor) -> None:
     """A disk that cannot be written to is the first thing on the page."""
     alice.push_blob("alice/hello", b"something")
     assert "Nothing can be written" not in visitor.get(ADMINISTRATION).text
-    with disk_fault(0, 30, calls=("mkdir",)):
+    with Faults(alice.app).disk(0, 30, calls=("mkdir",)):
         page = visitor.get(ADMINISTRATION)
     assert "Nothing can be written to the storage." in page.text

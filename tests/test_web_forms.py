@@ -11,11 +11,11 @@ from flask_wtf import CSRFProtect
 
 from flask_oci.audit import AuditEvent
 from flask_oci.signals import audited
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.requests import basic
 from host import registry
-from registry_client import basic
-from registry_client import digest_of
-from registry_client import encoded
-from registry_client import image
 from registry_client import RegistryClient
 from visitor import statements
 from visitor import Visitor

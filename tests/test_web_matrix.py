@@ -14,13 +14,13 @@ from access_world import POLICIES
 from access_world import RENAMED
 from access_world import rights
 from access_world import ROLES
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.requests import basic
 from host import Administrator
 from host import db
 from host import registry
 from host import set_policy
 from host import User
-from registry_client import basic
-from registry_client import digest_of
 from registry_client import RegistryClient
 from visitor import Visitor
 

@@ -16,18 +16,18 @@ from flask import Flask
 
 from credentials import user_named
 from doc_blocks import ALL_BLOCKS
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_EMPTY
+from flask_oci.testing.manifests import OCI_MANIFEST
 from host import Administrator
 from host import registry
 from registry_client import ATTACHED
-from registry_client import CONFIG
-from registry_client import descriptor
-from registry_client import digest_of
-from registry_client import encoded
-from registry_client import image
-from registry_client import index
 from registry_client import LOOKS_ATTACHED
-from registry_client import OCI_EMPTY
-from registry_client import OCI_MANIFEST
 from registry_client import RegistryClient
 from visitor import Page
 from visitor import statements

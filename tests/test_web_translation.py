@@ -19,10 +19,10 @@ from flask_babel import Babel
 import flask_oci.web
 from doc_blocks import ALL_BLOCKS
 from doc_blocks import commands
-from registry_client import descriptor
-from registry_client import encoded
-from registry_client import image
-from registry_client import OCI_EMPTY
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import OCI_EMPTY
 from registry_client import RegistryClient
 from visitor import Visitor
 

@@ -16,10 +16,10 @@ from flask import Flask
 from flask_babel import Babel
 
 from credentials import user_named
+from flask_oci.testing.manifests import digest_of
 from flask_oci.web import markdown
 from host import db
 from host import registry
-from registry_client import digest_of
 from registry_client import RegistryClient
 from visitor import statements
 from visitor import Visitor

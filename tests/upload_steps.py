@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from werkzeug.test import TestResponse
 
-from registry_client import digest_of
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.requests import with_query
 from registry_client import RegistryClient
-from registry_client import with_query
 
 CONTENT = bytes(range(256)) * 8
 DIGEST = digest_of(CONTENT)

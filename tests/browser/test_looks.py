@@ -6,15 +6,15 @@ import typing as t
 
 import pytest
 
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_CONFIG
+from flask_oci.testing.manifests import OCI_MANIFEST
 from forge import PASSWORD
 from forge import USERNAME
 from pusher import Pusher
-from registry_client import descriptor
-from registry_client import encoded
-from registry_client import image
-from registry_client import index
-from registry_client import OCI_CONFIG
-from registry_client import OCI_MANIFEST
 
 from .conftest import ADMINISTRATOR
 from .conftest import SCHEMES

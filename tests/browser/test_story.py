@@ -10,14 +10,14 @@ import pytest
 from clients.images import make_image
 from clients.images import root_file_system
 from clients.shell import Client
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import image
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 from forge import wait_until
 from pusher import Pusher
-from registry_client import CONFIG
-from registry_client import image
 
 from .conftest import SCHEMES
 from .conftest import WIDTHS

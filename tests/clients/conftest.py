@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import Image
 from forge import Forge
 from forge import tool
 from forge import USERNAME
 
 from .engine import running_engine
-from .images import Image
 from .images import make_image
 from .images import root_file_system
 from .remote import Remote

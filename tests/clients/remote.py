@@ -7,11 +7,10 @@ import json
 import urllib.error
 import urllib.request
 
+from flask_oci.testing import digest_of
 from forge import Forge
 from forge import PASSWORD
 from forge import USERNAME
-
-from .images import digest_of
 
 #: Without these, some registries answer with another manifest than was pushed.
 TYPES = (

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import Image
+from flask_oci.testing import make_index
 from forge import Forge
 from forge import tool
 
 from .engine import forget
 from .engine import inspect
 from .engine import make
-from .images import Image
 from .images import make_image
-from .images import make_index
 from .images import read_layout
 from .remote import Remote
 from .shell import Client

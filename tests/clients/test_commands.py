@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import Image
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 from receiver import Receiver
 
-from .images import Image
 from .images import make_image
 from .images import read_layout
 from .shell import Client

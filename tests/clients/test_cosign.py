@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import Image
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 
-from .images import Image
 from .shell import Client
 
 pytestmark = pytest.mark.real

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import digest_of
 from forge import Forge
 from forge import PASSWORD
 
@@ -16,7 +17,6 @@ from .engine import forget
 from .engine import inspect
 from .engine import login
 from .engine import make
-from .images import digest_of
 from .remote import Remote
 from .shell import Client
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import digest_of
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 
-from .images import digest_of
 from .remote import Remote
 from .shell import Client
 

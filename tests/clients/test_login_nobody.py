@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import Image
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 
-from .images import Image
 from .images import make_image
 from .images import root_file_system
 from .shell import Client

@@ -7,13 +7,13 @@ from pathlib import Path
 import oras.client
 import pytest
 
+from flask_oci.testing import digest_of
+from flask_oci.testing import Image
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 
-from .images import digest_of
-from .images import Image
 from .images import read_layout
 from .remote import Remote
 from .shell import Client

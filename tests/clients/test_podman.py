@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import Image
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 
-from .images import Image
 from .images import make_image
 from .images import read_layout
 from .remote import Remote

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import digest_of
+from flask_oci.testing import Image
+from flask_oci.testing import make_index
+from flask_oci.testing.manifests import OCI_MANIFEST
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 
-from .images import digest_of
-from .images import Image
 from .images import make_image
-from .images import make_index
-from .images import MANIFEST
 from .images import read_layout
 from .remote import Remote
 from .shell import Client
@@ -140,7 +140,7 @@ def test_a_manifest_is_pushed_by_its_digest(
     regctl("image", "copy", f"ocidir://{layout}:latest", f"{name}:1")
     regctl("tag", "rm", f"{name}:1")
     regctl("manifest", "rm", f"{name}@{image.digest}")
-    put = ("manifest", "put", "--by-digest", f"--content-type={MANIFEST}", name)
+    put = ("manifest", "put", "--by-digest", f"--content-type={OCI_MANIFEST}", name)
     regctl(*put, stdin=image.manifest)
     assert remote.tags(repository) == []
     assert remote.manifest(repository, image.digest) == image.manifest

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import Image
+from flask_oci.testing import make_index
 from forge import Forge
 from forge import PASSWORD
 from forge import tool
 from forge import USERNAME
 
-from .images import Image
 from .images import make_image
-from .images import make_index
 from .images import read_layout
 from .remote import Remote
 from .shell import Client

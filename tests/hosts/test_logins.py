@@ -22,9 +22,9 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
+from flask_oci.testing.answers import refusal
 from host import Administrator
 from host import login_manager
-from registry_client import refusal
 from registry_client import RegistryClient
 
 from .application import database

@@ -18,9 +18,9 @@ from flask_session import Session
 from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 
+from flask_oci.testing.answers import refusal
 from host import db
 from host import registry
-from registry_client import refusal
 from registry_client import RegistryClient
 
 from .application import with_registry

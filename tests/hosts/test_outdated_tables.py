@@ -12,8 +12,8 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from database_servers import SERVERS
-from registry_client import errors
-from registry_client import refusal
+from flask_oci.testing.answers import errors
+from flask_oci.testing.answers import refusal
 from registry_client import RegistryClient
 
 from .application import database

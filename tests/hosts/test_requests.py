@@ -11,10 +11,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import default_exceptions
 from werkzeug.exceptions import HTTPException
 
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import LAYER
 from host import registry
 from host import set_policy
-from registry_client import LAYER
-from registry_client import refusal
 from registry_client import RegistryClient
 
 from .application import with_registry

@@ -17,14 +17,14 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from flask_oci.errors import RegistryError
+from flask_oci.testing.answers import errors
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.requests import with_query
 from host import DATABASE_URL
 from host import registry
-from registry_client import digest_of
-from registry_client import errors
-from registry_client import image
-from registry_client import refusal
 from registry_client import RegistryClient
-from registry_client import with_query
 
 from .faults import Faults
 from .faults import Seam
