@@ -3,6 +3,7 @@ the registry collects; and what there is when it is restored somewhere else."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sqlite3
@@ -16,9 +17,12 @@ from pathlib import Path
 
 import pytest
 import requests
+import sqlalchemy as sa
 
+from database_servers import SERVERS
 from doc_blocks import ALL_BLOCKS
 from doc_blocks import commands
+from doc_blocks import DOCS
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import OCI_MANIFEST
@@ -33,6 +37,11 @@ pytestmark = pytest.mark.real
 #: How many images each of them pushes before the backup begins.
 BEFORE = 8
 PUSHERS = ("alice/one", "alice/two", "alice/three")
+#: What copies the database of a server, as the page has it, and what reads that.
+DUMPS = {
+    "postgresql": ("pg_dump", "psql"),
+    "mariadb": ("mariadb-dump --single-transaction", "mariadb"),
+}
 #: Everything that can be collected is, as soon as the grace period has ended.
 SETTINGS = {
     "OCI_GRACE_PERIOD": "120",
@@ -217,3 +226,62 @@ def age_everything(instance: Path) -> None:
         ):
             connection.execute(change)
         connection.commit()
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_backup_of_a_database_server(server: str, tmp_path: Path) -> None:
+    """What was there before it began is served from an empty database that is given
+    what was dumped; what was pushed after that is unknown."""
+    page = " ".join((DOCS / "maintenance.rst").read_text("utf-8").split())
+    dump, load = DUMPS[server]
+    assert f"``{dump}``" in page
+    _, copy_folder = typed("Backups")
+    (tmp_path / "backup").mkdir()
+    with SERVERS[server](durable=False) as address:
+        with Forge("gunicorn", DATABASE_URL=address) as forge:
+            place(tmp_path, forge.instance)
+            pusher = Pusher(forge, "alice/one")
+            pusher.push()
+            url = sa.make_url(address)
+            copied = at_database(url, dump)
+            type_at(tmp_path, copy_folder)
+            pusher.push()
+        other = empty_beside(url)
+        at_database(other, load, copied)
+        settings = {"DATABASE_URL": other.render_as_string(hide_password=False)}
+        restored = Forge("gunicorn", **settings)
+        shutil.copytree(tmp_path / "backup" / "oci", restored.instance / "oci")
+        assert "lost" not in restored.command("oci", "fsck", "--repair", "--scrub")
+        with restored:
+            root = f"{restored.url}/v2/alice/one"
+            tag, manifest, blobs = pusher.acknowledged[0]
+            assert fetch(f"{root}/manifests/{tag}") == manifest
+            for blob in blobs:
+                assert fetch(f"{root}/blobs/{digest_of(blob)}") == blob
+            assert json.loads(fetch(f"{root}/tags/list"))["tags"] == [tag]
+
+
+def at_database(url: sa.URL, command: str, content: bytes = b"") -> bytes:
+    """Run a database's own command, and return what it prints."""
+    name, *options = command.split()
+    if "host" in url.query:
+        where = [f"--host={url.query['host']}", f"--username={url.username}"]
+    else:
+        socket = f"--socket={url.query['unix_socket']}"
+        where = ["--no-defaults", socket, f"--user={url.username}"]
+    program = tool(name, f"Debian's {name}")
+    return subprocess.run(
+        [program, *where, *options, str(url.database)],
+        input=content,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
+    ).stdout
+
+
+def empty_beside(url: sa.URL) -> sa.URL:
+    """Make an empty database on the same server, and return its address."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE restored"))
+    return url.set(database="restored")
