@@ -74,6 +74,18 @@ def commands(block: Block) -> t.Iterator[str]:
         yield re.sub(r"\s+", " ", line)
 
 
+def typed(page: str, section: str) -> list[str]:
+    """Return what a part of a page has somebody type."""
+    found = [
+        command
+        for block in ALL_BLOCKS
+        if (block.page, block.section) == (page, section)
+        for command in commands(block)
+    ]
+    assert found, f"{page} has nothing to type below {section!r}"
+    return found
+
+
 @contextlib.contextmanager
 def application(folder: Path, *sections: str) -> t.Iterator[Flask]:
     """Make the application that a reader of the quickstart ends up with.

@@ -20,9 +20,8 @@ import requests
 import sqlalchemy as sa
 
 from database_servers import SERVERS
-from doc_blocks import ALL_BLOCKS
-from doc_blocks import commands
-from doc_blocks import DOCS
+from doc_blocks import ROOT
+from doc_blocks import typed
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import OCI_MANIFEST
@@ -36,6 +35,7 @@ pytestmark = pytest.mark.real
 
 #: How many images each of them pushes before the backup begins.
 BEFORE = 8
+PAGE = "docs/maintenance.rst"
 PUSHERS = ("alice/one", "alice/two", "alice/three")
 #: What copies the database of a server, as the page has it, and what reads that.
 DUMPS = {
@@ -124,16 +124,6 @@ class Collector:
             self.done += 1
 
 
-def typed(section: str) -> list[str]:
-    """Return what a part of the documentation has somebody type."""
-    return [
-        command
-        for block in ALL_BLOCKS
-        if (block.page, block.section) == ("docs/maintenance.rst", section)
-        for command in commands(block)
-    ]
-
-
 def type_at(folder: Path, command: str) -> None:
     """Type a command where the folders ``instance`` and ``backup`` are."""
     name, *arguments = shlex.split(command)
@@ -165,8 +155,8 @@ def busy(*jobs: t.Callable[[threading.Event], None]) -> t.Iterator[None]:
 def test_a_backup_under_load(tmp_path: Path) -> None:
     """Whatever was acknowledged before a backup began is served from it, even what was
     deleted, and would have been collected, while it was made."""
-    copy_database, copy_folder = typed("Backups")
-    *restore, check = typed("Restoring")
+    copy_database, copy_folder = typed(PAGE, "Backups")
+    *restore, check = typed(PAGE, "Restoring")
     (tmp_path / "backup").mkdir()
     with Forge("gunicorn", **SETTINGS) as forge:
         place(tmp_path, forge.instance)
@@ -232,10 +222,10 @@ def age_everything(instance: Path) -> None:
 def test_a_backup_of_a_database_server(server: str, tmp_path: Path) -> None:
     """What was there before it began is served from an empty database that is given
     what was dumped; what was pushed after that is unknown."""
-    page = " ".join((DOCS / "maintenance.rst").read_text("utf-8").split())
+    page = " ".join((ROOT / PAGE).read_text("utf-8").split())
     dump, load = DUMPS[server]
     assert f"``{dump}``" in page
-    _, copy_folder = typed("Backups")
+    _, copy_folder = typed(PAGE, "Backups")
     (tmp_path / "backup").mkdir()
     with SERVERS[server](durable=False) as address:
         with Forge("gunicorn", DATABASE_URL=address) as forge:

@@ -10,16 +10,16 @@ import shutil
 import sqlite3
 import typing as t
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
+import doc_blocks
 from credentials import issue
 from credentials import log_in
-from doc_blocks import ALL_BLOCKS
-from doc_blocks import commands
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import LAYER
@@ -46,16 +46,7 @@ OPEN: t.Final = {
 MakeApp = t.Callable[..., Flask]
 
 
-def typed(section: str) -> list[str]:
-    """Return what a part of the page has somebody type."""
-    found = [
-        command
-        for block in ALL_BLOCKS
-        if (block.page, block.section) == ("docs/runbook.rst", section)
-        for command in commands(block)
-    ]
-    assert found, f"the runbook has no part {section!r}"
-    return found
+typed = partial(doc_blocks.typed, "docs/runbook.rst")
 
 
 class Reader(Upkeep):
@@ -307,6 +298,6 @@ def test_every_part_has_been_tried() -> None:
     """There is a test here for each situation of the page, but for that behind a proxy,
     which is about an address."""
     source = Path(__file__).read_text("utf-8")
-    parts = {b.section for b in ALL_BLOCKS if b.page == "docs/runbook.rst"}
+    parts = {b.section for b in doc_blocks.ALL_BLOCKS if b.page == "docs/runbook.rst"}
     parts -= {"A push fails behind the proxy"}
     assert [part for part in parts if f'"{part}"' not in source] == []
