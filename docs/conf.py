@@ -26,6 +26,7 @@ extensions = [
     "endpoint_table",
     "layer_picture",
     "myst_parser",
+    "operation_table",
     "pallets_sphinx_themes",
     "sphinx.ext.autodoc",
 ]

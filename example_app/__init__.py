@@ -52,6 +52,7 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
     app.register_blueprint(views)
     app.register_blueprint(registry.blueprint)  # The one line: docker lives at /v2.
     app.register_blueprint(registry.web_blueprint, url_prefix="/images")
+    app.register_blueprint(registry.api_blueprint)
     for status in (400, 403, 404, 405):
         app.register_error_handler(status, error_page)
 

@@ -21,6 +21,7 @@ from . import audit
 from .catalog.credentials import Credential
 from .models import utcnow
 from .scopes import ACTIONS
+from .scopes import TOKEN_ACTIONS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,8 @@ class AccessTokens:
         :param name: what its owner calls it.
         :param repositories: patterns of repository names; ``*`` in one stands for
             anything, ``/`` included.
-        :param actions: some of ``pull``, ``push`` and ``delete``.
+        :param actions: some of ``pull``, ``push``, ``delete`` and ``manage``; the last
+            one is for REST, and has to be asked for.
         :param expires: when, or after how long, it ends by itself.
         :param valid: a function that was registered with
             ``@registry.token_validator``. It is asked about ``about`` each time
@@ -271,8 +273,9 @@ def _moment(expires: datetime | timedelta | None) -> datetime | None:
 
 def _checked_actions(actions: Iterable[str]) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(actions))
-    if not wanted or not set(wanted) <= set(ACTIONS):
-        raise ValueError(f"'actions' are some of {', '.join(ACTIONS)}, not {wanted!r}.")
+    if not wanted or not set(wanted) <= set(TOKEN_ACTIONS):
+        known = ", ".join(TOKEN_ACTIONS)
+        raise ValueError(f"'actions' are some of {known}, not {wanted!r}.")
     return wanted
 
 

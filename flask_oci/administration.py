@@ -43,10 +43,7 @@ class Administration:
         :raises ValueError: for any other visibility.
         :raises NameUnknown: when there is no such repository.
         """
-        if visibility not in VISIBILITIES:
-            raise ValueError(
-                f"A visibility is one of {', '.join(VISIBILITIES)}, not {visibility!r}."
-            )
+        _check_visibility(visibility)
         key = self._users.key_of(by)
         self._repositories.change(self.find(name), by=key, visibility=visibility)
         self._record(by, name, visibility=visibility)
@@ -59,8 +56,7 @@ class Administration:
         :raises ValueError: when it is longer than a page should be.
         :raises NameUnknown: when there is no such repository.
         """
-        if len(description.encode()) > MAX_DESCRIPTION:
-            raise ValueError(f"A description has at most {MAX_DESCRIPTION} bytes.")
+        _check_description(description)
         self._repositories.change(self.find(name), description=description)
         audit.record("described", self._users.name_of(by), name)
 
@@ -135,5 +131,60 @@ class Administration:
                 self._record(by, after, **moved, **told)
         return sorted(names.values())
 
+    def change(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        visibility: str | None = None,
+        owner: t.Any = None,
+        new_name: str | None = None,
+        by: t.Any = None,
+    ) -> None:
+        """Change several things about a repository: all of them or none.
+
+        :param description: what its page says; None leaves it, as everywhere here.
+        :param visibility: ``private``, ``internal`` or ``public``.
+        :param owner: one of the host's users, to give it to.
+        :param new_name: what to call it from now on.
+        :param by: the user who wants it, for the audit.
+        :raises ValueError: when a value cannot be, or somebody has the new name.
+        :raises NameInvalid: when the new name is none.
+        :raises NameUnknown: when there is no such repository.
+        """
+        values: dict[str, t.Any] = {}
+        told: dict[str, str] = {}
+        if visibility is not None:
+            _check_visibility(visibility)
+            values["visibility"] = told["visibility"] = visibility
+        if owner is not None:
+            values["owner_id"] = self._users.key_of(owner)
+            told["owner"] = self._users.namespace_of(owner)
+        if description is not None:
+            _check_description(description)
+            values["description"] = description
+        self.find(name)
+        now = name if new_name is None else check_name(new_name)
+        if now != name:
+            told["renamed_from"] = name
+        key = self._users.key_of(by)
+        self._repositories.rename({name: now}, by=key, **values)
+        if told:
+            self._record(by, now, **told)
+        if description is not None:
+            audit.record("described", self._users.name_of(by), now)
+
     def _record(self, by: t.Any, name: str, **detail: str) -> None:
         audit.record("permission-changed", self._users.name_of(by), name, **detail)
+
+
+def _check_visibility(visibility: str) -> None:
+    if visibility not in VISIBILITIES:
+        raise ValueError(
+            f"A visibility is one of {', '.join(VISIBILITIES)}, not {visibility!r}."
+        )
+
+
+def _check_description(description: str) -> None:
+    if len(description.encode()) > MAX_DESCRIPTION:
+        raise ValueError(f"A description has at most {MAX_DESCRIPTION} bytes.")

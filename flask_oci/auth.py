@@ -69,6 +69,7 @@ class Authenticator:
     :param access_tokens: finds what somebody logged in with.
     :param throttle: limits guessing where the host does not.
     :param users: the host's users.
+    :param token_endpoint: the endpoint, as Flask knows it, that clients get tokens at.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Authenticator:
         access_tokens: AccessTokens,
         throttle: Throttle,
         users: Users,
+        token_endpoint: str,
     ) -> None:
         self._config = config
         self._hooks = hooks
@@ -86,6 +88,7 @@ class Authenticator:
         self._access_tokens = access_tokens
         self._throttle = throttle
         self._users = users
+        self._token_endpoint = token_endpoint
 
     def identify(self) -> Principal:
         """Return who sent the current request, by its ``Authorization`` header.
@@ -312,14 +315,14 @@ class Authenticator:
 
     def _realm(self) -> str:
         if self._config.external_url:
-            return self._config.external_url + url_for(".token")
+            return self._config.external_url + url_for(self._token_endpoint)
         # Whoever came by https must not be led to send a password in the clear.
         by_https = request.headers.get("X-Forwarded-Proto") == "https"
         hosts = request.headers.get("X-Forwarded-Host", request.host)
         if request.host not in hosts.replace(" ", "").split(","):
             advise(UNKNOWN_PROXY, hosts, request.host)
         scheme = "https" if by_https else request.scheme
-        realm = url_for(".token", _external=True, _scheme=scheme)
+        realm = url_for(self._token_endpoint, _external=True, _scheme=scheme)
         return quote(realm, safe="/:?&=@[]%")
 
 

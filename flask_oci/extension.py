@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from functools import cached_property
 
 from flask import Response
 
@@ -48,6 +49,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence
 
+    from flask import Blueprint
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
     from flask.sansio.app import App
@@ -118,6 +120,23 @@ class Registry(Decorators):
         self.web_blueprint = make_web_blueprint()
         """The blueprint of the pages; register it, if you want them, with whatever
         prefix you like."""
+
+    @cached_property
+    def api_blueprint(self) -> Blueprint:
+        """The blueprint of the REST interface for management, below ``/api/oci/v1``;
+        register it, if you want it, with whatever prefix you like.
+
+        :raises RuntimeError: unless the extra ``api`` is installed.
+        """
+        try:
+            from .api import make_api_blueprint
+        except ModuleNotFoundError as error:
+            if error.name != "msgspec":
+                raise
+            raise RuntimeError(
+                "registry.api_blueprint needs msgspec: pip install flask-oci[api]"
+            ) from None
+        return make_api_blueprint()
 
     def init_app(self, app: Flask) -> None:
         """Add the registry to an application.
@@ -272,6 +291,7 @@ class Registry(Decorators):
                 self.tokens,
                 Throttle(self._catalog, config),
                 self._catalog.users,
+                f"{state.name_prefix}.{state.name}.token".lstrip("."),
             ),
             policy=Policy(config, self._hooks, self._catalog),
             pulls=pulls,

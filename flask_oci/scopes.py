@@ -16,8 +16,11 @@ if t.TYPE_CHECKING:
 Action = t.Literal["pull", "push", "delete", "manage"]
 
 #: What may be done to a repository with a client. To "manage" it, which is to change
-#: who may see it, takes a person and a page.
+#: who may see it, takes a person and a page, or REST.
 ACTIONS: t.Final[tuple[Action, ...]] = ("pull", "push", "delete")
+
+#: What an access token can be for. That it is for managing, somebody has to say.
+TOKEN_ACTIONS: t.Final[tuple[Action, ...]] = (*ACTIONS, "manage")
 
 #: More scopes than a client could need, and fewer than would make a token too
 #: long for the header it travels in.

@@ -110,6 +110,7 @@ def create_app(folder: Path, **config: object) -> Flask:
     login_manager.init_app(app)
     app.register_blueprint(registry.blueprint)
     app.register_blueprint(registry.web_blueprint, url_prefix="/images")
+    app.register_blueprint(registry.api_blueprint)
     create_accounts(app)
     return app
 

@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from ..access_tokens import AccessTokens
 from ..access_tokens import is_token
 from ..scopes import ACTIONS
+from ..scopes import TOKEN_ACTIONS
 from ..services import services
 from .common import printable
 from .common import told
@@ -46,8 +47,8 @@ def token() -> None:
     "actions",
     multiple=True,
     default=ACTIONS,
-    type=click.Choice(ACTIONS),
-    help="What it can be used for. Can be repeated; the default is everything.",
+    type=click.Choice(TOKEN_ACTIONS),
+    help="What it can be used for. Can be repeated; the default is all but 'manage'.",
 )
 @click.option(
     "--days",

@@ -47,7 +47,7 @@ def admit(name: str, action: Action) -> RepositoryInfo:
             raise
         allowed = False
     if not allowed:
-        raise _refusal(name, action)
+        raise refusal(name, action)
     if not principal().reaches(action, name):
         raise challenge(name, action)
     if repository.name != name:
@@ -108,7 +108,8 @@ def _may(action: Action, repository: RepositoryInfo) -> bool:
     )
 
 
-def _refusal(name: str, action: Action) -> RegistryError:
+def refusal(name: str, action: Action) -> RegistryError:
+    """Return what somebody is told who may not do ``action``."""
     if principal().user is None:
         return challenge(name, action)
     # That a credential is the reason says nothing about what it does not reach.
@@ -126,6 +127,9 @@ def _refusal(name: str, action: Action) -> RegistryError:
 
 def challenge(name: str, action: Action) -> RegistryError:
     """Return the 401 that asks for a token with which one may do ``action``."""
+    if action == "manage":
+        # No token is for that, so none is asked for.
+        return services().authenticator.challenge()
     # A client that pushes also looks at what is there already; and whoever asks
     # whether a blob is there is about to push. Some fetch one token for both.
     pushes = action == "push" or (

@@ -9,7 +9,7 @@ from flask import render_template
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from ..scopes import ACTIONS
+from ..scopes import TOKEN_ACTIONS
 from ..services import services
 from . import forms
 from . import paging
@@ -63,7 +63,7 @@ def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
         next_page=paging.next_page(shown[-1].id, shown[-1].created_at)
         if len(found) > len(shown)
         else None,
-        actions=ACTIONS,
+        actions=TOKEN_ACTIONS,
         days=DAYS,
         **values,
     )

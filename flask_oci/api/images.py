@@ -1,0 +1,102 @@
+"""Images, and whatever else manifests are."""
+
+from __future__ import annotations
+
+from ..catalog.contents import ManifestRow
+from ..catalog.contents import TagRow
+from ..digest import Digest
+from ..errors import ManifestUnknown
+from ..manifests import INDEX_TYPES
+from ..names import parse_reference
+from ..services import services
+from ..web import documents
+from ..web import kinds
+from ..web.repository import entries
+from .access import actor
+from .access import admit
+from .bodies import Descriptor
+from .bodies import Image
+from .bodies import Referrer
+
+
+def image(name: str, reference: str) -> Image:
+    """Show what a tag or a digest names.
+
+    :raises DigestInvalid: when the reference has a colon and is no digest.
+    :raises NameUnknown: when there is no such repository that the caller may see.
+    :raises ManifestUnknown: when there is no such tag or manifest.
+    """
+    key = admit(name).key
+    row, relations = _find(key, reference), services().catalog.relations
+    (entry,) = entries(key, [TagRow(None, row.pushed_at, row)])
+    tags = services().catalog.contents.tag_names(key, [row.digest])
+    referrers = relations.referrers(key, [row.digest]).get(row.digest, [])
+    return Image(
+        digest=row.digest,
+        media_type=row.media_type,
+        artifact_type=row.artifact_type or None,
+        kind=entry.kind.key,
+        size=row.size,
+        bytes=entry.bytes,
+        tags=tags.get(row.digest, []),
+        platforms=entry.platforms,
+        annotations=row.annotations,
+        subject=row.subject,
+        children=_children(row),
+        referrers=[_referrer(referrer) for referrer in referrers],
+        part_of=relations.parents(key, row.digest),
+        pushed_at=row.pushed_at,
+        pushed_by=entry.pushed_by or None,
+        pulled_at=row.pulled_at,
+    )
+
+
+def delete_image(name: str, digest: str) -> None:
+    """Delete a manifest by its digest, with every tag that points at it.
+
+    :raises DigestInvalid: when it is no digest.
+    :raises Denied: when the caller may not, an index in the repository needs it, or a
+        tag is protected from them.
+    :raises NameUnknown: when there is no such repository that the caller may see.
+    :raises ManifestUnknown: when there is no such manifest.
+    """
+    repository = admit(name, "delete")
+    services().content.delete(repository, Digest.parse(digest), actor(repository))
+
+
+def _find(key: int, reference: str) -> ManifestRow:
+    contents, wanted = services().catalog.contents, parse_reference(reference)
+    if isinstance(wanted, Digest):
+        found = contents.manifests(key, [reference], whole=True).get(reference)
+    else:
+        tagged = contents.tagged(key, wanted)
+        found = tagged.manifest if tagged else None
+    if found is None:
+        raise ManifestUnknown(detail=reference)
+    return found
+
+
+def _children(row: ManifestRow) -> list[Descriptor]:
+    if row.media_type not in INDEX_TYPES:
+        return []
+    fields = documents.as_object(row.content)
+    found = documents.descriptors(documents.objects(fields.get("manifests")))
+    return [
+        Descriptor(
+            digest=child.digest,
+            media_type=child.media_type,
+            size=child.size,
+            platform=child.platform or None,
+        )
+        for child in found[: documents.MOST]
+    ]
+
+
+def _referrer(row: ManifestRow) -> Referrer:
+    return Referrer(
+        digest=row.digest,
+        media_type=row.media_type,
+        artifact_type=row.artifact_type or None,
+        kind=kinds.recognise(row.media_type, row.artifact_type).key,
+        size=row.size,
+    )
