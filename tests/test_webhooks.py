@@ -234,6 +234,33 @@ def test_a_renamed_repository(
     assert receiver.taken[0].json["data"]["formerName"] == NAME
 
 
+@pytest.mark.options(oci_events=["*"])
+def test_names_that_a_webhook_is_not_told(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep
+) -> None:
+    """Where a blob was mounted from, and what a repository was called before, is only
+    told to whoever is told of those repositories."""
+    alice.push_image("alice/secret", "v1")
+    with Receiver() as events, Receiver() as notifications, Receiver() as everything:
+        shown = ("--repository", "alice/shown*")
+        add(upkeep, events.url, *shown)
+        add(upkeep, notifications.url, *shown, "--form", "distribution")
+        add(upkeep, everything.url)
+        query = {"mount": digest_of(LAYER), "from": "alice/secret"}
+        alice.post("/v2/alice/shown/blobs/uploads/", query=query)
+        with app.app_context():
+            registry.repositories.rename("alice/secret", "alice/shown-too")
+            registry.repositories.rename("alice/shown-too", "alice/shown-now")
+        deliver(upkeep)
+    data = [arrived.json["data"] for arrived in events.taken]
+    assert not [fields for fields in data if "source" in fields]
+    assert [d["formerName"] for d in data if "formerName" in d] == ["alice/shown-too"]
+    for receiver, count in ((events, 0), (notifications, 0), (everything, 2)):
+        bodies = [a.body for a in receiver.taken if b"alice/secret" in a.body]
+        assert len(bodies) == count
+        assert receiver.taken
+
+
 # How often
 
 

@@ -53,10 +53,12 @@ class WebhookInfo:
         :param names: of the repository that it is about; none is of all of them.
         """
         return any(fnmatchcase(kind, pattern) for pattern in self.kinds) and any(
-            fnmatchcase(name, pattern)
-            for pattern in self.repositories
-            for name in (names or ("*",))
+            self.reaches(name) for name in (names or ("*",))
         )
+
+    def reaches(self, name: str) -> bool:
+        """Tell whether it is told of a repository of that name."""
+        return any(fnmatchcase(name, pattern) for pattern in self.repositories)
 
 
 class Webhooks:

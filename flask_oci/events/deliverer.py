@@ -23,8 +23,12 @@ from .sending import send
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.deliveries import Claim
+    from ..catalog.outbox import StoredEvent
     from ..catalog.webhooks import WebhookInfo
     from ..config import Config
+
+#: What an event has of the names of repositories, beside that of its own.
+OTHER_NAMES: t.Final = frozenset({"source", "former_name"})
 
 #: How long after the first failure the next attempt is made; it doubles each time.
 FIRST_WAIT: t.Final = timedelta(seconds=10)
@@ -92,7 +96,7 @@ class Deliverer:
 
     def _deliver(self, webhook: WebhookInfo, claim: Claim) -> bool:
         message = formats.write(
-            claim.event,
+            _without_others(claim.event, webhook),
             webhook.form,
             url=self._config.external_url,
             service=self._config.service,
@@ -136,6 +140,17 @@ class Deliverer:
             self._catalog.webhooks.pause(webhook.id, failures, until)
         elif webhook.failures:
             self._catalog.webhooks.pause(webhook.id, 0, None)
+
+
+def _without_others(event: StoredEvent, webhook: WebhookInfo) -> StoredEvent:
+    """Leave out the names of repositories that a webhook is told nothing of: where a
+    blob was mounted from, and what a repository was called before, may be private."""
+    data = {
+        key: value
+        for key, value in event.data.items()
+        if key not in OTHER_NAMES or webhook.reaches(value)
+    }
+    return event._replace(data=data)
 
 
 def wait(failures: int) -> timedelta:
