@@ -353,6 +353,30 @@ def test_order_of_names(
     ]
 
 
+def test_a_repository_with_much_to_tell(
+    app: Flask, alice: RegistryClient, bob: RegistryClient, upkeep: Upkeep
+) -> None:
+    """However much waits for one repository, the others do not; but for what has one of
+    its names now, which still comes after it."""
+    manifest = alice.push_image(NAME)
+    kinds = ("tag.*", "repository.*", "collection.*")
+    with Receiver() as receiver:
+        receiver.answer = lambda a: 500 if a.json.get("subject") == NAME else 200
+        add(upkeep, receiver.url, *(f"--kind={kind}" for kind in kinds))
+        for number in range(6):
+            query = {"tag": [f"v{number}-{each}" for each in range(100)]}
+            alice.put_manifest(NAME, digest_of(manifest), manifest, query=query)
+        with app.app_context():
+            registry.repositories.rename(NAME, "alice/second")
+            registry.repositories.rename("alice/second", "alice/third")
+        alice.push_image("alice/second", "v1")
+        bob.push_image("bob/app", "v1")
+        upkeep.gc()
+        assert deliver(upkeep, failed=1) == 3
+        told = [arrived.json.get("subject") for arrived in receiver.taken]
+        assert told == ["bob/app", "bob/app", None]
+
+
 @pytest.mark.options(oci_webhook_attempts=2)
 def test_dead_letters(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from datetime import timedelta
@@ -29,8 +30,14 @@ from .webhooks import Webhooks
 #: How many events are assigned in one transaction.
 BATCH: t.Final = 200
 
-#: How many of the deliveries that wait are looked at for one that can be made.
+#: How many of the deliveries that wait are looked at at a time.
 WINDOW: t.Final = 500
+
+#: How many of what is held up a database is told to pass over.
+MOST_LANES: t.Final = 400
+
+#: A repository, by its key or by one of its names.
+Lane = int | str
 
 
 class Claim(t.NamedTuple):
@@ -73,10 +80,16 @@ class Waiting(t.NamedTuple):
     leased_until: datetime | None
 
     @property
-    def lanes(self) -> set[int | str | None]:
+    def lanes(self) -> set[Lane]:
         """Return what it has to wait for the others of: a repository is known by its
         key, and to whoever is told by its names."""
-        return {self.repository_id, self.repository, self.former_name} - {None}
+        lanes = (self.repository_id, self.repository, self.former_name)
+        return {lane for lane in lanes if lane is not None}
+
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether it can be made, and nobody is at it."""
+        busy = self.leased_until and as_utc(self.leased_until) >= now
+        return as_utc(self.due_at) <= now and not busy
 
 
 class Deliveries:
@@ -108,9 +121,7 @@ class Deliveries:
         :param lease: for how long nobody else takes it.
         """
         now = utcnow()
-        waiting = self._waiting(webhook.id)
-        self._db.release()
-        for delivery_id in _heads(waiting, now):
+        for delivery_id in self._heads(webhook.id, now):
             claim = self._take(delivery_id, now, now + lease)
             if claim is not None:
                 return claim
@@ -186,10 +197,33 @@ class Deliveries:
             )
         return len(events)
 
-    def _waiting(self, webhook_id: str) -> list[Waiting]:
+    def _heads(self, webhook_id: str, now: datetime) -> Iterator[int]:
+        """Go through the deliveries that are due, and for which nothing before them
+        that concerns the same repository still waits."""
+        held_up: Counter[Lane] = Counter()
+        last = 0
+        while waiting := self._waiting(webhook_id, last, held_up):
+            self._db.release()
+            for delivery in waiting:
+                free = held_up.keys().isdisjoint(delivery.lanes)
+                held_up.update(delivery.lanes)
+                if free and delivery.is_due(now):
+                    yield delivery.id
+            if len(waiting) < WINDOW:
+                return
+            last = waiting[-1].event_id
+        self._db.release()
+
+    def _waiting(
+        self, webhook_id: str, last: int, held_up: Counter[Lane]
+    ) -> list[Waiting]:
+        """Return what waits, but for what would change nothing about what is held up.
+
+        :param last: the event to begin behind.
+        """
         models = self._db.models
         Delivery, Event = models.Delivery, models.Event
-        rows = self._db.session.execute(
+        statement = (
             sa.select(
                 Delivery.id,
                 Delivery.event_id,
@@ -200,11 +234,32 @@ class Deliveries:
                 Delivery.leased_until,
             )
             .join(Event, Event.id == Delivery.event_id)
-            .where(Delivery.webhook_id == webhook_id, Delivery.state == PENDING)
+            .where(
+                Delivery.webhook_id == webhook_id,
+                Delivery.state == PENDING,
+                Delivery.event_id > last,
+            )
             .order_by(Delivery.event_id)
             .limit(WINDOW)
         )
-        return [Waiting(*row) for row in rows]
+        if held_up:
+            lanes = [lane for lane, _ in held_up.most_common(MOST_LANES)]
+            statement = statement.where(~self._is_within(lanes))
+        return [Waiting(*row) for row in self._db.session.execute(statement)]
+
+    def _is_within(self, lanes: list[Lane]) -> sa.ColumnElement[bool]:
+        """Return the condition of what has to wait for some lanes, and whose lanes are
+        all among them: nothing else waits for it alone."""
+        Event = self._db.models.Event
+        keys = [lane for lane in lanes if isinstance(lane, int)]
+        names = [lane for lane in lanes if isinstance(lane, str)]
+        return sa.and_(
+            sa.or_(Event.repository_id.is_(None), Event.repository_id.in_(keys)),
+            # What is about no repository waits for nothing.
+            Event.repository.is_not(None),
+            Event.repository.in_(names),
+            sa.or_(Event.former_name.is_(None), Event.former_name.in_(names)),
+        )
 
     def _take(self, delivery_id: int, now: datetime, until: datetime) -> Claim | None:
         Delivery = self._db.models.Delivery
@@ -234,16 +289,3 @@ class Deliveries:
             return Claim(delivery_id, lease, row[-1], as_event(row))
 
         return self._db.write(work)
-
-
-def _heads(waiting: list[Waiting], now: datetime) -> Iterator[int]:
-    """Go through the deliveries that are due, and for which nothing before them that
-    concerns the same repository still waits."""
-    held_up: set[int | str | None] = set()
-    for delivery in waiting:
-        free = not delivery.lanes & held_up
-        due = as_utc(delivery.due_at) <= now
-        busy = delivery.leased_until and as_utc(delivery.leased_until) >= now
-        held_up |= delivery.lanes
-        if free and due and not busy:
-            yield delivery.id
