@@ -121,6 +121,40 @@ def test_nobody(oci_client):
     result.stdout.no_fnmatch_line("*answers.py:*")
 
 
+VISITS = """
+import pytest
+from flask_login import current_user, login_required
+
+def test_visits(app):
+    @app.get("/me")
+    @login_required
+    def me():
+        return current_user.username
+
+    @app.login_manager.request_loader
+    def load(request):
+        from forge.models import db, User
+        name = request.args.get("name", "")
+        return db.session.scalar(db.select(User).filter_by(username=name))
+
+    assert app.test_client().get("/me?name=alice").text == "alice"
+    assert app.test_client().get("/me").status_code == 401
+"""
+
+
+def test_the_context_of_pytest_flask(host: pytest.Pytester) -> None:
+    """With the fixture of the page, no stranger is answered as alice."""
+    [cure] = [
+        block.code
+        for block in BLOCKS
+        if block.page == "docs/testing.rst" and "_push_request_context" in block.code
+    ]
+    host.path.joinpath(TESTS).write_text(VISITS, "utf-8")
+    with host.path.joinpath(CONFTEST).open("a", encoding="utf-8") as file:
+        file.write(cure)
+    run(host, TESTS).assert_outcomes(passed=1)
+
+
 def test_a_host_without_an_application(pytester: pytest.Pytester) -> None:
     """pytest names the fixture that is missing."""
     pytester.makeconftest('pytest_plugins = ["flask_oci.testing.plugin"]')

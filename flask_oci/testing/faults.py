@@ -25,8 +25,11 @@ CALLS: t.Final = (
     *("mkdir", "unlink", "stat"),
 )
 
-#: Which of them a full disk refuses.
+#: Which of them a full disk refuses, but for an ``open`` of what is there.
 GROWING: t.Final = ("open", "write", "mkdir")
+
+#: Whether a call, of a function of some name with some arguments, is one to count.
+Counts = t.Callable[[str, tuple[t.Any, ...]], bool]
 
 
 class Fault:
@@ -90,19 +93,19 @@ class Faults:
         :param lasting: whether all later ones fail as well.
         """
         fault = Fault(at, lambda: OSError(number, os.strerror(number)), lasting)
-        folder = self._services().config.storage_path
-        with ExitStack() as stack:
-            for name in calls:
-                failing = _failing(fault, folder, name, getattr(os, name))
-                stack.enter_context(mock.patch.object(os, name, failing))
+        with self._patched(fault, calls):
             yield fault
 
-    def full_disk(self, at: int = 0) -> t.ContextManager[Fault]:
-        """Have a disk that takes no more.
+    @contextmanager
+    def full_disk(self, at: int = 0) -> t.Iterator[Fault]:
+        """Have a disk that takes no more, and gives what it has.
 
         :param at: how often something is written before it is full.
         """
-        return self.disk(at, errno.ENOSPC, GROWING, lasting=True)
+        number = errno.ENOSPC
+        fault = Fault(at, lambda: OSError(number, os.strerror(number)), lasting=True)
+        with self._patched(fault, GROWING, _grows):
+            yield fault
 
     @contextmanager
     def database(
@@ -139,6 +142,26 @@ class Faults:
             sa.event.remove(engine, "before_cursor_execute", on_statement)
             sa.event.remove(engine, "commit", on_commit)
 
+    @contextmanager
+    def _patched(
+        self, fault: Fault, calls: t.Sequence[str], counts: Counts | None = None
+    ) -> t.Iterator[None]:
+        folder = self._services().config.storage_path
+
+        def failing(name: str, function: t.Callable[..., t.Any]) -> t.Any:
+            def wrapper(*args: t.Any, **kwargs: t.Any) -> t.Any:
+                if _is_below(folder, args[0]) and (not counts or counts(name, args)):
+                    fault.call(name)
+                return function(*args, **kwargs)
+
+            return wrapper
+
+        with ExitStack() as stack:
+            for name in calls:
+                function = failing(name, getattr(os, name))
+                stack.enter_context(mock.patch.object(os, name, function))
+            yield
+
     def _services(self) -> Services:
         return t.cast("Services", self.app.extensions["oci"])
 
@@ -149,18 +172,17 @@ class Faults:
             return database.session.get_bind(database.models.Repository).engine
 
 
-def _failing(
-    fault: Fault, folder: str, name: str, function: t.Callable[..., t.Any]
-) -> t.Any:
-    folders = {folder, os.path.realpath(folder)}
+def _grows(name: str, arguments: tuple[t.Any, ...]) -> bool:
+    path, *rest = arguments
+    return name != "open" or (rest[0] & os.O_CREAT and not os.path.exists(path))
 
-    def wrapper(first: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        path = _path_of(first) if type(first) is int else os.fspath(first)
-        if any(path == f or path.startswith(f + os.sep) for f in folders):
-            fault.call(name)
-        return function(first, *args, **kwargs)
 
-    return wrapper
+def _is_below(folder: str, path: t.Any) -> bool:
+    path = _path_of(path) if type(path) is int else os.fsdecode(path)
+    return any(
+        path == above or path.startswith(above + os.sep)
+        for above in (folder, os.path.realpath(folder))
+    )
 
 
 def _path_of(fd: int) -> str:
