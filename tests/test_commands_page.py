@@ -43,14 +43,29 @@ def test_every_command_explains_itself(path: str) -> None:
             assert parameter.help, parameter.name
 
 
-#: Commands that print a list, or a document, whose parts a program wants.
-LISTS = (
-    *("repositories", "tags", "show", "usage", "who-can", "token list", "gc", "fsck"),
-    *("import", "export", "copy", "mirror"),
+#: Commands that say in a sentence that they have done what they were told.
+DOERS = frozenset(
+    {
+        *("delete", "visibility", "rename", "transfer", "token revoke"),
+        *("token revoke-all", "protect set", "protect unset", "webhooks remove"),
+        *("retention set", "retention unset", "quota set", "quota unset"),
+    }
 )
+
+LISTS = [
+    path
+    for path, command in EVERY.items()
+    if path not in DOERS and not isinstance(command, click.Group)
+]
 
 
 @pytest.mark.parametrize("path", LISTS)
 def test_every_list_can_be_had_as_json(path: str) -> None:
-    """Nobody has to take a table apart."""
+    """Nobody has to take a table apart: whatever does not only do something does so."""
     assert "--json" in [o for p in EVERY[path].params for o in p.opts]
+
+
+def test_what_only_does_something_is_a_command() -> None:
+    """An exception that nothing needs is none, and no list is among them."""
+    assert {*EVERY} > DOERS
+    assert not [path for path in DOERS if path.endswith(("list", "show", "dead"))]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
+import threading
 import typing as t
 from pathlib import Path
 
@@ -184,6 +186,38 @@ def test_two_platforms(stocked: RegistryClient, images: Images, tmp_path: Path) 
     images.import_from(tmp_path / "out", "alice/copy")
     found = json.loads(pulled(stocked, "alice/copy", "all"))
     assert found["manifests"] == json.loads(INDEX)["manifests"]
+
+
+def test_what_is_no_file_is_written_to(
+    stocked: RegistryClient, images: Images, tmp_path: Path
+) -> None:
+    """A pipe, or a tape, gets the archive, and stays what it is."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    images.export_to(pipe, "alice/app", "1.0", form="tar")
+    reader.join()
+    assert pipe.is_fifo()
+    images.import_from(io.BytesIO(read[0]), "alice/copy")
+    assert pulled(stocked, "alice/copy", "1.0") == IMAGE
+
+
+def test_a_target_that_is_full(
+    stocked: RegistryClient, images: Images, tmp_path: Path
+) -> None:
+    """Where an archive has no room, that is told, and nobody takes it for whole."""
+    # What takes the place of a link does no harm to the machine.
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(TransferError, match="full cannot be written: No space"):
+        images.export_to(tmp_path / "full", "alice/app", form="tar")
+    assert (tmp_path / "full").is_char_device()
+    with (
+        open("/dev/full", "wb", buffering=0) as file,
+        pytest.raises(TransferError, match="The output cannot be written: No space"),
+    ):
+        images.export_to(file, "alice/app", form="tar")
 
 
 def test_nothing_is_moved_twice(

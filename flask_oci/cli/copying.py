@@ -65,7 +65,7 @@ def copy(
     What the target has already is not sent again. Where both are at one registry,
     nothing is sent at all.
     """
-    with told(), progress_bar("Copying") as progress:
+    with told(), progress_bar("Copying", as_json) as progress:
         moved = services().images.copy(
             source,
             target,
@@ -129,7 +129,7 @@ def mirror(
     Either is [HOST/]NAME. What cannot be copied is told of, and the exit status is 1;
     the others are there all the same. Type the command again for the rest.
     """
-    with told(), progress_bar("Mirroring") as progress:
+    with told(), progress_bar("Mirroring", as_json) as progress:
         done = services().images.mirror(
             source,
             target,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import typing as t
 from collections import Counter
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from ..maintenance.fsck import Checker
 from ..maintenance.fsck import Problem
 from ..maintenance.gc import Collector
 from ..services import services
+from . import progress
 from .common import told
 
 if t.TYPE_CHECKING:
@@ -43,7 +43,7 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
         if digest is not None:
             _explain(digest)
             return
-        collected = _collect(dry_run)
+        collected = _collect(dry_run, as_json)
     if as_json:
         click.echo(json.dumps(_as_fields(collected)))
     else:
@@ -74,7 +74,8 @@ def fsck(repair: bool, scrub: bool, rate: int | None, as_json: bool) -> None:
     """
     problems = []
     with told():
-        for problem in _problems(repair, scrub, None if rate is None else rate * MIB):
+        checker = _checker(repair)
+        for problem in _problems(checker, scrub, rate, as_json):
             problems.append(problem)
             if not as_json:
                 _show(problem)
@@ -92,11 +93,11 @@ def _explain(digest: str) -> None:
         click.echo(line)
 
 
-def _collect(dry_run: bool) -> Collected:
+def _collect(dry_run: bool, as_json: bool) -> Collected:
     parts = services()
     # One step for each repository, and three for what is not in one.
     steps = len(parts.catalog.garbage.repositories()) + 3
-    with click.progressbar(length=steps, label="Collecting", file=sys.stderr) as bar:
+    with progress.bar("Collecting", steps, as_json=as_json) as bar:
         return Collector(
             parts.config,
             parts.catalog,
@@ -106,18 +107,21 @@ def _collect(dry_run: bool) -> Collected:
         ).run()
 
 
-def _problems(repair: bool, scrub: bool, rate: int | None) -> Iterator[Problem]:
+def _checker(repair: bool) -> Checker:
     parts = services()
-    checker = Checker(
+    return Checker(
         parts.catalog, parts.storage, repair=repair, sparse=parts.config.allow_sparse
     )
+
+
+def _problems(
+    checker: Checker, scrub: bool, rate: int | None, as_json: bool
+) -> Iterator[Problem]:
     yield from checker.check()
     if not scrub:
         return
-    with click.progressbar(
-        length=checker.bytes_to_scrub(), label="Scrubbing", file=sys.stderr
-    ) as bar:
-        yield from checker.scrub(rate, bar.update)
+    with progress.bar("Scrubbing", checker.bytes_to_scrub(), as_json=as_json) as bar:
+        yield from checker.scrub(None if rate is None else rate * MIB, bar.update)
 
 
 def _show(problem: Problem) -> None:

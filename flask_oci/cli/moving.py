@@ -21,6 +21,7 @@ from ..web.formatting import size
 from . import output
 from .common import told
 from .common import user_named
+from .progress import bar as progress_of
 
 if t.TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -81,7 +82,7 @@ def import_(
     """
     with told():
         repository, tag = split_image(image)
-        with progress_bar("Importing") as progress:
+        with progress_bar("Importing", as_json) as progress:
             moved = services().images.import_from(
                 sys.stdin.buffer if source == "-" else source,
                 repository,
@@ -137,7 +138,7 @@ def export(
         raise click.UsageError("Only an archive, and nothing else, fits the output.")
     with told():
         repository, reference = split_image(image)
-        with progress_bar("Exporting") as progress:
+        with progress_bar("Exporting", as_json) as progress:
             moved = services().images.export_to(
                 sys.stdout.buffer if target == "-" else target,
                 repository,
@@ -175,12 +176,13 @@ class Bar(Progress):
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Progress]:
+def progress_bar(label: str, as_json: bool) -> Iterator[Progress]:
     """Show how many of the bytes that are known of have been moved."""
-    with click.progressbar(
-        length=1, label=label, file=sys.stderr, update_min_steps=1024 * 1024
-    ) as bar:
+    with progress_of(label, 1, as_json=as_json, update_min_steps=1024 * 1024) as bar:
         yield Bar(bar)
+        # What is small is moved between two looks at the bar.
+        bar.finish()
+        bar.render_progress()
 
 
 def report(moved: Moved, repository: str, as_json: bool) -> None:

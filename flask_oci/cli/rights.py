@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
 
 import click
@@ -14,6 +13,7 @@ from ..names import check_name
 from ..scopes import Action
 from ..services import services
 from . import output
+from . import progress
 from .common import told
 from .common import user_named
 
@@ -54,7 +54,7 @@ def who_can(
         info = services().catalog.repositories.find(check_name(repository))
         found = [
             {"user": name, "actions": actions}
-            for name, actions in _asked(info, username)
+            for name, actions in _asked(info, username, as_json)
             if (action in actions if action else actions)
         ]
     if as_json:
@@ -66,7 +66,7 @@ def who_can(
 
 
 def _asked(
-    info: RepositoryInfo, username: str | None
+    info: RepositoryInfo, username: str | None, as_json: bool
 ) -> Iterable[tuple[str | None, list[Action]]]:
     users = services().catalog.users
     if username is not None:
@@ -74,8 +74,8 @@ def _asked(
         yield username, _actions(user, info)
         return
     yield None, _actions(None, info)
-    with click.progressbar(
-        users.each(), length=users.count(), label="Asking", file=sys.stderr
+    with progress.bar(
+        "Asking", users.count(), as_json=as_json, items=users.each()
     ) as bar:
         for user in bar:
             yield users.namespace_of(user), _actions(user, info)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tarfile
 import typing as t
 from collections.abc import Iterator
@@ -133,17 +134,42 @@ def folder(path: str) -> Iterator[FolderSink]:
 def archive(target: str | t.BinaryIO) -> Iterator[TarSink]:
     """Open a tar archive to write.
 
-    :param target: where it goes. A file has its name when the archive is whole.
+    :param target: where it goes. A file has its name when the archive is whole; what
+        is there and is no file, such as a pipe or a tape, is written to as it is.
+    :raises TransferError: when it cannot be written.
     """
-    if not isinstance(target, str):
-        sink = TarSink(target)
-        yield sink
-        sink.close()
-        return
-    with whole(target) as file:
+    with _opened(target) as file:
         sink = TarSink(file)
         yield sink
         sink.close()
+
+
+@contextmanager
+def _opened(target: str | t.BinaryIO) -> Iterator[t.BinaryIO]:
+    if isinstance(target, str) and not _is_special(target):
+        with whole(target) as file:
+            yield file
+        return
+    try:
+        if isinstance(target, str):
+            with open(target, "wb") as file:
+                yield file
+        else:
+            yield target
+            # What is not there yet may fail to get there, and nobody would hear of it.
+            target.flush()
+    except OSError as error:
+        name = target if isinstance(target, str) else "The output"
+        raise TransferError(f"{name} cannot be written: {error.strerror}.") from error
+
+
+def _is_special(path: str) -> bool:
+    """Tell whether something is there that a file cannot take the place of."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 @contextmanager

@@ -10,7 +10,9 @@ import pytest
 from flask_oci.testing import Image
 from flask_oci.testing import make_index
 from forge import Forge
+from forge import PASSWORD
 from forge import tool
+from forge import USERNAME
 
 from .engine import forget
 from .engine import inspect
@@ -48,6 +50,29 @@ def test_skopeo_reads_and_writes_the_same(
     forge.command("oci", "export", repository, str(folder / "folder"))
     skopeo("copy", "--all", f"oci:{folder}/folder:1.0", f"oci:{folder}/again:1.0")
     assert read_layout(folder / "again") == index.digests
+
+
+def test_an_index_moves_to_another_forge(
+    forge: Forge,
+    remote: Remote,
+    repository: str,
+    root: bytes,
+    skopeo: Client,
+    tmp_path: Path,
+) -> None:
+    """What one forge wrote is pulled byte for byte from one that was empty."""
+    index = make_index(make_image(root, "amd64"), make_image(root, "arm64"))
+    layout, archive = index.write(tmp_path / "in"), tmp_path / "out.tar"
+    forge.command("oci", "import", str(layout), f"{repository}:1.0")
+    forge.command("oci", "export", f"{repository}:1.0", str(archive))
+    with Forge("gunicorn") as other:
+        assert json.loads(other.command("oci", "repositories", "--json")) == []
+        other.command("oci", "import", str(archive), repository, "--by", USERNAME)
+        insecure = ("--src-tls-verify=false", f"--src-creds={USERNAME}:{PASSWORD}")
+        source = f"docker://{other.host}/{repository}:1.0"
+        skopeo("copy", "--all", *insecure, source, f"oci:{tmp_path}/back:1.0")
+    assert read_layout(tmp_path / "back") == index.digests
+    assert remote.digests(repository, "1.0") == index.digests
 
 
 @pytest.mark.parametrize("form", ["docker", "docker-old"])
