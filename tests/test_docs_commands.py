@@ -180,15 +180,20 @@ def test_json_is_json(block: Block) -> None:
 def test_a_service_of_systemd_starts_what_there_is(
     block: Block, oci: click.Group
 ) -> None:
-    """Its command can be typed."""
-    (command,) = re.findall(r"^ExecStart=(.*)$", block.code, re.MULTILINE)
-    program, *arguments = shlex.split(command)
-    if program.endswith("/bin/gunicorn"):
-        # tests/proxies/test_documented.py starts it.
-        assert arguments == ["--config", "gunicorn.conf.py", "forge:create_app()"]
-        return
-    assert program.endswith("/bin/flask")
-    check_flask(arguments, oci)
+    """Its commands can be typed, and find the application and its settings."""
+    commands = re.findall(r"^ExecStart=(.*)$", block.code, re.MULTILINE)
+    assert bool(commands) == ("[Timer]" not in block.code)
+    if commands:
+        assert "WorkingDirectory=" in block.code
+        assert "EnvironmentFile=" in block.code
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        if program.endswith("/bin/gunicorn"):
+            # tests/proxies/test_documented.py starts it.
+            assert arguments == ["--config", "gunicorn.conf.py", "forge:create_app()"]
+        else:
+            assert program.endswith("/bin/flask")
+            check_flask(arguments, oci)
 
 
 @pytest.mark.parametrize("block", of_kind("nginx"))

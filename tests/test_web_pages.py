@@ -672,6 +672,23 @@ def test_the_host_s_own_base(make_app: t.Any, tmp_path: t.Any) -> None:
     assert page.all("main") == [{"id": "mine"}]
 
 
+def test_a_base_with_other_blocks(make_app: t.Any, tmp_path: Path) -> None:
+    """The template of the documentation stands between it and the pages."""
+    (block,) = (b for b in ALL_BLOCKS if b.kind == "jinja" and b.caption)
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / Path(block.caption or "").name).write_text(block.code)
+    (folder / "site.html").write_text(
+        "<title>{% block heading %}{% endblock %} at home</title>"
+        "<main id=mine>{% block body %}{% endblock %}</main>"
+    )
+    app = make_app(OCI_WEB_BASE_TEMPLATE=Path(block.caption or "").name)
+    app.jinja_loader.searchpath.append(str(folder))
+    page = Visitor(app, "alice").get(LIST)
+    assert page.text.startswith("Images at home")
+    assert "Repositories" in page.links
+
+
 @pytest.fixture(name="host_s_own")
 def _host_s_own(make_app: t.Any, tmp_path: Path) -> t.Callable[[str, str], Visitor]:
     """Return a function that puts a template into the folder of a host with an image,
@@ -718,7 +735,7 @@ def test_a_page_of_the_host_s_own(
 
 def test_the_page_that_is_in_the_documentation(host_s_own: t.Any) -> None:
     """Whoever copies the example has a list of repositories."""
-    (block,) = (b for b in ALL_BLOCKS if b.kind == "jinja")
+    (block,) = (b for b in ALL_BLOCKS if b.kind == "jinja" and not b.caption)
     visitor = host_s_own("repositories.html", block.code)
     page = visitor.get(LIST)
     assert page.text.startswith("Our images")
