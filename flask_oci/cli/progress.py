@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import typing as t
 
@@ -32,5 +31,18 @@ def bar(
     """
     watched = sys.stderr.isatty() and not as_json
     # What is no terminal is still told the label, and a log has no use for that.
-    file = sys.stderr if watched else io.StringIO()
+    file = sys.stderr if watched else t.cast("t.TextIO", _Nobody())
     return click.progressbar(items, length, label, file=file, **options)
+
+
+class _Nobody:
+    """Somebody who is told everything, and hears nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
