@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
 import tarfile
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -33,12 +35,12 @@ from flask_oci.testing import MakeClient
 from flask_oci.testing import plugin
 from flask_oci.testing import refusal
 from flask_oci.testing import Refused
-from flask_oci.testing import serving
 from forge import tool
 from host import Administrator
 from host import be_quick
 from host import PASSWORDS
 from host import registry
+from upkeep import Upkeep
 
 #: What a reader of the page has: the application of the quickstart, and the tests.
 FILES = [
@@ -69,13 +71,16 @@ def _host(pytester: pytest.Pytester) -> t.Iterator[pytest.Pytester]:
 
 def run(host: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """Run the host's tests, in this process."""
-    return host.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+    own = ("-p", "no:cacheprovider", f"--basetemp={host.path / 'tmp'}")
+    return host.runpytest_inprocess(*own, *arguments)
 
 
 def test_the_tests_of_the_page(host: pytest.Pytester) -> None:
     """They pass, leave nothing open, and nothing outside of their folders."""
     run(host, TESTS).assert_outcomes(passed=7)
-    assert {path.name for path in host.path.iterdir()} <= {"forge", "tests", "tox.ini"}
+    left = {path.name for path in host.path.iterdir()}
+    assert left == {"forge", "tests", "tmp", "tox.ini"}
+    assert [*host.path.glob("tmp/test_push_and_pull0/oci/blobs/*/*/*")]
 
 
 def test_the_tests_of_the_page_find_a_hole(host: pytest.Pytester) -> None:
@@ -118,7 +123,7 @@ def test_nobody(oci_client):
             "E *UNAUTHORIZED: Authentication is required*",
         ],
     )
-    result.stdout.no_fnmatch_line("*answers.py:*")
+    result.stdout.no_fnmatch_line("*testing/*.py:*")
 
 
 VISITS = """
@@ -159,7 +164,7 @@ def test_a_host_without_an_application(pytester: pytest.Pytester) -> None:
     """pytest names the fixture that is missing."""
     pytester.makeconftest('pytest_plugins = ["flask_oci.testing.plugin"]')
     pytester.makepyfile("def test_it(oci_client): pass")
-    result = pytester.runpytest_inprocess("-p", "no:flask")
+    result = run(pytester, "-p", "no:flask")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*fixture 'app' not found*"])
 
@@ -214,6 +219,7 @@ def test_every_kind_of_image_comes_back(docker: DockerClient, algorithm: str) ->
     index = make_index(image, make_index(make_image(), annotations={"a": "b"}))
     for made in (image, index, make_artifact(b"signed", "application/x", image)):
         assert docker.push("alice/app", "v1", made) is made
+        assert len({made, docker.pull("alice/app", "v1")}) == 1
         assert docker.pull("alice/app", "v1") == made
         assert docker.pull("alice/app", made.digest) == made
         other = testing.RegistryClient(docker.app, basic("alice", PASSWORDS["alice"]))
@@ -285,6 +291,15 @@ def test_a_challenge_that_leads_nowhere() -> None:
         DockerClient(app).login()
 
 
+def test_a_server_for_real_clients(oci_server: str) -> None:
+    """It is where it says, and sends clients to itself to log in."""
+    with pytest.raises(HTTPError, match="401") as refused:
+        urlopen(f"http://{oci_server}/v2/")
+    with refused.value as answer:
+        realm = f'Bearer realm="http://{oci_server}/v2/token"'
+        assert answer.headers["WWW-Authenticate"].startswith(realm)
+
+
 # Images
 
 
@@ -313,15 +328,30 @@ def test_a_layout_can_be_imported(
 
 
 def test_a_fault_is_of_its_application_and_thread(
-    app: Flask, docker: DockerClient, oci_faults: Faults, tmp_path: Path
+    docker: DockerClient, oci_faults: Faults, tmp_path: Path
 ) -> None:
     """Files beside the registry's are no concern of it, nor what a server does."""
-    with oci_faults.disk(0) as fault, serving(app) as port:
-        (tmp_path / "beside").write_bytes(b"something")
-        address = f"http://127.0.0.1:{port}/v2/"
-        with pytest.raises(HTTPError, match="401"):
-            urlopen(address)
-    assert fault.happened is None
+    digest = docker.push_blob("alice/app", b"something")
+    with oci_faults.disk() as fault, ThreadPoolExecutor(1) as others:
+        (tmp_path / "beside").mkdir()
+        pulled = others.submit(docker.blob, "alice/app", digest).result()
+        assert (pulled, fault.happened) == (b"something", None)
+        with pytest.raises(Refused, match="disk fails"):
+            docker.blob("alice/app", digest)
+        assert fault.happened
+
+
+def test_a_full_disk_gives_what_it_has(
+    app: Flask, docker: DockerClient, oci_faults: Faults
+) -> None:
+    """What is there can be opened, to be locked as well; there is no room for more."""
+    found = Upkeep(app).blob(docker.push_blob("alice/app", b"something"))
+    with oci_faults.full_disk() as fault:
+        os.close(os.open(found, os.O_RDWR | os.O_CREAT))
+        assert fault.happened is None
+        with pytest.raises(OSError, match="No space left"):
+            os.open(found.with_name("another"), os.O_RDWR | os.O_CREAT)
+    assert fault.happened == "open"
 
 
 @pytest.mark.parametrize("at", [0, 1])

@@ -41,7 +41,7 @@ class Image:
     digest: str
     """The name of the manifest."""
 
-    contents: Contents = field(repr=False)
+    contents: Contents = field(repr=False, hash=False)
     """Manifests and blobs by their digests."""
 
     architecture: str | None = field(default=None, compare=False)
