@@ -573,9 +573,7 @@ WITHOUT_URLLIB3 = """
 import sys
 sys.modules["urllib3"] = None
 from flask_oci.transfer.copying import Copier
-Copier(None, None, ()).copy(
-    "registry.example/app", "app", platforms=(), referrers=False, jobs=1, progress=None
-)
+Copier(None, None).copy("registry.example/app", "app")
 """
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from ..errors import RegistryError
 from ..names import check_tag
 from ..names import is_tag
-from ..names import split_image
 from . import mirror
 from .base import Moved
 from .base import Progress
@@ -50,24 +49,33 @@ class Copier:
 
     :param here: this registry.
     :param by: who pushes to it.
+    :param platforms: which images of an index to take; none takes all.
+    :param referrers: whether to take what refers to an image, too.
+    :param jobs: how many images, and blobs, to move at once.
     :param plain: hosts that may be talked to without TLS.
+    :param progress: is told of bytes.
     """
 
-    def __init__(self, here: Here, by: Actor, plain: Collection[str]) -> None:
+    def __init__(
+        self,
+        here: Here,
+        by: Actor,
+        *,
+        platforms: Sequence[str] = (),
+        referrers: bool = False,
+        jobs: int = JOBS,
+        plain: Collection[str] = (),
+        progress: Progress | None = None,
+    ) -> None:
         self._here = here
         self._by = by
+        self._platforms = platforms
+        self._referrers = referrers
+        self._jobs = jobs
         self._plain = plain
+        self._progress = progress
 
-    def copy(
-        self,
-        source: str,
-        target: str,
-        *,
-        platforms: Sequence[str],
-        referrers: bool,
-        jobs: int,
-        progress: Progress | None,
-    ) -> Moved:
+    def copy(self, source: str, target: str) -> Moved:
         """Copy one image. Without a tag, it is ``latest``, and the target's tag that of
         the source."""
         origin, reference = self._place(source, writes=False)
@@ -77,15 +85,8 @@ class Copier:
             tag = reference
         if tag is not None and ":" in tag:
             raise TransferError("A target has a tag, and its digest comes of itself.")
-        with Crew(jobs, self._here.catalog.release) as crew:
-            transfer = Transfer(
-                origin,
-                place,
-                referrers=referrers,
-                wanted=platforms,
-                progress=progress,
-                crew=crew,
-            )
+        with self._crew() as crew:
+            transfer = self._transfer(origin, place, crew)
             transfer.image(reference, tag and check_tag(tag))
         return transfer.moved
 
@@ -97,11 +98,7 @@ class Copier:
         tags: Sequence[str],
         without: Sequence[str],
         newest: int | None,
-        platforms: Sequence[str],
-        referrers: bool,
-        jobs: int,
         dry_run: bool,
-        progress: Progress | None,
     ) -> Mirrored:
         """Copy some tags of a repository, several at once."""
         origin, _ = self._place(source, writes=False, whole=True)
@@ -111,7 +108,7 @@ class Copier:
         done = Mirrored(failed={tag: NO_TAG for tag in listed if not is_tag(tag)})
         if newest is not None:
             found = mirror.newest(origin, found, newest)
-        if not platforms and not referrers:
+        if not self._platforms and not self._referrers:
             found = self._changed(origin, place, found, done)
         if dry_run:
             for tag in found:
@@ -119,17 +116,10 @@ class Copier:
             return done
         # Nothing is held while bytes move, and what is read afterwards is what came.
         self._here.catalog.release()
-        with Crew(jobs, self._here.catalog.release) as crew:
+        with self._crew() as crew:
 
             def work(tag: str) -> Moved:
-                transfer = Transfer(
-                    origin,
-                    place,
-                    referrers=referrers,
-                    wanted=platforms,
-                    progress=progress,
-                    crew=crew,
-                )
+                transfer = self._transfer(origin, place, crew)
                 transfer.image(tag, tag)
                 return transfer.moved
 
@@ -137,6 +127,19 @@ class Copier:
             for tag, future in zip(found, futures, strict=True):
                 _note(done, tag, future.result)
         return done
+
+    def _crew(self) -> Crew:
+        return Crew(self._jobs, self._here.catalog.release)
+
+    def _transfer(self, origin: Place, place: Place, crew: Crew) -> Transfer:
+        return Transfer(
+            origin,
+            place,
+            referrers=self._referrers,
+            wanted=self._platforms,
+            progress=self._progress,
+            crew=crew,
+        )
 
     def _changed(
         self, origin: Place, place: Place, tags: Sequence[str], done: Mirrored
@@ -159,8 +162,7 @@ class Copier:
         if whole and address.reference is not None:
             raise TransferError(f"{text} is one image; name a repository.")
         if address.host is None:
-            name, reference = split_image(text)
-            return Repository(self._here, name, self._by), reference
+            return Repository(self._here, address.name, self._by), address.reference
         try:
             from .remote.repository import RemoteRepository
         except ImportError as error:

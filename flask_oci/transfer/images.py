@@ -252,14 +252,16 @@ class Images:
         :param progress: is told of bytes.
         :raises TransferError: when a registry does not answer, or refuses.
         """
-        return self._copier(by, plain).copy(
-            source,
-            target,
+        copier = Copier(
+            self._here,
+            self._here.content.actor(by),
             platforms=platforms,
             referrers=referrers,
             jobs=jobs,
+            plain=plain,
             progress=progress,
         )
+        return copier.copy(source, target)
 
     def mirror(
         self,
@@ -291,21 +293,18 @@ class Images:
 
         The others are as for :meth:`copy`.
         """
-        return self._copier(by, plain).mirror(
-            source,
-            target,
-            tags=tags,
-            without=without,
-            newest=newest,
+        copier = Copier(
+            self._here,
+            self._here.content.actor(by),
             platforms=platforms,
             referrers=referrers,
             jobs=jobs,
-            dry_run=dry_run,
+            plain=plain,
             progress=progress,
         )
-
-    def _copier(self, by: t.Any, plain: Collection[str]) -> Copier:
-        return Copier(self._here, self._here.content.actor(by), plain)
+        return copier.mirror(
+            source, target, tags=tags, without=without, newest=newest, dry_run=dry_run
+        )
 
     def _repository(self, name: str, by: t.Any = None) -> Repository:
         by_whom = self._here.content.actor(by)

@@ -33,7 +33,7 @@ MAX_DEPTH: t.Final = 8
 ATTEMPTS: t.Final = 3
 
 #: Runs a function for each of some blobs, several at once or one after the other.
-Crew = Callable[[Callable[[Descriptor], None], Iterable[Descriptor]], None]
+Hands = Callable[[Callable[[Descriptor], None], Iterable[Descriptor]], None]
 
 
 def alone(work: Callable[[Descriptor], None], blobs: Iterable[Descriptor]) -> None:
@@ -63,7 +63,7 @@ class Transfer:
         referrers: bool = False,
         wanted: Sequence[str] = (),
         progress: Progress | None = None,
-        crew: Crew = alone,
+        crew: Hands = alone,
     ) -> None:
         self._source = source
         self._target = target
