@@ -17,9 +17,6 @@ from .client import Connection
 from .processes import Process
 from .server import Server
 
-if t.TYPE_CHECKING:
-    pass
-
 ROOT: t.Final = Path(__file__).resolve().parent.parent
 
 

@@ -24,7 +24,7 @@ from ..names import is_name
 from ..services import services
 from .common import printable
 from .common import told
-from .common import user_named
+from .common import user_or_none
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def check(
 
 
 def _subject(url: str | None, username: str | None, below: str | None) -> Subject:
-    user = None if username is None else user_named(username)
+    user = user_or_none(username)
     if not is_active(user):
         raise click.UsageError(f"{username} may not log in: the account is off.")
     parts = services()

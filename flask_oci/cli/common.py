@@ -52,6 +52,12 @@ def user_named(username: str) -> t.Any:
     return user
 
 
+def user_or_none(username: str | None) -> t.Any:
+    """Return the host's user of that name, None where none is named, or end the
+    command."""
+    return None if username is None else user_named(username)
+
+
 def for_whom(command: CommandT) -> CommandT:
     """Give a command the options that say for what a rule is."""
     for option in (

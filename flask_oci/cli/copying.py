@@ -11,14 +11,14 @@ from ..transfer.crew import MOST
 from . import output
 from .common import printable
 from .common import told
-from .common import user_named
-from .moving import BY
-from .moving import fields_of
-from .moving import JSON
-from .moving import PLATFORM
-from .moving import progress_bar
-from .moving import REFERRERS
-from .moving import report
+from .common import user_or_none
+from .transfers import BY
+from .transfers import fields_of
+from .transfers import JSON
+from .transfers import PLATFORM
+from .transfers import progress_bar
+from .transfers import REFERRERS
+from .transfers import report
 
 HOW_MANY = click.option(
     "--jobs",
@@ -73,7 +73,7 @@ def copy(
             referrers=referrers,
             jobs=jobs,
             plain=plain,
-            by=None if by is None else user_named(by),
+            by=user_or_none(by),
             progress=progress,
         )
     report(moved, _repository(target), as_json)
@@ -141,7 +141,7 @@ def mirror(
             jobs=jobs,
             plain=plain,
             dry_run=dry_run,
-            by=None if by is None else user_named(by),
+            by=user_or_none(by),
             progress=progress,
         )
     if as_json:

@@ -9,8 +9,8 @@ from ..catalog import RepositoryInfo
 from ..content import Actor
 from ..names import parse_reference
 from ..names import split_image
+from ..quota import readable
 from ..services import services
-from ..web.formatting import size
 from .common import told
 from .image import details
 
@@ -51,7 +51,7 @@ def _announce(repository: RepositoryInfo, reference: str | None) -> tuple[str, s
         key = repository.key
         figures = services().catalog.overview.figures([key])[key]
         return (
-            f"Delete {name} with {figures.tags} tags and {size(figures.bytes)}?",
+            f"Delete {name} with {figures.tags} tags and {readable(figures.bytes)}?",
             f"Deleted {name}.",
         )
     found = details(repository, reference)

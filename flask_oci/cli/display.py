@@ -9,10 +9,10 @@ from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
 from ..names import split_image
+from ..quota import readable
 from ..services import services
 from ..web import documents
 from ..web import image_config
-from ..web.formatting import size
 from . import output
 from .common import printable
 from .common import told
@@ -68,7 +68,7 @@ def _write_repository(found: Fields) -> None:
             ("Owner", found["owner"] or "nobody"),
             ("Visibility", found["visibility"]),
             ("Tags", found["tags"]),
-            ("Size", size(found["bytes"])),
+            ("Size", readable(found["bytes"])),
             ("Pushed", found["pushed"] and output.minute(found["pushed"])),
             ("Description", found["description"].partition("\n")[0]),
         )
@@ -85,7 +85,7 @@ def _write_image(found: Fields) -> None:
             ("Kind", found["kind"]),
             ("Media type", found["media_type"]),
             ("Artifact type", found["artifact_type"]),
-            ("Size", size(found["bytes"])),
+            ("Size", readable(found["bytes"])),
             ("Pushed", output.minute(found["pushed"]) + by),
             ("Refers to", found["subject"]),
             ("In the index", ", ".join(found["indexes"])),
@@ -125,11 +125,11 @@ def _write_parts(
 def _platform(part: Fields) -> list[str]:
     kind = "attestation" if part["attestation"] else part["media_type"]
     missing = "" if part["here"] else "(not in this repository)"
-    return [part["platform"] or kind, part["digest"], size(part["bytes"]), missing]
+    return [part["platform"] or kind, part["digest"], readable(part["bytes"]), missing]
 
 
 def _layer(part: Fields) -> list[str]:
-    return [part["digest"], size(part["size"]), part["title"] or part["media_type"]]
+    return [part["digest"], readable(part["size"]), part["title"] or part["media_type"]]
 
 
 def _referrer(part: Fields) -> list[str]:

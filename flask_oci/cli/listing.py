@@ -8,8 +8,8 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
+from ..quota import readable
 from ..services import services
-from ..web.formatting import size
 from ..web.repository import entries
 from . import output
 from .common import told
@@ -51,7 +51,7 @@ def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
                 row["owner"] or "-",
                 row["visibility"],
                 row["tags"],
-                size(row["bytes"]),
+                readable(row["bytes"]),
                 output.minute(row["pushed"]),
             )
             for row in found
@@ -90,7 +90,7 @@ def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None
                 row["tag"] or "-",
                 row["digest"],
                 row["kind"],
-                size(row["bytes"]),
+                readable(row["bytes"]),
                 ", ".join(row["platforms"]) or "-",
                 output.minute(row["moved"]),
                 row["pushed_by"] or "-",

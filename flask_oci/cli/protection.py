@@ -12,7 +12,7 @@ from . import output
 from .common import for_whom
 from .common import place_of
 from .common import told
-from .common import user_named
+from .common import user_or_none
 
 if t.TYPE_CHECKING:
     from ..protection import Protection
@@ -78,7 +78,7 @@ def set_protected(
     with told():
         services().protection.set(
             repository=repository,
-            owner=None if owner is None else user_named(owner),
+            owner=user_or_none(owner),
             protected=protected,
             immutable=immutable,
         )
@@ -92,7 +92,7 @@ def unset_protected(repository: str | None, owner: str | None) -> None:
     """Take back what was laid down."""
     with told():
         gone = services().protection.unset(
-            repository=repository, owner=None if owner is None else user_named(owner)
+            repository=repository, owner=user_or_none(owner)
         )
     if not gone:
         raise click.ClickException(f"Nothing was laid down for {repository or owner}.")

@@ -14,7 +14,7 @@ from . import output
 from .common import for_whom
 from .common import place_of
 from .common import told
-from .common import user_named
+from .common import user_or_none
 
 if t.TYPE_CHECKING:
     from ..quota import Quota
@@ -62,7 +62,7 @@ def set_quota(
     with told():
         services().quotas.set(
             repository=repository,
-            owner=None if owner is None else user_named(owner),
+            owner=user_or_none(owner),
             bytes=None if size is None else parse_size(size),
             images=images,
         )
@@ -75,9 +75,7 @@ def set_quota(
 def unset_quota(repository: str | None, owner: str | None) -> None:
     """Take back what was laid down; that of the configuration holds again."""
     with told():
-        gone = services().quotas.unset(
-            repository=repository, owner=None if owner is None else user_named(owner)
-        )
+        gone = services().quotas.unset(repository=repository, owner=user_or_none(owner))
     if not gone:
         raise click.ClickException(f"Nothing was laid down for {repository or owner}.")
     click.echo(f"Nothing is laid down for {repository or owner} any more.")
@@ -91,7 +89,7 @@ def show_quota(repository: str | None, owner: str | None, as_json: bool) -> None
     """Say how much is used of how much. The exit status is 1 when it is too much."""
     with told():
         standing = services().quotas.show(
-            repository=repository, owner=None if owner is None else user_named(owner)
+            repository=repository, owner=user_or_none(owner)
         )
     limit = standing.quota
     if as_json:

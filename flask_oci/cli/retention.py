@@ -14,7 +14,7 @@ from . import output
 from .common import for_whom
 from .common import place_of
 from .common import told
-from .common import user_named
+from .common import user_or_none
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,7 @@ def set_rules(
         services().retention.set(
             rules,
             repository=repository,
-            owner=None if owner is None else user_named(owner),
+            owner=user_or_none(owner),
         )
     click.echo(f"The rules of {repository or owner} are laid down.")
 
@@ -87,7 +87,7 @@ def unset_rules(repository: str | None, owner: str | None) -> None:
     """Take back what was laid down."""
     with told():
         gone = services().retention.unset(
-            repository=repository, owner=None if owner is None else user_named(owner)
+            repository=repository, owner=user_or_none(owner)
         )
     if not gone:
         raise click.ClickException(f"Nothing was laid down for {repository or owner}.")

@@ -8,8 +8,8 @@ import click
 from flask.cli import with_appcontext
 
 from ..models import utcnow
+from ..quota import readable
 from ..services import services
-from ..web.formatting import size
 from . import output
 from .common import told
 from .common import user_named
@@ -100,29 +100,37 @@ def _write(found: dict[str, t.Any], owner: str | None) -> None:
             ("Owner", owner),
             ("Repositories", total["repositories"]),
             ("Blobs", total["blobs"]),
-            ("Size", size(total["bytes"])),
+            ("Size", readable(total["bytes"])),
         )
     )
     if owner is None:
         garbage, free = found["collectable"], found["free"]
         output.facts(
             (
-                ("Unneeded", f"{size(garbage['bytes'])} in {garbage['blobs']} blobs"),
-                ("Free", None if free is None else size(free)),
+                (
+                    "Unneeded",
+                    f"{readable(garbage['bytes'])} in {garbage['blobs']} blobs",
+                ),
+                ("Free", None if free is None else readable(free)),
             )
         )
     if found["owners"]:
         click.echo()
         output.table(
             ("owner", "size"),
-            ((r["owner"] or "(nobody)", size(r["bytes"])) for r in found["owners"]),
+            ((r["owner"] or "(nobody)", readable(r["bytes"])) for r in found["owners"]),
         )
     if found["repositories"]:
         click.echo()
         output.table(
             ("repository", "owner", "size", "alone"),
             (
-                (r["name"], r["owner"] or "-", size(r["bytes"]), size(r["alone"]))
+                (
+                    r["name"],
+                    r["owner"] or "-",
+                    readable(r["bytes"]),
+                    readable(r["alone"]),
+                )
                 for r in found["repositories"]
             ),
         )

@@ -1,4 +1,4 @@
-"""Requests to webhooks: the only ones that this package makes.
+"""Requests to webhooks: the only ones that a running registry makes by itself.
 
 A name is looked up once, and what was looked up is checked and called: a second look
 could find another address. No redirect is followed, no proxy of the environment is

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from flask import abort
 from flask import render_template
 from flask import url_for
@@ -34,7 +32,7 @@ def describe(name: str) -> ResponseReturnValue:
     repository = admit(name, "manage")
     text = forms.field("description").replace("\r\n", "\n")
     try:
-        _administration().describe(repository.name, text, by=visitor())
+        services().administration.describe(repository.name, text, by=visitor())
     except ValueError:
         message = gettext(
             "A description has at most %(most)s.", most=size(MAX_DESCRIPTION)
@@ -67,7 +65,7 @@ def set_visibility(name: str) -> ResponseReturnValue:
             danger=visibility == "public",
             repository=repository,
         )
-    _administration().set_visibility(name, visibility, by=visitor())
+    services().administration.set_visibility(name, visibility, by=visitor())
     return forms.done(
         gettext("It is %(visibility)s now.", visibility=visibility),
         "settings",
@@ -99,7 +97,7 @@ def rename(name: str) -> ResponseReturnValue:
             repository=repository,
         )
     try:
-        _administration().rename(name, new, by=visitor(), below=False)
+        services().administration.rename(name, new, by=visitor(), below=False)
     except (NameInvalid, ValueError):
         message = gettext("There is something called “%(name)s”.", name=new)
         return page(repository, message), 422
@@ -132,7 +130,7 @@ def transfer(name: str) -> ResponseReturnValue:
             url_for(".settings", name=name),
             repository=repository,
         )
-    _administration().transfer(name, user, by=visitor())
+    services().administration.transfer(name, user, by=visitor())
     message = gettext("%(name)s belongs to %(owner)s now.", name=name, owner=to)
     return forms.done(message, "repositories")
 
@@ -180,7 +178,7 @@ def delete(name: str) -> ResponseReturnValue:
             url_for(".settings", name=name),
             repository=repository,
         )
-    _administration().delete(name, by=visitor())
+    services().administration.delete(name, by=visitor())
     return forms.done(gettext("%(name)s is deleted.", name=name), "repositories")
 
 
@@ -217,7 +215,3 @@ def _at(name: str) -> RepositoryInfo:
 def _is_decided(repository: RepositoryInfo) -> bool:
     """Tell whether the host decides who may see a repository, and no page does."""
     return services().policy.decided_visibility(repository) is not None
-
-
-def _administration() -> t.Any:
-    return services().administration
