@@ -56,6 +56,7 @@ def test_create(app: Flask, run: Run) -> None:
     assert listed["name"] == "laptop"
     assert listed["id"] in result.stderr
     assert listed["expires"] is None
+    assert datetime.fromisoformat(listed["created"]).isoformat() == listed["created"]
     assert listed["actions"] == ["pull", "push", "delete"]
     assert listed["repositories"] == ["*"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import textwrap
 import threading
@@ -22,6 +21,7 @@ from ..check import SEVERITIES
 from ..check import Subject
 from ..names import is_name
 from ..services import services
+from . import output
 from .common import printable
 from .common import told
 from .common import user_or_none
@@ -96,8 +96,7 @@ def check(
         report = look(subject, cafile=cafile, progress=progress)
     if as_json:
         fields = [finding.as_fields() for finding in report.findings]
-        out = {"findings": fields, "passed_over": report.passed_over}
-        click.echo(json.dumps(out, indent=2))
+        output.as_json({"findings": fields, "passed_over": report.passed_over})
     else:
         _show(report)
     if not report.is_clean:

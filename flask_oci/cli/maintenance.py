@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections import Counter
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from ..maintenance.fsck import Checker
 from ..maintenance.fsck import Problem
 from ..maintenance.gc import Collector
 from ..services import services
+from . import output
 from . import progress
 from .common import told
 
@@ -45,7 +45,7 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
             return
         collected = _collect(dry_run, as_json)
     if as_json:
-        click.echo(json.dumps(_as_fields(collected)))
+        output.as_json(_as_fields(collected))
     else:
         _summarise(collected, dry_run)
 
@@ -80,7 +80,7 @@ def fsck(repair: bool, scrub: bool, rate: int | None, as_json: bool) -> None:
             if not as_json:
                 _show(problem)
     if as_json:
-        click.echo(json.dumps([asdict(problem) for problem in problems]))
+        output.as_json([asdict(problem) for problem in problems])
     elif not problems:
         click.echo("Everything is as it should be.")
     if any(not (problem.repaired or problem.harmless) for problem in problems):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from datetime import timedelta
 
@@ -14,6 +13,7 @@ from ..access_tokens import is_token
 from ..scopes import ACTIONS
 from ..scopes import TOKEN_ACTIONS
 from ..services import services
+from . import output
 from .common import printable
 from .common import told
 from .common import user_named
@@ -74,7 +74,7 @@ def create_token(
             expires=None if days is None else timedelta(days=days),
         )
     if as_json:
-        click.echo(json.dumps({"id": issued.id, "secret": issued.secret}))
+        output.as_json({"id": issued.id, "secret": issued.secret})
         return
     click.echo(issued.secret)
     click.echo(
@@ -94,7 +94,7 @@ def list_tokens(username: str, as_json: bool) -> None:
     with told():
         found = [_fields(each) for each in _tokens().list(user_named(username))]
     if as_json:
-        click.echo(json.dumps(found))
+        output.as_json(found)
         return
     for fields in found:
         line = "  ".join(f"{key}: {value}" for key, value in fields.items())
@@ -150,7 +150,7 @@ def _fields(credential: Credential) -> dict[str, t.Any]:
         "name": credential.name,
         "repositories": list(credential.repositories),
         "actions": list(credential.actions),
-        "created": str(credential.created_at),
-        "expires": str(credential.expires_at) if credential.expires_at else None,
-        "used": str(credential.last_used_at) if credential.last_used_at else None,
+        "created": credential.created_at,
+        "expires": credential.expires_at,
+        "used": credential.last_used_at,
     }
