@@ -25,6 +25,14 @@ DOCKER_LIST: t.Final = "application/vnd.docker.distribution.manifest.list.v2+jso
 MANIFEST_TYPES: t.Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEX_TYPES: t.Final = frozenset({OCI_INDEX, DOCKER_LIST})
 
+#: What the config of an image is, as opposed to that of a chart or a signature.
+IMAGE_CONFIGS: t.Final = frozenset(
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+
 #: The most descriptors that one manifest may have. Real ones stay in the
 #: hundreds; each costs a row.
 MAX_DESCRIPTORS: t.Final = 10_000
@@ -254,6 +262,15 @@ def _digest(value: object, place: str) -> Digest:
 def _subject(fields: dict[str, t.Any]) -> Digest | None:
     subject = fields.get("subject")
     return None if subject is None else _descriptor(subject, "child", "subject").digest
+
+
+def written_platform(fields: object) -> str:
+    """Write the platform of a descriptor, or of an image's config, as clients do:
+    ``linux/arm64/v8``. What is none has none."""
+    if not isinstance(fields, dict):
+        return ""
+    parts = (fields.get(key) for key in ("os", "architecture", "variant"))
+    return "/".join(part for part in parts if isinstance(part, str) and part)
 
 
 def _artifact_type(

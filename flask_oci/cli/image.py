@@ -47,7 +47,7 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
         "annotations": row.annotations,
         "indexes": catalog.relations.parents(key, row.digest),
         "platforms": _platforms(key, fields) if is_index else [],
-        "config": None if is_index else _config(key, fields),
+        "config": None if is_index else documents.config_of(key, fields),
         "layers": [] if is_index else _layers(fields),
         "referrers": _referrers(key, row.digest),
     }
@@ -90,14 +90,6 @@ def _platforms(key: int, fields: Fields) -> list[Fields]:
             }
         )
     return found
-
-
-def _config(key: int, fields: Fields) -> Fields:
-    digest = documents.text(documents.mapping(fields.get("config")).get("digest"))
-    # A manifest may name what is in somebody else's repository only.
-    if digest not in services().catalog.relations.linked(key, [digest]):
-        return {}
-    return documents.read(digest, documents.LARGE_CONFIG)
 
 
 def _layers(fields: Fields) -> list[Fields]:

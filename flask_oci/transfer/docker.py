@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from ..digest import Digest
 from ..errors import DigestInvalid
 from ..manifests import Descriptor
+from ..manifests import IMAGE_CONFIGS
 from ..manifests import INDEX_TYPES
 from ..manifests import OCI_MANIFEST
 from ..manifests import read_object
@@ -32,14 +33,6 @@ from .layout import LayoutTarget
 from .sinks import Sink
 
 MANIFEST: t.Final = "manifest.json"
-
-#: What the config of an image is, as opposed to that of a chart or a signature.
-IMAGE_CONFIGS: t.Final = frozenset(
-    {
-        "application/vnd.oci.image.config.v1+json",
-        "application/vnd.docker.container.image.v1+json",
-    }
-)
 
 CONFIG_TYPE: t.Final = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..digest import Digest
 from ..manifests import INDEX_TYPES
 from ..manifests import read_object
+from ..manifests import written_platform
 from .base import Item
 from .base import Source
 from .base import TransferError
@@ -30,9 +31,10 @@ def select(item: Item, source: Source, wanted: Sequence[str]) -> Item:
     children = item.parsed().descriptors
     entries = [entry for entry in fields["manifests"] if _is_one_of(entry, wanted)]
     if not entries:
+        there = filter(None, map(_platform, fields["manifests"]))
         raise TransferError(
             f"{item.digest} has no image for {', '.join(wanted)}; it has"
-            f" {', '.join(filter(None, map(written, fields['manifests']))) or 'none'}."
+            f" {', '.join(there) or 'none'}."
         )
     if len(entries) == 1 and len(wanted) == 1:
         found = {str(child.digest): child for child in children}
@@ -41,16 +43,11 @@ def select(item: Item, source: Source, wanted: Sequence[str]) -> Item:
     return Item(Digest.of(content), item.media_type, content)
 
 
-def written(entry: dict[str, t.Any]) -> str:
-    """Write the platform of a descriptor as clients do: ``linux/arm64/v8``."""
-    platform = entry.get("platform")
-    if not isinstance(platform, dict):
-        return ""
-    parts = (platform.get(key) for key in ("os", "architecture", "variant"))
-    return "/".join(part for part in parts if isinstance(part, str) and part)
-
-
 def _is_one_of(entry: dict[str, t.Any], wanted: Sequence[str]) -> bool:
-    platform = written(entry)
+    platform = _platform(entry)
     # Without a variant, any will do.
     return any(platform == w or platform.startswith(f"{w}/") for w in wanted)
+
+
+def _platform(entry: dict[str, t.Any]) -> str:
+    return written_platform(entry.get("platform"))

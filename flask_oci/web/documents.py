@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..digest import Digest
 from ..errors import ManifestInvalid
 from ..manifests import read_object
+from ..manifests import written_platform
 from ..services import services
 
 #: How many bytes a config may have that a list looks into, once for each entry.
@@ -39,6 +40,18 @@ def read(digest: str, limit: int) -> dict[str, t.Any]:
     except FileNotFoundError:
         return {}
     return as_object(content)
+
+
+def config_of(repository_id: int, fields: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Read the config of a manifest of a repository, as :func:`read` does.
+
+    :param fields: of the manifest.
+    """
+    digest = text(mapping(fields.get("config")).get("digest"))
+    # A manifest may name what is in somebody else's repository only.
+    if digest not in services().catalog.relations.linked(repository_id, [digest]):
+        return {}
+    return read(digest, LARGE_CONFIG)
 
 
 def as_object(content: bytes | None) -> dict[str, t.Any]:
@@ -91,10 +104,8 @@ def pairs(value: object) -> Pairs:
 
 
 def platform(value: object) -> str:
-    """Write a platform as clients do: ``linux/arm64/v8``."""
-    fields = mapping(value)
-    parts = (text(fields.get(key)) for key in ("os", "architecture", "variant"))
-    return "/".join(part for part in parts if part)[:64]
+    """Write a platform as clients do, if it is as short as one."""
+    return written_platform(value)[:64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ..manifests import IMAGE_CONFIGS
 from ..manifests import INDEX_TYPES
 from .translation import marked
-
-IMAGE_CONFIGS: t.Final = frozenset(
-    {
-        "application/vnd.oci.image.config.v1+json",
-        "application/vnd.docker.container.image.v1+json",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

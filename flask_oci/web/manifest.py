@@ -14,6 +14,7 @@ from ..catalog.contents import ManifestRow
 from ..catalog.relations import Weight
 from ..digest import Digest
 from ..errors import RegistryError
+from ..manifests import IMAGE_CONFIGS
 from ..manifests import INDEX_TYPES
 from ..names import parse_reference
 from ..services import services
@@ -130,8 +131,8 @@ def content_of(repository_id: int, row: ManifestRow, kind: kinds.Kind) -> Conten
     described = documents.descriptors(documents.objects(fields.get("layers")))
     found = described[: documents.MOST]
     config, chart = None, []
-    if row.artifact_type in kinds.IMAGE_CONFIGS or kind == kinds.CHART:
-        read = _config(repository_id, documents.mapping(fields.get("config")))
+    if row.artifact_type in IMAGE_CONFIGS or kind == kinds.CHART:
+        read = documents.config_of(repository_id, fields)
         if kind == kinds.CHART:
             wanted = ("name", "version", "appVersion", "type", "description", "home")
             chart = [(k, documents.text(read.get(k))) for k in wanted if read.get(k)]
@@ -149,14 +150,6 @@ def content_of(repository_id: int, row: ManifestRow, kind: kinds.Kind) -> Conten
         chart=chart,
         left_out=len(described) - len(found),
     )
-
-
-def _config(repository_id: int, descriptor: dict[str, t.Any]) -> dict[str, t.Any]:
-    digest = documents.text(descriptor.get("digest"))
-    # A manifest may name what is in somebody else's repository only.
-    if digest not in services().catalog.relations.linked(repository_id, [digest]):
-        return {}
-    return documents.read(digest, documents.LARGE_CONFIG)
 
 
 def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:
