@@ -98,6 +98,7 @@ class AccessTokens:
         expires: datetime | timedelta | None = None,
         valid: Validator | None = None,
         about: object = None,
+        parent: Credential | None = None,
     ) -> IssuedToken:
         """Make an access token.
 
@@ -113,6 +114,8 @@ class AccessTokens:
             ``@registry.token_validator``. It is asked about ``about`` each time
             the token is used, which can bind it to the life of a job.
         :param about: what ``valid`` is given, as text, such as the job's key.
+        :param parent: one of the user's tokens, by which this one is made and with
+            which it ends.
         :raises ValueError: for an action, a pattern or a function that cannot be.
         """
         credential = Credential(
@@ -128,6 +131,7 @@ class AccessTokens:
             created_at=utcnow(),
             expires_at=_moment(expires),
             last_used_at=None,
+            parent_id=parent.id if parent else None,
         )
         secret = _new_secret(ACCESS_PREFIX)
         self._credentials.add(credential, _hash(secret))

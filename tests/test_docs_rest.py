@@ -55,7 +55,7 @@ def test_what_is_typed_is_done(app: Flask, command: str) -> None:
 
 def test_there_is_something_to_type() -> None:
     """The lines above are found."""
-    assert len(TYPED) >= 6
+    assert len(TYPED) >= 10
     assert any(" -X PATCH " in command for command in TYPED)
 
 

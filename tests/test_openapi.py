@@ -38,7 +38,13 @@ def test_answers_are_as_described(app: Flask, operation: Operation) -> None:
     things that are there, and about others."""
     alice = RegistryClient.of(app, "alice")
     digests = [digest_of(alice.push_image("alice/app", tag)) for tag in ("v1", "v2")]
-    there = {"name": "alice/app", "tag": "v1", "reference": "v2", "digest": digests[0]}
+    there = {
+        "name": "alice/app",
+        "tag": "v1",
+        "reference": "v2",
+        "digest": digests[0],
+        "move": 1,
+    }
     schema = schemathesis.openapi.from_wsgi(f"{ROOT}/openapi.json", app)
     described = schema.find_operation_by_id(operation.name)
     known = {name: there[name] for name in there if f"{name}>" in operation.rule}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
 import pytest
 from flask import Flask
 from flask import redirect
+from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
 from werkzeug.test import TestResponse
 
 from credentials import by_access_token
+from flask_oci import Registry
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
@@ -548,6 +554,26 @@ def test_without_the_registry() -> None:
     app.register_blueprint(registry.api_blueprint)
     with pytest.raises(RuntimeError, match=r"register registry\.blueprint as well"):
         app.test_client().get(f"{ROOT}/")
+
+
+def test_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants the blueprint is told what to install, and nobody else needs it."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Person(Base):
+        __tablename__ = "person"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column()
+
+    for name in [*sys.modules]:
+        if name.startswith("flask_oci.api"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    other = Registry(SQLAlchemy(model_class=Base), Person)
+    with pytest.raises(RuntimeError, match=r"pip install flask-oci\[api\]"):
+        _ = other.api_blueprint
 
 
 #: What each list may cost, with the host's statement for its user.

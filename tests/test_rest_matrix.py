@@ -46,15 +46,38 @@ RULES: t.Final[dict[str, Rule]] = {
     "image": Rule("pull", f"{_NAME}/-/images/latest"),
     "delete_image": Rule("delete", f"{_NAME}/-/images/{UNKNOWN}", 404),
     "repository_usage": Rule("push", f"{_NAME}/-/usage"),
+    "history": Rule("pull", f"{_NAME}/-/history"),
+    "undo": Rule("push", f"{_NAME}/-/history/0/undo", 404),
+    "retention": Rule("manage", f"{_NAME}/-/retention"),
+    "set_retention": Rule("manage", f"{_NAME}/-/retention", 422, {"rules": ["x"]}),
+    "preview_retention": Rule("manage", f"{_NAME}/-/retention/preview"),
+    "try_retention": Rule(
+        "manage", f"{_NAME}/-/retention/preview", 422, {"rules": ["x"]}
+    ),
+    "protected_tags": Rule("manage", f"{_NAME}/-/protected-tags"),
+    "set_protected_tags": Rule(
+        "manage",
+        f"{_NAME}/-/protected-tags",
+        422,
+        {"protected": [" "], "immutable": []},
+    ),
 }
 
 #: What is asked by which policy. The default one is the only one to manage by.
 CASES: t.Final = [
-    *(("host", operation) for operation in RULES),
-    *(("default", name) for name in ("repository", "change_repository", "delete_tag")),
+    *(("host", name) for name in RULES if RULES[name].need != "manage"),
+    *(("default", name) for name in RULES if RULES[name].need == "manage"),
+    *(("default", name) for name in ("repository", "delete_tag")),
+    ("host", "change_repository"),
 ]
 
-METHODS: t.Final = {"change": "PATCH", "delete": "DELETE"}
+METHODS: t.Final = {
+    "change": "PATCH",
+    "delete": "DELETE",
+    "set": "PUT",
+    "try": "POST",
+    "undo": "POST",
+}
 
 
 @pytest.fixture(name="world", scope="module")

@@ -17,15 +17,27 @@ from ..mounting import MountedBlueprint
 from . import document
 from .dispatch import MAX_BODY
 from .dispatch import Operation
+from .events import events
+from .history import history
+from .history import undo
 from .images import delete_image
 from .images import image
 from .repositories import change_repository
 from .repositories import delete_repository
 from .repositories import repositories
 from .repositories import repository
+from .rules import preview_retention
+from .rules import protected_tags
+from .rules import retention
+from .rules import set_protected_tags
+from .rules import set_retention
+from .rules import try_retention
 from .tags import delete_tag
 from .tags import tag
 from .tags import tags
+from .tokens import create_token
+from .tokens import revoke_token
+from .tokens import tokens
 from .usage import repository_usage
 from .usage import usage
 from .usage import usage_by_repository
@@ -48,9 +60,21 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("DELETE", f"{_NAME}/-/tags/<tag>", delete_tag),
     Operation("GET", f"{_NAME}/-/images/<reference>", image),
     Operation("DELETE", f"{_NAME}/-/images/<digest>", delete_image),
+    Operation("GET", f"{_NAME}/-/history", history),
+    Operation("POST", f"{_NAME}/-/history/<move>/undo", undo),
+    Operation("GET", f"{_NAME}/-/retention", retention),
+    Operation("PUT", f"{_NAME}/-/retention", set_retention),
+    Operation("GET", f"{_NAME}/-/retention/preview", preview_retention),
+    Operation("POST", f"{_NAME}/-/retention/preview", try_retention),
+    Operation("GET", f"{_NAME}/-/protected-tags", protected_tags),
+    Operation("PUT", f"{_NAME}/-/protected-tags", set_protected_tags),
     Operation("GET", f"{_NAME}/-/usage", repository_usage),
     Operation("GET", "/usage", usage),
     Operation("GET", "/usage/repositories", usage_by_repository),
+    Operation("GET", "/tokens", tokens),
+    Operation("POST", "/tokens", create_token, 201),
+    Operation("DELETE", "/tokens/<token_id>", revoke_token),
+    Operation("GET", "/events", events),
 )
 
 

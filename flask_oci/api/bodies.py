@@ -22,6 +22,9 @@ RepositoryName = t.Annotated[
     str, msgspec.Meta(max_length=NAME_MAX_LENGTH, pattern=f"^{NAME_PATTERN}$")
 ]
 Text = t.Annotated[str, msgspec.Meta(pattern=r"^[^\u0000]*$")]
+Pattern = t.Annotated[
+    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")
+]
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -299,3 +302,172 @@ class Shares(Page, frozen=True):
     """The caller's repositories, those that take most first."""
 
     items: list[Share]
+
+
+class Move(Body, frozen=True):
+    """That a tag was made, moved or taken away."""
+
+    id: int
+    tag: str
+    from_digest: str | None
+    """What it pointed at before; null is nothing."""
+
+    to_digest: str | None
+    """What it has pointed at since; null is nothing."""
+
+    moved_at: datetime
+    moved_by: str | None
+    """The name of the user who did it."""
+
+    can_be_undone: bool
+    """Whether what it pointed at before is still there."""
+
+
+class Moves(Page, frozen=True):
+    """What became of the tags of a repository, the last of it first."""
+
+    items: list[Move]
+
+
+class MoveList(Paging, frozen=True):
+    """Which moves are wanted."""
+
+    tag: Name = ""
+    """Those of this tag; empty is of any."""
+
+
+class RetentionRules(Body, frozen=True):
+    """By which rules the tags of a repository go."""
+
+    rules: list[Name]
+    """Sentences such as ``keep 10 newest`` and ``delete * not pulled for 90 days``.
+    Where there are none, those of the owner count, or else the site's."""
+
+
+class Verdict(Body, frozen=True):
+    """What would become of a tag, or of a manifest without one, and why."""
+
+    tag: str | None
+    """The tag, or null where it is about a manifest."""
+
+    digest: str
+    """Of the manifest, or of what the tag points at."""
+
+    deleted: bool
+    """Whether it would go."""
+
+    rule: str | None
+    """The rule that says so, or null where none does."""
+
+    reason: str
+    """Why, in words."""
+
+
+class Verdicts(Page, frozen=True):
+    """What rules would make of a repository now; those that delete come first."""
+
+    deleted: int
+    """How many tags and manifests would go."""
+
+    kept: int
+    """How many would stay."""
+
+    items: list[Verdict]
+
+
+class ProtectedTags(Body, frozen=True):
+    """Patterns of tags, in which ``*`` is any text and ``?`` any character."""
+
+    protected: list[Name]
+    """Those that only who may manage the repository can move or delete."""
+
+    immutable: list[Name]
+    """Those that nobody can, as long as the pattern stands."""
+
+
+class Token(Body, frozen=True):
+    """An access token, or a refresh token, which is what docker keeps."""
+
+    id: str
+    kind: t.Literal["access", "refresh"]
+    name: str
+    """What its owner calls it."""
+
+    actions: list[Action]
+    """What it can be used for, where its user may do it."""
+
+    repositories: list[str]
+    """Patterns of the names that it reaches; ``*`` is any text."""
+
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    """When it was last used, give or take a minute."""
+
+
+class Tokens(Page, frozen=True):
+    """The caller's tokens, the newest first."""
+
+    items: list[Token]
+
+
+class NewToken(Body, frozen=True):
+    """An access token to be made."""
+
+    actions: t.Annotated[list[Action], msgspec.Meta(min_length=1, max_length=4)]
+    """What it can be used for."""
+
+    repositories: t.Annotated[list[Pattern], msgspec.Meta(min_length=1, max_length=100)]
+    """Patterns of the names that it reaches; ``*`` is any text."""
+
+    name: Name = ""
+    """What to call it."""
+
+    days: t.Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    """After how many days it ends by itself; null is never."""
+
+
+class IssuedToken(Body, frozen=True):
+    """A new access token."""
+
+    id: str
+    """By which it is listed and revoked."""
+
+    secret: str
+    """What to send in the place of the password. It is not shown again."""
+
+    expires_at: datetime | None
+
+
+class Event(Body, frozen=True):
+    """Something that happened."""
+
+    id: int
+    """That of a later event of the same repository is greater."""
+
+    uuid: str
+    """What a webhook that is told twice knows it by."""
+
+    kind: str
+    """Such as ``manifest.pushed``."""
+
+    repository: str | None
+    at: datetime
+    data: dict[str, t.Any]
+    """What is known of it beside that."""
+
+
+class Events(Page, frozen=True):
+    """What happened to everybody's repositories, the last of it first."""
+
+    items: list[Event]
+
+
+class EventList(Paging, frozen=True):
+    """Which events are wanted."""
+
+    repository: Name = ""
+    """Those of the repository of this name; empty is of all."""
+
+    kind: Name = ""
+    """Those of this kind; empty is of any."""

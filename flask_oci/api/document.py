@@ -51,11 +51,11 @@ VARIABLES: t.Final[dict[str, Fields]] = {
     },
     "move": {
         "description": "The id of a move, as the history has it.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": 2**53},
+        "schema": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
     },
     "token_id": {
         "description": "The id of an access token, as the list has it.",
-        "schema": {"type": "string", "pattern": "^[a-f0-9]{1,64}$"},
+        "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
     },
 }
 

@@ -16,7 +16,9 @@ from ..services import services
 Name = t.Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\u0000]*$")]
 
 _Place = tuple[Name, t.Annotated[datetime, msgspec.Meta(tz=True)]]
-_Number = t.Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+#: The largest key of most tables, and of the events.
+MOST_ROWS: t.Final = 2**31 - 1
+MOST_EVENTS: t.Final = 2**63 - 1
 
 Entry = t.TypeVar("Entry")
 
@@ -46,12 +48,17 @@ def place(text: str | None) -> tuple[str, datetime] | None:
         raise _nowhere(text) from None
 
 
-def number(text: str | None) -> int | None:
+def number(text: str | None, most: int = MOST_ROWS) -> int | None:
     """Read a number that a list goes on behind; None is its beginning.
 
     :raises Unsupported: 400, when no list goes on there.
     """
-    return None if text is None else _decode(text, _Number)
+    if text is None:
+        return None
+    found: int = _decode(text, int)
+    if not 0 <= found <= most:
+        raise _nowhere(text)
+    return found
 
 
 def cut(
@@ -72,7 +79,7 @@ def _decode(text: str, kind: t.Any) -> t.Any:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         content = base64.b64decode(padded, b"-_", validate=True)
         return msgspec.json.decode(content, type=kind)
-    except ValueError:
+    except (ValueError, msgspec.DecodeError):
         raise _nowhere(text) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from ..catalog import RepositoryInfo
 from ..catalog.contents import TagRow
 from ..errors import ManifestUnknown
 from ..names import is_tag
@@ -36,11 +37,7 @@ def tag(name: str, tag: str) -> Tag:
     :raises NameUnknown: when there is no such repository that the caller may see.
     :raises ManifestUnknown: when there is no such tag.
     """
-    key = admit(name).key
-    row = services().catalog.contents.tagged(key, tag) if is_tag(tag) else None
-    if row is None:
-        raise ManifestUnknown(detail=tag)
-    return described(entries(key, [row])[0])
+    return find(admit(name), tag)
 
 
 def delete_tag(name: str, tag: str) -> None:
@@ -55,6 +52,18 @@ def delete_tag(name: str, tag: str) -> None:
     if not is_tag(tag):
         raise ManifestUnknown(detail=tag)
     services().content.delete(repository, tag, actor(repository))
+
+
+def find(repository: RepositoryInfo, name: str) -> Tag:
+    """Return a tag as it is answered.
+
+    :raises ManifestUnknown: when there is no such tag.
+    """
+    contents = services().catalog.contents
+    row = contents.tagged(repository.key, name) if is_tag(name) else None
+    if row is None:
+        raise ManifestUnknown(detail=name)
+    return described(entries(repository.key, [row])[0])
 
 
 def described(entry: Entry) -> Tag:
