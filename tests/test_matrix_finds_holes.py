@@ -90,7 +90,7 @@ HOLES = {
         "oci.blob", "tokens.py", "read", "!= self._service", "is None"
     ),
     "an inactive account": Hole(
-        "oci.blob", "auth.py", "_by_bearer", "or not is_active(user)", ""
+        "oci.blob", "auth.py", "_is_still", "and is_active(user)", ""
     ),
     "a revoked access token": Hole(
         "oci.blob",
