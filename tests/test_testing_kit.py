@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from flask import jsonify
 from flask import Response
 
 from credentials import issue
@@ -277,6 +278,33 @@ def test_a_registry_that_sends_something_else() -> None:
         testing.refusal(refused.value.response)
     with pytest.raises(AssertionError, match="was answered 200 OK"):
         testing.refusal(client.get("/v2/app/manifests/v1"))
+
+
+GOOD = {"code": "DENIED", "message": "No."}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [GOOD],
+        {},
+        {"errors": []},
+        {"errors": GOOD},
+        {"errors": [GOOD, "DENIED"]},
+        {"errors": [GOOD], "more": 1},
+        {"errors": [{"code": "DENIED"}]},
+        {"errors": [{**GOOD, "message": ""}]},
+        {"errors": [{**GOOD, "detail": 1}]},
+        {"errors": [{**GOOD, "code": "FORBIDDEN"}]},
+        {"errors": [{**GOOD, "reason": "x"}]},
+    ],
+)
+def test_an_error_of_another_form(body: object) -> None:
+    """The test is told what was sent, where no client would make sense of it."""
+    app = Flask("other")
+    app.add_url_rule("/v2/", view_func=lambda: (jsonify(body), 403))
+    with pytest.raises(AssertionError, match="GET /v2/ got a malformed error: b'"):
+        testing.errors(testing.RegistryClient(app).get("/v2/"))
 
 
 def test_a_challenge_that_leads_nowhere() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -86,21 +85,21 @@ def errors(response: TestResponse) -> list[dict[str, str]]:
             f"{_request(response)} got an error that is {response.content_type} and"
             f" not JSON, which no client can read: {response.data[:500]!r}"
         )
-    body = json.loads(response.data)
-    entries = body["errors"]
+    entries = _entries(response)
     codes = ERROR_CODES if response.status_code < 500 else None
-    if set(body) != {"errors"} or not entries or not _are_errors(entries, codes):
-        raise AssertionError(f"{_request(response)} got a malformed error: {body}")
-    return t.cast("list[dict[str, str]]", entries)
+    if not entries or not all(_is_error(entry, codes) for entry in entries):
+        raise AssertionError(
+            f"{_request(response)} got a malformed error: {response.data[:500]!r}"
+        )
+    return entries
 
 
-def _are_errors(entries: t.Any, codes: t.Collection[str] | None) -> bool:
-    return all(
-        set(entry) <= {"code", "message", "detail"}
+def _is_error(entry: dict[str, str], codes: t.Collection[str] | None) -> bool:
+    return (
+        {"code", "message"} <= set(entry) <= {"code", "message", "detail"}
         and all(isinstance(value, str) for value in entry.values())
-        and entry["message"]
+        and bool(entry["message"])
         and (codes is None or entry["code"] in codes)
-        for entry in entries
     )
 
 
@@ -121,6 +120,7 @@ def _told(response: TestResponse) -> str:
 
 
 def _entries(response: TestResponse) -> list[dict[str, str]]:
-    body = response.get_json(silent=True)
-    found = body.get("errors") if isinstance(body, dict) else None
-    return t.cast("list[dict[str, str]]", found or [])
+    match response.get_json(silent=True):
+        case {"errors": [*entries], **others} if not others:
+            return entries if all(isinstance(e, dict) for e in entries) else []
+    return []
