@@ -9,6 +9,7 @@ from ..services import services
 from ..transfer.copying import JOBS
 from ..transfer.crew import MOST
 from . import output
+from .common import CommandT
 from .common import printable
 from .common import told
 from .common import user_or_none
@@ -36,16 +37,18 @@ PLAIN = click.option(
 )
 
 
+def between_registries(command: CommandT) -> CommandT:
+    """Give a command the options that say how images are copied."""
+    for option in (JSON, BY, PLAIN, HOW_MANY, REFERRERS, PLATFORM):
+        command = option(command)
+    return command
+
+
 @click.command()
 @with_appcontext
 @click.argument("source")
 @click.argument("target")
-@PLATFORM
-@REFERRERS
-@HOW_MANY
-@PLAIN
-@BY
-@JSON
+@between_registries
 def copy(
     source: str,
     target: str,
@@ -102,13 +105,8 @@ def copy(
     metavar="N",
     help="Of these, copy the N that were made last. Each has to be looked into.",
 )
-@PLATFORM
-@REFERRERS
-@HOW_MANY
-@PLAIN
 @click.option("--dry-run", is_flag=True, help="Only say what would be copied.")
-@BY
-@JSON
+@between_registries
 def mirror(
     source: str,
     target: str,
