@@ -47,6 +47,22 @@ class Entry:
         return self.row.name or self.row.manifest.digest
 
 
+class _Known(t.NamedTuple):
+    """What is known of what some tags point at."""
+
+    weights: dict[int, Weight]
+    types: dict[str, set[str]]
+    """The artifact types of what refers to a manifest, by its digest."""
+
+    signed: set[str]
+    """The tags under which cosign puts a signature."""
+
+    readable: set[str]
+    """The digests of configs that the repository has."""
+
+    pushers: dict[t.Any, str]
+
+
 def repository(name: str) -> str:
     """Show a repository to who may pull from it."""
     found = admit(name)
@@ -97,47 +113,52 @@ def entries(repository_id: int, rows: list[TagRow]) -> list[Entry]:
     manifests = [row.manifest for row in rows]
     weights = catalog.relations.weights(repository_id, [m.id for m in manifests])
     digests = [m.digest for m in manifests]
-    types = catalog.relations.referrer_types(repository_id, digests)
-    signed = catalog.contents.existing_tags(
-        repository_id, [_cosign_tag(digest, "sig") for digest in digests]
+    known = _Known(
+        weights=weights,
+        types=catalog.relations.referrer_types(repository_id, digests),
+        signed=catalog.contents.existing_tags(
+            repository_id, [_cosign_tag(digest, "sig") for digest in digests]
+        ),
+        readable=catalog.relations.linked(
+            repository_id, [w.config[1] for w in weights.values() if w.config]
+        ),
+        pushers=catalog.users.names(m.pushed_by_id for m in manifests),
     )
-    readable = catalog.relations.linked(
-        repository_id, [w.config[1] for w in weights.values() if w.config]
+    return [_entry(row, known) for row in rows]
+
+
+def _entry(row: TagRow, known: _Known) -> Entry:
+    manifest = row.manifest
+    weight = known.weights.get(manifest.id, Weight(0, None, ""))
+    kind = kind_of(manifest, weight)
+    children = documents.descriptors(_children(manifest)) if kind == kinds.INDEX else []
+    platforms = [c.platform for c in children if not c.is_attestation and c.platform]
+    if kind == kinds.IMAGE and weight.config and weight.config[1] in known.readable:
+        config = documents.read(weight.config[1], documents.SMALL_CONFIG)
+        platforms = [p for p in [documents.platform(config)] if p]
+    return Entry(
+        row,
+        kind,
+        weight.bytes,
+        platforms,
+        _attached(manifest, children, known),
+        known.pushers.get(manifest.pushed_by_id, ""),
     )
-    pushers = catalog.users.names(m.pushed_by_id for m in manifests)
-    found = []
-    for row in rows:
-        manifest = row.manifest
-        weight = weights.get(manifest.id, Weight(0, None, ""))
-        kind = kind_of(manifest, weight)
-        children = (
-            documents.descriptors(_children(manifest)) if kind == kinds.INDEX else []
-        )
-        attached = [
-            kinds.recognise(manifest.media_type, a)
-            for a in types.get(manifest.digest, ())
-        ]
-        if _cosign_tag(manifest.digest, "sig") in signed:
-            attached.append(kinds.SIGNATURE)
-        if any(child.is_attestation for child in children):
-            attached.append(kinds.ATTESTATION)
-        platforms = [
-            c.platform for c in children if not c.is_attestation and c.platform
-        ]
-        if kind == kinds.IMAGE and weight.config and weight.config[1] in readable:
-            config = documents.read(weight.config[1], documents.SMALL_CONFIG)
-            platforms = [p for p in [documents.platform(config)] if p]
-        found.append(
-            Entry(
-                row,
-                kind,
-                weight.bytes,
-                platforms,
-                sorted(set(attached), key=lambda k: k.label),
-                pushers.get(manifest.pushed_by_id, ""),
-            )
-        )
-    return found
+
+
+def _attached(
+    manifest: ManifestRow, children: list[documents.Descriptor], known: _Known
+) -> list[kinds.Kind]:
+    """Return what there is beside a manifest, each kind of it once."""
+    found = {
+        kinds.recognise(manifest.media_type, artifact_type)
+        for artifact_type in known.types.get(manifest.digest, ())
+    }
+    if _cosign_tag(manifest.digest, "sig") in known.signed:
+        found.add(kinds.SIGNATURE)
+    if any(child.is_attestation for child in children):
+        found.add(kinds.ATTESTATION)
+    return sorted(found, key=lambda kind: kind.label)
 
 
 def kind_of(manifest: ManifestRow, weight: Weight) -> kinds.Kind:
