@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
+import fcntl
 import gzip
 import importlib
 import os
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import abort
 from flask import Flask
 from flask import redirect
@@ -30,6 +34,7 @@ from check_world import small_host
 from doc_blocks import DOCS
 from flask_oci.changes import Change
 from flask_oci.check import kinds
+from flask_oci.models import utcnow
 from flask_oci.signals import repository_deleted
 from host import registry
 
@@ -428,6 +433,54 @@ def test_a_storage_folder_that_forgets(make_app: MakeApp) -> None:
     app = make_app(SECRET_KEY=SECRET, TESTING=False, OCI_STORAGE_PATH="/dev/shm/no-oci")
     assert "storage-forgetful" in check(app).codes
     assert not Path("/dev/shm/no-oci").exists()
+
+
+@pytest.mark.parametrize(("seconds", "side"), [(-120, "ahead"), (120, "behind")])
+def test_a_disk_with_a_clock_of_its_own(sound: Flask, seconds: int, side: str) -> None:
+    """The disk is not where the time is that this process knows."""
+    with time_machine.travel(utcnow() + timedelta(seconds=seconds)):
+        found = check(sound)
+    assert found.codes == {"storage-clock"}
+    said = found.findings["storage-clock"]["what"]
+    assert said.endswith(f" seconds {side}.")
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/mounts").exists(), reason="Linux tells of mounts there"
+)
+@pytest.mark.parametrize("kind", ["fuse.sshfs", "cifs", "9p", "vfat"])
+def test_a_disk_that_is_made_of_something_else(
+    sound: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The system says of what kind the file system of the folder is, and it counts
+    where the folder is, not what else is mounted."""
+    mounts = tmp_path / "mounts"
+    opened = builtins.open
+
+    def told(file: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return opened(mounts if file == "/proc/self/mounts" else file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", told)
+    mounts.write_text(f"root / ext4 rw 0 0\nother {tmp_path}/other {kind} rw 0 0\n")
+    assert not check(sound).codes
+    mounts.write_text(f"root / ext4 rw 0 0\nother {tmp_path} {kind} rw 0 0\n")
+    found = check(sound)
+    assert found.codes == {"storage-foreign"}
+    assert kind in found.findings["storage-foreign"]["what"]
+
+
+@pytest.mark.parametrize("refused", [None, errno.ENOLCK, errno.ENOSYS])
+def test_a_disk_without_locks(
+    sound: Flask, monkeypatch: pytest.MonkeyPatch, refused: int | None
+) -> None:
+    """A lock that the system grants to everybody, or to nobody, keeps nobody out."""
+
+    def flock(_fd: int, _operation: int) -> None:
+        if refused is not None:
+            raise OSError(refused, os.strerror(refused))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert check(sound).codes == {"storage-without-locks"}
 
 
 def test_a_small_host_is_sound(tmp_path: Path) -> None:

@@ -265,6 +265,37 @@ def test_giving_a_repository_away(app: Flask, visitor: Visitor) -> None:
     assert Visitor(app, "bob").status(SETTINGS) == 200
 
 
+def test_what_is_changed_can_be_answered_for(
+    visitor: Visitor, heard: list[AuditEvent]
+) -> None:
+    """Whoever gives a repository away, or lays down rules for it, on the page is on
+    record with it, and whoever only looked at the question is not."""
+
+    def told(address: str, **fields: str) -> tuple[str, dict[str, str]]:
+        heard.clear()
+        page = visitor.send(f"{SETTINGS}/{address}", **fields)
+        if page.forms():
+            assert not heard
+            page = visitor.follow_form(page)
+        assert page.status == 302
+        (event,) = heard
+        assert (event.actor, event.repository) == ("alice", "alice/hello")
+        assert event.address == "127.0.0.1"
+        return event.action, event.detail
+
+    assert told("tags", protected="v*", immutable="r*") == (
+        "rule-changed",
+        {"protect": "v* =r*"},
+    )
+    rules = "keep 1 newest of w*\ndelete w*"
+    assert told("retention", rules=rules) == (
+        "rule-changed",
+        {"retain": "keep 1 newest of w*; delete w*"},
+    )
+    assert told("retention", rules="") == ("rule-changed", {"retain": "nothing"})
+    assert told("owner", owner="bob") == ("permission-changed", {"owner": "bob"})
+
+
 def test_deleting_a_repository(
     app: Flask, alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
 ) -> None:

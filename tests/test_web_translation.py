@@ -22,9 +22,15 @@ from doc_blocks import commands
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_EMPTY
+from flask_oci.testing.manifests import OCI_MANIFEST
+from host import registry
 from registry_client import RegistryClient
+from visitor import Page
 from visitor import Visitor
+
+NAME = "alice/hello"
 
 WEB = Path(flask_oci.web.__path__[0])
 
@@ -32,11 +38,11 @@ WEB = Path(flask_oci.web.__path__[0])
 OPEN, CLOSE = "«", "»"
 
 #: Words of texts that are nobody's: what was pushed, what is typed, and what has one
-#: name in every language.
+#: name in every language, such as a key of a chart.
 OTHERS = re.compile(
     r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,]+|[kMGT]?B|ms"
     r"|docker|podman|pull|push|delete|linux/amd64|application\S+|latest|title|flask_oci"
-    r"|alice|hello|alice/hello|nothing|RUN|\[?\"?something\"?\]?"
+    r"|alice|hello|alice/hello|nothing|RUN|name|version|description|\[?\"?something\"?\]?"
 )
 
 
@@ -102,7 +108,32 @@ def _signed_in(
     )
     alice.push_manifest("alice/hello", signature)
     alice.start_upload("alice/hello")
+    push_others(alice)
+    with translated.app_context():
+        registry.retention.set(["keep 1 newest of 1*", "delete *"], repository=NAME)
     return Visitor(translated, "alice")
+
+
+def push_others(alice: RegistryClient) -> None:
+    """Push a chart, an artifact and an index, as the tags 3, 4 and 5."""
+    about = encoded({"name": "something", "version": "1.0", "description": "something"})
+    title = {"org.opencontainers.image.title": "something"}
+    layer = descriptor(b"{}", "application/x.y+json", annotations=title)
+    alice.push_blob(NAME, about)
+    for tag, kind in (
+        ("3", "application/vnd.cncf.helm.config.v1+json"),
+        ("4", "application/x.thing+json"),
+    ):
+        config = descriptor(about, kind)
+        alice.push_manifest(NAME, image(layer, config=config), tag)
+    child = alice.get(f"/v2/{NAME}/manifests/1").data
+    platform = {"os": "linux", "architecture": "amd64"}
+    beside = {"vnd.docker.reference.type": "attestation-manifest"}
+    children = [
+        descriptor(child, OCI_MANIFEST, platform=platform),
+        descriptor(child, OCI_MANIFEST, annotations=beside),
+    ]
+    alice.push_manifest(NAME, index(*children), "5")
 
 
 PAGES: t.Final = (
@@ -112,7 +143,6 @@ PAGES: t.Final = (
     "/images/-/tokens",
     "/images/-/administration",
     "/images/-/uploads",
-    "/images/-/events",
     "/images/-/events",
     "/images/-/events?repository=alice/hello",
     "/images/alice/hello",
@@ -124,15 +154,60 @@ PAGES: t.Final = (
     "/images/alice/hello/-/history",
     "/images/alice/hello/-/uploads",
     "/images/alice/hello/-/settings",
+    "/images/alice/hello/-/settings/retention",
+    "/images/alice/hello/-/image/3",
+    "/images/alice/hello/-/image/5",
+    "/images/alice/hello/-/image/4",
+    "/images/alice/hello?show=attached",
     "/images/nothing",
 )
+
+#: Forms that are asked about, and what is sent with them.
+ASKED: t.Final[dict[str, dict[str, str]]] = {
+    "settings/visibility": {"visibility": "public"},
+    "settings/name": {"name": "alice/something"},
+    "settings/owner": {"owner": "bob"},
+    "settings/retention": {"rules": "delete 2*"},
+    "settings/delete": {},
+    "tags/delete": {"tag": "1"},
+}
 
 
 @pytest.mark.parametrize("address", PAGES)
 def test_a_page_has_no_text_that_is_not_found(signed_in: Visitor, address: str) -> None:
     """Whatever is not marked is no text of ours."""
-    page = signed_in.get(address)
-    left = re.sub(r"(?s)<(script|style|textarea|code|pre)\b.*?</\1>", "", page.html)
+    assert_all_marked(signed_in.get(address))
+
+
+@pytest.mark.parametrize("form", ASKED)
+def test_a_question_has_no_text_that_is_not_found(
+    signed_in: Visitor, form: str
+) -> None:
+    """Nor is it where somebody is asked whether they mean it."""
+    page = signed_in.send(f"/images/alice/hello/-/{form}", **ASKED[form])
+    assert page.forms()[0].fields["confirmed"] == ["yes"]
+    assert_all_marked(page)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"repositories": "*", "actions": "pull", "name": "something"},
+        {"repositories": "", "name": "something"},
+    ],
+)
+def test_an_answer_has_no_text_that_is_not_found(
+    signed_in: Visitor, sent: dict[str, str]
+) -> None:
+    """A token that was made, or could not be, is told of in the same language."""
+    assert_all_marked(signed_in.send("/images/-/tokens", **sent))
+
+
+def assert_all_marked(page: Page) -> None:
+    """Check that a page has no words but those that were found, and nobody's."""
+    # What says that it is English is meant to be.
+    left = re.sub(r'<span lang="en">[^<]*</span>', "", page.html)
+    left = re.sub(r"(?s)<(script|style|textarea|code|pre)\b.*?</\1>", "", left)
     left = left.replace("<wbr>", "")
     said = re.findall(r' (?:aria-label|placeholder)="([^"]*)"', left)
     left = html.unescape(" ".join([re.sub(r'<(?:"[^"]*"|[^>"])*>', " ", left), *said]))

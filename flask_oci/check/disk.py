@@ -117,7 +117,8 @@ def look(subject: Subject) -> Iterator[Finding]:
     if not seen.failure and seen.free < ROOM:
         yield FULL.found(f"There are {seen.free / 1024**2:.0f} MiB left.")
     if abs(seen.behind) > LEEWAY:
-        yield CLOCK.found(f"The disk is {seen.behind:.0f} seconds behind.")
+        side = "behind" if seen.behind > 0 else "ahead"
+        yield CLOCK.found(f"The disk is {abs(seen.behind):.0f} seconds {side}.")
     yield from _exposure(subject, seen)
 
 
