@@ -90,14 +90,26 @@ def _options() -> argparse.Namespace:
         help="the first is what the others are compared with",
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--large", type=int, default=256, help="MiB of a large blob")
+    parser.add_argument(
+        "--large", type=_at_least(4), default=256, help="MiB of a large blob"
+    )
     parser.add_argument("--seconds", type=int, default=3, help="for small requests")
     parser.add_argument("--images", type=int, default=24, help="small images to push")
-    parser.add_argument("--entries", type=int, default=10_000, help="of long lists")
+    entries = _at_least(Sizes.readable)
+    parser.add_argument("--entries", type=entries, default=10_000, help="of long lists")
     parser.add_argument("--folder", help="on the disk that is to be measured")
     parser.add_argument("--go-bin", help="where Distribution's registry was installed")
     parser.add_argument("--plot", help="the SVG file that takes a picture of ratios")
     return parser.parse_args()
+
+
+def _at_least(least: int) -> t.Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"at least {least}, to be shared out")
+        return int(text)
+
+    return number
 
 
 def _chosen(patterns: list[str]) -> list[Row]:

@@ -53,8 +53,13 @@ def pages(repository: str) -> list[str]:
     ]
 
 
+#: A phone in the day, and a desk at night.
+EITHER = pytest.mark.parametrize(
+    ("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True))
+)
+
 UPLOADS = "/images/-/uploads"
-ADMINISTRATION = ("/images/-/administration", UPLOADS)
+ADMINISTRATION = ("/images/-/administration", UPLOADS, "/images/-/events")
 
 
 @pytest.fixture(name="hostile")
@@ -119,6 +124,91 @@ def test_every_page_is_for_everybody(
         window.check_layout()
         window.check_accessibility()
         window.check()
+
+
+@pytest.mark.usefixtures("hostile")
+@EITHER
+def test_the_questions_before_something_happens(
+    open_window: t.Callable[..., Window], repository: str, width: int, scheme: str
+) -> None:
+    """Each can be read as well as the page that it comes from, and left again."""
+    window = open_window(width, scheme)
+    window.sign_in(USERNAME, PASSWORD)
+
+    def look() -> None:
+        assert window.page.get_by_role("link", name="Leave it as it is").count()
+        window.check_layout()
+        window.check_accessibility()
+        window.check()
+
+    window.go(f"/images/{repository}/-/settings")
+    window.page.get_by_role("radio", name="Public").check()
+    window.click("button", "Change")
+    look()
+    window.click("link", "Leave it as it is")
+    window.page.get_by_label("Rules").fill("keep 1 newest of h*\ndelete *")
+    window.click("button", "Preview and save")
+    look()
+    window.click("link", "Leave it as it is")
+    window.click("button", "Delete", exact=False)
+    look()
+    window.go(f"/images/{repository}")
+    window.page.get_by_label("Choose all of this page").check()
+    window.click("button", "Delete chosen tags")
+    look()
+
+
+@EITHER
+def test_the_forge_itself(
+    open_window: t.Callable[..., Window], repository: str, width: int, scheme: str
+) -> None:
+    """The example's own pages are as good, to whoever has signed in or not, and so is
+    what is shown where there is nothing."""
+    window = open_window(width, scheme)
+
+    def look(address: str = "") -> None:
+        if address:
+            window.go(address)
+        window.check_layout()
+        window.check_accessibility()
+
+    for address in ("/", "/images/", "/login"):
+        look(address)
+    window.page.fill("#username", USERNAME)
+    window.page.fill("#password", "wrong")
+    window.leave_by(window.page.locator("main button"))
+    look()
+    window.sign_in(USERNAME, PASSWORD)
+    look("/")
+    look("/projects/new")
+    window.page.fill("#name", repository.partition("/")[2])
+    window.page.fill("#description", LONG[:200])
+    window.click("button", "Create project")
+    look()
+    look("/")
+    look(f"/images/?under={repository}")
+    for address in (f"/images/{repository}-nothing", "/nothing"):
+        look(address)
+        assert window.page.locator("main h1").count() == 1
+    # That a page is refused or not there is told in the console as well.
+    window.wrong = [text for text in window.wrong if "a status of 4" not in text]
+    window.check()
+
+
+def test_an_upload_of_ones_own(window: Window, pusher: Pusher, repository: str) -> None:
+    """Whoever may push to a repository sees what is being pushed, and the page loads
+    itself again until nothing is."""
+    pusher.image("1.0", b"a layer")
+    upload = pusher.start(b"x" * 123_000)
+    window.go(f"/images/{repository}")
+    window.click("link", "1 upload is in progress")
+    assert window.page.url.endswith(f"/images/{repository}/-/uploads")
+    assert window.says("123 kB so far")
+    upload = pusher.append(upload, b"x" * 111_000)
+    window.page.get_by_text("234 kB so far").wait_for(timeout=60_000)
+    pusher.cancel(upload)
+    window.page.get_by_text("Nothing is being pushed.").wait_for(timeout=60_000)
+    window.check()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
