@@ -101,4 +101,5 @@ def small_host(
     registry.authenticate(lambda username, secret: None)
     app.register_blueprint(registry.blueprint, **(place or {}))
     app.extensions["users"] = User
+    app.extensions["registry"] = registry
     return app

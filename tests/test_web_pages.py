@@ -25,7 +25,9 @@ from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_EMPTY
 from flask_oci.testing.manifests import OCI_MANIFEST
 from host import Administrator
+from host import db
 from host import registry
+from host import User
 from registry_client import ATTACHED
 from registry_client import LOOKS_ATTACHED
 from registry_client import RegistryClient
@@ -768,3 +770,22 @@ def test_a_visitor_of_the_host_s_own(make_app: t.Any, monkeypatch: t.Any) -> Non
         alice = app.extensions["oci"].catalog.users.by_name("alice")
     monkeypatch.setattr(app.extensions["oci"].hooks, "visitor", lambda: alice)
     assert Visitor(app).status(HELLO) == 200
+
+
+def test_a_visitor_whose_name_no_image_has(app: Flask) -> None:
+    """Whoever is called by an address is told of images that there can be."""
+    with app.app_context():
+        db.session.add(
+            User(username="eve@example.org", password="apple", is_active=True)
+        )
+        db.session.commit()
+    eve = Visitor(app, "eve@example.org")
+    empty = eve.get(LIST)
+    assert "docker login localhost -u eve@example.org" in empty.text
+    assert "docker push localhost/project/hello" in empty.text
+    (field,) = (
+        f
+        for f in eve.get("/images/-/tokens").all("input")
+        if f.get("id") == "repositories"
+    )
+    assert field["value"] == "*"

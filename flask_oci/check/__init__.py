@@ -59,6 +59,13 @@ OUTSIDE: t.Final = 16 * 1024 * 1024
 
 RAISES = entrance.FAILS
 
+#: Findings without whose remedy there is nothing more to find.
+NEEDED_FIRST: t.Final = (
+    settings.KEY_MISSING,
+    tables.DATABASE_SILENT,
+    tables.TABLES_MISSING,
+)
+
 
 def check(
     subject: Subject,
@@ -79,10 +86,7 @@ def check(
     report.add(disk.look(subject))
     progress("the database")
     report.add(tables.look(subject))
-    if any(
-        f.kind in (tables.DATABASE_SILENT, settings.KEY_MISSING)
-        for f in report.findings
-    ):
+    if any(found.kind in NEEDED_FIRST for found in report.findings):
         report.passed_over.append("Everything else, since nothing works without that.")
         return report
     report.add(settings.ask_policy(subject))

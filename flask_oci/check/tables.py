@@ -22,6 +22,8 @@ PATIENCE: t.Final = 1000
 SAMPLE: t.Final = 1000
 
 _TUNED = """\
+from sqlalchemy import event
+
 def tune(connection, record):
     connection.executescript(
         \"\"\"
@@ -128,12 +130,22 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield from _settings(examination.settings())
         if not examination.has_unique_names():
             yield NAMES_SHARED.found("The column of the users' names is not unique.")
-        unfit = [n for n in examination.names(SAMPLE) if not _is_component(n)]
+        unfit = _unfit(subject)
     except FAILURES as error:
         yield DATABASE_SILENT.found(f"It says: {str(error).splitlines()[0]}")
         return
     if unfit:
         yield NAMES_UNFIT.found(f"{len(unfit)} users, such as {unfit[0]!r}.")
+
+
+def _unfit(subject: Subject) -> list[str]:
+    """Return the names of users who cannot push to a name of their own, where that is
+    what users do."""
+    parts = subject.parts
+    if parts.hooks.authorize is not None:
+        return []
+    names = parts.catalog.examination.names(SAMPLE)
+    return [name for name in names if not _is_component(name)]
 
 
 def _settings(settings: dict[str, str]) -> Iterator[Finding]:

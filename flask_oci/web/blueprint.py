@@ -20,6 +20,7 @@ from ..config import EXTENSION
 from ..converters import register_converters
 from ..errors import Denied
 from ..mounting import MountedBlueprint
+from ..names import is_name
 from ..services import services
 from . import events
 from . import formatting
@@ -122,6 +123,7 @@ def _context() -> dict[str, t.Any]:
         "oci_base": services().config.web_base_template,
         "oci_visitor": visitor(),
         "oci_name_of": services().catalog.users.name_of,
+        "oci_is_name": is_name,
         "oci_is_administrator": is_administrator,
         "oci_may": may,
         "oci_navigation": _navigation,
