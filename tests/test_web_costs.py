@@ -16,6 +16,7 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.web.documents import MOST
 from host import registry
 from registry_client import RegistryClient
 from visitor import statements
@@ -175,3 +176,42 @@ def test_referrers_that_are_not_shown(alice: RegistryClient, visitor: Visitor) -
     attach(range(100, 103))
     text = visitor.get(f"{HELLO}/-/image/1.0").text
     assert (text.count(kind), "And 3 more." in text) == (100, True)
+
+
+def test_tags_of_an_image_that_are_not_shown(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """An image of very many tags has some of them on its page, and says so."""
+    manifest = alice.push_image("alice/hello")
+    tags = [f"v{number:02}" for number in range(31)]
+    address = f"{HELLO}/-/image/v00"
+    for few, said in ((tags[:30], False), (tags, True)):
+        reference = digest_of(manifest)
+        pushed = alice.put_manifest(
+            "alice/hello", reference, manifest, query={"tag": few}
+        )
+        assert pushed.status_code == 201
+        page = visitor.get(address)
+        assert len({*page.links} & {*tags}) == 30
+        assert ("And others." in page.text) == said
+
+
+@pytest.mark.options(oci_allow_sparse=True)
+def test_images_of_an_index_that_are_not_shown(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """An index of very many images has the first of them on its page, and says how
+    many others there are."""
+    children = [
+        descriptor(
+            b"%d" % number,
+            OCI_MANIFEST,
+            platform={"os": "linux", "architecture": f"arch{number}"},
+        )
+        for number in range(MOST + 2)
+    ]
+    alice.push_manifest("alice/hello", index(*children), "all")
+    alice.push_manifest("alice/hello", index(*children[:MOST]), "whole")
+    text = visitor.get(f"{HELLO}/-/image/all").text.partition("Show the JSON")[0]
+    assert (text.count("linux/arch"), "And 2 more." in text) == (MOST, True)
+    assert "more." not in visitor.get(f"{HELLO}/-/image/whole").text

@@ -83,6 +83,9 @@ def manifest(name: str, reference: str) -> str:
         kind=kind,
         bytes=weight.bytes,
         pushed_by=catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id, ""),
+        children_left_out=max(
+            len(documents.objects(fields.get("manifests"))) - documents.MOST, 0
+        ),
         images=[c for c in children if not c.descriptor.is_attestation],
         attestations=[c for c in children if c.descriptor.is_attestation],
         content=content_of(key, shown, shown_kind),
