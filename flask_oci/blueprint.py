@@ -84,10 +84,6 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("POST",), "/token", "oauth", token.oauth),
 )
 
-#: Flask's own limit is in the way of layers, and None would not lift it. What a
-#: body may have is decided where it is read.
-UNLIMITED: t.Final = 2**63 - 1
-
 
 def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Blueprint:
     """Make the blueprint that serves ``/v2``.
@@ -130,7 +126,7 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
         metrics.begin()
     # What is sent is named by the hash of its bytes, so nobody compresses them.
     request.environ.pop("HTTP_ACCEPT_ENCODING", None)
-    reception.admit(values, UNLIMITED)
+    reception.admit(values)
     if endpoint == f"{request.blueprint}.oauth":
         reception.sign_in(token.by_form())
 

@@ -34,6 +34,10 @@ if t.TYPE_CHECKING:
 
 METHODS: t.Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
+#: Flask's own limit is in the way of layers, and None would not lift it. What a
+#: body may have is decided where it is read.
+UNLIMITED: t.Final = 2**63 - 1
+
 #: Statuses that other parts of the request's way raise, and what they mean here.
 TRANSLATIONS: t.Final[dict[int, type[errors.RegistryError]]] = {
     400: errors.SizeInvalid,
@@ -75,7 +79,7 @@ def install(blueprint: Blueprint, unknown: Callable[[str], Response]) -> None:
     blueprint.after_request(_finish)
 
 
-def admit(values: dict[str, t.Any] | None, max_body: int) -> None:
+def admit(values: dict[str, t.Any] | None) -> None:
     """Find out who asks, before any hook of the host's.
 
     It is for a value preprocessor, the one place that precedes the host's
@@ -83,9 +87,8 @@ def admit(values: dict[str, t.Any] | None, max_body: int) -> None:
     sign in on never answers docker.
 
     :param values: the variables of the rule; ``name`` is that of a repository.
-    :param max_body: how many bytes Flask lets a body have.
     """
-    request.max_content_length = max_body
+    request.max_content_length = UNLIMITED
     csrf = current_app.extensions.get("csrf")
     if csrf is not None and request.blueprint is not None:
         # Cookies mean nothing here, so there is nothing to forge.

@@ -15,7 +15,6 @@ from ..endpoints.responses import Response
 from ..errors import NameUnknown
 from ..mounting import MountedBlueprint
 from . import document
-from .dispatch import MAX_BODY
 from .dispatch import Operation
 from .events import events
 from .history import history
@@ -110,7 +109,7 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
             "The REST interface is there and the registry is not: register"
             " registry.blueprint as well."
         )
-    reception.admit(values, MAX_BODY)
+    reception.admit(values)
 
 
 def _unknown(rest: str) -> Response:

@@ -17,11 +17,14 @@ from flask import request
 
 from ..endpoints import body
 from ..endpoints.responses import Response
+from ..errors import SizeInvalid
 from ..errors import Unsupported
 from .bodies import Page
 
 #: How many bytes a body may have.
 MAX_BODY: t.Final = 512 * 1024
+
+_PIECE = 64 * 1024
 
 JSON: t.Final = "application/json"
 
@@ -102,9 +105,11 @@ def _body(kind: type[StructT]) -> StructT:
             status=415,
         )
     source, pieces, size = body.stream(), [], 0
-    while size <= MAX_BODY and (piece := source.read(MAX_BODY + 1)):
+    while size <= MAX_BODY and (piece := source.read(_PIECE)):
         pieces.append(piece)
         size += len(piece)
+    if size > MAX_BODY:
+        raise SizeInvalid(f"A body may have {MAX_BODY} bytes here.", status=413)
     body.check_length(size)
     try:
         return msgspec.json.decode(b"".join(pieces), type=kind)
