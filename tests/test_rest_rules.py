@@ -192,7 +192,8 @@ def test_a_token_is_made_used_and_revoked(owner: RestClient) -> None:
     assert refusal(client.delete("/v2/alice/app/manifests/v1")) == DENIED
     (listed,) = owner.items("/tokens")
     assert (listed["id"], listed["name"]) == (made["id"], "build")
-    assert listed["expires_at"] == made["expires_at"]
+    # MariaDB knows whole seconds only.
+    assert listed["expires_at"][:19] == made["expires_at"][:19]
     assert "secret" not in listed
     owner.done("DELETE", f"/tokens/{made['id']}")
     assert client.get("/v2/").status_code == 401
