@@ -24,9 +24,11 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_EMPTY
 from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.web import repositories as web_repositories
 from host import Administrator
 from host import db
 from host import registry
+from host import set_policy
 from host import User
 from registry_client import ATTACHED
 from registry_client import LOOKS_ATTACHED
@@ -789,3 +791,23 @@ def test_a_visitor_whose_name_no_image_has(app: Flask) -> None:
         if f.get("id") == "repositories"
     )
     assert field["value"] == "*"
+
+
+def test_a_list_of_which_much_is_hidden(
+    alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on to its end, though a page has asked about as many as it may."""
+    monkeypatch.setattr(web_repositories, "BATCH", 2)
+    monkeypatch.setattr(web_repositories, "BATCHES", 2)
+    for number in range(9):
+        alice.push_image(f"alice/n{number}", "v1")
+    set_policy(lambda user, action, info: info.name[-1] in "18")
+    visitor, found, pages = Visitor(alice.app, "alice"), [], 0
+    page = visitor.get(LIST, sort="name")
+    while True:
+        pages += 1
+        found += [name for name in page.links if name.startswith("alice/")]
+        if "Next page" not in page.links:
+            break
+        page = visitor.get(page.links["Next page"])
+    assert (found, pages) == (["alice/n1", "alice/n8"], 3)

@@ -42,9 +42,6 @@ class Examined:
     mode: int
     """The permissions of the folder."""
 
-    is_mine: bool
-    """Whether it belongs to the user that this process runs as."""
-
     behind: float
     """By how many seconds the clock of the disk is behind ours."""
 
@@ -72,7 +69,6 @@ def examine(root: str) -> Examined:
         one_device=_is_one_device(root),
         free=room.f_bavail * room.f_frsize,
         mode=found.st_mode & 0o777,
-        is_mine=found.st_uid == os.geteuid(),
         behind=behind,
     )
 

@@ -77,6 +77,8 @@ def visible(
         if len(found) > paging.PAGE or len(batch) < size:
             break
         place = batch[-1].place
+    else:
+        return found, place
     shown = found[: paging.PAGE]
     more = len(found) > len(shown)
     return shown, shown[-1].place if more else None
