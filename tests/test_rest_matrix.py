@@ -126,7 +126,10 @@ def faults(
         if response.status_code != wanted:
             found = f"{response.status_code}, and not {wanted}"
             yield f"{caller.label}: {operation} of {name} is {found}"
-        if state in ALIKE and not allowed(caller, policy, state):
+        caching = response.headers["Cache-Control"]
+        if response.status_code >= 400 and caching != "no-store":
+            yield f"{caller.label}: {operation} of {name} may be kept"
+        if state in ALIKE and not may_know(rule, caller, policy, state):
             alike[_without(response, name)] = name
     if len(alike) > 1:
         yield f"{caller.label} tells {list(alike.values())} apart"
@@ -140,6 +143,18 @@ def allowed(caller: Caller, policy: str, state: str) -> frozenset[str]:
     return may
 
 
+def reaches(rule: Rule, caller: Caller) -> bool:
+    """Tell whether what somebody sent is for an operation, whoever they are."""
+    if not caller.sends_bearer:
+        return True
+    return caller.listed and rule.need in caller.limit
+
+
+def may_know(rule: Rule, caller: Caller, policy: str, state: str) -> bool:
+    """Tell whether an answer may depend on what there is."""
+    return reaches(rule, caller) and bool(allowed(caller, policy, state))
+
+
 def expected(rule: Rule, caller: Caller, policy: str, state: str) -> int:
     """Return the status of an answer."""
     may = allowed(caller, policy, state)
@@ -150,13 +165,13 @@ def expected(rule: Rule, caller: Caller, policy: str, state: str) -> int:
         if "pull" not in may:
             return hidden
         return 401 if not caller.listed else 404 if state == "missing" else 200
+    if not reaches(rule, caller):
+        return 403 if rule.need == "manage" and caller.role is not None else 401
     if state in ("missing", "renamed") or not may & {"pull", rule.need}:
         return hidden
-    if rule.need == "manage" and caller.sends_bearer:
-        return 403
     if rule.need not in may:
         return 401 if caller.role is None else 403
-    return rule.admitted if caller.listed else 401
+    return rule.admitted
 
 
 def _without(response: TestResponse, name: str) -> object:

@@ -276,28 +276,25 @@ def test_a_limited_token_makes_none(
 
 
 def test_a_token_made_with_a_token_is_no_more(owner: RestClient) -> None:
-    """It is for as much at the most, and ends with it, as do those that it makes."""
+    """It is for as much at the most, makes no others, and ends with the first."""
     app = owner.client.app
-    made = owner.done(
-        "POST", "/tokens", {"actions": ["pull", "manage"], "repositories": ["*"]}
-    )
+    wanted = {"actions": ["pull", "manage"], "repositories": ["*"]}
+    made = owner.done("POST", "/tokens", wanted)
     parent = RestClient(RegistryClient(app, basic("alice", made["secret"])))
     for actions in (["push"], ["delete"], ["pull", "delete"]):
         refused = parent.send("POST", "/tokens", {**NEW, "actions": actions})
         assert refusal(refused) == DENIED
-    children = [parent]
-    for _ in range(2):
-        child = children[-1].done(
-            "POST", "/tokens", {"actions": ["pull", "manage"], "repositories": ["*"]}
-        )
-        children.append(
-            RestClient(RegistryClient(app, basic("alice", child["secret"])))
-        )
-    bearer = children[-1].client.bearer("repository:alice/app:pull")
+    secret = parent.done("POST", "/tokens", wanted)["secret"]
+    child = RestClient(RegistryClient(app, basic("alice", secret)))
+    assert len(child.items("/tokens")) == 2
+    for body in (wanted, NEW):
+        assert refusal(child.send("POST", "/tokens", body)) == DENIED
+    assert len(owner.items("/tokens")) == 2
+    bearer = child.client.bearer("repository:alice/app:pull")
     assert bearer.tags("alice/app") == ["v1"]
     owner.done("DELETE", f"/tokens/{made['id']}")
-    for child in children:
-        assert child.send("GET", "/").status_code == 401
+    for ended in (parent, child, RestClient(bearer)):
+        assert ended.send("GET", "/").status_code == 401
     assert bearer.get("/v2/alice/app/tags/list").status_code == 401
 
 

@@ -27,13 +27,26 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
     :raises NameUnknown: 404, when the caller may not know of it.
     """
     if action != "pull":
+        _check_bearer(name, action)
         _find(name, action)
-        if action == "manage" and principal().claims is not None:
-            raise _needs_more()
     repository = access.admit(name, action)
     if not repository.exists:
         raise NameUnknown(detail=name)
     return repository
+
+
+def _check_bearer(name: str, action: Action) -> None:
+    """Refuse a bearer token for something else, whether the repository is there or not.
+
+    What its user could do with a password, it must not tell.
+    """
+    asking = principal()
+    if asking.claims is None:
+        return
+    if action == "manage" and asking.user is not None:
+        raise _needs_more()
+    if not asking.reaches(action, name):
+        raise access.challenge(name, action)
 
 
 def _find(name: str, action: Action) -> None:

@@ -94,6 +94,8 @@ def make_api_blueprint() -> Blueprint:
         "/openapi.json", "document", _document, provide_automatic_options=False
     )
     blueprint.url_value_preprocessor(_admit)
+    # What is installed later comes first, so that this sees the answer that goes out.
+    blueprint.after_request(_keep_no_errors)
     reception.install(blueprint, _unknown)
     return blueprint
 
@@ -110,6 +112,13 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
             " registry.blueprint as well."
         )
     reception.admit(values)
+
+
+def _keep_no_errors(response: Response) -> Response:
+    """Have no cache answer with an error that may be over."""
+    if response.status_code >= 400:
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 def _unknown(rest: str) -> Response:

@@ -48,13 +48,17 @@ def tokens(query: Paging) -> Tokens:
 def create_token(body: NewToken) -> IssuedToken:
     """Make an access token, and show its secret, this once.
 
-    One that is made with another token is for no more than that one, and ends with it.
+    One that is made with another token is for no more than that one, ends with it, and
+    makes no others.
 
     :raises Unauthorized: when nobody is known to ask.
     :raises Denied: when they sent a token that does not manage everything of theirs, or
-        that is for less than the new one.
+        that is for less than the new one, or was itself made with a token.
     """
     user, asking = member("manage"), principal()
+    # Whether a token is good is asked of all that it was made with, one by one.
+    if asking.credential is not None and asking.credential.parent_id is not None:
+        raise Denied("A token that was made with a token makes no others.")
     if not all(asking.permits(action, "") for action in body.actions):
         raise Denied("A token cannot make another one that is for more than itself.")
     issued = services().access_tokens.issue(
