@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from . import audit
+from .catalog.repository import name_of
 from .models import VISIBILITIES
 from .names import check_name
 
@@ -16,12 +17,15 @@ if t.TYPE_CHECKING:
 
     from .catalog import Catalog
     from .catalog import RepositoryInfo
+    from .catalog.repository import Wanted
 
 
 class Administration:
     """Finds and changes repositories for a host: ``registry.repositories``.
 
-    Nobody is asked for permission here: the host has done so.
+    Nobody is asked for permission here: the host has done so. What it has asked about
+    it gives as :meth:`find` returned it, and not by its name, which another repository
+    may have got since; then it is that one which is changed, or none.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -35,7 +39,9 @@ class Administration:
         """
         return self._repositories.get(name)
 
-    def set_visibility(self, name: str, visibility: str, *, by: t.Any = None) -> None:
+    def set_visibility(
+        self, repository: Wanted, visibility: str, *, by: t.Any = None
+    ) -> None:
         """Set who may pull from a repository, from the next request on.
 
         :param visibility: ``private``, ``internal`` or ``public``.
@@ -45,10 +51,12 @@ class Administration:
         """
         _check_visibility(visibility)
         key = self._users.key_of(by)
-        self._repositories.change(self.find(name), by=key, visibility=visibility)
-        self._record(by, name, visibility=visibility)
+        found = self._repositories.change(repository, by=key, visibility=visibility)
+        self._record(by, found.name, visibility=visibility)
 
-    def describe(self, name: str, description: str, *, by: t.Any = None) -> None:
+    def describe(
+        self, repository: Wanted, description: str, *, by: t.Any = None
+    ) -> None:
         """Set what the page of a repository says about it.
 
         :param description: in Markdown; the first line is its summary.
@@ -57,10 +65,10 @@ class Administration:
         :raises NameUnknown: when there is no such repository.
         """
         _check_description(description)
-        self._repositories.change(self.find(name), description=description)
-        audit.record("described", self._users.name_of(by), name)
+        found = self._repositories.change(repository, description=description)
+        audit.record("described", self._users.name_of(by), found.name)
 
-    def delete(self, name: str, *, by: t.Any = None) -> None:
+    def delete(self, repository: Wanted, *, by: t.Any = None) -> None:
         """Delete a repository with its manifests, tags and upload sessions.
 
         The space is free when the collection has run.
@@ -68,10 +76,11 @@ class Administration:
         :param by: the user who wants it, for the audit.
         :raises NameUnknown: when there is no such repository.
         """
-        self._repositories.delete(self.find(name).key, by=self._users.key_of(by))
+        self._repositories.delete(repository, by=self._users.key_of(by))
+        name = name_of(repository)
         audit.record("delete", self._users.name_of(by), name, reference="everything")
 
-    def transfer(self, name: str, owner: t.Any, *, by: t.Any = None) -> None:
+    def transfer(self, repository: Wanted, owner: t.Any, *, by: t.Any = None) -> None:
         """Give a repository to another user, under the same name.
 
         :param owner: one of the host's users.
@@ -79,8 +88,8 @@ class Administration:
         :raises NameUnknown: when there is no such repository.
         """
         to, key = self._users.key_of(owner), self._users.key_of(by)
-        self._repositories.change(self.find(name), by=key, owner_id=to)
-        self._record(by, name, owner=self._users.namespace_of(owner))
+        found = self._repositories.change(repository, by=key, owner_id=to)
+        self._record(by, found.name, owner=self._users.namespace_of(owner))
 
     def rename(
         self,
@@ -133,14 +142,14 @@ class Administration:
 
     def change(
         self,
-        name: str,
+        repository: Wanted,
         *,
         description: str | None = None,
         visibility: str | None = None,
         owner: t.Any = None,
         new_name: str | None = None,
         by: t.Any = None,
-    ) -> None:
+    ) -> RepositoryInfo:
         """Change several things about a repository: all of them or none.
 
         :param description: what its page says; None leaves it, as everywhere here.
@@ -148,6 +157,7 @@ class Administration:
         :param owner: one of the host's users, to give it to.
         :param new_name: what to call it from now on.
         :param by: the user who wants it, for the audit.
+        :return: it, under the name that it has then.
         :raises ValueError: when a value cannot be, or somebody has the new name.
         :raises NameInvalid: when the new name is none.
         :raises NameUnknown: when there is no such repository.
@@ -163,16 +173,18 @@ class Administration:
         if description is not None:
             _check_description(description)
             values["description"] = description
-        self.find(name)
-        now = name if new_name is None else check_name(new_name)
-        if now != name:
+        name = name_of(repository)
+        if new_name is not None and check_name(new_name) != name:
             told["renamed_from"] = name
         key = self._users.key_of(by)
-        self._repositories.rename({name: now}, by=key, **values)
+        found = self._repositories.change(
+            repository, new_name=new_name, by=key, **values
+        )
         if told:
-            self._record(by, now, **told)
+            self._record(by, found.name, **told)
         if description is not None:
-            audit.record("described", self._users.name_of(by), now)
+            audit.record("described", self._users.name_of(by), found.name)
+        return found
 
     def _record(self, by: t.Any, name: str, **detail: str) -> None:
         audit.record("permission-changed", self._users.name_of(by), name, **detail)

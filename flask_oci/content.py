@@ -12,6 +12,7 @@ import uuid
 from dataclasses import replace
 
 from . import audit
+from .catalog.repository import name_of
 from .digest import Digest
 from .errors import BlobUnknown
 from .errors import Denied
@@ -30,6 +31,7 @@ if t.TYPE_CHECKING:
     from .catalog import Catalog
     from .catalog import Removal
     from .catalog import RepositoryInfo
+    from .catalog.repository import Wanted
     from .config import Config
     from .storage import Storage
     from .storage import UploadFile
@@ -86,14 +88,14 @@ class Content:
 
     def put_blob(
         self,
-        name: str,
+        repository: Wanted,
         by: Actor,
         digest: Digest | None,
         receive: Callable[[UploadFile], object],
     ) -> Digest:
         """Store a blob that comes in one piece, and link it to a repository.
 
-        :param name: the repository, which is made if there is none.
+        :param repository: it is made if there is none.
         :param by: whose it is then.
         :param digest: what the bytes must have; None is what they turn out to have.
         :param receive: appends the bytes. No database connection is held meanwhile.
@@ -110,13 +112,15 @@ class Content:
                 verify(upload, digest)
                 with self._storage.relying_on(digest):
                     upload.commit(digest)
-                    self._catalog.uploads.adopt(name, by.key, digest, upload.length)
+                    self._catalog.uploads.adopt(
+                        repository, by.key, digest, upload.length
+                    )
                 return digest
         finally:
             self._storage.discard_upload(session_id)
 
     def link_blob(
-        self, name: str, by: Actor, digest: Digest, size: int, source: str
+        self, repository: Wanted, by: Actor, digest: Digest, size: int, source: str
     ) -> bool:
         """Link a blob that is stored, and that ``by`` may have, to a repository.
 
@@ -128,12 +132,12 @@ class Content:
         with self._storage.relying_on(digest):
             if self._storage.size(digest) != size:
                 return False
-            self._catalog.uploads.adopt(name, by.key, digest, size, source=source)
+            self._catalog.uploads.adopt(repository, by.key, digest, size, source=source)
         return True
 
     def put_manifest(
         self,
-        name: str,
+        repository: Wanted,
         by: Actor,
         content: bytes,
         media_type: str | None,
@@ -143,7 +147,7 @@ class Content:
     ) -> Pushed:
         """Record a manifest, what it references and its tags: all of it or none.
 
-        :param name: the repository, which is made if there is none.
+        :param repository: it is made if there is none.
         :param by: who pushes it.
         :param content: its exact bytes.
         :param media_type: what it was sent as; None is what it says itself.
@@ -162,7 +166,7 @@ class Content:
         missing = self._guarded(
             by,
             lambda guard: self._catalog.manifests.put(
-                name,
+                repository,
                 by.key,
                 manifest,
                 content,
@@ -173,6 +177,7 @@ class Content:
                 guard=guard,
             ),
         )
+        name = name_of(repository)
         audit.record("push", by.name, name, digest=str(digest), tags=" ".join(tags))
         return Pushed(digest, manifest, missing)
 

@@ -7,8 +7,8 @@ import typing as t
 from dataclasses import dataclass
 
 from . import audit
+from .catalog.repository import name_of
 from .catalog.rules import Holder
-from .errors import NameUnknown
 from .protection import patterns
 from .protection import Protection
 from .quota import Quota
@@ -17,6 +17,7 @@ from .retention import parse
 
 if t.TYPE_CHECKING:
     from .catalog import Catalog
+    from .catalog.repository import Wanted
     from .catalog.rules import Kind
 
 Value = t.TypeVar("Value")
@@ -39,7 +40,9 @@ class Laid(t.Generic[Value]):
 class RuleBook(abc.ABC, t.Generic[Value]):
     """Rules of one kind. Each is for a repository, or for everything that a user owns.
 
-    Nobody is asked for permission here: the host has done so.
+    Nobody is asked for permission here: the host has done so. A repository is given by
+    its name, or as it was found when that was asked: then whatever has got its name
+    since is left alone.
     """
 
     kind: t.ClassVar[Kind]
@@ -48,7 +51,7 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         self._catalog = catalog
 
     def unset(
-        self, *, repository: str | None = None, owner: t.Any = None, by: t.Any = None
+        self, *, repository: Wanted | None = None, owner: t.Any = None, by: t.Any = None
     ) -> bool:
         """Take back what was laid down.
 
@@ -64,7 +67,7 @@ class RuleBook(abc.ABC, t.Generic[Value]):
             self._record(by, repository, owner, "nothing")
         return gone
 
-    def get(self, *, repository: str | None = None, owner: t.Any = None) -> Value:
+    def get(self, *, repository: Wanted | None = None, owner: t.Any = None) -> Value:
         """Return what is laid down for just that.
 
         :param repository: the name of a repository.
@@ -89,28 +92,33 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         """Read what is recorded; None is nothing."""
 
     def _put(
-        self, value: t.Any, text: str, repository: str | None, owner: t.Any, by: t.Any
+        self,
+        value: t.Any,
+        text: str,
+        repository: Wanted | None,
+        owner: t.Any,
+        by: t.Any,
     ) -> None:
         self._catalog.rules.put(self.kind, self._holder(repository, owner), value)
         self._record(by, repository, owner, text)
 
-    def _holder(self, repository: str | None, owner: t.Any) -> Holder:
+    def _holder(self, repository: Wanted | None, owner: t.Any) -> Holder:
         if (repository is None) == (owner is None):
             raise ValueError("A rule is for a repository, or for an owner.")
         if repository is None:
             return Holder(owner_id=self._catalog.users.key_of(owner))
-        found = self._catalog.repositories.find(repository)
-        if not found.exists:
-            raise NameUnknown(detail=repository)
-        return Holder(repository_id=found.id)
+        if isinstance(repository, str):
+            repository = self._catalog.repositories.get(repository)
+        return Holder(repository_id=repository.key)
 
     def _record(
-        self, by: t.Any, repository: str | None, owner: t.Any, text: str
+        self, by: t.Any, repository: Wanted | None, owner: t.Any, text: str
     ) -> None:
         users = self._catalog.users
         told = {} if owner is None else {"owner": users.namespace_of(owner)}
+        name = None if repository is None else name_of(repository)
         audit.record(
-            "rule-changed", users.name_of(by), repository, **told, **{self.kind: text}
+            "rule-changed", users.name_of(by), name, **told, **{self.kind: text}
         )
 
 
@@ -123,7 +131,7 @@ class Protections(RuleBook[Protection]):
     def set(
         self,
         *,
-        repository: str | None = None,
+        repository: Wanted | None = None,
         owner: t.Any = None,
         protected: t.Iterable[str] = (),
         immutable: t.Iterable[str] = (),
@@ -160,7 +168,7 @@ class Retention(RuleBook[tuple[str, ...]]):
         self,
         rules: t.Iterable[str],
         *,
-        repository: str | None = None,
+        repository: Wanted | None = None,
         owner: t.Any = None,
         by: t.Any = None,
     ) -> None:
@@ -193,7 +201,7 @@ class Quotas(RuleBook[Quota]):
     def set(
         self,
         *,
-        repository: str | None = None,
+        repository: Wanted | None = None,
         owner: t.Any = None,
         bytes: int | None = None,
         images: int | None = None,
@@ -216,15 +224,21 @@ class Quotas(RuleBook[Quota]):
         text = " ".join(f"{key}={number}" for key, number in value.items())
         self._put(value, text, repository, owner, by)
 
-    def show(self, *, repository: str | None = None, owner: t.Any = None) -> Standing:
+    def show(
+        self, *, repository: Wanted | None = None, owner: t.Any = None
+    ) -> Standing:
         """Return how much is used, of how much.
 
         :param repository: the name of a repository.
         :param owner: one of the host's users, in its place.
         :raises NameUnknown: when there is no such repository.
         """
-        name = repository or self._catalog.users.namespace_of(owner)
-        return self._catalog.quotas.standing(self._holder(repository, owner), name)
+        holder = self._holder(repository, owner)
+        if repository is None:
+            name = self._catalog.users.namespace_of(owner)
+        else:
+            name = name_of(repository)
+        return self._catalog.quotas.standing(holder, name)
 
     def _read(self, value: t.Any) -> Quota:
         return Quota() if value is None else Quota.read(value)

@@ -80,7 +80,7 @@ def change_repository(name: str, body: RepositoryChange) -> Repository:
     if body.owner is not UNSET:
         wanted["owner"] = _owner(body.owner, found)
     try:
-        services().administration.change(found.name, **wanted, by=by)
+        changed = services().administration.change(found, **wanted, by=by)
     except ValueError as error:
         conflict = "new_name" in wanted and services().catalog.repositories.find(
             wanted["new_name"]
@@ -88,9 +88,7 @@ def change_repository(name: str, body: RepositoryChange) -> Repository:
         status = 409 if conflict and conflict.exists else 422
         kind = NameInvalid if status == 409 else Unsupported
         raise kind(str(error), status=status) from None
-    return _about(
-        services().catalog.repositories.find(wanted.get("new_name", found.name))
-    )
+    return _about(changed)
 
 
 def delete_repository(name: str) -> None:
@@ -101,7 +99,7 @@ def delete_repository(name: str) -> None:
     :raises Denied: when they are not.
     :raises NameUnknown: when there is none that the caller may see.
     """
-    services().administration.delete(admit(name, "manage").name, by=principal().user)
+    services().administration.delete(admit(name, "manage"), by=principal().user)
 
 
 def _visible(query: RepositoryList, most: int) -> list[Listed]:

@@ -42,9 +42,9 @@ def set_retention(name: str, body: RetentionRules) -> RetentionRules:
     repository, book = admit(name, "manage"), services().retention
     rules, by = [rule.text for rule in _parsed(body)], principal().user
     if rules:
-        book.set(rules, repository=repository.name, by=by)
+        book.set(rules, repository=repository, by=by)
     else:
-        book.unset(repository=repository.name, by=by)
+        book.unset(repository=repository, by=by)
     return _rules(repository)
 
 
@@ -89,7 +89,7 @@ def set_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
     repository = admit(name, "manage")
     try:
         services().protection.set(
-            repository=repository.name,
+            repository=repository,
             protected=body.protected,
             immutable=body.immutable,
             by=principal().user,
@@ -100,13 +100,11 @@ def set_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
 
 
 def _rules(repository: RepositoryInfo) -> RetentionRules:
-    return RetentionRules(
-        rules=list(services().retention.get(repository=repository.name))
-    )
+    return RetentionRules(rules=list(services().retention.get(repository=repository)))
 
 
 def _protected(repository: RepositoryInfo) -> ProtectedTags:
-    found = services().protection.get(repository=repository.name)
+    found = services().protection.get(repository=repository)
     return ProtectedTags(
         protected=list(found.protected), immutable=list(found.immutable)
     )

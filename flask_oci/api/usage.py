@@ -54,7 +54,7 @@ def repository_usage(name: str) -> RepositoryUsage:
     :raises Denied: when the caller may not.
     :raises NameUnknown: when there is none that the caller may see.
     """
-    standing = services().quotas.show(repository=admit(name, "push").name)
+    standing = services().quotas.show(repository=admit(name, "push"))
     return RepositoryUsage(
         bytes=standing.bytes, images=standing.images, quota=_quota(standing)
     )

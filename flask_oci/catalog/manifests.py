@@ -30,6 +30,7 @@ from .database import newest
 from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
+from .repository import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Manifests:
 
     def put(
         self,
-        name: str,
+        wanted: Wanted,
         user_id: t.Any,
         manifest: Manifest,
         content: bytes,
@@ -103,16 +104,16 @@ class Manifests:
         tag_names = list(tag_names)
 
         def work() -> list[str]:
-            repository = self._repositories.ensure(name, user_id)
+            repository = self._repositories.ensure(wanted, user_id)
             repository_id = repository.key
             if not self._repositories.push_to(repository_id):
-                raise NameUnknown(detail=name)
+                raise NameUnknown(detail=repository.name)
             missing = references.missing(
                 self._db, repository_id, manifest.descriptors, lost
             )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
-            place = tags.Place(repository_id, name, guard)
+            place = tags.Place(repository_id, repository.name, guard)
             self._db.tell(_pushed(place, manifest, content, digest, tag_names, user_id))
             with self._quotas.within(repository):
                 key = self._insert(repository_id, user_id, manifest, content, digest)

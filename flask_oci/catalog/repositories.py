@@ -21,7 +21,9 @@ from ..models import PUBLIC
 from ..models import utcnow
 from .database import Condition
 from .database import Database
+from .repository import name_of
 from .repository import RepositoryInfo
+from .repository import Wanted
 from .users import Users
 
 if t.TYPE_CHECKING:
@@ -54,16 +56,21 @@ class Repositories:
         row = self._db.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
-    def ensure(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
+    def ensure(self, wanted: Wanted, pusher_id: t.Any) -> RepositoryInfo:
         """Make the repository if it is not there, within a transaction.
 
         It belongs to the user whose namespace it is in, or, where the
         namespace is nobody's, to who pushes.
 
         :return: the repository, with its key.
+        :raises NameUnknown: when there was one that somebody was admitted to, and its
+            name is free, or another's, by now.
         """
-        found = self.find(name)
-        return found if found.exists else self._make(name, pusher_id)
+        found = self.find(name_of(wanted))
+        admitted = wanted.id if isinstance(wanted, RepositoryInfo) else None
+        if admitted is not None and found.id != admitted:
+            raise NameUnknown(detail=found.name)
+        return found if found.exists else self._make(found.name, pusher_id)
 
     def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
@@ -160,40 +167,68 @@ class Repositories:
         return [RepositoryInfo(*row) for row in rows]
 
     def change(
-        self, repository: RepositoryInfo, *, by: t.Any = None, **values: t.Any
-    ) -> None:
-        """Set some columns of a repository.
+        self,
+        repository: Wanted,
+        *,
+        new_name: str | None = None,
+        by: t.Any = None,
+        **values: t.Any,
+    ) -> RepositoryInfo:
+        """Rename a repository, set some of its columns, or both.
 
         :param by: the key of the user who does it.
+        :return: it, under the name that it has then.
+        :raises NameUnknown: when it is not, or no longer, what is meant.
+        :raises ValueError: when somebody has the new name already.
         """
-        self._db.write(lambda: self._set(repository, values, by))
 
-    def delete(self, repository_id: int, *, by: t.Any = None) -> None:
+        def work() -> RepositoryInfo:
+            found = self._as_it_is(repository)
+            if new_name is not None and new_name != found.name:
+                found = self._move(found, new_name, by)
+            if values:
+                self._set(found, values, by)
+            return found
+
+        return self._db.write(work)
+
+    def delete(self, repository: Wanted, *, by: t.Any = None) -> None:
         """Delete a repository with all that is recorded about it.
 
         Blobs stay until the collection finds that nothing needs them, and that nothing
         has for the grace period.
 
         :param by: the key of the user who does it.
+        :raises NameUnknown: when it is not, or no longer, what is meant.
         """
 
         def work() -> None:
-            name = self._db.lock_repository(repository_id)
-            if name is None:
-                return
+            found = self._as_it_is(repository)
             self._db.tell(
                 Change(
                     kind=REPOSITORY_DELETED,
-                    repository=name,
-                    repository_id=repository_id,
+                    repository=found.name,
+                    repository_id=found.key,
                     by=by,
                 )
             )
-            self._empty(repository_id)
+            self._empty(found.key)
             table = self._db.models.Repository.__table__
-            self._db.execute(sa.delete(table).where(table.c.id == repository_id))
+            self._db.execute(sa.delete(table).where(table.c.id == found.key))
 
         self._db.write(work)
+
+    def _as_it_is(self, wanted: Wanted) -> RepositoryInfo:
+        """Return a repository as it is, and stays until the transaction ends.
+
+        What somebody was admitted to has to be the same, still called the same and
+        owned by the same: whatever has got its name since is not theirs to change.
+        """
+        found = wanted if isinstance(wanted, RepositoryInfo) else self.get(wanted)
+        now = self.lock(found.key)
+        if now is None or (now.name, now.owner_id) != (found.name, found.owner_id):
+            raise NameUnknown(detail=found.name)
+        return now
 
     def _empty(self, repository_id: int) -> None:
         """Delete all that is recorded about a repository, within a transaction."""

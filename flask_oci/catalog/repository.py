@@ -63,3 +63,12 @@ class RepositoryInfo:
         return self.visibility == PUBLIC or (
             self.visibility == INTERNAL and user is not None
         )
+
+
+#: A repository's name, or the repository as somebody has found it.
+Wanted: t.TypeAlias = str | RepositoryInfo
+
+
+def name_of(repository: Wanted) -> str:
+    """Return what a repository is called."""
+    return repository if isinstance(repository, str) else repository.name

@@ -20,6 +20,7 @@ from .database import Database
 from .quotas import Quotas
 from .repositories import Repositories
 from .repository import RepositoryInfo
+from .repository import Wanted
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -73,7 +74,7 @@ class Uploads:
         if repository.id is None or not self._db.jot(self._starting, values):
 
             def work() -> RepositoryInfo:
-                made = self._repositories.ensure(repository.name, user_id)
+                made = self._repositories.ensure(repository, user_id)
                 self._db.execute(self._starting, {**values, "repository_id": made.id})
                 return made
 
@@ -138,7 +139,7 @@ class Uploads:
 
     def adopt(
         self,
-        name: str,
+        wanted: Wanted,
         user_id: t.Any,
         digest: Digest,
         size: int,
@@ -153,12 +154,12 @@ class Uploads:
         """
 
         def work() -> None:
-            repository = self._repositories.ensure(name, user_id)
+            repository = self._repositories.ensure(wanted, user_id)
             repository_id = repository.key
             self._db.tell(
                 Change(
                     kind=BLOB_MOUNTED if source else BLOB_PUSHED,
-                    repository=name,
+                    repository=repository.name,
                     repository_id=repository_id,
                     digest=str(digest),
                     size=size,

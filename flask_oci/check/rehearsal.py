@@ -90,7 +90,7 @@ def _clear(parts: Services, rehearsal: Rehearsal) -> None:
     repository = parts.catalog.repositories.find(rehearsal.repository)
     if repository.id is not None:
         uploads = parts.catalog.uploads.of(repository.id)
-        parts.catalog.repositories.delete(repository.id)
+        parts.catalog.repositories.delete(repository)
         for uuid in uploads:
             _wait_for(parts, uuid)
             parts.storage.discard_upload(uuid)

@@ -127,7 +127,7 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
             continue
         by = parts.content.actor(user)
         return is_stored(digest, size) and parts.content.link_blob(
-            repository.name, by, digest, size, holder.name
+            repository, by, digest, size, holder.name
         )
     return False
 
@@ -135,7 +135,7 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
 def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
     content, found = services().content, room(repository, digest=digest)
     content.put_blob(
-        repository.name,
+        repository,
         content.actor(principal().user),
         digest,
         lambda upload: _receive(upload, digest.algorithm, None, found),

@@ -46,7 +46,9 @@ def put(name: str, reference: str) -> Response:
     by = verbs.actor(principal().user, manages(name))
     digest, tags = _reference(reference)
     content, media_type = _content(), request.headers.get("Content-Type")
-    pushed = verbs.put_manifest(name, by, content, media_type, digest=digest, tags=tags)
+    pushed = verbs.put_manifest(
+        repository, by, content, media_type, digest=digest, tags=tags
+    )
     _warn(name, pushed.missing)
     warn_if_nearly_full(repository)
     response = Response(status=201)

@@ -43,7 +43,7 @@ def set_retention(name: str) -> ResponseReturnValue:
     except ValueError as error:
         return page(repository, str(error), rules=text), 422
     if not rules:
-        book.unset(repository=repository.name, by=visitor())
+        book.unset(repository=repository, by=visitor())
         message = gettext("It has no rules of its own any more.")
         return forms.done(message, "settings", name=name)
     if not forms.confirmed():
@@ -67,7 +67,7 @@ def set_retention(name: str) -> ResponseReturnValue:
             repository=repository,
             **shown,
         )
-    book.set([rule.text for rule in rules], repository=repository.name, by=visitor())
+    book.set([rule.text for rule in rules], repository=repository, by=visitor())
     return forms.done(gettext("The rules are saved."), "retention", name=name)
 
 

@@ -32,7 +32,7 @@ def describe(name: str) -> ResponseReturnValue:
     repository = admit(name, "manage")
     text = forms.field("description").replace("\r\n", "\n")
     try:
-        services().administration.describe(repository.name, text, by=visitor())
+        services().administration.describe(repository, text, by=visitor())
     except ValueError:
         message = gettext(
             "A description has at most %(most)s.", most=size(MAX_DESCRIPTION)
@@ -65,7 +65,7 @@ def set_visibility(name: str) -> ResponseReturnValue:
             danger=visibility == "public",
             repository=repository,
         )
-    services().administration.set_visibility(name, visibility, by=visitor())
+    services().administration.set_visibility(repository, visibility, by=visitor())
     return forms.done(
         gettext("It is %(visibility)s now.", visibility=visibility),
         "settings",
@@ -97,7 +97,7 @@ def rename(name: str) -> ResponseReturnValue:
             repository=repository,
         )
     try:
-        services().administration.rename(name, new, by=visitor(), below=False)
+        services().administration.change(repository, new_name=new, by=visitor())
     except (NameInvalid, ValueError):
         message = gettext("There is something called “%(name)s”.", name=new)
         return page(repository, message), 422
@@ -130,7 +130,7 @@ def transfer(name: str) -> ResponseReturnValue:
             url_for(".settings", name=name),
             repository=repository,
         )
-    services().administration.transfer(name, user, by=visitor())
+    services().administration.transfer(repository, user, by=visitor())
     message = gettext("%(name)s belongs to %(owner)s now.", name=name, owner=to)
     return forms.done(message, "repositories")
 
@@ -141,7 +141,7 @@ def protect(name: str) -> ResponseReturnValue:
     repository = admit(name, "manage")
     try:
         services().protection.set(
-            repository=repository.name,
+            repository=repository,
             protected=forms.field("protected").split(),
             immutable=forms.field("immutable").split(),
             by=visitor(),
@@ -178,7 +178,7 @@ def delete(name: str) -> ResponseReturnValue:
             url_for(".settings", name=name),
             repository=repository,
         )
-    services().administration.delete(name, by=visitor())
+    services().administration.delete(repository, by=visitor())
     return forms.done(gettext("%(name)s is deleted.", name=name), "repositories")
 
 
@@ -198,9 +198,9 @@ def page(
         owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),
         description=said if description is None else description,
         is_decided=_is_decided(repository),
-        protection=services().protection.get(repository=repository.name),
+        protection=services().protection.get(repository=repository),
         rules=(
-            services().retention.get(repository=repository.name)
+            services().retention.get(repository=repository)
             if rules is None
             else rules.splitlines()
         ),
