@@ -86,7 +86,7 @@ def may(action: Action, repository: RepositoryInfo) -> bool:
 def manages(name: str) -> Callable[[], bool]:
     """Return what tells whether the caller may change protected tags.
 
-    No token is for managing. One that may delete tags may do to protected ones what
+    A token need not be made for managing: one that may delete may do to them what
     its user may.
     """
 
