@@ -483,6 +483,16 @@ def test_an_access_token(app: Flask, visitor: Visitor) -> None:
     assert client.get("/v2/alice/hello/tags/list").status_code == 401
 
 
+def test_what_a_token_can_be_for(visitor: Visitor) -> None:
+    """Each thing that a token can do has a name; what few should do is not ticked."""
+    page = visitor.get("/images/-/tokens")
+    boxes = [box for box in page.all("input") if box.get("name") == "actions"]
+    ticked = [box["value"] for box in boxes if "checked" in box]
+    assert [box["value"] for box in boxes] == ["pull", "push", "delete", "manage"]
+    assert ticked == ["pull", "push"]
+    assert "pull push delete manage by REST" in " ".join(page.text.split())
+
+
 def test_tokens_that_cannot_be(visitor: Visitor) -> None:
     """A token for nothing is refused, with what was filled in."""
     page = visitor.send("/images/-/tokens", name="<i>", repositories=" ")

@@ -61,7 +61,12 @@ def translated(response: AnyResponse) -> errors.RegistryError:
 
 
 def limited() -> None:
-    """Say in the log what a limit on every request of the host's does to clients."""
+    """Say in the log what a limit on every request of the host's does to clients.
+
+    Programs that use REST make no more requests than they want to.
+    """
+    if not request.path.startswith("/v2/"):
+        return
     advise(
         "The application's rate limit refused %s %s. A push or a pull makes dozens of"
         " requests at once. With Flask-Limiter, this leaves the registry out:"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
+from flask import current_app
 from flask import render_template
 from flask import request
 from flask.typing import ResponseReturnValue
 
+from ..scopes import Action
+from ..scopes import ACTIONS
 from ..scopes import TOKEN_ACTIONS
 from ..services import services
 from . import forms
@@ -63,9 +66,14 @@ def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
         next_page=paging.next_page(shown[-1].id, shown[-1].created_at)
         if len(found) > len(shown)
         else None,
-        actions=TOKEN_ACTIONS,
+        actions=_actions(),
         days=DAYS,
         **values,
     )
     # A secret is shown once, so nothing may keep the page.
     return page, status, {"Cache-Control": "no-store"}
+
+
+def _actions() -> tuple[Action, ...]:
+    """Return what there is to choose: only REST lets a token manage anything."""
+    return TOKEN_ACTIONS if "oci_api" in current_app.blueprints else ACTIONS

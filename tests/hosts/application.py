@@ -37,8 +37,9 @@ def with_users(app: Flask, database_url: str) -> Flask:
 
 
 def with_registry(app: Flask, **options: t.Any) -> Flask:
-    """Add the line of the quickstart, and the one of the pages."""
+    """Add the line of the quickstart, and those of the pages and of REST."""
     app.register_blueprint(registry.blueprint, **options)
+    app.register_blueprint(registry.api_blueprint, **options)
     app.register_blueprint(registry.web_blueprint, url_prefix="/images", **options)
     return app
 
@@ -84,6 +85,7 @@ class Host:
         self.registry = Registry(db, User, username=username)
         self.registry.authenticate(self.check)
         self.registry.init_app(self.app)
+        self.app.register_blueprint(self.registry.api_blueprint)
         with self.app.app_context():
             if prepare:
                 prepare(db.engine)

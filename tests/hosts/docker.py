@@ -7,8 +7,10 @@ import typing as t
 from werkzeug.test import TestResponse
 
 from flask_oci.testing import DockerClient
+from flask_oci.testing import RegistryClient
 from flask_oci.testing.answers import errors
 from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
 from host import PASSWORDS
 
 if t.TYPE_CHECKING:
@@ -16,6 +18,9 @@ if t.TYPE_CHECKING:
 
 #: The address by which clients reach the application of a test.
 URL: t.Final = "http://forge.example"
+
+#: Where the REST interface is, in the application.
+REST: t.Final = "/api/oci/v1"
 
 
 class Docker(DockerClient):
@@ -50,12 +55,21 @@ class Docker(DockerClient):
             assert response.headers["WWW-Authenticate"].startswith("Bearer realm=")
         return response
 
+    def as_program(self) -> RegistryClient:
+        """Return a client that sends the password each time, as a program does."""
+        known = basic(self.username, self._secret) if self.username else None
+        return RegistryClient(self.app, known, self.url)
 
-def tell_story(app: WSGIApplication, url: str = URL, **passwords: str) -> None:
-    """Have alice log in, push and pull, and others not, as it is everywhere.
+
+def tell_story(
+    app: WSGIApplication, url: str = URL, prefix: str = "", **passwords: str
+) -> None:
+    """Have alice log in, push, pull and describe what it is, and others not, as it is
+    everywhere.
 
     :param app: the application, with whatever stands in front of it.
     :param url: how clients spell the registry's address.
+    :param prefix: where everything but ``/v2`` is.
     :param passwords: alice's and bob's, where they have others.
     """
     alice = Docker(app, "alice", passwords.get("alice"), url)
@@ -76,4 +90,19 @@ def tell_story(app: WSGIApplication, url: str = URL, **passwords: str) -> None:
         400,
         "MANIFEST_INVALID",
     )
+    _tell_rest_story(alice, bob, Docker(app, url=url), prefix + REST)
     assert alice.request("DELETE", path).status_code == 202
+
+
+def _tell_rest_story(alice: Docker, bob: Docker, nobody: Docker, root: str) -> None:
+    path = f"{root}/repositories/alice/app"
+    change, as_json = b'{"description": "Hello."}', {"Content-Type": "application/json"}
+    changed = alice.as_program().patch(path, change, headers=as_json)
+    assert changed.status_code == 200, changed.data
+    listed = alice.as_program().get(f"{root}/repositories").get_json()["items"]
+    assert [repository["description"] for repository in listed] == ["Hello."]
+    refused = bob.as_program().patch(path, change, headers=as_json)
+    assert refusal(refused) == (404, "NAME_UNKNOWN")
+    assert refusal(nobody.as_program().get(path)) == (401, "UNAUTHORIZED")
+    nowhere = alice.as_program().get(f"{root}/nowhere")
+    assert refusal(nowhere) == (404, "NAME_UNKNOWN")

@@ -107,7 +107,7 @@ def test_script_name(plain: Flask) -> None:
             environ["PATH_INFO"] = "/forge" + environ["PATH_INFO"]
         return mounted(environ, start)
 
-    tell_story(proxied)
+    tell_story(proxied, prefix="/forge")
     page = app.test_client().get("/images/", base_url="http://forge.example/forge")
     assert page.status_code == 200
 
@@ -122,7 +122,7 @@ def test_mounted_below_a_prefix(plain: Flask) -> None:
         is_registry = environ["PATH_INFO"].startswith("/v2/")
         return (app if is_registry else mounted)(environ, start)
 
-    tell_story(root)
+    tell_story(root, prefix="/forge")
 
 
 @pytest.mark.shape("A proxy, and ProxyFix")

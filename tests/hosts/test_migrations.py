@@ -47,6 +47,7 @@ class Migrated:
         )
         db.init_app(self.app)
         self.registry.init_app(self.app)
+        self.app.register_blueprint(self.registry.api_blueprint)
         self._folder = folder / "migrations"
         flask_migrate.Migrate(self.app, db, str(self._folder))
         with self.app.app_context():

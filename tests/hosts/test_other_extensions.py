@@ -79,6 +79,7 @@ def test_limiter(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
     assert "3 per 1 hour" in refused.get_json()["errors"][0]["message"]
     assert caplog.text.count("limiter.exempt(registry.blueprint)") == 1
     limiter.exempt(registry.blueprint)
+    limiter.exempt(registry.api_blueprint)
     tell_story(plain)
 
 

@@ -16,6 +16,7 @@ from flask_oci.testing.manifests import LAYER
 from host import registry
 from host import set_policy
 from registry_client import RegistryClient
+from visitor import Visitor
 
 from .application import with_registry
 from .docker import Docker
@@ -142,3 +143,20 @@ def test_pages_alone(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
     plain.register_blueprint(registry.web_blueprint, url_prefix="/images")
     assert plain.test_client().get("/images/").status_code == 500
     assert "register registry.blueprint as well" in caplog.text
+
+
+@pytest.mark.shape("REST without the registry")
+def test_rest_alone(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """The same."""
+    plain.register_blueprint(registry.api_blueprint)
+    assert plain.test_client().get("/api/oci/v1/").status_code == 500
+    assert "register registry.blueprint as well" in caplog.text
+
+
+def test_pages_without_rest(plain: Flask) -> None:
+    """No token is made for what only REST could do with it."""
+    plain.register_blueprint(registry.blueprint)
+    plain.register_blueprint(registry.web_blueprint, url_prefix="/images")
+    boxes = Visitor(plain, "alice").get("/images/-/tokens").all("input")
+    offered = [box["value"] for box in boxes if box.get("name") == "actions"]
+    assert offered == ["pull", "push", "delete"]

@@ -65,7 +65,7 @@ def test_one_registry_on_two_applications(plain: Flask, database_url: str) -> No
     from the other."""
     site = with_registry(plain)
     api = with_users(Flask("api", instance_path=plain.instance_path), database_url)
-    registry.init_app(api)
+    with_registry(api)
     tell_story(site)
     tell_story(api)
     manifest = Docker(site, "alice").push("alice/app", "v1")

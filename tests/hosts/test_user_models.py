@@ -322,6 +322,7 @@ def test_flask_sqlalchemy_lite(tmp_path: Path) -> None:
     app.config["SQLALCHEMY_ENGINES"] = {"default": "sqlite://"}
     db.init_app(app)
     registry.init_app(app)
+    app.register_blueprint(registry.api_blueprint)
     with app.app_context():
         Base.metadata.create_all(db.engine)
         db.session.add(User(username="alice", password="wonderland"))
