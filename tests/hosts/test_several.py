@@ -12,7 +12,6 @@ from flask_login import UserMixin
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from host import registry
 from registry_client import RegistryClient
 
 from .application import database
