@@ -18,7 +18,6 @@ from .endpoints import push_manifest
 from .endpoints import token
 from .endpoints.responses import Response
 from .mounting import MountedBlueprint
-from .services import services
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,9 +120,6 @@ def _check_prefix(state: BlueprintSetupState) -> None:
 
 def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     """Find out who asks, before any hook of the host's."""
-    metrics = services().metrics
-    if metrics is not None:
-        metrics.begin()
     # What is sent is named by the hash of its bytes, so nobody compresses them.
     request.environ.pop("HTTP_ACCEPT_ENCODING", None)
     reception.admit(values)
@@ -133,7 +129,4 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["Docker-Distribution-API-Version"] = "registry/2.0"
-    metrics = services().metrics
-    if metrics is not None:
-        metrics.end(response)
     return response

@@ -27,6 +27,9 @@ PREFIX: t.Final = "OCI_"
 #: Under which name an application has the registry among its extensions.
 EXTENSION: t.Final = "oci"
 
+#: What the blueprint of the REST interface is called.
+REST: t.Final = "oci_api"
+
 MIB: t.Final = 1024 * 1024
 DAY: t.Final = 24 * 60 * 60
 

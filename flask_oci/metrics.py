@@ -14,6 +14,7 @@ from flask import g
 from flask import request
 
 from .changes import COLLECTED
+from .config import REST
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ class Metrics:
 
     def end(self, response: Response) -> None:
         """Count a request that is being answered."""
-        route = str(request.endpoint).rpartition(".")[2]
+        route = _route()
         method = request.method if request.method in METHODS else "other"
         self._requests.labels(route, method, str(response.status_code)).inc()
         if "_oci_began" in g:
@@ -133,6 +134,12 @@ class Metrics:
             gathered.register(self._own)
         gathered.register(self._state)
         return generate_latest(gathered), CONTENT_TYPE_LATEST
+
+
+def _route() -> str:
+    """Return what the current address is called, for REST with ``rest.`` before it."""
+    blueprint, _, name = str(request.endpoint).rpartition(".")
+    return f"rest.{name}" if blueprint.endswith(REST) else name
 
 
 #: What an answer of a status means on a route.

@@ -88,6 +88,9 @@ def admit(values: dict[str, t.Any] | None) -> None:
 
     :param values: the variables of the rule; ``name`` is that of a repository.
     """
+    metrics = services().metrics
+    if metrics is not None:
+        metrics.begin()
     request.max_content_length = UNLIMITED
     csrf = current_app.extensions.get("csrf")
     if csrf is not None and request.blueprint is not None:
@@ -186,6 +189,9 @@ def _finish(response: Response) -> Response:
     response.set_cookie = _set_no_cookie  # type: ignore[method-assign]
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    metrics = services().metrics
+    if metrics is not None:
+        metrics.end(response)
     return response
 
 

@@ -74,6 +74,21 @@ def test_requests(app: Flask, alice: RegistryClient) -> None:
     assert found["oci_request_seconds_sum", labels] > 0
 
 
+def test_rest(app: Flask, alice: RegistryClient) -> None:
+    """What REST was asked is counted apart, though names are the same."""
+    alice.push_image(NAME, "latest")
+    alice.get(f"/v2/{NAME}/tags/list")
+    alice.get(f"/api/oci/v1/repositories/{NAME}/-/tags")
+    alice.get("/api/oci/v1/nowhere")
+    counted = {"method": "GET", "status": "200"}
+    assert value(app, "oci_requests_total", route="tags", **counted) == 1
+    assert value(app, "oci_requests_total", route="rest.tags", **counted) == 1
+    lost = {"method": "GET", "status": "404", "route": "rest.unknown"}
+    assert value(app, "oci_requests_total", **lost) == 1
+    seconds = value(app, "oci_request_seconds_sum", method="GET", route="rest.tags")
+    assert seconds > 0
+
+
 def test_pushes_pulls_and_bytes(app: Flask, alice: RegistryClient) -> None:
     """What goes in and out is counted, by what it is."""
     manifest = alice.push_image(NAME, "latest")

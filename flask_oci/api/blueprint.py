@@ -10,6 +10,7 @@ from flask import request
 
 from .. import reception
 from ..config import EXTENSION
+from ..config import REST
 from ..converters import register_converters
 from ..endpoints.responses import Response
 from ..errors import NameUnknown
@@ -79,7 +80,7 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
 
 def make_api_blueprint() -> Blueprint:
     """Make the blueprint that serves the REST interface."""
-    blueprint = MountedBlueprint("oci_api", __name__, url_prefix=PREFIX)
+    blueprint = MountedBlueprint(REST, __name__, url_prefix=PREFIX)
     blueprint.record_once(register_converters)
     for operation in OPERATIONS:
         blueprint.add_url_rule(

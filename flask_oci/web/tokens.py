@@ -10,6 +10,7 @@ from flask import render_template
 from flask import request
 from flask.typing import ResponseReturnValue
 
+from ..config import REST
 from ..scopes import Action
 from ..scopes import ACTIONS
 from ..scopes import TOKEN_ACTIONS
@@ -76,4 +77,4 @@ def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
 
 def _actions() -> tuple[Action, ...]:
     """Return what there is to choose: only REST lets a token manage anything."""
-    return TOKEN_ACTIONS if "oci_api" in current_app.blueprints else ACTIONS
+    return TOKEN_ACTIONS if REST in current_app.blueprints else ACTIONS
