@@ -31,6 +31,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from check_world import check
 from check_world import SECRET
 from check_world import small_host
+from credentials import user_named
 from doc_blocks import DOCS
 from flask_oci.changes import Change
 from flask_oci.check import kinds
@@ -622,6 +623,24 @@ def test_every_kind_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
         section = text.partition(f"\n{kind.code}\n~~~")[2].partition("\n.. _check-")[0]
         for lines in kind.remedies.values():
             assert textwrap.indent(lines, "    ") in section
+
+
+def test_a_quota_that_is_full(sound: Flask) -> None:
+    """A push that the registry itself refuses is not blamed on what is around it."""
+    with sound.app_context():
+        registry.quotas.set(owner=user_named("alice"), bytes=1000)
+    found = check(sound, "--user", "alice")
+    assert found.codes == {"push-refused"}
+    assert "alice uses 0 B of 1.0 kB" in found.findings["push-refused"]["what"]
+
+
+def test_small_blobs_only(make_app: MakeApp, serve: t.Callable[[Flask], int]) -> None:
+    """No more is pushed for a try than OCI_MAX_BLOB_SIZE allows, which is said."""
+    app = make_app(SECRET_KEY=SECRET, TESTING=False, OCI_MAX_BLOB_SIZE=100_000)
+    url = f"http://127.0.0.1:{serve(app)}"
+    found = check(app, "--user", "alice", "--url", url)
+    assert found.codes == {"development-server"}
+    assert ["OCI_MAX_BLOB_SIZE" in said for said in found.passed_over] == [True]
 
 
 def test_through_an_address(sound: Flask, serve: t.Callable[[Flask], int]) -> None:

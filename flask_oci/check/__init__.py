@@ -41,6 +41,8 @@ if t.TYPE_CHECKING:
 
     from flask import Flask
 
+    from .transport import Transport
+
 __all__ = [
     "PLACES",
     "SEVERITIES",
@@ -103,7 +105,7 @@ def check(
 def _inside(report: Report, subject: Subject, rehearsal: Rehearsal) -> None:
     url = subject.url or subject.parts.config.external_url or _own_url(subject.app)
     application = Application(subject.app, url)
-    visit = Visit(subject, application, rehearsal, INSIDE)
+    visit = _visit(subject, application, rehearsal, INSIDE)
     _walk(report, visit)
     if subject.user is not None:
         stranger = Visit(subject, application, Rehearsal(subject.repository), INSIDE)
@@ -143,7 +145,20 @@ def _outside(
     except Unreachable:
         report.passed_over.append(f"Everything behind {address.name}.")
         return
-    _walk(report, Visit(subject, address, rehearsal, OUTSIDE))
+    visit = _visit(subject, address, rehearsal, OUTSIDE)
+    _walk(report, visit)
+    if visit.size < OUTSIDE:
+        report.passed_over.append(
+            f"Layers of more than {visit.size} bytes: OCI_MAX_BLOB_SIZE allows none."
+        )
+
+
+def _visit(
+    subject: Subject, transport: Transport, rehearsal: Rehearsal, size: int
+) -> Visit:
+    """Go with a layer that is as large as it should be, and as it may be."""
+    most = subject.parts.config.max_blob_size
+    return Visit(subject, transport, rehearsal, min(size, most or size))
 
 
 def _walk(report: Report, visit: Visit) -> None:

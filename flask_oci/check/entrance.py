@@ -110,9 +110,8 @@ REALM_WRONG = kind(
     "error",
     "Clients are sent to the wrong place for their tokens.",
     "The challenge has the address of the token endpoint in it. docker login fails"
-    " there,"
-    " or sends a password over plain HTTP. The application has to know the address that"
-    " its clients use.",
+    " there, or sends a password over plain HTTP. The application has to know the"
+    " address that its clients use.",
     python=f"{_PROXY_FIX}\n\n# Or, whatever the proxy sends:\nOCI_EXTERNAL_URL ="
     ' "https://forge.example.org"',
     **_FORWARDED,
@@ -141,8 +140,7 @@ OTHER_KEY = kind(
     "warning",
     "The server has another secret key, or another OCI_SERVICE, than this command.",
     "Either each process makes up its own, and docker is refused after every restart;"
-    " or"
-    " this command does not run in the server's environment, and looks at another"
+    " or this command does not run in the server's environment, and looks at another"
     " application than clients do.",
     python='SECRET_KEY = os.environ["SECRET_KEY"]',
     command="systemd-run --pty --property=EnvironmentFile=/etc/forge.env flask oci"
@@ -153,8 +151,7 @@ OTHER_DATABASE = kind(
     "warning",
     "The server does not know what this command has recorded.",
     "It has another database, or another secret key. What flask oci does, it does not"
-    " to"
-    " what your clients see.",
+    " to what your clients see.",
     command="systemd-run --pty --property=EnvironmentFile=/etc/forge.env flask oci"
     " check",
 )

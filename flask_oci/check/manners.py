@@ -33,9 +33,8 @@ HTML_ERRORS = kind(
     "warning",
     "The registry's errors are replaced by pages.",
     "docker prints the registry's words, such as which layer is missing or how much of"
-    " a"
-    " quota is used, and cannot print a page. Some clients fail where a 404 would have"
-    " told them to push.",
+    " a quota is used, and cannot print a page. Some clients fail where a 404 would"
+    " have told them to push.",
     nginx="location /v2/ {\n    proxy_intercept_errors off;\n}",
     apache="ProxyErrorOverride Off",
     caddy="# No handle_errors for /v2/*, and no handle_response",
@@ -94,8 +93,7 @@ HEADER_LIMIT = kind(
     "warning",
     "Long headers or addresses are refused.",
     "A token that covers several repositories has some kilobytes, and so has the"
-    " address"
-    " by which it is asked for.",
+    " address by which it is asked for.",
     nginx="large_client_header_buffers 4 16k;",
     apache="LimitRequestFieldSize 16380\nLimitRequestLine 16380",
     command="gunicorn --limit-request-line 8190 --limit-request-field_size 16380 …",

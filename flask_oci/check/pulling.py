@@ -28,9 +28,8 @@ COMPRESSED = kind(
     "warning",
     "Layers are compressed on the way.",
     "They are compressed already: it takes time, and the length and the digest that"
-    " docker"
-    " is told are no longer those of what it gets. It cannot go on with a download that"
-    " broke off.",
+    " docker is told are no longer those of what it gets. It cannot go on with a"
+    " download that broke off.",
     python='COMPRESS_MIMETYPES = ["text/html", "text/css", "application/javascript"]',
     nginx="location /v2/ {\n    gzip off;\n}",
     apache="SetEnvIf Request_URI ^/v2/ no-gzip",
@@ -70,8 +69,7 @@ CACHED = kind(
     "error",
     "Something on the way hands out private images to everybody.",
     "It keeps answers that were for one user, and gives them to the next who asks,"
-    " without"
-    " asking the registry.",
+    " without asking the registry.",
     nginx="location /v2/ {\n    proxy_cache off;\n}",
     apache='CacheDisable "/v2/"',
     caddy="# No cache for /v2/*",

@@ -40,18 +40,24 @@ PUSH_FAILS = kind(
     "error",
     "A layer cannot be pushed.",
     "docker push fails, or tries again until somebody ends it.",
-    nginx="location /v2/ {\n    proxy_pass http://127.0.0.1:8000;\n   "
-    " proxy_read_timeout"
-    " 900s;\n    proxy_send_timeout 900s;\n}",
+    nginx="location /v2/ {\n    proxy_pass http://127.0.0.1:8000;\n"
+    "    proxy_read_timeout 900s;\n    proxy_send_timeout 900s;\n}",
+)
+PUSH_REFUSED = kind(
+    "push-refused",
+    "warning",
+    "The registry lets this user push no layer.",
+    "docker push prints the reason and ends. Most likely a quota is full, or a rule of"
+    " the application's forbids it.",
+    command="flask oci quota show --owner alice\nflask oci who-can alice/app",
 )
 CHUNKED_REFUSED = kind(
     "chunked-refused",
     "error",
     "Bodies without an announced length are refused or lost.",
     "docker sends each layer with Transfer-Encoding: chunked. The WSGI server, or a"
-    " proxy,"
-    " has to pass that on; uWSGI does not, and nginx speaks HTTP/1.0 to the application"
-    " by default.",
+    " proxy, has to pass that on; uWSGI does not, and nginx speaks HTTP/1.0 to the"
+    " application by default.",
     nginx="proxy_http_version 1.1;\nproxy_request_buffering off;",
     apache="SetEnv proxy-sendchunked",
     command="gunicorn --worker-class gthread --threads 8 'forge:create_app()'",
@@ -61,8 +67,7 @@ CONTENT_CHANGED = kind(
     "error",
     "What arrives is not what was sent.",
     "A layer is known by its digest, so a single byte makes the push fail. Something"
-    " reads"
-    " the body, or part of it, before the registry does.",
+    " reads the body, or part of it, before the registry does.",
     python="@app.before_request\ndef read_form():\n    if request.blueprint =="
     " registry.blueprint.name:\n        return None\n    ...",
 )
@@ -71,10 +76,8 @@ BUFFERED = kind(
     "warning",
     "Uploads are collected on the way, and arrive when they are whole.",
     "A layer is written twice, the proxy's disk may be too small for it, docker waits"
-    " at"
-    " its end while the registry reads it all, and an upload that breaks off cannot go"
-    " on"
-    " from where it was. Waitress does that by design.",
+    " at its end while the registry reads it all, and an upload that breaks off cannot"
+    " go on from where it was. Waitress does that by design.",
     nginx="proxy_request_buffering off;\nproxy_http_version 1.1;",
     apache="SetEnv proxy-sendchunked",
     traefik="# Not: the middleware buffering",
@@ -95,8 +98,7 @@ LOCATION_WRONG = kind(
     "error",
     "The registry's redirections lead elsewhere.",
     "After POST, docker sends the layer to where Location says. The registry writes a"
-    " path"
-    " without a host, which something on the way has changed.",
+    " path without a host, which something on the way has changed.",
     nginx="proxy_redirect off;",
     apache="# ProxyPassReverse with the very address of ProxyPass, or without it",
 )
@@ -104,12 +106,17 @@ LOCATION_WRONG = kind(
 
 def look(visit: Visit) -> Iterator[Finding]:
     """Push a layer twice: streamed, and in one piece of announced length."""
-    content = secrets.token_bytes(1024) * (visit.size // 1024)
+    content = _layer(visit.size)
     if (location := (yield from _start(visit))) is None:
         return
     if not (yield from _stream(visit, location, content)):
         return
-    yield from _whole(visit, secrets.token_bytes(1024) * (visit.size // 1024))
+    yield from _whole(visit, _layer(visit.size))
+
+
+def _layer(size: int) -> bytes:
+    """Make up a layer that nobody has."""
+    return (secrets.token_bytes(1024) * (size // 1024 + 1))[:size]
 
 
 def _start(visit: Visit) -> t.Generator[Finding, None, str | None]:
@@ -117,7 +124,7 @@ def _start(visit: Visit) -> t.Generator[Finding, None, str | None]:
     reply = visit.ask("POST", path, b"")
     location = reply.headers.get("location", "")
     if reply.status != 202 or not location:
-        yield PUSH_FAILS.found(f"POST is answered {reply.summary}.")
+        yield _failure(reply, PUSH_FAILS, "POST")
         return None
     here = visit.transport.name or visit.subject.url
     if urlsplit(location).netloc and here and origin(location) != origin(here):
@@ -143,8 +150,7 @@ def _stream(
     if seen == [0]:
         yield BUFFERED.found(
             f"{AHEAD // MIB} MiB were sent, and none had arrived {ON_THE_WAY:.0f}"
-            f" seconds"
-            " later."
+            " seconds later."
         )
     elif seen == [None]:
         yield OTHER_DATABASE.found("What is sent to it arrives in another folder.")
@@ -200,6 +206,8 @@ def _failure(reply: Reply, known: t.Any, what: str) -> Finding:
     words = f"{what} is answered {reply.summary}."
     if reply.status == 413:
         return BODY_LIMIT.found(words)
+    if reply.status == 403 and reply.has_error:
+        return PUSH_REFUSED.found(words)
     # 501 is ours: the server hides chunked bodies. 411 wants a length, 400 a digest.
     if reply.status in (411, 501) or (reply.status == 400 and reply.is_registry):
         return t.cast(Finding, known.found(words))
