@@ -266,6 +266,35 @@ def contents_of_one_folder() -> Iterator[bytes]:
         number += 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux is told when to write")
+def test_what_a_flush_waits_for(
+    stored: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk writes a large blob while it arrives, but for its last few megabytes."""
+    asked: list[int] = []
+    left: list[int] = []
+    fsync, advise = os.fsync, os.posix_fadvise
+
+    def note_advice(fd: int, start: int, length: int, advice: int) -> None:
+        # What was asked for before is not asked for again, and nothing is left out.
+        assert (start, advice) == (sum(asked), os.POSIX_FADV_DONTNEED)
+        asked.append(length)
+        advise(fd, start, length, advice)
+
+    def note_flush(fd: int) -> None:
+        left.append(os.fstat(fd).st_size - sum(asked))
+        fsync(fd)
+
+    location = stored.start_upload(NAME)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fadvise", note_advice)
+        patch.setattr(os, "fsync", note_flush)
+        content = b"x" * (50 * MIB)
+        assert stored.patch(location, content, chunked=True).status_code == 202
+    assert len(asked) == 6
+    assert 0 <= left[0] <= 8 * MIB
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc counts what is read")
 @pytest.mark.parametrize(("chunks", "times"), [(1, 0), (4, 1)])
 def test_bytes_read_of_a_push(stored: RegistryClient, chunks: int, times: int) -> None:

@@ -88,6 +88,18 @@ def sync_folder(path: str) -> None:
         os.close(fd)
 
 
+def begin_to_write(fd: int, start: int, stop: int) -> None:
+    """Have the disk begin with a part of a file, and wait for nothing.
+
+    A system that cannot be told so writes when it likes.
+    """
+    # Linux answers this advice by writing; what is not on the disk yet stays in memory,
+    # and what fails is told to who flushes the file.
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(fd, start, stop - start, os.POSIX_FADV_DONTNEED)
+
+
 @contextmanager
 def locked(path: str, operation: int) -> Iterator[None]:
     """Hold a lock that other processes, and threads, heed.

@@ -15,11 +15,17 @@ from . import notes
 from .base import Hashed
 from .base import PIECE
 from .base import Reader
+from .files import begin_to_write
 from .files import disk
 from .files import lock
 
 if t.TYPE_CHECKING:
     from .local import LocalStorage
+
+
+#: After how many bytes the disk begins to write, so that a flush at the end of a large
+#: blob finds little left to wait for.
+AHEAD: t.Final = 8 * 1024 * 1024
 
 
 class LocalUpload:
@@ -35,7 +41,7 @@ class LocalUpload:
         self._fd = fd
         self._storage = storage
         self._uuid = uuid
-        self.length = os.lseek(fd, 0, os.SEEK_END)
+        self.length = self._begun = os.lseek(fd, 0, os.SEEK_END)
         self.hashed = self._noted = storage.hashed(uuid)
 
     def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
@@ -65,7 +71,7 @@ class LocalUpload:
             notes.remove(self._storage.note_path(self._uuid))
             self.hashed = self._noted = None
         os.ftruncate(self._fd, length)
-        self.length = os.lseek(self._fd, length, os.SEEK_SET)
+        self.length = self._begun = os.lseek(self._fd, length, os.SEEK_SET)
 
     @disk
     def sync(self) -> None:
@@ -109,6 +115,9 @@ class LocalUpload:
             written = os.write(self._fd, view)
             self.length += written
             view = view[written:]
+        if self.length - self._begun >= AHEAD:
+            begin_to_write(self._fd, self._begun, self.length)
+            self._begun = self.length
 
     def _digest(self, algorithm: str) -> Digest:
         hasher = hashlib.new(algorithm)
