@@ -15,7 +15,10 @@ if t.TYPE_CHECKING:
 WIDTH: t.Final = 760
 LABELS: t.Final = 300
 BAR: t.Final = 12
-HEAD: t.Final = 50
+HEAD: t.Final = 66
+
+#: How many names stand side by side.
+NAMES: t.Final = 3
 
 #: The scale goes from the one to the other, by doubling.
 LEAST: t.Final = 1 / 16
@@ -36,7 +39,9 @@ def svg(rows: t.Sequence[Row], servers: t.Sequence[Server], table: Table) -> str
     parts = list(_scale(first.name, len(compared) * step))
     for number, server in enumerate(others):
         colour = COLOURS[number % len(COLOURS)]
-        parts.append(_text(LABELS + number * 150, 14, server.name, colour))
+        down, along = divmod(number, NAMES)
+        x = 8 + along * WIDTH / NAMES
+        parts.append(_text(x, 14 + down * 16, server.name, colour))
     for place, row in enumerate(compared):
         top = HEAD + place * step
         parts.append(_text(LABELS - 8, top + step / 2, row.title, "#333", "end"))
