@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flit_core import buildapi
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 import flask_oci
 
@@ -58,6 +59,19 @@ def test_metadata_says_what_it_is() -> None:
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
 def test_requirements_have_a_lower_bound_only(requirement: Requirement) -> None:
     assert [specifier.operator for specifier in requirement.specifier] == [">="]
+
+
+def test_the_lowest_versions_are_those_that_are_tested() -> None:
+    """What ``tox -e min`` installs is what an application may have at the least."""
+    lines = (ROOT / "tests/lowest.txt").read_text().splitlines()
+    tested = [Requirement(line) for line in lines if not line.startswith("#")]
+    lowest = {(r.name, s.version) for r in requirements() for s in r.specifier}
+    for requirement in tested:
+        (pin,) = requirement.specifier
+        bounds = [v for name, v in lowest if name == requirement.name]
+        assert [Version(bound) for bound in bounds] == [Version(pin.version)]
+    needed = {r.name for r in requirements() if not r.marker}
+    assert needed <= {requirement.name for requirement in tested}
 
 
 def test_the_extension_needs_flask_and_little_else() -> None:
