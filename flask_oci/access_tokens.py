@@ -7,6 +7,7 @@ be revoked at any time, and whatever was had with them ends at the same moment.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import secrets
 import string
 import typing as t
@@ -247,8 +248,8 @@ class AccessTokens:
     def _validator_name(self, valid: Validator | None) -> str | None:
         if valid is None:
             return None
-        for name, function in self._hooks.validators.items():
-            if function is valid:
+        for name, hook in self._hooks.validators.items():
+            if inspect.unwrap(hook, stop=lambda f: f is valid) is valid:
                 return name
         raise ValueError(
             "'valid' must be a function that was registered with"

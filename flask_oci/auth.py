@@ -19,6 +19,8 @@ from . import login
 from .access_tokens import ABOUT_LENGTH
 from .access_tokens import is_token
 from .advice import advise
+from .awaitables import name_of
+from .awaitables import refuse_awaitable
 from .catalog.users import is_active
 from .errors import Unauthorized
 from .principal import ANONYMOUS
@@ -311,7 +313,9 @@ class Authenticator:
 
     def _load(self, subject: str) -> t.Any:
         load = login.user_loader() or self._users.find
-        return load(subject)
+        user = load(subject)
+        refuse_awaitable(user, name_of(load))
+        return user
 
     def _realm(self) -> str:
         if self._config.external_url:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .hooks import predicate
+from .hooks import synchronous
+from .hooks import validator_name
+
 if t.TYPE_CHECKING:
     from .hooks import Administrator
     from .hooks import Authenticate
@@ -28,7 +32,11 @@ if t.TYPE_CHECKING:
 
 
 class Decorators:
-    """The decorators of a :class:`~flask_oci.Registry`."""
+    """The decorators of a :class:`~flask_oci.Registry`.
+
+    A hook is an ordinary function: each decorator raises :exc:`TypeError` if it gets a
+    coroutine function.
+    """
 
     _hooks: Hooks
 
@@ -38,7 +46,7 @@ class Decorators:
         It is given a user name and a secret, and returns the user, or None. It
         should take as long for users who do not exist as for those who do.
         """
-        self._hooks.authenticate = function
+        self._hooks.authenticate = synchronous(function)
         return function
 
     def before_login(self, function: BeforeLoginT) -> BeforeLoginT:
@@ -48,7 +56,7 @@ class Decorators:
         It is given the user name and the address, and may raise an HTTP error,
         such as Flask-Limiter's 429.
         """
-        self._hooks.before_login = function
+        self._hooks.before_login = synchronous(function)
         return function
 
     def authorize(self, function: AuthorizeT) -> AuthorizeT:
@@ -59,7 +67,7 @@ class Decorators:
         whether they may. It is asked on every request. Without it, users own the
         repositories of their namespace, and others may pull the public ones.
         """
-        self._hooks.authorize = function
+        self._hooks.authorize = predicate(function)
         return function
 
     def visibility_of(self, function: VisibilityOfT) -> VisibilityOfT:
@@ -68,7 +76,7 @@ class Decorators:
         It is given a :class:`~flask_oci.RepositoryInfo` and returns ``private``,
         ``internal`` or ``public``, or None where what is recorded is right.
         """
-        self._hooks.visibility_of = function
+        self._hooks.visibility_of = synchronous(function)
         return function
 
     def listing(self, function: ListingT) -> ListingT:
@@ -80,7 +88,7 @@ class Decorators:
         lets somebody pull. For users whose rights are no condition, it may return
         None: each repository is asked about then.
         """
-        self._hooks.listing = function
+        self._hooks.listing = synchronous(function)
         return function
 
     def token_validator(self, function: ValidatorT) -> ValidatorT:
@@ -90,9 +98,8 @@ class Decorators:
         given as ``about``, and returns whether the token is still good. It is
         known by its name, so it keeps its name.
         """
-        self._hooks.validators[f"{function.__module__}.{function.__qualname__}"] = (
-            function
-        )
+        hook = predicate(function)
+        self._hooks.validators[validator_name(function)] = hook
         return function
 
     def visitor(self, function: VisitorT) -> VisitorT:
@@ -101,7 +108,7 @@ class Decorators:
         It is given nothing and returns one of your users, or None. Without it, the
         pages ask Flask-Login.
         """
-        self._hooks.visitor = function
+        self._hooks.visitor = synchronous(function)
         return function
 
     def administrator(self, function: AdministratorT) -> AdministratorT:
@@ -110,7 +117,7 @@ class Decorators:
         It is given a user and returns whether they may see the pages about
         everybody's repositories. Without it, nobody may.
         """
-        self._hooks.administrator = function
+        self._hooks.administrator = predicate(function)
         return function
 
     def released(self, function: ReleasedT) -> ReleasedT:
@@ -121,5 +128,5 @@ class Decorators:
         points at, for each tag that is about to go, in the transaction that would
         delete it; and returns whether it stays.
         """
-        self._hooks.released = function
+        self._hooks.released = synchronous(function)
         return function

@@ -46,7 +46,7 @@ class Policy:
             return False
         repository = replace(repository, visibility=self.visibility(repository))
         if self._hooks.authorize is not None:
-            return bool(self._hooks.authorize(user, action, repository))
+            return self._hooks.authorize(user, action, repository)
         return default_policy(self._catalog.users, user, action, repository)
 
     def visibility(self, repository: RepositoryInfo) -> str:

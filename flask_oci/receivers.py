@@ -7,6 +7,8 @@ import typing as t
 
 from flask import current_app
 
+from .awaitables import name_of
+from .awaitables import refuse_awaitable
 from .config import EXTENSION
 
 if t.TYPE_CHECKING:
@@ -32,7 +34,7 @@ def tell(signal: NamedSignal, logger: logging.Logger, **what: t.Any) -> None:
     catalog.release()
     for receiver in receivers:
         try:
-            receiver(app, **what)
+            refuse_awaitable(receiver(app, **what), name_of(receiver))
             catalog.release()
         except Exception:
             catalog.abandon()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from ..awaitables import refuse_awaitable
 from .database import Database
 from .revocations import Revocations
 
@@ -134,6 +135,14 @@ class Users:
 
 
 def is_active(user: t.Any) -> bool:
-    """Tell whether the host lets this user do anything (Flask-Login's
-    ``is_active``)."""
-    return bool(getattr(user, "is_active", True))
+    """Return True if the host lets this user do anything (Flask-Login's ``is_active``).
+
+    :param user: one of the host's users, whose ``is_active`` may be a method.
+    :raises TypeError: if that is a coroutine function.
+    """
+    active = getattr(user, "is_active", True)
+    if callable(active):
+        # A method is true itself, whatever it returns.
+        active = active()
+    refuse_awaitable(active, f"{type(user).__name__}.is_active")
+    return bool(active)

@@ -43,7 +43,7 @@ def is_administrator() -> bool:
     ask, user = services().hooks.administrator, visitor()
     if ask is None or user is None or not is_active(user):
         return False
-    return bool(ask(user))
+    return ask(user)
 
 
 def administrators_only() -> None:
