@@ -13,7 +13,7 @@ import sqlalchemy as sa
 if t.TYPE_CHECKING:
     from sqlalchemy.orm import scoped_session
 
-    from flask_oci.models import Models
+    from flask_oci.catalog.models import Models
 
     Session = scoped_session[t.Any]
 

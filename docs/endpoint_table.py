@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from flask_oci.blueprint import ROUTES
+from flask_oci.v2.blueprint import ROUTES
 
 #: What stands for nothing in a table.
 NONE: t.Final = "\N{EN DASH}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 
-from flask_oci.check import kinds
-from flask_oci.check import PLACES
-from flask_oci.check import SEVERITIES
+from flask_oci.cli.check import kinds
+from flask_oci.cli.check import PLACES
+from flask_oci.cli.check import SEVERITIES
 
 
 def findings() -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .access_tokens import IssuedToken
-from .auth import LoginRefused
+from .auth.access_tokens import IssuedToken
+from .auth.authenticator import LoginRefused
 from .catalog import RepositoryInfo
 from .errors import Denied
 from .errors import RegistryError

@@ -8,41 +8,43 @@ from functools import cached_property
 
 from flask import Response
 
-from .access_tokens import AccessTokens
-from .administration import Administration
-from .announcer import Announcer
-from .auth import Authenticator
-from .blueprint import make_blueprint
+from .auth.access_tokens import AccessTokens
+from .auth.authenticator import Authenticator
+from .auth.policy import default_policy
+from .auth.policy import Policy
+from .auth.rate_limit import Throttle
+from .auth.signed_tokens import FormTokens
+from .auth.signed_tokens import Tokens
 from .catalog import Catalog
 from .catalog import Site
+from .catalog.models import Models
 from .cli import register_commands
 from .config import Config
 from .config import EXTENSION
-from .content import Content
-from .decorators import Decorators
+from .core.content import Content
+from .core.documents import Documents
+from .core.pull_counter import Pulls
+from .core.repositories import Administration
+from .core.rule_sets import Protections
+from .core.rule_sets import Quotas
+from .core.rule_sets import Retention
+from .core.summaries import Summaries
 from .events import Events
-from .governance import Protections
-from .governance import Quotas
-from .governance import Retention
-from .health import Health
-from .health import look_at
-from .health import MIN_FREE
+from .events.publisher import Announcer
+from .hooks import Decorators
 from .hooks import Hooks
-from .maintenance.gc import Collector
-from .maintenance.retention import Retainer
-from .metrics import Metrics
-from .models import Models
-from .policy import default_policy
-from .policy import Policy
-from .pulls import Pulls
+from .operations.gc import Collector
+from .operations.health import Health
+from .operations.health import look_at
+from .operations.health import MIN_FREE
+from .operations.metrics import Metrics
+from .operations.retention import Retainer
 from .services import Services
 from .services import services
 from .storage import LocalStorage
-from .throttle import Throttle
-from .tokens import FormTokens
-from .tokens import Tokens
 from .transfer import Images
-from .transfer.here import Here
+from .transfer.local import Here
+from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
 if t.TYPE_CHECKING:
@@ -57,9 +59,9 @@ if t.TYPE_CHECKING:
     from .catalog import Condition
     from .catalog import HasSession
     from .catalog import RepositoryInfo
-    from .maintenance.gc import Collected
-    from .maintenance.retention import Retained
-    from .scopes import Action
+    from .operations.gc import Collected
+    from .operations.retention import Retained
+    from .spec.scope import Action
 
 
 class Registry(Decorators):
@@ -93,7 +95,13 @@ class Registry(Decorators):
         """The registry's tables, for queries and admin pages of the host's."""
 
         self._catalog = Catalog(db, self.models, username)
-        self._catalog.observe(Announcer())
+        self._catalog.observe(
+            Announcer(
+                self._catalog,
+                config=lambda: services().config,
+                visitor=lambda: services().authenticator.visitor(),
+            )
+        )
         self._hooks = Hooks()
         self.tokens = AccessTokens(self._catalog, self._hooks)
         """Issues, lists and revokes access tokens."""
@@ -269,6 +277,7 @@ class Registry(Decorators):
         tokens = Tokens(keys, config.service, config.token_lifetime)
         storage = LocalStorage(config.storage_path)
         content = Content(config, self._catalog, storage)
+        documents = Documents(self._catalog, storage)
         pulls = Pulls(self._catalog.pulls)
         pulls.write_at_exit(app)
         app.extensions[EXTENSION] = Services(
@@ -277,6 +286,8 @@ class Registry(Decorators):
             catalog=self._catalog,
             storage=storage,
             content=content,
+            documents=documents,
+            summaries=Summaries(self._catalog, documents),
             images=Images(Here(config, self._catalog, storage, content)),
             tokens=tokens,
             form_tokens=FormTokens(keys),

@@ -8,26 +8,28 @@ from dataclasses import dataclass
 from flask import current_app
 from flask import g
 
-from .access_tokens import AccessTokens
-from .administration import Administration
-from .auth import Authenticator
+from .auth.access_tokens import AccessTokens
+from .auth.authenticator import Authenticator
+from .auth.policy import Policy
+from .auth.principal import ANONYMOUS
+from .auth.principal import Principal
+from .auth.signed_tokens import FormTokens
+from .auth.signed_tokens import Tokens
 from .catalog import Catalog
 from .config import Config
 from .config import EXTENSION
-from .content import Content
+from .core.content import Content
+from .core.documents import Documents
+from .core.pull_counter import Pulls
+from .core.repositories import Administration
+from .core.rule_sets import Protections
+from .core.rule_sets import Quotas
+from .core.rule_sets import Retention
+from .core.summaries import Summaries
 from .events import Events
-from .governance import Protections
-from .governance import Quotas
-from .governance import Retention
 from .hooks import Hooks
-from .metrics import Metrics
-from .policy import Policy
-from .principal import ANONYMOUS
-from .principal import Principal
-from .pulls import Pulls
+from .operations.metrics import Metrics
 from .storage import Storage
-from .tokens import FormTokens
-from .tokens import Tokens
 from .transfer import Images
 
 
@@ -40,6 +42,8 @@ class Services:
     catalog: Catalog
     storage: Storage
     content: Content
+    documents: Documents
+    summaries: Summaries
     images: Images
     tokens: Tokens
     form_tokens: FormTokens

@@ -9,12 +9,20 @@ committed. Both are sent by the application, with ``change``, a
 
 from __future__ import annotations
 
+import logging
 import typing as t
 
 from blinker import NamedSignal
 from blinker import Namespace
+from flask import current_app
 
 from . import changes
+from .config import EXTENSION
+from .hooks import name_of
+from .hooks import refuse_awaitable
+
+if t.TYPE_CHECKING:
+    from .catalog import Catalog
 
 _signals = Namespace()
 
@@ -86,3 +94,28 @@ AFTER: t.Final[dict[str, NamedSignal]] = {
     changes.REPOSITORY_DELETED: repository_deleted,
     changes.COLLECTED: collection_finished,
 }
+
+
+def tell(signal: NamedSignal, logger: logging.Logger, **what: t.Any) -> None:
+    """Call every receiver of a signal about what is done.
+
+    What one leaves in the session is committed. Where that fails, or the receiver
+    does, it is logged, and nothing of it is left for whoever uses the session next.
+
+    :param what: what the receivers are given beside the application.
+    """
+    app = t.cast(t.Any, current_app)._get_current_object()
+    receivers = list(signal.receivers_for(app))
+    if not receivers:
+        return
+    catalog: Catalog = app.extensions[EXTENSION].catalog
+    # So that what fails takes nothing along that the host had begun before.
+    catalog.release()
+    for receiver in receivers:
+        try:
+            refuse_awaitable(receiver(app, **what), name_of(receiver))
+            catalog.release()
+        except Exception:
+            catalog.abandon()
+            # It is done, and the client must not be told that it is not.
+            logger.exception("A receiver of %s failed.", signal.name)

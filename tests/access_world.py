@@ -16,7 +16,7 @@ from credentials import issue
 from credentials import log_in
 from credentials import refresh
 from flask_oci import RepositoryInfo
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.requests import basic
 from host import Administrator
 from host import create_app

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from flask_oci.access_tokens import IssuedToken
+from flask_oci.auth.access_tokens import IssuedToken
 from flask_oci.testing.manifests import Json
 from flask_oci.testing.requests import basic
 from host import db

@@ -19,7 +19,7 @@ from credentials import issue
 from credentials import log_in
 from credentials import refresh
 from credentials import user_named
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of

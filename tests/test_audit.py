@@ -16,8 +16,8 @@ from credentials import issue
 from credentials import log_in
 from credentials import refresh
 from credentials import user_named
-from flask_oci.audit import AuditEvent
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
+from flask_oci.events.audit import AuditEvent
 from flask_oci.signals import audited
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.requests import basic

@@ -34,8 +34,8 @@ from check_world import small_host
 from credentials import user_named
 from doc_blocks import DOCS
 from flask_oci.changes import Change
-from flask_oci.check import kinds
-from flask_oci.models import utcnow
+from flask_oci.cli.check import kinds
+from flask_oci.clock import utcnow
 from flask_oci.signals import repository_deleted
 from host import registry
 

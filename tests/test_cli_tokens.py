@@ -14,7 +14,7 @@ from flask import Flask
 from credentials import issue
 from credentials import log_in
 from credentials import user_named
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing import Faults
 from flask_oci.testing.requests import basic
 from host import Administrator

@@ -16,10 +16,10 @@ from doc_blocks import Block
 from doc_blocks import BLOCKS
 from doc_blocks import DOCS
 from doc_blocks import ROOT
-from flask_oci import config
 from flask_oci import errors
 from flask_oci import signals
-from flask_oci.metrics import Metrics
+from flask_oci.config import keys
+from flask_oci.operations.metrics import Metrics
 from host import registry
 
 if t.TYPE_CHECKING:
@@ -53,8 +53,7 @@ def documented_keys() -> list[str]:
 
 def configuration_keys() -> list[str]:
     return [
-        config.PREFIX + field.name.upper()
-        for field in dataclasses.fields(config.Config)
+        keys.PREFIX + field.name.upper() for field in dataclasses.fields(keys.Config)
     ]
 
 

@@ -19,7 +19,7 @@ from doc_blocks import application
 from doc_blocks import DOCS
 from doc_host import Host
 from doc_host import hosted
-from flask_oci.metrics import Metrics
+from flask_oci.operations.metrics import Metrics
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import LAYER
 from registry_client import RegistryClient

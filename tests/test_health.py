@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_oci.health import Health
+from flask_oci.operations.health import Health
 from flask_oci.testing import Faults
 from host import DATABASE_URL
 from host import db

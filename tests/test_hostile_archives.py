@@ -28,7 +28,7 @@ from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import LAYER
-from flask_oci.transfer import files
+from flask_oci.transfer import archive_reader
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
 from host import registry
@@ -49,9 +49,9 @@ def _images(app: Flask) -> t.Iterator[Images]:
         yield registry.images
 
 
-def archive(content: bytes) -> files.Archive:
+def archive(content: bytes) -> archive_reader.Archive:
     """Read the headers of an archive."""
-    return files.Archive(io.BytesIO(content))
+    return archive_reader.Archive(io.BytesIO(content))
 
 
 @pytest.mark.parametrize("name", ["../layer", "/layer", "a/../../layer", "..", "/"])
@@ -152,7 +152,7 @@ def test_a_header_that_says_it_is_large(tmp_path: Path, kind: bytes) -> None:
         file.truncate(5 * 1024 * MIB)
     with (
         pytest.raises(TransferError, match=f"has {header.size} bytes"),
-        files.opened(str(tmp_path / "in")),
+        archive_reader.opened(str(tmp_path / "in")),
     ):
         pytest.fail("it was opened")
 
@@ -186,7 +186,7 @@ def test_memory_is_flat(images: Images, tmp_path: Path) -> None:
 
 def test_more_files_than_an_archive_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them would have to be remembered."""
-    monkeypatch.setattr(files, "MAX_FILES", 10)
+    monkeypatch.setattr(archive_reader, "MAX_FILES", 10)
     with pytest.raises(TransferError, match="more than 10 files"):
         archive(tar({str(n): b"" for n in range(11)}).getvalue())
 
@@ -280,4 +280,4 @@ def test_good_archives(members: archives.Members, form: int) -> None:
     for name, content in wanted.items():
         if name.startswith(("/", "..")) or name == ".":
             continue
-        assert files.read(found, name, 1000) == content
+        assert archive_reader.read(found, name, 1000) == content

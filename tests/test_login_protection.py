@@ -19,7 +19,7 @@ from credentials import issue
 from credentials import log_in
 from credentials import refresh
 from flask_oci import LoginRefused
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.requests import basic
 from host import check

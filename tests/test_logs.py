@@ -9,8 +9,8 @@ from flask import Flask
 
 from flask_oci import signals
 from flask_oci.changes import Change
-from flask_oci.logs import FIELDS
-from flask_oci.logs import RequestFilter
+from flask_oci.operations.logs import FIELDS
+from flask_oci.operations.logs import RequestFilter
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import LAYER
 from registry_client import RegistryClient

@@ -11,11 +11,11 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import MakeApp
-from flask_oci.blueprint import ROUTES
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import LAYER
+from flask_oci.v2.blueprint import ROUTES
 from host import registry
 from registry_client import NO_SESSION
 from registry_client import RegistryClient

@@ -18,7 +18,7 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_EMPTY
 from flask_oci.testing.manifests import OCI_MANIFEST
-from flask_oci.transfer.archives import FORMS
+from flask_oci.transfer.archive_formats import FORMS
 from host import create_app
 from host import registry
 from registry_client import RegistryClient

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from flask import Flask
 
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index

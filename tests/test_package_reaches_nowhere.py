@@ -36,9 +36,9 @@ FORBIDDEN: t.Final = {
 #: runs the site has named, where their guard lets them be; no client names one.
 EXCEPT: t.Final = {
     "have the server fetch something": (
-        "check/address.py",
-        "check/outside.py",
-        "events/sending.py",
+        "cli/check/address.py",
+        "cli/check/tls.py",
+        "events/http_client.py",
     )
 }
 

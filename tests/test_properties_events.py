@@ -18,7 +18,7 @@ import pytest
 import time_machine
 from flask import Flask
 
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing import Faults
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import LAYER

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import run_state_machine_as_test
 
 from conftest import MakeApp
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of

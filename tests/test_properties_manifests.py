@@ -15,8 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from flask_oci.errors import ManifestInvalid
-from flask_oci.manifests import Manifest
-from flask_oci.manifests import parse
+from flask_oci.spec.manifest import Manifest
+from flask_oci.spec.manifest import parse
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import DOCKER_LIST

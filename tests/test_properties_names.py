@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from flask_oci.digest import Digest
 from flask_oci.errors import DigestInvalid
 from flask_oci.errors import ManifestInvalid
 from flask_oci.errors import ManifestUnknown
 from flask_oci.errors import NameInvalid
-from flask_oci.names import check_name
-from flask_oci.names import check_tag
-from flask_oci.names import is_name
-from flask_oci.names import is_tag
-from flask_oci.names import parse_reference
+from flask_oci.spec.digest import Digest
+from flask_oci.spec.reference import check_name
+from flask_oci.spec.reference import check_tag
+from flask_oci.spec.reference import is_name
+from flask_oci.spec.reference import is_tag
+from flask_oci.spec.reference import parse_reference
 from grammar import component_is_valid
 from grammar import digests
 from grammar import mutated

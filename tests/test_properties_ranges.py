@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from flask_oci.errors import BlobUploadInvalid
-from flask_oci.ranges import parse_content_range
-from flask_oci.ranges import Span
+from flask_oci.spec.ranges import parse_content_range
+from flask_oci.spec.ranges import Span
 from flask_oci.testing.answers import errors
 from registry_client import RegistryClient
 

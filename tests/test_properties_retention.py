@@ -14,13 +14,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from conftest import MakeApp
-from flask_oci.protection import Protection
-from flask_oci.retention import Judge
-from flask_oci.retention import Loose
-from flask_oci.retention import parse
-from flask_oci.retention import Stock
-from flask_oci.retention import Tagged
-from flask_oci.retention import Verdict
+from flask_oci.rules.protection import Protection
+from flask_oci.rules.retention import Judge
+from flask_oci.rules.retention import Loose
+from flask_oci.rules.retention import parse
+from flask_oci.rules.retention import Stock
+from flask_oci.rules.retention import Tagged
+from flask_oci.rules.retention import Verdict
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index

@@ -10,12 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 
-from flask_oci.scopes import ACTIONS
-from flask_oci.scopes import MAX_SCOPES
-from flask_oci.scopes import parse_scopes
-from flask_oci.scopes import repository_actions
-from flask_oci.scopes import repository_scope
-from flask_oci.scopes import Scope
+from flask_oci.spec.scope import ACTIONS
+from flask_oci.spec.scope import MAX_SCOPES
+from flask_oci.spec.scope import parse_scopes
+from flask_oci.spec.scope import repository_actions
+from flask_oci.spec.scope import repository_scope
+from flask_oci.spec.scope import Scope
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from grammar import digests

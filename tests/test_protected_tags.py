@@ -16,10 +16,10 @@ from credentials import by_access_token
 from credentials import user_named
 from flask_oci import RepositoryInfo
 from flask_oci.config import ConfigError
-from flask_oci.protection import is_attached
-from flask_oci.protection import patterns
-from flask_oci.protection import Protection
-from flask_oci.protection import subject_of
+from flask_oci.rules.protection import is_attached
+from flask_oci.rules.protection import patterns
+from flask_oci.rules.protection import Protection
+from flask_oci.rules.protection import subject_of
 from flask_oci.testing.answers import errors
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of

@@ -16,8 +16,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_oci.pulls import FRESH
-from flask_oci.pulls import PATIENCE
+from flask_oci.core.pull_counter import FRESH
+from flask_oci.core.pull_counter import PATIENCE
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index
@@ -183,7 +183,7 @@ def test_what_waits_is_bounded(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that is away for long costs counts, and no memory."""
-    monkeypatch.setattr("flask_oci.pulls.MOST", 100)
+    monkeypatch.setattr("flask_oci.core.pull_counter.MOST", 100)
     pulls = app.extensions["oci"].pulls
     with failing_updates(app), app.app_context():
         for number in range(1000):

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from conftest import MakeApp
 from credentials import user_named
 from flask_oci.catalog import quotas as catalog_quotas
-from flask_oci.endpoints import quota as endpoint_quotas
-from flask_oci.quota import parse_size
-from flask_oci.quota import readable
+from flask_oci.rules.quota import parse_size
+from flask_oci.rules.quota import readable
 from flask_oci.testing.answers import errors
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import CONFIG
@@ -30,6 +29,7 @@ from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import with_query
+from flask_oci.v2 import quota_check as endpoint_quotas
 from host import registry
 from registry_client import ATTACHED
 from registry_client import LOOKS_ATTACHED

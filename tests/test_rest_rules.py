@@ -11,7 +11,7 @@ from flask import Flask
 
 from credentials import by_access_token
 from credentials import log_in
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image

@@ -15,7 +15,7 @@ from credentials import user_named
 from flask_oci import Denied
 from flask_oci import RepositoryInfo
 from flask_oci.config import ConfigError
-from flask_oci.retention import parse
+from flask_oci.rules.retention import parse
 from flask_oci.signals import audited
 from flask_oci.signals import tag_deleting
 from flask_oci.testing.manifests import descriptor

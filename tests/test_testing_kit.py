@@ -180,7 +180,7 @@ def test_the_real_client_of_the_page(host: pytest.Pytester) -> None:
 def test_it_is_for_tests_alone() -> None:
     """An application never loads it; and all but its plugin do without pytest."""
     code = (
-        "import sys, flask_oci, flask_oci.cli, flask_oci.check, flask_oci.web;"
+        "import sys, flask_oci, flask_oci.cli, flask_oci.cli.check, flask_oci.web;"
         "assert 'flask_oci.testing' not in sys.modules;"
         "sys.modules['pytest'] = None;"
         "import flask_oci.testing"

@@ -15,7 +15,7 @@ from credentials import grant
 from credentials import log_in
 from credentials import refresh
 from credentials import user_named
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.requests import basic
 from host import Administrator

@@ -16,11 +16,11 @@ from itsdangerous import URLSafeTimedSerializer
 from credentials import log_in
 from credentials import refresh
 from credentials import user_named
+from flask_oci.auth.signed_tokens import SALT
+from flask_oci.clock import utcnow
 from flask_oci.config import ConfigError
-from flask_oci.models import utcnow
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.requests import basic
-from flask_oci.tokens import SALT
 from host import Administrator
 from host import db
 from host import registry

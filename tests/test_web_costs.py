@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from credentials import user_named
+from flask_oci.core.documents import MOST
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
@@ -16,7 +17,6 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
-from flask_oci.web.documents import MOST
 from host import registry
 from registry_client import RegistryClient
 from visitor import statements

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask_wtf import CSRFProtect
 
-from flask_oci.audit import AuditEvent
+from flask_oci.events.audit import AuditEvent
 from flask_oci.signals import audited
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import encoded
@@ -106,7 +106,7 @@ def test_no_other_site_can_send_a_form(
         "old": visitor.token("/images/-/tokens"),
     }[token]
     if token == "old":
-        monkeypatch.setattr("flask_oci.tokens.FORM_LIFETIME", -1)
+        monkeypatch.setattr("flask_oci.auth.signed_tokens.FORM_LIFETIME", -1)
     fields = {**FORMS[address], "confirmed": "yes", "oci_form": value}
     response = visitor.client.post(address, data=fields)
     assert response.status_code == 400

@@ -57,7 +57,7 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if c.startswith("pybabel extract")
     )
     made = tmp_path_factory.mktemp("babel") / "flask_oci.pot"
-    words = command.replace("/srv/forge/lib/flask_oci/web", str(WEB))
+    words = command.replace("/srv/forge/lib/flask_oci", str(WEB.parent))
     words = words.replace("flask_oci.pot", str(made))
     run: t.Any = CommandLineInterface().run
     assert not run(shlex.split(words))

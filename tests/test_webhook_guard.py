@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 
-from flask_oci.events import guard
-from flask_oci.events.sending import send
+from flask_oci.events import ssrf
+from flask_oci.events.http_client import send
 from receiver import Receiver
 from registry_client import RegistryClient
 from upkeep import Upkeep
@@ -53,28 +53,28 @@ PUBLIC = "1.1.1.1 8.8.8.8 93.184.216.34 2606:4700::1111 2a00:1450::1 64:ff9b::10
 )
 def test_what_is_not_public_is_not_called(address: str) -> None:
     """Neither under its own name, nor as one of several that a name stands for."""
-    assert not guard.may_reach(ipaddress.ip_address(address), ())
-    with pytest.raises(guard.Forbidden, match="OCI_WEBHOOK_NETWORKS"):
-        guard.choose([address], ())
-    assert guard.choose([address, "1.1.1.1"], ()) == ["1.1.1.1"]
+    assert not ssrf.may_reach(ipaddress.ip_address(address), ())
+    with pytest.raises(ssrf.Forbidden, match="OCI_WEBHOOK_NETWORKS"):
+        ssrf.choose([address], ())
+    assert ssrf.choose([address, "1.1.1.1"], ()) == ["1.1.1.1"]
     literal = f"[{address}]" if ":" in address else address
     with pytest.raises(ValueError, match="not a public address"):
-        guard.check_url(f"https://{literal}/hook", ())
+        ssrf.check_url(f"https://{literal}/hook", ())
 
 
 @pytest.mark.parametrize("address", PUBLIC.split())
 def test_what_is_public_is(address: str) -> None:
     """The guard is in nobody's way who is where webhooks usually are."""
-    assert guard.may_reach(ipaddress.ip_address(address), ())
+    assert ssrf.may_reach(ipaddress.ip_address(address), ())
 
 
 def test_networks_that_are_allowed() -> None:
     """They are reachable by whatever form of their addresses, and no others are."""
     allowed = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8"))
     for address in ("10.1.2.3", "::ffff:10.1.2.3", "fd12::1"):
-        assert guard.may_reach(ipaddress.ip_address(address), allowed)
+        assert ssrf.may_reach(ipaddress.ip_address(address), allowed)
     for address in ("10.2.0.1", "::ffff:10.2.0.1", "fe80::1", "127.0.0.1"):
-        assert not guard.may_reach(ipaddress.ip_address(address), allowed)
+        assert not ssrf.may_reach(ipaddress.ip_address(address), allowed)
 
 
 #: Other ways to write 127.0.0.1, which the resolver understands.

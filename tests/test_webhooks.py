@@ -19,8 +19,8 @@ from flask import Flask
 
 from conftest import MakeApp
 from credentials import user_named
+from flask_oci.clock import utcnow
 from flask_oci.config import ConfigError
-from flask_oci.models import utcnow
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import LAYER

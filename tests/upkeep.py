@@ -12,7 +12,7 @@ import time_machine
 from click.testing import Result
 from flask import Flask
 
-from flask_oci.models import utcnow
+from flask_oci.clock import utcnow
 from host import db
 from host import registry
 

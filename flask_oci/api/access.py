@@ -5,15 +5,15 @@ from __future__ import annotations
 import typing as t
 
 from ..catalog import RepositoryInfo
-from ..content import Actor
-from ..endpoints import access
+from ..core.content import Actor
 from ..errors import Denied
 from ..errors import NameUnknown
+from ..http import authorization
 from ..services import principal
 from ..services import services
 
 if t.TYPE_CHECKING:
-    from ..scopes import Action
+    from ..spec.scope import Action
 
 
 def admit(name: str, action: Action = "pull") -> RepositoryInfo:
@@ -29,7 +29,7 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
     if action != "pull":
         _check_bearer(name, action)
         _find(name, action)
-    repository = access.admit(name, action)
+    repository = authorization.admit(name, action)
     if not repository.exists:
         raise NameUnknown(detail=name)
     return repository
@@ -46,20 +46,22 @@ def _check_bearer(name: str, action: Action) -> None:
     if action == "manage" and asking.user is not None:
         raise _needs_more()
     if not asking.reaches(action, name):
-        raise access.challenge(name, action)
+        raise authorization.challenge(name, action)
 
 
 def _find(name: str, action: Action) -> None:
     """Hide what the caller may neither see nor change."""
     repository = services().catalog.repositories.find(name)
-    seen = access.may("pull", repository) or access.may(action, repository)
+    seen = authorization.may("pull", repository) or authorization.may(
+        action, repository
+    )
     if not repository.exists or not seen:
-        raise access.refusal(name, "pull")
+        raise authorization.refusal(name, "pull")
 
 
 def actor(repository: RepositoryInfo) -> Actor:
     """Return the caller, as who changes what is in a repository."""
-    manages = access.manages(repository.name)
+    manages = authorization.manages(repository.name)
     return services().content.actor(principal().user, manages)
 
 

@@ -8,13 +8,13 @@ from flask import Blueprint
 from flask import current_app
 from flask import request
 
-from .. import reception
 from ..config import EXTENSION
 from ..config import REST
-from ..converters import register_converters
-from ..endpoints.responses import Response
 from ..errors import NameUnknown
-from ..mounting import MountedBlueprint
+from ..http import request_hooks
+from ..http.responses import Response
+from ..http.routing import MountedBlueprint
+from ..http.routing import register_converters
 from . import document
 from .dispatch import Operation
 from .events import events
@@ -97,7 +97,7 @@ def make_api_blueprint() -> Blueprint:
     blueprint.url_value_preprocessor(_admit)
     # What is installed later comes first, so that this sees the answer that goes out.
     blueprint.after_request(_keep_no_errors)
-    reception.install(blueprint, _unknown)
+    request_hooks.install(blueprint, _unknown)
     return blueprint
 
 
@@ -112,7 +112,7 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
             "The REST interface is there and the registry is not: register"
             " registry.blueprint as well."
         )
-    reception.admit(values)
+    request_hooks.admit(values)
 
 
 def _keep_no_errors(response: Response) -> Response:

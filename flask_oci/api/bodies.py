@@ -11,8 +11,8 @@ from datetime import datetime
 
 import msgspec
 
-from ..names import NAME_MAX_LENGTH
-from ..names import NAME_PATTERN
+from ..spec.reference import NAME_MAX_LENGTH
+from ..spec.reference import NAME_PATTERN
 from .paging import Name
 
 Visibility = t.Literal["private", "internal", "public"]

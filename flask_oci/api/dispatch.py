@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 import msgspec
 from flask import request
 
-from ..endpoints import body
-from ..endpoints.responses import Response
 from ..errors import SizeInvalid
 from ..errors import Unsupported
+from ..http import body
+from ..http.responses import Response
 from .bodies import Page
 
 #: How many bytes a body may have.

@@ -14,9 +14,9 @@ import msgspec
 from flask import url_for
 
 from .. import errors
-from ..endpoints.responses import as_json
-from ..endpoints.responses import Response
-from ..names import NAME_PATTERN
+from ..http.responses import as_json
+from ..http.responses import Response
+from ..spec.reference import NAME_PATTERN
 from . import bodies
 from .dispatch import JSON
 from .dispatch import Operation

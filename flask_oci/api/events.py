@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..http.bounds import MOST_EVENTS
 from ..services import services
 from . import paging
 from .access import administrator
@@ -24,7 +25,7 @@ def events(query: EventList) -> Events:
         most + 1,
         repository=query.repository or None,
         kind=query.kind or None,
-        before=paging.number(query.next, paging.MOST_EVENTS),
+        before=paging.number(query.next, MOST_EVENTS),
     )
     shown, place = paging.cut(found, most, lambda event: event.id)
     items = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..errors import ManifestUnknown
+from ..http.bounds import number
 from ..services import services
-from ..web.paging import number
 from . import paging
 from . import tags
 from .access import actor

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from ..catalog.contents import ManifestRow
-from ..catalog.contents import TagRow
-from ..digest import Digest
+from ..catalog.repository_contents import ManifestRow
+from ..catalog.repository_contents import TagRow
+from ..core import artifact_types
+from ..core import documents
 from ..errors import ManifestUnknown
-from ..manifests import INDEX_TYPES
-from ..names import parse_reference
 from ..services import services
-from ..web import documents
-from ..web import kinds
-from ..web.repository import entries
+from ..spec.digest import Digest
+from ..spec.manifest import INDEX_TYPES
+from ..spec.reference import parse_reference
 from .access import actor
 from .access import admit
 from .bodies import Descriptor
@@ -28,7 +27,7 @@ def image(name: str, reference: str) -> Image:
     """
     key = admit(name).key
     row, relations = _find(key, reference), services().catalog.relations
-    (entry,) = entries(key, [TagRow(None, row.pushed_at, row)])
+    (entry,) = services().summaries.of(key, [TagRow(None, row.pushed_at, row)])
     tags = services().catalog.contents.tag_names(key, [row.digest])
     referrers = relations.referrers(key, [row.digest]).get(row.digest, [])
     return Image(
@@ -97,6 +96,6 @@ def _referrer(row: ManifestRow) -> Referrer:
         digest=row.digest,
         media_type=row.media_type,
         artifact_type=row.artifact_type or None,
-        kind=kinds.recognise(row.media_type, row.artifact_type).key,
+        kind=artifact_types.recognise(row.media_type, row.artifact_type).key,
         size=row.size,
     )

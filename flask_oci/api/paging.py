@@ -10,15 +10,13 @@ from datetime import timezone
 import msgspec
 
 from ..errors import Unsupported
+from ..http.bounds import MOST_ROWS
 from ..services import services
 
 #: A text that any database can compare.
 Name = t.Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\u0000]*$")]
 
 _Place = tuple[Name, t.Annotated[datetime, msgspec.Meta(tz=True)]]
-#: The largest key of most tables, and of the events.
-MOST_ROWS: t.Final = 2**31 - 1
-MOST_EVENTS: t.Final = 2**63 - 1
 
 Entry = t.TypeVar("Entry")
 

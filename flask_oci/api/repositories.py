@@ -6,20 +6,20 @@ import typing as t
 
 from msgspec import UNSET
 
+from ..auth.policy import is_active
+from ..auth.principal import ANONYMOUS
 from ..catalog import RepositoryInfo
-from ..catalog.overview import Behind
-from ..catalog.overview import Listed
-from ..catalog.users import is_active
-from ..endpoints import access
+from ..catalog.repository_list import Behind
+from ..catalog.repository_list import Listed
 from ..errors import Denied
 from ..errors import NameInvalid
 from ..errors import NameUnknown
 from ..errors import Unsupported
-from ..names import check_name
-from ..principal import ANONYMOUS
-from ..scopes import CATALOG_SCOPE
+from ..http import authorization
 from ..services import principal
 from ..services import services
+from ..spec.reference import check_name
+from ..spec.scope import CATALOG_SCOPE
 from . import paging
 from .access import admit
 from .bodies import Repositories
@@ -131,7 +131,7 @@ def _visible(query: RepositoryList, most: int) -> list[Listed]:
 def _is_shown(repository: RepositoryInfo, condition: t.Any) -> bool:
     """Tell whether the caller may pull what a condition has let through."""
     if condition is None:
-        return access.may("pull", repository)
+        return authorization.may("pull", repository)
     return principal().permits("pull", repository.name)
 
 
@@ -165,7 +165,7 @@ def _free(name: str) -> str:
     """Return a new name that the caller may push to; whoever may not is not told
     whether there is something."""
     there = services().catalog.repositories.find(check_name(name))
-    if not access.may("push", there):
+    if not authorization.may("push", there):
         raise Denied("You may not use that name.", detail=name)
     return name
 

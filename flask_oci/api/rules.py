@@ -6,8 +6,8 @@ import typing as t
 
 from ..catalog import RepositoryInfo
 from ..errors import Unsupported
-from ..maintenance.retention import Retainer
-from ..retention import parse
+from ..operations.retention import Retainer
+from ..rules.retention import parse
 from ..services import principal
 from ..services import services
 from . import paging
@@ -19,7 +19,7 @@ from .bodies import Verdict
 from .bodies import Verdicts
 
 if t.TYPE_CHECKING:
-    from ..retention import Rule
+    from ..rules.retention import Rule
 
 
 def retention(name: str) -> RetentionRules:

@@ -6,12 +6,11 @@ import typing as t
 from datetime import datetime
 
 from ..catalog import RepositoryInfo
-from ..catalog.contents import TagRow
+from ..catalog.repository_contents import TagRow
+from ..core.summaries import Entry
 from ..errors import ManifestUnknown
-from ..names import is_tag
 from ..services import services
-from ..web.repository import entries
-from ..web.repository import Entry
+from ..spec.reference import is_tag
 from . import paging
 from .access import actor
 from .access import admit
@@ -28,7 +27,9 @@ def tags(name: str, query: TagList) -> Tags:
     key, most = admit(name).key, paging.limit(query.limit)
     behind = paging.place(query.next)
     rows, place = paging.cut(_rows(key, most + 1, query, behind), most, _place)
-    return Tags(items=[described(e) for e in entries(key, rows)], next=place)
+    return Tags(
+        items=[described(e) for e in services().summaries.of(key, rows)], next=place
+    )
 
 
 def tag(name: str, tag: str) -> Tag:
@@ -63,7 +64,7 @@ def find(repository: RepositoryInfo, name: str) -> Tag:
     row = contents.tagged(repository.key, name) if is_tag(name) else None
     if row is None:
         raise ManifestUnknown(detail=name)
-    return described(entries(repository.key, [row])[0])
+    return described(services().summaries.of(repository.key, [row])[0])
 
 
 def described(entry: Entry) -> Tag:

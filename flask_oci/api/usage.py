@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quota import Standing
+from ..rules.quota import Standing
 from ..services import services
 from . import paging
 from .access import admit

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ..scopes import ACTIONS
-from ..scopes import repository_actions
-from ..scopes import TOKEN_ACTIONS
 from ..services import principal
 from ..services import services
+from ..spec.scope import ACTIONS
+from ..spec.scope import repository_actions
+from ..spec.scope import TOKEN_ACTIONS
 from .bodies import Welcome
 
 

@@ -8,34 +8,34 @@ from __future__ import annotations
 
 import typing as t
 
-from .binds import HasSession
-from .binds import session_for
-from .binds import session_of
 from .blobs import Blobs
-from .contents import Contents
+from .change_observer import Observer
+from .consistency import Inspection
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
 from .database import FAILURES
+from .database_settings import Examination
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
-from .examination import Examination
 from .garbage import Garbage
-from .inspection import Inspection
+from .host_session import HasSession
+from .host_session import session_for
+from .host_session import session_of
 from .login_failures import LoginFailures
+from .manifest_relations import Relations
 from .manifests import Manifests
 from .manifests import StoredManifest
-from .observer import Observer
 from .outbox import Outbox
-from .overview import Overview
 from .pulls import Pulls
 from .quotas import Quotas
 from .quotas import Site
 from .references import Removal
 from .referrers import Referrers
-from .relations import Relations
 from .repositories import Repositories
-from .repository import RepositoryInfo
+from .repository_contents import Contents
+from .repository_info import RepositoryInfo
+from .repository_list import Overview
 from .retention import Retention
 from .revocations import Revocations
 from .rules import Rules
@@ -49,7 +49,7 @@ from .users import Users
 from .webhooks import Webhooks
 
 if t.TYPE_CHECKING:
-    from ..models import Models
+    from .models import Models
 
 __all__ = [
     "FAILURES",

@@ -11,15 +11,15 @@ import sqlalchemy as sa
 
 from ..changes import BLOB_DELETED
 from ..changes import Change
-from ..digest import Digest
-from ..models import as_utc
-from ..models import utcnow
+from ..clock import as_utc
+from ..clock import utcnow
+from ..spec.digest import Digest
 from . import references
 from .database import Condition
 from .database import Database
 from .database import newest
 from .references import Removal
-from .repository import RepositoryInfo
+from .repository_info import RepositoryInfo
 from .tags import Place
 
 #: How many repositories are looked at to find one that a blob can be had from.

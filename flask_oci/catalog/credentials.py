@@ -10,8 +10,8 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from ..models import as_utc
-from ..models import utcnow
+from ..clock import as_utc
+from ..clock import utcnow
 from .database import Database
 from .revocations import Revocations
 

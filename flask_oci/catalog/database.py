@@ -18,9 +18,9 @@ from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
-from . import hurry
+from . import async_commit
 from . import outbox
-from .observer import Nobody
+from .change_observer import Nobody
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,8 @@ if t.TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..changes import Change
-    from ..models import Models
-    from .observer import Observer
+    from .change_observer import Observer
+    from .models import Models
 
 T = t.TypeVar("T")
 #: What a statement returned.
@@ -144,7 +144,7 @@ class Database:
 
         def attempt() -> bool:
             try:
-                hurry.commit(engine, statement, values)
+                async_commit.commit(engine, statement, values)
             except IntegrityError:
                 return False
             return True

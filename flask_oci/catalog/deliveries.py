@@ -15,12 +15,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from ..models import as_utc
-from ..models import DEAD
-from ..models import DELIVERED
-from ..models import PENDING
-from ..models import utcnow
+from ..clock import as_utc
+from ..clock import utcnow
 from .database import Database
+from .models import DEAD
+from .models import DELIVERED
+from .models import PENDING
 from .outbox import as_event
 from .outbox import select_events
 from .outbox import StoredEvent

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from ..digest import Digest
-from . import needs
+from ..spec.digest import Digest
+from . import reachability
 from . import references
 from .blobs import unlinked
 from .database import Database
@@ -65,7 +65,9 @@ class Garbage:
 
         :param left_since: since when a lost tag can be put back; None is never.
         """
-        unneeded = needs.read(self._db, repository_id, left_since).unneeded(before)
+        unneeded = reachability.read(self._db, repository_id, left_since).unneeded(
+            before
+        )
         return [Digest.parse(digest) for digest in sorted(unneeded)]
 
     def delete_manifests(
@@ -79,9 +81,11 @@ class Garbage:
 
         def work() -> list[Digest]:
             place = Place(repository_id, self._db.lock_repository(repository_id))
-            known = needs.read(self._db, repository_id, left_since)
+            known = reachability.read(self._db, repository_id, left_since)
             gone = sorted(known.unneeded(before))
-            needs.delete(self._db, place, [known.nodes[digest] for digest in gone])
+            reachability.delete(
+                self._db, place, [known.nodes[digest] for digest in gone]
+            )
             return [Digest.parse(digest) for digest in gone]
 
         return self._db.write(work)

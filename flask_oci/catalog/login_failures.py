@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from ..models import as_utc
-from ..models import utcnow
+from ..clock import as_utc
+from ..clock import utcnow
 from .database import Database
 
 

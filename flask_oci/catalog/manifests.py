@@ -15,14 +15,14 @@ import sqlalchemy as sa
 from ..changes import Change
 from ..changes import MANIFEST_DELETED
 from ..changes import MANIFEST_PUSHED
-from ..digest import Digest
+from ..clock import as_utc
+from ..clock import utcnow
 from ..errors import ManifestBlobUnknown
 from ..errors import ManifestInvalid
 from ..errors import NameUnknown
-from ..manifests import Manifest
-from ..models import as_utc
-from ..models import utcnow
-from ..protection import Guard
+from ..rules.protection import Guard
+from ..spec.digest import Digest
+from ..spec.manifest import Manifest
 from . import references
 from . import tags
 from .database import Database
@@ -30,7 +30,7 @@ from .database import newest
 from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
-from .repository import Wanted
+from .repository_info import Wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from ..models import as_utc
-from ..models import PENDING
+from ..clock import as_utc
+from .models import PENDING
 
 if t.TYPE_CHECKING:
     from ..changes import Change

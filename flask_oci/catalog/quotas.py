@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from ..quota import Quota
-from ..quota import Standing
-from .contents import only_attached
+from ..rules.quota import Quota
+from ..rules.quota import Standing
 from .database import Condition
 from .database import Database
-from .repository import RepositoryInfo
+from .repository_contents import only_attached
+from .repository_info import RepositoryInfo
 from .rules import Holder
 from .users import Users
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from ..digest import Digest
+from ..clock import utcnow
 from ..errors import SizeInvalid
-from ..manifests import Descriptor
-from ..manifests import Kind
-from ..models import utcnow
+from ..spec.digest import Digest
+from ..spec.manifest import Descriptor
+from ..spec.manifest import Kind
 from .database import Database
 
 #: How many values one statement compares with, well below any database's limit.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from ..digest import Digest
+from ..spec.digest import Digest
 from .database import Database
 
 #: How many bytes of manifests one page may stand for. Clients read answers of up

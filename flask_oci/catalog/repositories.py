@@ -15,15 +15,15 @@ from ..changes import REPOSITORY_DELETED
 from ..changes import REPOSITORY_RENAMED
 from ..changes import REPOSITORY_SHOWN
 from ..changes import REPOSITORY_TRANSFERRED
+from ..clock import utcnow
 from ..errors import NameUnknown
-from ..models import INTERNAL
-from ..models import PUBLIC
-from ..models import utcnow
+from ..rules.visibility import INTERNAL
+from ..rules.visibility import PUBLIC
 from .database import Condition
 from .database import Database
-from .repository import name_of
-from .repository import RepositoryInfo
-from .repository import Wanted
+from .repository_info import name_of
+from .repository_info import RepositoryInfo
+from .repository_info import Wanted
 from .users import Users
 
 if t.TYPE_CHECKING:

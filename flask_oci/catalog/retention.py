@@ -8,15 +8,15 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from ..clock import as_utc
 from ..errors import Denied
-from ..models import as_utc
-from ..protection import Guard
-from ..protection import Protection
-from ..retention import Loose
-from ..retention import Stock
-from ..retention import Tagged
-from ..retention import Verdict
-from . import needs
+from ..rules.protection import Guard
+from ..rules.protection import Protection
+from ..rules.retention import Loose
+from ..rules.retention import Stock
+from ..rules.retention import Tagged
+from ..rules.retention import Verdict
+from . import reachability
 from . import rules
 from . import tags
 from .database import Database
@@ -42,7 +42,7 @@ class Retention:
         :param decide: says what, given all that it depends on.
         :param left_since: since when a lost tag can be put back; None is never.
         """
-        known = needs.read(self._db, repository_id, left_since)
+        known = reachability.read(self._db, repository_id, left_since)
         return self._decided(repository_id, decide, known)
 
     def apply(
@@ -61,10 +61,12 @@ class Retention:
         def work() -> list[Verdict]:
             name = self._db.lock_repository(repository_id)
             place = tags.Place(repository_id, name, guard)
-            known = needs.read(self._db, repository_id, left_since)
+            known = reachability.read(self._db, repository_id, left_since)
             verdicts = self._decided(repository_id, decide, known)
             gone = [v.digest for v in verdicts if v.deleted and v.tag is None]
-            needs.delete(self._db, place, [known.nodes[digest] for digest in gone])
+            reachability.delete(
+                self._db, place, [known.nodes[digest] for digest in gone]
+            )
             return [self._carried_out(place, verdict) for verdict in verdicts]
 
         return self._db.write(work)
@@ -73,7 +75,7 @@ class Retention:
         self, repository_id: int, digest: str, since: datetime
     ) -> datetime | None:
         """Return when a manifest last lost a tag, if that was after ``since``."""
-        return needs.left(self._db, repository_id, since).get(digest)
+        return reachability.left(self._db, repository_id, since).get(digest)
 
     def _carried_out(self, place: tags.Place, verdict: Verdict) -> Verdict:
         if not verdict.deleted or verdict.tag is None:
@@ -85,7 +87,7 @@ class Retention:
         return verdict
 
     def _decided(
-        self, repository_id: int, decide: Decide, known: needs.Needs
+        self, repository_id: int, decide: Decide, known: reachability.Needs
     ) -> list[Verdict]:
         own, owners = rules.holding(self._db, "retain", repository_id)
         return decide(
@@ -95,7 +97,7 @@ class Retention:
             rules.protection(self._db, repository_id),
         )
 
-    def _stock(self, repository_id: int, known: needs.Needs) -> Stock:
+    def _stock(self, repository_id: int, known: reachability.Needs) -> Stock:
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
         rows = self._db.session.execute(
             sa.select(Tag.name, Manifest.digest, Tag.updated_at)

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from ..models import microseconds
-from ..models import utcnow
+from ..clock import microseconds
+from ..clock import utcnow
 from .database import Database
 
 

@@ -7,11 +7,11 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from ..models import Models
-from ..models import utcnow
-from ..protection import Guard
-from ..protection import Protection
+from ..clock import utcnow
+from ..rules.protection import Guard
+from ..rules.protection import Protection
 from .database import Database
+from .models import Models
 
 #: What rules are about.
 Kind = t.Literal["protect", "quota", "retain"]

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from ..changes import Change
 from ..changes import TAG_DELETED
 from ..changes import TAG_MOVED
-from ..models import Models
-from ..models import utcnow
-from ..protection import Guard
+from ..clock import utcnow
+from ..rules.protection import Guard
 from . import rules
 from .database import Database
 from .database import newest
+from .models import Models
 
 #: How far somebody may go of whom nothing is known: not to what is protected.
 NOBODY: t.Final = Guard()

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from ..changes import BLOB_MOUNTED
 from ..changes import BLOB_PUSHED
 from ..changes import Change
-from ..digest import Digest
 from ..errors import BlobUploadUnknown
+from ..spec.digest import Digest
 from .blobs import Blobs
 from .database import Database
 from .quotas import Quotas
 from .repositories import Repositories
-from .repository import RepositoryInfo
-from .repository import Wanted
+from .repository_info import RepositoryInfo
+from .repository_info import Wanted
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from ..models import as_utc
+from ..clock import as_utc
 from . import references
 from .database import Database
-from .repository import RepositoryInfo
+from .repository_info import RepositoryInfo
 
 
 class Totals(t.NamedTuple):

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from ..awaitables import refuse_awaitable
 from .database import Database
 from .revocations import Revocations
 
@@ -132,17 +131,3 @@ class Users:
             connection.execute(
                 sa.update(table).where(table.c[column] == key).values({column: None})
             )
-
-
-def is_active(user: t.Any) -> bool:
-    """Return True if the host lets this user do anything (Flask-Login's ``is_active``).
-
-    :param user: one of the host's users, whose ``is_active`` may be a method.
-    :raises TypeError: if that is a coroutine function.
-    """
-    active = getattr(user, "is_active", True)
-    if callable(active):
-        # A method is true itself, whatever it returns.
-        active = active()
-    refuse_awaitable(active, f"{type(user).__name__}.is_active")
-    return bool(active)

@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 
 import sqlalchemy as sa
 
-from ..models import as_utc
-from ..models import utcnow
+from ..clock import as_utc
+from ..clock import utcnow
 from .database import Database
 from .database import newest
 from .outbox import forget_deliveries

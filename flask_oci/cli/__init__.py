@@ -7,25 +7,25 @@ import typing as t
 from .changes import rename
 from .changes import transfer
 from .changes import visibility
-from .check import check
+from .check.command import check
 from .copying import copy
 from .copying import mirror
 from .deletion import delete
-from .display import show
 from .events import events
+from .import_export import export
+from .import_export import import_
 from .listing import repositories
 from .listing import tags
 from .maintenance import fsck
 from .maintenance import gc
-from .moving import export
-from .moving import import_
 from .protection import protect
 from .quota import quota
 from .retention import retention
-from .rights import who_can
-from .space import usage
+from .show import show
 from .tokens import token
+from .usage import usage
 from .webhooks import webhooks
+from .who_can import who_can
 
 if t.TYPE_CHECKING:
     from click import Command

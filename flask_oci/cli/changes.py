@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
-from ..models import VISIBILITIES
+from ..rules.visibility import VISIBILITIES
 from ..services import services
 from .common import told
 from .common import user_named

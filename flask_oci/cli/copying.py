@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from ..services import services
 from ..transfer.copying import JOBS
-from ..transfer.crew import MOST
+from ..transfer.worker_pool import MOST
 from . import output
 from .common import CommandT
 from .common import printable

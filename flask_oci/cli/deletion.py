@@ -6,11 +6,11 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
-from ..content import Actor
-from ..names import parse_reference
-from ..names import split_image
-from ..quota import readable
+from ..core.content import Actor
+from ..rules.quota import readable
 from ..services import services
+from ..spec.reference import parse_reference
+from ..spec.reference import split_image
 from .common import told
 from .image import details
 

@@ -10,7 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..changes import KINDS
-from ..events.deliverer import Told
+from ..events.delivery import Told
 from ..services import services
 from . import output
 from .common import told

@@ -5,18 +5,18 @@ from __future__ import annotations
 import typing as t
 
 from ..catalog import RepositoryInfo
-from ..catalog.relations import Weight
-from ..digest import Digest
+from ..catalog.manifest_relations import Weight
+from ..core import artifact_types
+from ..core import documents
+from ..core.summaries import kind_of
 from ..errors import ManifestUnknown
-from ..manifests import INDEX_TYPES
-from ..names import parse_reference
 from ..services import services
-from ..web import documents
-from ..web import kinds
-from ..web.repository import kind_of
+from ..spec.digest import Digest
+from ..spec.manifest import INDEX_TYPES
+from ..spec.reference import parse_reference
 
 if t.TYPE_CHECKING:
-    from ..catalog.contents import ManifestRow
+    from ..catalog.repository_contents import ManifestRow
 
 Fields = dict[str, t.Any]
 
@@ -47,7 +47,7 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
         "annotations": row.annotations,
         "indexes": catalog.relations.parents(key, row.digest),
         "platforms": _platforms(key, fields) if is_index else [],
-        "config": None if is_index else documents.config_of(key, fields),
+        "config": None if is_index else services().documents.config_of(key, fields),
         "layers": [] if is_index else _layers(fields),
         "referrers": _referrers(key, row.digest),
     }
@@ -109,7 +109,7 @@ def _referrers(key: int, digest: str) -> list[Fields]:
     return [
         {
             "digest": row.digest,
-            "kind": kinds.recognise(row.media_type, row.artifact_type).label,
+            "kind": artifact_types.recognise(row.media_type, row.artifact_type).label,
             "artifact_type": row.artifact_type or None,
             "size": row.size,
             "pushed": row.pushed_at,

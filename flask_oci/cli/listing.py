@@ -8,9 +8,8 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
-from ..quota import readable
+from ..rules.quota import readable
 from ..services import services
-from ..web.repository import entries
 from . import output
 from .common import told
 from .common import user_named
@@ -18,9 +17,9 @@ from .common import user_named
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..catalog.contents import TagRow
-    from ..catalog.overview import Listed
-    from ..web.repository import Entry
+    from ..catalog.repository_contents import TagRow
+    from ..catalog.repository_list import Listed
+    from ..core.summaries import Entry
 
 #: How many rows are read at a time.
 BATCH: t.Final = 200
@@ -141,7 +140,7 @@ def _tags(
     behind = None
     while True:
         batch = _batch(key, untagged, attached, behind)
-        yield from map(_entry, entries(key, batch))
+        yield from map(_entry, services().summaries.of(key, batch))
         if len(batch) < BATCH:
             return
         last = batch[-1]

@@ -9,12 +9,12 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from ..digest import Digest
-from ..maintenance.explain import explain
-from ..maintenance.fsck import Checker
-from ..maintenance.fsck import Problem
-from ..maintenance.gc import Collector
+from ..operations.explain import explain
+from ..operations.fsck import Checker
+from ..operations.fsck import Problem
+from ..operations.gc import Collector
 from ..services import services
+from ..spec.digest import Digest
 from . import output
 from . import progress
 from .common import told
@@ -22,7 +22,7 @@ from .common import told
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..maintenance.gc import Collected
+    from ..operations.gc import Collected
 
 MIB: t.Final = 1024 * 1024
 

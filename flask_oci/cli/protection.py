@@ -15,7 +15,7 @@ from .common import told
 from .common import user_or_none
 
 if t.TYPE_CHECKING:
-    from ..protection import Protection
+    from ..rules.protection import Protection
 
 
 @click.group()

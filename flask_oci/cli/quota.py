@@ -7,8 +7,8 @@ import typing as t
 import click
 from flask.cli import with_appcontext
 
-from ..quota import parse_size
-from ..quota import readable
+from ..rules.quota import parse_size
+from ..rules.quota import readable
 from ..services import services
 from . import output
 from .common import for_whom
@@ -17,7 +17,7 @@ from .common import told
 from .common import user_or_none
 
 if t.TYPE_CHECKING:
-    from ..quota import Quota
+    from ..rules.quota import Quota
 
 
 @click.group()

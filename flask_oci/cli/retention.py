@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from ..maintenance.retention import Retainer
+from ..operations.retention import Retainer
 from ..services import services
 from . import output
 from .common import for_whom
@@ -19,7 +19,7 @@ from .common import user_or_none
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..maintenance.retention import Retained
+    from ..operations.retention import Retained
 
 
 @click.group()

@@ -8,11 +8,11 @@ from datetime import timedelta
 import click
 from flask.cli import with_appcontext
 
-from ..access_tokens import AccessTokens
-from ..access_tokens import is_token
-from ..scopes import ACTIONS
-from ..scopes import TOKEN_ACTIONS
+from ..auth.access_tokens import AccessTokens
+from ..auth.access_tokens import is_token
 from ..services import services
+from ..spec.scope import ACTIONS
+from ..spec.scope import TOKEN_ACTIONS
 from . import output
 from .common import printable
 from .common import told

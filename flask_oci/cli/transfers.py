@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from ..quota import readable
+from ..rules.quota import readable
 from ..transfer import Moved
 from ..transfer import Progress
 from . import output

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from .. import changes
 from ..catalog import FAILURES
-from ..models import utcnow
-from . import guard
+from ..clock import utcnow
 from . import signing
-from .deliverer import Deliverer
-from .deliverer import Told
+from . import ssrf
+from .delivery import Deliverer
+from .delivery import Told
 from .formats import CLOUDEVENTS
 from .formats import FORMS
 
@@ -84,7 +84,7 @@ class Events:
         :return: the webhook, whose ``secret`` the receiver has to know.
         :raises ValueError: for an address, a form or a pattern that cannot be.
         """
-        guard.check_url(url, self._config().webhook_networks)
+        ssrf.check_url(url, self._config().webhook_networks)
         if form not in FORMS:
             raise ValueError(f"A form is one of {', '.join(FORMS)}, not {form!r}.")
         for pattern in kinds:

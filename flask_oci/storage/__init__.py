@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .base import Hashed
-from .base import Storage
-from .base import StoredUpload
-from .base import UploadFile
-from .examination import examine
-from .examination import Examined
 from .local import LocalStorage
+from .probe import examine
+from .probe import Examined
+from .protocol import Hashed
+from .protocol import Storage
+from .protocol import StoredUpload
+from .protocol import UploadFile
 
 __all__ = [
     "Examined",

@@ -16,20 +16,20 @@ from contextlib import contextmanager
 from contextlib import suppress
 from uuid import UUID
 
-from ..digest import ALGORITHMS
-from ..digest import Digest
 from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
-from . import notes
-from .base import Hashed
-from .base import Progress
-from .base import StoredUpload
-from .files import close
-from .files import disk
-from .files import FILE_MODE
-from .files import locked
-from .files import make_folder
-from .files import sync_folder
+from ..spec.digest import ALGORITHMS
+from ..spec.digest import Digest
+from . import upload_hash
+from .posix import close
+from .posix import disk
+from .posix import FILE_MODE
+from .posix import locked
+from .posix import make_folder
+from .posix import sync_folder
+from .protocol import Hashed
+from .protocol import Progress
+from .protocol import StoredUpload
 from .upload import LocalUpload
 from .upload import take_hold
 
@@ -89,7 +89,7 @@ class LocalStorage:
 
     def hashed(self, uuid: str) -> Hashed | None:
         """Return what is remembered of an upload session's digest."""
-        return notes.read(self.note_path(uuid))
+        return upload_hash.read(self.note_path(uuid))
 
     @contextmanager
     def open_upload(self, uuid: str) -> Iterator[LocalUpload]:
@@ -126,7 +126,7 @@ class LocalStorage:
     @disk
     def discard_upload(self, uuid: str) -> None:
         """Forget an upload session, if it is there."""
-        notes.remove(self.note_path(uuid))
+        upload_hash.remove(self.note_path(uuid))
         with suppress(FileNotFoundError):
             os.unlink(self._upload_path(uuid))
 

@@ -7,17 +7,17 @@ import hashlib
 import os
 import typing as t
 
-from ..digest import Digest
 from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
 from ..errors import SizeInvalid
-from . import notes
-from .base import Hashed
-from .base import PIECE
-from .base import Reader
-from .files import begin_to_write
-from .files import disk
-from .files import lock
+from ..spec.digest import Digest
+from . import upload_hash
+from .posix import begin_to_write
+from .posix import disk
+from .posix import lock
+from .protocol import Hashed
+from .protocol import PIECE
+from .protocol import Reader
 
 if t.TYPE_CHECKING:
     from .local import LocalStorage
@@ -68,7 +68,7 @@ class LocalUpload:
             return
         if self._noted is not None and length < self._noted.length:
             # Other bytes may follow, which it does not speak of.
-            notes.remove(self._storage.note_path(self._uuid))
+            upload_hash.remove(self._storage.note_path(self._uuid))
             self.hashed = self._noted = None
         os.ftruncate(self._fd, length)
         self.length = self._begun = os.lseek(self._fd, length, os.SEEK_SET)
@@ -83,7 +83,7 @@ class LocalUpload:
             self._storage.discard_upload(self._uuid)
             raise
         if self.hashed is not None and self.hashed != self._noted:
-            notes.write(self._storage.note_path(self._uuid), self.hashed)
+            upload_hash.write(self._storage.note_path(self._uuid), self.hashed)
             self._noted = self.hashed
 
     @disk

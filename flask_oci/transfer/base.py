@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from dataclasses import field
 
-from ..digest import Digest
-from ..manifests import Descriptor
-from ..manifests import Manifest
-from ..manifests import parse
-from ..storage.base import Reader
+from ..spec.digest import Digest
+from ..spec.manifest import Descriptor
+from ..spec.manifest import Manifest
+from ..spec.manifest import parse
+from ..storage.protocol import Reader
 
 
 class TransferError(ValueError):

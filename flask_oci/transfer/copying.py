@@ -11,20 +11,20 @@ from dataclasses import field
 from functools import partial
 
 from ..errors import RegistryError
-from ..names import check_tag
-from ..names import is_tag
-from . import mirror
+from ..spec.reference import check_tag
+from ..spec.reference import is_tag
+from . import tag_selection
 from .base import Moved
 from .base import Progress
 from .base import TransferError
-from .crew import Crew
-from .here import Here
-from .here import Repository
+from .local import Here
+from .local import Repository
 from .remote.address import parse_address
-from .walk import Transfer
+from .transfer import Transfer
+from .worker_pool import Crew
 
 if t.TYPE_CHECKING:
-    from ..content import Actor
+    from ..core.content import Actor
     from .remote.repository import RemoteRepository
 
     Place = Repository | RemoteRepository
@@ -103,11 +103,11 @@ class Copier:
         """Copy some tags of a repository, several at once."""
         origin, _ = self._place(source, writes=False, whole=True)
         place, _ = self._place(target, writes=True, whole=True)
-        listed = mirror.chosen(origin.references(), tags, without)
+        listed = tag_selection.chosen(origin.references(), tags, without)
         found = [tag for tag in listed if is_tag(tag)]
         done = Mirrored(failed={tag: NO_TAG for tag in listed if not is_tag(tag)})
         if newest is not None:
-            found = mirror.newest(origin, found, newest)
+            found = tag_selection.newest(origin, found, newest)
         if not self._platforms and not self._referrers:
             found = self._changed(origin, place, found, done)
         if dry_run:

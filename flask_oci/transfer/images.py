@@ -8,16 +8,16 @@ import typing as t
 from collections.abc import Collection
 from collections.abc import Sequence
 
-from .. import audit
-from ..digest import DEFAULT_ALGORITHM
-from ..digest import Digest
 from ..errors import BlobUnknown
 from ..errors import SizeInvalid
-from ..names import check_name
-from ..names import check_tag
-from . import archives
-from . import files
-from .archives import Form
+from ..events import audit
+from ..spec.digest import DEFAULT_ALGORITHM
+from ..spec.digest import Digest
+from ..spec.reference import check_name
+from ..spec.reference import check_tag
+from . import archive_formats
+from . import archive_reader
+from .archive_formats import Form
 from .base import Item
 from .base import Moved
 from .base import Progress
@@ -25,13 +25,13 @@ from .base import TransferError
 from .copying import Copier
 from .copying import JOBS
 from .copying import Mirrored
-from .here import Here
-from .here import Repository
-from .walk import Transfer
+from .local import Here
+from .local import Repository
+from .transfer import Transfer
 
 if t.TYPE_CHECKING:
     from ..storage import UploadFile
-    from ..storage.base import Reader
+    from ..storage.protocol import Reader
 
 
 class Images:
@@ -134,7 +134,7 @@ class Images:
         platforms: Sequence[str] = (),
         referrers: bool = False,
         by: t.Any = None,
-        limit: int = files.MAX_UNPACKED,
+        limit: int = archive_reader.MAX_UNPACKED,
         progress: Progress | None = None,
     ) -> Moved:
         """Take in images from an OCI image layout, or from what ``docker save`` wrote.
@@ -162,8 +162,10 @@ class Images:
         """
         target = self._repository(name, by)
         where = source if hasattr(source, "read") else os.fspath(source)
-        with files.opened(t.cast("str | t.BinaryIO", where), limit) as found:
-            images = archives.images_of(found, self._here.config.max_manifest_size)
+        with archive_reader.opened(t.cast("str | t.BinaryIO", where), limit) as found:
+            images = archive_formats.images_of(
+                found, self._here.config.max_manifest_size
+            )
             transfer = Transfer(
                 images,
                 target,
@@ -171,7 +173,7 @@ class Images:
                 wanted=platforms,
                 progress=progress,
             )
-            for wanted, called in archives.named(images, reference, tag):
+            for wanted, called in archive_formats.named(images, reference, tag):
                 transfer.image(wanted, called)
         return transfer.moved
 
@@ -210,7 +212,9 @@ class Images:
             raise TransferError(
                 f"{name} has no tags. 'flask oci tags --untagged' lists what it has."
             )
-        with archives.written(target, form, called or name, self._here) as archive:
+        with archive_formats.written(
+            target, form, called or name, self._here
+        ) as archive:
             transfer = Transfer(
                 source,
                 archive,

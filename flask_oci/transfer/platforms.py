@@ -6,10 +6,10 @@ import json
 import typing as t
 from collections.abc import Sequence
 
-from ..digest import Digest
-from ..manifests import INDEX_TYPES
-from ..manifests import read_object
-from ..manifests import written_platform
+from ..spec.digest import Digest
+from ..spec.manifest import INDEX_TYPES
+from ..spec.manifest import read_object
+from ..spec.manifest import written_platform
 from .base import Item
 from .base import Source
 from .base import TransferError

@@ -9,16 +9,16 @@ from flask import redirect
 from flask import request
 from flask import url_for
 
+from ..auth.flask_login import login_view
+from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
-from ..catalog.users import is_active
-from ..content import Actor
+from ..core.content import Actor
 from ..errors import Denied
-from ..login import login_view
-from ..names import is_name
 from ..services import services
+from ..spec.reference import is_name
 
 if t.TYPE_CHECKING:
-    from ..scopes import Action
+    from ..spec.scope import Action
 
 
 def visitor() -> t.Any:

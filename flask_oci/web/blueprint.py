@@ -17,11 +17,11 @@ from werkzeug.exceptions import NotFound
 from ..catalog import FAILURES
 from ..catalog import REFUSED
 from ..config import EXTENSION
-from ..converters import register_converters
 from ..errors import Denied
-from ..mounting import MountedBlueprint
-from ..names import is_name
+from ..http.routing import MountedBlueprint
+from ..http.routing import register_converters
 from ..services import services
+from ..spec.reference import is_name
 from . import events
 from . import formatting
 from . import forms

@@ -11,11 +11,11 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from ..catalog.contents import ManifestRow
-from ..manifests import INDEX_TYPES
+from ..catalog.repository_contents import ManifestRow
+from ..core import artifact_types
+from ..core import documents
 from ..services import services
-from . import documents
-from . import kinds
+from ..spec.manifest import INDEX_TYPES
 from . import paging
 from .access import admit
 from .manifest import Content
@@ -176,5 +176,5 @@ def _side(
         contents = services().catalog.contents
         digest = platforms[wanted]
         row = contents.manifests(repository_id, [digest], whole=True).get(digest, row)
-    kind = kinds.recognise(row.media_type, row.artifact_type)
+    kind = artifact_types.recognise(row.media_type, row.artifact_type)
     return Side(reference, wanted, content_of(repository_id, row, kind))

@@ -10,6 +10,8 @@ from markupsafe import Markup
 from .. import changes
 from ..catalog.outbox import StoredEvent
 from ..catalog.webhooks import WebhookInfo
+from ..http.bounds import MOST_EVENTS
+from ..http.bounds import number
 from ..services import services
 from . import paging
 from .access import administrators_only
@@ -43,7 +45,7 @@ def events() -> str:
     found = services().events.latest(
         paging.PAGE + 1,
         repository=name or None,
-        before=paging.number(before, paging.MOST_EVENTS),
+        before=number(before, MOST_EVENTS),
     )
     shown = found[: paging.PAGE]
     more = len(found) > len(shown)

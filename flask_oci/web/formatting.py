@@ -9,7 +9,7 @@ from datetime import timezone
 
 from markupsafe import Markup
 
-from ..quota import readable
+from ..rules.quota import readable
 from .translation import gettext
 from .translation import ngettext
 

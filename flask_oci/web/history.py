@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
 from ..errors import Denied
-from ..names import is_tag
+from ..http.bounds import number
 from ..services import services
+from ..spec.reference import is_tag
 from . import forms
 from . import paging
 from .access import actor
@@ -29,7 +30,7 @@ def history(name: str) -> str:
         repository.key,
         paging.PAGE + 1,
         tag=tag,
-        before=paging.number(before),
+        before=number(before),
     )
     shown = moves[: paging.PAGE]
     return render_template(
@@ -47,7 +48,7 @@ def history(name: str) -> str:
 
 def restore(name: str) -> ResponseReturnValue:
     """Put a tag back where it was before a move."""
-    repository, move = admit(name, "push"), paging.number(forms.field("move"))
+    repository, move = admit(name, "push"), number(forms.field("move"))
     if move is None:
         abort(400)
     try:

@@ -10,22 +10,22 @@ from flask import abort
 from flask import render_template
 from flask import Response
 
-from ..catalog.contents import ManifestRow
-from ..catalog.relations import Weight
-from ..digest import Digest
+from ..catalog.manifest_relations import Weight
+from ..catalog.repository_contents import ManifestRow
+from ..core import artifact_types
+from ..core import documents
+from ..core import image_config
+from ..core.documents import Descriptor
+from ..core.summaries import kind_of
 from ..errors import RegistryError
-from ..manifests import IMAGE_CONFIGS
-from ..manifests import INDEX_TYPES
-from ..names import parse_reference
 from ..services import services
-from . import documents
-from . import image_config
-from . import kinds
+from ..spec.digest import Digest
+from ..spec.manifest import IMAGE_CONFIGS
+from ..spec.manifest import INDEX_TYPES
+from ..spec.reference import parse_reference
 from . import paging
 from .access import admit
-from .documents import Descriptor
 from .repository import image_name
-from .repository import kind_of
 
 #: How many characters of a manifest are on the page; the rest is a click away.
 SHOWN: t.Final = 100_000
@@ -48,7 +48,7 @@ class Content:
     """What a manifest describes: an image, or files."""
 
     manifest: ManifestRow
-    kind: kinds.Kind
+    kind: artifact_types.Kind
     config: image_config.ImageConfig | None
     layers: list[image_config.Layer]
     files: list[Descriptor]
@@ -66,8 +66,8 @@ def manifest(name: str, reference: str) -> str:
     weight = catalog.relations.weights(key, [row.id]).get(row.id, Weight(0, None, ""))
     kind = kind_of(row, weight)
     children = _children(key, fields) if row.media_type in INDEX_TYPES else []
-    chosen = _chosen(key, children) if kind == kinds.INDEX else None
-    shown, shown_kind = (chosen, kinds.IMAGE) if chosen else (row, kind)
+    chosen = _chosen(key, children) if kind == artifact_types.INDEX else None
+    shown, shown_kind = (chosen, artifact_types.IMAGE) if chosen else (row, kind)
     parents = catalog.relations.parents(key, row.digest)
     tags = catalog.contents.tag_names(key, [row.digest, *parents])
     subjects = [row.digest] if chosen is None else [row.digest, chosen.digest]
@@ -91,7 +91,7 @@ def manifest(name: str, reference: str) -> str:
         content=content_of(key, shown, shown_kind),
         annotations=sorted(row.annotations.items()),
         referrers=[
-            (kinds.recognise(r.media_type, r.artifact_type), r)
+            (artifact_types.recognise(r.media_type, r.artifact_type), r)
             for r in attached[:ATTACHED]
         ],
         unlisted=max(catalog.relations.count_referrers(key, subjects) - ATTACHED, 0),
@@ -99,7 +99,7 @@ def manifest(name: str, reference: str) -> str:
         tags=tags.get(row.digest, []),
         text=text[:SHOWN],
         is_cut=len(text) > SHOWN,
-        commands=kinds.commands(
+        commands=artifact_types.commands(
             kind, image_name(repository.name), ":" if tag else "@", tag or row.digest
         ),
     )
@@ -128,20 +128,22 @@ def find(repository_id: int, reference: str) -> tuple[ManifestRow, str | None]:
     return (tagged.manifest, tagged.name) if tagged else abort(404)
 
 
-def content_of(repository_id: int, row: ManifestRow, kind: kinds.Kind) -> Content:
+def content_of(
+    repository_id: int, row: ManifestRow, kind: artifact_types.Kind
+) -> Content:
     """Read what a manifest describes, with a bound on each part of it."""
     fields = documents.as_object(row.content)
     described = documents.descriptors(documents.objects(fields.get("layers")))
     found = described[: documents.MOST]
     config, chart = None, []
-    if row.artifact_type in IMAGE_CONFIGS or kind == kinds.CHART:
-        read = documents.config_of(repository_id, fields)
-        if kind == kinds.CHART:
+    if row.artifact_type in IMAGE_CONFIGS or kind == artifact_types.CHART:
+        read = services().documents.config_of(repository_id, fields)
+        if kind == artifact_types.CHART:
             wanted = ("name", "version", "appVersion", "type", "description", "home")
             chart = [(k, documents.text(read.get(k))) for k in wanted if read.get(k)]
         else:
             config = image_config.parse(read)
-    shows_layers = config is not None and kind == kinds.IMAGE
+    shows_layers = config is not None and kind == artifact_types.IMAGE
     return Content(
         manifest=row,
         kind=kind,

@@ -17,9 +17,6 @@ from flask import url_for
 #: How many entries a page lists.
 PAGE: t.Final = 25
 
-#: The largest key of most tables, and of the events.
-MOST_ROWS: t.Final = 2**31 - 1
-MOST_EVENTS: t.Final = 2**63 - 1
 
 #: No parameter of ours is longer: a digest, a name.
 _LONGEST: t.Final = 255
@@ -28,12 +25,6 @@ _LONGEST: t.Final = 255
 def parameter(name: str) -> str:
     """Return a parameter of the address, without what a database cannot compare."""
     return request.args.get(name, "").replace("\0", "").strip()[:_LONGEST]
-
-
-def number(text: str, most: int = MOST_ROWS) -> int | None:
-    """Return what is a number from 0 to ``most``; a database cannot compare others."""
-    found = int(text) if text.isdecimal() and len(text) < 20 else None
-    return found if found is not None and found <= most else None
 
 
 def behind() -> tuple[str, datetime] | None:

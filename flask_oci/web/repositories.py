@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from flask import render_template
 
-from ..catalog.overview import Behind
-from ..catalog.overview import Figures
-from ..catalog.overview import Listed
-from ..catalog.overview import Order
+from ..catalog.repository_list import Behind
+from ..catalog.repository_list import Figures
+from ..catalog.repository_list import Listed
+from ..catalog.repository_list import Order
 from ..services import services
 from . import paging
 from .access import may

@@ -9,8 +9,8 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from ..catalog import RepositoryInfo
-from ..maintenance.retention import Retainer
-from ..retention import parse
+from ..operations.retention import Retainer
+from ..rules.retention import parse
 from ..services import services
 from . import forms
 from .access import admit
@@ -20,8 +20,8 @@ from .translation import gettext
 from .translation import ngettext
 
 if t.TYPE_CHECKING:
-    from ..retention import Rule
-    from ..retention import Verdict
+    from ..rules.retention import Rule
+    from ..rules.retention import Verdict
 
 #: How many verdicts a page shows, those that delete first.
 MOST: t.Final = 200

@@ -7,12 +7,12 @@ from flask import render_template
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
-from ..administration import MAX_DESCRIPTION
+from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
-from ..catalog.users import is_active
+from ..core.repositories import MAX_DESCRIPTION
 from ..errors import NameInvalid
-from ..names import is_name
 from ..services import services
+from ..spec.reference import is_name
 from . import forms
 from .access import admit
 from .access import may

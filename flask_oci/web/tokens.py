@@ -11,10 +11,10 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from ..config import REST
-from ..scopes import Action
-from ..scopes import ACTIONS
-from ..scopes import TOKEN_ACTIONS
 from ..services import services
+from ..spec.scope import Action
+from ..spec.scope import ACTIONS
+from ..spec.scope import TOKEN_ACTIONS
 from . import forms
 from . import paging
 from .access import member

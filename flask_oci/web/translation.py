@@ -35,11 +35,6 @@ def ngettext(singular: str, plural: str, num: int, **values: t.Any) -> Markup:
     return Markup(text) % {"num": num, **values}  # noqa: S704
 
 
-def marked(text: str) -> str:
-    """Return a text of ours as it is, to be translated where it is shown."""
-    return text
-
-
 def _has_babel() -> bool:
     return "babel" in current_app.extensions
 

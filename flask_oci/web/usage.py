@@ -13,8 +13,9 @@ from flask.typing import ResponseReturnValue
 
 from ..catalog.usage import RepositoryUsage
 from ..catalog.usage import UploadRow
-from ..health import look_at
-from ..health import MIN_FREE
+from ..http.bounds import number
+from ..operations.health import look_at
+from ..operations.health import MIN_FREE
 from ..services import services
 from . import events
 from . import paging
@@ -125,7 +126,7 @@ def _uploads(
 
 
 def _page_of_usage(owner_id: t.Any) -> tuple[list[RepositoryUsage], str | None]:
-    page = paging.number(paging.parameter("page")) or 0
+    page = number(paging.parameter("page")) or 0
     rows = services().catalog.usage.by_repository(
         paging.PAGE + 1, page * paging.PAGE, owner_id
     )

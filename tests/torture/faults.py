@@ -18,10 +18,10 @@ import typing as t
 import pytest
 from flask import Flask
 
-from flask_oci.storage import files
 from flask_oci.storage import local
-from flask_oci.storage import notes
+from flask_oci.storage import posix
 from flask_oci.storage import upload
+from flask_oci.storage import upload_hash
 from host import db
 
 When = t.Literal["before", "after"]
@@ -73,9 +73,9 @@ class Faults:
         locks = types.SimpleNamespace(
             **{**vars(fcntl), "flock": self._failing(fcntl.flock)}
         )
-        for module in (files, local, notes, upload):
+        for module in (posix, local, upload_hash, upload):
             patch.setattr(module, "os", system)
-        for module in (files, upload):
+        for module in (posix, upload):
             patch.setattr(module, "fcntl", locks)
 
     def strike_database(self, app: Flask, patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import re
 import typing as t
 from collections.abc import Collection
 
-from ...names import split_image
+from ...spec.reference import split_image
 from ..base import TransferError
 
 #: A host name, or an address in brackets, and perhaps a port.

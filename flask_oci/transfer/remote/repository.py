@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from functools import cached_property
 from urllib.parse import urlencode
 
-from ...digest import Digest
-from ...digest import is_digest
-from ...manifests import Descriptor
-from ...manifests import INDEX_TYPES
-from ...manifests import MANIFEST_TYPES
-from ...manifests import OCI_INDEX
-from ...manifests import parse
-from ...manifests import read_object
-from ...names import is_tag
-from ...storage.base import Reader
+from ...spec.digest import Digest
+from ...spec.digest import is_digest
+from ...spec.manifest import Descriptor
+from ...spec.manifest import INDEX_TYPES
+from ...spec.manifest import MANIFEST_TYPES
+from ...spec.manifest import OCI_INDEX
+from ...spec.manifest import parse
+from ...spec.manifest import read_object
+from ...spec.reference import is_tag
+from ...storage.protocol import Reader
 from ..base import attached_tags
 from ..base import checked
 from ..base import Item

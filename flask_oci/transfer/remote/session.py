@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import urllib3
 
 from ...errors import RegistryError
-from ...manifests import read_object
-from ...storage.base import PIECE
+from ...spec.manifest import read_object
+from ...storage.protocol import PIECE
 from ..base import Interrupted
 from ..base import TransferError
 from . import challenges

@@ -1,0 +1,1 @@
+"""Authentication and authorization: credentials, tokens, principals and the policy."""

@@ -1,0 +1,251 @@
+"""What the tables say, for whoever compares it with the files."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from ..clock import as_utc
+from ..spec.digest import Digest
+from . import references
+from .database import Database
+
+#: How many rows are read at a time.
+BATCH: t.Final = 500
+
+#: Manifests are read whole, so fewer of them at a time.
+MANIFEST_BATCH: t.Final = 20
+
+
+class Dangling(t.NamedTuple):
+    """A reference of a manifest to content that its repository does not hold."""
+
+    repository: str
+    manifest: str
+    kind: str
+    digest: str
+
+
+class Having(t.NamedTuple):
+    """A repository that has something to do with a digest."""
+
+    id: int
+    name: str
+    leased_at: datetime | None
+    """When a client was last told of the blob, if it is one that is linked."""
+
+
+class Inspection:
+    """Goes through the tables in short transactions, a batch at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def blobs(self) -> Iterator[tuple[Digest, int]]:
+        """Go through every blob and its size, in the order of their digests."""
+        Blob = self._db.models.Blob
+        statement = sa.select(Blob.digest, Blob.size).order_by(Blob.digest)
+        for digest, size in self._batches(statement, Blob.digest, BATCH):
+            yield Digest.parse(digest), size
+
+    def blob_size(self, digest: Digest) -> int | None:
+        """Return the size of a blob, whichever repository links it, or None."""
+        Blob = self._db.models.Blob
+        return self._db.session.scalar(
+            sa.select(Blob.size).where(Blob.digest == str(digest))
+        )
+
+    def damaged_manifests(self) -> Iterator[tuple[str, str]]:
+        """Go through the manifests whose bytes have another digest than they should:
+        their repositories and digests."""
+        Manifest, Repository = self._db.models.Manifest, self._db.models.Repository
+        statement = (
+            sa.select(Manifest.id, Repository.name, Manifest.digest, Manifest.content)
+            .join(Repository, Repository.id == Manifest.repository_id)
+            .order_by(Manifest.id)
+        )
+        for _, name, digest, content in self._batches(
+            statement, Manifest.id, MANIFEST_BATCH
+        ):
+            if str(Digest.of(content, Digest.parse(digest).algorithm)) != digest:
+                yield name, digest
+
+    def dangling(self) -> list[Dangling]:
+        """Return the references to what is not where it should be."""
+        models = self._db.models
+        Manifest, Reference = models.Manifest, models.ManifestReference
+        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
+        Child = aliased(Manifest)
+        linked = sa.exists().where(
+            Link.repository_id == Manifest.repository_id,
+            Link.blob_id == Blob.id,
+            Blob.digest == Reference.digest,
+        )
+        held = sa.exists().where(
+            Child.repository_id == Manifest.repository_id,
+            Child.digest == Reference.digest,
+        )
+        rows = self._db.session.execute(
+            sa.select(
+                Repository.name, Manifest.digest, Reference.kind, Reference.digest
+            )
+            .join(Manifest, Manifest.id == Reference.manifest_id)
+            .join(Repository, Repository.id == Manifest.repository_id)
+            .where(
+                ~linked,
+                sa.or_(Reference.kind != "child", ~held),
+                # What a manifest says is elsewhere was never pushed.
+                Reference.media_type.not_like("%.foreign.%"),
+                Reference.media_type.not_like("%.nondistributable.%"),
+            )
+            .order_by(Repository.name, Manifest.digest, Reference.position)
+        )
+        return [Dangling(*row) for row in rows]
+
+    def misplaced_tags(self) -> list[tuple[int, str, str]]:
+        """Return the tags that point at another repository's manifest: the key and
+        the name of their repository, and their own names."""
+        models = self._db.models
+        Manifest, Repository, Tag = models.Manifest, models.Repository, models.Tag
+        rows = self._db.session.execute(
+            sa.select(Repository.id, Repository.name, Tag.name)
+            .join(Tag, Tag.repository_id == Repository.id)
+            .join(Manifest, Manifest.id == Tag.manifest_id, isouter=True)
+            .where(
+                sa.or_(
+                    Manifest.id.is_(None), Manifest.repository_id != Tag.repository_id
+                )
+            )
+            .order_by(Repository.name, Tag.name)
+        )
+        return [(key, name, tag) for key, name, tag in rows]
+
+    def forget_blob(self, digest: Digest) -> list[str]:
+        """Delete the links of a blob that no manifest needs, and its row with the
+        last of them.
+
+        A link that is needed stays, since it is what has one push of the blob mend
+        every repository that lost it.
+
+        :return: the names of the repositories that need it.
+        """
+        models = self._db.models
+        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
+        blob_id = sa.select(Blob.id).where(Blob.digest == str(digest)).scalar_subquery()
+        needed = references.needing(self._db, Link.repository_id, str(digest))
+
+        def work() -> list[str]:
+            for statement in (
+                sa.delete(Link.__table__).where(Link.blob_id == blob_id, ~needed),
+                sa.delete(Blob.__table__).where(
+                    Blob.digest == str(digest),
+                    ~sa.exists().where(Link.blob_id == Blob.id),
+                ),
+            ):
+                self._db.session.execute(statement)
+            return list(
+                self._db.session.scalars(
+                    sa.select(Repository.name)
+                    .join(Link, Link.repository_id == Repository.id)
+                    .where(Link.blob_id == blob_id)
+                    .order_by(Repository.name)
+                )
+            )
+
+        return self._db.write(work)
+
+    def touched_at(self, repository_id: int, digest: str) -> datetime | None:
+        """Return when a manifest was last needed for itself, or None."""
+        Manifest = self._db.models.Manifest
+        moment = self._db.session.scalar(
+            sa.select(Manifest.touched_at).where(
+                Manifest.repository_id == repository_id, Manifest.digest == digest
+            )
+        )
+        return moment and as_utc(moment)
+
+    def holders(self, digest: Digest) -> list[Having]:
+        """Return the repositories that link a blob, or have a manifest, of a digest."""
+        models = self._db.models
+        Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
+        Manifest = models.Manifest
+        linking = self._db.session.execute(
+            sa.select(Repository.id, Repository.name, Link.leased_at)
+            .join(Link, Link.repository_id == Repository.id)
+            .join(Blob, Blob.id == Link.blob_id)
+            .where(Blob.digest == str(digest))
+            .order_by(Repository.name)
+        )
+        having = self._db.session.execute(
+            sa.select(Repository.id, Repository.name)
+            .join(Manifest, Manifest.repository_id == Repository.id)
+            .where(Manifest.digest == str(digest))
+            .order_by(Repository.name)
+        )
+        return [
+            *(Having(key, name, as_utc(leased)) for key, name, leased in linking),
+            *(Having(key, name, None) for key, name in having),
+        ]
+
+    def tags_of(self, repository_id: int, digest: str) -> list[str]:
+        """Return the tags of a manifest."""
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        return list(
+            self._db.session.scalars(
+                sa.select(Tag.name)
+                .join(Manifest, Manifest.id == Tag.manifest_id)
+                .where(
+                    Tag.repository_id == repository_id,
+                    Manifest.repository_id == repository_id,
+                    Manifest.digest == digest,
+                )
+                .order_by(Tag.name)
+            )
+        )
+
+    def keepers(self, repository_id: int, digest: str) -> list[tuple[str, str]]:
+        """Return the manifests of a repository that keep something: what it is to
+        each, in words, and their digests."""
+        models = self._db.models
+        Manifest, Reference = models.Manifest, models.ManifestReference
+        referencing = self._db.session.execute(
+            sa.select(Reference.kind, Manifest.digest)
+            .join(Manifest, Manifest.id == Reference.manifest_id)
+            .where(Manifest.repository_id == repository_id, Reference.digest == digest)
+        )
+        referring = self._db.session.scalars(
+            sa.select(Manifest.digest).where(
+                Manifest.repository_id == repository_id,
+                Manifest.subject_digest == digest,
+            )
+        )
+        subject = self._db.session.scalars(
+            sa.select(Manifest.subject_digest).where(
+                Manifest.repository_id == repository_id,
+                Manifest.digest == digest,
+                Manifest.subject_digest.is_not(None),
+            )
+        )
+        return [
+            *((f"{kind} of", parent) for kind, parent in referencing),
+            *(("subject of", referrer) for referrer in referring),
+            *(("referrer of", str(target)) for target in subject),
+        ]
+
+    def _batches(
+        self, statement: t.Any, key: t.Any, size: int
+    ) -> Iterator[tuple[t.Any, ...]]:
+        """Read a statement that is ordered by its first column, ``key``."""
+        last = None
+        while True:
+            batch = statement if last is None else statement.where(key > last)
+            rows = self._db.session.execute(batch.limit(size)).all()
+            self._db.release()
+            yield from rows
+            if len(rows) < size:
+                return
+            last = rows[-1][0]

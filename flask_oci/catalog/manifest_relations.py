@@ -1,0 +1,199 @@
+"""What the manifests of one repository need, amount to, and have to do with each
+other, for the pages that show it."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from .database import Database
+from .repository_contents import columns
+from .repository_contents import manifest_row
+from .repository_contents import ManifestRow
+from .repository_contents import SHOWN
+
+
+class Weight(t.NamedTuple):
+    """What a manifest amounts to."""
+
+    bytes: int
+    """Of the blobs that it needs, each of them once, as in the figures of a repository.
+    Manifests are in the database, and are not counted."""
+
+    config: tuple[str, str, int] | None
+    """The media type, digest and size of its config."""
+
+    layer_type: str
+    """The media type of one of its layers, or children, by which some artifacts are
+    known."""
+
+
+class Relations:
+    """Reads descriptors, indexes and referrers."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def weights(
+        self, repository_id: int, manifest_ids: Sequence[int]
+    ) -> dict[int, Weight]:
+        """Return what some manifests amount to, by their keys."""
+        own = self._own(repository_id, manifest_ids)
+        config = own.c.kind == "config"
+        # The config of a cache of BuildKit's is one of an index's children, and its
+        # type the first in the order of the alphabet.
+        layer_type = sa.case((own.c.kind != "config", own.c.media_type))
+        rows = self._db.session.execute(
+            sa.select(
+                own.c.manifest_id,
+                sa.func.sum(sa.case((own.c.child_id.is_(None), own.c.size), else_=0)),
+                sa.func.min(sa.case((config, own.c.media_type))),
+                sa.func.min(sa.case((config, own.c.digest))),
+                sa.func.min(sa.case((config, own.c.size))),
+                sa.func.min(layer_type),
+            ).group_by(own.c.manifest_id)
+        ).all()
+        below = self._below(repository_id, manifest_ids)
+        return {
+            key: Weight(
+                int(size) + below.get(key, 0),
+                (kind, digest, length) if digest else None,
+                layer or "",
+            )
+            for key, size, kind, digest, length, layer in rows
+        }
+
+    def _own(self, repository_id: int, manifest_ids: Sequence[int]) -> sa.Subquery:
+        """Select what some manifests reference, each thing once, and the key of what is
+        a manifest of the same repository."""
+        Reference = self._db.models.ManifestReference
+        Child = aliased(self._db.models.Manifest)
+        is_child = sa.and_(
+            Child.digest == Reference.digest, Child.repository_id == repository_id
+        )
+        return (
+            sa.select(
+                Reference.manifest_id,
+                Reference.digest,
+                Reference.size,
+                Reference.kind,
+                Reference.media_type,
+                Child.id.label("child_id"),
+            )
+            .outerjoin(Child, is_child)
+            .where(Reference.manifest_id.in_(manifest_ids))
+            .distinct()
+            .subquery()
+        )
+
+    def _below(self, repository_id: int, manifest_ids: Sequence[int]) -> dict[int, int]:
+        """Return how many bytes the children of some manifests reference, each blob
+        once for each of these, by their keys."""
+        Reference = self._db.models.ManifestReference
+        Child, Below = aliased(self._db.models.Manifest), aliased(Reference)
+        below = (
+            sa.select(Reference.manifest_id, Below.digest, Below.size)
+            .join(Child, Child.digest == Reference.digest)
+            .join(Below, Below.manifest_id == Child.id)
+            .where(
+                Reference.manifest_id.in_(manifest_ids),
+                Reference.kind == "child",
+                Child.repository_id == repository_id,
+            )
+            .distinct()
+            .subquery()
+        )
+        rows = self._db.session.execute(
+            sa.select(below.c.manifest_id, sa.func.sum(below.c.size)).group_by(
+                below.c.manifest_id
+            )
+        )
+        return {key: int(size) for key, size in rows}
+
+    def referrers(
+        self, repository_id: int, digests: Sequence[str]
+    ) -> dict[str, list[ManifestRow]]:
+        """Return what refers to some manifests, by the digest of the subject."""
+        Manifest = self._db.models.Manifest
+        rows = self._db.session.execute(
+            sa.select(*columns(self._db))
+            .where(
+                Manifest.repository_id == repository_id,
+                Manifest.subject_digest.in_(digests),
+            )
+            .order_by(Manifest.pushed_at.desc(), Manifest.digest)
+            .limit(SHOWN)
+        )
+        found: defaultdict[str, list[ManifestRow]] = defaultdict(list)
+        for row in map(manifest_row, rows):
+            found[str(row.subject)].append(row)
+        return found
+
+    def count_referrers(self, repository_id: int, digests: Sequence[str]) -> int:
+        """Return how many manifests refer to some others."""
+        Manifest = self._db.models.Manifest
+        return (
+            self._db.session.scalar(
+                sa.select(sa.func.count()).where(
+                    Manifest.repository_id == repository_id,
+                    Manifest.subject_digest.in_(digests),
+                )
+            )
+            or 0
+        )
+
+    def referrer_types(
+        self, repository_id: int, digests: Sequence[str]
+    ) -> dict[str, set[str]]:
+        """Return the artifact types of what refers to some manifests."""
+        Manifest = self._db.models.Manifest
+        rows = self._db.session.execute(
+            sa.select(Manifest.subject_digest, Manifest.artifact_type)
+            .where(
+                Manifest.repository_id == repository_id,
+                Manifest.subject_digest.in_(digests),
+            )
+            .distinct()
+            .limit(SHOWN)
+        )
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for digest, kind in rows:
+            found[str(digest)].add(kind or "")
+        return found
+
+    def parents(self, repository_id: int, digest: str) -> list[str]:
+        """Return the digests of some of the indexes that a manifest belongs to."""
+        Manifest = self._db.models.Manifest
+        Reference = self._db.models.ManifestReference
+        return list(
+            self._db.session.scalars(
+                sa.select(Manifest.digest)
+                .join(Reference, Reference.manifest_id == Manifest.id)
+                .where(
+                    Manifest.repository_id == repository_id,
+                    Reference.digest == digest,
+                    Reference.kind == "child",
+                )
+                .order_by(Manifest.pushed_at.desc())
+                .limit(20)
+            )
+        )
+
+    def linked(self, repository_id: int, digests: Sequence[str]) -> set[str]:
+        """Return those of some blobs that a repository may read.
+
+        A manifest may name content that its repository does not have, where the
+        host allows sparse ones.
+        """
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        return set(
+            self._db.session.scalars(
+                sa.select(Blob.digest)
+                .join(Link, Link.blob_id == Blob.id)
+                .where(Link.repository_id == repository_id, Blob.digest.in_(digests))
+            )
+        )

@@ -1,0 +1,123 @@
+"""Manifests, what they reference, and the tags that name them."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import declared_attr
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from ...clock import utcnow
+from .columns import bytewise
+from .columns import CONTENT
+from .columns import DIGEST_LENGTH
+from .columns import Record
+
+
+class Manifest(Record):
+    """The exact bytes of a manifest, and what is asked about it without reading
+    them."""
+
+    __tablename__ = "oci_manifest"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        # Made anew for each host: a constraint belongs to one table.
+        return (
+            sa.UniqueConstraint("repository_id", "digest"),
+            sa.Index(
+                "ix_oci_manifest_subject", "repository_id", "subject_digest", "digest"
+            ),
+        )
+
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
+    )
+    digest: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH))
+    media_type: Mapped[str] = mapped_column(sa.String(255))
+    artifact_type: Mapped[str | None] = mapped_column(bytewise(255))
+    subject_digest: Mapped[str | None] = mapped_column(bytewise(DIGEST_LENGTH))
+    annotations: Mapped[dict[str, str] | None] = mapped_column(
+        sa.JSON(none_as_null=True)
+    )
+    size: Mapped[int] = mapped_column(sa.Integer)
+    content: Mapped[bytes] = mapped_column(CONTENT)
+    pushed_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+    touched_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+    """When it was last pushed, a tag was last taken from it, or a client was last
+    told that it need not push it again."""
+
+    pulled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When it was last pulled, give or take an hour."""
+
+    @declared_attr
+    def pushed_by_id(cls) -> Mapped[t.Any]:
+        """Who pushed it first."""
+        return cls._refer_to(cls.user_key, "SET NULL")
+
+
+class ManifestReference(Record):
+    """One descriptor of a manifest: a config, a layer or a child."""
+
+    __tablename__ = "oci_manifest_reference"
+
+    manifest_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_manifest.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    digest: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH), index=True)
+    media_type: Mapped[str] = mapped_column(sa.String(255))
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Tag(Record):
+    """A name for a manifest that can be moved to another one."""
+
+    __tablename__ = "oci_tag"
+
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(bytewise(128), primary_key=True)
+    manifest_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_manifest.id", ondelete="CASCADE"), index=True
+    )
+    updated_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+
+class TagMove(Record):
+    """That somebody pointed a tag at another manifest, made it, or took it away."""
+
+    __tablename__ = "oci_tag_move"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        return (sa.Index("ix_oci_tag_move_name", "repository_id", "name", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
+    )
+    name: Mapped[str] = mapped_column(bytewise(128))
+    # Digests and not keys: a move is remembered when what it is about has gone.
+    from_digest: Mapped[str | None] = mapped_column(bytewise(DIGEST_LENGTH))
+    to_digest: Mapped[str | None] = mapped_column(bytewise(DIGEST_LENGTH))
+    moved_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+    @declared_attr
+    def moved_by_id(cls) -> Mapped[t.Any]:
+        """Who did it."""
+        return cls._refer_to(cls.user_key, "SET NULL")

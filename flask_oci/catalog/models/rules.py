@@ -1,0 +1,43 @@
+"""What has been laid down for a repository, or for everything somebody owns."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import declared_attr
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from ...clock import utcnow
+from .columns import Record
+
+
+class Rule(Record):
+    """What holds for a repository, or for all of an owner's: one row for each of
+    them and each kind of rule."""
+
+    __tablename__ = "oci_rule"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        return (
+            sa.UniqueConstraint("repository_id", "kind"),
+            sa.UniqueConstraint("owner_id", "kind"),
+        )
+
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    repository_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
+    )
+    value: Mapped[t.Any] = mapped_column(sa.JSON)
+    changed_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+    @declared_attr
+    def owner_id(cls) -> Mapped[t.Any]:
+        """For whose repositories it holds, where it is not for one of them."""
+        return cls._refer_to(cls.user_key, "CASCADE")

@@ -1,0 +1,91 @@
+"""Webhooks: who is told of events, and how that went."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import declared_attr
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from ...clock import utcnow
+from .columns import Record
+from .events import Counter
+
+PENDING: t.Final = "pending"
+DELIVERED: t.Final = "delivered"
+DEAD: t.Final = "dead"
+
+
+class Webhook(Record):
+    """An address that is told of events."""
+
+    __tablename__ = "oci_webhook"
+
+    id: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    url: Mapped[str] = mapped_column(sa.Text)
+    form: Mapped[str] = mapped_column(sa.String(16))
+    """What an event looks like to it: ``cloudevents`` or ``distribution``."""
+
+    secret: Mapped[str] = mapped_column(sa.String(64))
+    """What signatures are made with, so it is here as it is."""
+
+    kinds: Mapped[list[str]] = mapped_column(sa.JSON)
+    repositories: Mapped[list[str]] = mapped_column(sa.JSON)
+    after_id: Mapped[int] = mapped_column(sa.BigInteger)
+    """The last event from before it was added."""
+
+    created_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+    failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """How often in a row nobody answered there."""
+
+    paused_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """Until when it is left alone, because nobody answered."""
+
+
+class Delivery(Record):
+    """That a webhook is to be told of an event, or has been."""
+
+    __tablename__ = "oci_delivery"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        return (
+            sa.UniqueConstraint("webhook_id", "event_id"),
+            sa.Index("ix_oci_delivery_state", "webhook_id", "state", "event_id"),
+        )
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
+    webhook_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("oci_webhook.id", ondelete="CASCADE")
+    )
+    event_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_event.id", ondelete="CASCADE"), index=True
+    )
+    state: Mapped[str] = mapped_column(sa.String(16), default=PENDING)
+    attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
+    due_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), default=utcnow)
+    lease: Mapped[str | None] = mapped_column(sa.String(36))
+    """A word that only whoever is sending it knows."""
+
+    leased_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """From when on somebody else may take over."""
+
+
+class DeliveryAttempt(Record):
+    """One request to a webhook, and what became of it."""
+
+    __tablename__ = "oci_delivery_attempt"
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
+    delivery_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_delivery.id", ondelete="CASCADE"), index=True
+    )
+    at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), default=utcnow)
+    status: Mapped[int | None] = mapped_column(sa.Integer)
+    error: Mapped[str | None] = mapped_column(sa.String(255))
+    milliseconds: Mapped[int] = mapped_column(sa.Integer)

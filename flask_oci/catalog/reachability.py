@@ -1,0 +1,165 @@
+"""Which manifests of a repository need which."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ..clock import as_utc
+from . import references
+from .database import Database
+from .manifests import deleted
+from .tags import Place
+
+#: How many rows are deleted by one statement.
+BATCH: t.Final = 500
+
+
+class Node(t.NamedTuple):
+    """A manifest, as far as others can need it."""
+
+    id: int
+    digest: str
+    media_type: str
+    subject: str | None
+    touched_at: datetime
+    pulled_at: datetime | None
+    tagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a repository's manifests need of each other."""
+
+    nodes: Mapping[str, Node]
+    children: Mapping[str, Sequence[str]]
+    left: Mapping[str, datetime]
+    """When something lost a tag that can still be put back, by its digest."""
+
+    def unneeded(self, before: datetime) -> set[str]:
+        """Return the digests of what nothing has needed since ``before``, and no tag
+        can be put back to."""
+        roots = (
+            node.digest
+            for node in self.nodes.values()
+            if node.tagged or node.touched_at >= before or node.digest in self.left
+        )
+        return self.nodes.keys() - self._reached(roots, self._neighbours())
+
+    def loose(self) -> list[Node]:
+        """Return what has no tag, and nothing tagged needs."""
+        roots = (node.digest for node in self.nodes.values() if node.tagged)
+        reached = self._reached(roots, self._neighbours())
+        return [node for key, node in sorted(self.nodes.items()) if key not in reached]
+
+    def pulled_at(self, digest: str) -> datetime | None:
+        """Return when a manifest, or a child of it, was last pulled."""
+        parts = self._reached([digest], self.children)
+        moments = (self.nodes[d].pulled_at for d in parts if d in self.nodes)
+        return max((moment for moment in moments if moment), default=None)
+
+    def _neighbours(self) -> Mapping[str, Sequence[str]]:
+        """Return what each manifest keeps: an index its children, a subject its
+        referrers, and a referrer its subject."""
+        found = defaultdict(list, {d: list(c) for d, c in self.children.items()})
+        for node in self.nodes.values():
+            if node.subject is not None and node.subject in self.nodes:
+                found[node.subject].append(node.digest)
+                found[node.digest].append(node.subject)
+        return found
+
+    @staticmethod
+    def _reached(
+        roots: Iterable[str], neighbours: Mapping[str, Sequence[str]]
+    ) -> set[str]:
+        waiting, reached = list(roots), set[str]()
+        while waiting:
+            digest = waiting.pop()
+            if digest not in reached:
+                reached.add(digest)
+                waiting += neighbours.get(digest, ())
+        return reached
+
+
+def read(database: Database, repository_id: int, left_since: datetime | None) -> Needs:
+    """Return what a repository's manifests need of each other.
+
+    :param left_since: since when a lost tag can be put back; None is never.
+    """
+    return Needs(
+        _nodes(database, repository_id),
+        _children(database, repository_id),
+        {} if left_since is None else left(database, repository_id, left_since),
+    )
+
+
+def delete(database: Database, place: Place, nodes: Sequence[Node]) -> None:
+    """Delete manifests that nothing needs, within a transaction that has locked their
+    repository."""
+    for node in nodes:
+        # Nothing needs it, so nobody is asked.
+        database.tell(deleted(place, node.digest, node.media_type), ask=False)
+    for start in range(0, len(nodes), BATCH):
+        keys = [node.id for node in nodes[start : start + BATCH]]
+        references.delete(database, place.id, keys)
+
+
+def _nodes(database: Database, repository_id: int) -> dict[str, Node]:
+    Manifest, Tag = database.models.Manifest, database.models.Tag
+    tagged = sa.exists().where(Tag.manifest_id == Manifest.id)
+    rows = database.session.execute(
+        sa.select(
+            Manifest.id,
+            Manifest.digest,
+            Manifest.media_type,
+            Manifest.subject_digest,
+            Manifest.touched_at,
+            Manifest.pulled_at,
+            tagged,
+        ).where(Manifest.repository_id == repository_id)
+    )
+    nodes = (Node(*row) for row in rows)
+    return {
+        node.digest: node._replace(
+            touched_at=as_utc(node.touched_at),
+            pulled_at=node.pulled_at and as_utc(node.pulled_at),
+        )
+        for node in nodes
+    }
+
+
+def _children(database: Database, repository_id: int) -> dict[str, list[str]]:
+    Manifest, Reference = database.models.Manifest, database.models.ManifestReference
+    rows = database.session.execute(
+        sa.select(Manifest.digest, Reference.digest)
+        .join(Reference, Reference.manifest_id == Manifest.id)
+        .where(Manifest.repository_id == repository_id, Reference.kind == "child")
+    )
+    children: defaultdict[str, list[str]] = defaultdict(list)
+    for parent, child in rows:
+        children[parent].append(child)
+    return children
+
+
+def left(
+    database: Database, repository_id: int, since: datetime
+) -> dict[str, datetime]:
+    """Return when manifests last lost a tag since a moment, by their digests."""
+    Move = database.models.TagMove
+    rows = database.session.execute(
+        sa.select(Move.from_digest, sa.func.max(Move.moved_at))
+        .where(
+            Move.repository_id == repository_id,
+            Move.moved_at >= since,
+            Move.from_digest.is_not(None),
+        )
+        .group_by(Move.from_digest)
+    )
+    return {str(digest): as_utc(moment) for digest, moment in rows}

@@ -1,0 +1,295 @@
+"""What is in one repository, for the pages that show it.
+
+Each method is one statement, or two, whatever the number of tags and manifests.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from ..clock import as_utc
+from ..rules.protection import ATTACHED
+from .database import Condition
+from .database import Database
+
+#: How many bytes a manifest may have whose content is read for a list.
+SMALL: t.Final = 64 * 1024
+
+#: How many of a manifest's descriptors, and of what refers to it, are shown.
+SHOWN: t.Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """A manifest as a page knows it."""
+
+    id: int
+    digest: str
+    media_type: str
+    artifact_type: str
+    subject: str | None
+    annotations: dict[str, str]
+    size: int
+    """Of the manifest itself, in bytes."""
+
+    pushed_at: datetime
+    pushed_by_id: t.Any
+    pulled_at: datetime | None
+    """When it was last pulled, give or take an hour."""
+
+    content: bytes | None
+    """Its bytes, or None where there are too many for a list."""
+
+
+class TagRow(t.NamedTuple):
+    """A tag and what it points at; a manifest without a tag has no name."""
+
+    name: str | None
+    moved_at: datetime
+    manifest: ManifestRow
+
+
+class Move(t.NamedTuple):
+    """That a tag moved, appeared or went away."""
+
+    id: int
+    name: str
+    from_digest: str | None
+    to_digest: str | None
+    moved_at: datetime
+    moved_by_id: t.Any
+    can_be_undone: bool
+    """Whether what it pointed at before is still there."""
+
+
+class Contents:
+    """Reads tags and manifests."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def tags(
+        self,
+        repository_id: int,
+        limit: int,
+        *,
+        search: str = "",
+        attached: bool = False,
+        newest_first: bool = True,
+        behind: tuple[str, datetime] | None = None,
+    ) -> list[TagRow]:
+        """List tags with what they point at.
+
+        :param limit: how many to return at the most.
+        :param search: what their names have in them.
+        :param attached: whether to list the tags that point at signatures and the
+            like, or the others.
+        :param newest_first: in the order in which they moved last, or by name.
+        :param behind: the name, and the moment, of the one to begin behind.
+        """
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        belongs = only_attached(Tag.name)
+        statement = (
+            sa.select(Tag.name, Tag.updated_at, *columns(self._db))
+            .join(Manifest, Manifest.id == Tag.manifest_id)
+            .where(
+                Tag.repository_id == repository_id,
+                belongs if attached else sa.not_(belongs),
+            )
+            .limit(limit)
+        )
+        if search:
+            statement = statement.where(Tag.name.contains(search, autoescape=True))
+        if behind is not None:
+            name, moment = behind
+            later = Tag.name > name
+            if newest_first:
+                same = sa.and_(Tag.updated_at == moment, later)
+                later = sa.or_(Tag.updated_at < moment, same)
+            statement = statement.where(later)
+        if newest_first:
+            statement = statement.order_by(Tag.updated_at.desc())
+        rows = self._db.session.execute(statement.order_by(Tag.name))
+        return [TagRow(row[0], as_utc(row[1]), manifest_row(row[2:])) for row in rows]
+
+    def untagged(
+        self, repository_id: int, limit: int, behind: tuple[str, datetime] | None = None
+    ) -> list[TagRow]:
+        """List manifests that have no tag, belong to no index and refer to nothing,
+        the last pushed first.
+
+        :param behind: the digest, and the moment, of the one to begin behind.
+        """
+        models = self._db.models
+        Manifest, Tag, Reference = models.Manifest, models.Tag, models.ManifestReference
+        Parent = aliased(Manifest)
+        child = sa.exists().where(
+            Parent.repository_id == repository_id,
+            Reference.manifest_id == Parent.id,
+            Reference.digest == Manifest.digest,
+        )
+        statement = (
+            sa.select(Manifest.pushed_at, *columns(self._db))
+            .where(
+                Manifest.repository_id == repository_id,
+                Manifest.subject_digest.is_(None),
+                ~sa.exists().where(Tag.manifest_id == Manifest.id),
+                ~child,
+            )
+            .order_by(Manifest.pushed_at.desc(), Manifest.digest)
+            .limit(limit)
+        )
+        if behind is not None:
+            digest, moment = behind
+            same = sa.and_(Manifest.pushed_at == moment, Manifest.digest > digest)
+            statement = statement.where(sa.or_(Manifest.pushed_at < moment, same))
+        rows = self._db.session.execute(statement)
+        return [TagRow(None, as_utc(row[0]), manifest_row(row[1:])) for row in rows]
+
+    def manifests(
+        self,
+        repository_id: int,
+        digests: Sequence[str],
+        *,
+        content: bool = True,
+        whole: bool = False,
+    ) -> dict[str, ManifestRow]:
+        """Return those manifests of a repository that are there, by digest.
+
+        :param content: whether their bytes are wanted.
+        :param whole: whether those of large ones are, too.
+        """
+        Manifest = self._db.models.Manifest
+        rows = self._db.session.execute(
+            sa.select(*columns(self._db, whole, content)).where(
+                Manifest.repository_id == repository_id, Manifest.digest.in_(digests)
+            )
+        )
+        return {row[1]: manifest_row(row) for row in rows}
+
+    def tagged(self, repository_id: int, name: str) -> TagRow | None:
+        """Return a tag and the whole of what it points at, or None."""
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        row = self._db.session.execute(
+            sa.select(Tag.name, Tag.updated_at, *columns(self._db, True))
+            .join(Manifest, Manifest.id == Tag.manifest_id)
+            .where(Tag.repository_id == repository_id, Tag.name == name)
+        ).first()
+        return TagRow(row[0], as_utc(row[1]), manifest_row(row[2:])) if row else None
+
+    def moves(
+        self, repository_id: int, limit: int, *, tag: str = "", before: int | None
+    ) -> list[Move]:
+        """List moves of tags, the last first.
+
+        :param limit: how many to return at the most.
+        :param tag: whose; empty is everybody's.
+        :param before: the key of the one to begin behind.
+        """
+        Manifest, Row = self._db.models.Manifest, self._db.models.TagMove
+        still_there = sa.exists().where(
+            Manifest.repository_id == repository_id, Manifest.digest == Row.from_digest
+        )
+        statement = (
+            sa.select(
+                Row.id,
+                Row.name,
+                Row.from_digest,
+                Row.to_digest,
+                Row.moved_at,
+                Row.moved_by_id,
+                still_there,
+            )
+            .where(Row.repository_id == repository_id)
+            .order_by(Row.id.desc())
+            .limit(limit)
+        )
+        if tag:
+            statement = statement.where(Row.name == tag)
+        if before is not None:
+            statement = statement.where(Row.id < before)
+        found = [Move(*row) for row in self._db.session.execute(statement)]
+        return [move._replace(moved_at=as_utc(move.moved_at)) for move in found]
+
+    def tag_names(
+        self, repository_id: int, digests: Sequence[str]
+    ) -> dict[str, list[str]]:
+        """Return the tags of some manifests, by digest."""
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        rows = self._db.session.execute(
+            sa.select(Manifest.digest, Tag.name)
+            .join(Tag, Tag.manifest_id == Manifest.id)
+            .where(Manifest.repository_id == repository_id)
+            .where(Manifest.digest.in_(digests))
+            .order_by(Tag.name)
+            .limit(SHOWN)
+        )
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for digest, name in rows:
+            found[digest].append(name)
+        return found
+
+    def existing_tags(self, repository_id: int, names: Sequence[str]) -> set[str]:
+        """Return those of some names that there is a tag of."""
+        Tag = self._db.models.Tag
+        return set(
+            self._db.session.scalars(
+                sa.select(Tag.name).where(
+                    Tag.repository_id == repository_id, Tag.name.in_(names)
+                )
+            )
+        )
+
+
+def only_attached(name: t.Any) -> Condition:
+    """Return the condition of a tag that is only there to attach something to an
+    image, as :func:`flask_oci.protection.is_attached` tells of one."""
+    # Most names are no match at the first look, which is quicker.
+    return sa.and_(name.startswith("sha"), name.regexp_match(ATTACHED))
+
+
+def columns(
+    database: Database, whole: bool = False, content: bool = True
+) -> tuple[t.Any, ...]:
+    """Return what :func:`manifest_row` is made of.
+
+    :param whole: whether the content of large manifests is wanted, too.
+    :param content: whether that of any is.
+    """
+    Manifest = database.models.Manifest
+    if not content:
+        read: t.Any = sa.null()
+    elif whole:
+        read = Manifest.content
+    else:
+        read = sa.case((Manifest.size <= SMALL, Manifest.content))
+    return (
+        Manifest.id,
+        Manifest.digest,
+        Manifest.media_type,
+        Manifest.artifact_type,
+        Manifest.subject_digest,
+        Manifest.annotations,
+        Manifest.size,
+        Manifest.pushed_at,
+        Manifest.pushed_by_id,
+        Manifest.pulled_at,
+        read,
+    )
+
+
+def manifest_row(row: t.Any) -> ManifestRow:
+    """Make a row of :func:`columns` readable."""
+    values = list(row)
+    values[3] = values[3] or ""
+    values[5] = values[5] or {}
+    values[7] = as_utc(values[7])
+    values[9] = values[9] and as_utc(values[9])
+    return ManifestRow(*values)

@@ -1,0 +1,136 @@
+"""``flask oci show``: one repository, or one image."""
+
+from __future__ import annotations
+
+import typing as t
+
+import click
+from flask.cli import with_appcontext
+
+from ..catalog import RepositoryInfo
+from ..core import documents
+from ..core import image_config
+from ..rules.quota import readable
+from ..services import services
+from ..spec.reference import split_image
+from . import output
+from .common import printable
+from .common import told
+from .image import details
+from .image import Fields
+
+
+@click.command()
+@with_appcontext
+@click.argument("image", metavar="REPOSITORY[:TAG|@DIGEST]")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def show(image: str, as_json: bool) -> None:
+    """Show a repository, or what one of its tags or digests names: the config of an
+    image, its layers, the platforms of an index, sizes, and the signatures, SBOMs and
+    the like that refer to it.
+
+    With --json, the config is the whole of what was pushed.
+    """
+    with told():
+        name, reference = split_image(image)
+        repository = services().administration.find(name)
+        if reference is None:
+            found, write = _repository(repository), _write_repository
+        else:
+            found, write = details(repository, reference), _write_image
+    if as_json:
+        output.as_json(found)
+    else:
+        write(found)
+
+
+def _repository(repository: RepositoryInfo) -> Fields:
+    parts = services()
+    key = repository.key
+    about = parts.catalog.overview.about(key)
+    figures = parts.catalog.overview.figures([key])[key]
+    owners = parts.catalog.users.names([repository.owner_id])
+    return {
+        "name": repository.name,
+        "owner": owners.get(repository.owner_id),
+        "visibility": parts.policy.visibility(repository),
+        "tags": figures.tags,
+        "bytes": figures.bytes,
+        "pushed": about.pushed_at if about else None,
+        "description": about.description if about else "",
+    }
+
+
+def _write_repository(found: Fields) -> None:
+    output.facts(
+        (
+            ("Repository", found["name"]),
+            ("Owner", found["owner"] or "nobody"),
+            ("Visibility", found["visibility"]),
+            ("Tags", found["tags"]),
+            ("Size", readable(found["bytes"])),
+            ("Pushed", found["pushed"] and output.minute(found["pushed"])),
+            ("Description", found["description"].partition("\n")[0]),
+        )
+    )
+
+
+def _write_image(found: Fields) -> None:
+    by = f" by {found['pushed_by']}" if found["pushed_by"] else ""
+    output.facts(
+        (
+            ("Repository", found["repository"]),
+            ("Tags", ", ".join(found["tags"])),
+            ("Digest", found["digest"]),
+            ("Kind", found["kind"]),
+            ("Media type", found["media_type"]),
+            ("Artifact type", found["artifact_type"]),
+            ("Size", readable(found["bytes"])),
+            ("Pushed", output.minute(found["pushed"]) + by),
+            ("Refers to", found["subject"]),
+            ("In the index", ", ".join(found["indexes"])),
+        )
+    )
+    if found["annotations"]:
+        output.section("Annotations")
+        output.facts(sorted(found["annotations"].items()))
+    _write_config(found["config"])
+    _write_parts("Platforms", found["platforms"], _platform)
+    _write_parts("Layers", found["layers"], _layer)
+    _write_parts("Referrers", found["referrers"], _referrer)
+
+
+def _write_config(fields: Fields | None) -> None:
+    config = image_config.parse(fields or {})
+    lines = [
+        *([("Platform", config.platform)] if config.platform else []),
+        *config.facts,
+        *(("Environment", f"{name}={value}") for name, value in config.environment),
+        *(("Label", f"{name}={value}") for name, value in config.labels),
+    ]
+    if lines:
+        output.section("Config")
+        output.facts(lines)
+
+
+def _write_parts(
+    title: str, parts: list[Fields], describe: t.Callable[[Fields], list[str]]
+) -> None:
+    if parts:
+        output.section(title)
+    for part in parts[: documents.MOST]:
+        click.echo("  " + "  ".join(printable(p) for p in describe(part) if p))
+
+
+def _platform(part: Fields) -> list[str]:
+    kind = "attestation" if part["attestation"] else part["media_type"]
+    missing = "" if part["here"] else "(not in this repository)"
+    return [part["platform"] or kind, part["digest"], readable(part["bytes"]), missing]
+
+
+def _layer(part: Fields) -> list[str]:
+    return [part["digest"], readable(part["size"]), part["title"] or part["media_type"]]
+
+
+def _referrer(part: Fields) -> list[str]:
+    return [part["kind"], part["digest"], part["artifact_type"] or ""]

@@ -1,0 +1,136 @@
+"""``flask oci usage``: what takes the disk."""
+
+from __future__ import annotations
+
+import typing as t
+
+import click
+from flask.cli import with_appcontext
+
+from ..clock import utcnow
+from ..rules.quota import readable
+from ..services import services
+from . import output
+from .common import told
+from .common import user_named
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..catalog.usage import RepositoryUsage
+
+#: How many rows are read at a time.
+BATCH: t.Final = 200
+
+#: More than any list is long.
+ALL: t.Final = 2**31 - 1
+
+
+@click.command()
+@with_appcontext
+@click.option("--owner", metavar="USERNAME", help="Only what is this user's.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="List the N largest owners and repositories only.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def usage(owner: str | None, limit: int | None, as_json: bool) -> None:
+    """Say what takes the space: all of it, by owner, and by repository.
+
+    A blob that several repositories have lies on the disk once. It counts once in the
+    total, once for each owner, and once for each repository, so the parts may add up
+    to more than the whole. 'Alone' is what no other repository has: what deleting this
+    one would free.
+    """
+    with told():
+        found = _usage(owner, ALL if limit is None else limit)
+    if as_json:
+        output.as_json(found)
+    else:
+        _write(found, owner)
+
+
+def _usage(owner: str | None, limit: int) -> dict[str, t.Any]:
+    parts = services()
+    catalog = parts.catalog
+    key = None if owner is None else catalog.users.key_of(user_named(owner))
+    totals = catalog.usage.totals(key)
+    rows = list(_by_repository(limit, key))
+    by_owner = [] if owner else catalog.usage.by_owner(limit)
+    names = catalog.users.names(
+        [k for k, _ in by_owner] + [row.info.owner_id for row in rows]
+    )
+    found: dict[str, t.Any] = {
+        "total": totals._asdict(),
+        "owners": [{"owner": names.get(k), "bytes": count} for k, count in by_owner],
+        "repositories": [
+            {
+                "name": row.info.name,
+                "owner": names.get(row.info.owner_id),
+                "bytes": row.bytes,
+                "alone": row.alone,
+            }
+            for row in rows
+        ],
+    }
+    if owner is None:
+        blobs, count = catalog.usage.collectable(utcnow() - parts.config.lease_lifetime)
+        found["collectable"] = {"blobs": blobs, "bytes": count}
+        found["free"] = parts.storage.free()
+    return found
+
+
+def _by_repository(limit: int, owner_id: t.Any) -> Iterator[RepositoryUsage]:
+    read = 0
+    while read < limit:
+        wanted = min(BATCH, limit - read)
+        batch = services().catalog.usage.by_repository(wanted, read, owner_id)
+        yield from batch
+        read += wanted
+        if len(batch) < wanted:
+            return
+
+
+def _write(found: dict[str, t.Any], owner: str | None) -> None:
+    total = found["total"]
+    output.facts(
+        (
+            ("Owner", owner),
+            ("Repositories", total["repositories"]),
+            ("Blobs", total["blobs"]),
+            ("Size", readable(total["bytes"])),
+        )
+    )
+    if owner is None:
+        garbage, free = found["collectable"], found["free"]
+        output.facts(
+            (
+                (
+                    "Unneeded",
+                    f"{readable(garbage['bytes'])} in {garbage['blobs']} blobs",
+                ),
+                ("Free", None if free is None else readable(free)),
+            )
+        )
+    if found["owners"]:
+        click.echo()
+        output.table(
+            ("owner", "size"),
+            ((r["owner"] or "(nobody)", readable(r["bytes"])) for r in found["owners"]),
+        )
+    if found["repositories"]:
+        click.echo()
+        output.table(
+            ("repository", "owner", "size", "alone"),
+            (
+                (
+                    r["name"],
+                    r["owner"] or "-",
+                    readable(r["bytes"]),
+                    readable(r["alone"]),
+                )
+                for r in found["repositories"]
+            ),
+        )

@@ -1,0 +1,1 @@
+"""Operations on repositories and their content that all interfaces share."""

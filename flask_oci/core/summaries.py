@@ -1,0 +1,150 @@
+"""Summaries of tags and manifests: kind, size, platforms and what is attached."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..catalog.manifest_relations import Weight
+from ..catalog.repository_contents import ManifestRow
+from ..catalog.repository_contents import TagRow
+from ..spec.manifest import INDEX_TYPES
+from . import artifact_types
+from . import documents
+from .documents import Documents
+
+if t.TYPE_CHECKING:
+    from ..catalog import Catalog
+
+if t.TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A tag, or a manifest without one, as the list shows it."""
+
+    row: TagRow
+    kind: artifact_types.Kind
+    bytes: int
+    platforms: list[str]
+    attached: list[artifact_types.Kind]
+    """What there is beside it: signatures, SBOMs, attestations."""
+
+    pushed_by: str
+
+    @property
+    def reference(self) -> str:
+        """What it is found by."""
+        return self.row.name or self.row.manifest.digest
+
+
+class _Known(t.NamedTuple):
+    """What is known of what some tags point at."""
+
+    weights: dict[int, Weight]
+    types: dict[str, set[str]]
+    """The artifact types of what refers to a manifest, by its digest."""
+
+    signed: set[str]
+    """The tags under which cosign puts a signature."""
+
+    readable: set[str]
+    """The digests of configs that the repository has."""
+
+    pushers: dict[t.Any, str]
+
+
+class Summaries:
+    """Summarizes tags and manifests for lists.
+
+    :param catalog: what is recorded about them.
+    :param documents: reads the configs of images.
+    """
+
+    def __init__(self, catalog: Catalog, documents: Documents) -> None:
+        self._catalog = catalog
+        self._documents = documents
+
+    def of(self, repository_id: int, rows: list[TagRow]) -> list[Entry]:
+        """Summarize some tags of a repository, in their order.
+
+        The number of statements does not depend on the number of tags. One small
+        config is read for each image.
+        """
+        catalog = self._catalog
+        manifests = [row.manifest for row in rows]
+        weights = catalog.relations.weights(repository_id, [m.id for m in manifests])
+        digests = [m.digest for m in manifests]
+        known = _Known(
+            weights=weights,
+            types=catalog.relations.referrer_types(repository_id, digests),
+            signed=catalog.contents.existing_tags(
+                repository_id, [_cosign_tag(digest, "sig") for digest in digests]
+            ),
+            readable=catalog.relations.linked(
+                repository_id, [w.config[1] for w in weights.values() if w.config]
+            ),
+            pushers=catalog.users.names(m.pushed_by_id for m in manifests),
+        )
+        return [self._entry(row, known) for row in rows]
+
+    def _entry(self, row: TagRow, known: _Known) -> Entry:
+        manifest = row.manifest
+        weight = known.weights.get(manifest.id, Weight(0, None, ""))
+        kind = kind_of(manifest, weight)
+        children = (
+            documents.descriptors(_children(manifest))
+            if kind == artifact_types.INDEX
+            else []
+        )
+        platforms = [
+            c.platform for c in children if not c.is_attestation and c.platform
+        ]
+        if (
+            kind == artifact_types.IMAGE
+            and weight.config
+            and weight.config[1] in known.readable
+        ):
+            config = self._documents.read(weight.config[1], documents.SMALL_CONFIG)
+            platforms = [p for p in [documents.platform(config)] if p]
+        return Entry(
+            row,
+            kind,
+            weight.bytes,
+            platforms,
+            _attached(manifest, children, known),
+            known.pushers.get(manifest.pushed_by_id, ""),
+        )
+
+
+def _attached(
+    manifest: ManifestRow, children: list[documents.Descriptor], known: _Known
+) -> list[artifact_types.Kind]:
+    """Return what there is beside a manifest, each kind of it once."""
+    found = {
+        artifact_types.recognise(manifest.media_type, artifact_type)
+        for artifact_type in known.types.get(manifest.digest, ())
+    }
+    if _cosign_tag(manifest.digest, "sig") in known.signed:
+        found.add(artifact_types.SIGNATURE)
+    if any(child.is_attestation for child in children):
+        found.add(artifact_types.ATTESTATION)
+    return sorted(found, key=lambda kind: kind.label)
+
+
+def kind_of(manifest: ManifestRow, weight: Weight) -> artifact_types.Kind:
+    """Return what a manifest is for."""
+    return artifact_types.recognise(
+        manifest.media_type, manifest.artifact_type, weight.layer_type
+    )
+
+
+def _children(manifest: ManifestRow) -> list[dict[str, t.Any]]:
+    if manifest.media_type not in INDEX_TYPES:
+        return []
+    return documents.objects(documents.as_object(manifest.content).get("manifests"))
+
+
+def _cosign_tag(digest: str, suffix: str) -> str:
+    return f"{digest.replace(':', '-')}.{suffix}"

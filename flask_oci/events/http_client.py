@@ -1,0 +1,138 @@
+"""Requests to webhooks: the only ones that a running registry makes by itself.
+
+A name is looked up once, and what was looked up is checked and called: a second look
+could find another address. No redirect is followed, no proxy of the environment is
+asked, and of an answer only its status is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+import typing as t
+from collections.abc import Mapping
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from ..catalog.deliveries import Outcome
+from . import ssrf
+
+if t.TYPE_CHECKING:
+    from ..config.parsers import Network
+
+_DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
+
+#: As long as a reason may be in the log.
+_LONGEST_REASON: t.Final = 255
+
+
+def send(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    allowed: Sequence[Network],
+    timeout: float,
+) -> Outcome:
+    """Send a POST, and return what became of it.
+
+    :param url: that of a webhook.
+    :param allowed: networks that are not public and may be called all the same.
+    :param timeout: how many seconds everything together may take, but for looking up
+        the name.
+    """
+    started = time.monotonic()
+    status, error = None, None
+    try:
+        status = _post(url, body, headers, allowed, timeout)
+        if not 200 <= status < 300:
+            error = f"It answered {status}."
+    except ssrf.Forbidden as refused:
+        error = str(refused)
+    except (OSError, http.client.HTTPException, ValueError) as failed:
+        error = f"{type(failed).__name__}: {failed}"
+    milliseconds = round(1000 * (time.monotonic() - started))
+    return Outcome(status, error[:_LONGEST_REASON] if error else None, milliseconds)
+
+
+def _post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    allowed: Sequence[Network],
+    timeout: float,
+) -> int:
+    parts = urlsplit(url)
+    name = parts.hostname or ""
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    addresses = ssrf.choose(_look_up(name, port), allowed)
+    connection = _Connection(name, port)
+    secure = parts.scheme == "https"
+    connection.prepare(addresses, secure=secure, seconds=timeout)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # A timeout of a socket is for one byte; this one is for all of them.
+    alarm = threading.Timer(timeout, connection.give_up)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        connection.request("POST", path, body, {**headers, "Connection": "close"})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        if connection.too_late:
+            raise TimeoutError(f"no answer within {timeout:g} seconds") from None
+        raise
+    finally:
+        alarm.cancel()
+        connection.close()
+
+
+def _look_up(name: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to addresses that have been checked."""
+
+    too_late = False
+    seconds = 0.0
+    _addresses: Sequence[str] = ()
+    _secure = False
+
+    def prepare(
+        self, addresses: Sequence[str], *, secure: bool, seconds: float
+    ) -> None:
+        """Say where to connect to, whether to speak TLS, and how long it may take."""
+        self._addresses, self._secure, self.seconds = addresses, secure, seconds
+        if secure:
+            self.default_port = _DEFAULT_PORTS["https"]
+
+    def connect(self) -> None:
+        """Connect to the first address that answers; each has its share of the time."""
+        deadline = time.monotonic() + self.seconds
+        for left in range(len(self._addresses), 0, -1):
+            share = max(deadline - time.monotonic(), 0.001) / left
+            try:
+                place = (self._addresses[-left], self.port)
+                self.sock = socket.create_connection(place, share)
+                break
+            except OSError:
+                if left == 1:
+                    raise
+        self.sock.settimeout(self.seconds)
+        if self.too_late:
+            # Whoever would have ended this has been and gone.
+            raise TimeoutError
+        if self._secure:
+            context = ssl.create_default_context()
+            self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+
+    def give_up(self) -> None:
+        """End whatever is going on, from another thread."""
+        self.too_late = True
+        with contextlib.suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)

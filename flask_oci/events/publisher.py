@@ -1,0 +1,101 @@
+"""Tells a host of changes: signals, and what the outbox keeps.
+
+Where nobody is connected, a signal costs a look at an empty dictionary.
+"""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+
+from flask import current_app
+from flask import g
+from flask import has_request_context
+from flask import request
+
+from .. import signals
+from ..changes import Origin
+from ..signals import tell
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+
+    from ..catalog import Catalog
+    from ..changes import Change
+    from ..config import Config
+
+logger = logging.getLogger("flask_oci.events")
+
+#: Longer names of programs are cut: a client says what it likes.
+MAX_USER_AGENT: t.Final = 200
+
+
+class Announcer:
+    """Observes the catalog for the current application.
+
+    :param catalog: the names of users.
+    :param config: returns the settings of the current application.
+    :param visitor: returns the user who looks at a page, or None.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        config: Callable[[], Config],
+        visitor: Callable[[], t.Any],
+    ) -> None:
+        self._catalog = catalog
+        self._config = config
+        self._visitor = visitor
+
+    def origin(self, by: t.Any) -> Origin:
+        """Return who makes the current request, and how."""
+        if not has_request_context():
+            return Origin(g.get("_oci_actor") or self._name_of(by))
+        agent = request.user_agent.string[:MAX_USER_AGENT]
+        return Origin(
+            self._actor() or self._name_of(by),
+            request.remote_addr,
+            request.host,
+            request.method,
+            agent or None,
+        )
+
+    def before(self, change: Change) -> None:
+        """Ask whoever is connected.
+
+        :raises Denied: when one of them does.
+        """
+        signal = signals.BEFORE.get(change.kind)
+        if signal is not None and signal.receivers:
+            signal.send(_application(), change=change)
+
+    def after(self, changes: list[Change]) -> None:
+        """Tell whoever is connected."""
+        for change in changes:
+            signal = signals.AFTER.get(change.kind)
+            if signal is not None and signal.receivers:
+                tell(signal, logger, change=change)
+
+    def keeps(self, kind: str) -> bool:
+        """Tell whether the application keeps changes of a kind."""
+        return kind in self._config().events
+
+    def hears(self, kind: str) -> bool:
+        """Tell whether anybody is connected to what is sent after it."""
+        signal = signals.AFTER.get(kind)
+        return signal is not None and bool(signal.receivers)
+
+    def _actor(self) -> str | None:
+        if "_oci_actor" in g:
+            return t.cast("str | None", g._oci_actor)
+        return self._catalog.users.name_of(self._visitor())
+
+    def _name_of(self, key: t.Any) -> str | None:
+        return self._catalog.users.names([key]).get(key)
+
+
+def _application() -> Flask:
+    return t.cast("Flask", t.cast(t.Any, current_app)._get_current_object())

@@ -1,0 +1,1 @@
+"""HTTP that the interfaces for programs share: request hooks, bodies, authorization."""

@@ -1,1 +1,0 @@
-"""What keeps a registry in order: plain functions, for commands and schedulers."""

@@ -1,0 +1,1 @@
+"""Operations of a running registry: collection, checks, retention, health, metrics."""

@@ -1,0 +1,78 @@
+"""Why something is kept: the chain from a digest to the tags that need it."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+from ..clock import utcnow
+from ..spec.digest import Digest
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from ..catalog import Catalog
+    from ..config import Config
+
+_MINUTE: t.Final = "%Y-%m-%d %H:%M UTC"
+
+
+def explain(config: Config, catalog: Catalog, digest: Digest) -> Iterator[str]:
+    """Say, line by line, what keeps a blob or a manifest from being collected.
+
+    :param digest: its digest; whether it exists does not matter.
+    """
+    holders = catalog.inspection.holders(digest)
+    if not holders:
+        yield f"No repository has {digest}."
+    for holder in holders:
+        yield f"{holder.name}"
+        if holder.leased_at is not None:
+            until = holder.leased_at + config.lease_lifetime
+            if until > utcnow():
+                yield f"  spared until {until:{_MINUTE}}"
+        chain = _Chain(config, catalog, holder.id)
+        yield from list(chain.from_(str(digest), "  ")) or ["  nothing needs it"]
+
+
+class _Chain:
+    """Follows what needs what, in one repository."""
+
+    def __init__(self, config: Config, catalog: Catalog, repository_id: int) -> None:
+        self._config = config
+        self._inspection = catalog.inspection
+        self._retention = catalog.retention
+        self._repository_id = repository_id
+        self._seen: set[str] = set()
+
+    def from_(self, digest: str, indent: str) -> Iterator[str]:
+        """Say what keeps something, and what keeps that."""
+        self._seen.add(digest)
+        if tags := self._inspection.tags_of(self._repository_id, digest):
+            yield f"{indent}tagged {', '.join(tags)}"
+        elif touched_at := self._inspection.touched_at(self._repository_id, digest):
+            yield f"{indent}{self._without_tag(digest, touched_at)}"
+        for relation, other in self._inspection.keepers(self._repository_id, digest):
+            if other not in self._seen:
+                yield f"{indent}{relation} {other}"
+                yield from self.from_(other, indent + "  ")
+
+    def _without_tag(self, digest: str, touched_at: datetime) -> str:
+        lifetime = self._config.untagged_lifetime
+        if lifetime is None:
+            return "has no tag, and stays without: OCI_UNTAGGED_LIFETIME is not set"
+        end = touched_at + max(timedelta(seconds=lifetime), self._config.lease_lifetime)
+        if end > utcnow():
+            return f"has no tag, and stays without until {end:{_MINUTE}}"
+        if left_at := self._left_at(digest):
+            until = left_at + t.cast("timedelta", self._config.undo_lifetime)
+            return f"has no tag, and one can be put back until {until:{_MINUTE}}"
+        return "has no tag"
+
+    def _left_at(self, digest: str) -> datetime | None:
+        window = self._config.undo_lifetime
+        if window is None:
+            return None
+        since = utcnow() - window
+        return self._retention.left_at(self._repository_id, digest, since)

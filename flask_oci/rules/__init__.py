@@ -1,0 +1,1 @@
+"""Rules that owners and operators set, evaluated without a database."""

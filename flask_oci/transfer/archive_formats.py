@@ -1,0 +1,86 @@
+"""Archives of every form: which one it is, and what is called what in it."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..spec.reference import check_tag
+from . import archive_reader
+from . import archive_writer
+from . import docker_archive
+from . import oci_layout
+from .base import Source
+from .base import TransferError
+from .local import Here
+
+#: What an archive can be: a folder, a tar archive, or what ``docker load`` reads.
+Form = t.Literal["folder", "tar", "docker", "docker-old"]
+
+FORMS: t.Final[tuple[Form, ...]] = ("folder", "tar", "docker", "docker-old")
+
+
+def images_of(found: archive_reader.Files, limit: int) -> Source:
+    """Return the images of an archive, whichever form it has.
+
+    :param limit: how many bytes a manifest may have.
+    :raises TransferError: when it has none that is known.
+    """
+    if found.size(oci_layout.MARK) is not None:
+        return oci_layout.Layout(found, limit)
+    images = docker_archive.images_of(found, limit)
+    if images is None:
+        raise TransferError(
+            "This is neither an OCI image layout, which has a file 'oci-layout', nor"
+            " from 'docker save', which writes a 'manifest.json'."
+        )
+    return images
+
+
+def named(
+    images: Source, reference: str | None, tag: str | None
+) -> list[tuple[str, str | None]]:
+    """Return which images to take, and what to call each of them."""
+    found = [reference] if reference else images.references()
+    if tag is not None:
+        if len(found) != 1:
+            raise TransferError(
+                f"There are {len(found)} images in it, and one of them can be called"
+                f" {tag}. Say which: {', '.join(found) or 'there is none'}."
+            )
+        return [(found[0], check_tag(tag))]
+    called = [(name, oci_layout.tag_of(name)) for name in found]
+    tags = [name for _, name in called if name]
+    if len(set(tags)) != len(tags):
+        raise TransferError(
+            "Several images in it have the same tag. Take them one by one:"
+            f" {', '.join(found)}."
+        )
+    return called
+
+
+@contextmanager
+def written(
+    target: str | os.PathLike[str] | t.BinaryIO, form: Form, called: str, here: Here
+) -> Iterator[oci_layout.LayoutTarget]:
+    where = t.cast(
+        "str | t.BinaryIO",
+        target if hasattr(target, "write") else os.fspath(target),
+    )
+    if form == "folder":
+        path = t.cast(str, where)
+        with archive_writer.folder(path) as sink:
+            limit = here.config.max_manifest_size
+            yield oci_layout.LayoutTarget(
+                sink, oci_layout.listed(archive_reader.Folder(path), limit)
+            )
+        return
+    with archive_writer.archive(where) as sink:
+        if form == "docker":
+            yield docker_archive.DockerLayout(sink, called)
+        elif form == "docker-old":
+            yield docker_archive.OldDocker(sink, called)
+        else:
+            yield oci_layout.LayoutTarget(sink)

@@ -1,0 +1,332 @@
+"""The archives of ``docker save``, as they were before Docker 25 and as they are.
+
+The old form has no manifest of the image, only its config and its layers; what is made
+of them is the same each time. The new form is an OCI image layout with a
+``manifest.json`` for older readers beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import typing as t
+from contextlib import AbstractContextManager
+
+from ..errors import DigestInvalid
+from ..spec.digest import Digest
+from ..spec.manifest import Descriptor
+from ..spec.manifest import IMAGE_CONFIGS
+from ..spec.manifest import INDEX_TYPES
+from ..spec.manifest import OCI_MANIFEST
+from ..spec.manifest import read_object
+from ..storage.protocol import PIECE
+from ..storage.protocol import Reader
+from . import archive_writer
+from .archive_reader import Files
+from .archive_reader import read
+from .archive_writer import Sink
+from .base import Item
+from .base import Source
+from .base import TransferError
+from .oci_layout import blob_path
+from .oci_layout import LayoutTarget
+
+MANIFEST: t.Final = "manifest.json"
+
+CONFIG_TYPE: t.Final = "application/vnd.oci.image.config.v1+json"
+LAYER_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar"
+GZIP_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar+gzip"
+ZSTD_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar+zstd"
+
+#: How layers begin that are compressed, and what they are then.
+_MAGIC = {b"\x1f\x8b": GZIP_TYPE, b"\x28\xb5\x2f\xfd": ZSTD_TYPE}
+
+_HEX_NAME = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
+
+#: More than Docker lets an image have.
+MAX_LAYERS: t.Final = 1000
+
+#: How many images one archive may have.
+MAX_IMAGES: t.Final = 1000
+
+
+class Saved(t.NamedTuple):
+    """An image of an archive, as ``manifest.json`` has it."""
+
+    config: str
+    names: list[str]
+    layers: list[str]
+
+
+class DockerArchive:
+    """The images of an archive of the old form, as a
+    :class:`~flask_oci.transfer.base.Source`.
+
+    :param files: what it has in it.
+    :param limit: how many bytes a config may have.
+    """
+
+    def __init__(self, files: Files, limit: int) -> None:
+        self._files = files
+        self._limit = limit
+        self._saved = _saved(read(files, MANIFEST, limit))
+        self._paths: dict[Digest, str] = {}
+        self._described: dict[str, Descriptor] = {}
+        self._made: dict[tuple[str, ...], Item] = {}
+
+    def references(self) -> list[str]:
+        """Return the names, and the digests of what has none."""
+        return [
+            name
+            for saved in self._saved
+            for name in saved.names or [str(self._item(saved).digest)]
+        ]
+
+    def find(self, reference: str) -> Item:
+        """Return what a name or a digest stands for."""
+        for saved in self._saved:
+            if reference in saved.names:
+                return self._item(saved)
+        for saved in self._saved:
+            if reference == str(self._item(saved).digest):
+                return self._item(saved)
+        raise TransferError(
+            f"There is no {reference} in it. It has {', '.join(self.references())}."
+        )
+
+    def manifest(self, wanted: Descriptor) -> Item:
+        """Return an image; there is nothing that has one as its child."""
+        return self.find(str(wanted.digest))
+
+    def open(self, wanted: Descriptor) -> AbstractContextManager[Reader]:
+        """Open a config or a layer for reading."""
+        return self._files.open(self._paths[wanted.digest])
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """Return nothing: such an archive has images only."""
+        return []
+
+    def attached(self, digest: Digest) -> list[str]:
+        """Return nothing, for the same reason."""
+        return []
+
+    def _item(self, saved: Saved) -> Item:
+        """Return the manifest of an image, which is made here."""
+        key = (saved.config, *saved.layers)
+        if key not in self._made:
+            self._made[key] = self._make(saved)
+        return self._made[key]
+
+    def _make(self, saved: Saved) -> Item:
+        content = read(self._files, saved.config, self._limit)
+        config = Digest.of(content)
+        named = _HEX_NAME.fullmatch(saved.config.rpartition("/")[2])
+        if named and named[1] != config.encoded:
+            raise DigestInvalid(f"{saved.config} has the digest {config}.")
+        self._paths[config] = saved.config
+        ids = _diff_ids(content)
+        if len(ids) != len(saved.layers):
+            raise TransferError(
+                f"{saved.config} says that there are {len(ids)} layers, and"
+                f" {MANIFEST} that there are {len(saved.layers)}."
+            )
+        layers = []
+        for path, expected in zip(saved.layers, ids, strict=True):
+            layer = self._layer(path)
+            if layer.media_type == LAYER_TYPE and str(layer.digest) != expected:
+                raise DigestInvalid(
+                    f"{path} has the digest {layer.digest}, and the config says that it"
+                    f" has {expected}."
+                )
+            layers.append(_fields(layer))
+        described = Descriptor("config", CONFIG_TYPE, config, len(content))
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": OCI_MANIFEST,
+                "config": _fields(described),
+                "layers": layers,
+            },
+            separators=(",", ":"),
+        ).encode()
+        return Item(Digest.of(manifest), OCI_MANIFEST, manifest)
+
+    def _layer(self, path: str) -> Descriptor:
+        """Describe a layer, which is read for it; several images may have it."""
+        if path not in self._described:
+            hasher, size, start = hashlib.sha256(), 0, b""
+            with self._files.open(path) as file:
+                while piece := file.read(PIECE):
+                    start = start or piece[:4]
+                    hasher.update(piece)
+                    size += len(piece)
+            digest = Digest("sha256", hasher.hexdigest())
+            found = (kind for mark, kind in _MAGIC.items() if start.startswith(mark))
+            media_type = next(found, LAYER_TYPE)
+            self._described[path] = Descriptor("layer", media_type, digest, size)
+            self._paths[digest] = path
+        return self._described[path]
+
+
+class DockerLayout(LayoutTarget):
+    """An archive of the new form, as a :class:`~flask_oci.transfer.base.Target`.
+
+    :param sink: where its files go.
+    :param called: the name of the repository in it.
+    """
+
+    def __init__(self, sink: Sink, called: str) -> None:
+        super().__init__(sink)
+        self._manifest = _Manifest(sink, called, blob_path, blob_path)
+
+    def mention(self, item: Item, name: str | None) -> None:
+        """List an image in both ways."""
+        super().mention(item, name)
+        self._manifest.add(item, name)
+
+    def finish(self) -> None:
+        """Write the lists, last of all."""
+        super().finish()
+        self._manifest.write()
+
+
+class OldDocker(LayoutTarget):
+    """An archive of the old form, as a :class:`~flask_oci.transfer.base.Target`.
+
+    :param sink: where its files go.
+    :param called: the name of the repository in it.
+    """
+
+    def __init__(self, sink: Sink, called: str) -> None:
+        super().__init__(sink)
+        self._manifest = _Manifest(sink, called, _config_path, _layer_path)
+
+    def has_blob(self, wanted: Descriptor) -> bool:
+        """Tell whether a config or a layer is there."""
+        return self._sink.has(_path(wanted), wanted.size)
+
+    def put_blob(self, wanted: Descriptor, source: Reader) -> None:
+        """Write a config or a layer."""
+        self._sink.write(_path(wanted), source, wanted.size)
+
+    def put_manifest(self, item: Item, tag: str | None) -> None:
+        """List an image."""
+        self._manifest.add(item, tag)
+
+    def mention(self, item: Item, name: str | None) -> None:
+        """List an image."""
+        self._manifest.add(item, name)
+
+    def finish(self) -> None:
+        """Write the list, last of all."""
+        self._manifest.write()
+
+
+class _Manifest:
+    """What becomes ``manifest.json``."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        called: str,
+        config_path: t.Callable[[Digest], str],
+        layer_path: t.Callable[[Digest], str],
+    ) -> None:
+        self._sink = sink
+        self._called = called
+        self._config_path = config_path
+        self._layer_path = layer_path
+        self._images: dict[Digest, dict[str, t.Any]] = {}
+
+    def add(self, item: Item, tag: str | None) -> None:
+        """Add an image; what belongs to one, such as a signature, is not for Docker."""
+        if item.media_type in INDEX_TYPES:
+            raise TransferError(
+                f"{item.digest} is for several platforms, and such an archive is for"
+                " one. Say which, as in '--platform linux/amd64'."
+            )
+        manifest = item.parsed()
+        if manifest.subject is not None or manifest.artifact_type not in IMAGE_CONFIGS:
+            return
+        config, *layers = manifest.descriptors
+        image = self._images.setdefault(
+            item.digest,
+            {
+                "Config": self._config_path(config.digest),
+                "RepoTags": [],
+                "Layers": [self._layer_path(layer.digest) for layer in layers],
+            },
+        )
+        name = f"{self._called}:{tag}"
+        if tag and name not in image["RepoTags"]:
+            image["RepoTags"].append(name)
+
+    def write(self) -> None:
+        """Write the list.
+
+        :raises TransferError: when there is nothing in it.
+        """
+        if not self._images:
+            raise TransferError("There is no image in it, and Docker loads only these.")
+        content = json.dumps(list(self._images.values())).encode()
+        archive_writer.put(self._sink, MANIFEST, content)
+
+
+def _path(wanted: Descriptor) -> str:
+    path = _config_path if wanted.kind == "config" else _layer_path
+    return path(wanted.digest)
+
+
+def _config_path(digest: Digest) -> str:
+    return f"{digest.encoded}.json"
+
+
+def _layer_path(digest: Digest) -> str:
+    return f"{digest.encoded}/layer.tar"
+
+
+def _fields(descriptor: Descriptor) -> dict[str, t.Any]:
+    return {
+        "mediaType": descriptor.media_type,
+        "digest": str(descriptor.digest),
+        "size": descriptor.size,
+    }
+
+
+def _saved(content: bytes) -> list[Saved]:
+    # It is a list, and what reads JSON with bounds here reads objects.
+    images = read_object(b'{"images":' + content + b"}")["images"]
+    try:
+        found = [
+            Saved(
+                _text(image["Config"]),
+                list(map(_text, image.get("RepoTags") or [])),
+                list(map(_text, image["Layers"])),
+            )
+            for image in images
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise TransferError(f"{MANIFEST} is not as 'docker save' has it.") from error
+    if len(found) > MAX_IMAGES or any(len(i.layers) > MAX_LAYERS for i in found):
+        raise TransferError(
+            f"{MANIFEST} has more than {MAX_IMAGES} images, or {MAX_LAYERS} layers."
+        )
+    return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _diff_ids(config: bytes) -> list[str]:
+    fields = read_object(config).get("rootfs")
+    found = fields.get("diff_ids") if isinstance(fields, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def images_of(files: Files, limit: int) -> Source | None:
+    """Return the images of an archive of the old form, or None if it is none."""
+    return DockerArchive(files, limit) if files.size(MANIFEST) is not None else None

@@ -1,0 +1,208 @@
+"""A repository of this registry, as a place that images come from and go to."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import SizeInvalid
+from ..events import audit
+from ..spec.digest import Digest
+from ..spec.manifest import Descriptor
+from ..spec.reference import check_tag
+from ..spec.reference import parse_reference
+from .base import attached_tags
+from .base import checked
+from .base import Item
+from .base import Source
+from .base import TransferError
+
+if t.TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..config import Config
+    from ..core.content import Actor
+    from ..core.content import Content
+    from ..storage import Storage
+    from ..storage import UploadFile
+    from ..storage.protocol import Reader
+
+#: How many tags or referrers are read at a time.
+BATCH: t.Final = 500
+
+
+class Here(t.NamedTuple):
+    """The parts of this registry that images move through."""
+
+    config: Config
+    catalog: Catalog
+    storage: Storage
+    content: Content
+
+
+class Repository:
+    """A :class:`~flask_oci.transfer.base.Source` and
+    :class:`~flask_oci.transfer.base.Target` in this registry.
+
+    Nobody is asked for permission here: that has been done, or it is whoever runs the
+    registry.
+
+    :param here: the registry.
+    :param name: of the repository, which the first blob makes.
+    :param by: who pushes.
+    """
+
+    parallel = True
+
+    def __init__(self, here: Here, name: str, by: Actor) -> None:
+        self._here = here
+        self.name = name
+        self._by = by
+
+    def references(self) -> list[str]:
+        """Return the tags."""
+        key, catalog = self._key(), self._here.catalog
+        found: list[str] = []
+        while batch := catalog.tags.page(key, BATCH, found[-1] if found else None):
+            found += batch
+        return found
+
+    def find(self, reference: str) -> Item:
+        """Return what a tag or a digest names."""
+        stored = self._here.catalog.manifests.find(
+            self._key(), parse_reference(reference)
+        )
+        self._release()
+        if stored is None:
+            raise TransferError(f"There is no {reference} in {self.name}.")
+        digest = Digest.parse(stored.digest)
+        return checked(stored.content or b"", digest, stored.media_type)
+
+    def manifest(self, wanted: Descriptor) -> Item:
+        """Return a manifest that another one has as its child."""
+        return self.find(str(wanted.digest))
+
+    @contextmanager
+    def open(self, wanted: Descriptor) -> Iterator[Reader]:
+        """Open a blob that the repository links."""
+        if self.size(wanted.digest) is None:
+            raise TransferError(
+                f"The blob {wanted.digest} is not in {self.name}; 'flask oci fsck'"
+                " lists what is missing."
+            )
+        self._release()
+        with self._here.storage.open(wanted.digest) as file:
+            yield file
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """Return the manifests whose subject this is."""
+        key, last, more = self._key(), None, True
+        found = []
+        while more:
+            page, more = self._here.catalog.referrers.page(key, digest, (), BATCH, last)
+            found += [
+                Descriptor(
+                    "child", d["mediaType"], Digest.parse(d["digest"]), d["size"]
+                )
+                for d in page
+            ]
+            last = str(found[-1].digest) if found else None
+        return found
+
+    def attached(self, digest: Digest) -> list[str]:
+        """Return the tags of what belongs to a manifest."""
+        names = attached_tags(digest)
+        return sorted(self._here.catalog.contents.existing_tags(self._key(), names))
+
+    def size(self, digest: Digest) -> int | None:
+        """Return the size of a blob that the repository links and the storage has."""
+        key = self._find_key()
+        found = None if key is None else self._here.catalog.blobs.find(key, digest)
+        if found is None or self._here.storage.size(digest) != found.size:
+            return None
+        return found.size
+
+    def has_manifest(self, digest: Digest) -> bool:
+        """Tell whether a manifest is there, and stays for the grace period."""
+        key, catalog = self._find_key(), self._here.catalog
+        if key is None:
+            return False
+        stored = catalog.manifests.find(key, digest, content=False)
+        self._release()
+        return stored is not None and catalog.manifests.lease(
+            stored, self._here.config.lease_freshness
+        )
+
+    def lists(self, item: Item) -> bool:
+        """Tell that a manifest which is there is listed: it came with its subject."""
+        return True
+
+    def has_blob(self, wanted: Descriptor) -> bool:
+        """Tell whether a blob is there, and stays for the grace period."""
+        key, catalog = self._find_key(), self._here.catalog
+        found = None if key is None else catalog.blobs.find(key, wanted.digest)
+        self._release()
+        if found is None or self._here.storage.size(wanted.digest) != wanted.size:
+            return False
+        return catalog.blobs.lease(found, self._here.config.lease_freshness)
+
+    def points_at(self, tag: str) -> Digest | None:
+        """Return what a tag names."""
+        key = self._find_key()
+        if key is None:
+            return None
+        stored = self._here.catalog.manifests.find(key, tag, content=False)
+        self._release()
+        return Digest.parse(stored.digest) if stored else None
+
+    def mount(self, wanted: Descriptor, source: Source) -> bool:
+        """Link a blob of another repository of this registry that images are copied
+        from."""
+        if not isinstance(source, Repository) or source.size(wanted.digest) is None:
+            return False
+        content = self._here.content
+        with audit.acting(self._by.name):
+            return content.link_blob(
+                self.name, self._by, wanted.digest, wanted.size, source.name
+            )
+
+    def put_blob(self, wanted: Descriptor, source: Reader) -> None:
+        """Take a blob in, as a push would."""
+        most = self._here.config.max_blob_size
+        if most is not None and wanted.size > most:
+            raise SizeInvalid(
+                f"A blob may have {most} bytes here, and {wanted.digest} has"
+                f" {wanted.size}.",
+                status=413,
+            )
+
+        def receive(upload: UploadFile) -> None:
+            upload.append(source, wanted.digest.algorithm, wanted.size)
+
+        with audit.acting(self._by.name):
+            self._here.content.put_blob(self.name, self._by, wanted.digest, receive)
+
+    def put_manifest(self, item: Item, tag: str | None) -> None:
+        """Take a manifest in, as a push would."""
+        with audit.acting(self._by.name):
+            self._here.content.put_manifest(
+                self.name,
+                self._by,
+                item.content,
+                item.media_type,
+                digest=item.digest,
+                tags=[check_tag(tag)] if tag else [],
+            )
+
+    def _release(self) -> None:
+        # Whatever comes next may be a request to another registry.
+        self._here.catalog.release()
+
+    def _find_key(self) -> int | None:
+        return self._here.catalog.repositories.find(self.name).id
+
+    def _key(self) -> int:
+        key = self._find_key()
+        if key is None:
+            raise TransferError(f"There is no repository {self.name}.")
+        return key

@@ -1,0 +1,224 @@
+"""OCI image layouts (image-spec, image-layout.md), in a folder or a tar archive."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cached_property
+
+from ..spec.digest import Digest
+from ..spec.digest import is_digest
+from ..spec.manifest import Descriptor
+from ..spec.manifest import INDEX_TYPES
+from ..spec.manifest import MANIFEST_TYPES
+from ..spec.manifest import OCI_INDEX
+from ..spec.manifest import parse
+from ..spec.manifest import read_object
+from ..spec.reference import is_tag
+from ..storage.protocol import Reader
+from . import archive_writer
+from .archive_reader import Files
+from .archive_reader import read
+from .archive_writer import Sink
+from .base import attached_tags
+from .base import checked
+from .base import Item
+from .base import Source
+from .base import TransferError
+
+MARK: t.Final = "oci-layout"
+INDEX: t.Final = "index.json"
+
+#: "The version of the layout" (image-layout.md, "oci-layout file").
+VERSION: t.Final = "1.0.0"
+
+#: "The `org.opencontainers.image.ref.name` annotation [...] represents a "tag" for an
+#: image" (image-layout.md, "index.json file").
+REF_NAME: t.Final = "org.opencontainers.image.ref.name"
+
+#: What containerd, and with it Docker, calls an image: its whole name.
+FULL_NAME: t.Final = "io.containerd.image.name"
+
+
+class Entry(t.NamedTuple):
+    """A manifest that ``index.json`` lists."""
+
+    descriptor: Descriptor
+    name: str | None
+
+
+class Layout:
+    """The images of a layout, as a :class:`~flask_oci.transfer.base.Source`.
+
+    :param files: what it has in it.
+    :param limit: how many bytes a manifest may have.
+    :raises TransferError: when it is no layout, or one of another version.
+    """
+
+    def __init__(self, files: Files, limit: int) -> None:
+        self._files = files
+        self._limit = limit
+        version = read_object(read(files, MARK, 4096)).get("imageLayoutVersion")
+        if version != VERSION:
+            raise TransferError(f"This is an OCI image layout of version {version}.")
+        self._entries = list(_entries(read(files, INDEX, limit)))
+
+    def references(self) -> list[str]:
+        """Return the names, and the digests of what has none of its own."""
+        found: dict[str, None] = {}
+        for entry in self._entries:
+            digest = str(entry.descriptor.digest)
+            found[digest if entry.name in found else entry.name or digest] = None
+        return list(found)
+
+    def find(self, reference: str) -> Item:
+        """Return what a name or a digest stands for."""
+        for entry in self._entries:
+            if reference in (entry.name, str(entry.descriptor.digest)):
+                return self.manifest(entry.descriptor)
+        raise TransferError(
+            f"There is no {reference} in it. It has {', '.join(self.references())}."
+        )
+
+    def manifest(self, wanted: Descriptor) -> Item:
+        """Return a manifest that is listed, or that another one has as its child."""
+        content = read(self._files, blob_path(wanted.digest), self._limit)
+        return checked(content, wanted.digest, wanted.media_type)
+
+    def open(self, wanted: Descriptor) -> AbstractContextManager[Reader]:
+        """Open a blob for reading."""
+        return self._files.open(blob_path(wanted.digest))
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """Return the listed manifests whose subject this is."""
+        return self._by_subject.get(digest, [])
+
+    def attached(self, digest: Digest) -> list[str]:
+        """Return the names of what belongs to a manifest."""
+        names = {entry.name for entry in self._entries}
+        return [tag for tag in attached_tags(digest) if tag in names]
+
+    @cached_property
+    def _by_subject(self) -> dict[Digest, list[Descriptor]]:
+        found: dict[Digest, list[Descriptor]] = {}
+        for entry in self._entries:
+            subject = self.manifest(entry.descriptor).parsed().subject
+            if subject is not None:
+                found.setdefault(subject, []).append(entry.descriptor)
+        return found
+
+
+class LayoutTarget:
+    """A layout that is written, as a :class:`~flask_oci.transfer.base.Target`.
+
+    :param sink: where its files go.
+    :param before: what ``index.json`` lists already.
+    """
+
+    parallel = False
+
+    def __init__(self, sink: Sink, before: t.Sequence[dict[str, t.Any]] = ()) -> None:
+        self._sink = sink
+        self._listed = list(before)
+
+    def has_manifest(self, digest: Digest) -> bool:
+        """Tell that a manifest has to be written: what it needs may have been lost."""
+        return False
+
+    def lists(self, item: Item) -> bool:
+        """Tell that a manifest which is there says itself what it refers to."""
+        return True
+
+    def has_blob(self, wanted: Descriptor) -> bool:
+        """Tell whether a blob is there."""
+        return self._sink.has(blob_path(wanted.digest), wanted.size)
+
+    def points_at(self, tag: str) -> Digest | None:
+        """Return nothing: all of it is written anew."""
+        return None
+
+    def mount(self, wanted: Descriptor, source: Source) -> bool:
+        """Take nothing from elsewhere."""
+        return False
+
+    def put_blob(self, wanted: Descriptor, source: Reader) -> None:
+        """Write a blob."""
+        self._sink.write(blob_path(wanted.digest), source, wanted.size)
+
+    def put_manifest(self, item: Item, tag: str | None) -> None:
+        """Write a manifest, which is a blob here, and list it if it has a name."""
+        path = blob_path(item.digest)
+        if not self._sink.has(path, len(item.content)):
+            archive_writer.put(self._sink, path, item.content)
+        # A referrer is found by nothing but this list.
+        if tag is not None or item.parsed().subject is not None:
+            self.mention(item, tag)
+
+    def mention(self, item: Item, name: str | None) -> None:
+        """Have ``index.json`` list a manifest.
+
+        :param name: its tag.
+        """
+        entry: dict[str, t.Any] = {
+            "mediaType": item.media_type,
+            "digest": str(item.digest),
+            "size": len(item.content),
+        }
+        artifact_type = item.parsed().artifact_type
+        if artifact_type and item.parsed().subject:
+            entry["artifactType"] = artifact_type
+        if name:
+            # A name belongs to one manifest.
+            self._listed = [e for e in self._listed if _name(e) != name]
+            entry["annotations"] = {REF_NAME: name}
+        if entry not in self._listed:
+            self._listed.append(entry)
+
+    def finish(self) -> None:
+        """Write the list, last of all."""
+        mark = {"imageLayoutVersion": VERSION}
+        archive_writer.put(self._sink, MARK, json.dumps(mark).encode())
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self._listed}
+        archive_writer.put(self._sink, INDEX, json.dumps(index).encode())
+
+
+def listed(files: Files, limit: int) -> list[dict[str, t.Any]]:
+    """Return what ``index.json`` lists, if there is one."""
+    if files.size(INDEX) is None:
+        return []
+    content = read(files, INDEX, limit)
+    parse(content, OCI_INDEX)
+    return t.cast("list[dict[str, t.Any]]", read_object(content)["manifests"])
+
+
+def blob_path(digest: Digest) -> str:
+    """Return where a layout has a blob."""
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
+
+
+def tag_of(name: str) -> str | None:
+    """Return the tag in a name, which may be that of a repository as well, or a digest
+    and then has none."""
+    if is_digest(name):
+        return None
+    tag = name.rpartition(":")[2]
+    return tag if is_tag(tag) else None
+
+
+def _entries(content: bytes) -> Iterator[Entry]:
+    described = parse(content, OCI_INDEX).descriptors
+    fields = read_object(content)["manifests"]
+    for descriptor, entry in zip(described, fields, strict=True):
+        # Other things may be listed; "implementations SHOULD ignore them".
+        if descriptor.media_type in MANIFEST_TYPES | INDEX_TYPES:
+            yield Entry(descriptor, _name(entry))
+
+
+def _name(entry: dict[str, t.Any]) -> str | None:
+    annotations = entry.get("annotations")
+    if not isinstance(annotations, dict):
+        return None
+    name = annotations.get(REF_NAME) or annotations.get(FULL_NAME)
+    return name if isinstance(name, str) else None

@@ -1,0 +1,118 @@
+"""Which tags of a repository are wanted, when not all of them are."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import typing as t
+from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
+from datetime import timezone
+
+from ..errors import RegistryError
+from ..spec.manifest import INDEX_TYPES
+from ..spec.manifest import read_object
+from .base import Interrupted
+from .base import Item
+from .base import Progress
+from .base import Source
+from .transfer import Checking
+from .transfer import is_manifest
+from .transfer import MAX_DEPTH
+
+CREATED: t.Final = "org.opencontainers.image.created"
+
+#: How many bytes a config may have that is looked into.
+MAX_CONFIG: t.Final = 2 * 1024 * 1024
+
+#: RFC 3339, section 5.6.
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
+)
+
+#: Before everything that says when it was made.
+NEVER: t.Final = datetime.min.replace(tzinfo=timezone.utc)
+
+
+def chosen(
+    tags: Iterable[str], patterns: Sequence[str], without: Sequence[str]
+) -> list[str]:
+    """Return the tags that match one of some patterns, and none of others.
+
+    :param patterns: such as ``1.*``; none at all match everything.
+    """
+    return [
+        tag
+        for tag in tags
+        if (not patterns or any(fnmatch.fnmatchcase(tag, p) for p in patterns))
+        and not any(fnmatch.fnmatchcase(tag, p) for p in without)
+    ]
+
+
+def newest(source: Source, tags: Sequence[str], count: int) -> list[str]:
+    """Return the tags of the images that were made last.
+
+    When an image was made is in its annotations or its config. What does not say so is
+    older than what does; of two that say the same, the one with the higher version is
+    the newer.
+
+    :param count: how many to return at the most.
+    """
+    dated = [(_created(source, tag), version(tag), tag) for tag in tags]
+    return [tag for _, _, tag in sorted(dated, reverse=True)[:count]]
+
+
+def _created(source: Source, tag: str) -> datetime:
+    """Return when the image of a tag was made; what cannot be read does not say so."""
+    try:
+        return created(source, source.find(tag))
+    except Interrupted:
+        raise
+    except (RegistryError, ValueError):
+        return NEVER
+
+
+def created(source: Source, item: Item, depth: int = 0) -> datetime:
+    """Return when an image was made, or, of an index, its first image.
+
+    :param depth: how many indexes it lies in.
+    :raises TransferError: when something of it is not there.
+    :raises RegistryError: when it is no manifest, or its config is other than it says.
+    """
+    manifest = item.parsed()
+    if CREATED in manifest.annotations:
+        return _moment(manifest.annotations[CREATED])
+    if item.media_type in INDEX_TYPES:
+        for child in manifest.descriptors:
+            if is_manifest(child) and depth < MAX_DEPTH:
+                return created(source, source.manifest(child), depth + 1)
+        return NEVER
+    config = manifest.descriptors[0]
+    if config.size > MAX_CONFIG or not config.media_type.endswith("json"):
+        return NEVER
+    with source.open(config) as file:
+        checking = Checking(file, config, Progress())
+        content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
+    return _moment(read_object(content).get("created"))
+
+
+def version(tag: str) -> list[tuple[int, int, str]]:
+    """Return what a tag is sorted by: its numbers as numbers."""
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part)
+        for part in re.findall(r"\d{1,18}|\D+", tag, re.ASCII)
+    ]
+
+
+def _moment(value: object) -> datetime:
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return NEVER
+    # What is shorter than a microsecond is more than Python knows of.
+    fraction = (found[2] or "").ljust(6, "0")[:6]
+    zone = "+00:00" if found[3] in ("Z", "z", None) else found[3]
+    try:
+        return datetime.fromisoformat(f"{found[1]}.{fraction}{zone}")
+    except ValueError:
+        return NEVER

@@ -1,0 +1,263 @@
+"""Moves images from one place to another: what they need first, themselves last."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import typing as t
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+
+from ..errors import DigestInvalid
+from ..errors import ManifestBlobUnknown
+from ..errors import SizeInvalid
+from ..spec.digest import Digest
+from ..spec.manifest import Descriptor
+from ..spec.manifest import INDEX_TYPES
+from ..spec.manifest import MANIFEST_TYPES
+from ..storage.protocol import Reader
+from . import platforms
+from .base import Interrupted
+from .base import Item
+from .base import Moved
+from .base import Progress
+from .base import Source
+from .base import Target
+from .base import TransferError
+
+#: How deep indexes may lie within each other, and referrers upon each other.
+MAX_DEPTH: t.Final = 8
+
+#: How often a blob is tried. What is moved waits between its own attempts.
+ATTEMPTS: t.Final = 3
+
+#: Runs a function for each of some blobs, several at once or one after the other.
+Hands = Callable[[Callable[[Descriptor], None], Iterable[Descriptor]], None]
+
+
+def alone(work: Callable[[Descriptor], None], blobs: Iterable[Descriptor]) -> None:
+    """Move one blob after the other."""
+    for blob in blobs:
+        work(blob)
+
+
+class Transfer:
+    """Moves images from a source to a target.
+
+    What the target has is not moved again, so a transfer that was broken off goes on
+    where it was when it is begun anew. A manifest comes after all that it needs, and
+    its tag with it: nobody sees half of an image.
+
+    :param referrers: whether what refers to an image, or to a part of it, comes along.
+    :param wanted: the platforms to take of an index; none takes all of them.
+    :param progress: is told of bytes.
+    :param crew: moves the blobs of one manifest.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        *,
+        referrers: bool = False,
+        wanted: Sequence[str] = (),
+        progress: Progress | None = None,
+        crew: Hands = alone,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._referrers = referrers
+        self._wanted = wanted
+        self._progress = progress or Progress()
+        self._crew = crew if target.parallel else alone
+        self._done: set[Digest] = set()
+        self._counting = threading.Lock()
+        self.moved = Moved()
+
+    def image(self, reference: str, tag: str | None) -> Item:
+        """Move what a reference names.
+
+        :param reference: a tag or a digest at the source.
+        :param tag: what to call it at the target; None leaves it with its digest.
+        :return: what the target has now.
+        :raises TransferError: when something of it is missing or wrong.
+        :raises RegistryError: when the target refuses it.
+        """
+        item = self._source.find(reference)
+        if self._wanted:
+            item = platforms.select(item, self._source, self._wanted)
+        if tag is None or self._target.points_at(tag) != item.digest:
+            self._manifest(item, tag, 0)
+        elif self._referrers:
+            # Signatures come after what they sign, and maybe after the last time.
+            self._what_refers(item, 0)
+        self.moved.images.append((tag, item.digest))
+        return item
+
+    def _manifest(self, item: Item, tag: str | None, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise TransferError(
+                f"{item.digest} lies more than {MAX_DEPTH} levels deep."
+            )
+        is_there = item.digest in self._done or self._target.has_manifest(item.digest)
+        if not is_there:
+            self._needs(item, depth)
+        if not is_there or tag is not None or not self._target.lists(item):
+            self._put(item, tag, depth, is_there)
+        if item.digest not in self._done:
+            self._done.add(item.digest)
+            if self._referrers:
+                self._what_refers(item, depth)
+
+    def _put(self, item: Item, tag: str | None, depth: int, is_there: bool) -> None:
+        try:
+            self._target.put_manifest(item, tag)
+        except Interrupted:
+            raise
+        except (TransferError, ManifestBlobUnknown):
+            # A place may have a manifest, and have lost what it needs.
+            if not is_there:
+                raise
+            self._needs(item, depth)
+            self._target.put_manifest(item, tag)
+        self.moved.manifests += 1
+
+    def _needs(self, item: Item, depth: int) -> None:
+        """Move what a manifest references: children that are manifests, and blobs."""
+        blobs: dict[Digest, Descriptor] = {}
+        for wanted in item.parsed().descriptors:
+            if wanted.kind == "child" and is_manifest(wanted):
+                if self._referrers or not self._target.has_manifest(wanted.digest):
+                    self._manifest(self._child(wanted, item), None, depth + 1)
+            elif not wanted.foreign:
+                blobs[wanted.digest] = wanted
+        for wanted in blobs.values():
+            self._progress.expect(wanted.size)
+        self._crew(self._blob, blobs.values())
+
+    def _child(self, wanted: Descriptor, parent: Item) -> Item:
+        try:
+            return self._source.manifest(wanted)
+        except Interrupted:
+            raise
+        except TransferError as error:
+            raise TransferError(
+                f"{error} The index {parent.digest} needs it. If it is for a platform"
+                " that you do not want, name those that you do: '--platform"
+                " linux/amd64'."
+            ) from error
+
+    def _blob(self, wanted: Descriptor) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._move(wanted)
+            except Interrupted:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        return None
+
+    def _move(self, wanted: Descriptor) -> None:
+        if self._target.has_blob(wanted):
+            self._progress.advance(wanted.size)
+            return
+        if self._target.mount(wanted, self._source):
+            self._progress.advance(wanted.size)
+            with self._counting:
+                self.moved.mounted += 1
+            return
+        with self._source.open(wanted) as source:
+            checking = Checking(source, wanted, self._progress)
+            try:
+                self._target.put_blob(wanted, checking)
+                checking.finish()
+            except BaseException:
+                self._progress.advance(-checking.passed)
+                raise
+        with self._counting:
+            self.moved.blobs += 1
+            self.moved.bytes += wanted.size
+
+    def _what_refers(self, item: Item, depth: int) -> None:
+        """Move what refers to a manifest, and to its children."""
+        for wanted in self._source.referrers(item.digest):
+            if wanted.digest not in self._done:
+                self._manifest(self._source.manifest(wanted), None, depth + 1)
+        for tag in self._source.attached(item.digest):
+            attached = self._source.find(tag)
+            if self._target.points_at(tag) != attached.digest:
+                self._manifest(attached, tag, depth + 1)
+        if item.media_type not in INDEX_TYPES or depth > MAX_DEPTH:
+            return
+        for child in item.parsed().descriptors:
+            if is_manifest(child) and child.digest not in self._done:
+                # It is at the target, and what signs it may not be.
+                self._done.add(child.digest)
+                self._what_refers(self._source.manifest(child), depth + 1)
+
+
+class Checking:
+    """Passes a blob on, and sees that it is the one.
+
+    A target has to be given all of it before it may believe in it: the end of bytes
+    that are not right is an error, and never an end.
+    """
+
+    def __init__(self, source: Reader, wanted: Descriptor, progress: Progress) -> None:
+        self._source = source
+        self._wanted = wanted
+        self._progress = progress
+        self._hash = hashlib.new(wanted.digest.algorithm)
+        self._left = wanted.size
+        self._ended = False
+
+    @property
+    def passed(self) -> int:
+        """How many bytes have been passed on."""
+        return self._wanted.size - max(self._left, 0)
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes, and none at the end.
+
+        :raises SizeInvalid: when there are more, or fewer, than the descriptor says.
+        :raises DigestInvalid: when they are others.
+        """
+        piece = self._source.read(min(size, self._left + 1))
+        if piece:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise SizeInvalid(
+                    f"{self._wanted.digest} has more than the {self._wanted.size} bytes"
+                    " that its manifest says.",
+                    detail=str(self._wanted.digest),
+                )
+            self._hash.update(piece)
+            self._progress.advance(len(piece))
+        if not piece or not self._left:
+            self._check()
+        return piece
+
+    def finish(self) -> None:
+        """See that all of it was taken."""
+        while not self._ended:
+            self.read(1)
+
+    def _check(self) -> None:
+        if self._left:
+            raise SizeInvalid(
+                f"{self._wanted.digest} has {self._wanted.size - self._left} bytes, and"
+                f" {self._wanted.size} by its manifest.",
+                detail=str(self._wanted.digest),
+            )
+        self._ended = True
+        if self._hash.hexdigest() != self._wanted.digest.encoded:
+            raise DigestInvalid(
+                f"The bytes of {self._wanted.digest} have another digest.",
+                detail=str(self._wanted.digest),
+            )
+
+
+def is_manifest(wanted: Descriptor) -> bool:
+    """Tell whether a descriptor is of a manifest. An index may also have blobs, as
+    BuildKit's caches do."""
+    return wanted.media_type in MANIFEST_TYPES | INDEX_TYPES

@@ -1,0 +1,86 @@
+"""Several hands: how much is moved at once."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections import defaultdict
+from collections.abc import Callable
+from collections.abc import Iterable
+from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
+
+from flask import current_app
+
+from ..spec.digest import Digest
+from ..spec.manifest import Descriptor
+
+if t.TYPE_CHECKING:
+    import types
+
+T = t.TypeVar("T")
+
+#: More would have to wait for the connections to the database.
+MOST: t.Final = 6
+
+
+class Crew:
+    """Moves images, and the blobs of each, several at once.
+
+    Each thread has an application context of its own, and thus its own connection to
+    the database. Threads that move images wait for those that move blobs, and these
+    for nobody.
+
+    :param jobs: how many images, and how many blobs.
+    :param release: gives the caller's connection back.
+    """
+
+    def __init__(self, jobs: int, release: Callable[[], None]) -> None:
+        self._app = t.cast(t.Any, current_app)._get_current_object()
+        self._release = release
+        self._images = ThreadPoolExecutor(min(jobs, MOST))
+        self._blobs = ThreadPoolExecutor(min(jobs, MOST))
+        self._turns: defaultdict[Digest, threading.Lock] = defaultdict(threading.Lock)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self._images.shutdown(cancel_futures=True)
+        self._blobs.shutdown(cancel_futures=True)
+
+    def __call__(
+        self, work: Callable[[Descriptor], None], blobs: Iterable[Descriptor]
+    ) -> None:
+        """Move the blobs of a manifest. The first that fails ends it."""
+        self._release()
+        futures = [self._blobs.submit(self._in_turn, work, blob) for blob in blobs]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+            wait(futures)
+
+    def images(self, work: Callable[[str], T], tags: Iterable[str]) -> list[Future[T]]:
+        """Move images; what becomes of each is told in its turn."""
+        return [self._images.submit(self._within, work, tag) for tag in tags]
+
+    def _in_turn(self, work: Callable[[Descriptor], None], blob: Descriptor) -> None:
+        # Two images that share a layer need it moved once.
+        with self._lock:
+            turn = self._turns[blob.digest]
+        with turn:
+            self._within(work, blob)
+
+    def _within(self, work: Callable[[t.Any], T], what: t.Any) -> T:
+        with self._app.app_context():
+            return work(what)

@@ -1,0 +1,213 @@
+"""Answers that carry content: headers, conditions and ranges (RFC 9110)."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+
+from flask import current_app
+from flask import request
+
+from ..errors import BlobUnknown
+from ..http.responses import Response
+from ..services import services
+from ..spec.digest import Digest
+from ..spec.ranges import parse_range
+from ..spec.ranges import Span
+from ..spec.ranges import Unsatisfiable
+from ..storage.protocol import PIECE
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Iterator
+
+    from ..catalog import StoredManifest
+
+BLOB_TYPE: t.Final = "application/octet-stream"
+
+#: For whatever is named by its digest. "no-transform" keeps proxies from
+#: compressing it, which would change the bytes that the client hashes.
+IMMUTABLE: t.Final = "private, max-age=31536000, immutable, no-transform"
+
+#: For whatever is named by a tag.
+REVALIDATED: t.Final = "private, no-cache, no-transform"
+
+_SMALL_PIECE = 64 * 1024
+
+
+def manifest(stored: StoredManifest, *, immutable: bool) -> Response:
+    """Answer with a manifest.
+
+    :param immutable: whether it was asked for by its digest.
+    """
+    response = _content(
+        stored.digest, stored.media_type, IMMUTABLE if immutable else REVALIDATED
+    )
+    if _is_known_to_client(stored.digest):
+        return _not_modified(response)
+    response.set_data(stored.content or b"")
+    response.content_length = stored.size
+    return response
+
+
+def blob(digest: Digest, size: int) -> Response:
+    """Answer with a blob, or the parts of it that were asked for.
+
+    :param size: of the blob, in bytes.
+    """
+    response = _content(str(digest), BLOB_TYPE, IMMUTABLE)
+    response.headers["Accept-Ranges"] = "bytes"
+    # The registry's content is on the host's own origin, and must not be shown
+    # there as a page.
+    response.headers["Content-Disposition"] = "attachment"
+    if _is_known_to_client(str(digest)):
+        return _not_modified(response)
+    response.content_length = size
+    if request.method == "HEAD":
+        return response
+    return _sent_by_server(response, digest) or _sent(response, digest, size)
+
+
+def _content(digest: str, media_type: str, caching: str) -> Response:
+    response = Response()
+    response.headers["Content-Type"] = media_type
+    response.headers["Docker-Content-Digest"] = digest
+    response.headers["Cache-Control"] = caching
+    response.headers["Vary"] = "Authorization"
+    response.set_etag(digest)
+    return response
+
+
+def _is_known_to_client(digest: str) -> bool:
+    return request.if_none_match.contains_weak(digest)
+
+
+def _not_modified(response: Response) -> Response:
+    response.status_code = 304
+    # A 304 has no content, so it has no headers about content.
+    for header in ("Content-Type", "Content-Length", "Content-Disposition"):
+        response.headers.pop(header, None)
+    return response
+
+
+def _sent_by_server(response: Response, digest: Digest) -> Response | None:
+    """Leave the file, and its ranges, to the server in front, where it can."""
+    storage, prefix = services().storage, services().config.accel_redirect
+    if prefix is not None:
+        path = f"{prefix}/{storage.relative_path(digest)}"
+        response.headers["X-Accel-Redirect"] = path
+    elif current_app.config.get("USE_X_SENDFILE"):
+        response.headers["X-Sendfile"] = storage.absolute_path(digest)
+    else:
+        return None
+    response.headers.pop("Content-Length")
+    return response
+
+
+def _sent(response: Response, digest: Digest, size: int) -> Response:
+    try:
+        spans = parse_range(_range_header(str(digest)), size)
+    except Unsatisfiable:
+        return _unsatisfiable(response, size)
+    if spans is None:
+        return _whole(response, digest, Span(0, size))
+    response.status_code = 206
+    if len(spans) == 1:
+        response.headers["Content-Range"] = _content_range(spans[0], size)
+        return _whole(response, digest, spans[0])
+    return _multipart(response, digest, spans, size)
+
+
+def _range_header(digest: str) -> str | None:
+    """Return the ``Range`` header, unless it depends on a version we do not have
+    (RFC 9110, section 13.1.5)."""
+    condition = request.headers.get("If-Range")
+    if condition is not None and condition != f'"{digest}"':
+        return None
+    return request.headers.get("Range")
+
+
+def _unsatisfiable(response: Response, size: int) -> Response:
+    response.status_code = 416
+    response.headers["Content-Range"] = f"bytes */{size}"
+    response.headers["Content-Type"] = "application/json"
+    response.headers.pop("Content-Disposition")
+    response.headers.pop("ETag")
+    response.headers["Cache-Control"] = "no-store"
+    response.set_data(
+        '{"errors": [{"code": "SIZE_INVALID", "message": "The blob has no such'
+        f' range; it has {size} bytes."}}]}}'
+    )
+    return response
+
+
+def _whole(response: Response, digest: Digest, span: Span) -> Response:
+    """Send one span. The server's own file sending, where it has one, is told by
+    position and Content-Length what to send (PEP 3333)."""
+    file = _opened(digest)
+    file.seek(span.start)
+    response.content_length = span.length
+    wrapper = request.environ.get("wsgi.file_wrapper")
+    response.response = wrapper(file, PIECE) if wrapper else _pieces(file, span.length)
+    response.call_on_close(file.close)
+    response.direct_passthrough = True
+    return response
+
+
+def _opened(digest: Digest) -> t.BinaryIO:
+    try:
+        return services().storage.open(digest)
+    except FileNotFoundError:
+        # Collected a moment ago: nothing in the repository needed it.
+        raise BlobUnknown(detail=str(digest)) from None
+
+
+def _pieces(file: t.BinaryIO, length: int) -> Iterator[bytes]:
+    with file:
+        while length > 0 and (piece := file.read(min(length, _SMALL_PIECE))):
+            length -= len(piece)
+            yield piece
+
+
+def _multipart(
+    response: Response, digest: Digest, spans: list[Span], size: int
+) -> Response:
+    """Send several spans (RFC 9110, section 14.6), as lazy pullers ask for."""
+    boundary = secrets.token_hex(16)
+    heads = [
+        (
+            f"\r\n--{boundary}\r\nContent-Type: {BLOB_TYPE}\r\n"
+            f"Content-Range: {_content_range(span, size)}\r\n\r\n"
+        ).encode()
+        for span in spans
+    ]
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+    response.content_length = (
+        sum(map(len, heads)) + sum(span.length for span in spans) + len(tail)
+    )
+    file = _opened(digest)
+    parts = zip(heads, spans, strict=True)
+    response.response = _parts(file, parts, tail)
+    response.call_on_close(file.close)
+    return response
+
+
+def _parts(
+    file: t.BinaryIO, parts: Iterable[tuple[bytes, Span]], tail: bytes
+) -> Iterator[bytes]:
+    for head, span in parts:
+        yield head
+        position, left = span.start, span.length
+        while left > 0:
+            file.seek(position)
+            piece = file.read(min(left, _SMALL_PIECE))
+            if not piece:
+                raise OSError("a blob became shorter while it was being sent")
+            position, left = position + len(piece), left - len(piece)
+            yield piece
+    yield tail
+
+
+def _content_range(span: Span, size: int) -> str:
+    return f"bytes {span.start}-{span.stop - 1}/{size}"

@@ -1,0 +1,118 @@
+"""Content discovery (spec.md, "Content Discovery")."""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import request
+
+from ..auth.principal import ANONYMOUS
+from ..http.authorization import admit
+from ..http.authorization import may
+from ..http.responses import Response
+from ..services import principal
+from ..services import services
+from ..spec.digest import Digest
+from ..spec.manifest import OCI_INDEX
+from ..spec.scope import CATALOG_SCOPE
+from . import paging
+
+if t.TYPE_CHECKING:
+    from ..catalog import Condition
+    from ..catalog import RepositoryInfo
+
+#: How many repositories are read at once where each has to be asked about.
+BATCH: t.Final = 1000
+
+
+def tags(name: str) -> Response:
+    """end-8: ``GET /v2/<name>/tags/list?n=<integer>&last=<tagname>``, 200.
+
+    :raises NameUnknown: when nothing has been pushed to the repository.
+    """
+    key, limit = admit(name, "pull").key, paging.limit()
+    found = services().catalog.tags.page(key, limit + 1, paging.last())
+    more = 0 < limit < len(found)
+    found = found[:limit]
+    return paging.page({"name": name, "tags": found}, found[-1] if more else None)
+
+
+def referrers(name: str, digest: str) -> Response:
+    """end-12: ``GET /v2/<name>/referrers/<digest>?artifactType=<type>``, 200.
+
+    There is a list for every well-formed digest, and it is empty for a digest, or
+    a repository, that nobody has pushed: a 404 would tell clients that there is
+    no referrers API here.
+
+    :raises DigestInvalid: when the digest is none.
+    """
+    repository = admit(name, "pull")
+    subject = Digest.parse(digest)
+    # An empty value asks for nothing in particular.
+    types = [v for v in map(paging.text, request.args.getlist("artifactType")) if v]
+    found, more = _referrers(repository, subject, types)
+    response = paging.page(
+        {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found},
+        found[-1]["digest"] if more else None,
+        **({"artifactType": types} if types else {}),
+    )
+    response.headers["Content-Type"] = OCI_INDEX
+    if types:
+        response.headers["OCI-Filters-Applied"] = "artifactType"
+    return response
+
+
+def catalog() -> Response:
+    """``GET /v2/_catalog?n=<integer>&last=<name>``, 200: the repositories that the
+    caller may pull from (Distribution's docs/content/spec/api.md, "Listing
+    Repositories").
+
+    :raises Unauthorized: when there are no credentials, or a token that was not
+        made for this.
+    """
+    asking = principal()
+    if asking == ANONYMOUS or not asking.reaches_catalog:
+        raise services().authenticator.challenge(
+            [CATALOG_SCOPE], "insufficient_scope" if asking.claims else None
+        )
+    limit = paging.limit()
+    found = _readable(limit + 1, paging.last())
+    more = 0 < limit < len(found)
+    found = found[:limit]
+    return paging.page({"repositories": found}, found[-1] if more else None)
+
+
+def _referrers(
+    repository: RepositoryInfo, subject: Digest, types: list[str]
+) -> tuple[list[dict[str, t.Any]], bool]:
+    limit = paging.limit()
+    if repository.id is None or limit == 0:
+        return [], False
+    return services().catalog.referrers.page(
+        repository.id, subject, types, limit, paging.last()
+    )
+
+
+def _readable(limit: int, last: str | None) -> list[str]:
+    """List what the caller may pull: in one statement, if the policy has one."""
+    parts = services()
+    condition = parts.policy.listing(principal().user)
+    # Without one, most of what there is may be hidden from who asks for one entry.
+    size = max(limit, BATCH) if condition is None else limit
+    names: list[str] = []
+    while len(names) < limit:
+        batch = parts.catalog.repositories.page(size, last, condition)
+        names += [r.name for r in batch if _is_shown(r, condition)]
+        if len(batch) < size:
+            break
+        last = batch[-1].name
+    return names[:limit]
+
+
+def _is_shown(repository: RepositoryInfo, condition: Condition | None) -> bool:
+    """Tell whether the caller may pull what a condition has let through."""
+    if condition is None:
+        return may("pull", repository)
+    # The condition was the policy's answer. What the caller logged in with may still
+    # reach less far.
+    return principal().permits("pull", repository.name)

@@ -1,0 +1,315 @@
+"""Pushing blobs (spec.md, "Pushing Blobs")."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager
+from contextlib import suppress
+
+from flask import request
+from flask import url_for
+
+from ..core.content import verify
+from ..errors import BlobUploadInvalid
+from ..errors import RegistryError
+from ..errors import SizeInvalid
+from ..errors import Unavailable
+from ..http import body
+from ..http.authorization import admit
+from ..http.authorization import may
+from ..http.responses import Response
+from ..services import principal
+from ..services import services
+from ..spec.digest import check_algorithm
+from ..spec.digest import DEFAULT_ALGORITHM
+from ..spec.digest import Digest
+from ..spec.ranges import parse_content_range
+from ..spec.ranges import Span
+from ..spec.reference import is_name
+from .presence import is_stored
+from .quota_check import Room
+from .quota_check import room
+from .quota_check import warn_if_nearly_full
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..catalog import RepositoryInfo
+    from ..catalog import UploadSession
+    from ..storage import UploadFile
+
+
+def start(name: str) -> Response:
+    """end-4 and end-11: ``POST /v2/<name>/blobs/uploads/``, 201 or 202.
+
+    With ``?mount=<digest>&from=<name>`` a blob is linked from another repository,
+    with ``?digest=<digest>`` the body is the whole blob; otherwise, and whenever
+    nothing can be mounted, an upload session begins.
+
+    :raises DigestInvalid: when a digest or ``digest-algorithm`` is not supported,
+        or the body has another digest.
+    """
+    repository = admit(name, "push")
+    if (mount := request.args.get("mount")) is not None:
+        digest = Digest.parse(mount)
+        if _mount(repository, digest, request.args.get("from")):
+            warn_if_nearly_full(repository)
+            return _created(name, digest)
+    elif (text := request.args.get("digest")) is not None:
+        digest = Digest.parse(text)
+        _receive_whole(repository, digest)
+        return _created(name, digest)
+    if (found := room(repository)) is not None:
+        found.check(1)
+    return _begin(repository)
+
+
+def append(name: str, session_id: str) -> Response:
+    """end-5: ``PATCH`` of a session with a chunk, 202.
+
+    A chunk that is out of order is a 416 and changes nothing. Without
+    ``Content-Range`` the body goes behind what is there.
+    """
+    session = _find(name, session_id)
+    span = parse_content_range(request.headers.get("Content-Range"))
+    found = room(session.repository, session=session.uuid)
+    with _opened(name, session) as upload:
+        _receive(upload, session.algorithm, span, found)
+        upload.sync()
+        length = upload.length
+    return _progress(202, name, session.uuid, length)
+
+
+def finish(name: str, session_id: str) -> Response:
+    """end-6: ``PUT`` of a session with ``?digest=<digest>`` and maybe a last
+    chunk, 201.
+
+    When it fails, the session is what it was before, so that it can be tried
+    again, even if it is a blob by then that is not yet on record.
+
+    :raises DigestInvalid: when the session's bytes have another digest.
+    """
+    session = _find(name, session_id)
+    digest = Digest.parse(request.args.get("digest", ""))
+    if not _finish_again(session, digest):
+        _finish(name, session, digest)
+    return _created(name, digest)
+
+
+def status(name: str, session_id: str) -> Response:
+    """end-13: ``GET`` of a session, 204 with the range that is stored."""
+    session = _find(name, session_id)
+    length = services().storage.upload_length(session.uuid)
+    return _progress(204, name, session.uuid, length)
+
+
+def cancel(name: str, session_id: str) -> Response:
+    """end-14: ``DELETE`` of a session, 204."""
+    session = _find(name, session_id)
+    services().catalog.uploads.cancel(session)
+    services().storage.discard_upload(session.uuid)
+    return Response(status=204)
+
+
+def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bool:
+    """Link a blob that the caller may read somewhere else.
+
+    The source is asked about with the caller's own rights, whatever repositories
+    the bearer token was fetched for: clients fetch it before they know where a
+    layer can be mounted from.
+    """
+    parts, user = services(), principal().user
+    if source is not None and not is_name(source):
+        return False
+    holders = parts.catalog.blobs.holders(digest, source, parts.policy.listing(user))
+    for holder, size in holders:
+        if not may("pull", holder):
+            continue
+        by = parts.content.actor(user)
+        return is_stored(digest, size) and parts.content.link_blob(
+            repository, by, digest, size, holder.name
+        )
+    return False
+
+
+def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
+    content, found = services().content, room(repository, digest=digest)
+    content.put_blob(
+        repository,
+        content.actor(principal().user),
+        digest,
+        lambda upload: _receive(upload, digest.algorithm, None, found),
+    )
+
+
+def _finish(name: str, session: UploadSession, digest: Digest) -> None:
+    parts = services()
+    span = parse_content_range(request.headers.get("Content-Range"))
+    brings_bytes = span is not None or body.has_body()
+    found = room(session.repository, digest=digest, session=session.uuid)
+    with _opened(name, session) as upload:
+        before = upload.length
+        try:
+            if brings_bytes:
+                _receive(upload, digest.algorithm, span, found)
+            verify(upload, digest)
+            if found is not None:
+                found.check(upload.length)
+            with parts.storage.relying_on(digest):
+                upload.commit(digest)
+                parts.catalog.uploads.finish(session, digest, upload.length)
+        except BaseException:
+            upload.truncate(before)
+            raise
+    _forget(session)
+
+
+def _finish_again(session: UploadSession, digest: Digest) -> bool:
+    """End a session whose bytes an earlier attempt made a blob, but whose row it
+    could not end.
+
+    :return: False when it is not that.
+    """
+    parts = services()
+    parts.catalog.release()
+    if parts.storage.has_upload(session.uuid):
+        return False
+    # Anybody can name a digest. What is stored under this one is only the session's
+    # if it is known that its bytes had it.
+    known = parts.storage.hashed(session.uuid)
+    if known is None or known.digest != digest:
+        return False
+    with parts.storage.relying_on(digest):
+        if parts.storage.settle(digest) != known.length:
+            return False
+        parts.catalog.uploads.finish(session, digest, known.length)
+    _forget(session)
+    return True
+
+
+def _forget(session: UploadSession) -> None:
+    # The push is done, whether or not what was noted on the way can be thrown away;
+    # the collection comes by.
+    with suppress(Unavailable):
+        services().storage.discard_upload(session.uuid)
+
+
+def _begin(repository: RepositoryInfo) -> Response:
+    parts = services()
+    algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
+    user_id = parts.catalog.users.key_of(principal().user)
+    session = parts.catalog.uploads.start(repository, user_id, algorithm)
+    try:
+        parts.storage.start_upload(session.uuid)
+    except BaseException:
+        parts.catalog.uploads.cancel(session)
+        raise
+    response = _progress(202, repository.name, session.uuid, 0)
+    if parts.config.chunk_min_length is not None:
+        response.headers["OCI-Chunk-Min-Length"] = str(parts.config.chunk_min_length)
+    return response
+
+
+def _find(name: str, session_id: str) -> UploadSession:
+    repository = admit(name, "push")
+    parts = services()
+    return parts.catalog.uploads.find(
+        repository, session_id, parts.catalog.users.key_of(principal().user)
+    )
+
+
+@contextmanager
+def _opened(name: str, session: UploadSession) -> Iterator[UploadFile]:
+    """Hold a session's bytes and no database connection.
+
+    An error about the session says where it stands, so that a client can go on
+    from there without asking.
+    """
+    parts = services()
+    parts.catalog.release()
+    try:
+        with parts.storage.open_upload(session.uuid) as upload:
+            yield upload
+    except BlobUploadInvalid as error:
+        length = parts.storage.upload_length(session.uuid)
+        error.headers.update(_progress(416, name, session.uuid, length).headers)
+        raise
+
+
+def _receive(
+    upload: UploadFile, algorithm: str, span: Span | None, found: Room | None
+) -> None:
+    """Append the request's body, which is meant for ``span`` of the upload.
+
+    What arrives of a body that breaks off stays. A body that is longer than it
+    may be leaves nothing.
+
+    :param found: how much of it there may be by the quotas.
+    """
+    _check_order(upload, span)
+    source = body.stream()
+    before = upload.length
+    announced = span.length if span else None
+    ceilings = _ceilings(found)
+    if found is not None:
+        found.check(before + (announced or request.content_length or 0))
+    most = min((length for length, _ in ceilings), default=None)
+    left = None if most is None else max(most - before, 0)
+    limits = [limit for limit in (left, announced) if limit is not None]
+    try:
+        received = upload.append(source, algorithm, min(limits, default=None))
+    except SizeInvalid:
+        upload.truncate(before)
+        if left is not None and (announced is None or left < announced):
+            raise next(error for length, error in ceilings if length == most) from None
+        raise
+    body.check_length(received)
+    if announced is not None and received != announced:
+        raise SizeInvalid(
+            f"Content-Range announced {announced} bytes and {received} arrived.",
+            detail=str(received),
+        )
+
+
+def _ceilings(found: Room | None) -> list[tuple[int, RegistryError]]:
+    """Return how long a blob may be, and what is said to who sends more."""
+    most, ceilings = services().config.max_blob_size, list[tuple[int, RegistryError]]()
+    if most is not None:
+        message = f"A blob may have {most} bytes here, and this one has more."
+        ceilings.append((most, SizeInvalid(message, status=413)))
+    if found is not None:
+        ceilings.append((found.bytes, found.exceeded()))
+    return ceilings
+
+
+def _check_order(upload: UploadFile, span: Span | None) -> None:
+    if span is None:
+        return
+    if span.start != upload.length:
+        raise BlobUploadInvalid(
+            f"The next chunk begins at byte {upload.length}; send that one.",
+            detail=f"{span.start}-{span.stop - 1}",
+            status=416,
+        )
+    if request.content_length not in (None, span.length):
+        raise SizeInvalid(
+            f"Content-Range has {span.length} bytes and Content-Length"
+            f" {request.content_length}."
+        )
+
+
+def _created(name: str, digest: Digest) -> Response:
+    response = Response(status=201)
+    response.headers["Location"] = url_for(".blob", name=name, digest=str(digest))
+    response.headers["Docker-Content-Digest"] = str(digest)
+    return response
+
+
+def _progress(status: int, name: str, session_id: str, length: int) -> Response:
+    """Answer with where a session is and what it has; nothing is shown as ``0-0``,
+    for want of a range of no bytes."""
+    response = Response(status=status)
+    response.headers["Location"] = url_for(".upload", name=name, session_id=session_id)
+    response.headers["Range"] = f"0-{max(length - 1, 0)}"
+    response.headers["Docker-Upload-UUID"] = session_id
+    return response
