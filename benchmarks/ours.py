@@ -48,7 +48,7 @@ class FlaskOci(Server):
             host.db.session.add(user)
             host.db.session.commit()
             filling.images(host.registry.models, host.db.session, self._stored)
-            secret = host.registry.tokens.issue(user).secret
+            secret = host.registry.access_tokens.issue(user).secret
             host.db.engine.dispose()
         login = base64.b64encode(f"{host.USERNAME}:{secret}".encode())
         self._login = f"Basic {login.decode()}"

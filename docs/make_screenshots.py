@@ -264,7 +264,9 @@ class Forge:
             alice = t.cast(User, find_user("alice"))
             alice.is_admin = True
             commit()
-            registry.tokens.issue(alice, name="build machine", repositories=["alice/*"])
+            registry.access_tokens.issue(
+                alice, name="build machine", repositories=["alice/*"]
+            )
 
 
 class Quiet(WSGIRequestHandler):

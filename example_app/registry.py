@@ -61,14 +61,14 @@ def visibility_of(image: RepositoryInfo) -> str | None:
 
 
 # Who runs the forge sees what takes space, and what is being pushed.
-@registry.administrator
+@registry.is_admin
 def is_administrator(user: User) -> bool:
     """Tell whether somebody may see the pages about everybody's images."""
     return user.is_admin
 
 
 # Without this, a list of images would ask the above about every image there is.
-@registry.listing
+@registry.list_filter
 def may_list(user: User | None) -> sa.ColumnElement[bool]:
     """Say in SQL what `may` lets somebody pull."""
     if user and user.is_admin:
@@ -78,7 +78,7 @@ def may_list(user: User | None) -> sa.ColumnElement[bool]:
     if user:
         mine = Project.members.any(Member.user_id == user.id)
         seen += [Project.visibility == "internal", Project.owner == user, mine]
-    below = registry.below(User.username + "/" + Project.name)
+    below = registry.path_filter(User.username + "/" + Project.name)
     owned = sa.and_(Project.owner_id == User.id, Repository.owner_id == User.id)
     in_project = sa.exists().where(owned, below, sa.or_(*seen))
-    return in_project | registry.default_listing(user)
+    return in_project | registry.default_list_filter(user)

@@ -138,7 +138,9 @@ def change_project(owner: str, name: str) -> ResponseReturnValue:
     old, images = f"{owner}/{name}", f"{owner}/{new}"
     try:
         # Docker can go on pulling by the old names.
-        registry.repositories.rename(old, images, by=current_user, also=also)
+        registry.repositories.rename(
+            old, images, by=current_user, within_transaction=also
+        )
     except (ValueError, IntegrityError):
         flash("There is a project, or an image, of this name already.")
         new = name

@@ -12,7 +12,7 @@ from .auth.access_tokens import AccessTokens
 from .auth.authenticator import Authenticator
 from .auth.policy import default_policy
 from .auth.policy import Policy
-from .auth.rate_limit import Throttle
+from .auth.rate_limit import RateLimiter
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
@@ -24,26 +24,26 @@ from .config import EXTENSION
 from .core.content import Content
 from .core.documents import Documents
 from .core.pull_counter import Pulls
-from .core.repositories import Administration
+from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
 from .core.summaries import Summaries
 from .events import Events
-from .events.publisher import Announcer
+from .events.publisher import EventPublisher
 from .hooks import Decorators
 from .hooks import Hooks
-from .operations.gc import Collector
+from .operations.gc import GarbageCollector
 from .operations.health import Health
 from .operations.health import look_at
 from .operations.health import MIN_FREE
 from .operations.metrics import Metrics
-from .operations.retention import Retainer
+from .operations.retention import RetentionRunner
 from .services import Services
 from .services import services
 from .storage import LocalStorage
 from .transfer import Images
-from .transfer.local import Here
+from .transfer.local import LocalRegistry
 from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
@@ -59,7 +59,7 @@ if t.TYPE_CHECKING:
     from .catalog import Condition
     from .catalog import HasSession
     from .catalog import RepositoryInfo
-    from .operations.gc import Collected
+    from .operations.gc import GarbageResult
     from .operations.retention import Retained
     from .spec.scope import Action
 
@@ -96,20 +96,20 @@ class Registry(Decorators):
 
         self._catalog = Catalog(db, self.models, username)
         self._catalog.observe(
-            Announcer(
+            EventPublisher(
                 self._catalog,
                 config=lambda: services().config,
                 visitor=lambda: services().authenticator.visitor(),
             )
         )
         self._hooks = Hooks()
-        self.tokens = AccessTokens(self._catalog, self._hooks)
+        self.access_tokens = AccessTokens(self._catalog, self._hooks)
         """Issues, lists and revokes access tokens."""
 
-        self.repositories = Administration(self._catalog)
+        self.repositories = RepositoryManager(self._catalog)
         """Finds, renames, transfers repositories, and sets who may see them."""
 
-        self.protection = Protections(self._catalog)
+        self.tag_protection = Protections(self._catalog)
         """Says which tags not everybody who may push can move or delete."""
         self.events = Events(self._catalog, lambda: services().config)
         """Lists what happened, and tells webhooks of it."""
@@ -161,18 +161,18 @@ class Registry(Decorators):
         context."""
         return services().images
 
-    def collect(self, *, dry_run: bool = False) -> Collected:
+    def collect_garbage(self, *, dry_run: bool = False) -> GarbageResult:
         """Delete what nothing needs, as ``flask oci gc`` does, within an application
         context. Call it from a scheduler, once a day or so; pushes go on.
 
         :param dry_run: whether only to find it.
         """
         parts = services()
-        return Collector(
+        return GarbageCollector(
             parts.config, parts.catalog, parts.storage, dry_run=dry_run
         ).run()
 
-    def retain(
+    def apply_retention(
         self,
         repositories: Sequence[str] | None = None,
         *,
@@ -187,7 +187,7 @@ class Registry(Decorators):
         :return: what became of each tag, and each manifest that waits to go.
         """
         parts = services()
-        retainer = Retainer(parts.config, parts.hooks, parts.catalog)
+        retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
         return list(retainer.run(repositories, dry_run=dry_run))
 
     def health(self, *, min_free: int = MIN_FREE) -> Health:
@@ -213,7 +213,7 @@ class Registry(Decorators):
         body, content_type = found.text()
         return Response(body, content_type=content_type)
 
-    def may(self, user: t.Any, action: str, repository: RepositoryInfo) -> bool:
+    def is_allowed(self, user: t.Any, action: str, repository: RepositoryInfo) -> bool:
         """Tell whether somebody may do something, within an application context.
 
         It is the question that every request below ``/v2`` asks, for pages of the
@@ -225,16 +225,17 @@ class Registry(Decorators):
             any name.
         :raises Denied: when :meth:`authorize` does, with its reason.
         """
-        return services().policy.may(user, t.cast("Action", action), repository)
+        return services().policy.is_allowed(user, t.cast("Action", action), repository)
 
-    def below(self, path: t.Any) -> Condition:
-        """Return the condition, for :meth:`listing`, of the repository that is called
-        ``path``, and of those whose names go on after it: ``alice/hello`` and
-        ``alice/hello/worker``, and not ``alice/hello-world``.
+    def path_filter(self, path: t.Any) -> Condition:
+        """Return an SQL condition for the repository ``path`` and those below it.
 
-        :param path: a text, or one in SQL, such as a column of a table of the host's.
+        ``alice/hello`` covers ``alice/hello/worker`` and not ``alice/hello-world``. It
+        is for :meth:`list_filter`.
+
+        :param path: a string, or an SQL expression such as a column of your table.
         """
-        return self._catalog.repositories.below(path)
+        return self._catalog.repositories.path_filter(path)
 
     def default_policy(
         self, user: t.Any, action: str, repository: RepositoryInfo
@@ -251,10 +252,10 @@ class Registry(Decorators):
         known = t.cast("Action", action)
         return default_policy(self._catalog.users, user, known, repository)
 
-    def default_listing(self, user: t.Any) -> Condition:
+    def default_list_filter(self, user: t.Any) -> Condition:
         """Return the condition of what :meth:`default_policy` lets a user pull.
 
-        It is the same for :meth:`listing`, and can be joined to a condition of the
+        It is the same for :meth:`list_filter`, and can be joined to a condition of the
         host's own with ``|``.
 
         :param user: one of the host's users, or None.
@@ -288,10 +289,10 @@ class Registry(Decorators):
             content=content,
             documents=documents,
             summaries=Summaries(self._catalog, documents),
-            images=Images(Here(config, self._catalog, storage, content)),
+            images=Images(LocalRegistry(config, self._catalog, storage, content)),
             tokens=tokens,
             form_tokens=FormTokens(keys),
-            access_tokens=self.tokens,
+            access_tokens=self.access_tokens,
             administration=self.repositories,
             events=self.events,
             metrics=Metrics(self._catalog, storage) if config.metrics else None,
@@ -299,14 +300,14 @@ class Registry(Decorators):
                 config,
                 self._hooks,
                 tokens,
-                self.tokens,
-                Throttle(self._catalog, config),
+                self.access_tokens,
+                RateLimiter(self._catalog, config),
                 self._catalog.users,
                 f"{state.name_prefix}.{state.name}.token".lstrip("."),
             ),
             policy=Policy(config, self._hooks, self._catalog),
             pulls=pulls,
-            protection=self.protection,
+            tag_protection=self.tag_protection,
             retention=self.retention,
             quotas=self.quotas,
         )

@@ -21,25 +21,25 @@ if t.TYPE_CHECKING:
     from .catalog import RepositoryInfo
     from .spec.scope import Action
 
-    Administrator = Callable[[t.Any], bool]
+    IsAdmin = Callable[[t.Any], bool]
     Authenticate = Callable[[str, str], t.Any]
     Authorize = Callable[[t.Any, Action, RepositoryInfo], bool]
     BeforeLogin = Callable[[str, str], None]
-    Listing = Callable[[t.Any], Condition | None]
+    ListFilter = Callable[[t.Any], Condition | None]
     Validator = Callable[[str], bool]
     VisibilityOf = Callable[[RepositoryInfo], str | None]
-    Visitor = Callable[[], t.Any]
-    Released = Callable[[RepositoryInfo, str, str], bool]
+    CurrentUserLoader = Callable[[], t.Any]
+    RetentionExempt = Callable[[RepositoryInfo, str, str], bool]
 
-    AdministratorT = t.TypeVar("AdministratorT", bound=Administrator)
+    IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
     AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
     AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
     BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
-    ListingT = t.TypeVar("ListingT", bound=Listing)
-    ReleasedT = t.TypeVar("ReleasedT", bound=Released)
+    ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
+    RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
     ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
     VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
-    VisitorT = t.TypeVar("VisitorT", bound=Visitor)
+    CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
 
 P = t.ParamSpec("P")
 R = t.TypeVar("R")
@@ -51,14 +51,14 @@ logger = logging.getLogger("flask_oci.hooks")
 class Hooks:
     """The functions that a host has given; each is called at the time of use."""
 
-    administrator: Administrator | None = None
+    is_admin: IsAdmin | None = None
     authenticate: Authenticate | None = None
     authorize: Authorize | None = None
     before_login: BeforeLogin | None = None
-    listing: Listing | None = None
+    list_filter: ListFilter | None = None
     visibility_of: VisibilityOf | None = None
-    visitor: Visitor | None = None
-    released: Released | None = None
+    current_user_loader: CurrentUserLoader | None = None
+    retention_exempt: RetentionExempt | None = None
     validators: dict[str, Validator] = field(default_factory=dict)
 
 
@@ -110,7 +110,7 @@ class Decorators:
         self._hooks.visibility_of = synchronous(function)
         return function
 
-    def listing(self, function: ListingT) -> ListingT:
+    def list_filter(self, function: ListFilterT) -> ListFilterT:
         """Decorate a function that says in SQL what a user may pull.
 
         It is given a user, or None, and returns a condition on
@@ -119,39 +119,39 @@ class Decorators:
         lets somebody pull. For users whose rights are no condition, it may return
         None: each repository is asked about then.
         """
-        self._hooks.listing = synchronous(function)
+        self._hooks.list_filter = synchronous(function)
         return function
 
     def token_validator(self, function: ValidatorT) -> ValidatorT:
         """Decorate a function that access tokens can be bound to.
 
         It is given what :meth:`~flask_oci.access_tokens.AccessTokens.issue` was
-        given as ``about``, and returns whether the token is still good. It is
+        given as ``context``, and returns whether the token is still good. It is
         known by its name, so it keeps its name.
         """
         hook = predicate(function)
         self._hooks.validators[validator_name(function)] = hook
         return function
 
-    def visitor(self, function: VisitorT) -> VisitorT:
+    def current_user_loader(self, function: CurrentUserLoaderT) -> CurrentUserLoaderT:
         """Decorate a function that knows who looks at a page.
 
         It is given nothing and returns one of your users, or None. Without it, the
         pages ask Flask-Login.
         """
-        self._hooks.visitor = synchronous(function)
+        self._hooks.current_user_loader = synchronous(function)
         return function
 
-    def administrator(self, function: AdministratorT) -> AdministratorT:
+    def is_admin(self, function: IsAdminT) -> IsAdminT:
         """Decorate a function that knows who runs the site.
 
         It is given a user and returns whether they may see the pages about
         everybody's repositories. Without it, nobody may.
         """
-        self._hooks.administrator = predicate(function)
+        self._hooks.is_admin = predicate(function)
         return function
 
-    def released(self, function: ReleasedT) -> ReleasedT:
+    def retention_exempt(self, function: RetentionExemptT) -> RetentionExemptT:
         """Decorate a function that knows which tags no rule of retention may delete,
         such as those that a release of the host's names.
 
@@ -159,7 +159,7 @@ class Decorators:
         points at, for each tag that is about to go, in the transaction that would
         delete it; and returns whether it stays.
         """
-        self._hooks.released = synchronous(function)
+        self._hooks.retention_exempt = synchronous(function)
         return function
 
 

@@ -21,7 +21,7 @@ from .config import EXTENSION
 from .core.content import Content
 from .core.documents import Documents
 from .core.pull_counter import Pulls
-from .core.repositories import Administration
+from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
@@ -48,13 +48,13 @@ class Services:
     tokens: Tokens
     form_tokens: FormTokens
     access_tokens: AccessTokens
-    administration: Administration
+    administration: RepositoryManager
     events: Events
     metrics: Metrics | None
     authenticator: Authenticator
     policy: Policy
     pulls: Pulls
-    protection: Protections
+    tag_protection: Protections
     retention: Retention
     quotas: Quotas
 

@@ -96,7 +96,9 @@ AFTER: t.Final[dict[str, NamedSignal]] = {
 }
 
 
-def tell(signal: NamedSignal, logger: logging.Logger, **what: t.Any) -> None:
+def notify_receivers(
+    signal: NamedSignal, logger: logging.Logger, **what: t.Any
+) -> None:
     """Call every receiver of a signal about what is done.
 
     What one leaves in the session is committed. Where that fails, or the receiver
@@ -116,6 +118,6 @@ def tell(signal: NamedSignal, logger: logging.Logger, **what: t.Any) -> None:
             refuse_awaitable(receiver(app, **what), name_of(receiver))
             catalog.release()
         except Exception:
-            catalog.abandon()
+            catalog.rollback()
             # It is done, and the client must not be told that it is not.
             logger.exception("A receiver of %s failed.", signal.name)

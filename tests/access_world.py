@@ -213,7 +213,7 @@ def _refused(app: Flask, elsewhere: Flask) -> t.Iterator[Caller]:
     revoked, good = issue(app, "owner"), issue(app, "owner")
     by_revoked = _bearer(app, basic("owner", revoked.secret), *SCOPES)
     with app.app_context():
-        assert registry.tokens.revoke(revoked.id)
+        assert registry.access_tokens.revoke(revoked.id)
     sent = {
         "expired token": expired,
         "expired access token": basic("owner", outlived.secret),
@@ -221,7 +221,7 @@ def _refused(app: Flask, elsewhere: Flask) -> t.Iterator[Caller]:
         "revoked access token": basic("owner", revoked.secret),
         "token of a revoked access token": by_revoked,
         "access token of a job that is over": basic(
-            "owner", issue(app, "owner", valid=is_running).secret
+            "owner", issue(app, "owner", validator=is_running).secret
         ),
         "access token of somebody else": basic("admin", good.secret),
         "access token as bearer": f"Bearer {good.secret}",

@@ -28,7 +28,7 @@ def user_named(name: str) -> t.Any:
 def issue(app: Flask, username: str, **limits: t.Any) -> IssuedToken:
     """Make an access token, as a page of the host's would."""
     with app.app_context():
-        return registry.tokens.issue(user_named(username), **limits)
+        return registry.access_tokens.issue(user_named(username), **limits)
 
 
 def by_access_token(app: Flask, username: str, **limits: t.Any) -> RegistryClient:

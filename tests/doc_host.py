@@ -60,7 +60,7 @@ class Host:
     def log_in(self, who: str) -> RegistryClient:
         """Return a client with an access token, since passwords take their time."""
         with self.app.app_context():
-            secret = self.registry.tokens.issue(self.user(who)).secret
+            secret = self.registry.access_tokens.issue(self.user(who)).secret
         return RegistryClient(self.app, basic(who, secret))
 
     def user(self, name: Name) -> t.Any:
@@ -111,7 +111,7 @@ class Host:
         # No client asks for it, only pages do.
         with self.app.app_context():
             image = self.registry.repositories.find(name)
-            may = self.registry.may(self.user(who), "manage", image)
+            may = self.registry.is_allowed(self.user(who), "manage", image)
         return frozenset({"manage"} if may else ())
 
     def check_lists(self) -> None:
@@ -125,7 +125,7 @@ class Host:
                 assert self._found(who) == {
                     image.name
                     for image in images
-                    if self.registry.may(self.user(who), "pull", image)
+                    if self.registry.is_allowed(self.user(who), "pull", image)
                 }
 
     def _pullable(self, who: Name) -> set[str]:
@@ -140,7 +140,7 @@ class Host:
     def _found(self, who: Name) -> set[str]:
         # The condition alone, since a mistake in it must not be made good elsewhere.
         may_list = getattr(self.file("registry"), "may_list", None)
-        may_list = may_list or self.registry.default_listing
+        may_list = may_list or self.registry.default_list_filter
         name = self.registry.models.Repository.name
         found = sa.select(name).where(may_list(self.user(who)))
         return set(self.db.session.scalars(found))

@@ -48,7 +48,7 @@ def test_access_tokens_outlive_passwords(make_app: MakeApp) -> None:
     app = make_app()
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")
-        secret = registry.tokens.issue(alice).secret
+        secret = registry.access_tokens.issue(alice).secret
     app = make_app(OCI_PASSWORD_LOGIN=False)
     by_password = RegistryClient.of(app, "alice")
     assert refusal(by_password.get("/v2/")) == (401, "UNAUTHORIZED")
@@ -83,7 +83,7 @@ def test_the_audit_names_who_revoked_a_token(
     caplog.set_level("INFO", "flask_oci.audit")
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")
-        token = registry.tokens.issue(alice)
-        assert registry.tokens.revoke(token.id, user=alice if by else None)
+        token = registry.access_tokens.issue(alice)
+        assert registry.access_tokens.revoke(token.id, user=alice if by else None)
     actor = f'"actor": "{by}"' if by else '"actor": null'
     assert actor in caplog.messages[-1]

@@ -58,7 +58,7 @@ def test_a_secret_is_shown_once(app: Flask) -> None:
     assert len(issued.secret) == len("oci_pat_") + 38
     with app.app_context():
         rows = db.session.execute(sa.select(registry.models.Credential.__table__)).all()
-        (listed,) = registry.tokens.list(user_named("alice"))
+        (listed,) = registry.access_tokens.list(user_named("alice"))
     assert len(rows) == 1
     assert issued.secret not in repr(rows)
     assert hashlib.sha256(issued.secret.encode()).hexdigest() in repr(rows)
@@ -187,8 +187,8 @@ def test_a_revoked_token_ends_at_once(app: Flask, user: str | None) -> None:
     kept = log_in(ways["basic"])["refresh_token"]
     with app.app_context():
         owner = user and user_named(user)
-        assert registry.tokens.revoke(issued.id, user=owner)
-        assert not registry.tokens.revoke(issued.id, user=owner)
+        assert registry.access_tokens.revoke(issued.id, user=owner)
+        assert not registry.access_tokens.revoke(issued.id, user=owner)
     for way, client in ways.items():
         assert refusal(client.get("/v2/")) == (401, "UNAUTHORIZED"), way
     assert refresh(app, kept).status_code == 401
@@ -200,9 +200,9 @@ def test_nobody_revokes_what_is_somebody_elses(app: Flask) -> None:
     """A page that passes its user and an id from the address is safe."""
     issued = issue(app, "alice")
     with app.app_context():
-        assert not registry.tokens.revoke(issued.id, user=user_named("bob"))
-        assert not registry.tokens.revoke("unknown", user=user_named("alice"))
-        assert registry.tokens.revoke_all(user_named("bob")) == 0
+        assert not registry.access_tokens.revoke(issued.id, user=user_named("bob"))
+        assert not registry.access_tokens.revoke("unknown", user=user_named("alice"))
+        assert registry.access_tokens.revoke_all(user_named("bob")) == 0
     client = RegistryClient(app, basic("alice", issued.secret))
     assert client.get("/v2/").status_code == 200
 
@@ -213,8 +213,8 @@ def test_all_of_a_users_tokens_end_together(app: Flask) -> None:
     kept = log_in(RegistryClient.of(app, "alice"))["refresh_token"]
     others = by_access_token(app, "bob")
     with app.app_context():
-        assert registry.tokens.revoke_all(user_named("alice")) > 1
-        assert registry.tokens.list(user_named("alice")) == []
+        assert registry.access_tokens.revoke_all(user_named("alice")) > 1
+        assert registry.access_tokens.list(user_named("alice")) == []
     for way, client in ways.items():
         assert client.get("/v2/").status_code == 401, way
     assert refresh(app, kept).status_code == 401
@@ -252,10 +252,10 @@ def test_a_token_ends_when_it_was_to(app: Flask, given: str) -> None:
 def test_a_token_lives_as_long_as_its_job(app: Flask) -> None:
     """The host is asked at each use, also of what the token was exchanged for."""
     JOBS.add("42")
-    issued = issue(app, "alice", valid=is_running, about=42)
+    issued = issue(app, "alice", validator=is_running, context=42)
     ways = dict(every_way(app, issued.secret))
     kept = log_in(ways["basic"])["refresh_token"]
-    unbound = issue(app, "alice", valid=is_running, about="43")
+    unbound = issue(app, "alice", validator=is_running, context="43")
     JOBS.discard("42")
     for way, client in ways.items():
         assert refusal(client.get("/v2/")) == (401, "UNAUTHORIZED"), way
@@ -284,7 +284,7 @@ def test_what_is_used_is_known(app: Flask, admin: Administrator) -> None:
     with time_machine.travel(now + timedelta(days=1), tick=False):
         RegistryClient(app, basic("alice", old.secret)).get("/v2/")
     with app.app_context():
-        new_one, old_one = registry.tokens.list(user_named("alice"))
+        new_one, old_one = registry.access_tokens.list(user_named("alice"))
     assert (new_one.name, new_one.actions, new_one.last_used_at) == (
         "new",
         ("pull",),
@@ -317,4 +317,4 @@ def test_a_limit_that_cannot_be_is_refused(
     with pytest.raises(ValueError, match=r"'(actions|repositories|expires|valid)'"):
         issue(app, "alice", **limits)
     with app.app_context():
-        assert registry.tokens.list(user_named("alice")) == []
+        assert registry.access_tokens.list(user_named("alice")) == []

@@ -141,15 +141,15 @@ def test_a_token(app: Flask, events: Events) -> None:
     assert event.detail == {"token": issued.id}
     events.clear()
     with app.test_request_context(environ_base={"REMOTE_ADDR": ADDRESS}):
-        registry.tokens.revoke(issued.id, user=user_named("alice"))
+        registry.access_tokens.revoke(issued.id, user=user_named("alice"))
     event = only(events, "token-revoked")
     assert (event.actor, event.address) == ("alice", ADDRESS)
     assert event.detail == {"token": issued.id}
     events.clear()
     with app.app_context():
-        assert not registry.tokens.revoke(issued.id)
+        assert not registry.access_tokens.revoke(issued.id)
         assert events == []
-        registry.tokens.revoke_all(user_named("alice"))
+        registry.access_tokens.revoke_all(user_named("alice"))
     assert only(events, "token-revoked").detail == {"tokens": "all"}
 
 

@@ -55,7 +55,7 @@ with app.app_context():
         images.import_from(place, name, progress=Fatal())
     else:
         form = "tar" if place.endswith(".tar") else "folder"
-        images.export_to(place, name, form=form, progress=Fatal())
+        images.export_to(place, name, format=form, progress=Fatal())
 """
 
 

@@ -74,7 +74,7 @@ def _machine(app: Flask) -> RegistryClient:
     """A client with a bearer token that it got for an access token, as most have."""
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")
-        secret = registry.tokens.issue(alice).secret
+        secret = registry.access_tokens.issue(alice).secret
     logged_in = RegistryClient(app, basic("alice", secret))
     scopes = (f"repository:{NAME}:pull,push,delete", "registry:catalog:*")
     # The second token is had without the note that the first has been used.
@@ -211,7 +211,7 @@ def test_statements_of_a_token(app: Flask, stored: RegistryClient) -> None:
     """A token costs as much as the repositories that it is asked for."""
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")
-        secret = registry.tokens.issue(alice).secret
+        secret = registry.access_tokens.issue(alice).secret
     client = RegistryClient(app, basic("alice", secret))
     client.bearer()
     with counted_statements() as statements:

@@ -238,7 +238,7 @@ def test_lists_are_whole(
     run: Run, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A list that is read in pieces has everything once."""
-    for module in ("listing", "space"):
+    for module in ("listing", "disk_usage"):
         monkeypatch.setattr(f"flask_oci.cli.{module}.BATCH", 2)
     monkeypatch.setattr("flask_oci.catalog.users.BATCH", 1)
     names = [f"alice/{number}" for number in range(5)]

@@ -174,7 +174,7 @@ def test_what_cannot_be(
     assert message in result.output
     assert result.stdout == ""
     with app.app_context():
-        assert registry.tokens.list(user_named("alice")) == []
+        assert registry.access_tokens.list(user_named("alice")) == []
 
 
 def test_a_token_of_somebody_who_is_not_active(

@@ -21,15 +21,15 @@ from visitor import Visitor
 
 NAME = "alice/app"
 DECORATORS = (
-    "administrator",
+    "is_admin",
     "authenticate",
     "authorize",
     "before_login",
-    "listing",
-    "released",
+    "list_filter",
+    "retention_exempt",
     "token_validator",
     "visibility_of",
-    "visitor",
+    "current_user_loader",
 )
 
 
@@ -116,7 +116,7 @@ def test_authorize_returning_anything_but_true_denies(
 
 def test_administrator_returning_anything_but_true_denies(app: Flask) -> None:
     """Neither REST nor the pages take a true value for an administrator."""
-    registry.administrator(lambda user: 1)  # type: ignore[type-var]
+    registry.is_admin(lambda user: 1)  # type: ignore[type-var]
     assert RestClient.of(app, "alice").send("GET", "/events").status_code in (403, 404)
     visitor = Visitor(app, "alice")
     assert visitor.client.get("/images/-/administration").status_code == 404
@@ -139,7 +139,7 @@ def test_token_validator_returning_coroutine_refuses_token(
     registry.token_validator(hidden)
     with app.app_context():
         user = db.session.scalars(db.select(User).filter_by(username="alice")).one()
-        issued = registry.tokens.issue(user, valid=hidden, about="job")
+        issued = registry.access_tokens.issue(user, validator=hidden, context="job")
     client = RegistryClient(app, basic("alice", issued.secret))
     assert client.get("/v2/").status_code == 500
 

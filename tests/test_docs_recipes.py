@@ -295,7 +295,7 @@ def test_an_organisation_is_renamed(host: Host, organisation: str) -> None:
         def also() -> None:
             acme.name = "apex"
 
-        host.registry.repositories.rename("acme", "apex", also=also)
+        host.registry.repositories.rename("acme", "apex", within_transaction=also)
     assert host.rights("apex/web")["bob"] == WRITE
     assert host.rights("apex/website")["bob"] == NOTHING
     host.check_lists()

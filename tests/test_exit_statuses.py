@@ -103,12 +103,12 @@ def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> li
     keeper.run("export", NAME, str(tmp_path / "in.tar"))
     with keeper.app.test_request_context():
         alice = keeper.app.extensions["oci"].catalog.users.by_name("alice")
-        registry.protection.set(repository=NAME, protected=["v*"])
+        registry.tag_protection.set(repository=NAME, protected=["v*"])
         registry.retention.set(["delete w*"], repository=NAME)
         registry.quotas.set(bytes=10**9, repository=NAME)
         known = {
             "folder": str(tmp_path),
-            "token": registry.tokens.issue(alice).id,
+            "token": registry.access_tokens.issue(alice).id,
             "webhook": registry.events.add_webhook("http://localhost:1/").id,
         }
     return [*path.split(), *shlex.split(TYPED[path].format(**known))]

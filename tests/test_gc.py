@@ -283,9 +283,11 @@ def test_a_scheduler(littered: tuple[RegistryClient, Upkeep]) -> None:
     """A host can collect from its own code, to the same effect."""
     alice, keeper = littered
     with later(WEEK * 2), keeper.app.app_context():
-        announced = registry.collect(dry_run=True)
+        announced = registry.collect_garbage(dry_run=True)
         assert keeper.blob(DIGEST).exists()
-        assert dataclasses.asdict(announced) == dataclasses.asdict(registry.collect())
+        assert dataclasses.asdict(announced) == dataclasses.asdict(
+            registry.collect_garbage()
+        )
     assert DIGEST in map(str, announced.blobs)
     assert not keeper.blob(DIGEST).exists()
     assert alice.get(f"/v2/alice/app/blobs/{digest_of(LAYER)}").data == LAYER

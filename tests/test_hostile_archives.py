@@ -178,7 +178,7 @@ def test_memory_is_flat(images: Images, tmp_path: Path) -> None:
     del members
     tracemalloc.start()
     images.import_from(tmp_path / "in", "alice/app")
-    images.export_to(tmp_path / "out", "alice/app", form="docker")
+    images.export_to(tmp_path / "out", "alice/app", format="docker")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 * MIB

@@ -99,7 +99,7 @@ def test_there_and_back(
 ) -> None:
     """All tags of a repository come back byte for byte, with what refers to them."""
     target = tmp_path / "out"
-    out = images.export_to(target, "alice/app", form=form, referrers=True)
+    out = images.export_to(target, "alice/app", format=form, referrers=True)
     assert [tag for tag, _ in out.images] == ["1.0", "latest"]
     back = images.import_from(target, "alice/copy")
     assert (back.manifests, back.blobs) == (4, 3)
@@ -127,7 +127,7 @@ def test_one_image_there_and_back(
     for blob in (layer, config):
         stocked.push_blob("alice/app", blob)
     stocked.push_manifest("alice/app", manifest, "2.0")
-    images.export_to(tmp_path / "out", "alice/app", "2.0", form=form)
+    images.export_to(tmp_path / "out", "alice/app", "2.0", format=form)
     images.import_from(tmp_path / "out", "alice/copy")
     found = pulled(stocked, "alice/copy", "2.0")
     if form != "docker-old":
@@ -136,7 +136,7 @@ def test_one_image_there_and_back(
     assert fields["config"] == before["config"]
     assert fields["layers"] == before["layers"]
     # What was made of an archive without a manifest is the same each time.
-    images.export_to(tmp_path / "again", "alice/copy", "2.0", form=form)
+    images.export_to(tmp_path / "again", "alice/copy", "2.0", format=form)
     images.import_from(tmp_path / "again", "alice/again")
     assert pulled(stocked, "alice/again", "2.0") == found
 
@@ -147,7 +147,7 @@ def test_the_same_images_make_the_same_bytes(
 ) -> None:
     """An archive can be compared with one that was made at another time."""
     for name in ("one", "two"):
-        images.export_to(tmp_path / name, "alice/app", "1.0", form=form)
+        images.export_to(tmp_path / name, "alice/app", "1.0", format=form)
     assert unpack(tmp_path / "one") == unpack(tmp_path / "two")
     if form != "folder":
         assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -156,14 +156,14 @@ def test_the_same_images_make_the_same_bytes(
 def test_a_platform(stocked: RegistryClient, images: Images, tmp_path: Path) -> None:
     """One platform of an index is an image, which fits what knows no indexes."""
     with pytest.raises(TransferError, match="--platform"):
-        images.export_to(tmp_path / "out", "alice/app", "latest", form="docker-old")
+        images.export_to(tmp_path / "out", "alice/app", "latest", format="docker-old")
     assert not (tmp_path / "out").exists()
     stocked.push_blob("alice/empty", LAYER)
     images.export_to(
         tmp_path / "out",
         "alice/app",
         "latest",
-        form="docker",
+        format="docker",
         platforms=["linux/arm64"],
     )
     images.import_from(tmp_path / "out", "alice/copy")
@@ -197,7 +197,7 @@ def test_what_is_no_file_is_written_to(
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
-    images.export_to(pipe, "alice/app", "1.0", form="tar")
+    images.export_to(pipe, "alice/app", "1.0", format="tar")
     reader.join()
     assert pipe.is_fifo()
     images.import_from(io.BytesIO(read[0]), "alice/copy")
@@ -211,13 +211,13 @@ def test_a_target_that_is_full(
     # What takes the place of a link does no harm to the machine.
     (tmp_path / "full").symlink_to("/dev/full")
     with pytest.raises(TransferError, match="full cannot be written: No space"):
-        images.export_to(tmp_path / "full", "alice/app", form="tar")
+        images.export_to(tmp_path / "full", "alice/app", format="tar")
     assert (tmp_path / "full").is_char_device()
     with (
         open("/dev/full", "wb", buffering=0) as file,
         pytest.raises(TransferError, match="The output cannot be written: No space"),
     ):
-        images.export_to(file, "alice/app", form="tar")
+        images.export_to(file, "alice/app", format="tar")
 
 
 def test_nothing_is_moved_twice(
@@ -225,9 +225,9 @@ def test_nothing_is_moved_twice(
 ) -> None:
     """What was broken off goes on where it was; what is whole is left as it is."""
     folder = tmp_path / "out"
-    images.export_to(folder, "alice/app", form="folder")
+    images.export_to(folder, "alice/app", format="folder")
     before = {path: path.stat().st_ino for path in folder.glob("blobs/*/*")}
-    again = images.export_to(folder, "alice/app", form="folder")
+    again = images.export_to(folder, "alice/app", format="folder")
     assert again.blobs == 0
     assert {path: path.stat().st_ino for path in folder.glob("blobs/*/*")} == before
     stocked.push_blob("alice/copy", LAYER)
@@ -277,10 +277,10 @@ def test_a_folder_keeps_what_it_has(
     stocked: RegistryClient, images: Images, tmp_path: Path
 ) -> None:
     """Images can be added to a layout, and a tag in it can be moved."""
-    images.export_to(tmp_path, "alice/app", "1.0", form="folder")
-    images.export_to(tmp_path, "alice/app", "latest", form="folder")
+    images.export_to(tmp_path, "alice/app", "1.0", format="folder")
+    images.export_to(tmp_path, "alice/app", "latest", format="folder")
     stocked.push_manifest("alice/app", ARM, "1.0")
-    images.export_to(tmp_path, "alice/app", "1.0", form="folder")
+    images.export_to(tmp_path, "alice/app", "1.0", format="folder")
     images.import_from(tmp_path, "alice/copy")
     assert pulled(stocked, "alice/copy", "1.0") == ARM
     assert pulled(stocked, "alice/copy", "latest") == INDEX
@@ -299,11 +299,11 @@ def test_docker_loads_images_only(
     stocked.push_manifest("alice/app", ARM, "arm")
     stocked.push_manifest("alice/app", chart, "chart")
     target = tmp_path / "out"
-    images.export_to(target, "alice/app", "arm", form=form, referrers=True)
+    images.export_to(target, "alice/app", "arm", format=form, referrers=True)
     (listing,) = json.loads(unpack(target)["manifest.json"])
     assert listing["RepoTags"] == ["alice/app:arm"]
     with pytest.raises(TransferError, match="no image"):
-        images.export_to(target, "alice/app", "chart", form=form)
+        images.export_to(target, "alice/app", "chart", format=form)
 
 
 def test_tags_of_signatures_come_along(
@@ -324,9 +324,9 @@ def test_signatures_that_came_later(
     stocked: RegistryClient, images: Images, tmp_path: Path
 ) -> None:
     """An image that is there already gets the signature that is new."""
-    images.export_to(tmp_path / "old", "alice/app", "latest", form="folder")
+    images.export_to(tmp_path / "old", "alice/app", "latest", format="folder")
     images.import_from(tmp_path / "old", "alice/copy")
-    images.export_to(tmp_path / "old", "alice/app", form="folder", referrers=True)
+    images.export_to(tmp_path / "old", "alice/app", format="folder", referrers=True)
     images.import_from(
         tmp_path / "old", "alice/copy", reference="latest", referrers=True
     )
@@ -554,7 +554,7 @@ def test_what_is_damaged_here_does_not_leave(
     Upkeep(app).blob(digest_of(LAYER)).write_bytes(b"A LAYER")
     for form in FORMS:
         with pytest.raises(DigestInvalid):
-            images.export_to(tmp_path / "out", "alice/app", "1.0", form=form)
+            images.export_to(tmp_path / "out", "alice/app", "1.0", format=form)
     file = io.BytesIO()
     with pytest.raises(DigestInvalid):
         images.export_to(file, "alice/app", "1.0")

@@ -26,8 +26,8 @@ Name = registry.models.Repository.name
 @pytest.fixture(name="set_listing")
 def _set_listing() -> t.Iterator[t.Callable[[Listing], Listing]]:
     """Return a function that has the registry ask another one, for one test."""
-    yield registry.listing
-    registry._hooks.listing = None
+    yield registry.list_filter
+    registry._hooks.list_filter = None
 
 
 @pytest.fixture(name="images", autouse=True)
@@ -103,7 +103,7 @@ def test_what_is_below_a_path(
     """A path ends where a component does, and has no wildcards."""
     alice.push_image("alice/app-2", "v1")
     alice.push_image("alice/web/worker", "v1")
-    set_listing(lambda user: registry.below(path))
+    set_listing(lambda user: registry.path_filter(path))
     more = {"alice": ["alice/app-2", "alice/web/worker"]}
     assert listed(alice) == sorted(found + more.get(path, []))
 
@@ -114,7 +114,7 @@ def test_what_is_below_a_path_of_the_hosts_own(
     """A path may come from the host's tables, whatever language those are in."""
     alice.push_image("alice/app-2", "v1")
     alice.push_image("alice/app/worker", "v1")
-    path = registry.below(User.username + "/app")
+    path = registry.path_filter(User.username + "/app")
     set_listing(lambda user: sa.exists().where(path))
     assert listed(alice) == ["alice/app", "alice/app/worker", "bob/app"]
     set_listing(lambda user: sa.exists().where(path, User.id == user.id))
@@ -126,17 +126,17 @@ def test_a_page_asks_the_one_question(app: Flask, alice: RegistryClient) -> None
     with app.app_context():
         image = registry.repositories.find("alice/app")
         for name, may in (("alice", True), ("bob", False), ("carol", False)):
-            assert registry.may(user_named(name), "push", image) is may
-        assert not registry.may(None, "pull", image)
+            assert registry.is_allowed(user_named(name), "push", image) is may
+        assert not registry.is_allowed(None, "pull", image)
 
         def authorize(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
             raise Denied("The archive is closed.")
 
         set_policy(authorize)
         with pytest.raises(Denied, match="The archive is closed"):
-            registry.may(user_named("alice"), "push", image)
+            registry.is_allowed(user_named("alice"), "push", image)
         # Somebody whose account is not active is refused before that.
-        assert not registry.may(user_named("carol"), "push", image)
+        assert not registry.is_allowed(user_named("carol"), "push", image)
 
 
 def test_a_token_says_that_it_is_in_the_way(app: Flask) -> None:

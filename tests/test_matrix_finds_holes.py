@@ -41,35 +41,33 @@ def unchecked(endpoint: str, module: str, function: str, action: str) -> Hole:
 
 
 HOLES = {
-    "blobs for everybody": unchecked("oci.blob", "endpoints/pull.py", "blob", "pull"),
+    "blobs for everybody": unchecked("oci.blob", "v2/pull.py", "blob", "pull"),
     "manifests for everybody": unchecked(
-        "oci.manifest", "endpoints/pull.py", "manifest", "pull"
+        "oci.manifest", "v2/pull.py", "manifest", "pull"
     ),
-    "tags for everybody": unchecked(
-        "oci.tags", "endpoints/discovery.py", "tags", "pull"
-    ),
+    "tags for everybody": unchecked("oci.tags", "v2/discovery.py", "tags", "pull"),
     "referrers for everybody": unchecked(
-        "oci.referrers", "endpoints/discovery.py", "referrers", "pull"
+        "oci.referrers", "v2/discovery.py", "referrers", "pull"
     ),
     "uploads by everybody": unchecked(
-        "oci.uploads", "endpoints/push_blob.py", "start", "push"
+        "oci.uploads", "v2/push_blob.py", "start", "push"
     ),
     "sessions of everybody": unchecked(
-        "oci.upload", "endpoints/push_blob.py", "_find", "push"
+        "oci.upload", "v2/push_blob.py", "_find", "push"
     ),
     "manifests by everybody": unchecked(
-        "oci.manifest_put", "endpoints/push_manifest.py", "put", "push"
+        "oci.manifest_put", "v2/push_manifest.py", "put", "push"
     ),
     "deleting with the right to push": Hole(
         "oci.manifest_delete",
-        "endpoints/management.py",
+        "v2/management.py",
         "_admit",
         'admit(name, "delete")',
         'admit(name, "push")',
     ),
     "a catalog of everything": Hole(
         "oci.catalog",
-        "endpoints/discovery.py",
+        "v2/discovery.py",
         "_readable",
         "page(size, last, condition)",
         "page(size, last, None)",
@@ -77,40 +75,40 @@ HOLES = {
     ),
     "a catalog past the limits": Hole(
         "oci.catalog",
-        "endpoints/discovery.py",
+        "v2/discovery.py",
         "_is_shown",
-        'principal().permits("pull", repository.name)',
+        'principal().credential_allows("pull", repository.name)',
         "True",
         policy="default",
     ),
     "tokens for whatever is asked": Hole(
-        "oci.token", "endpoints/token.py", "_allowed", "if may(", "if True or may("
+        "oci.token", "v2/token.py", "_allowed", "if may(", "if True or may("
     ),
     "a token for another service": Hole(
-        "oci.blob", "tokens.py", "read", "!= self._service", "is None"
+        "oci.blob", "auth/signed_tokens.py", "read", "!= self._service", "is None"
     ),
     "an inactive account": Hole(
-        "oci.blob", "auth.py", "_is_still", "and is_active(user)", ""
+        "oci.blob", "auth/authenticator.py", "_is_still", "and is_active(user)", ""
     ),
     "a revoked access token": Hole(
         "oci.blob",
-        "auth.py",
+        "auth/authenticator.py",
         "_by_bearer",
         "if credential is None:",
         "if False:",
     ),
     "limits that limit nothing": Hole(
         "oci.manifest_delete",
-        "endpoints/access.py",
+        "http/authorization.py",
         "_may",
-        "asking.permits(action, repository.name)",
+        "asking.credential_allows(action, repository.name)",
         "True",
     ),
     "an access list that limits nothing": Hole(
         "oci.tags",
-        "endpoints/access.py",
+        "http/authorization.py",
         "admit",
-        "not principal().reaches(action, name)",
+        "not principal().token_covers(action, name)",
         "False",
     ),
 }

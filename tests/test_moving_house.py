@@ -139,7 +139,7 @@ def test_it_is_the_same_elsewhere(
     assert {digest_of(content) for content in STORIES[story]} <= {*before}
     with app.app_context():
         registry.images.export_to(
-            tmp_path / "out", NAME, "1.0", form=form, referrers=True
+            tmp_path / "out", NAME, "1.0", format=form, referrers=True
         )
     with elsewhere.app_context():
         registry.images.import_from(tmp_path / "out", NAME)
@@ -158,7 +158,7 @@ def test_docker_s_archives_are_the_same_elsewhere(
     same config and the same layers."""
     stock(app, IMAGE)
     with app.app_context():
-        registry.images.export_to(tmp_path / "out.tar", NAME, "1.0", form=form)
+        registry.images.export_to(tmp_path / "out.tar", NAME, "1.0", format=form)
     with elsewhere.app_context():
         registry.images.import_from(tmp_path / "out.tar", NAME)
     before, after = everything(app, "1.0"), everything(elsewhere, "1.0")
@@ -180,7 +180,7 @@ def test_a_whole_repository_moves(
     for tag, manifest in {COSIGN_TAG: COSIGN, "2.0": ARTIFACT, "3.0": OLD}.items():
         alice.push_manifest(NAME, manifest, tag)
     with app.app_context():
-        registry.images.export_to(tmp_path / "out", NAME, form=form, referrers=True)
+        registry.images.export_to(tmp_path / "out", NAME, format=form, referrers=True)
     with elsewhere.app_context():
         registry.images.import_from(tmp_path / "out", NAME)
     assert RegistryClient.of(elsewhere, "alice").tags(NAME) == alice.tags(NAME)

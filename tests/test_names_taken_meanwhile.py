@@ -121,4 +121,4 @@ def check(app: Flask, alice: RegistryClient, name: str) -> None:
         assert found.owner_id == user_named("alice").id
         assert found.visibility == "private"
         assert registry.retention.get(repository=name) == ()
-        assert not registry.protection.get(repository=name).immutable
+        assert not registry.tag_protection.get(repository=name).immutable

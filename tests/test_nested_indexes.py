@@ -32,7 +32,7 @@ def collect(app: Flask, after: timedelta) -> int:
     with app.app_context(), time_machine.travel(utcnow() + after, tick=False):
         sys.setrecursionlimit(len(inspect.stack()) + CALLS)
         try:
-            return len(registry.collect().manifests)
+            return len(registry.collect_garbage().manifests)
         finally:
             sys.setrecursionlimit(before)
 

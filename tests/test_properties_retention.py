@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from conftest import MakeApp
 from flask_oci.rules.protection import Protection
-from flask_oci.rules.retention import Judge
-from flask_oci.rules.retention import Loose
 from flask_oci.rules.retention import parse
-from flask_oci.rules.retention import Stock
+from flask_oci.rules.retention import RetentionEvaluator
+from flask_oci.rules.retention import Snapshot
 from flask_oci.rules.retention import Tagged
+from flask_oci.rules.retention import UntaggedManifest
 from flask_oci.rules.retention import Verdict
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
@@ -56,18 +56,18 @@ tags = st.lists(
     unique_by=lambda tag: tag.name,
 )
 loose = st.lists(
-    st.builds(Loose, digests, moments, st.none() | moments),
+    st.builds(UntaggedManifest, digests, moments, st.none() | moments),
     unique_by=lambda item: item.digest,
 )
 
 
 @st.composite
-def judgements(draw: st.DrawFn) -> tuple[Judge, Stock, list[Verdict]]:
+def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verdict]]:
     """Judge something, by some rules."""
     texts = draw(st.lists(rules, max_size=6))
     assume(not texts or any(t.startswith("delete") or t == "keep *" for t in texts))
     released = draw(st.frozensets(names))
-    judge = Judge(
+    judge = RetentionEvaluator(
         rules=parse(texts),
         now=NOW,
         protection=Protection(tuple(draw(st.lists(globs, max_size=2)))),
@@ -79,13 +79,13 @@ def judgements(draw: st.DrawFn) -> tuple[Judge, Stock, list[Verdict]]:
     def unneeded(before: datetime) -> set[str]:
         return {item.digest for item in items if item.touched_at < before}
 
-    stock = Stock(frozenset(DIGESTS), draw(tags), items, unneeded)
+    stock = Snapshot(frozenset(DIGESTS), draw(tags), items, unneeded)
     return judge, stock, judge.judge(stock)
 
 
 @given(judgements())
 def test_nothing_goes_that_has_to_stay(
-    judged: tuple[Judge, Stock, list[Verdict]],
+    judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]],
 ) -> None:
     """What is protected, released or kept by a rule is never deleted, nor anything
     that no rule deletes."""
@@ -108,7 +108,9 @@ def test_nothing_goes_that_has_to_stay(
 
 
 @given(judgements())
-def test_every_tag_is_explained(judged: tuple[Judge, Stock, list[Verdict]]) -> None:
+def test_every_tag_is_explained(
+    judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]],
+) -> None:
     """There is one verdict on each tag and on each loose manifest, with a reason."""
     _, stock, verdicts = judged
     assert sorted(v.tag for v in verdicts if v.tag) == sorted(
@@ -121,12 +123,14 @@ def test_every_tag_is_explained(judged: tuple[Judge, Stock, list[Verdict]]) -> N
 
 @given(judgements(), st.integers(0, 30))
 def test_more_rules_that_keep_delete_no_more(
-    judged: tuple[Judge, Stock, list[Verdict]], number: int
+    judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]], number: int
 ) -> None:
     """Whoever adds a rule that keeps loses nothing by it."""
     judge, stock, verdicts = judged
     more = parse([*(r.text for r in judge.rules), "keep a*", "delete zzz"])
-    again = Judge(more, judge.now, judge.protection, judge.released, judge.grace)
+    again = RetentionEvaluator(
+        more, judge.now, judge.protection, judge.released, judge.grace
+    )
     gone = {(v.tag, v.digest) for v in again.judge(stock) if v.deleted}
     assert gone <= {(v.tag, v.digest) for v in verdicts if v.deleted}
 
@@ -173,18 +177,18 @@ def test_a_run_is_what_the_preview_said(
             push(alice, image)
     with app.app_context(), later(timedelta(days=61)):
         if protect:
-            registry.protection.set(repository="alice/app", protected=["v*"])
+            registry.tag_protection.set(repository="alice/app", protected=["v*"])
         registry.retention.set([*texts, "delete zzz"], repository="alice/app")
         before = alice.tags("alice/app")
-        preview = registry.retain(dry_run=True)
+        preview = registry.apply_retention(dry_run=True)
         assert alice.tags("alice/app") == before
-        assert registry.retain() == preview
+        assert registry.apply_retention() == preview
         gone = {row.tag for row in preview if row.deleted}
         assert alice.tags("alice/app") == sorted(set(before) - gone)
         assert not (protect and {"v1", "v2"} & gone)
         for tag in alice.tags("alice/app"):
             whole(alice, tag)
-        assert not any(row.deleted for row in registry.retain())
+        assert not any(row.deleted for row in registry.apply_retention())
 
 
 def push(client: RegistryClient, image: Image) -> None:

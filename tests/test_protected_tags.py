@@ -55,7 +55,7 @@ def _app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
 def protect(app: Flask, *protected: str, immutable: t.Sequence[str] = ()) -> None:
     """Lay down patterns for the repository."""
     with app.app_context():
-        registry.protection.set(
+        registry.tag_protection.set(
             repository=NAME, protected=protected, immutable=immutable
         )
 
@@ -117,7 +117,7 @@ def test_nobody_changes_an_immutable_tag(app: Flask, way: str) -> None:
     protect(app, immutable=["v*"])
     assert refusal(WAYS[way](alice, "v1")) == (403, "DENIED")
     with app.app_context():
-        assert registry.protection.unset(repository=NAME)
+        assert registry.tag_protection.unset(repository=NAME)
     assert WAYS[way](alice, "v1").status_code in (201, 202)
 
 
@@ -174,7 +174,7 @@ def test_of_an_owner(app: Flask) -> None:
     for name in ("alice/new", "bob/new"):
         alice.push_image(name, "v1")
     with app.app_context():
-        registry.protection.set(owner=user_named("alice"), protected=["v1"])
+        registry.tag_protection.set(owner=user_named("alice"), protected=["v1"])
     put = bob.put_manifest
     assert refusal(put(NAME, "v1", OTHER)) == (403, "DENIED")
     assert refusal(put("alice/new", "v1", OTHER)) == (403, "DENIED")
@@ -250,12 +250,12 @@ def test_what_is_gone_with_its_holder(app: Flask) -> None:
     protect(app, "v1")
     with app.app_context():
         bob = user_named("bob")
-        registry.protection.set(owner=bob, protected=["v1"])
-        assert len(registry.protection.list()) == 2
+        registry.tag_protection.set(owner=bob, protected=["v1"])
+        assert len(registry.tag_protection.list()) == 2
         registry.repositories.delete(NAME)
         db.session.delete(bob)
         db.session.commit()
-        assert registry.protection.list() == []
+        assert registry.tag_protection.list() == []
 
 
 def test_the_command(app: Flask) -> None:
@@ -297,7 +297,7 @@ def test_what_cannot_be_typed(
     done = Upkeep(app).run("protect", *arguments)
     assert done.exit_code == status, done.output
     with app.app_context():
-        assert registry.protection.list() == []
+        assert registry.tag_protection.list() == []
 
 
 @given(st.text(max_size=20))

@@ -520,7 +520,7 @@ def test_a_hidden_blob_is_not_told(app: Flask, alice: RegistryClient) -> None:
     limit(app, bytes=10)
     with app.app_context():
         user = user_named("alice")
-        secret = registry.tokens.issue(
+        secret = registry.access_tokens.issue(
             user, repositories=["alice/ci"], actions=["push"]
         ).secret
     robot = RegistryClient(app, basic("alice", secret))

@@ -303,7 +303,7 @@ def test_events_are_for_who_runs_the_site(
 ) -> None:
     """Everybody else is refused, the owner of everything and a limited token too."""
     assert refusal(owner.send("GET", "/events")) == DENIED
-    registry.administrator(lambda user: user.username == "bob")
+    registry.is_admin(lambda user: user.username == "bob")
     try:
         admin = RestClient(bob)
         assert refusal(owner.send("GET", "/events")) == DENIED
@@ -326,7 +326,7 @@ def test_events_are_for_who_runs_the_site(
             refused = admin.send("GET", f"/events?next={wrong}")
             assert refusal(refused) == (400, "UNSUPPORTED")
     finally:
-        registry._hooks.administrator = None
+        registry._hooks.is_admin = None
 
 
 #: What each list may cost, with the host's statement for its user.

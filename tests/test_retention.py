@@ -53,14 +53,16 @@ def lay(app: Flask, *rules: str, name: str = NAME) -> None:
 def retain(app: Flask, *, dry_run: bool = False) -> dict[str, bool]:
     """Apply the rules, and return which tags, or digests, went and which did not."""
     with app.app_context():
-        found = registry.retain(dry_run=dry_run)
+        found = registry.apply_retention(dry_run=dry_run)
     return {row.tag or row.digest: row.deleted for row in found}
 
 
 def why(app: Flask, tag: str, name: str = NAME) -> tuple[bool, str | None, str]:
     """Return what would become of a tag, by which rule, and why."""
     with app.app_context():
-        (row,) = (r for r in registry.retain([name], dry_run=True) if r.tag == tag)
+        (row,) = (
+            r for r in registry.apply_retention([name], dry_run=True) if r.tag == tag
+        )
     return row.deleted, row.rule, row.reason
 
 
@@ -201,7 +203,7 @@ def test_protected_tags_stay(app: Flask, alice: RegistryClient) -> None:
     push(alice, "v1", "r1", "x")
     lay(app, "delete *")
     with app.app_context():
-        registry.protection.set(repository=NAME, protected=["v*"], immutable=["r*"])
+        registry.tag_protection.set(repository=NAME, protected=["v*"], immutable=["r*"])
     assert why(app, "v1") == (False, None, "it is protected by 'v*'")
     retain(app)
     assert alice.tags(NAME) == ["r1", "v1"]
@@ -220,7 +222,7 @@ def test_what_is_released_stays(
     push(alice, "v1", "v2")
     digest = digest_of(alice.get(f"/v2/{NAME}/manifests/v1").data)
     monkeypatch.setattr(app.extensions["oci"].hooks, "released", None)
-    registry.released(released)
+    registry.retention_exempt(released)
     lay(app, "delete *")
     assert why(app, "v1") == (False, None, "it is released, as the site says")
     assert (NAME, "v1", digest) in asked
@@ -238,7 +240,7 @@ def test_a_receiver_refuses(app: Flask, alice: RegistryClient) -> None:
             raise Denied("It is deployed.")
 
     with tag_deleting.connected_to(veto), app.app_context():
-        found = {row.tag: row for row in registry.retain()}
+        found = {row.tag: row for row in registry.apply_retention()}
     assert (found["v1"].deleted, found["v1"].reason) == (False, "It is deployed.")
     assert alice.tags(NAME) == ["v1"]
 

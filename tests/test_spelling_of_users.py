@@ -85,7 +85,7 @@ def test_a_token_is_for_its_users_spelling(app: Flask) -> None:
     """An access token is not taken under another spelling of its user's name."""
     with app.app_context():
         user = db.session.scalar(sa.select(Person).filter_by(username="ALICE"))
-        secret = registry.tokens.issue(user).secret
+        secret = registry.access_tokens.issue(user).secret
     for name, status in (("ALICE", 200), ("alice", 401), ("bob", 401)):
         client = RegistryClient(app, basic(name, secret))
         assert client.get("/v2/").status_code == status

@@ -236,12 +236,12 @@ def test_a_refresh_token_ends_at_once(
     assert bearer.start_upload("alice/app")
     with app.app_context():
         user = user_named("alice")
-        (listed,) = registry.tokens.list(user)
+        (listed,) = registry.access_tokens.list(user)
         assert listed.kind == "refresh"
         if end == "revoked":
-            assert registry.tokens.revoke(listed.id, user=user)
+            assert registry.access_tokens.revoke(listed.id, user=user)
         elif end == "all revoked":
-            assert registry.tokens.revoke_all(user) == 1
+            assert registry.access_tokens.revoke_all(user) == 1
     if end == "inactive":
         admin.change_user("alice", is_active=False)
     elif end == "deleted":

@@ -274,7 +274,7 @@ def test_a_new_password_ends_what_the_old_one_got(
     Administrator(app).change_user("alice", password="another")
     assert alice.get("/v2/").status_code == 401
     with app.app_context():
-        assert registry.tokens.revoke_all(user_named("alice")) == 1
+        assert registry.access_tokens.revoke_all(user_named("alice")) == 1
     assert status(app, token, "/v2/") == 401
     assert refresh(app, kept).status_code == 401
     assert status(app, other, "/v2/") == 200
@@ -282,7 +282,7 @@ def test_a_new_password_ends_what_the_old_one_got(
         again = token_of(RegistryClient(app, basic("alice", "another")))
         assert status(app, again, "/v2/") == 200
         with app.app_context():
-            registry.tokens.revoke_all(user_named("alice"))
+            registry.access_tokens.revoke_all(user_named("alice"))
         assert status(app, again, "/v2/") == 401
 
 

@@ -56,7 +56,7 @@ def fill(alice: RegistryClient, rows: range) -> None:
         alice.push_blob(name, b"layer %d" % number)
         alice.start_upload(name)
         with alice.app.test_request_context():
-            registry.tokens.issue(user_named("alice"), name=f"token {number}")
+            registry.access_tokens.issue(user_named("alice"), name=f"token {number}")
     children = [
         descriptor(
             image(LAYER, number=number),
@@ -126,8 +126,8 @@ def test_tokens_have_pages(app: Flask, visitor: Visitor) -> None:
     with app.test_request_context():
         names = [f"token {number:02}" for number in range(60)]
         for name in names:
-            registry.tokens.issue(user_named("alice"), name=name)
-            registry.tokens.issue(user_named("bob"), name="not hers")
+            registry.access_tokens.issue(user_named("alice"), name=name)
+            registry.access_tokens.issue(user_named("bob"), name="not hers")
     pages = list(visitor.pages(TOKENS))
     assert len(pages) == 3
     shown = [n for page in pages for n in re.findall(r"token \d\d", page.text)]

@@ -66,10 +66,10 @@ def state(alice: RegistryClient) -> t.Any:
     with alice.app.app_context():
         found = registry.repositories.find("alice/hello")
         user = alice.app.extensions["oci"].catalog.users.by_name("alice")
-        about = alice.app.extensions["oci"].catalog.overview.about(found.id)
+        about = alice.app.extensions["oci"].catalog.repository_list.about(found.id)
         return (
-            *(found, about, len(registry.tokens.list(user))),
-            *(alice.tags("alice/hello"), registry.protection.list()),
+            *(found, about, len(registry.access_tokens.list(user))),
+            *(alice.tags("alice/hello"), registry.tag_protection.list()),
             registry.retention.list(),
         )
 

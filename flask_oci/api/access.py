@@ -45,7 +45,7 @@ def _check_bearer(name: str, action: Action) -> None:
         return
     if action == "manage" and asking.user is not None:
         raise _needs_more()
-    if not asking.reaches(action, name):
+    if not asking.token_covers(action, name):
         raise authorization.challenge(name, action)
 
 
@@ -91,7 +91,7 @@ def administrator() -> None:
 
     :raises Denied: 403, for everybody else.
     """
-    user, ask = member("manage"), services().hooks.administrator
+    user, ask = member("manage"), services().hooks.is_admin
     if ask is None or not ask(user):
         raise Denied("Only who runs this site may see that.")
 

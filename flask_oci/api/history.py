@@ -22,7 +22,7 @@ def history(name: str, query: MoveList) -> Moves:
     """
     repository, most = admit(name), paging.limit(query.limit)
     catalog, before = services().catalog, paging.number(query.next)
-    found = catalog.contents.moves(
+    found = catalog.repository_contents.moves(
         repository.key, most + 1, tag=query.tag, before=before
     )
     shown, place = paging.cut(found, most, lambda move: move.id)

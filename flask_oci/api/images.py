@@ -26,9 +26,9 @@ def image(name: str, reference: str) -> Image:
     :raises ManifestUnknown: when there is no such tag or manifest.
     """
     key = admit(name).key
-    row, relations = _find(key, reference), services().catalog.relations
+    row, relations = _find(key, reference), services().catalog.manifest_relations
     (entry,) = services().summaries.of(key, [TagRow(None, row.pushed_at, row)])
-    tags = services().catalog.contents.tag_names(key, [row.digest])
+    tags = services().catalog.repository_contents.tag_names(key, [row.digest])
     referrers = relations.referrers(key, [row.digest]).get(row.digest, [])
     return Image(
         digest=row.digest,
@@ -64,7 +64,10 @@ def delete_image(name: str, digest: str) -> None:
 
 
 def _find(key: int, reference: str) -> ManifestRow:
-    contents, wanted = services().catalog.contents, parse_reference(reference)
+    contents, wanted = (
+        services().catalog.repository_contents,
+        parse_reference(reference),
+    )
     if isinstance(wanted, Digest):
         found = contents.manifests(key, [reference], whole=True).get(reference)
     else:

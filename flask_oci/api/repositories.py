@@ -38,7 +38,7 @@ def repositories(query: RepositoryList) -> Repositories:
         sent that was not made for this.
     """
     asking, parts = principal(), services()
-    if not asking.reaches_catalog or (
+    if not asking.covers_catalog or (
         asking == ANONYMOUS and parts.config.require_login
     ):
         error = "insufficient_scope" if asking.claims else None
@@ -105,7 +105,7 @@ def delete_repository(name: str) -> None:
 def _visible(query: RepositoryList, most: int) -> list[Listed]:
     """List what the caller may pull: in one statement, if the policy has one."""
     parts = services()
-    condition = parts.policy.listing(principal().user)
+    condition = parts.policy.list_filter(principal().user)
     start = paging.place(query.next)
     behind = Behind(*start) if start else None
     every = condition is not None and principal().limit is None
@@ -113,7 +113,7 @@ def _visible(query: RepositoryList, most: int) -> list[Listed]:
     size = most if every else max(most, BATCH)
     found: list[Listed] = []
     while len(found) < most:
-        batch = parts.catalog.overview.page(
+        batch = parts.catalog.repository_list.page(
             size,
             condition,
             search=query.search.lower(),
@@ -132,11 +132,11 @@ def _is_shown(repository: RepositoryInfo, condition: t.Any) -> bool:
     """Tell whether the caller may pull what a condition has let through."""
     if condition is None:
         return authorization.may("pull", repository)
-    return principal().permits("pull", repository.name)
+    return principal().credential_allows("pull", repository.name)
 
 
 def _about(repository: RepositoryInfo) -> Repository:
-    about = services().catalog.overview.about(repository.key)
+    about = services().catalog.repository_list.about(repository.key)
     if about is None:
         raise NameUnknown(detail=repository.name)
     return _described([about])[0]
@@ -144,7 +144,7 @@ def _about(repository: RepositoryInfo) -> Repository:
 
 def _described(found: list[Listed]) -> list[Repository]:
     catalog, policy = services().catalog, services().policy
-    figures = catalog.overview.figures([r.info.key for r in found])
+    figures = catalog.repository_list.figures([r.info.key for r in found])
     owners = catalog.users.names(r.info.owner_id for r in found)
     return [
         Repository(

@@ -6,7 +6,7 @@ import typing as t
 
 from ..catalog import RepositoryInfo
 from ..errors import Unsupported
-from ..operations.retention import Retainer
+from ..operations.retention import RetentionRunner
 from ..rules.retention import parse
 from ..services import principal
 from ..services import services
@@ -88,7 +88,7 @@ def set_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
     """
     repository = admit(name, "manage")
     try:
-        services().protection.set(
+        services().tag_protection.set(
             repository=repository,
             protected=body.protected,
             immutable=body.immutable,
@@ -104,7 +104,7 @@ def _rules(repository: RepositoryInfo) -> RetentionRules:
 
 
 def _protected(repository: RepositoryInfo) -> ProtectedTags:
-    found = services().protection.get(repository=repository)
+    found = services().tag_protection.get(repository=repository)
     return ProtectedTags(
         protected=list(found.protected), immutable=list(found.immutable)
     )
@@ -122,7 +122,7 @@ def _verdicts(
 ) -> Verdicts:
     parts, most = services(), paging.limit(query.limit)
     passed = paging.number(query.next) or 0
-    retainer = Retainer(parts.config, parts.hooks, parts.catalog)
+    retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
     found = retainer.of(repository, dry_run=True, rules=rules)
     order = sorted(found, key=lambda v: (not v.deleted, v.tag or "", v.digest))
     here = order[passed : passed + most + 1]

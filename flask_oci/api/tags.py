@@ -60,7 +60,7 @@ def find(repository: RepositoryInfo, name: str) -> Tag:
 
     :raises ManifestUnknown: when there is no such tag.
     """
-    contents = services().catalog.contents
+    contents = services().catalog.repository_contents
     row = contents.tagged(repository.key, name) if is_tag(name) else None
     if row is None:
         raise ManifestUnknown(detail=name)
@@ -88,7 +88,7 @@ def described(entry: Entry) -> Tag:
 def _rows(
     key: int, most: int, query: TagList, behind: tuple[str, datetime] | None
 ) -> list[TagRow]:
-    contents = services().catalog.contents
+    contents = services().catalog.repository_contents
     if query.show == "untagged":
         return contents.untagged(key, most, behind)
     return contents.tags(

@@ -59,7 +59,7 @@ def create_token(body: NewToken) -> IssuedToken:
     # Whether a token is good is asked of all that it was made with, one by one.
     if asking.credential is not None and asking.credential.parent_id is not None:
         raise Denied("A token that was made with a token makes no others.")
-    if not all(asking.permits(action, "") for action in body.actions):
+    if not all(asking.credential_allows(action, "") for action in body.actions):
         raise Denied("A token cannot make another one that is for more than itself.")
     issued = services().access_tokens.issue(
         user,

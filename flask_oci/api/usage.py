@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..rules.quota import Standing
+from ..rules.quota import QuotaUsage
 from ..services import services
 from . import paging
 from .access import admit
@@ -60,5 +60,5 @@ def repository_usage(name: str) -> RepositoryUsage:
     )
 
 
-def _quota(standing: Standing) -> Quota:
+def _quota(standing: QuotaUsage) -> Quota:
     return Quota(bytes=standing.quota.bytes, images=standing.quota.images)

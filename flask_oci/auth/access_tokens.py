@@ -81,7 +81,7 @@ class IssuedToken:
 
 
 class AccessTokens:
-    """Issues, lists, checks and revokes access tokens: ``registry.tokens``."""
+    """Issues, lists, checks and revokes access tokens: ``registry.access_tokens``."""
 
     def __init__(self, catalog: Catalog, hooks: Hooks) -> None:
         self._credentials = catalog.credentials
@@ -97,8 +97,8 @@ class AccessTokens:
         repositories: Iterable[str] = ("*",),
         actions: Iterable[str] = ACTIONS,
         expires: datetime | timedelta | None = None,
-        valid: Validator | None = None,
-        about: object = None,
+        validator: Validator | None = None,
+        context: object = None,
         parent: Credential | None = None,
     ) -> IssuedToken:
         """Make an access token.
@@ -111,10 +111,10 @@ class AccessTokens:
         :param actions: some of ``pull``, ``push``, ``delete`` and ``manage``; the last
             one is for REST, and has to be asked for.
         :param expires: when, or after how long, it ends by itself.
-        :param valid: a function that was registered with
-            ``@registry.token_validator``. It is asked about ``about`` each time
+        :param validator: a function that was registered with
+            ``@registry.token_validator``. It is asked about ``context`` each time
             the token is used, which can bind it to the life of a job.
-        :param about: what ``valid`` is given, as text, such as the job's key.
+        :param context: what ``validator`` is given, as text, such as the job's key.
         :param parent: one of the user's tokens, by which this one is made and with
             which it ends.
         :raises ValueError: for an action, a pattern or a function that cannot be.
@@ -127,8 +127,8 @@ class AccessTokens:
             name=name[:255],
             actions=_checked_actions(actions),
             repositories=_checked_patterns(repositories),
-            validator=self._validator_name(valid),
-            about=_checked_about(about),
+            validator=self._validator_name(validator),
+            about=_checked_context(context),
             created_at=utcnow(),
             expires_at=_moment(expires),
             last_used_at=None,
@@ -245,14 +245,14 @@ class AccessTokens:
             return None
         return credential
 
-    def _validator_name(self, valid: Validator | None) -> str | None:
-        if valid is None:
+    def _validator_name(self, validator: Validator | None) -> str | None:
+        if validator is None:
             return None
         for name, hook in self._hooks.validators.items():
-            if inspect.unwrap(hook, stop=lambda f: f is valid) is valid:
+            if inspect.unwrap(hook, stop=lambda f: f is validator) is validator:
                 return name
         raise ValueError(
-            "'valid' must be a function that was registered with"
+            "'validator' must be a function that was registered with"
             " @registry.token_validator, since it is asked again in other processes."
         )
 
@@ -293,11 +293,11 @@ def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
-def _checked_about(about: object) -> str | None:
-    text = None if about is None else str(about)
+def _checked_context(context: object) -> str | None:
+    text = None if context is None else str(context)
     if text is not None and len(text) > ABOUT_LENGTH:
         # A database may cut it, and then it is about something else.
-        raise ValueError(f"'about' has at most {ABOUT_LENGTH} characters.")
+        raise ValueError(f"'context' has at most {ABOUT_LENGTH} characters.")
     return text
 
 

@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
     from ..config import Config
     from ..hooks import Hooks
     from .access_tokens import AccessTokens
-    from .rate_limit import Throttle
+    from .rate_limit import RateLimiter
     from .signed_tokens import Tokens
 
 
@@ -80,7 +80,7 @@ class Authenticator:
         hooks: Hooks,
         tokens: Tokens,
         access_tokens: AccessTokens,
-        throttle: Throttle,
+        throttle: RateLimiter,
         users: Users,
         token_endpoint: str,
     ) -> None:
@@ -214,7 +214,7 @@ class Authenticator:
 
         It is who the host says, or who Flask-Login says where the host says nothing.
         """
-        ask = self._hooks.visitor
+        ask = self._hooks.current_user_loader
         return flask_login.current_user() if ask is None else ask()
 
     def _check(self, username: str, secret: str) -> Principal | None:

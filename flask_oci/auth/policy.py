@@ -34,7 +34,9 @@ class Policy:
         self._hooks = hooks
         self._catalog = catalog
 
-    def may(self, user: t.Any, action: Action, repository: RepositoryInfo) -> bool:
+    def is_allowed(
+        self, user: t.Any, action: Action, repository: RepositoryInfo
+    ) -> bool:
         """Tell whether ``user`` may do ``action`` to ``repository``.
 
         :param user: one of the host's users, or None for somebody who did not
@@ -60,15 +62,15 @@ class Policy:
             return None
         return self._hooks.visibility_of(repository)
 
-    def listing(self, user: t.Any) -> Condition | None:
+    def list_filter(self, user: t.Any) -> Condition | None:
         """Return the condition by which the database finds what ``user`` may pull.
 
-        None has no row left out: the caller asks :meth:`may` about each.
+        None has no row left out: the caller asks :meth:`is_allowed` about each.
         """
         if not self._admits(user):
             return self._catalog.repositories.nothing()
-        if self._hooks.listing is not None:
-            return self._hooks.listing(user)
+        if self._hooks.list_filter is not None:
+            return self._hooks.list_filter(user)
         if self._hooks.authorize is not None or self._hooks.visibility_of is not None:
             return None
         users = self._catalog.users

@@ -34,11 +34,11 @@ class Principal:
         """How far the credential reaches; None is as far as its user."""
         return limit_of(self.credential) if self.credential else None
 
-    def permits(self, action: Action, name: str) -> bool:
+    def credential_allows(self, action: Action, name: str) -> bool:
         """Tell whether the credential reaches as far as this action."""
         return self.limit is None or self.limit.allows(action, name)
 
-    def reaches(self, action: Action, name: str) -> bool:
+    def token_covers(self, action: Action, name: str) -> bool:
         """Tell whether the bearer token's access list has this action.
 
         A bearer token is an upper bound: what it does not list, it cannot be
@@ -56,7 +56,7 @@ class Principal:
         return action in granted or (action == "pull" and "push" in granted)
 
     @property
-    def reaches_catalog(self) -> bool:
+    def covers_catalog(self) -> bool:
         """Tell whether the token's access list has the list of repositories."""
         return self.claims is None or CATALOG_SCOPE in self.claims.access
 

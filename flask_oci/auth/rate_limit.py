@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 ACCOUNTS: t.Final = 10
 
 
-class Throttle:
+class RateLimiter:
     """Counts failed logins by account and address, and by address alone.
 
     By account alone would let anybody lock out anybody.

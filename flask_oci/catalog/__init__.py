@@ -10,12 +10,12 @@ import typing as t
 
 from .blobs import Blobs
 from .change_observer import Observer
-from .consistency import Inspection
+from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
 from .database import FAILURES
-from .database_settings import Examination
+from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
 from .garbage import Garbage
@@ -23,7 +23,7 @@ from .host_session import HasSession
 from .host_session import session_for
 from .host_session import session_of
 from .login_failures import LoginFailures
-from .manifest_relations import Relations
+from .manifest_relations import ManifestRelations
 from .manifests import Manifests
 from .manifests import StoredManifest
 from .outbox import Outbox
@@ -33,9 +33,9 @@ from .quotas import Site
 from .references import Removal
 from .referrers import Referrers
 from .repositories import Repositories
-from .repository_contents import Contents
+from .repository_contents import RepositoryContents
 from .repository_info import RepositoryInfo
-from .repository_list import Overview
+from .repository_list import RepositoryIndex
 from .retention import Retention
 from .revocations import Revocations
 from .rules import Rules
@@ -88,11 +88,11 @@ class Catalog:
         self.credentials = Credentials(database, self.revocations)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
-        self.inspection = Inspection(database)
-        self.examination = Examination(database, username)
-        self.overview = Overview(database, self.repositories)
-        self.contents = Contents(database)
-        self.relations = Relations(database)
+        self.consistency = Consistency(database)
+        self.database_settings = DatabaseSettings(database, username)
+        self.repository_list = RepositoryIndex(database, self.repositories)
+        self.repository_contents = RepositoryContents(database)
+        self.manifest_relations = ManifestRelations(database)
         self.usage = Usage(database)
         self.pulls = Pulls(database)
         self.outbox = Outbox(database)
@@ -103,9 +103,9 @@ class Catalog:
         self.delivery_log = DeliveryLog(database)
         self.retention = Retention(database)
         self.release = database.release
-        self.abandon = database.abandon
+        self.rollback = database.rollback
         self.ask = database.ask
-        self.mention = database.mention
+        self.record_if_observed = database.record_if_observed
         self._database = database
 
     def observe(self, observer: Observer) -> None:

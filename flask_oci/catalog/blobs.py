@@ -20,7 +20,7 @@ from .database import Database
 from .database import newest
 from .references import Removal
 from .repository_info import RepositoryInfo
-from .tags import Place
+from .tags import LockedRepository
 
 #: How many repositories are looked at to find one that a blob can be had from.
 HOLDERS: t.Final = 100
@@ -133,7 +133,9 @@ class Blobs:
         here = Link.repository_id == repository_id
 
         def work() -> Removal:
-            place = Place(repository_id, self._db.lock_repository(repository_id))
+            place = LockedRepository(
+                repository_id, self._db.lock_repository(repository_id)
+            )
             if unless_used and (
                 users := references.users_of(self._db, repository_id, digest)
             ):
@@ -149,7 +151,7 @@ class Blobs:
             )
             if not held:
                 return Removal(False, [])
-            self._db.tell(unlinked(place, digest, by))
+            self._db.record_change(unlinked(place, digest, by))
             blob_id = sa.select(Blob.id).where(Blob.digest == str(digest))
             self._db.session.execute(
                 sa.delete(Link.__table__).where(
@@ -178,7 +180,7 @@ class Blobs:
         )
 
 
-def unlinked(place: Place, digest: Digest, by: t.Any = None) -> Change:
+def unlinked(place: LockedRepository, digest: Digest, by: t.Any = None) -> Change:
     """Describe that a blob is taken out of a repository.
 
     :param by: the key of the user who does it; None is the collection.

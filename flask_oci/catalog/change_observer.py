@@ -26,14 +26,14 @@ class Observer(t.Protocol):
     def after(self, changes: list[Change]) -> None:
         """Hear of changes that have been committed, and raise nothing."""
 
-    def keeps(self, kind: str) -> bool:
+    def is_persisted(self, kind: str) -> bool:
         """Tell whether changes of a kind are written to the outbox."""
 
-    def hears(self, kind: str) -> bool:
+    def has_listeners(self, kind: str) -> bool:
         """Tell whether anybody listens to changes of a kind."""
 
 
-class Nobody:
+class NullObserver:
     """What observes a catalog that has not been told who does."""
 
     def origin(self, by: t.Any) -> Origin:
@@ -46,10 +46,10 @@ class Nobody:
     def after(self, changes: list[Change]) -> None:
         """Do nothing."""
 
-    def keeps(self, kind: str) -> bool:
+    def is_persisted(self, kind: str) -> bool:
         """Keep nothing."""
         return False
 
-    def hears(self, kind: str) -> bool:
+    def has_listeners(self, kind: str) -> bool:
         """Hear nothing."""
         return False

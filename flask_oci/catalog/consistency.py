@@ -39,7 +39,7 @@ class Having(t.NamedTuple):
     """When a client was last told of the blob, if it is one that is linked."""
 
 
-class Inspection:
+class Consistency:
     """Goes through the tables in short transactions, a batch at a time."""
 
     def __init__(self, database: Database) -> None:

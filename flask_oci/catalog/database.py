@@ -20,7 +20,7 @@ from sqlalchemy.sql.selectable import GenerativeSelect
 
 from . import async_commit
 from . import outbox
-from .change_observer import Nobody
+from .change_observer import NullObserver
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class Database:
     def __init__(self, session: scoped_session[t.Any], models: Models) -> None:
         self.session = session
         self.models = models
-        self.observer: Observer = Nobody()
+        self.observer: Observer = NullObserver()
 
     def release(self) -> None:
         """End the transaction and give the connection back.
@@ -101,7 +101,7 @@ class Database:
         """
         return int(t.cast(t.Any, self.execute(statement, values)).rowcount)
 
-    def abandon(self) -> None:
+    def rollback(self) -> None:
         """Forget the transaction, in whatever state a failure has left it."""
         self.session.rollback()
 
@@ -126,11 +126,13 @@ class Database:
             return result, told
 
         self.release()
-        result, told = self._insist(attempt)
+        result, told = self._retry(attempt)
         self.observer.after(told)
         return result
 
-    def jot(self, statement: sa.Executable, values: dict[str, t.Any]) -> bool:
+    def execute_async_commit(
+        self, statement: sa.Executable, values: dict[str, t.Any]
+    ) -> bool:
         """Execute a statement in a transaction of its own, which a power cut may undo.
 
         :return: False when it refers to a row that is not, or no longer, there, or
@@ -149,9 +151,9 @@ class Database:
                 return False
             return True
 
-        return self._insist(attempt)
+        return self._retry(attempt)
 
-    def _insist(self, attempt: Callable[[], T]) -> T:
+    def _retry(self, attempt: Callable[[], T]) -> T:
         """Try something again for as long as the database asks for that."""
         for number in range(ATTEMPTS):
             try:
@@ -167,7 +169,7 @@ class Database:
                 raise
         raise AssertionError("the last attempt returns or raises")
 
-    def tell(self, change: Change, *, ask: bool = True) -> Change:
+    def record_change(self, change: Change, *, ask: bool = True) -> Change:
         """Tell of a change that the current transaction makes, before it makes it.
 
         Whoever listens is told once more after the commit, and the outbox has it then.
@@ -190,12 +192,12 @@ class Database:
         change.origin = self.observer.origin(change.by)
         self.observer.before(change)
 
-    def mention(self, change: Change) -> None:
+    def record_if_observed(self, change: Change) -> None:
         """Tell of something that changes nothing, such as a pull, if anybody wants to
         know."""
-        if self.observer.keeps(change.kind):
-            self.write(lambda: self.tell(change, ask=False))
-        elif self.observer.hears(change.kind):
+        if self.observer.is_persisted(change.kind):
+            self.write(lambda: self.record_change(change, ask=False))
+        elif self.observer.has_listeners(change.kind):
             change.origin = self.observer.origin(change.by)
             self.observer.after([change])
 

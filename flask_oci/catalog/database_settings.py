@@ -12,7 +12,7 @@ _POSTGRESQL = ("fsync", "synchronous_commit", "transaction_isolation")
 _MYSQL = ("innodb_flush_log_at_trx_commit", "log_bin", "binlog_format")
 
 
-class Examination:
+class DatabaseSettings:
     """Looks at the database as a whole. Nothing here writes.
 
     :param username: which attribute of a user is the name of its namespace.

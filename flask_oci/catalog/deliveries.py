@@ -127,7 +127,9 @@ class Deliveries:
                 return claim
         return None
 
-    def settle(self, claim: Claim, outcome: Outcome, retry_at: datetime | None) -> None:
+    def record_outcome(
+        self, claim: Claim, outcome: Outcome, retry_at: datetime | None
+    ) -> None:
         """Remember how an attempt went.
 
         :param retry_at: when to try again; None is never.

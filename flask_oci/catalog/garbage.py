@@ -12,7 +12,7 @@ from . import reachability
 from . import references
 from .blobs import unlinked
 from .database import Database
-from .tags import Place
+from .tags import LockedRepository
 
 #: How many rows are looked at in one transaction.
 BATCH: t.Final = 500
@@ -80,7 +80,9 @@ class Garbage:
         """
 
         def work() -> list[Digest]:
-            place = Place(repository_id, self._db.lock_repository(repository_id))
+            place = LockedRepository(
+                repository_id, self._db.lock_repository(repository_id)
+            )
             known = reachability.read(self._db, repository_id, left_since)
             gone = sorted(known.unneeded(before))
             reachability.delete(
@@ -113,7 +115,9 @@ class Garbage:
 
         def work() -> bool:
             # A manifest that is being pushed looks for its blobs under this lock.
-            place = Place(repository_id, self._db.lock_repository(repository_id))
+            place = LockedRepository(
+                repository_id, self._db.lock_repository(repository_id)
+            )
             if references.users_of(self._db, repository_id, digest):
                 return False
             gone = self._db.change(
@@ -124,7 +128,7 @@ class Garbage:
                 )
             )
             if gone:
-                self._db.tell(unlinked(place, digest), ask=False)
+                self._db.record_change(unlinked(place, digest), ask=False)
             return bool(gone)
 
         return self._db.write(work)

@@ -32,7 +32,7 @@ class Weight(t.NamedTuple):
     known."""
 
 
-class Relations:
+class ManifestRelations:
     """Reads descriptors, indexes and referrers."""
 
     def __init__(self, database: Database) -> None:

@@ -30,7 +30,7 @@ from .database import newest
 from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
-from .repository_info import Wanted
+from .repository_info import RepositoryRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Manifests:
 
     def put(
         self,
-        wanted: Wanted,
+        wanted: RepositoryRef,
         user_id: t.Any,
         manifest: Manifest,
         content: bytes,
@@ -113,8 +113,10 @@ class Manifests:
             )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
-            place = tags.Place(repository_id, repository.name, guard)
-            self._db.tell(_pushed(place, manifest, content, digest, tag_names, user_id))
+            place = tags.LockedRepository(repository_id, repository.name, guard)
+            self._db.record_change(
+                _pushed(place, manifest, content, digest, tag_names, user_id)
+            )
             with self._quotas.within(repository):
                 key = self._insert(repository_id, user_id, manifest, content, digest)
                 for tag in tag_names:
@@ -171,7 +173,7 @@ class Manifests:
 
         def work() -> Removal:
             locked = self._db.lock_repository(repository_id)
-            place = tags.Place(repository_id, locked, guard)
+            place = tags.LockedRepository(repository_id, locked, guard)
             if unless_needed and (
                 parents := references.users_of(
                     self._db, repository_id, digest, kind="child"
@@ -186,7 +188,7 @@ class Manifests:
             ).first()
             if row is None:
                 return Removal(False, [])
-            self._db.tell(deleted(place, str(digest), row.media_type, by))
+            self._db.record_change(deleted(place, str(digest), row.media_type, by))
             named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
             for name in self._db.session.scalars(newest(named)).all():
                 tags.drop(self._db, place, name, by)
@@ -270,7 +272,7 @@ class Manifests:
 
 
 def deleted(
-    place: tags.Place, digest: str, media_type: str, by: t.Any = None
+    place: tags.LockedRepository, digest: str, media_type: str, by: t.Any = None
 ) -> Change:
     """Describe that a manifest is deleted."""
     return Change(
@@ -284,7 +286,7 @@ def deleted(
 
 
 def _pushed(
-    place: tags.Place,
+    place: tags.LockedRepository,
     manifest: Manifest,
     content: bytes,
     digest: Digest,

@@ -127,7 +127,7 @@ def keep(database: Database, changes: list[Change]) -> None:
             "at": change.at,
         }
         for change in changes
-        if database.observer.keeps(change.kind)
+        if database.observer.is_persisted(change.kind)
     ]
     if rows:
         database.session.execute(sa.insert(database.models.Event.__table__), rows)

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from ..rules.quota import Quota
-from ..rules.quota import Standing
+from ..rules.quota import QuotaUsage
 from .database import Condition
 from .database import Database
 from .repository_contents import only_attached
 from .repository_info import RepositoryInfo
-from .rules import Holder
+from .rules import RuleScope
 from .users import Users
 
 #: How many of somebody's unfinished uploads are looked at.
@@ -36,8 +36,8 @@ class Site(t.NamedTuple):
 class Held(t.NamedTuple):
     """A quota, what it is for, and how much of it is used."""
 
-    holder: Holder
-    standing: Standing
+    holder: RuleScope
+    standing: QuotaUsage
 
 
 class Quotas:
@@ -66,16 +66,16 @@ class Quotas:
             owner_id = pusher_id if owner_id is None else owner_id
         site, found = self.site(), []
         if repository.exists:
-            own = Holder(repository_id=repository.id)
+            own = RuleScope(repository_id=repository.id)
             laid = self._laid(own, lock)
             found.append(
                 (own, repository.name, site.repository if laid is None else laid)
             )
         else:
             # The one that the push makes; nothing is in it yet.
-            found.append((Holder(repository_id=0), repository.name, site.repository))
+            found.append((RuleScope(repository_id=0), repository.name, site.repository))
         if owner_id is not None:
-            owners = Holder(owner_id=owner_id)
+            owners = RuleScope(owner_id=owner_id)
             called = self._users.names([owner_id]).get(owner_id, "The owner")
             laid = self._laid(owners, lock)
             found.append((owners, called, site.owner if laid is None else laid))
@@ -85,7 +85,7 @@ class Quotas:
             if quota.is_limit
         ]
 
-    def standing(self, holder: Holder, name: str) -> Standing:
+    def standing(self, holder: RuleScope, name: str) -> QuotaUsage:
         """Return how much a repository, or an owner, has of how much.
 
         :param name: what it is called.
@@ -118,14 +118,14 @@ class Quotas:
 
         :param name: what they are called.
         """
-        owners, own = Holder(owner_id=owner_id), Holder(repository_id=given.id)
+        owners, own = RuleScope(owner_id=owner_id), RuleScope(repository_id=given.id)
         laid = self._laid(owners)
         # Together, since a layer that is in both counts once.
         both = sa.or_(self.counted_for(owners), self.counted_for(own))
         most = self.site().owner if laid is None else laid
         return not self._measured(both, name, most).is_too_much
 
-    def uploads(self, holder: Holder) -> list[str]:
+    def uploads(self, holder: RuleScope) -> list[str]:
         """Return upload sessions that have not ended, those that began last first."""
         Upload, Repository = self._db.models.Upload, self._db.models.Repository
         return list(
@@ -138,7 +138,7 @@ class Quotas:
             )
         )
 
-    def _laid(self, holder: Holder, lock: bool = False) -> Quota | None:
+    def _laid(self, holder: RuleScope, lock: bool = False) -> Quota | None:
         """Return what is laid down for just that, or None."""
         Rule = self._db.models.Rule.__table__
         mine = Rule.c.owner_id == holder.owner_id
@@ -150,7 +150,7 @@ class Quotas:
         )
         return None if value is None else Quota.read(value)
 
-    def _measured(self, mine: Condition, name: str, quota: Quota) -> Standing:
+    def _measured(self, mine: Condition, name: str, quota: Quota) -> QuotaUsage:
         """Add up what the repositories of a condition have."""
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
@@ -174,9 +174,9 @@ class Quotas:
             )
         ).one()
         # MariaDB adds whole numbers up to a decimal.
-        return Standing(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
+        return QuotaUsage(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
 
-    def counted_for(self, holder: Holder) -> Condition:
+    def counted_for(self, holder: RuleScope) -> Condition:
         """Return the condition of the repositories that a quota is about."""
         Repository = self._db.models.Repository
         if holder.repository_id is not None:

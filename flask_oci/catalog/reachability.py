@@ -16,7 +16,7 @@ from ..clock import as_utc
 from . import references
 from .database import Database
 from .manifests import deleted
-from .tags import Place
+from .tags import LockedRepository
 
 #: How many rows are deleted by one statement.
 BATCH: t.Final = 500
@@ -35,7 +35,7 @@ class Node(t.NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class Reachability:
     """What a repository's manifests need of each other."""
 
     nodes: Mapping[str, Node]
@@ -88,24 +88,26 @@ class Needs:
         return reached
 
 
-def read(database: Database, repository_id: int, left_since: datetime | None) -> Needs:
+def read(
+    database: Database, repository_id: int, left_since: datetime | None
+) -> Reachability:
     """Return what a repository's manifests need of each other.
 
     :param left_since: since when a lost tag can be put back; None is never.
     """
-    return Needs(
+    return Reachability(
         _nodes(database, repository_id),
         _children(database, repository_id),
         {} if left_since is None else left(database, repository_id, left_since),
     )
 
 
-def delete(database: Database, place: Place, nodes: Sequence[Node]) -> None:
+def delete(database: Database, place: LockedRepository, nodes: Sequence[Node]) -> None:
     """Delete manifests that nothing needs, within a transaction that has locked their
     repository."""
     for node in nodes:
         # Nothing needs it, so nobody is asked.
-        database.tell(deleted(place, node.digest, node.media_type), ask=False)
+        database.record_change(deleted(place, node.digest, node.media_type), ask=False)
     for start in range(0, len(nodes), BATCH):
         keys = [node.id for node in nodes[start : start + BATCH]]
         references.delete(database, place.id, keys)

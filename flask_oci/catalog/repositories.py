@@ -23,7 +23,7 @@ from .database import Condition
 from .database import Database
 from .repository_info import name_of
 from .repository_info import RepositoryInfo
-from .repository_info import Wanted
+from .repository_info import RepositoryRef
 from .users import Users
 
 if t.TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Repositories:
         row = self._db.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
-    def ensure(self, wanted: Wanted, pusher_id: t.Any) -> RepositoryInfo:
+    def ensure(self, wanted: RepositoryRef, pusher_id: t.Any) -> RepositoryInfo:
         """Make the repository if it is not there, within a transaction.
 
         It belongs to the user whose namespace it is in, or, where the
@@ -75,7 +75,7 @@ class Repositories:
     def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
         change = Change(kind=REPOSITORY_CREATED, repository=name, by=pusher_id)
-        self._db.tell(change)
+        self._db.record_change(change)
         owner_id = self._users.owner_of_namespace(name.partition("/")[0])
         owner_id = pusher_id if owner_id is None else owner_id
         # Where a rival has made it meanwhile, this fails, and the transaction, tried
@@ -143,7 +143,7 @@ class Repositories:
         """Return the condition of what belongs to a user."""
         return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
 
-    def below(self, path: t.Any) -> Condition:
+    def path_filter(self, path: t.Any) -> Condition:
         """Return the condition of the repository of that name, and of those whose
         names begin with it and a slash.
 
@@ -161,14 +161,14 @@ class Repositories:
         """List the repositories that :meth:`below` finds, by name."""
         rows = self._db.session.execute(
             self._select()
-            .where(self.below(path))
+            .where(self.path_filter(path))
             .order_by(self._db.models.Repository.name)
         )
         return [RepositoryInfo(*row) for row in rows]
 
     def change(
         self,
-        repository: Wanted,
+        repository: RepositoryRef,
         *,
         new_name: str | None = None,
         by: t.Any = None,
@@ -192,7 +192,7 @@ class Repositories:
 
         return self._db.write(work)
 
-    def delete(self, repository: Wanted, *, by: t.Any = None) -> None:
+    def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
         """Delete a repository with all that is recorded about it.
 
         Blobs stay until the collection finds that nothing needs them, and that nothing
@@ -204,7 +204,7 @@ class Repositories:
 
         def work() -> None:
             found = self._as_it_is(repository)
-            self._db.tell(
+            self._db.record_change(
                 Change(
                     kind=REPOSITORY_DELETED,
                     repository=found.name,
@@ -218,7 +218,7 @@ class Repositories:
 
         self._db.write(work)
 
-    def _as_it_is(self, wanted: Wanted) -> RepositoryInfo:
+    def _as_it_is(self, wanted: RepositoryRef) -> RepositoryInfo:
         """Return a repository as it is, and stays until the transaction ends.
 
         What somebody was admitted to has to be the same, still called the same and
@@ -267,7 +267,7 @@ class Repositories:
     def rename(
         self,
         names: dict[str, str],
-        also: Callable[[], object] | None = None,
+        within_transaction: Callable[[], object] | None = None,
         *,
         by: t.Any = None,
         **values: t.Any,
@@ -276,7 +276,7 @@ class Repositories:
 
         :param names: the new name of each old one, which may be the same one. Where
             one is another's new name, that one comes first.
-        :param also: does what belongs to it, in the same transaction.
+        :param within_transaction: does what belongs to it, in the same transaction.
         :param by: the key of the user who does it.
         :param values: other columns to set.
         :raises ValueError: when somebody has a new name already.
@@ -289,8 +289,8 @@ class Repositories:
                     found = self._move(found, new, by)
                 if found.exists and values:
                     self._set(found, values, by)
-            if also is not None:
-                also()
+            if within_transaction is not None:
+                within_transaction()
 
         self._db.write(work)
 
@@ -298,7 +298,7 @@ class Repositories:
         if self.find(new).exists:
             raise ValueError(f"There is a repository named {new} already.")
         Alias = self._db.models.RepositoryAlias
-        self._db.tell(
+        self._db.record_change(
             Change(
                 kind=REPOSITORY_RENAMED,
                 repository=new,
@@ -333,11 +333,11 @@ class Repositories:
         )
         if "visibility" in values:
             shown = values["visibility"]
-            self._db.tell(change(kind=REPOSITORY_SHOWN, visibility=shown))
+            self._db.record_change(change(kind=REPOSITORY_SHOWN, visibility=shown))
         if "owner_id" in values:
             key = values["owner_id"]
             owner = self._users.names([key]).get(key)
-            self._db.tell(change(kind=REPOSITORY_TRANSFERRED, owner=owner))
+            self._db.record_change(change(kind=REPOSITORY_TRANSFERRED, owner=owner))
 
     @cached_property
     def _pushing(self) -> sa.Update:

@@ -69,7 +69,7 @@ class Move(t.NamedTuple):
     """Whether what it pointed at before is still there."""
 
 
-class Contents:
+class RepositoryContents:
     """Reads tags and manifests."""
 
     def __init__(self, database: Database) -> None:

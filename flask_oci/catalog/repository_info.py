@@ -66,9 +66,9 @@ class RepositoryInfo:
 
 
 #: A repository's name, or the repository as somebody has found it.
-Wanted: t.TypeAlias = str | RepositoryInfo
+RepositoryRef: t.TypeAlias = str | RepositoryInfo
 
 
-def name_of(repository: Wanted) -> str:
+def name_of(repository: RepositoryRef) -> str:
     """Return what a repository is called."""
     return repository if isinstance(repository, str) else repository.name

@@ -50,7 +50,7 @@ class Figures(t.NamedTuple):
     """Of its blobs, each of them once. Other repositories may share them."""
 
 
-class Overview:
+class RepositoryIndex:
     """Lists repositories that something has been pushed to, whatever is in them."""
 
     def __init__(self, database: Database, repositories: Repositories) -> None:
@@ -84,7 +84,7 @@ class Overview:
         if search:
             statement = statement.where(name.contains(search, autoescape=True))
         if below:
-            statement = statement.where(self._repositories.below(below))
+            statement = statement.where(self._repositories.path_filter(below))
         if behind is not None:
             statement = statement.where(self._is_behind(behind, order))
         if order == "pushed":

@@ -12,9 +12,9 @@ from ..clock import as_utc
 from ..errors import Denied
 from ..rules.protection import Guard
 from ..rules.protection import Protection
-from ..rules.retention import Loose
-from ..rules.retention import Stock
+from ..rules.retention import Snapshot
 from ..rules.retention import Tagged
+from ..rules.retention import UntaggedManifest
 from ..rules.retention import Verdict
 from . import reachability
 from . import rules
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     #: Given what is in a repository, and what is laid down for it and its owner.
-    Decide = Callable[[Stock, t.Any, t.Any, Protection], list[Verdict]]
+    Decide = Callable[[Snapshot, t.Any, t.Any, Protection], list[Verdict]]
 
 
 class Retention:
@@ -60,7 +60,7 @@ class Retention:
 
         def work() -> list[Verdict]:
             name = self._db.lock_repository(repository_id)
-            place = tags.Place(repository_id, name, guard)
+            place = tags.LockedRepository(repository_id, name, guard)
             known = reachability.read(self._db, repository_id, left_since)
             verdicts = self._decided(repository_id, decide, known)
             gone = [v.digest for v in verdicts if v.deleted and v.tag is None]
@@ -77,7 +77,7 @@ class Retention:
         """Return when a manifest last lost a tag, if that was after ``since``."""
         return reachability.left(self._db, repository_id, since).get(digest)
 
-    def _carried_out(self, place: tags.Place, verdict: Verdict) -> Verdict:
+    def _carried_out(self, place: tags.LockedRepository, verdict: Verdict) -> Verdict:
         if not verdict.deleted or verdict.tag is None:
             return verdict
         try:
@@ -87,7 +87,7 @@ class Retention:
         return verdict
 
     def _decided(
-        self, repository_id: int, decide: Decide, known: reachability.Needs
+        self, repository_id: int, decide: Decide, known: reachability.Reachability
     ) -> list[Verdict]:
         own, owners = rules.holding(self._db, "retain", repository_id)
         return decide(
@@ -97,7 +97,7 @@ class Retention:
             rules.protection(self._db, repository_id),
         )
 
-    def _stock(self, repository_id: int, known: reachability.Needs) -> Stock:
+    def _stock(self, repository_id: int, known: reachability.Reachability) -> Snapshot:
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
         rows = self._db.session.execute(
             sa.select(Tag.name, Manifest.digest, Tag.updated_at)
@@ -107,14 +107,16 @@ class Retention:
                 Manifest.repository_id == repository_id,
             )
         )
-        return Stock(
+        return Snapshot(
             digests=frozenset(known.nodes),
             tags=[
                 Tagged(name, digest, as_utc(moved_at), known.pulled_at(digest))
                 for name, digest, moved_at in rows
             ],
             loose=[
-                Loose(node.digest, node.touched_at, known.left.get(node.digest))
+                UntaggedManifest(
+                    node.digest, node.touched_at, known.left.get(node.digest)
+                )
                 for node in known.loose()
             ],
             unneeded=known.unneeded,

@@ -17,14 +17,14 @@ from .models import Models
 Kind = t.Literal["protect", "quota", "retain"]
 
 
-class Holder(t.NamedTuple):
+class RuleScope(t.NamedTuple):
     """What a rule is for: a repository, or everything that somebody owns."""
 
     repository_id: int | None = None
     owner_id: t.Any = None
 
 
-class Laid(t.NamedTuple):
+class StoredRule(t.NamedTuple):
     """A rule, and what it is for."""
 
     repository: str | None
@@ -38,7 +38,7 @@ class Rules:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def put(self, kind: Kind, holder: Holder, value: t.Any) -> None:
+    def put(self, kind: Kind, holder: RuleScope, value: t.Any) -> None:
         """Lay a rule down, in the place of what was there."""
         Rule = self._db.models.Rule
         column, key = _column(holder)
@@ -47,7 +47,7 @@ class Rules:
             lambda: self._db.upsert(Rule, {column: key, "kind": kind}, **values)
         )
 
-    def delete(self, kind: Kind, holder: Holder) -> bool:
+    def delete(self, kind: Kind, holder: RuleScope) -> bool:
         """Take a rule back.
 
         :return: whether there was one.
@@ -58,7 +58,7 @@ class Rules:
         result = self._db.write(lambda: self._db.session.execute(statement))
         return bool(t.cast(t.Any, result).rowcount)
 
-    def get(self, kind: Kind, holder: Holder) -> t.Any:
+    def get(self, kind: Kind, holder: RuleScope) -> t.Any:
         """Return what is laid down for just that, or None."""
         table = self._db.models.Rule.__table__
         column, key = _column(holder)
@@ -66,7 +66,7 @@ class Rules:
             sa.select(table.c.value).where(table.c.kind == kind, table.c[column] == key)
         )
 
-    def list(self, kind: Kind) -> list[Laid]:
+    def list(self, kind: Kind) -> list[StoredRule]:
         """List what is laid down, repositories by name behind owners."""
         models = self._db.models
         Rule, Repository = models.Rule, models.Repository
@@ -80,7 +80,7 @@ class Rules:
                 Repository.name,
             )
         )
-        return [Laid(*row) for row in rows]
+        return [StoredRule(*row) for row in rows]
 
     def holding(self, kind: Kind, repository_id: int) -> tuple[t.Any, t.Any]:
         """Return what holds for a repository: what is laid down for itself, and for
@@ -137,7 +137,7 @@ def _holding(models: Models) -> sa.Select[t.Any]:
     )
 
 
-def _column(holder: Holder) -> tuple[str, t.Any]:
+def _column(holder: RuleScope) -> tuple[str, t.Any]:
     if holder.repository_id is not None:
         return "repository_id", holder.repository_id
     return "owner_id", holder.owner_id

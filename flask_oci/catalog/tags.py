@@ -74,7 +74,7 @@ class Tags:
 
         def work() -> list[str]:
             locked = self._db.lock_repository(repository_id)
-            place = Place(repository_id, locked, guard)
+            place = LockedRepository(repository_id, locked, guard)
             return [name for name in names if drop(self._db, place, name, by)]
 
         return self._db.write(work)
@@ -102,7 +102,7 @@ class Tags:
             # It may have been pushed since somebody saw it.
             if self._db.execute(in_place).first() is not None:
                 return False
-            place = Place(repository_id, locked, Guard(repairs=True))
+            place = LockedRepository(repository_id, locked, Guard(repairs=True))
             return drop(self._db, place, name, None)
 
         return self._db.write(work)
@@ -121,7 +121,7 @@ class Tags:
 
         def work() -> str | None:
             locked = self._db.lock_repository(repository_id)
-            place = Place(repository_id, locked, guard)
+            place = LockedRepository(repository_id, locked, guard)
             row = self._db.session.execute(
                 newest(
                     sa.select(Move.name, Manifest.id, Manifest.digest)
@@ -143,7 +143,7 @@ class Tags:
         return self._db.write(work)
 
 
-class Place(t.NamedTuple):
+class LockedRepository(t.NamedTuple):
     """The repository that a transaction has locked."""
 
     id: int
@@ -154,7 +154,7 @@ class Place(t.NamedTuple):
 
 def move(
     database: Database,
-    place: Place,
+    place: LockedRepository,
     name: str,
     manifest_id: int,
     digest: str,
@@ -175,7 +175,7 @@ def move(
     if moves and before is not None:
         rules.check_tag(database, repository_id, name, place.guard)
     if moves:
-        database.tell(
+        database.record_change(
             Change(
                 kind=TAG_MOVED,
                 repository=place.name,
@@ -198,7 +198,7 @@ def move(
         _record(database, repository_id, name, before, digest, by)
 
 
-def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
+def drop(database: Database, place: LockedRepository, name: str, by: t.Any) -> bool:
     """Take a tag away, within a transaction that has locked its repository.
 
     :return: whether there was one.
@@ -208,7 +208,7 @@ def drop(database: Database, place: Place, name: str, by: t.Any) -> bool:
     before = _target(database, repository_id, name)
     if before is not None:
         rules.check_tag(database, repository_id, name, place.guard)
-        database.tell(
+        database.record_change(
             Change(
                 kind=TAG_DELETED,
                 repository=place.name,

@@ -20,7 +20,7 @@ from .database import Database
 from .quotas import Quotas
 from .repositories import Repositories
 from .repository_info import RepositoryInfo
-from .repository_info import Wanted
+from .repository_info import RepositoryRef
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -71,7 +71,9 @@ class Uploads:
             "user_id": user_id,
             "algorithm": algorithm,
         }
-        if repository.id is None or not self._db.jot(self._starting, values):
+        if repository.id is None or not self._db.execute_async_commit(
+            self._starting, values
+        ):
 
             def work() -> RepositoryInfo:
                 made = self._repositories.ensure(repository, user_id)
@@ -121,7 +123,7 @@ class Uploads:
             repository = self._repositories.lock(session.repository_id)
             if repository is None:
                 raise BlobUploadUnknown(detail=session.uuid)
-            self._db.tell(
+            self._db.record_change(
                 Change(
                     kind=BLOB_PUSHED,
                     repository=repository.name,
@@ -137,9 +139,9 @@ class Uploads:
 
         self._db.write(work)
 
-    def adopt(
+    def record_blob(
         self,
-        wanted: Wanted,
+        wanted: RepositoryRef,
         user_id: t.Any,
         digest: Digest,
         size: int,
@@ -156,7 +158,7 @@ class Uploads:
         def work() -> None:
             repository = self._repositories.ensure(wanted, user_id)
             repository_id = repository.key
-            self._db.tell(
+            self._db.record_change(
                 Change(
                     kind=BLOB_MOUNTED if source else BLOB_PUSHED,
                     repository=repository.name,

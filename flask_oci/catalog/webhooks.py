@@ -53,10 +53,10 @@ class WebhookInfo:
         :param names: of the repository that it is about; none is of all of them.
         """
         return any(fnmatchcase(kind, pattern) for pattern in self.kinds) and any(
-            self.reaches(name) for name in (names or ("*",))
+            self.covers(name) for name in (names or ("*",))
         )
 
-    def reaches(self, name: str) -> bool:
+    def covers(self, name: str) -> bool:
         """Tell whether it is told of a repository of that name."""
         return any(fnmatchcase(name, pattern) for pattern in self.repositories)
 

@@ -11,6 +11,7 @@ from .check.command import check
 from .copying import copy
 from .copying import mirror
 from .deletion import delete
+from .disk_usage import usage
 from .events import events
 from .import_export import export
 from .import_export import import_
@@ -23,7 +24,6 @@ from .quota import quota
 from .retention import retention
 from .show import show
 from .tokens import token
-from .usage import usage
 from .webhooks import webhooks
 from .who_can import who_can
 

@@ -49,7 +49,7 @@ def _announce(repository: RepositoryInfo, reference: str | None) -> tuple[str, s
     name = repository.name
     if reference is None:
         key = repository.key
-        figures = services().catalog.overview.figures([key])[key]
+        figures = services().catalog.repository_list.figures([key])[key]
         return (
             f"Delete {name} with {figures.tags} tags and {readable(figures.bytes)}?",
             f"Deleted {name}.",

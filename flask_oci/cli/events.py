@@ -10,7 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..changes import KINDS
-from ..events.delivery import Told
+from ..events.delivery import DeliveryResult
 from ..services import services
 from . import output
 from .common import told
@@ -158,7 +158,7 @@ def _follow() -> None:
     services().events.follow(stop)
 
 
-def _summarise(done: Told) -> None:
+def _summarise(done: DeliveryResult) -> None:
     click.echo(f"Told webhooks {done.delivered} times; {done.failed} failed.")
 
 

@@ -30,12 +30,16 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
     key, catalog = repository.key, services().catalog
     row = _find(key, reference)
     fields = documents.as_object(row.content)
-    weight = catalog.relations.weights(key, [row.id]).get(row.id, Weight(0, None, ""))
+    weight = catalog.manifest_relations.weights(key, [row.id]).get(
+        row.id, Weight(0, None, "")
+    )
     is_index = row.media_type in INDEX_TYPES
     return {
         "repository": repository.name,
         "digest": row.digest,
-        "tags": catalog.contents.tag_names(key, [row.digest]).get(row.digest, []),
+        "tags": catalog.repository_contents.tag_names(key, [row.digest]).get(
+            row.digest, []
+        ),
         "kind": kind_of(row, weight).label,
         "media_type": row.media_type,
         "artifact_type": row.artifact_type or None,
@@ -45,7 +49,7 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
         "pushed_by": catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id),
         "subject": row.subject,
         "annotations": row.annotations,
-        "indexes": catalog.relations.parents(key, row.digest),
+        "indexes": catalog.manifest_relations.parents(key, row.digest),
         "platforms": _platforms(key, fields) if is_index else [],
         "config": None if is_index else services().documents.config_of(key, fields),
         "layers": [] if is_index else _layers(fields),
@@ -54,7 +58,7 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
 
 
 def _find(key: int, reference: str) -> ManifestRow:
-    contents = services().catalog.contents
+    contents = services().catalog.repository_contents
     wanted = parse_reference(reference)
     if isinstance(wanted, Digest):
         row = contents.manifests(key, [reference], whole=True).get(reference)
@@ -71,10 +75,12 @@ def _find(key: int, reference: str) -> ManifestRow:
 
 def _platforms(key: int, fields: Fields) -> list[Fields]:
     children = documents.descriptors(documents.objects(fields.get("manifests")))
-    here = services().catalog.contents.manifests(
+    here = services().catalog.repository_contents.manifests(
         key, [child.digest for child in children], content=False
     )
-    weights = services().catalog.relations.weights(key, [m.id for m in here.values()])
+    weights = services().catalog.manifest_relations.weights(
+        key, [m.id for m in here.values()]
+    )
     found = []
     for child in children:
         row = here.get(child.digest)
@@ -105,7 +111,9 @@ def _layers(fields: Fields) -> list[Fields]:
 
 
 def _referrers(key: int, digest: str) -> list[Fields]:
-    found = services().catalog.relations.referrers(key, [digest]).get(digest, [])
+    found = (
+        services().catalog.manifest_relations.referrers(key, [digest]).get(digest, [])
+    )
     return [
         {
             "digest": row.digest,

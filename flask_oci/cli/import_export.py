@@ -121,7 +121,7 @@ def export(
                 sys.stdout.buffer if target == "-" else target,
                 repository,
                 reference,
-                form=form,
+                format=form,
                 platforms=platforms,
                 referrers=referrers,
                 called=called,

@@ -109,7 +109,9 @@ def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
         condition = catalog.repositories.owned_by(key)
     behind = None
     while True:
-        batch = catalog.overview.page(BATCH, condition, below=prefix, behind=behind)
+        batch = catalog.repository_list.page(
+            BATCH, condition, below=prefix, behind=behind
+        )
         yield from _described(batch)
         if len(batch) < BATCH:
             return
@@ -119,7 +121,7 @@ def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
 def _described(batch: list[Listed]) -> Iterator[dict[str, t.Any]]:
     parts = services()
     keys = [listed.info.key for listed in batch]
-    figures = parts.catalog.overview.figures(keys)
+    figures = parts.catalog.repository_list.figures(keys)
     owners = parts.catalog.users.names(listed.info.owner_id for listed in batch)
     for key, listed in zip(keys, batch, strict=True):
         yield {
@@ -148,7 +150,7 @@ def _tags(
 
 
 def _batch(key: int, untagged: bool, attached: bool, behind: t.Any) -> list[TagRow]:
-    contents = services().catalog.contents
+    contents = services().catalog.repository_contents
     if untagged:
         return contents.untagged(key, BATCH, behind)
     return contents.tags(

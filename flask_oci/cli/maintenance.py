@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 from ..operations.explain import explain
 from ..operations.fsck import Checker
 from ..operations.fsck import Problem
-from ..operations.gc import Collector
+from ..operations.gc import GarbageCollector
 from ..services import services
 from ..spec.digest import Digest
 from . import output
@@ -22,7 +22,7 @@ from .common import told
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..operations.gc import Collected
+    from ..operations.gc import GarbageResult
 
 MIB: t.Final = 1024 * 1024
 
@@ -93,12 +93,12 @@ def _explain(digest: str) -> None:
         click.echo(line)
 
 
-def _collect(dry_run: bool, as_json: bool) -> Collected:
+def _collect(dry_run: bool, as_json: bool) -> GarbageResult:
     parts = services()
     # One step for each repository, and three for what is not in one.
     steps = len(parts.catalog.garbage.repositories()) + 3
     with progress.bar("Collecting", steps, as_json=as_json) as bar:
-        return Collector(
+        return GarbageCollector(
             parts.config,
             parts.catalog,
             parts.storage,
@@ -130,7 +130,7 @@ def _show(problem: Problem) -> None:
         click.echo("  It has been repaired.")
 
 
-def _summarise(collected: Collected, dry_run: bool) -> None:
+def _summarise(collected: GarbageResult, dry_run: bool) -> None:
     verb = "Would delete" if dry_run else "Deleted"
     for place, digest in collected.manifests:
         click.echo(f"{place}: manifest {digest}")
@@ -143,7 +143,7 @@ def _summarise(collected: Collected, dry_run: bool) -> None:
     )
 
 
-def _as_fields(collected: Collected) -> dict[str, t.Any]:
+def _as_fields(collected: GarbageResult) -> dict[str, t.Any]:
     return {
         "uploads": collected.uploads,
         "manifests": [[place, str(digest)] for place, digest in collected.manifests],

@@ -33,7 +33,7 @@ def protect() -> None:
 def list_protected(as_json: bool) -> None:
     """List what is laid down."""
     with told():
-        laid = services().protection.list()
+        laid = services().tag_protection.list()
     site = services().config.protection
     found = [
         {"repository": None, "owner": None, **_fields(site)},
@@ -76,7 +76,7 @@ def set_protected(
     if not (protected or immutable):
         raise click.UsageError("Give a --tag or an --immutable, or use 'unset'.")
     with told():
-        services().protection.set(
+        services().tag_protection.set(
             repository=repository,
             owner=user_or_none(owner),
             protected=protected,
@@ -91,7 +91,7 @@ def set_protected(
 def unset_protected(repository: str | None, owner: str | None) -> None:
     """Take back what was laid down."""
     with told():
-        gone = services().protection.unset(
+        gone = services().tag_protection.unset(
             repository=repository, owner=user_or_none(owner)
         )
     if not gone:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from ..operations.retention import Retainer
+from ..operations.retention import RetentionRunner
 from ..services import services
 from . import output
 from .common import for_whom
@@ -130,7 +130,7 @@ def _run(repositories: tuple[str, ...], *, dry_run: bool) -> Iterable[Retained]:
     for name in repositories:
         # One that does not exist is a mistake, and not one without tags.
         parts.administration.find(name)
-    retainer = Retainer(parts.config, parts.hooks, parts.catalog)
+    retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
     return retainer.run(repositories or None, dry_run=dry_run)
 
 

@@ -47,8 +47,8 @@ def show(image: str, as_json: bool) -> None:
 def _repository(repository: RepositoryInfo) -> Fields:
     parts = services()
     key = repository.key
-    about = parts.catalog.overview.about(key)
-    figures = parts.catalog.overview.figures([key])[key]
+    about = parts.catalog.repository_list.about(key)
+    figures = parts.catalog.repository_list.figures([key])[key]
     owners = parts.catalog.users.names([repository.owner_id])
     return {
         "name": repository.name,

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import click
 
 from ..rules.quota import readable
-from ..transfer import Moved
 from ..transfer import Progress
+from ..transfer import TransferResult
 from . import output
 from .progress import bar as progress_of
 
@@ -68,7 +68,7 @@ def progress_bar(label: str, as_json: bool) -> Iterator[Progress]:
         bar.render_progress()
 
 
-def report(moved: Moved, repository: str, as_json: bool) -> None:
+def report(moved: TransferResult, repository: str, as_json: bool) -> None:
     """Say which images there are now, and what had to be moved for them."""
     if as_json:
         output.as_json(fields_of(moved, repository))
@@ -82,7 +82,7 @@ def report(moved: Moved, repository: str, as_json: bool) -> None:
     )
 
 
-def fields_of(moved: Moved, repository: str) -> dict[str, t.Any]:
+def fields_of(moved: TransferResult, repository: str) -> dict[str, t.Any]:
     """Return what a transfer did, for programs."""
     return {
         "images": [

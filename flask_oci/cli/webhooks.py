@@ -61,7 +61,7 @@ def add(
     know that it is told by us, this once."""
     with told():
         made = services().events.add_webhook(
-            url, form=form, kinds=kinds, repositories=repositories
+            url, format=form, kinds=kinds, repositories=repositories
         )
     if as_json:
         output.as_json({"id": made.id, "secret": made.secret})

@@ -87,7 +87,7 @@ def _actions(user: t.Any, info: RepositoryInfo) -> list[Action]:
 
 def _may(user: t.Any, action: Action, info: RepositoryInfo) -> bool:
     try:
-        return services().policy.may(user, action, info)
+        return services().policy.is_allowed(user, action, info)
     except Denied:
         return False
 

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog import Removal
     from ..catalog import RepositoryInfo
-    from ..catalog.repository_info import Wanted
+    from ..catalog.repository_info import RepositoryRef
     from ..config import Config
     from ..storage import Storage
     from ..storage import UploadFile
@@ -88,7 +88,7 @@ class Content:
 
     def put_blob(
         self,
-        repository: Wanted,
+        repository: RepositoryRef,
         by: Actor,
         digest: Digest | None,
         receive: Callable[[UploadFile], object],
@@ -110,9 +110,9 @@ class Content:
                 receive(upload)
                 digest = digest or _hashed(upload)
                 verify(upload, digest)
-                with self._storage.relying_on(digest):
+                with self._storage.shared_lock(digest):
                     upload.commit(digest)
-                    self._catalog.uploads.adopt(
+                    self._catalog.uploads.record_blob(
                         repository, by.key, digest, upload.length
                     )
                 return digest
@@ -120,7 +120,12 @@ class Content:
             self._storage.discard_upload(session_id)
 
     def link_blob(
-        self, repository: Wanted, by: Actor, digest: Digest, size: int, source: str
+        self,
+        repository: RepositoryRef,
+        by: Actor,
+        digest: Digest,
+        size: int,
+        source: str,
     ) -> bool:
         """Link a blob that is stored, and that ``by`` may have, to a repository.
 
@@ -129,15 +134,17 @@ class Content:
         :return: False when the storage does not have it.
         """
         self._catalog.release()
-        with self._storage.relying_on(digest):
+        with self._storage.shared_lock(digest):
             if self._storage.size(digest) != size:
                 return False
-            self._catalog.uploads.adopt(repository, by.key, digest, size, source=source)
+            self._catalog.uploads.record_blob(
+                repository, by.key, digest, size, source=source
+            )
         return True
 
     def put_manifest(
         self,
-        repository: Wanted,
+        repository: RepositoryRef,
         by: Actor,
         content: bytes,
         media_type: str | None,

@@ -67,7 +67,9 @@ class Documents:
         """
         digest = text(mapping(fields.get("config")).get("digest"))
         # A manifest may name a blob that only another repository links.
-        if digest not in self._catalog.relations.linked(repository_id, [digest]):
+        if digest not in self._catalog.manifest_relations.linked(
+            repository_id, [digest]
+        ):
             return {}
         return self.read(digest, LARGE_CONFIG)
 

@@ -17,10 +17,10 @@ if t.TYPE_CHECKING:
 
     from ..catalog import Catalog
     from ..catalog import RepositoryInfo
-    from ..catalog.repository_info import Wanted
+    from ..catalog.repository_info import RepositoryRef
 
 
-class Administration:
+class RepositoryManager:
     """Finds and changes repositories for a host: ``registry.repositories``.
 
     Nobody is asked for permission here: the host has done so. What it has asked about
@@ -40,7 +40,7 @@ class Administration:
         return self._repositories.get(name)
 
     def set_visibility(
-        self, repository: Wanted, visibility: str, *, by: t.Any = None
+        self, repository: RepositoryRef, visibility: str, *, by: t.Any = None
     ) -> None:
         """Set who may pull from a repository, from the next request on.
 
@@ -55,7 +55,7 @@ class Administration:
         self._record(by, found.name, visibility=visibility)
 
     def describe(
-        self, repository: Wanted, description: str, *, by: t.Any = None
+        self, repository: RepositoryRef, description: str, *, by: t.Any = None
     ) -> None:
         """Set what the page of a repository says about it.
 
@@ -68,7 +68,7 @@ class Administration:
         found = self._repositories.change(repository, description=description)
         audit.record("described", self._users.name_of(by), found.name)
 
-    def delete(self, repository: Wanted, *, by: t.Any = None) -> None:
+    def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
         """Delete a repository with its manifests, tags and upload sessions.
 
         The space is free when the collection has run.
@@ -80,7 +80,9 @@ class Administration:
         name = name_of(repository)
         audit.record("delete", self._users.name_of(by), name, reference="everything")
 
-    def transfer(self, repository: Wanted, owner: t.Any, *, by: t.Any = None) -> None:
+    def transfer(
+        self, repository: RepositoryRef, owner: t.Any, *, by: t.Any = None
+    ) -> None:
         """Give a repository to another user, under the same name.
 
         :param owner: one of the host's users.
@@ -98,8 +100,8 @@ class Administration:
         *,
         owner: t.Any = None,
         by: t.Any = None,
-        also: Callable[[], object] | None = None,
-        below: bool = True,
+        within_transaction: Callable[[], object] | None = None,
+        recursive: bool = True,
     ) -> list[str]:
         """Rename a repository, or every one below a prefix, such as a user's name.
 
@@ -111,11 +113,10 @@ class Administration:
         :param owner: one of the host's users, to give them to at the same time; None
             leaves them to whom they belong.
         :param by: the user who wants it, for the audit.
-        :param also: called in the same transaction, to rename what of the host's the
-            repositories are named after, so that neither can be without the other.
-            It is called again when the database asks for another try.
-        :param below: whether those whose names begin with the old one and a slash are
-            renamed, too.
+        :param within_transaction: a function that renames the host's own rows. It is
+            called in the same transaction, so that both renames are committed or
+            neither, and again if the transaction is retried.
+        :param recursive: whether to rename the repositories below ``old/`` as well.
         :return: the new names.
         :raises NameInvalid: when a new name is none.
         :raises ValueError: when somebody has a new name already.
@@ -123,7 +124,7 @@ class Administration:
         found = [
             repository.name
             for repository in self._repositories.all_below(old)
-            if below or repository.name == old
+            if recursive or repository.name == old
         ]
         # What moves down makes room for what is above it, and the other way around.
         found.sort(reverse=len(new) > len(old))
@@ -133,7 +134,7 @@ class Administration:
             values = {"owner_id": self._users.key_of(owner)}
             told = {"owner": self._users.namespace_of(owner)}
         key = self._users.key_of(by)
-        self._repositories.rename(names, also, by=key, **values)
+        self._repositories.rename(names, within_transaction, by=key, **values)
         for before, after in names.items():
             moved = {"renamed_from": before} if before != after else {}
             if moved or told:
@@ -142,7 +143,7 @@ class Administration:
 
     def change(
         self,
-        repository: Wanted,
+        repository: RepositoryRef,
         *,
         description: str | None = None,
         visibility: str | None = None,

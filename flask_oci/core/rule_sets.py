@@ -7,24 +7,24 @@ import typing as t
 from dataclasses import dataclass
 
 from ..catalog.repository_info import name_of
-from ..catalog.rules import Holder
+from ..catalog.rules import RuleScope
 from ..events import audit
 from ..rules.protection import patterns
 from ..rules.protection import Protection
 from ..rules.quota import Quota
-from ..rules.quota import Standing
+from ..rules.quota import QuotaUsage
 from ..rules.retention import parse
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
-    from ..catalog.repository_info import Wanted
+    from ..catalog.repository_info import RepositoryRef
     from ..catalog.rules import Kind
 
 Value = t.TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Laid(t.Generic[Value]):
+class RuleEntry(t.Generic[Value]):
     """Something that has been laid down."""
 
     repository: str | None
@@ -51,7 +51,11 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         self._catalog = catalog
 
     def unset(
-        self, *, repository: Wanted | None = None, owner: t.Any = None, by: t.Any = None
+        self,
+        *,
+        repository: RepositoryRef | None = None,
+        owner: t.Any = None,
+        by: t.Any = None,
     ) -> bool:
         """Take back what was laid down.
 
@@ -67,7 +71,9 @@ class RuleBook(abc.ABC, t.Generic[Value]):
             self._record(by, repository, owner, "nothing")
         return gone
 
-    def get(self, *, repository: Wanted | None = None, owner: t.Any = None) -> Value:
+    def get(
+        self, *, repository: RepositoryRef | None = None, owner: t.Any = None
+    ) -> Value:
         """Return what is laid down for just that.
 
         :param repository: the name of a repository.
@@ -78,12 +84,12 @@ class RuleBook(abc.ABC, t.Generic[Value]):
             self._catalog.rules.get(self.kind, self._holder(repository, owner))
         )
 
-    def list(self) -> list[Laid[Value]]:
+    def list(self) -> list[RuleEntry[Value]]:
         """List everything that is laid down."""
         found = self._catalog.rules.list(self.kind)
         names = self._catalog.users.names(row.owner_id for row in found)
         return [
-            Laid(row.repository, names.get(row.owner_id), self._read(row.value))
+            RuleEntry(row.repository, names.get(row.owner_id), self._read(row.value))
             for row in found
         ]
 
@@ -95,24 +101,24 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         self,
         value: t.Any,
         text: str,
-        repository: Wanted | None,
+        repository: RepositoryRef | None,
         owner: t.Any,
         by: t.Any,
     ) -> None:
         self._catalog.rules.put(self.kind, self._holder(repository, owner), value)
         self._record(by, repository, owner, text)
 
-    def _holder(self, repository: Wanted | None, owner: t.Any) -> Holder:
+    def _holder(self, repository: RepositoryRef | None, owner: t.Any) -> RuleScope:
         if (repository is None) == (owner is None):
             raise ValueError("A rule is for a repository, or for an owner.")
         if repository is None:
-            return Holder(owner_id=self._catalog.users.key_of(owner))
+            return RuleScope(owner_id=self._catalog.users.key_of(owner))
         if isinstance(repository, str):
             repository = self._catalog.repositories.get(repository)
-        return Holder(repository_id=repository.key)
+        return RuleScope(repository_id=repository.key)
 
     def _record(
-        self, by: t.Any, repository: Wanted | None, owner: t.Any, text: str
+        self, by: t.Any, repository: RepositoryRef | None, owner: t.Any, text: str
     ) -> None:
         users = self._catalog.users
         told = {} if owner is None else {"owner": users.namespace_of(owner)}
@@ -124,14 +130,14 @@ class RuleBook(abc.ABC, t.Generic[Value]):
 
 class Protections(RuleBook[Protection]):
     """Which tags not everybody who may push can move or delete:
-    ``registry.protection``."""
+    ``registry.tag_protection``."""
 
     kind = "protect"
 
     def set(
         self,
         *,
-        repository: Wanted | None = None,
+        repository: RepositoryRef | None = None,
         owner: t.Any = None,
         protected: t.Iterable[str] = (),
         immutable: t.Iterable[str] = (),
@@ -168,7 +174,7 @@ class Retention(RuleBook[tuple[str, ...]]):
         self,
         rules: t.Iterable[str],
         *,
-        repository: Wanted | None = None,
+        repository: RepositoryRef | None = None,
         owner: t.Any = None,
         by: t.Any = None,
     ) -> None:
@@ -201,7 +207,7 @@ class Quotas(RuleBook[Quota]):
     def set(
         self,
         *,
-        repository: Wanted | None = None,
+        repository: RepositoryRef | None = None,
         owner: t.Any = None,
         bytes: int | None = None,
         images: int | None = None,
@@ -225,8 +231,8 @@ class Quotas(RuleBook[Quota]):
         self._put(value, text, repository, owner, by)
 
     def show(
-        self, *, repository: Wanted | None = None, owner: t.Any = None
-    ) -> Standing:
+        self, *, repository: RepositoryRef | None = None, owner: t.Any = None
+    ) -> QuotaUsage:
         """Return how much is used, of how much.
 
         :param repository: the name of a repository.

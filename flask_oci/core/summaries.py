@@ -74,15 +74,17 @@ class Summaries:
         """
         catalog = self._catalog
         manifests = [row.manifest for row in rows]
-        weights = catalog.relations.weights(repository_id, [m.id for m in manifests])
+        weights = catalog.manifest_relations.weights(
+            repository_id, [m.id for m in manifests]
+        )
         digests = [m.digest for m in manifests]
         known = _Known(
             weights=weights,
-            types=catalog.relations.referrer_types(repository_id, digests),
-            signed=catalog.contents.existing_tags(
+            types=catalog.manifest_relations.referrer_types(repository_id, digests),
+            signed=catalog.repository_contents.existing_tags(
                 repository_id, [_cosign_tag(digest, "sig") for digest in digests]
             ),
-            readable=catalog.relations.linked(
+            readable=catalog.manifest_relations.linked(
                 repository_id, [w.config[1] for w in weights.values() if w.config]
             ),
             pushers=catalog.users.names(m.pushed_by_id for m in manifests),

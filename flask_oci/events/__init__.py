@@ -13,8 +13,8 @@ from ..catalog import FAILURES
 from ..clock import utcnow
 from . import signing
 from . import ssrf
-from .delivery import Deliverer
-from .delivery import Told
+from .delivery import DeliveryResult
+from .delivery import DeliveryWorker
 from .formats import CLOUDEVENTS
 from .formats import FORMS
 
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from ..catalog.webhooks import WebhookInfo
     from ..config import Config
 
-__all__ = ["Events", "FORMS", "Told"]
+__all__ = ["Events", "FORMS", "DeliveryResult"]
 
 logger = logging.getLogger("flask_oci.events")
 
@@ -69,24 +69,24 @@ class Events:
         self,
         url: str,
         *,
-        form: str = CLOUDEVENTS,
+        format: str = CLOUDEVENTS,
         kinds: Sequence[str] = ("*",),
         repositories: Sequence[str] = ("*",),
     ) -> WebhookInfo:
         """Have an address told of what happens from now on.
 
         :param url: takes a ``POST`` for each event.
-        :param form: ``cloudevents``, or ``distribution`` for the notifications of CNCF
-            Distribution.
+        :param format: ``cloudevents``, or ``distribution`` for the notifications of
+            CNCF Distribution.
         :param kinds: patterns of kinds of events, such as ``tag.*``.
         :param repositories: patterns of names; ``*`` in one stands for anything, ``/``
             included. What is about no repository is told where one is ``*``.
         :return: the webhook, whose ``secret`` the receiver has to know.
-        :raises ValueError: for an address, a form or a pattern that cannot be.
+        :raises ValueError: if the address, the format or a pattern is invalid.
         """
         ssrf.check_url(url, self._config().webhook_networks)
-        if form not in FORMS:
-            raise ValueError(f"A form is one of {', '.join(FORMS)}, not {form!r}.")
+        if format not in FORMS:
+            raise ValueError(f"A format is one of {', '.join(FORMS)}, not {format!r}.")
         for pattern in kinds:
             if not changes.matching(pattern):
                 raise ValueError(f"There is no kind of event like {pattern!r}.")
@@ -94,7 +94,7 @@ class Events:
             if not 0 < len(pattern) <= _LONGEST_PATTERN:
                 raise ValueError("A pattern has between 1 and 255 characters.")
         secret = signing.new_secret()
-        return self._catalog.webhooks.add(url, form, secret, kinds, repositories)
+        return self._catalog.webhooks.add(url, format, secret, kinds, repositories)
 
     def webhooks(self) -> list[WebhookInfo]:
         """Return every webhook, the oldest first."""
@@ -107,10 +107,10 @@ class Events:
         """
         return self._catalog.webhooks.remove(key)
 
-    def deliver(self) -> Told:
+    def deliver(self) -> DeliveryResult:
         """Make every delivery that is due. It may be called by several processes, or
         threads with a context of their own, at once."""
-        return Deliverer(self._config(), self._catalog).run()
+        return DeliveryWorker(self._config(), self._catalog).run()
 
     def follow(self, stop: threading.Event, interval: float = INTERVAL) -> None:
         """Make deliveries until told to stop. A database that does not answer is asked
@@ -119,13 +119,13 @@ class Events:
         :param stop: when it is set, the present request is finished.
         :param interval: how many seconds to wait before looking for new events.
         """
-        deliverer = Deliverer(self._config(), self._catalog)
+        deliverer = DeliveryWorker(self._config(), self._catalog)
         while not stop.is_set():
             try:
                 deliverer.run(lambda: not stop.is_set())
             except FAILURES:
                 logger.exception("The database does not answer; trying again.")
-                self._catalog.abandon()
+                self._catalog.rollback()
             stop.wait(interval)
 
     def dead(self, limit: int = 50, webhook: str | None = None) -> list[DeliveryRow]:

@@ -21,7 +21,7 @@ from flask import has_request_context
 from flask import request
 
 from ..signals import audited
-from ..signals import tell
+from ..signals import notify_receivers
 
 logger = logging.getLogger("flask_oci.audit")
 
@@ -89,4 +89,4 @@ def record(
         detail=detail,
     )
     logger.info("%s", json.dumps(asdict(event), default=datetime.isoformat))
-    tell(audited, logger, event=event)
+    notify_receivers(audited, logger, event=event)

@@ -40,7 +40,7 @@ LONGEST_WAIT: t.Final = timedelta(hours=1)
 _MARGIN: t.Final = timedelta(seconds=10)
 
 
-class Told(t.NamedTuple):
+class DeliveryResult(t.NamedTuple):
     """How many deliveries were made."""
 
     delivered: int
@@ -50,7 +50,7 @@ class Told(t.NamedTuple):
     """To others; they are made again later, or have been given up."""
 
 
-class Deliverer:
+class DeliveryWorker:
     """Tells the webhooks of one application.
 
     :param config: how long to wait for them, where they may be.
@@ -61,7 +61,7 @@ class Deliverer:
         self._config = config
         self._catalog = catalog
 
-    def run(self, wanted: t.Callable[[], bool] = lambda: True) -> Told:
+    def run(self, wanted: t.Callable[[], bool] = lambda: True) -> DeliveryResult:
         """Make every delivery that is due, and return how many there were.
 
         :param wanted: asked before each; when it says no, the rest is left.
@@ -75,7 +75,7 @@ class Deliverer:
             delivered += outcomes.count(True)
             failed += outcomes.count(False)
         self._catalog.release()
-        return Told(delivered, failed)
+        return DeliveryResult(delivered, failed)
 
     def _round(self, wanted: t.Callable[[], bool]) -> list[bool]:
         """Make one delivery to each webhook, so that none waits for a busy one."""
@@ -102,7 +102,9 @@ class Deliverer:
             service=self._config.service,
         )
         outcome = self._send(webhook, claim, message)
-        self._catalog.deliveries.settle(claim, outcome, self._retry_at(claim, outcome))
+        self._catalog.deliveries.record_outcome(
+            claim, outcome, self._retry_at(claim, outcome)
+        )
         if message is not None:
             self._mind(webhook, outcome)
         return outcome.succeeded
@@ -148,7 +150,7 @@ def _without_others(event: StoredEvent, webhook: WebhookInfo) -> StoredEvent:
     data = {
         key: value
         for key, value in event.data.items()
-        if key not in OTHER_NAMES or webhook.reaches(value)
+        if key not in OTHER_NAMES or webhook.covers(value)
     }
     return event._replace(data=data)
 

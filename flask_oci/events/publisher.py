@@ -15,7 +15,7 @@ from flask import request
 
 from .. import signals
 from ..changes import Origin
-from ..signals import tell
+from ..signals import notify_receivers
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ logger = logging.getLogger("flask_oci.events")
 MAX_USER_AGENT: t.Final = 200
 
 
-class Announcer:
+class EventPublisher:
     """Observes the catalog for the current application.
 
     :param catalog: the names of users.
@@ -77,13 +77,13 @@ class Announcer:
         for change in changes:
             signal = signals.AFTER.get(change.kind)
             if signal is not None and signal.receivers:
-                tell(signal, logger, change=change)
+                notify_receivers(signal, logger, change=change)
 
-    def keeps(self, kind: str) -> bool:
+    def is_persisted(self, kind: str) -> bool:
         """Tell whether the application keeps changes of a kind."""
         return kind in self._config().events
 
-    def hears(self, kind: str) -> bool:
+    def has_listeners(self, kind: str) -> bool:
         """Tell whether anybody is connected to what is sent after it."""
         signal = signals.AFTER.get(kind)
         return signal is not None and bool(signal.receivers)

@@ -48,7 +48,7 @@ def admit(name: str, action: Action) -> RepositoryInfo:
         allowed = False
     if not allowed:
         raise refusal(name, action)
-    if not principal().reaches(action, name):
+    if not principal().token_covers(action, name):
         raise challenge(name, action)
     if repository.name != name:
         warn(f"{name} is now called {repository.name}; use that name.")
@@ -92,7 +92,9 @@ def manages(name: str) -> Callable[[], bool]:
 
     def ask() -> bool:
         try:
-            return principal().permits("delete", name) and services().policy.may(
+            return principal().credential_allows(
+                "delete", name
+            ) and services().policy.is_allowed(
                 principal().user, "manage", services().catalog.repositories.find(name)
             )
         except Denied:
@@ -103,9 +105,9 @@ def manages(name: str) -> Callable[[], bool]:
 
 def _may(action: Action, repository: RepositoryInfo) -> bool:
     asking = principal()
-    return asking.permits(action, repository.name) and services().policy.may(
-        asking.user, action, repository
-    )
+    return asking.credential_allows(
+        action, repository.name
+    ) and services().policy.is_allowed(asking.user, action, repository)
 
 
 def refusal(name: str, action: Action) -> RegistryError:
@@ -113,7 +115,7 @@ def refusal(name: str, action: Action) -> RegistryError:
     if principal().user is None:
         return challenge(name, action)
     # That a credential is the reason says nothing about what it does not reach.
-    by_credential = not principal().permits(action, name)
+    by_credential = not principal().credential_allows(action, name)
     if action == "pull":
         return NameUnknown(UNREACHED if by_credential else None, detail=name)
     username = services().catalog.users.name_of(principal().user)

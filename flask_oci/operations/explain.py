@@ -23,7 +23,7 @@ def explain(config: Config, catalog: Catalog, digest: Digest) -> Iterator[str]:
 
     :param digest: its digest; whether it exists does not matter.
     """
-    holders = catalog.inspection.holders(digest)
+    holders = catalog.consistency.holders(digest)
     if not holders:
         yield f"No repository has {digest}."
     for holder in holders:
@@ -41,7 +41,7 @@ class _Chain:
 
     def __init__(self, config: Config, catalog: Catalog, repository_id: int) -> None:
         self._config = config
-        self._inspection = catalog.inspection
+        self._inspection = catalog.consistency
         self._retention = catalog.retention
         self._repository_id = repository_id
         self._seen: set[str] = set()

@@ -65,7 +65,7 @@ class Checker:
         repair: bool = False,
         sparse: bool = False,
     ) -> None:
-        self._inspection = catalog.inspection
+        self._inspection = catalog.consistency
         self._garbage = catalog.garbage
         self._release = catalog.release
         self._drop_misplaced = catalog.tags.drop_misplaced
@@ -130,7 +130,7 @@ class Checker:
         return (d for d in self._storage.digests() if str(d) > last)
 
     def _lost(self, digest: Digest) -> Iterator[Problem]:
-        with self._storage.removing(digest):
+        with self._storage.exclusive_lock(digest):
             expected = self._inspection.blob_size(digest)
             found = self._storage.size(digest)
             self._release()
@@ -148,7 +148,7 @@ class Checker:
         )
 
     def _damaged(self, digest: Digest) -> Iterator[Problem]:
-        with self._storage.removing(digest):
+        with self._storage.exclusive_lock(digest):
             # A push may have replaced it by whole bytes meanwhile.
             if self._is_intact(digest, _Reading()):
                 return
@@ -166,7 +166,7 @@ class Checker:
         return self._inspection.forget_blob(digest)
 
     def _unrecorded(self, digest: Digest) -> Iterator[Problem]:
-        with self._storage.removing(digest):
+        with self._storage.exclusive_lock(digest):
             unrecorded = bool(self._garbage.unrecorded([digest]))
             self._release()
         if unrecorded and self._storage.size(digest) is not None:

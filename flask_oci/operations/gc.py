@@ -40,7 +40,7 @@ BATCH: t.Final = 500
 
 
 @dataclass
-class Collected:
+class GarbageResult:
     """What a collection deleted, or would delete."""
 
     uploads: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Collected:
         }
 
 
-class Collector:
+class GarbageCollector:
     """Collects the garbage of one application.
 
     :param dry_run: whether to find it only.
@@ -89,15 +89,15 @@ class Collector:
         self._garbage = catalog.garbage
         self._outbox = catalog.outbox
         self._ask = catalog.ask
-        self._mention = catalog.mention
+        self._mention = catalog.record_if_observed
         self._release = catalog.release
         self._storage = storage
         self._dry_run = dry_run
         self._progress = progress
-        self._collected = Collected()
+        self._collected = GarbageResult()
         self._leases_end = utcnow() - config.lease_lifetime
 
-    def run(self) -> Collected:
+    def run(self) -> GarbageResult:
         """Collect everything, in the order in which one thing frees the next.
 
         :raises Denied: when a receiver of ``collection_starting`` refuses.
@@ -231,7 +231,7 @@ class Collector:
             self._storage.delete(digest)
 
     def _alone_with(self, digest: Digest) -> t.ContextManager[None]:
-        return nullcontext() if self._dry_run else self._storage.removing(digest)
+        return nullcontext() if self._dry_run else self._storage.exclusive_lock(digest)
 
 
 def batched(digests: Iterator[Digest], size: int) -> Iterator[list[Digest]]:

@@ -15,8 +15,8 @@ from functools import partial
 from ..clock import utcnow
 from ..events import audit
 from ..rules.protection import Guard
-from ..rules.retention import Judge
 from ..rules.retention import parse
+from ..rules.retention import RetentionEvaluator
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from ..hooks import Hooks
     from ..rules.protection import Protection
     from ..rules.retention import Rule
-    from ..rules.retention import Stock
+    from ..rules.retention import Snapshot
     from ..rules.retention import Verdict
 
 #: How many repositories are read at once.
@@ -58,7 +58,7 @@ class Retained:
     """Why, in words."""
 
 
-class Retainer:
+class RetentionRunner:
     """Applies the rules of one application.
 
     :param config: the site's rules, and how long deleted tags can be put back.
@@ -119,7 +119,7 @@ class Retainer:
         repository: RepositoryInfo,
         now: datetime,
         rules: t.Sequence[Rule] | None,
-        stock: Stock,
+        stock: Snapshot,
         own: t.Any,
         owners: t.Any,
         protection: Protection,
@@ -127,14 +127,16 @@ class Retainer:
         if rules is None:
             laid = owners if own is None else own
             rules = self._config.retention if laid is None else parse(laid)
-        judge = Judge(
+        judge = RetentionEvaluator(
             rules=rules,
             now=now,
             protection=self._config.protection | protection,
             grace=self._config.lease_lifetime,
         )
-        if self._hooks.released is not None:
-            judge = replace(judge, released=partial(self._hooks.released, repository))
+        if self._hooks.retention_exempt is not None:
+            judge = replace(
+                judge, released=partial(self._hooks.retention_exempt, repository)
+            )
         return judge.judge(stock)
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:

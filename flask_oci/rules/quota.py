@@ -41,7 +41,7 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaUsage:
     """How much of a quota is used."""
 
     name: str
@@ -54,7 +54,7 @@ class Standing:
     images: int
     """How many images have a tag."""
 
-    def check(self, before: Standing) -> None:
+    def check(self, before: QuotaUsage) -> None:
         """Refuse what has brought it here.
 
         :param before: where it was before.

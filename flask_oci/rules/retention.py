@@ -81,7 +81,7 @@ class Tagged:
 
 
 @dataclass(frozen=True, slots=True)
-class Loose:
+class UntaggedManifest:
     """A manifest that has no tag, and that nothing tagged needs."""
 
     digest: str
@@ -93,12 +93,12 @@ class Loose:
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class Snapshot:
     """What is in a repository."""
 
     digests: frozenset[str]
     tags: Sequence[Tagged]
-    loose: Sequence[Loose]
+    loose: Sequence[UntaggedManifest]
     unneeded: Callable[[datetime], set[str]]
     """Returns the digests of what nothing has needed since a moment."""
 
@@ -124,7 +124,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class RetentionEvaluator:
     """Applies rules to what is in a repository, as things stand at one moment."""
 
     rules: Sequence[Rule]
@@ -136,7 +136,7 @@ class Judge:
     grace: timedelta = timedelta()
     """How long whatever was needed stays in any case."""
 
-    def judge(self, stock: Stock) -> list[Verdict]:
+    def judge(self, stock: Snapshot) -> list[Verdict]:
         """Return a verdict on each tag, and on each manifest that only waits to go."""
         order = sorted(stock.tags, key=lambda tag: tag.name)
         order.sort(key=lambda tag: tag.moved_at, reverse=True)
@@ -206,7 +206,7 @@ class Judge:
         is_due = self.now - tag.moved_at >= t.cast(timedelta, rule.untagged)
         return Verdict(tag.name, tag.digest, is_due, rule.text, reason)
 
-    def _of_loose(self, stock: Stock) -> list[Verdict]:
+    def _of_loose(self, stock: Snapshot) -> list[Verdict]:
         rule = self._for_untagged()
         if rule is None:
             return [
@@ -226,7 +226,7 @@ class Judge:
             for item in stock.loose
         ]
 
-    def _about(self, item: Loose, gone: bool, since: datetime) -> str:
+    def _about(self, item: UntaggedManifest, gone: bool, since: datetime) -> str:
         if not gone and item.left_at is not None:
             return f"its tag went {self._ago(item.left_at)}, and can be put back"
         if not gone and item.touched_at < since:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from .local import LocalStorage
 from .probe import examine
-from .probe import Examined
+from .probe import ProbeResult
 from .protocol import Hashed
 from .protocol import Storage
 from .protocol import StoredUpload
 from .protocol import UploadFile
 
 __all__ = [
-    "Examined",
+    "ProbeResult",
     "Hashed",
     "LocalStorage",
     "Storage",

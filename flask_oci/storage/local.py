@@ -31,7 +31,7 @@ from .protocol import Hashed
 from .protocol import Progress
 from .protocol import StoredUpload
 from .upload import LocalUpload
-from .upload import take_hold
+from .upload import lock_upload
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ class LocalStorage:
         except FileNotFoundError:
             raise BlobUploadUnknown(detail=uuid) from None
         try:
-            take_hold(fd, path, uuid)
+            lock_upload(fd, path, uuid)
             upload = LocalUpload(fd, self, uuid)
             # Bytes that are not those that were hashed must not pass for them.
             if upload.hashed is not None and upload.length < upload.hashed.length:
@@ -109,7 +109,7 @@ class LocalStorage:
         finally:
             close(fd)
 
-    def adopt(self, uuid: str, digest: Digest) -> None:
+    def promote(self, uuid: str, digest: Digest) -> None:
         """Give the file of an upload session the name of a blob.
 
         A blob that is there already is replaced by the same bytes, which mends
@@ -130,22 +130,22 @@ class LocalStorage:
         with suppress(FileNotFoundError):
             os.unlink(self._upload_path(uuid))
 
-    def relying_on(self, digest: Digest) -> AbstractContextManager[None]:
+    def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Keep a blob from being collected while its row is being written."""
         return locked(self._lock_path(digest), fcntl.LOCK_SH)
 
-    def removing(self, digest: Digest) -> AbstractContextManager[None]:
+    def exclusive_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Wait until nobody relies on a blob, and keep them waiting."""
         return locked(self._lock_path(digest), fcntl.LOCK_EX)
 
     @disk
     def delete(self, digest: Digest) -> None:
-        """Delete a blob, if it is there, within :meth:`removing`."""
+        """Delete a blob, if it is there, within :meth:`exclusive_lock`."""
         with suppress(FileNotFoundError):
             os.unlink(self.absolute_path(digest))
 
     @disk
-    def settle(self, digest: Digest) -> int | None:
+    def sync_blob(self, digest: Digest) -> int | None:
         """Return the size of a blob once it would survive a power cut, or None."""
         size = self.size(digest)
         if size is not None:

@@ -17,7 +17,7 @@ from .posix import sync_folder
 
 
 @dataclass(frozen=True)
-class Examined:
+class ProbeResult:
     """What was seen of a folder."""
 
     root: str
@@ -46,7 +46,7 @@ class Examined:
     """By how many seconds the clock of the disk is behind ours."""
 
 
-def examine(root: str) -> Examined:
+def examine(root: str) -> ProbeResult:
     """Do in a folder what a push does there, and take it back.
 
     :param root: of the storage. It need not be there, and is not made.
@@ -60,7 +60,7 @@ def examine(root: str) -> Examined:
     except OSError as error:
         failure = error.strerror or type(error).__name__
     found, room = os.stat(folder), os.statvfs(folder)
-    return Examined(
+    return ProbeResult(
         root=folder,
         exists=folder == root,
         failure=failure,

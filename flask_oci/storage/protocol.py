@@ -68,7 +68,7 @@ class UploadFile(t.Protocol):
         """Make the bytes the blob of that digest, durably, and end the session.
 
         The caller has made sure that they match, and is within
-        :meth:`Storage.relying_on`. What is known of their digest is remembered until
+        :meth:`Storage.shared_lock`. What is known of their digest is remembered until
         :meth:`Storage.discard_upload`, should the caller have to come back.
         """
 
@@ -127,20 +127,20 @@ class Storage(t.Protocol):
     def discard_upload(self, uuid: str) -> None:
         """Forget an upload session, if it is there."""
 
-    def relying_on(self, digest: Digest) -> AbstractContextManager[None]:
+    def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Keep a blob from being collected while its row is being written.
 
         Any number of requests may rely on one blob, and wait only for the
         moment in which the collection removes it.
         """
 
-    def removing(self, digest: Digest) -> AbstractContextManager[None]:
+    def exclusive_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Wait until nobody relies on a blob, and keep them waiting."""
 
     def delete(self, digest: Digest) -> None:
-        """Delete a blob, if it is there, within :meth:`removing`."""
+        """Delete a blob, if it is there, within :meth:`exclusive_lock`."""
 
-    def settle(self, digest: Digest) -> int | None:
+    def sync_blob(self, digest: Digest) -> int | None:
         """Return the size of a blob once it would survive a power cut, or None when
         it is not here.
 

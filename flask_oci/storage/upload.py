@@ -105,8 +105,8 @@ class LocalUpload:
         # What is noted has been flushed, maybe by an earlier request.
         if self._noted != Hashed(self.length, digest):
             self.sync()
-        self._storage.adopt(self._uuid, digest)
-        self._storage.settle(digest)
+        self._storage.promote(self._uuid, digest)
+        self._storage.sync_blob(digest)
 
     @disk
     def _write(self, piece: bytes) -> None:
@@ -129,7 +129,7 @@ class LocalUpload:
 
 
 @disk
-def take_hold(fd: int, path: str, uuid: str) -> None:
+def lock_upload(fd: int, path: str, uuid: str) -> None:
     """Lock the file of a session, for as long as ``fd`` is open.
 
     :raises BlobUploadInvalid: when another request holds it.

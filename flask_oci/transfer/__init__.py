@@ -7,9 +7,9 @@ them, :class:`~flask_oci.transfer.walk.Transfer`, is the same for all.
 
 from __future__ import annotations
 
-from .base import Moved
 from .base import Progress
 from .base import TransferError
+from .base import TransferResult
 from .images import Images
 
-__all__ = ["Images", "Moved", "Progress", "TransferError"]
+__all__ = ["Images", "TransferResult", "Progress", "TransferError"]

@@ -14,7 +14,7 @@ from . import docker_archive
 from . import oci_layout
 from .base import Source
 from .base import TransferError
-from .local import Here
+from .local import LocalRegistry
 
 #: What an archive can be: a folder, a tar archive, or what ``docker load`` reads.
 Form = t.Literal["folder", "tar", "docker", "docker-old"]
@@ -63,7 +63,10 @@ def named(
 
 @contextmanager
 def written(
-    target: str | os.PathLike[str] | t.BinaryIO, form: Form, called: str, here: Here
+    target: str | os.PathLike[str] | t.BinaryIO,
+    form: Form,
+    called: str,
+    here: LocalRegistry,
 ) -> Iterator[oci_layout.LayoutTarget]:
     where = t.cast(
         "str | t.BinaryIO",

@@ -22,7 +22,7 @@ class Interrupted(TransferError):
     """Something did not answer; another time, it may."""
 
 
-class Item(t.NamedTuple):
+class RawManifest(t.NamedTuple):
     """A manifest with its exact bytes, which have the digest."""
 
     digest: Digest
@@ -48,7 +48,7 @@ class Progress:
 
 
 @dataclass
-class Moved:
+class TransferResult:
     """What a transfer did."""
 
     images: list[tuple[str | None, Digest]] = field(default_factory=list)
@@ -74,13 +74,13 @@ class Source(t.Protocol):
     def references(self) -> list[str]:
         """Return the tags, and the digests of what has none and stands by itself."""
 
-    def find(self, reference: str) -> Item:
+    def find(self, reference: str) -> RawManifest:
         """Return what a tag or a digest names.
 
         :raises TransferError: when there is no such thing.
         """
 
-    def manifest(self, wanted: Descriptor) -> Item:
+    def manifest(self, wanted: Descriptor) -> RawManifest:
         """Return a manifest that another one has as its child.
 
         :raises TransferError: when it is not there, or has another digest.
@@ -109,7 +109,7 @@ class Target(t.Protocol):
     def has_manifest(self, digest: Digest) -> bool:
         """Tell whether a manifest is there, with all that it needs, and stays."""
 
-    def lists(self, item: Item) -> bool:
+    def lists(self, item: RawManifest) -> bool:
         """Tell whether a manifest that is there is found among the referrers of its
         subject, if it has one."""
 
@@ -128,7 +128,7 @@ class Target(t.Protocol):
         :raises RegistryError: when its bytes have another digest; nothing is kept.
         """
 
-    def put_manifest(self, item: Item, tag: str | None) -> None:
+    def put_manifest(self, item: RawManifest, tag: str | None) -> None:
         """Take a manifest in, after what it needs.
 
         :param tag: what to call it; None leaves it with its digest.
@@ -142,11 +142,11 @@ def attached_tags(digest: Digest) -> list[str]:
     return [f"{prefix}.{kind}" for kind in ("sig", "att", "sbom")]
 
 
-def checked(content: bytes, digest: Digest, media_type: str) -> Item:
+def checked(content: bytes, digest: Digest, media_type: str) -> RawManifest:
     """Return a manifest whose bytes have the digest that was asked for.
 
     :raises TransferError: when they have another one.
     """
     if Digest.of(content, digest.algorithm) != digest:
         raise TransferError(f"The manifest {digest} has other bytes than it should.")
-    return Item(digest, media_type, content)
+    return RawManifest(digest, media_type, content)

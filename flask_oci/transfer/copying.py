@@ -14,20 +14,20 @@ from ..errors import RegistryError
 from ..spec.reference import check_tag
 from ..spec.reference import is_tag
 from . import tag_selection
-from .base import Moved
 from .base import Progress
 from .base import TransferError
-from .local import Here
+from .base import TransferResult
+from .local import LocalRegistry
 from .local import Repository
 from .remote.address import parse_address
 from .transfer import Transfer
-from .worker_pool import Crew
+from .worker_pool import WorkerPool
 
 if t.TYPE_CHECKING:
     from ..core.content import Actor
     from .remote.repository import RemoteRepository
 
-    Place = Repository | RemoteRepository
+    ImageLocation = Repository | RemoteRepository
 
 #: How many images, and blobs, are moved at once, unless somebody says otherwise.
 JOBS: t.Final = 4
@@ -37,7 +37,7 @@ NO_TAG: t.Final = "The registry calls this a tag, and no tag is like this."
 
 
 @dataclass
-class Mirrored(Moved):
+class Mirrored(TransferResult):
     """What a mirror did."""
 
     failed: dict[str, str] = field(default_factory=dict)
@@ -52,19 +52,19 @@ class Copier:
     :param platforms: which images of an index to take; none takes all.
     :param referrers: whether to take what refers to an image, too.
     :param jobs: how many images, and blobs, to move at once.
-    :param plain: hosts that may be talked to without TLS.
+    :param plain_http_hosts: hosts that may be talked to without TLS.
     :param progress: is told of bytes.
     """
 
     def __init__(
         self,
-        here: Here,
+        here: LocalRegistry,
         by: Actor,
         *,
         platforms: Sequence[str] = (),
         referrers: bool = False,
         jobs: int = JOBS,
-        plain: Collection[str] = (),
+        plain_http_hosts: Collection[str] = (),
         progress: Progress | None = None,
     ) -> None:
         self._here = here
@@ -72,10 +72,10 @@ class Copier:
         self._platforms = platforms
         self._referrers = referrers
         self._jobs = jobs
-        self._plain = plain
+        self._plain = plain_http_hosts
         self._progress = progress
 
-    def copy(self, source: str, target: str) -> Moved:
+    def copy(self, source: str, target: str) -> TransferResult:
         """Copy one image. Without a tag, it is ``latest``, and the target's tag that of
         the source."""
         origin, reference = self._place(source, writes=False)
@@ -96,14 +96,14 @@ class Copier:
         target: str,
         *,
         tags: Sequence[str],
-        without: Sequence[str],
+        exclude: Sequence[str],
         newest: int | None,
         dry_run: bool,
     ) -> Mirrored:
         """Copy some tags of a repository, several at once."""
         origin, _ = self._place(source, writes=False, whole=True)
         place, _ = self._place(target, writes=True, whole=True)
-        listed = tag_selection.chosen(origin.references(), tags, without)
+        listed = tag_selection.chosen(origin.references(), tags, exclude)
         found = [tag for tag in listed if is_tag(tag)]
         done = Mirrored(failed={tag: NO_TAG for tag in listed if not is_tag(tag)})
         if newest is not None:
@@ -118,7 +118,7 @@ class Copier:
         self._here.catalog.release()
         with self._crew() as crew:
 
-            def work(tag: str) -> Moved:
+            def work(tag: str) -> TransferResult:
                 transfer = self._transfer(origin, place, crew)
                 transfer.image(tag, tag)
                 return transfer.moved
@@ -128,10 +128,12 @@ class Copier:
                 _note(done, tag, future.result)
         return done
 
-    def _crew(self) -> Crew:
-        return Crew(self._jobs, self._here.catalog.release)
+    def _crew(self) -> WorkerPool:
+        return WorkerPool(self._jobs, self._here.catalog.release)
 
-    def _transfer(self, origin: Place, place: Place, crew: Crew) -> Transfer:
+    def _transfer(
+        self, origin: ImageLocation, place: ImageLocation, crew: WorkerPool
+    ) -> Transfer:
         return Transfer(
             origin,
             place,
@@ -142,7 +144,11 @@ class Copier:
         )
 
     def _changed(
-        self, origin: Place, place: Place, tags: Sequence[str], done: Mirrored
+        self,
+        origin: ImageLocation,
+        place: ImageLocation,
+        tags: Sequence[str],
+        done: Mirrored,
     ) -> list[str]:
         """Return the tags that point at something else there, or at nothing."""
         changed = []
@@ -156,7 +162,7 @@ class Copier:
 
     def _place(
         self, text: str, *, writes: bool, whole: bool = False
-    ) -> tuple[Place, str | None]:
+    ) -> tuple[ImageLocation, str | None]:
         """Return a repository, and the tag or digest that is named with it."""
         address = parse_address(text, self._plain)
         if whole and address.reference is not None:
@@ -174,11 +180,11 @@ class Copier:
         return RemoteRepository(address, limit, writes=writes), address.reference
 
 
-def _found(origin: Place, tag: str) -> Moved:
-    return Moved([(tag, origin.find(tag).digest)])
+def _found(origin: ImageLocation, tag: str) -> TransferResult:
+    return TransferResult([(tag, origin.find(tag).digest)])
 
 
-def _note(done: Mirrored, tag: str, result: Callable[[], Moved]) -> None:
+def _note(done: Mirrored, tag: str, result: Callable[[], TransferResult]) -> None:
     """Add what became of one image."""
     try:
         moved = result()

@@ -26,7 +26,7 @@ from . import archive_writer
 from .archive_reader import Files
 from .archive_reader import read
 from .archive_writer import Sink
-from .base import Item
+from .base import RawManifest
 from .base import Source
 from .base import TransferError
 from .oci_layout import blob_path
@@ -73,7 +73,7 @@ class DockerArchive:
         self._saved = _saved(read(files, MANIFEST, limit))
         self._paths: dict[Digest, str] = {}
         self._described: dict[str, Descriptor] = {}
-        self._made: dict[tuple[str, ...], Item] = {}
+        self._made: dict[tuple[str, ...], RawManifest] = {}
 
     def references(self) -> list[str]:
         """Return the names, and the digests of what has none."""
@@ -83,7 +83,7 @@ class DockerArchive:
             for name in saved.names or [str(self._item(saved).digest)]
         ]
 
-    def find(self, reference: str) -> Item:
+    def find(self, reference: str) -> RawManifest:
         """Return what a name or a digest stands for."""
         for saved in self._saved:
             if reference in saved.names:
@@ -95,7 +95,7 @@ class DockerArchive:
             f"There is no {reference} in it. It has {', '.join(self.references())}."
         )
 
-    def manifest(self, wanted: Descriptor) -> Item:
+    def manifest(self, wanted: Descriptor) -> RawManifest:
         """Return an image; there is nothing that has one as its child."""
         return self.find(str(wanted.digest))
 
@@ -111,14 +111,14 @@ class DockerArchive:
         """Return nothing, for the same reason."""
         return []
 
-    def _item(self, saved: Saved) -> Item:
+    def _item(self, saved: Saved) -> RawManifest:
         """Return the manifest of an image, which is made here."""
         key = (saved.config, *saved.layers)
         if key not in self._made:
             self._made[key] = self._make(saved)
         return self._made[key]
 
-    def _make(self, saved: Saved) -> Item:
+    def _make(self, saved: Saved) -> RawManifest:
         content = read(self._files, saved.config, self._limit)
         config = Digest.of(content)
         named = _HEX_NAME.fullmatch(saved.config.rpartition("/")[2])
@@ -150,7 +150,7 @@ class DockerArchive:
             },
             separators=(",", ":"),
         ).encode()
-        return Item(Digest.of(manifest), OCI_MANIFEST, manifest)
+        return RawManifest(Digest.of(manifest), OCI_MANIFEST, manifest)
 
     def _layer(self, path: str) -> Descriptor:
         """Describe a layer, which is read for it; several images may have it."""
@@ -180,9 +180,9 @@ class DockerLayout(LayoutTarget):
         super().__init__(sink)
         self._manifest = _Manifest(sink, called, blob_path, blob_path)
 
-    def mention(self, item: Item, name: str | None) -> None:
+    def add_name(self, item: RawManifest, name: str | None) -> None:
         """List an image in both ways."""
-        super().mention(item, name)
+        super().add_name(item, name)
         self._manifest.add(item, name)
 
     def finish(self) -> None:
@@ -210,11 +210,11 @@ class OldDocker(LayoutTarget):
         """Write a config or a layer."""
         self._sink.write(_path(wanted), source, wanted.size)
 
-    def put_manifest(self, item: Item, tag: str | None) -> None:
+    def put_manifest(self, item: RawManifest, tag: str | None) -> None:
         """List an image."""
         self._manifest.add(item, tag)
 
-    def mention(self, item: Item, name: str | None) -> None:
+    def add_name(self, item: RawManifest, name: str | None) -> None:
         """List an image."""
         self._manifest.add(item, name)
 
@@ -239,7 +239,7 @@ class _Manifest:
         self._layer_path = layer_path
         self._images: dict[Digest, dict[str, t.Any]] = {}
 
-    def add(self, item: Item, tag: str | None) -> None:
+    def add(self, item: RawManifest, tag: str | None) -> None:
         """Add an image; what belongs to one, such as a signature, is not for Docker."""
         if item.media_type in INDEX_TYPES:
             raise TransferError(

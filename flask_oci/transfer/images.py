@@ -18,14 +18,14 @@ from ..spec.reference import check_tag
 from . import archive_formats
 from . import archive_reader
 from .archive_formats import Form
-from .base import Item
-from .base import Moved
 from .base import Progress
+from .base import RawManifest
 from .base import TransferError
+from .base import TransferResult
 from .copying import Copier
 from .copying import JOBS
 from .copying import Mirrored
-from .local import Here
+from .local import LocalRegistry
 from .local import Repository
 from .transfer import Transfer
 
@@ -42,7 +42,7 @@ class Images:
     and commits the session of ``db``, as a push does.
     """
 
-    def __init__(self, here: Here) -> None:
+    def __init__(self, here: LocalRegistry) -> None:
         self._here = here
 
     def put_blob(
@@ -106,7 +106,7 @@ class Images:
             )
         return str(pushed.digest)
 
-    def get_manifest(self, name: str, reference: str) -> Item:
+    def get_manifest(self, name: str, reference: str) -> RawManifest:
         """Return a manifest: its ``digest``, ``media_type`` and ``content``.
 
         :param reference: a tag or a digest.
@@ -136,7 +136,7 @@ class Images:
         by: t.Any = None,
         limit: int = archive_reader.MAX_UNPACKED,
         progress: Progress | None = None,
-    ) -> Moved:
+    ) -> TransferResult:
         """Take in images from an OCI image layout, or from what ``docker save`` wrote.
 
         What is there already is passed over, so that an import that was broken off
@@ -183,12 +183,12 @@ class Images:
         name: str,
         reference: str | None = None,
         *,
-        form: Form = "tar",
+        format: Form = "tar",
         platforms: Sequence[str] = (),
         referrers: bool = False,
         called: str | None = None,
         progress: Progress | None = None,
-    ) -> Moved:
+    ) -> TransferResult:
         """Write images as an OCI image layout, or as ``docker save`` does.
 
         The same images make the same bytes. A file has its name when it is whole; in a
@@ -198,7 +198,7 @@ class Images:
             that is open for writing.
         :param name: the repository.
         :param reference: a tag or a digest; None is all tags.
-        :param form: ``folder``, ``tar``, ``docker`` or ``docker-old``.
+        :param format: ``folder``, ``tar``, ``docker`` or ``docker-old``.
         :param platforms: which images of an index to take, such as ``linux/arm64``.
         :param referrers: whether to take what refers to the images, too.
         :param called: the name of the repository in what ``docker load`` reads.
@@ -213,7 +213,7 @@ class Images:
                 f"{name} has no tags. 'flask oci tags --untagged' lists what it has."
             )
         with archive_formats.written(
-            target, form, called or name, self._here
+            target, format, called or name, self._here
         ) as archive:
             transfer = Transfer(
                 source,
@@ -225,7 +225,7 @@ class Images:
             for each in wanted:
                 tag = None if ":" in each else each
                 item = transfer.image(each, tag)
-                archive.mention(item, tag)
+                archive.add_name(item, tag)
             archive.finish()
         return transfer.moved
 
@@ -237,10 +237,10 @@ class Images:
         platforms: Sequence[str] = (),
         referrers: bool = False,
         jobs: int = JOBS,
-        plain: Collection[str] = (),
+        plain_http_hosts: Collection[str] = (),
         by: t.Any = None,
         progress: Progress | None = None,
-    ) -> Moved:
+    ) -> TransferResult:
         """Copy an image from, to, or within this registry.
 
         What the target has already is not sent again. Credentials are those that Docker
@@ -251,7 +251,7 @@ class Images:
         :param platforms: which images of an index to take.
         :param referrers: whether to take what refers to it, too.
         :param jobs: how many blobs to move at once; six at the most.
-        :param plain: hosts that may be talked to without TLS.
+        :param plain_http_hosts: hosts that may be talked to without TLS.
         :param by: the user who does it, to whom a new repository here may belong.
         :param progress: is told of bytes.
         :raises TransferError: when a registry does not answer, or refuses.
@@ -262,7 +262,7 @@ class Images:
             platforms=platforms,
             referrers=referrers,
             jobs=jobs,
-            plain=plain,
+            plain_http_hosts=plain_http_hosts,
             progress=progress,
         )
         return copier.copy(source, target)
@@ -273,13 +273,13 @@ class Images:
         target: str,
         *,
         tags: Sequence[str] = (),
-        without: Sequence[str] = (),
+        exclude: Sequence[str] = (),
         newest: int | None = None,
         platforms: Sequence[str] = (),
         referrers: bool = False,
         jobs: int = JOBS,
         dry_run: bool = False,
-        plain: Collection[str] = (),
+        plain_http_hosts: Collection[str] = (),
         by: t.Any = None,
         progress: Progress | None = None,
     ) -> Mirrored:
@@ -291,7 +291,7 @@ class Images:
         :param source: a repository, here or at another registry.
         :param target: the same.
         :param tags: patterns of those to take, such as ``1.*``; none takes all.
-        :param without: patterns of those to leave out.
+        :param exclude: patterns of those to leave out.
         :param newest: how many to take of them, those made last; None is all.
         :param dry_run: whether only to say what would be copied.
 
@@ -303,11 +303,11 @@ class Images:
             platforms=platforms,
             referrers=referrers,
             jobs=jobs,
-            plain=plain,
+            plain_http_hosts=plain_http_hosts,
             progress=progress,
         )
         return copier.mirror(
-            source, target, tags=tags, without=without, newest=newest, dry_run=dry_run
+            source, target, tags=tags, exclude=exclude, newest=newest, dry_run=dry_run
         )
 
     def _repository(self, name: str, by: t.Any = None) -> Repository:

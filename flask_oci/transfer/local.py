@@ -14,7 +14,7 @@ from ..spec.reference import check_tag
 from ..spec.reference import parse_reference
 from .base import attached_tags
 from .base import checked
-from .base import Item
+from .base import RawManifest
 from .base import Source
 from .base import TransferError
 
@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 BATCH: t.Final = 500
 
 
-class Here(t.NamedTuple):
+class LocalRegistry(t.NamedTuple):
     """The parts of this registry that images move through."""
 
     config: Config
@@ -54,7 +54,7 @@ class Repository:
 
     parallel = True
 
-    def __init__(self, here: Here, name: str, by: Actor) -> None:
+    def __init__(self, here: LocalRegistry, name: str, by: Actor) -> None:
         self._here = here
         self.name = name
         self._by = by
@@ -67,7 +67,7 @@ class Repository:
             found += batch
         return found
 
-    def find(self, reference: str) -> Item:
+    def find(self, reference: str) -> RawManifest:
         """Return what a tag or a digest names."""
         stored = self._here.catalog.manifests.find(
             self._key(), parse_reference(reference)
@@ -78,7 +78,7 @@ class Repository:
         digest = Digest.parse(stored.digest)
         return checked(stored.content or b"", digest, stored.media_type)
 
-    def manifest(self, wanted: Descriptor) -> Item:
+    def manifest(self, wanted: Descriptor) -> RawManifest:
         """Return a manifest that another one has as its child."""
         return self.find(str(wanted.digest))
 
@@ -112,7 +112,9 @@ class Repository:
     def attached(self, digest: Digest) -> list[str]:
         """Return the tags of what belongs to a manifest."""
         names = attached_tags(digest)
-        return sorted(self._here.catalog.contents.existing_tags(self._key(), names))
+        return sorted(
+            self._here.catalog.repository_contents.existing_tags(self._key(), names)
+        )
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob that the repository links and the storage has."""
@@ -133,7 +135,7 @@ class Repository:
             stored, self._here.config.lease_freshness
         )
 
-    def lists(self, item: Item) -> bool:
+    def lists(self, item: RawManifest) -> bool:
         """Tell that a manifest which is there is listed: it came with its subject."""
         return True
 
@@ -182,7 +184,7 @@ class Repository:
         with audit.acting(self._by.name):
             self._here.content.put_blob(self.name, self._by, wanted.digest, receive)
 
-    def put_manifest(self, item: Item, tag: str | None) -> None:
+    def put_manifest(self, item: RawManifest, tag: str | None) -> None:
         """Take a manifest in, as a push would."""
         with audit.acting(self._by.name):
             self._here.content.put_manifest(

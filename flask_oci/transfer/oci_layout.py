@@ -24,7 +24,7 @@ from .archive_reader import read
 from .archive_writer import Sink
 from .base import attached_tags
 from .base import checked
-from .base import Item
+from .base import RawManifest
 from .base import Source
 from .base import TransferError
 
@@ -73,7 +73,7 @@ class Layout:
             found[digest if entry.name in found else entry.name or digest] = None
         return list(found)
 
-    def find(self, reference: str) -> Item:
+    def find(self, reference: str) -> RawManifest:
         """Return what a name or a digest stands for."""
         for entry in self._entries:
             if reference in (entry.name, str(entry.descriptor.digest)):
@@ -82,7 +82,7 @@ class Layout:
             f"There is no {reference} in it. It has {', '.join(self.references())}."
         )
 
-    def manifest(self, wanted: Descriptor) -> Item:
+    def manifest(self, wanted: Descriptor) -> RawManifest:
         """Return a manifest that is listed, or that another one has as its child."""
         content = read(self._files, blob_path(wanted.digest), self._limit)
         return checked(content, wanted.digest, wanted.media_type)
@@ -127,7 +127,7 @@ class LayoutTarget:
         """Tell that a manifest has to be written: what it needs may have been lost."""
         return False
 
-    def lists(self, item: Item) -> bool:
+    def lists(self, item: RawManifest) -> bool:
         """Tell that a manifest which is there says itself what it refers to."""
         return True
 
@@ -147,16 +147,16 @@ class LayoutTarget:
         """Write a blob."""
         self._sink.write(blob_path(wanted.digest), source, wanted.size)
 
-    def put_manifest(self, item: Item, tag: str | None) -> None:
+    def put_manifest(self, item: RawManifest, tag: str | None) -> None:
         """Write a manifest, which is a blob here, and list it if it has a name."""
         path = blob_path(item.digest)
         if not self._sink.has(path, len(item.content)):
             archive_writer.put(self._sink, path, item.content)
         # A referrer is found by nothing but this list.
         if tag is not None or item.parsed().subject is not None:
-            self.mention(item, tag)
+            self.add_name(item, tag)
 
-    def mention(self, item: Item, name: str | None) -> None:
+    def add_name(self, item: RawManifest, name: str | None) -> None:
         """Have ``index.json`` list a manifest.
 
         :param name: its tag.

@@ -10,12 +10,12 @@ from ..spec.digest import Digest
 from ..spec.manifest import INDEX_TYPES
 from ..spec.manifest import read_object
 from ..spec.manifest import written_platform
-from .base import Item
+from .base import RawManifest
 from .base import Source
 from .base import TransferError
 
 
-def select(item: Item, source: Source, wanted: Sequence[str]) -> Item:
+def select(item: RawManifest, source: Source, wanted: Sequence[str]) -> RawManifest:
     """Return what is left of an image when only some platforms are wanted.
 
     One platform is the image of that platform. Several are a new index of these, which
@@ -40,7 +40,7 @@ def select(item: Item, source: Source, wanted: Sequence[str]) -> Item:
         found = {str(child.digest): child for child in children}
         return source.manifest(found[entries[0]["digest"]])
     content = json.dumps({**fields, "manifests": entries}, indent=2).encode()
-    return Item(Digest.of(content), item.media_type, content)
+    return RawManifest(Digest.of(content), item.media_type, content)
 
 
 def _is_one_of(entry: dict[str, t.Any], wanted: Sequence[str]) -> bool:

@@ -14,8 +14,8 @@ from ..errors import RegistryError
 from ..spec.manifest import INDEX_TYPES
 from ..spec.manifest import read_object
 from .base import Interrupted
-from .base import Item
 from .base import Progress
+from .base import RawManifest
 from .base import Source
 from .transfer import Checking
 from .transfer import is_manifest
@@ -36,7 +36,7 @@ NEVER: t.Final = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def chosen(
-    tags: Iterable[str], patterns: Sequence[str], without: Sequence[str]
+    tags: Iterable[str], patterns: Sequence[str], exclude: Sequence[str]
 ) -> list[str]:
     """Return the tags that match one of some patterns, and none of others.
 
@@ -46,7 +46,7 @@ def chosen(
         tag
         for tag in tags
         if (not patterns or any(fnmatch.fnmatchcase(tag, p) for p in patterns))
-        and not any(fnmatch.fnmatchcase(tag, p) for p in without)
+        and not any(fnmatch.fnmatchcase(tag, p) for p in exclude)
     ]
 
 
@@ -73,7 +73,7 @@ def _created(source: Source, tag: str) -> datetime:
         return NEVER
 
 
-def created(source: Source, item: Item, depth: int = 0) -> datetime:
+def created(source: Source, item: RawManifest, depth: int = 0) -> datetime:
     """Return when an image was made, or, of an index, its first image.
 
     :param depth: how many indexes it lies in.

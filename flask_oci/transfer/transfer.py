@@ -19,12 +19,12 @@ from ..spec.manifest import MANIFEST_TYPES
 from ..storage.protocol import Reader
 from . import platforms
 from .base import Interrupted
-from .base import Item
-from .base import Moved
 from .base import Progress
+from .base import RawManifest
 from .base import Source
 from .base import Target
 from .base import TransferError
+from .base import TransferResult
 
 #: How deep indexes may lie within each other, and referrers upon each other.
 MAX_DEPTH: t.Final = 8
@@ -73,9 +73,9 @@ class Transfer:
         self._crew = crew if target.parallel else alone
         self._done: set[Digest] = set()
         self._counting = threading.Lock()
-        self.moved = Moved()
+        self.moved = TransferResult()
 
-    def image(self, reference: str, tag: str | None) -> Item:
+    def image(self, reference: str, tag: str | None) -> RawManifest:
         """Move what a reference names.
 
         :param reference: a tag or a digest at the source.
@@ -95,7 +95,7 @@ class Transfer:
         self.moved.images.append((tag, item.digest))
         return item
 
-    def _manifest(self, item: Item, tag: str | None, depth: int) -> None:
+    def _manifest(self, item: RawManifest, tag: str | None, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise TransferError(
                 f"{item.digest} lies more than {MAX_DEPTH} levels deep."
@@ -110,7 +110,9 @@ class Transfer:
             if self._referrers:
                 self._what_refers(item, depth)
 
-    def _put(self, item: Item, tag: str | None, depth: int, is_there: bool) -> None:
+    def _put(
+        self, item: RawManifest, tag: str | None, depth: int, is_there: bool
+    ) -> None:
         try:
             self._target.put_manifest(item, tag)
         except Interrupted:
@@ -123,7 +125,7 @@ class Transfer:
             self._target.put_manifest(item, tag)
         self.moved.manifests += 1
 
-    def _needs(self, item: Item, depth: int) -> None:
+    def _needs(self, item: RawManifest, depth: int) -> None:
         """Move what a manifest references: children that are manifests, and blobs."""
         blobs: dict[Digest, Descriptor] = {}
         for wanted in item.parsed().descriptors:
@@ -136,7 +138,7 @@ class Transfer:
             self._progress.expect(wanted.size)
         self._crew(self._blob, blobs.values())
 
-    def _child(self, wanted: Descriptor, parent: Item) -> Item:
+    def _child(self, wanted: Descriptor, parent: RawManifest) -> RawManifest:
         try:
             return self._source.manifest(wanted)
         except Interrupted:
@@ -178,7 +180,7 @@ class Transfer:
             self.moved.blobs += 1
             self.moved.bytes += wanted.size
 
-    def _what_refers(self, item: Item, depth: int) -> None:
+    def _what_refers(self, item: RawManifest, depth: int) -> None:
         """Move what refers to a manifest, and to its children."""
         for wanted in self._source.referrers(item.digest):
             if wanted.digest not in self._done:

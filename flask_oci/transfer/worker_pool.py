@@ -25,7 +25,7 @@ T = t.TypeVar("T")
 MOST: t.Final = 6
 
 
-class Crew:
+class WorkerPool:
     """Moves images, and the blobs of each, several at once.
 
     Each thread has an application context of its own, and thus its own connection to
@@ -44,7 +44,7 @@ class Crew:
         self._turns: defaultdict[Digest, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(

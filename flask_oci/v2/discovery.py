@@ -71,7 +71,7 @@ def catalog() -> Response:
         made for this.
     """
     asking = principal()
-    if asking == ANONYMOUS or not asking.reaches_catalog:
+    if asking == ANONYMOUS or not asking.covers_catalog:
         raise services().authenticator.challenge(
             [CATALOG_SCOPE], "insufficient_scope" if asking.claims else None
         )
@@ -96,7 +96,7 @@ def _referrers(
 def _readable(limit: int, last: str | None) -> list[str]:
     """List what the caller may pull: in one statement, if the policy has one."""
     parts = services()
-    condition = parts.policy.listing(principal().user)
+    condition = parts.policy.list_filter(principal().user)
     # Without one, most of what there is may be hidden from who asks for one entry.
     size = max(limit, BATCH) if condition is None else limit
     names: list[str] = []
@@ -115,4 +115,4 @@ def _is_shown(repository: RepositoryInfo, condition: Condition | None) -> bool:
         return may("pull", repository)
     # The condition was the policy's answer. What the caller logged in with may still
     # reach less far.
-    return principal().permits("pull", repository.name)
+    return principal().credential_allows("pull", repository.name)

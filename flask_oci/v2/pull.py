@@ -38,12 +38,12 @@ def manifest(name: str, reference: str) -> Response:
     stored = services().catalog.manifests.find(
         key, wanted, content=request.method != "HEAD"
     )
-    if stored is None or not _is_promised(stored, wanted):
+    if stored is None or not _renew_lease(stored, wanted):
         raise ManifestUnknown(detail=reference)
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
     if request.method == "GET":
         _note(stored, response)
-        services().catalog.mention(_pulled(repository, stored, wanted))
+        services().catalog.record_if_observed(_pulled(repository, stored, wanted))
     return response
 
 
@@ -85,7 +85,7 @@ def _note(stored: StoredManifest, response: Response) -> None:
         response.call_on_close(write)
 
 
-def _is_promised(stored: StoredManifest, wanted: Digest | str) -> bool:
+def _renew_lease(stored: StoredManifest, wanted: Digest | str) -> bool:
     """Tell whether a manifest stays at least for the grace period, if the client may
     rely on it; a tag keeps what it points at anyway."""
     parts = services()

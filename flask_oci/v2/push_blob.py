@@ -27,8 +27,8 @@ from ..spec.ranges import parse_content_range
 from ..spec.ranges import Span
 from ..spec.reference import is_name
 from .presence import is_stored
-from .quota_check import Room
 from .quota_check import room
+from .quota_check import UploadAllowance
 from .quota_check import warn_if_nearly_full
 
 if t.TYPE_CHECKING:
@@ -121,7 +121,9 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
     parts, user = services(), principal().user
     if source is not None and not is_name(source):
         return False
-    holders = parts.catalog.blobs.holders(digest, source, parts.policy.listing(user))
+    holders = parts.catalog.blobs.holders(
+        digest, source, parts.policy.list_filter(user)
+    )
     for holder, size in holders:
         if not may("pull", holder):
             continue
@@ -155,7 +157,7 @@ def _finish(name: str, session: UploadSession, digest: Digest) -> None:
             verify(upload, digest)
             if found is not None:
                 found.check(upload.length)
-            with parts.storage.relying_on(digest):
+            with parts.storage.shared_lock(digest):
                 upload.commit(digest)
                 parts.catalog.uploads.finish(session, digest, upload.length)
         except BaseException:
@@ -179,8 +181,8 @@ def _finish_again(session: UploadSession, digest: Digest) -> bool:
     known = parts.storage.hashed(session.uuid)
     if known is None or known.digest != digest:
         return False
-    with parts.storage.relying_on(digest):
-        if parts.storage.settle(digest) != known.length:
+    with parts.storage.shared_lock(digest):
+        if parts.storage.sync_blob(digest) != known.length:
             return False
         parts.catalog.uploads.finish(session, digest, known.length)
     _forget(session)
@@ -237,7 +239,7 @@ def _opened(name: str, session: UploadSession) -> Iterator[UploadFile]:
 
 
 def _receive(
-    upload: UploadFile, algorithm: str, span: Span | None, found: Room | None
+    upload: UploadFile, algorithm: str, span: Span | None, found: UploadAllowance | None
 ) -> None:
     """Append the request's body, which is meant for ``span`` of the upload.
 
@@ -271,7 +273,7 @@ def _receive(
         )
 
 
-def _ceilings(found: Room | None) -> list[tuple[int, RegistryError]]:
+def _ceilings(found: UploadAllowance | None) -> list[tuple[int, RegistryError]]:
     """Return how long a blob may be, and what is said to who sends more."""
     most, ceilings = services().config.max_blob_size, list[tuple[int, RegistryError]]()
     if most is not None:

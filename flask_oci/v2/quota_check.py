@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..catalog.quotas import UPLOADS
-from ..catalog.rules import Holder
+from ..catalog.rules import RuleScope
 from ..http.authorization import may
 from ..http.warnings import warn
 from ..services import principal
@@ -20,7 +20,7 @@ from ..services import services
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..rules.quota import QuotaExceeded
-    from ..rules.quota import Standing
+    from ..rules.quota import QuotaUsage
     from ..spec.digest import Digest
 
 #: After how many seconds without a byte an upload is taken for broken off.
@@ -28,11 +28,11 @@ IDLE: t.Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class UploadAllowance:
     """How many bytes an upload may have."""
 
     bytes: int
-    standing: Standing
+    standing: QuotaUsage
     unfinished: int
     """How many are taken by other uploads."""
 
@@ -52,7 +52,7 @@ class Room:
 
 def room(
     repository: RepositoryInfo, *, digest: Digest | None = None, session: str = ""
-) -> Room | None:
+) -> UploadAllowance | None:
     """Return how many bytes an upload may have, or None where there is no limit.
 
     :param digest: of what is uploaded, if that is known. What is there already takes
@@ -75,18 +75,20 @@ def room(
         if too_many:
             left = 0
         known = _counted(repository, holder, digest)
-        found.append(Room(max(left, known), standing, active))
+        found.append(UploadAllowance(max(left, known), standing, active))
     return min(found, key=lambda room: room.bytes, default=None)
 
 
-def _counted(repository: RepositoryInfo, holder: Holder, digest: Digest | None) -> int:
+def _counted(
+    repository: RepositoryInfo, holder: RuleScope, digest: Digest | None
+) -> int:
     """Return how many bytes a blob has that is counted already, where the caller may
     read it; 0 is for any other."""
     if digest is None:
         return 0
     parts = services()
     blobs, counted = parts.catalog.blobs, parts.catalog.quotas.counted_for(holder)
-    seen = parts.policy.listing(principal().user)
+    seen = parts.policy.list_filter(principal().user)
     for info, size in (
         *blobs.holders(digest, repository.name, counted),
         *blobs.holders(digest, None, counted if seen is None else counted & seen),
@@ -104,12 +106,12 @@ def warn_if_nearly_full(repository: RepositoryInfo) -> None:
             _warn(standing)
 
 
-def _warn(standing: Standing) -> None:
+def _warn(standing: QuotaUsage) -> None:
     if standing.warning is not None:
         warn(standing.warning)
 
 
-def _unfinished(holder: Holder, session: str) -> tuple[int, int, bool]:
+def _unfinished(holder: RuleScope, session: str) -> tuple[int, int, bool]:
     """Return how many bytes other uploads have, that go on and that do not, and whether
     there are more of them than are looked at."""
     parts, active, idle = services(), 0, 0

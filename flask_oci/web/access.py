@@ -40,7 +40,7 @@ def member() -> t.Any:
 
 def is_administrator() -> bool:
     """Tell whether the visitor runs the site."""
-    ask, user = services().hooks.administrator, visitor()
+    ask, user = services().hooks.is_admin, visitor()
     if ask is None or user is None or not is_active(user):
         return False
     return ask(user)
@@ -55,7 +55,7 @@ def administrators_only() -> None:
 def may(action: Action, repository: RepositoryInfo) -> bool:
     """Tell whether the visitor may do ``action``, as the protocol would."""
     try:
-        return services().policy.may(visitor(), action, repository)
+        return services().policy.is_allowed(visitor(), action, repository)
     except Denied:
         return False
 

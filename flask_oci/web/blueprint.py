@@ -151,7 +151,7 @@ def _navigation() -> list[tuple[str, str]]:
         found.append(("oci_web.storage", gettext("Storage")))
         found.append(("oci_web.tokens", gettext("Access tokens")))
     if is_administrator():
-        found.append(("oci_web.administration", gettext("Administration")))
+        found.append(("oci_web.administration", gettext("RepositoryManager")))
     return found
 
 

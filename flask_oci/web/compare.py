@@ -173,7 +173,7 @@ def _side(
     wanted: str,
 ) -> Side:
     if wanted in platforms:
-        contents = services().catalog.contents
+        contents = services().catalog.repository_contents
         digest = platforms[wanted]
         row = contents.manifests(repository_id, [digest], whole=True).get(digest, row)
     kind = artifact_types.recognise(row.media_type, row.artifact_type)

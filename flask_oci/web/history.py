@@ -26,7 +26,7 @@ def history(name: str) -> str:
     """Show how the tags of a repository, or one of them, moved."""
     repository, catalog = admit(name), services().catalog
     tag, before = paging.parameter("tag"), paging.parameter("before")
-    moves = catalog.contents.moves(
+    moves = catalog.repository_contents.moves(
         repository.key,
         paging.PAGE + 1,
         tag=tag,

@@ -63,15 +63,17 @@ def manifest(name: str, reference: str) -> str:
     key, catalog = repository.key, services().catalog
     row, tag = find(key, reference)
     fields = documents.as_object(row.content)
-    weight = catalog.relations.weights(key, [row.id]).get(row.id, Weight(0, None, ""))
+    weight = catalog.manifest_relations.weights(key, [row.id]).get(
+        row.id, Weight(0, None, "")
+    )
     kind = kind_of(row, weight)
     children = _children(key, fields) if row.media_type in INDEX_TYPES else []
     chosen = _chosen(key, children) if kind == artifact_types.INDEX else None
     shown, shown_kind = (chosen, artifact_types.IMAGE) if chosen else (row, kind)
-    parents = catalog.relations.parents(key, row.digest)
-    tags = catalog.contents.tag_names(key, [row.digest, *parents])
+    parents = catalog.manifest_relations.parents(key, row.digest)
+    tags = catalog.repository_contents.tag_names(key, [row.digest, *parents])
     subjects = [row.digest] if chosen is None else [row.digest, chosen.digest]
-    referrers = catalog.relations.referrers(key, subjects)
+    referrers = catalog.manifest_relations.referrers(key, subjects)
     text = json.dumps(fields, indent=2, ensure_ascii=False)
     attached = [r for subject in subjects for r in referrers.get(subject, ())]
     return render_template(
@@ -94,7 +96,9 @@ def manifest(name: str, reference: str) -> str:
             (artifact_types.recognise(r.media_type, r.artifact_type), r)
             for r in attached[:ATTACHED]
         ],
-        unlisted=max(catalog.relations.count_referrers(key, subjects) - ATTACHED, 0),
+        unlisted=max(
+            catalog.manifest_relations.count_referrers(key, subjects) - ATTACHED, 0
+        ),
         parents=[(digest, tags.get(digest, [])) for digest in parents],
         tags=tags.get(row.digest, []),
         text=text[:SHOWN],
@@ -115,7 +119,7 @@ def raw(name: str, digest: str) -> Response:
 
 def find(repository_id: int, reference: str) -> tuple[ManifestRow, str | None]:
     """Return what a tag or a digest names, whole, and the tag if it was one; 404."""
-    contents = services().catalog.contents
+    contents = services().catalog.repository_contents
     try:
         wanted = parse_reference(reference)
     except RegistryError:
@@ -162,8 +166,10 @@ def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:
     found = found[: documents.MOST]
     catalog = services().catalog
     digests = [descriptor.digest for descriptor in found]
-    here = catalog.contents.manifests(repository_id, digests, content=False)
-    weights = catalog.relations.weights(repository_id, [m.id for m in here.values()])
+    here = catalog.repository_contents.manifests(repository_id, digests, content=False)
+    weights = catalog.manifest_relations.weights(
+        repository_id, [m.id for m in here.values()]
+    )
     children = []
     for descriptor in found:
         row = here.get(descriptor.digest)
@@ -177,5 +183,7 @@ def _chosen(repository_id: int, children: list[Child]) -> ManifestRow | None:
     images = [c.descriptor.digest for c in children if not c.descriptor.is_attestation]
     wanted = paging.parameter("platform")
     digest = wanted if wanted in images else next(iter(images), "")
-    found = services().catalog.contents.manifests(repository_id, [digest], whole=True)
+    found = services().catalog.repository_contents.manifests(
+        repository_id, [digest], whole=True
+    )
     return found.get(digest)

@@ -63,14 +63,14 @@ def visible(
     again, one by one.
     """
     parts = services()
-    condition = parts.policy.listing(visitor())
+    condition = parts.policy.list_filter(visitor())
     start = paging.behind()
     place = Behind(*start) if start else None
     # Without one, most of what there is may be hidden from who asks.
     size = BATCH if condition is None else paging.PAGE + 1
     found: list[Listed] = []
     for _ in range(BATCHES):
-        batch = parts.catalog.overview.page(
+        batch = parts.catalog.repository_list.page(
             size, condition, search=search, below=under, order=order, behind=place
         )
         found += [r for r in batch if condition is not None or may("pull", r.info)]
@@ -87,6 +87,6 @@ def visible(
 def rows(found: list[Listed]) -> list[Row]:
     """Add to some repositories how much is in them, and whose they are."""
     catalog = services().catalog
-    figures = catalog.overview.figures([r.info.key for r in found])
+    figures = catalog.repository_list.figures([r.info.key for r in found])
     owners = catalog.users.names(r.info.owner_id for r in found)
     return [Row(r, figures[r.info.key], owners.get(r.info.owner_id, "")) for r in found]

@@ -33,9 +33,11 @@ def repository(name: str) -> str:
     search = paging.parameter("q") if show == "tags" else ""
     by_name = paging.parameter("sort") == "name"
     if show == "untagged":
-        rows = catalog.contents.untagged(key, paging.PAGE + 1, paging.behind())
+        rows = catalog.repository_contents.untagged(
+            key, paging.PAGE + 1, paging.behind()
+        )
     else:
-        rows = catalog.contents.tags(
+        rows = catalog.repository_contents.tags(
             key,
             paging.PAGE + 1,
             search=search,
@@ -44,14 +46,14 @@ def repository(name: str) -> str:
             behind=paging.behind(),
         )
     listed = services().summaries.of(key, rows[: paging.PAGE])
-    about = catalog.overview.about(key)
+    about = catalog.repository_list.about(key)
     may_push = may("push", found)
     return render_template(
         "oci/repository.html",
         repository=found,
         about=about,
         owner=catalog.users.names([found.owner_id]).get(found.owner_id, ""),
-        figures=catalog.overview.figures([key])[key],
+        figures=catalog.repository_list.figures([key])[key],
         entries=listed,
         show=show,
         search=search,

@@ -9,7 +9,7 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from ..catalog import RepositoryInfo
-from ..operations.retention import Retainer
+from ..operations.retention import RetentionRunner
 from ..rules.retention import parse
 from ..services import services
 from . import forms
@@ -75,7 +75,7 @@ def _verdicts(
     repository: RepositoryInfo, rules: t.Sequence[Rule] | None = None
 ) -> list[Verdict]:
     parts = services()
-    retainer = Retainer(parts.config, parts.hooks, parts.catalog)
+    retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
     return retainer.of(repository, dry_run=True, rules=rules)
 
 

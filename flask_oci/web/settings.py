@@ -140,7 +140,7 @@ def protect(name: str) -> ResponseReturnValue:
     can."""
     repository = admit(name, "manage")
     try:
-        services().protection.set(
+        services().tag_protection.set(
             repository=repository,
             protected=forms.field("protected").split(),
             immutable=forms.field("immutable").split(),
@@ -156,7 +156,7 @@ def delete(name: str) -> ResponseReturnValue:
     """Delete a repository."""
     repository = admit(name, "manage")
     if not forms.confirmed():
-        figures = services().catalog.overview.figures([repository.key])
+        figures = services().catalog.repository_list.figures([repository.key])
         (found,) = figures.values()
         return forms.ask(
             gettext("Delete %(name)s?", name=name),
@@ -190,7 +190,7 @@ def page(
 ) -> str:
     """Show what can be changed, and what could not be, and why."""
     catalog = services().catalog
-    about = catalog.overview.about(repository.key)
+    about = catalog.repository_list.about(repository.key)
     said = about.description if about else ""
     return render_template(
         "oci/settings.html",
@@ -198,7 +198,7 @@ def page(
         owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),
         description=said if description is None else description,
         is_decided=_is_decided(repository),
-        protection=services().protection.get(repository=repository),
+        protection=services().tag_protection.get(repository=repository),
         rules=(
             services().retention.get(repository=repository)
             if rules is None

@@ -16,7 +16,7 @@ def main() -> None:
     app = create_app()
     while True:
         with app.app_context():
-            print(len(registry.collect().blobs), flush=True)
+            print(len(registry.collect_garbage().blobs), flush=True)
         time.sleep(PAUSE)
 
 

@@ -279,12 +279,12 @@ def test_every_call_of_a_collection_fails_once(
             with faults.at(seam, position, when), app.app_context():
                 suppressed = (RegistryError, OperationalError)
                 with contextlib.suppress(*suppressed):
-                    registry.collect()
+                    registry.collect_garbage()
             happened = faults.happened
             assert_whole(alice, KEPT)
             assert_clean(app)
             with app.app_context():
-                registry.collect()
+                registry.collect_garbage()
         assert alice.head(f"/v2/alice/other/blobs/{garbage}").status_code == 404
         assert stored(app) == {DIGEST, digest_of(CONFIG)}
         if not happened:

@@ -75,7 +75,7 @@ MUTATIONS = {
     "a conflict is not tried again": Mutation(
         CONFLICT,
         "flask_oci/catalog/database.py",
-        "_insist",
+        "_retry",
         "number == ATTEMPTS - 1",
         "True",
     ),

@@ -29,10 +29,10 @@ from .finding import PLACES
 from .finding import Report
 from .finding import SEVERITIES
 from .sandbox import new_name
-from .sandbox import Rehearsal
 from .sandbox import rehearse
-from .session import Visit
-from .target import Subject
+from .sandbox import Sandbox
+from .session import Session
+from .target import Target
 from .transport import Unreachable
 
 if t.TYPE_CHECKING:
@@ -48,7 +48,7 @@ __all__ = [
     "SEVERITIES",
     "Finding",
     "Report",
-    "Subject",
+    "Target",
     "check",
     "kinds",
     "new_name",
@@ -70,7 +70,7 @@ NEEDED_FIRST: t.Final = (
 
 
 def check(
-    subject: Subject,
+    subject: Target,
     *,
     cafile: str | None = None,
     progress: Callable[[str], object] = lambda _: None,
@@ -102,13 +102,13 @@ def check(
     return report
 
 
-def _inside(report: Report, subject: Subject, rehearsal: Rehearsal) -> None:
+def _inside(report: Report, subject: Target, rehearsal: Sandbox) -> None:
     url = subject.url or subject.parts.config.external_url or _own_url(subject.app)
     application = Application(subject.app, url)
     visit = _visit(subject, application, rehearsal, INSIDE)
     _walk(report, visit)
     if subject.user is not None:
-        stranger = Visit(subject, application, Rehearsal(subject.repository), INSIDE)
+        stranger = Session(subject, application, Sandbox(subject.repository), INSIDE)
         report.add(_or_fails(login.look(stranger)))
     report.add(_or_fails(_forced(subject, url)))
     report.add(_or_fails(requests.hurry(visit)))
@@ -125,7 +125,7 @@ def _own_url(app: Flask) -> str:
     return f"https://{parts.netloc or 'localhost'}"
 
 
-def _forced(subject: Subject, url: str) -> Iterator[Finding]:
+def _forced(subject: Target, url: str) -> Iterator[Finding]:
     """See whether the application sends a proxy away, which speaks plain HTTP."""
     plain = Application(subject.app, f"http://{urlsplit(url).netloc}")
     headers = {"X-Forwarded-Proto": "https"}
@@ -137,7 +137,7 @@ def _forced(subject: Subject, url: str) -> Iterator[Finding]:
 
 
 def _outside(
-    report: Report, subject: Subject, rehearsal: Rehearsal, address: Address
+    report: Report, subject: Target, rehearsal: Sandbox, address: Address
 ) -> None:
     rehearsal.stored = None
     try:
@@ -154,14 +154,14 @@ def _outside(
 
 
 def _visit(
-    subject: Subject, transport: Transport, rehearsal: Rehearsal, size: int
-) -> Visit:
+    subject: Target, transport: Transport, rehearsal: Sandbox, size: int
+) -> Session:
     """Go with a layer that is as large as it should be, and as it may be."""
     most = subject.parts.config.max_blob_size
-    return Visit(subject, transport, rehearsal, min(size, most or size))
+    return Session(subject, transport, rehearsal, min(size, most or size))
 
 
-def _walk(report: Report, visit: Visit) -> None:
+def _walk(report: Report, visit: Session) -> None:
     """Come in, look around, push and pull; as far as one gets."""
     where = visit.transport.name
     report.add(_or_fails(login.look(visit)), where)
@@ -186,7 +186,7 @@ def _or_fails(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield RAISES.found(f"{error}.")
 
 
-def _tell_what_was_not(report: Report, subject: Subject) -> None:
+def _tell_what_was_not(report: Report, subject: Target) -> None:
     if subject.user is None:
         report.passed_over.append(
             "Pushing and pulling: say as whom with --user. Nothing of it is left"

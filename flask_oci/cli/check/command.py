@@ -24,7 +24,7 @@ from . import check as look
 from . import new_name
 from . import PLACES
 from . import SEVERITIES
-from . import Subject
+from . import Target
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def check(
         raise click.exceptions.Exit(1)
 
 
-def _subject(url: str | None, username: str | None, below: str | None) -> Subject:
+def _subject(url: str | None, username: str | None, below: str | None) -> Target:
     user = user_or_none(username)
     if not is_active(user):
         raise click.UsageError(f"{username} may not log in: the account is off.")
@@ -116,7 +116,7 @@ def _subject(url: str | None, username: str | None, below: str | None) -> Subjec
             " which name to push."
         )
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    return Subject(app, parts, user, name, url)
+    return Target(app, parts, user, name, url)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from .finding import kind
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...storage import Examined
-    from .target import Subject
+    from ...storage import ProbeResult
+    from .target import Target
 
 #: Below how many bytes of free space somebody should know.
 ROOM: t.Final = 2 * 1024**3
@@ -99,7 +99,7 @@ CLOCK = kind(
 )
 
 
-def look(subject: Subject) -> Iterator[Finding]:
+def look(subject: Target) -> Iterator[Finding]:
     """Do in the storage folder what a push does there."""
     root = subject.parts.config.storage_path
     seen = examine(root)
@@ -122,7 +122,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     yield from _exposure(subject, seen)
 
 
-def _exposure(subject: Subject, seen: Examined) -> Iterator[Finding]:
+def _exposure(subject: Target, seen: ProbeResult) -> Iterator[Finding]:
     root, static = subject.parts.config.storage_path, subject.app.static_folder
     if seen.exists and seen.mode & 0o007:
         yield EXPOSED.found(f"The permissions of {root} are {seen.mode:o}.")

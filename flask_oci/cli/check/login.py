@@ -17,7 +17,7 @@ from .settings import STRANGERS_PUSH
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .session import Visit
+    from .session import Session
     from .transport import Reply
 
 #: How often a token is shown, so that it meets several workers of a server.
@@ -173,7 +173,7 @@ HEADERS_STRIPPED = kind(
 _VERSION = "docker-distribution-api-version"
 
 
-def look(visit: Visit) -> Iterator[Finding]:
+def look(visit: Session) -> Iterator[Finding]:
     """Come in as docker login does, and remember the token."""
     reply = visit.ask("GET", "/v2/")
     if (trouble := _trouble(reply)) is not None:
@@ -207,7 +207,7 @@ def _trouble(reply: Reply) -> Finding | None:
     return None
 
 
-def _fetch(visit: Visit, path: str, service: str) -> Iterator[Finding]:
+def _fetch(visit: Session, path: str, service: str) -> Iterator[Finding]:
     """Get a token as docker does."""
     name = visit.subject.repository
     scope = quote(f"repository:{name}:pull,push", safe="")
@@ -238,7 +238,7 @@ def _fetch(visit: Visit, path: str, service: str) -> Iterator[Finding]:
     visit.pushes = "push" in granted
 
 
-def _refused(visit: Visit, reply: Reply) -> Finding:
+def _refused(visit: Session, reply: Reply) -> Finding:
     known = visit.rehearsal.authorization is not None
     what = f"The token endpoint answers {reply.summary}."
     if reply.status not in (401, 403) or not reply.is_registry:
@@ -248,7 +248,7 @@ def _refused(visit: Visit, reply: Reply) -> Finding:
     return (WALLED if known else STRANGERS_WALLED).found(what)
 
 
-def _show(visit: Visit) -> Iterator[Finding]:
+def _show(visit: Session) -> Iterator[Finding]:
     """Show the token to as many workers as there may be."""
     replies = [visit.ask("GET", "/v2/") for _ in range(SHOWN)]
     bad = [reply for reply in replies if reply.status != 200]
@@ -273,13 +273,13 @@ def _is_invalid(reply: Reply) -> bool:
     return "invalid_token" in reply.headers.get("www-authenticate", "")
 
 
-def _arrives(visit: Visit) -> bool:
+def _arrives(visit: Session) -> bool:
     """Tell whether the registry sees a token: it has something to say about this."""
     nonsense = {"Authorization": "Bearer flask-oci-check"}
     return _is_invalid(visit.ask("GET", "/v2/", anonymous=True, headers=nonsense))
 
 
-def _show_own(visit: Visit) -> Iterator[Finding]:
+def _show_own(visit: Session) -> Iterator[Finding]:
     """Show a token that this process has signed."""
     if not visit.transport.name or visit.subject.parts.config.require_login:
         return

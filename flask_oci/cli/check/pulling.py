@@ -13,7 +13,7 @@ from .settings import nobody_may
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .session import Visit
+    from .session import Session
     from .transport import Reply
 
 PULL_FAILS = kind(
@@ -92,7 +92,7 @@ PART: t.Final = (1000, 1999)
 _LEFT = ("x-accel-redirect", "x-sendfile")
 
 
-def look(visit: Visit) -> Iterator[Finding]:
+def look(visit: Session) -> Iterator[Finding]:
     """Pull what was pushed: its length, a part, all of it, and as somebody else."""
     digest = visit.rehearsal.stored
     if digest is None:
@@ -132,7 +132,7 @@ def _content(whole: Reply, digest: str) -> Iterator[Finding]:
         yield HEADERS_STRIPPED.found("There is no Docker-Content-Digest.")
 
 
-def _part(visit: Visit, path: str, whole: bytes) -> Iterator[Finding]:
+def _part(visit: Session, path: str, whole: bytes) -> Iterator[Finding]:
     first, last = PART
     part = visit.ask("GET", path, headers={"Range": f"bytes={first}-{last}"})
     if part.status != 206 or len(part.body) != last + 1 - first:
@@ -140,7 +140,7 @@ def _part(visit: Visit, path: str, whole: bytes) -> Iterator[Finding]:
         yield RANGES_IGNORED.found(f"Asked for {what}, with {len(part.body)} bytes.")
 
 
-def _as_nobody(visit: Visit, path: str) -> Iterator[Finding]:
+def _as_nobody(visit: Session, path: str) -> Iterator[Finding]:
     if nobody_may(visit.subject, "pull"):
         return
     reply = visit.ask("GET", path, anonymous=True)

@@ -23,7 +23,7 @@ from .transport import Watch
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .session import Visit
+    from .session import Session
     from .transport import Reply
 
 #: How many bytes are sent at a time.
@@ -104,7 +104,7 @@ LOCATION_WRONG = kind(
 )
 
 
-def look(visit: Visit) -> Iterator[Finding]:
+def look(visit: Session) -> Iterator[Finding]:
     """Push a layer twice: streamed, and in one piece of announced length."""
     content = _layer(visit.size)
     if (location := (yield from _start(visit))) is None:
@@ -119,7 +119,7 @@ def _layer(size: int) -> bytes:
     return (secrets.token_bytes(1024) * (size // 1024 + 1))[:size]
 
 
-def _start(visit: Visit) -> t.Generator[Finding, None, str | None]:
+def _start(visit: Session) -> t.Generator[Finding, None, str | None]:
     path = f"/v2/{visit.subject.repository}/blobs/uploads/"
     reply = visit.ask("POST", path, b"")
     location = reply.headers.get("location", "")
@@ -133,7 +133,7 @@ def _start(visit: Visit) -> t.Generator[Finding, None, str | None]:
 
 
 def _stream(
-    visit: Visit, location: str, content: bytes
+    visit: Session, location: str, content: bytes
 ) -> t.Generator[Finding, None, bool]:
     """Push as docker does: one PATCH without a length, and an empty PUT."""
     seen: list[int | None] = []
@@ -162,7 +162,7 @@ def _stream(
     return (yield from _close(visit, location, content, None))
 
 
-def _whole(visit: Visit, content: bytes) -> Iterator[Finding]:
+def _whole(visit: Session, content: bytes) -> Iterator[Finding]:
     """Push as smaller clients do: the layer in one PUT that says how long it is."""
     if (location := (yield from _start(visit))) is None:
         return
@@ -171,7 +171,7 @@ def _whole(visit: Visit, content: bytes) -> Iterator[Finding]:
 
 
 def _close(
-    visit: Visit, location: str, content: bytes, body: Pieces | None
+    visit: Session, location: str, content: bytes, body: Pieces | None
 ) -> t.Generator[Finding, None, bool]:
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     visit.rehearsal.digests.append(digest)
@@ -188,7 +188,7 @@ def _close(
     return True
 
 
-def _broken(visit: Visit, error: Unreachable) -> Finding:
+def _broken(visit: Session, error: Unreachable) -> Finding:
     """Find out whether a body broke off because it was large."""
     try:
         path = f"/v2/{visit.subject.repository}/blobs/uploads/"
@@ -214,7 +214,7 @@ def _failure(reply: Reply, known: t.Any, what: str) -> Finding:
     return PUSH_FAILS.found(words)
 
 
-def _arrived(visit: Visit, location: str) -> int | None:
+def _arrived(visit: Session, location: str) -> int | None:
     """Return how much of an upload is stored by now, or None where it is unknown."""
     uuid = urlsplit(location).path.rpartition("/")[2]
     deadline = time.monotonic() + ON_THE_WAY

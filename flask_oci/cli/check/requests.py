@@ -10,7 +10,7 @@ from .finding import kind
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .session import Visit
+    from .session import Session
 
 MIB: t.Final = 1024 * 1024
 
@@ -119,7 +119,7 @@ HTTPS_FORCED = kind(
 )
 
 
-def look(visit: Visit) -> Iterator[Finding]:
+def look(visit: Session) -> Iterator[Finding]:
     """Send what proxies and hooks of a host like to answer themselves."""
     name = visit.subject.repository
     reply = visit.ask("GET", f"/v2/{name}/manifests/none")
@@ -139,7 +139,7 @@ def look(visit: Visit) -> Iterator[Finding]:
         yield HEADER_LIMIT.found(f"{LONG_HEADER} bytes are answered {reply.summary}.")
 
 
-def hurry(visit: Visit) -> Iterator[Finding]:
+def hurry(visit: Session) -> Iterator[Finding]:
     """Send as many requests at once as docker does in a minute."""
     for count in range(1, BURST + 1):
         reply = visit.ask("GET", "/v2/", anonymous=True)
@@ -148,7 +148,7 @@ def hurry(visit: Visit) -> Iterator[Finding]:
             return
 
 
-def _methods(visit: Visit, name: str) -> Iterator[Finding]:
+def _methods(visit: Session, name: str) -> Iterator[Finding]:
     blocked = {}
     for method in ("POST", "PATCH", "PUT", "DELETE"):
         path = f"/v2/{name}/blobs/uploads/"
@@ -169,7 +169,7 @@ def _is_challenge(headers: dict[str, str]) -> bool:
     return "www-authenticate" in headers
 
 
-def _paths(visit: Visit, name: str) -> Iterator[Finding]:
+def _paths(visit: Session, name: str) -> Iterator[Finding]:
     plain = visit.ask("GET", f"/v2/{name}/blobs/{_DIGEST}")
     encoded = visit.ask("GET", f"/v2/{name}/blobs/{_DIGEST.replace(':', '%3A')}")
     if (plain.status, plain.is_registry) != (encoded.status, encoded.is_registry):
@@ -183,7 +183,7 @@ def _paths(visit: Visit, name: str) -> Iterator[Finding]:
         yield SLASHES_CHANGED.found(f"{changed[0]} is not answered by the registry.")
 
 
-def _limits(visit: Visit, name: str) -> Iterator[Finding]:
+def _limits(visit: Session, name: str) -> Iterator[Finding]:
     path = f"/v2/{name}/blobs/uploads/{_SESSION}"
     for length in (HUGE, *LIMITS):
         reply = visit.announce("PATCH", path, length)

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from ...auth.access_tokens import IssuedToken
     from ...services import Services
-    from .target import Subject
+    from .target import Target
 
 #: After how long the token ends, should nobody be left to revoke it.
 LIFETIME: t.Final = timedelta(minutes=10)
@@ -33,7 +33,7 @@ PATIENCE: t.Final = 5.0
 
 
 @dataclass
-class Rehearsal:
+class Sandbox:
     """What a check uses to push and pull."""
 
     repository: str
@@ -53,13 +53,13 @@ def new_name(namespace: str) -> str:
 
 
 @contextmanager
-def rehearse(subject: Subject) -> Iterator[Rehearsal]:
+def rehearse(subject: Target) -> Iterator[Sandbox]:
     """Make a token that reaches one new repository; at the end, take back the token,
     the repository and what was pushed to it, whatever ends it.
 
     Without a user there is no token, but strangers may be able to push.
     """
-    parts, rehearsal, issued = subject.parts, Rehearsal(subject.repository), None
+    parts, rehearsal, issued = subject.parts, Sandbox(subject.repository), None
     try:
         if subject.user is not None:
             issued = _issue(subject)
@@ -76,7 +76,7 @@ def rehearse(subject: Subject) -> Iterator[Rehearsal]:
             _clear(parts, rehearsal)
 
 
-def _issue(subject: Subject) -> IssuedToken:
+def _issue(subject: Target) -> IssuedToken:
     return subject.parts.access_tokens.issue(
         subject.user,
         name="flask oci check",
@@ -86,7 +86,7 @@ def _issue(subject: Subject) -> IssuedToken:
     )
 
 
-def _clear(parts: Services, rehearsal: Rehearsal) -> None:
+def _clear(parts: Services, rehearsal: Sandbox) -> None:
     repository = parts.catalog.repositories.find(rehearsal.repository)
     if repository.id is not None:
         uploads = parts.catalog.uploads.of(repository.id)
@@ -97,7 +97,7 @@ def _clear(parts: Services, rehearsal: Rehearsal) -> None:
         parts.catalog.outbox.forget(rehearsal.repository)
     for text in rehearsal.digests:
         digest = Digest.parse(text)
-        with parts.storage.removing(digest):
+        with parts.storage.exclusive_lock(digest):
             # Nobody else has bytes that were made up a moment ago, but ask.
             later = utcnow() + timedelta(seconds=1)
             parts.catalog.garbage.delete_blob(digest, later)

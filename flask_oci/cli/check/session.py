@@ -11,20 +11,20 @@ from urllib.parse import urlsplit
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .sandbox import Rehearsal
-    from .target import Subject
+    from .sandbox import Sandbox
+    from .target import Target
     from .transport import Pieces
     from .transport import Reply
     from .transport import Transport
 
 
 @dataclass
-class Visit:
+class Session:
     """Somebody who asks."""
 
-    subject: Subject
+    subject: Target
     transport: Transport
-    rehearsal: Rehearsal
+    rehearsal: Sandbox
 
     size: int
     """How many bytes a layer has, that is pushed for a try."""

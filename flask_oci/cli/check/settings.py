@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...spec.scope import Action
-    from .target import Subject
+    from .target import Target
 
 #: How many characters a key should have that nobody can guess.
 ENOUGH: t.Final = 16
@@ -163,7 +163,7 @@ ADDRESS_HIDDEN = kind(
 )
 
 
-def look(subject: Subject) -> Iterator[Finding]:
+def look(subject: Target) -> Iterator[Finding]:
     """Look at what is configured."""
     yield from _secret_key(subject.app.secret_key)
     yield from _modes(subject)
@@ -173,7 +173,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     yield from _address(subject)
 
 
-def ask_policy(subject: Subject) -> Iterator[Finding]:
+def ask_policy(subject: Target) -> Iterator[Finding]:
     """Ask the policy about somebody who has not signed in, as requests do."""
     repository = RepositoryInfo(subject.repository)
     try:
@@ -188,13 +188,13 @@ def ask_policy(subject: Subject) -> Iterator[Finding]:
         yield STRANGERS_PULL.found(f"Nobody may pull {repository.name}.")
 
 
-def nobody_may(subject: Subject, action: Action) -> bool:
+def nobody_may(subject: Target, action: Action) -> bool:
     """Tell whether who has not signed in may do something to a new repository."""
     with subject.app.test_request_context("/v2/"):
         try:
-            subject.parts.policy.listing(None)
+            subject.parts.policy.list_filter(None)
             repository = RepositoryInfo(subject.repository)
-            return subject.parts.policy.may(None, action, repository)
+            return subject.parts.policy.is_allowed(None, action, repository)
         except HTTPException:
             # The host's way to say no, with a reason.
             return False
@@ -221,14 +221,14 @@ def _secret_key(key: str | bytes | None) -> Iterator[Finding]:
         )
 
 
-def _modes(subject: Subject) -> Iterator[Finding]:
+def _modes(subject: Target) -> Iterator[Finding]:
     if subject.app.debug:
         yield DEBUG.found("DEBUG is on.")
     if subject.app.testing:
         yield TESTING.found("TESTING is on.")
 
 
-def _address(subject: Subject) -> Iterator[Finding]:
+def _address(subject: Target) -> Iterator[Finding]:
     if subject.url is None:
         return
     told = subject.parts.config.external_url

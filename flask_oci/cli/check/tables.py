@@ -12,7 +12,7 @@ from .finding import kind
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .target import Subject
+    from .target import Target
 
 #: How long a connection to SQLite should wait for another's transaction, in
 #: milliseconds.
@@ -121,9 +121,9 @@ NAMES_UNFIT = kind(
 )
 
 
-def look(subject: Subject) -> Iterator[Finding]:
+def look(subject: Target) -> Iterator[Finding]:
     """Look at the database."""
-    examination = subject.parts.catalog.examination
+    examination = subject.parts.catalog.database_settings
     try:
         if missing := subject.parts.catalog.schema.missing():
             yield TABLES_MISSING.found(f"There is no {', nor '.join(missing)}.")
@@ -138,13 +138,13 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield NAMES_UNFIT.found(f"{len(unfit)} users, such as {unfit[0]!r}.")
 
 
-def _unfit(subject: Subject) -> list[str]:
+def _unfit(subject: Target) -> list[str]:
     """Return the names of users who cannot push to a name of their own, where that is
     what users do."""
     parts = subject.parts
     if parts.hooks.authorize is not None:
         return []
-    names = parts.catalog.examination.names(SAMPLE)
+    names = parts.catalog.database_settings.names(SAMPLE)
     return [name for name in names if not _is_component(name)]
 
 

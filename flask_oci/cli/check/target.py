@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Subject:
+class Target:
     """One application and its registry.
 
     Whoever looks at it does so within a context of the application.

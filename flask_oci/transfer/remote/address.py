@@ -42,14 +42,14 @@ class Address(t.NamedTuple):
         return f"{self.scheme}://{host}"
 
 
-def parse_address(text: str, plain: Collection[str] = ()) -> Address:
+def parse_address(text: str, plain_http_hosts: Collection[str] = ()) -> Address:
     """Read ``[HOST/]NAME[:TAG|@DIGEST]``.
 
     As with Docker, what stands in front is a host if it has a dot or a colon, or is
     ``localhost``; without one, the image is of this registry. ``https://`` or
     ``http://`` may stand before the host.
 
-    :param plain: hosts that may be talked to without TLS; this machine always may.
+    :param plain_http_hosts: hosts to connect to without TLS; loopback always may.
     :raises TransferError: when it is none, or without TLS and may not be.
     """
     scheme, mark, rest = text.rpartition("://")
@@ -60,7 +60,7 @@ def parse_address(text: str, plain: Collection[str] = ()) -> Address:
         return Address(None, *split_image(text))
     if not _HOST.fullmatch(host):
         raise TransferError(f"{host} is no name of a host.")
-    may_be_plain = host in plain or is_loopback(host)
+    may_be_plain = host in plain_http_hosts or is_loopback(host)
     if scheme == "http" and not may_be_plain:
         raise TransferError(
             f"{host} would be talked to without TLS. If you mean that, say"

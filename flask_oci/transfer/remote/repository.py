@@ -23,7 +23,7 @@ from ...spec.reference import is_tag
 from ...storage.protocol import Reader
 from ..base import attached_tags
 from ..base import checked
-from ..base import Item
+from ..base import RawManifest
 from ..base import Source
 from ..base import TransferError
 from .address import Address
@@ -73,7 +73,7 @@ class RemoteRepository:
             found += tags if isinstance(tags, list) else []
         return [tag for tag in found if isinstance(tag, str)]
 
-    def find(self, reference: str) -> Item:
+    def find(self, reference: str) -> RawManifest:
         """Return what a tag or a digest names."""
         response = self._get_manifest(reference, (200, 404))
         if response.status == 404:
@@ -87,7 +87,7 @@ class RemoteRepository:
         digest = Digest.parse(said) if is_digest(said) else Digest.of(content)
         return checked(content, digest, media_type)
 
-    def manifest(self, wanted: Descriptor) -> Item:
+    def manifest(self, wanted: Descriptor) -> RawManifest:
         """Return a manifest that another one has as its child."""
         return self.find(str(wanted.digest))._replace(media_type=wanted.media_type)
 
@@ -126,7 +126,7 @@ class RemoteRepository:
         """Tell whether a manifest is there."""
         return self._exists(self._manifest_path(str(digest)))
 
-    def lists(self, item: Item) -> bool:
+    def lists(self, item: RawManifest) -> bool:
         """Tell whether a manifest is among the referrers of its subject."""
         subject = item.parsed().subject
         return subject is None or any(
@@ -188,7 +188,7 @@ class RemoteRepository:
                 f" {wanted.digest}."
             )
 
-    def put_manifest(self, item: Item, tag: str | None) -> None:
+    def put_manifest(self, item: RawManifest, tag: str | None) -> None:
         """Push a manifest, and where the registry has no referrers API, list it."""
         subject = item.parsed().subject
         if subject is not None:
@@ -199,7 +199,7 @@ class RemoteRepository:
         if subject is None or tag is not None:
             self._put(item, tag or str(item.digest))
 
-    def _put(self, item: Item, reference: str) -> Response:
+    def _put(self, item: RawManifest, reference: str) -> Response:
         response = self._session.request(
             "PUT",
             self._manifest_path(reference),
@@ -211,13 +211,13 @@ class RemoteRepository:
         finish(response)
         return response
 
-    def _list_referrer(self, item: Item, subject: Digest) -> None:
+    def _list_referrer(self, item: RawManifest, subject: Digest) -> None:
         """Add a manifest to the list that stands in for the referrers API."""
         # What is read must not change before it is written again.
         with self._listing:
             self._add_referrer(item, subject)
 
-    def _add_referrer(self, item: Item, subject: Digest) -> None:
+    def _add_referrer(self, item: RawManifest, subject: Digest) -> None:
         before = self._fallback(subject)
         listed = read_object(before.content)["manifests"] if before else []
         if any(entry.get("digest") == str(item.digest) for entry in listed):
@@ -237,10 +237,10 @@ class RemoteRepository:
             "manifests": [*listed, entry],
         }
         content = json.dumps(fields).encode()
-        index = Item(Digest.of(content), OCI_INDEX, content)
+        index = RawManifest(Digest.of(content), OCI_INDEX, content)
         self._put(index, fallback_tag(subject))
 
-    def _fallback(self, digest: Digest) -> Item | None:
+    def _fallback(self, digest: Digest) -> RawManifest | None:
         """Return the index that stands in for the referrers API, if there is one."""
         response = self._get_manifest(fallback_tag(digest), (200, 404))
         if response.status == 404:
@@ -248,7 +248,7 @@ class RemoteRepository:
             return None
         content = self._session.read(response, self._limit)
         parse(content, OCI_INDEX)
-        return Item(Digest.of(content), OCI_INDEX, content)
+        return RawManifest(Digest.of(content), OCI_INDEX, content)
 
     def _start(self) -> str:
         response = self._session.request(
