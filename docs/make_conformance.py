@@ -12,12 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.paths import ROOT
+
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from conformance.test_conformance import EVERYTHING  # noqa: E402
-from conformance.test_conformance import run_suite  # noqa: E402
-from forge import Forge  # noqa: E402
+from tests.conformance.test_conformance import EVERYTHING  # noqa: E402
+from tests.conformance.test_conformance import run_suite  # noqa: E402
+from tests.support.forge import Forge  # noqa: E402
 
 #: Where the page looks for it.
 REPORT = ROOT / "docs" / "_build" / "conformance" / "results.yaml"

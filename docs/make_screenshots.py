@@ -19,7 +19,8 @@ from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 from werkzeug.serving import WSGIRequestHandler
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.paths import ROOT
+
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from flask import Flask  # noqa: E402
@@ -38,7 +39,7 @@ from flask_oci.testing.manifests import index  # noqa: E402
 from flask_oci.testing.manifests import OCI_EMPTY  # noqa: E402
 from flask_oci.testing.manifests import OCI_MANIFEST  # noqa: E402
 from flask_oci.testing.requests import basic  # noqa: E402
-from registry_client import RegistryClient  # noqa: E402
+from tests.support.registry_client import RegistryClient  # noqa: E402
 
 WIDTHS: t.Final = {"phone": 390, "desk": 1280}
 SCHEMES: t.Final = ("light", "dark")

@@ -10,14 +10,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_oci.testing import serving
-from host import Administrator
-from host import Authorize
-from host import close_connections
-from host import create_app
-from host import DATABASE_URL
-from host import empty_database
-from host import set_policy
-from registry_client import RegistryClient
+from tests.support.host import Administrator
+from tests.support.host import Authorize
+from tests.support.host import close_connections
+from tests.support.host import create_app
+from tests.support.host import DATABASE_URL
+from tests.support.host import empty_database
+from tests.support.host import set_policy
+from tests.support.registry_client import RegistryClient
 
 pytest_plugins = ["flask_oci.testing.plugin", "pytester"]
 

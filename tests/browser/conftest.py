@@ -8,12 +8,12 @@ import typing as t
 
 import pytest
 
-from forge import Forge
-from forge import PASSWORD
-from forge import tool
-from forge import unavailable
-from forge import USERNAME
-from pusher import Pusher
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import tool
+from tests.support.forge import unavailable
+from tests.support.forge import USERNAME
+from tests.support.pusher import Pusher
 
 from .window import Window
 

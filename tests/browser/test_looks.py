@@ -12,9 +12,9 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_CONFIG
 from flask_oci.testing.manifests import OCI_MANIFEST
-from forge import PASSWORD
-from forge import USERNAME
-from pusher import Pusher
+from tests.support.forge import PASSWORD
+from tests.support.forge import USERNAME
+from tests.support.pusher import Pusher
 
 from .conftest import ADMINISTRATOR
 from .conftest import SCHEMES

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from clients.images import make_image
-from clients.images import root_file_system
-from clients.shell import Client
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import image
-from forge import Forge
-from forge import PASSWORD
-from forge import tool
-from forge import USERNAME
-from forge import wait_until
-from pusher import Pusher
+from tests.clients.images import make_image
+from tests.clients.images import root_file_system
+from tests.clients.shell import Client
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import tool
+from tests.support.forge import USERNAME
+from tests.support.forge import wait_until
+from tests.support.pusher import Pusher
 
 from .conftest import SCHEMES
 from .conftest import WIDTHS

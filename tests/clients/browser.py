@@ -6,7 +6,7 @@ import re
 
 import requests
 
-from forge import Forge
+from tests.support.forge import Forge
 
 TIMEOUT = 60
 TOKENS = "/images/-/tokens"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from flask_oci.testing import Image
-from forge import Forge
-from forge import tool
-from forge import USERNAME
+from tests.support.forge import Forge
+from tests.support.forge import tool
+from tests.support.forge import USERNAME
 
 from .engine import running_engine
 from .images import make_image

@@ -11,12 +11,12 @@ import tarfile
 import typing as t
 from pathlib import Path
 
-from forge import end
-from forge import Forge
-from forge import tool
-from forge import unavailable
-from forge import USERNAME
-from forge import wait_until
+from tests.support.forge import end
+from tests.support.forge import Forge
+from tests.support.forge import tool
+from tests.support.forge import unavailable
+from tests.support.forge import USERNAME
+from tests.support.forge import wait_until
 
 from .images import random_layer
 from .shell import Client

@@ -8,9 +8,9 @@ import urllib.error
 import urllib.request
 
 from flask_oci.testing import digest_of
-from forge import Forge
-from forge import PASSWORD
-from forge import USERNAME
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import USERNAME
 
 #: Without these, some registries answer with another manifest than was pushed.
 TYPES = (

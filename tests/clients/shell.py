@@ -8,7 +8,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from forge import tool
+from tests.support.forge import tool
 
 TIMEOUT = 300
 

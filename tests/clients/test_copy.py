@@ -14,11 +14,11 @@ import pytest
 
 from flask_oci.testing import Image
 from flask_oci.testing import make_index
-from forge import end
-from forge import Forge
-from forge import free_port
-from forge import tool
-from forge import wait_until
+from tests.support.forge import end
+from tests.support.forge import Forge
+from tests.support.forge import free_port
+from tests.support.forge import tool
+from tests.support.forge import wait_until
 
 from .images import make_image
 from .images import read_layout

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from flask_oci.testing import Image
-from forge import Forge
-from forge import PASSWORD
-from forge import tool
-from forge import USERNAME
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import tool
+from tests.support.forge import USERNAME
 
 from .shell import Client
 

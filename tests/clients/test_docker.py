@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flask_oci.testing import digest_of
-from forge import Forge
-from forge import PASSWORD
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
 
 from .engine import forget
 from .engine import inspect

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from forge import Forge
-from forge import PASSWORD
-from forge import USERNAME
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import USERNAME
 
 from .shell import Client
 from .shell import isolated

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from forge import Forge
-from forge import PASSWORD
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
 
 from .browser import Browser
 from .engine import forget

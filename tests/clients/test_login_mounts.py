@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forge import Forge
-from forge import PASSWORD
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
 
 from .remote import Remote
 from .shell import Client

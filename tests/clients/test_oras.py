@@ -9,10 +9,10 @@ import pytest
 
 from flask_oci.testing import digest_of
 from flask_oci.testing import Image
-from forge import Forge
-from forge import PASSWORD
-from forge import tool
-from forge import USERNAME
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import tool
+from tests.support.forge import USERNAME
 
 from .images import read_layout
 from .remote import Remote

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from flask_oci.testing import Image
-from forge import Forge
-from forge import PASSWORD
-from forge import tool
-from forge import USERNAME
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import tool
+from tests.support.forge import USERNAME
 
 from .images import make_image
 from .images import read_layout

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from forge import Forge
-from forge import PASSWORD
-from forge import SERVERS
-from forge import tool
-from forge import USERNAME
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import SERVERS
+from tests.support.forge import tool
+from tests.support.forge import USERNAME
 
 pytestmark = pytest.mark.real
 

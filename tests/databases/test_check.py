@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from check_world import check
-from check_world import small_host
-from database_servers import mariadb
-from database_servers import postgresql
+from tests.support.check_world import check
+from tests.support.check_world import small_host
+from tests.support.database_servers import mariadb
+from tests.support.database_servers import postgresql
 
 pytestmark = pytest.mark.real
 

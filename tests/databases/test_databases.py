@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from database_servers import SERVERS
+from tests.support.database_servers import SERVERS
+from tests.support.paths import TESTS
 
 pytestmark = pytest.mark.real
 
-TESTS = Path(__file__).parent.parent
 
-#: The check finds out that the databases of the tests are in a hurry. test_check.py
+#: The check finds out that the databases of the tests are in a hurry. cli/test_check.py
 #: beside this one has some that are not.
-ELSEWHERE = TESTS / "test_check.py"
+ELSEWHERE = TESTS / "cli/test_check.py"
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -12,10 +12,10 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
 from flask_oci import Registry
-from host import create_accounts
-from host import db as shared_db
-from host import login_manager
-from host import registry
+from tests.support.host import create_accounts
+from tests.support.host import db as shared_db
+from tests.support.host import login_manager
+from tests.support.host import registry
 
 
 def database(metadata: sa.MetaData | None = None, **options: t.Any) -> t.Any:

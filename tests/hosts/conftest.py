@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from host import Administrator
+from tests.support.host import Administrator
 
 from .application import Host
 from .application import with_users

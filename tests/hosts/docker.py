@@ -11,7 +11,7 @@ from flask_oci.testing import RegistryClient
 from flask_oci.testing.answers import errors
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.requests import basic
-from host import PASSWORDS
+from tests.support.host import PASSWORDS
 
 if t.TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clients.images import make_image
-from clients.images import random_layer
-from clients.images import read_layout
-from clients.shell import Client
-from forge import tool
+from tests.clients.images import make_image
+from tests.clients.images import random_layer
+from tests.clients.images import read_layout
+from tests.clients.shell import Client
+from tests.support.forge import tool
 
 
 def tell_real_story(

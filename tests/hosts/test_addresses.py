@@ -10,8 +10,8 @@ from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from host import Administrator
-from host import registry
+from tests.support.host import Administrator
+from tests.support.host import registry
 
 from .application import with_registry
 from .application import with_users

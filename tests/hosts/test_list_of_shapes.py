@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from doc_blocks import DOCS
+from tests.support.doc_blocks import DOCS
 
 from .test_real_applications import APPLICATIONS
 

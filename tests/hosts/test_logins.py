@@ -23,9 +23,9 @@ from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
 from flask_oci.testing.answers import refusal
-from host import Administrator
-from host import login_manager
-from registry_client import RegistryClient
+from tests.support.host import Administrator
+from tests.support.host import login_manager
+from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host

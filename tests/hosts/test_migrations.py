@@ -14,8 +14,8 @@ from flask_login import UserMixin
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from database_servers import SERVERS
 from flask_oci import Registry
+from tests.support.database_servers import SERVERS
 
 from .application import database
 from .docker import tell_story

@@ -19,9 +19,9 @@ from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 
 from flask_oci.testing.answers import refusal
-from host import db
-from host import registry
-from registry_client import RegistryClient
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
 
 from .application import with_registry
 from .docker import Docker

@@ -11,10 +11,10 @@ from flask_login import UserMixin
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from database_servers import SERVERS
 from flask_oci.testing.answers import errors
 from flask_oci.testing.answers import refusal
-from registry_client import RegistryClient
+from tests.support.database_servers import SERVERS
+from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host

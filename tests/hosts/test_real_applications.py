@@ -19,14 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from forge import end
-from forge import free_port
-from forge import ROOT
-from forge import START_TIMEOUT
-from forge import STOP_TIMEOUT
-from forge import TOOLS
-from forge import unavailable
-from forge import wait_until
+from tests.support.forge import end
+from tests.support.forge import free_port
+from tests.support.forge import START_TIMEOUT
+from tests.support.forge import STOP_TIMEOUT
+from tests.support.forge import TOOLS
+from tests.support.forge import unavailable
+from tests.support.forge import wait_until
+from tests.support.paths import ROOT
 
 from .real_client import tell_real_story
 

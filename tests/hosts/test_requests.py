@@ -13,10 +13,10 @@ from werkzeug.exceptions import HTTPException
 
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import LAYER
-from host import registry
-from host import set_policy
-from registry_client import RegistryClient
-from visitor import Visitor
+from tests.support.host import registry
+from tests.support.host import set_policy
+from tests.support.registry_client import RegistryClient
+from tests.support.visitor import Visitor
 
 from .application import with_registry
 from .docker import Docker

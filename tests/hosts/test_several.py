@@ -12,7 +12,7 @@ from flask_login import UserMixin
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from registry_client import RegistryClient
+from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host

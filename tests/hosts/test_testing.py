@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pytest_flask.live_server import LiveServer
 
-from forge import free_port
+from tests.support.forge import free_port
 
 from .docker import tell_story
 from .real_client import tell_real_story

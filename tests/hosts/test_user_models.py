@@ -17,8 +17,8 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import MappedAsDataclass
 
-from database_servers import postgresql
 from flask_oci import Registry
+from tests.support.database_servers import postgresql
 
 from .application import database
 from .application import Host

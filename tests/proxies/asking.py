@@ -7,7 +7,7 @@ import json
 import sqlite3
 import typing as t
 
-from forge import Forge
+from tests.support.forge import Forge
 
 Findings = dict[str, t.Any]
 

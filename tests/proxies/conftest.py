@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from forge import Forge
-from forge import tool
+from tests.support.forge import Forge
+from tests.support.forge import tool
 
 from .servers import Certificate
 

@@ -13,11 +13,11 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from doc_blocks import DOCS
-from forge import end
-from forge import free_port
-from forge import tool
-from forge import wait_until
+from tests.support.doc_blocks import DOCS
+from tests.support.forge import end
+from tests.support.forge import free_port
+from tests.support.forge import tool
+from tests.support.forge import wait_until
 
 TIMEOUT = 60.0
 PAGE = (DOCS / "deployment.rst").read_text("utf-8")

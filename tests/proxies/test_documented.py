@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from doc_blocks import ALL_BLOCKS
-from forge import environment
-from forge import Forge
-from forge import ROOT
-from forge import tool
+from tests.support.doc_blocks import ALL_BLOCKS
+from tests.support.forge import environment
+from tests.support.forge import Forge
+from tests.support.forge import tool
+from tests.support.paths import ROOT
 
 from .asking import check
 from .servers import Certificate

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forge import Forge
-from forge import free_port
+from tests.support.forge import Forge
+from tests.support.forge import free_port
 
 from .asking import check
 from .asking import left_behind

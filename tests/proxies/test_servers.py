@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from forge import environment
-from forge import Forge
-from forge import ROOT
-from forge import wait_until
+from tests.support.forge import environment
+from tests.support.forge import Forge
+from tests.support.forge import wait_until
+from tests.support.paths import ROOT
 
 from .asking import check
 from .asking import left_behind

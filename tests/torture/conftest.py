@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from database_servers import SERVERS
-from forge import unavailable
+from tests.support.database_servers import SERVERS
+from tests.support.forge import unavailable
 
 from . import report
 from .plan import DATABASES

@@ -22,7 +22,7 @@ from flask_oci.storage import local
 from flask_oci.storage import posix
 from flask_oci.storage import upload
 from flask_oci.storage import upload_hash
-from host import db
+from tests.support.host import db
 
 When = t.Literal["before", "after"]
 Seam = t.Literal["disk", "database", "conflict"]

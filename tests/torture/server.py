@@ -11,8 +11,8 @@ import sys
 import typing as t
 from pathlib import Path
 
-from forge import ROOT
-from forge import wait_until
+from tests.support.forge import wait_until
+from tests.support.paths import ROOT
 
 WORKERS = 3
 THREADS = 4
@@ -46,7 +46,7 @@ class Server:
             **{k: v for k, v in os.environ.items() if not k.startswith(foreign)},
             **({"DATABASE_URL": database} if database else {}),
             "EXAMPLE_INSTANCE": str(folder),
-            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests"))),
+            "PYTHONPATH": str(ROOT),
             # A worker that is killed while it writes one would leave half of it.
             "PYTHONDONTWRITEBYTECODE": "1",
             "OCI_GRACE_PERIOD": str(GRACE),
@@ -75,14 +75,14 @@ class Server:
             *("--config", "example_app/gunicorn.conf.py"),
             *("--bind", f"fd://{self._listener.fileno()}"),
             *("--workers", str(WORKERS), "--threads", str(THREADS)),
-            "torture.warm_forge:create_app()",
+            "tests.torture.warm_forge:create_app()",
         )
         wait_until(self._is_whole, PATIENCE, "starting the server")
 
     def start_collector(self) -> None:
         """Collect again and again, in a process of its own."""
         self._collector = self._spawn(
-            "collector.log", sys.executable, "-m", "torture.collector"
+            "collector.log", sys.executable, "-m", "tests.torture.collector"
         )
 
     def workers(self) -> list[int]:

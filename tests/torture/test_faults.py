@@ -22,9 +22,9 @@ from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.requests import with_query
-from host import DATABASE_URL
-from host import registry
-from registry_client import RegistryClient
+from tests.support.host import DATABASE_URL
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
 
 from .faults import Faults
 from .faults import Seam

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from forge import ROOT
-from test_matrix_finds_holes import dig
-from test_matrix_finds_holes import Hole
+from tests.auth.test_matrix_finds_holes import dig
+from tests.auth.test_matrix_finds_holes import Hole
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.real
 

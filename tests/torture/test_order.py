@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from forge import tool
-from forge import wait_until
+from tests.support.forge import tool
+from tests.support.forge import wait_until
 
 from .client import Answer
 from .client import Client

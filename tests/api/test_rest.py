@@ -1,0 +1,613 @@
+"""REST for management: what it shows and does, to whom, as the protocol sees it."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask import redirect
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from werkzeug.test import TestResponse
+
+from flask_oci import Registry
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_MANIFEST
+from tests.support.credentials import by_access_token
+from tests.support.host import registry
+from tests.support.host import set_policy
+from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
+from tests.support.rest_client import ROOT
+from tests.support.upkeep import later
+from tests.support.visitor import statements
+from tests.support.visitor import Visitor
+
+MakeApp = t.Callable[..., Flask]
+
+APP = "/repositories/alice/app"
+
+#: Requests that would change something, and what they would need.
+CHANGES: t.Final = (
+    ("manage", "PATCH", APP, {"visibility": "public"}),
+    ("manage", "PATCH", APP, {"name": "alice/other"}),
+    ("manage", "PATCH", APP, {"owner": "bob"}),
+    ("manage", "PATCH", APP, {"description": "x"}),
+    ("manage", "DELETE", APP, None),
+    ("delete", "DELETE", f"{APP}/-/tags/v1", None),
+    ("delete", "DELETE", f"{APP}/-/images/sha256:{'0' * 64}", None),
+)
+
+#: What there is to see of a repository, and what one needs.
+VIEWS: t.Final = (
+    ("pull", APP),
+    ("pull", f"{APP}/-/tags"),
+    ("pull", f"{APP}/-/tags?show=untagged"),
+    ("pull", f"{APP}/-/tags/v1"),
+    ("pull", f"{APP}/-/images/v1"),
+    ("push", f"{APP}/-/usage"),
+)
+
+
+@pytest.fixture(name="owner")
+def _owner(alice: RegistryClient) -> RestClient:
+    """Alice, who has an image with two tags, private."""
+    alice.push_image("alice/app", "v1")
+    alice.push_image("alice/app", "v2", layer=b"another")
+    return RestClient(alice)
+
+
+@pytest.fixture(name="stranger")
+def _stranger(bob: RegistryClient) -> RestClient:
+    """Bob, who has nothing to do with it."""
+    return RestClient(bob)
+
+
+def limited(app: Flask, **limits: t.Any) -> RestClient:
+    """Return alice with an access token for less than everything."""
+    return RestClient(by_access_token(app, "alice", **limits))
+
+
+def test_who_asks(owner: RestClient, anonymous: RegistryClient) -> None:
+    """The root tells whom a program is taken for, and how far it gets."""
+    assert owner.get("/") == {
+        "user": "alice",
+        "actions": ["pull", "push", "delete", "manage"],
+        "repositories": ["*"],
+    }
+    app = owner.client.app
+    token = limited(app, actions=["pull"], repositories=["alice/*"])
+    found = {"user": "alice", "actions": ["pull"], "repositories": ["alice/*"]}
+    assert token.get("/") == found
+    bearer = RestClient(owner.client.bearer("repository:alice/app:pull,push"))
+    assert bearer.get("/")["actions"] == ["pull", "push"]
+    assert bearer.get("/")["repositories"] == ["alice/app"]
+    assert RestClient(anonymous).get("/")["user"] is None
+
+
+def test_a_repository(owner: RestClient) -> None:
+    """It is shown with its owner, its tags and its size."""
+    found = owner.get(APP)
+    assert found.pop("pushed_at").endswith("Z")
+    assert found == {
+        "name": "alice/app",
+        "owner": "alice",
+        "visibility": "private",
+        "description": "",
+        "tags": 2,
+        "bytes": 37 + len(b"a layer") + len(b"another"),
+        "pulls": 0,
+    }
+    assert [r["name"] for r in owner.get("/repositories")["items"]] == ["alice/app"]
+
+
+def test_lists_go_on(owner: RestClient) -> None:
+    """Page by page, in each order, they have everything once."""
+    for number in range(5):
+        # MariaDB knows whole seconds only.
+        with later(timedelta(seconds=number)):
+            owner.client.push_image(f"alice/n{number}", f"t{number}")
+            owner.client.push_image("alice/app", f"t{number}")
+    names = ["alice/app", *(f"alice/n{number}" for number in range(5))]
+    by_name = owner.items("/repositories?limit=2")
+    assert [found["name"] for found in by_name] == names
+    pushed = owner.items("/repositories?limit=4&order=pushed")
+    assert sorted(found["name"] for found in pushed) == names
+    assert pushed[-1]["name"] == "alice/n0"
+    for search in ("search=n", "under=alice", "search=N3", "under=alice/n1"):
+        found = owner.items(f"/repositories?limit=1&{search}")
+        wanted = {"search=n": 5, "under=alice": 6}.get(search, 1)
+        assert len(found) == wanted, search
+    tags = ["t0", "t1", "t2", "t3", "t4", "v1", "v2"]
+    assert [x["name"] for x in owner.items(f"{APP}/-/tags?limit=3")] == tags
+    moved = owner.items(f"{APP}/-/tags?limit=3&order=moved")
+    assert moved[0]["name"] == "t4"
+    assert sorted(x["name"] for x in moved) == tags
+    taken = owner.items("/usage/repositories?limit=4")
+    assert sorted(x["name"] for x in taken) == names
+    assert taken[0]["name"] == "alice/app"
+
+
+def test_a_tag_and_its_image(owner: RestClient) -> None:
+    """A tag says what it points at, and an image all that is known of it."""
+    digest = digest_of(image(b"a layer"))
+    tag = owner.get(f"{APP}/-/tags/v1")
+    assert (tag["name"], tag["digest"], tag["kind"]) == ("v1", digest, "image")
+    assert (tag["platforms"], tag["pushed_by"]) == (["linux/amd64"], "alice")
+    found = owner.get(f"{APP}/-/images/v1")
+    assert found == owner.get(f"{APP}/-/images/{digest}")
+    assert (found["digest"], found["tags"]) == (digest, ["v1"])
+    assert found["size"] == len(image(b"a layer"))
+
+
+def test_what_belongs_together(owner: RestClient) -> None:
+    """An index tells its children, a child its index, a subject what is about it."""
+    manifest = image(b"a layer")
+    subject = descriptor(manifest, OCI_MANIFEST)
+    child = {**subject, "platform": {"os": "linux", "architecture": "arm64"}}
+    whole = index(child)
+    owner.client.push_manifest("alice/app", whole, "all")
+    about = image(config=b"{}", subject=subject, artifactType="text/plain")
+    owner.client.push_blob("alice/app", b"{}")
+    owner.client.push_manifest("alice/app", about)
+    found = owner.get(f"{APP}/-/images/all")
+    assert found["kind"] == "index"
+    assert found["children"][0]["digest"] == digest_of(manifest)
+    assert found["children"][0]["platform"] == "linux/arm64"
+    found = owner.get(f"{APP}/-/images/v1")
+    assert found["part_of"] == [digest_of(whole)]
+    assert found["referrers"][0]["digest"] == digest_of(about)
+    assert found["referrers"][0]["artifact_type"] == "text/plain"
+    found = owner.get(f"{APP}/-/images/{digest_of(about)}")
+    assert (found["subject"], found["tags"]) == (digest_of(manifest), [])
+
+
+def test_a_tag_is_taken_away(owner: RestClient) -> None:
+    """Its image stays, is listed as one without a tag, and is deleted by its digest."""
+    digest = owner.get(f"{APP}/-/tags/v1")["digest"]
+    owner.done("DELETE", f"{APP}/-/tags/v1")
+    assert owner.client.tags("alice/app") == ["v2"]
+    assert owner.client.get(f"/v2/alice/app/manifests/{digest}").status_code == 200
+    (loose,) = owner.items(f"{APP}/-/tags?show=untagged")
+    assert (loose["name"], loose["digest"]) == (None, digest)
+    owner.done("DELETE", f"{APP}/-/images/{digest}")
+    gone = owner.client.get(f"/v2/alice/app/manifests/{digest}")
+    assert refusal(gone) == (404, "MANIFEST_UNKNOWN")
+    for method, path in (
+        ("DELETE", f"{APP}/-/tags/v1"),
+        ("GET", f"{APP}/-/tags/v1"),
+        ("GET", f"{APP}/-/tags/-no-tag"),
+        ("DELETE", f"{APP}/-/tags/-no-tag"),
+        ("GET", f"{APP}/-/images/v1"),
+        ("DELETE", f"{APP}/-/images/{digest}"),
+    ):
+        assert refusal(owner.send(method, path)) == (404, "MANIFEST_UNKNOWN")
+    wrong = owner.send("DELETE", f"{APP}/-/images/v2")
+    assert refusal(wrong) == (400, "DIGEST_INVALID")
+
+
+def test_what_an_index_needs_stays(owner: RestClient) -> None:
+    """It is refused as /v2 refuses it."""
+    child = descriptor(image(b"a layer"), OCI_MANIFEST)
+    owner.client.push_manifest("alice/app", index(child), "all")
+    path = f"{APP}/-/images/{child['digest']}"
+    assert refusal(owner.send("DELETE", path)) == (403, "DENIED")
+
+
+def test_visibility(owner: RestClient, stranger: RestClient) -> None:
+    """It is so from the next request on, here and below /v2."""
+    path = "/v2/alice/app/manifests/v1"
+    for visibility, status in (("public", 200), ("private", 404), ("internal", 200)):
+        changed = owner.done("PATCH", APP, {"visibility": visibility})
+        assert changed["visibility"] == visibility
+        assert stranger.client.get(path).status_code == status
+        assert stranger.send("GET", APP).status_code == status
+    assert len(stranger.get("/repositories")["items"]) == 1
+
+
+def test_a_change_of_everything(owner: RestClient, stranger: RestClient) -> None:
+    """Name, owner, visibility and description can change at once."""
+    change = {
+        "name": "alice/tools/app",
+        "owner": "bob",
+        "visibility": "public",
+        "description": "# An app\r\n",
+    }
+    changed = owner.done("PATCH", APP, change)
+    assert {**changed, **change, "description": "# An app\n"} == changed
+    assert stranger.client.tags("alice/tools/app") == ["v1", "v2"]
+    (mine,) = stranger.get("/usage/repositories")["items"]
+    assert mine["name"] == "alice/tools/app"
+    by_old_name = owner.send("GET", APP)
+    assert by_old_name.get_json()["name"] == "alice/tools/app"
+    assert "alice/tools/app" in by_old_name.headers["Warning"]
+    # To change it takes the name that it has.
+    assert refusal(owner.send("DELETE", APP)) == (404, "NAME_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"owner": "nobody"}, (422, "UNSUPPORTED")),
+        ({"owner": "carol"}, (422, "UNSUPPORTED")),
+        ({"name": "alice/taken"}, (409, "NAME_INVALID")),
+        ({"name": "bob/app"}, (403, "DENIED")),
+        ({"name": "Alice"}, (400, "UNSUPPORTED")),
+        ({"visibility": "secret"}, (400, "UNSUPPORTED")),
+        ({"description": "é" * 40_000}, (422, "UNSUPPORTED")),
+        ({"description": None}, (400, "UNSUPPORTED")),
+        ({"colour": "red"}, (400, "UNSUPPORTED")),
+        ([], (400, "UNSUPPORTED")),
+    ],
+)
+def test_a_change_is_whole(
+    owner: RestClient, change: t.Any, wanted: tuple[int, str]
+) -> None:
+    """Where one part of it cannot be, none is done."""
+    owner.client.push_image("alice/taken", "v1")
+    before = owner.get(APP)
+    if isinstance(change, dict):
+        change = {"visibility": "public", "description": "new", **change}
+    assert refusal(owner.send("PATCH", APP, change)) == wanted
+    assert owner.get(APP) == before
+
+
+def test_who_decides_about_visibility(make_app: MakeApp) -> None:
+    """Where the application does, nobody else can."""
+    app = make_app()
+    alice = RestClient.of(app, "alice")
+    alice.client.push_image("alice/app", "v1")
+    registry.visibility_of(lambda repository: "public")
+    try:
+        change = {"visibility": "private"}
+        assert refusal(alice.send("PATCH", APP, change)) == (403, "DENIED")
+        assert alice.get(APP)["visibility"] == "public"
+    finally:
+        registry._hooks.visibility_of = None
+
+
+def test_a_repository_is_deleted(owner: RestClient) -> None:
+    """With all that is in it."""
+    owner.done("DELETE", APP)
+    assert refusal(owner.send("GET", APP)) == (404, "NAME_UNKNOWN")
+    assert owner.client.get("/v2/alice/app/tags/list").status_code == 404
+    assert owner.get("/usage")["repositories"] == 0
+
+
+def test_usage(owner: RestClient) -> None:
+    """What is used is told with how much there may be, of a repository and of all."""
+    alice = owner.client
+    with alice.app.test_request_context():
+        user = registry._catalog.users.by_name("alice")
+        registry.quotas.set(owner=user, bytes=10_000)
+        registry.quotas.set(repository="alice/app", images=7)
+    found = owner.get("/usage")
+    assert (found["repositories"], found["images"]) == (1, 2)
+    assert found["quota"] == {"bytes": 10_000, "images": None}
+    own = owner.get(f"{APP}/-/usage")
+    assert own["quota"] == {"bytes": None, "images": 7}
+    assert own["bytes"] == found["bytes"]
+
+
+def test_what_is_hidden_is_missing(
+    owner: RestClient, stranger: RestClient, anonymous: RegistryClient
+) -> None:
+    """To the byte, whatever is asked or wanted of it, and whoever asks."""
+    asked: list[tuple[str, str, object]] = [("GET", path, None) for _, path in VIEWS]
+    asked += [(method, path, body) for _, method, path, body in CHANGES]
+    own = limited(owner.client.app, repositories=["alice/other"])
+    for method, path, body in asked:
+        for somebody, status in ((stranger, 404), (own, 404), (anonymous, 401)):
+            client = (
+                RestClient(somebody)
+                if isinstance(somebody, RegistryClient)
+                else somebody
+            )
+            there = client.send(method, path, body)
+            missing = client.send(method, path.replace("/app", "/apq"), body)
+            assert there.status_code == status, (method, path)
+            assert everything(there, "alice/app") == everything(missing, "alice/apq")
+    assert stranger.get("/repositories")["items"] == []
+    assert RestClient(anonymous).get("/repositories")["items"] == []
+    assert owner.client.tags("alice/app") == ["v1", "v2"]
+
+
+def everything(response: TestResponse, name: str) -> object:
+    """Return an answer without the name that it is about."""
+    headers = [(k, v.replace(name, "NAME")) for k, v in response.headers if k != "Date"]
+    return response.status_code, headers, response.text.replace(name, "NAME")
+
+
+def test_to_see_is_not_to_change(
+    owner: RestClient, stranger: RestClient, anonymous: RegistryClient
+) -> None:
+    """What is public can be seen by everybody, and changed by none of them."""
+    owner.done("PATCH", APP, {"visibility": "public"})
+    before = owner.get(APP)
+    for somebody, refused in ((stranger, 403), (RestClient(anonymous), 401)):
+        for need, path in VIEWS:
+            status = 200 if need == "pull" else refused
+            assert somebody.send("GET", path).status_code == status
+        for _, method, path, body in CHANGES:
+            assert somebody.send(method, path, body).status_code == refused
+        assert [r["name"] for r in somebody.items("/repositories")] == ["alice/app"]
+    assert owner.get(APP) == before
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [["pull"], ["push"], ["pull", "delete"], ["pull", "push", "delete"], ["manage"]],
+)
+def test_a_token_reaches_as_far_as_it_says(
+    owner: RestClient, actions: list[str]
+) -> None:
+    """An access token is for what it was made for, and for managing only where that
+    was said."""
+    token = limited(owner.client.app, actions=actions)
+    covered = {*actions, *(["pull"] if "push" in actions else [])}
+    for need, path in VIEWS:
+        status = 200 if need in covered else 403 if "pull" in covered else 404
+        assert token.send("GET", path).status_code == status, path
+    for need, method, path, body in CHANGES:
+        if need in covered:
+            continue
+        status = 403 if "pull" in covered else 404
+        assert token.send(method, path, body).status_code == status, (method, path)
+    assert owner.client.tags("alice/app") == ["v1", "v2"]
+    if "manage" in actions:
+        token.send("PATCH", APP, {"visibility": "public"})
+    wanted = "public" if "manage" in actions else "private"
+    assert owner.get(APP)["visibility"] == wanted
+
+
+def test_a_bearer_token_reaches_as_far_as_it_says(owner: RestClient) -> None:
+    """It is for the actions on the repositories that it was fetched for, and never for
+    managing, nor for all that is somebody's."""
+    bearer = RestClient(owner.client.bearer("repository:alice/app:pull,delete"))
+    assert bearer.get(APP)["name"] == "alice/app"
+    for _, method, path, body in CHANGES[:5]:
+        assert refusal(bearer.send(method, path, body)) == (403, "DENIED")
+    for path in ("/usage", "/usage/repositories"):
+        assert refusal(bearer.send("GET", path)) == (403, "DENIED")
+    bearer.done("DELETE", f"{APP}/-/tags/v1")
+    for path, scope in (
+        ("/repositories", "registry:catalog:*"),
+        ("/repositories/alice/other", "repository:alice/other:pull"),
+        (f"{APP}/-/usage", "repository:alice/app:pull,push"),
+    ):
+        if "other" in path:
+            owner.client.push_image("alice/other", "v1")
+        refused = bearer.send("GET", path)
+        assert refusal(refused) == (401, "UNAUTHORIZED")
+        assert f'scope="{scope}"' in refused.headers["WWW-Authenticate"]
+        assert "/v2/token" in refused.headers["WWW-Authenticate"]
+    catalog = RestClient(owner.client.bearer("registry:catalog:*"))
+    assert len(catalog.get("/repositories")["items"]) == 2
+
+
+def test_a_limited_token_lists_what_it_reaches(owner: RestClient) -> None:
+    """Neither names nor sizes of other repositories show."""
+    owner.client.push_image("alice/other", "v1")
+    token = limited(owner.client.app, repositories=["alice/o*"])
+    assert [r["name"] for r in token.items("/repositories")] == ["alice/other"]
+    for path in ("/usage", "/usage/repositories"):
+        assert refusal(token.send("GET", path)) == (403, "DENIED")
+    deleting = limited(owner.client.app, actions=["delete"])
+    assert deleting.items("/repositories") == []
+
+
+def test_the_list_asks_the_host(make_app: MakeApp) -> None:
+    """Where its answer is no condition, each repository is asked about."""
+    app = make_app()
+    alice = RestClient.of(app, "alice")
+    for number in range(5):
+        alice.client.push_image(f"alice/n{number}", "v1")
+    set_policy(lambda user, action, info: info.name[-1] in "13")
+    listed = alice.items("/repositories?limit=1")
+    assert [found["name"] for found in listed] == ["alice/n1", "alice/n3"]
+    assert len(alice.items("/repositories")) == 2
+
+
+def test_everybody_has_to_say_who_they_are(make_app: MakeApp) -> None:
+    """Where the host wants that, the list is no exception; the document is."""
+    app = make_app(OCI_REQUIRE_LOGIN=True)
+    anonymous = RestClient(RegistryClient(app))
+    assert refusal(anonymous.send("GET", "/repositories")) == (401, "UNAUTHORIZED")
+    assert anonymous.send("GET", "/openapi.json").status_code == 200
+
+
+def test_whose_usage(anonymous: RegistryClient) -> None:
+    """Nobody's is nothing to show."""
+    for path in ("/usage", "/usage/repositories"):
+        refused = anonymous.get(ROOT + path)
+        assert refusal(refused) == (401, "UNAUTHORIZED")
+
+
+def test_a_cookie_opens_nothing(app: Flask, owner: RestClient) -> None:
+    """A browser with a session is answered as one without: another site could send it
+    there."""
+    browser = Visitor(app, "alice").client
+    assert browser.get(ROOT + APP).status_code == 401
+    assert browser.delete(ROOT + APP).status_code == 401
+    assert browser.get(f"{ROOT}/").get_json()["user"] is None
+    assert "Set-Cookie" not in browser.get(f"{ROOT}/").headers
+
+
+def test_beside_a_host_with_walls(make_app: MakeApp) -> None:
+    """Its forms' protection, its page to sign in on and its error pages are for
+    browsers, and an answer here is JSON all the same."""
+    app = make_app(WTF_CSRF_ENABLED=True)
+    CSRFProtect(app)
+    app.register_error_handler(404, lambda error: ("<h1>Not here</h1>", 404))
+    app.register_error_handler(405, lambda error: ("<h1>Not so</h1>", 405))
+    owner = RestClient.of(app, "alice")
+    owner.client.push_image("alice/app", "v1")
+    owner.done("PATCH", APP, {"visibility": "public"})
+    for path in ("/nowhere", "/repositories/alice/apq", f"{APP}/-/nothing"):
+        assert refusal(owner.send("GET", path)) == (404, "NAME_UNKNOWN")
+    refused = owner.send("PUT", APP)
+    assert refusal(refused) == (405, "UNSUPPORTED")
+    assert refused.headers["Allow"] == "GET, HEAD, PATCH, DELETE"
+    options = owner.send("OPTIONS", APP)
+    assert (options.status_code, options.data) == (204, b"")
+
+
+def test_a_wall_that_leads_to_a_page(make_app: MakeApp) -> None:
+    """It becomes a challenge, or an error that says what it was."""
+    app = make_app()
+    app.before_request(lambda: redirect("/sign-in"))
+    anonymous, alice = RegistryClient(app), RegistryClient.of(app, "alice")
+    assert refusal(anonymous.get(f"{ROOT}/usage")) == (401, "UNAUTHORIZED")
+    assert refusal(alice.get(f"{ROOT}/usage")) == (403, "DENIED")
+
+
+@pytest.mark.parametrize(
+    ("content", "sent_as", "status"),
+    [
+        (b"{}", "text/plain", 415),
+        (b"{}", "application/x-www-form-urlencoded", 415),
+        (b"{}", None, 415),
+        (b"{", "application/json", 400),
+        (b"", "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b'{"description": "\\ud800"}', "application/json", 400),
+        (b'{"description": "\\u0000"}', "application/json", 400),
+        (b'{"description": "' + b"x" * 600_000 + b'"}', "application/json", 413),
+        (b"[" * 100_000, "application/json", 400),
+        (b"{}", "application/json; charset=utf-8", 200),
+    ],
+)
+def test_bodies(
+    owner: RestClient, content: bytes, sent_as: str | None, status: int
+) -> None:
+    """A body is JSON and says so, and is no larger than there is a reason to be."""
+    headers = {"Content-Type": sent_as} if sent_as else {}
+    for chunked in (False, True):
+        response = owner.client.patch(
+            ROOT + APP, content, headers=headers, chunked=chunked
+        )
+        assert response.status_code == status, response.data
+        if status != 200:
+            refusal(response)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/repositories?limit=0", None),
+        ("GET", "/repositories?limit=101", None),
+        ("GET", "/repositories?limit=x", None),
+        ("GET", "/repositories?limit=1&limit=2", None),
+        ("GET", "/repositories?limits=1", None),
+        ("GET", "/repositories?order=size", None),
+        ("GET", "/repositories?search=%00", None),
+        ("GET", "/repositories?next=x", None),
+        ("GET", "/repositories?next=%F0%9F%98%80", None),
+        ("GET", "/repositories?next=WyJhIiwxXQ", None),
+        ("GET", f"{APP}/-/tags?next=WyJhIiwiMjAyNi0wMS0wMVQwMDowMDowMCJd", None),
+        ("GET", "/usage/repositories?next=LTE", None),
+        ("GET", f"{APP}?limit=1", None),
+        ("GET", APP, {}),
+        ("DELETE", APP, {}),
+    ],
+)
+def test_what_cannot_be_meant(
+    owner: RestClient, method: str, path: str, body: object
+) -> None:
+    """It is refused, rather than taken for something else."""
+    assert refusal(owner.send(method, path, body)) == (400, "UNSUPPORTED")
+    assert owner.get(APP)["tags"] == 2
+
+
+def test_a_head_has_no_body(owner: RestClient) -> None:
+    """And is answered like a GET otherwise."""
+    got, headed = owner.send("GET", APP), owner.send("HEAD", APP)
+    assert headed.status_code == 200
+    assert headed.data == b""
+    assert headed.headers["Content-Length"] == got.headers["Content-Length"]
+
+
+def test_any_prefix(make_app: MakeApp) -> None:
+    """Links, the document and challenges are right wherever it is."""
+    app = make_app()
+    app.register_blueprint(registry.api_blueprint, url_prefix="/rest", name="other")
+    alice = RegistryClient.of(app, "alice")
+    for tag in ("v1", "v2"):
+        alice.push_image("alice/app", tag)
+    assert alice.get("/rest/openapi.json").get_json()["servers"] == [{"url": "/rest"}]
+    page = alice.get(f"/rest{APP}/-/tags?limit=1")
+    assert page.headers["Link"].startswith(f"</rest{APP}/-/tags?")
+    refused = RegistryClient(app).get("/rest/usage")
+    assert '"http://localhost/v2/token"' in refused.headers["WWW-Authenticate"]
+
+
+def test_without_the_registry() -> None:
+    """Whoever registers only this blueprint is told what is missing."""
+    app = Flask("reader")
+    app.config["TESTING"] = True
+    app.register_blueprint(registry.api_blueprint)
+    with pytest.raises(RuntimeError, match=r"register registry\.blueprint as well"):
+        app.test_client().get(f"{ROOT}/")
+
+
+def test_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants the blueprint is told what to install, and nobody else needs it."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Person(Base):
+        __tablename__ = "person"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column()
+
+    for name in [*sys.modules]:
+        if name.startswith("flask_oci.api"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    other = Registry(SQLAlchemy(model_class=Base), Person)
+    with pytest.raises(RuntimeError, match=r"pip install flask-oci\[api\]"):
+        _ = other.api_blueprint
+
+
+#: What each list may cost, with the host's statement for its user.
+LISTS: t.Final = {
+    "/repositories": 6,
+    f"{APP}/-/tags": 10,
+    f"{APP}/-/tags?show=untagged": 10,
+    f"{APP}/-/images/v1": 13,
+    "/usage": 6,
+    "/usage/repositories": 4,
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_statements(app: Flask, owner: RestClient, path: str) -> None:
+    """A list costs a number of statements that does not grow with what it lists."""
+
+    def count() -> int:
+        with statements(app) as sent:
+            owner.get(path)
+        return len([s for s in sent if not s.startswith("BEGIN")])
+
+    loose = image(b"a layer", annotations={})
+    owner.client.push_manifest("alice/app", loose)
+    few = count()
+    for number in range(12):
+        owner.client.push_image(f"alice/n{number}", "v1", annotations={})
+        notes = {"number": str(number)}
+        owner.client.push_image("alice/app", f"t{number}", annotations=notes)
+        untagged = image(b"a layer", annotations={"untagged": str(number)})
+        owner.client.push_manifest("alice/app", untagged)
+    assert count() == few
+    assert few <= LISTS[path]

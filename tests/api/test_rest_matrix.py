@@ -1,0 +1,184 @@
+"""Every address of REST, asked by everybody about everything."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from flask_oci.testing.manifests import UNKNOWN
+from tests.support import access_world
+from tests.support.access_world import Caller
+from tests.support.access_world import NAMES
+from tests.support.access_world import POLICIES
+from tests.support.access_world import World
+from tests.support.host import set_policy
+from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
+
+#: States that who may not pull cannot tell from each other.
+ALIKE: t.Final = ("private", "missing", "renamed")
+
+_NAME = "/repositories/{name}"
+
+
+class Rule(t.NamedTuple):
+    """What an operation needs, what is sent, and how who may is answered.
+
+    What would change something is about what is not there, or changes nothing.
+    """
+
+    need: str
+    path: str
+    admitted: int = 200
+    body: object = None
+
+
+#: A rule for each operation on a repository but its deletion, which changes the world.
+RULES: t.Final[dict[str, Rule]] = {
+    "repository": Rule("pull", _NAME),
+    "change_repository": Rule("manage", _NAME, 200, {}),
+    "tags": Rule("pull", f"{_NAME}/-/tags"),
+    "tag": Rule("pull", f"{_NAME}/-/tags/latest"),
+    "delete_tag": Rule("delete", f"{_NAME}/-/tags/unknown", 404),
+    "image": Rule("pull", f"{_NAME}/-/images/latest"),
+    "delete_image": Rule("delete", f"{_NAME}/-/images/{UNKNOWN}", 404),
+    "repository_usage": Rule("push", f"{_NAME}/-/usage"),
+    "history": Rule("pull", f"{_NAME}/-/history"),
+    "undo": Rule("push", f"{_NAME}/-/history/0/undo", 404),
+    "retention": Rule("manage", f"{_NAME}/-/retention"),
+    "set_retention": Rule("manage", f"{_NAME}/-/retention", 422, {"rules": ["x"]}),
+    "preview_retention": Rule("manage", f"{_NAME}/-/retention/preview"),
+    "try_retention": Rule(
+        "manage", f"{_NAME}/-/retention/preview", 422, {"rules": ["x"]}
+    ),
+    "protected_tags": Rule("manage", f"{_NAME}/-/protected-tags"),
+    "set_protected_tags": Rule(
+        "manage",
+        f"{_NAME}/-/protected-tags",
+        422,
+        {"protected": [" "], "immutable": []},
+    ),
+}
+
+#: What is asked by which policy. The default one is the only one to manage by.
+CASES: t.Final = [
+    *(("host", name) for name in RULES if RULES[name].need != "manage"),
+    *(("default", name) for name in RULES if RULES[name].need == "manage"),
+    *(("default", name) for name in ("repository", "delete_tag")),
+    ("host", "change_repository"),
+]
+
+METHODS: t.Final = {
+    "change": "PATCH",
+    "delete": "DELETE",
+    "set": "PUT",
+    "try": "POST",
+    "undo": "POST",
+}
+
+
+@pytest.fixture(name="world", scope="module")
+def _world(
+    tmp_path_factory: pytest.TempPathFactory, _empty_database: None
+) -> t.Iterator[World]:
+    world = access_world.build(tmp_path_factory.mktemp("world"))
+    yield world
+    world.close()
+
+
+def test_every_operation_has_a_rule(app: Flask) -> None:
+    """A new one is not tested until somebody has said who may use it."""
+    served = {
+        rule.endpoint.removeprefix("oci_api.")
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("oci_api.") and "<oci_name:name>" in rule.rule
+    }
+    assert served == {*RULES, "delete_repository"}
+
+
+@pytest.mark.parametrize(("policy", "operation"), CASES)
+def test_the_right_answer_to_everybody(
+    world: World, policy: str, operation: str
+) -> None:
+    """Whoever may, can; whoever may not is told so, or nothing at all."""
+    set_policy(POLICIES[policy])
+    wrong = [
+        fault
+        for caller in world.callers
+        for fault in faults(world, caller, policy, operation)
+    ]
+    assert wrong == []
+
+
+def faults(
+    world: World, caller: Caller, policy: str, operation: str
+) -> t.Iterator[str]:
+    """Ask about everything, and tell what is answered wrongly."""
+    rule, alike = RULES[operation], {}
+    method = METHODS.get(operation.partition("_")[0], "GET")
+    client = RestClient(RegistryClient(world.app, caller.authorization))
+    for name, state in NAMES.items():
+        response = client.send(method, rule.path.format(name=name), rule.body)
+        wanted = expected(rule, caller, policy, state)
+        if response.status_code != wanted:
+            found = f"{response.status_code}, and not {wanted}"
+            yield f"{caller.label}: {operation} of {name} is {found}"
+        caching = response.headers["Cache-Control"]
+        if response.status_code >= 400 and caching != "no-store":
+            yield f"{caller.label}: {operation} of {name} may be kept"
+        if state in ALIKE and not may_know(rule, caller, policy, state):
+            alike[_without(response, name)] = name
+    if len(alike) > 1:
+        yield f"{caller.label} tells {list(alike.values())} apart"
+
+
+def allowed(caller: Caller, policy: str, state: str) -> frozenset[str]:
+    """Return what a caller may do; to manage takes the owner's own password."""
+    may = caller.may(policy, state)
+    if policy == "default" and caller.label == "owner":
+        return may | {"manage"}
+    return may
+
+
+def reaches(rule: Rule, caller: Caller) -> bool:
+    """Tell whether what somebody sent is for an operation, whoever they are."""
+    if not caller.sends_bearer:
+        return True
+    return caller.listed and rule.need in caller.limit
+
+
+def may_know(rule: Rule, caller: Caller, policy: str, state: str) -> bool:
+    """Tell whether an answer may depend on what there is."""
+    return reaches(rule, caller) and bool(allowed(caller, policy, state))
+
+
+def expected(rule: Rule, caller: Caller, policy: str, state: str) -> int:
+    """Return the status of an answer."""
+    may = allowed(caller, policy, state)
+    hidden = 401 if caller.role is None else 404
+    if caller.refused:
+        return 401
+    if rule.need == "pull":
+        if "pull" not in may:
+            return hidden
+        return 401 if not caller.listed else 404 if state == "missing" else 200
+    if not reaches(rule, caller):
+        return 403 if rule.need == "manage" and caller.role is not None else 401
+    if state in ("missing", "renamed") or not may & {"pull", rule.need}:
+        return hidden
+    if rule.need not in may:
+        return 401 if caller.role is None else 403
+    return rule.admitted
+
+
+def _without(response: TestResponse, name: str) -> object:
+    """Return all of an answer but the name that it is about, and the moment."""
+    headers = tuple(
+        (key, value.replace(name, "NAME"))
+        for key, value in response.headers
+        if key != "Date"
+    )
+    return response.status_code, headers, response.text.replace(name, "NAME")

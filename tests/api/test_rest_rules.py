@@ -1,0 +1,357 @@
+"""REST for management: history, rules, access tokens and events."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+
+from flask_oci.clock import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.requests import basic
+from tests.support.credentials import by_access_token
+from tests.support.credentials import log_in
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
+from tests.support.visitor import statements
+
+APP = "/repositories/alice/app"
+NEW = {"actions": ["pull"], "repositories": ["alice/*"]}
+
+DENIED = (403, "DENIED")
+
+
+@pytest.fixture(name="owner")
+def _owner(alice: RegistryClient) -> RestClient:
+    """Alice, whose tag has moved once."""
+    alice.push_image("alice/app", "v1")
+    alice.push_image("alice/app", "v1", layer=b"another")
+    return RestClient(alice)
+
+
+def token(app: Flask, *actions: str, repositories: t.Sequence[str] = ("*",)) -> t.Any:
+    """Return alice with an access token for some things."""
+    client = by_access_token(app, "alice", actions=actions, repositories=repositories)
+    return RestClient(client)
+
+
+def test_how_a_tag_moved(owner: RestClient) -> None:
+    """Each move tells from where to where, by whom, and the last is told first."""
+    old, new = digest_of(image(b"a layer")), digest_of(image(b"another"))
+    owner.client.push_image("alice/app", "v2")
+    moves = owner.items(f"{APP}/-/history?limit=2")
+    assert [(m["tag"], m["from_digest"], m["to_digest"]) for m in moves] == [
+        ("v2", None, old),
+        ("v1", old, new),
+        ("v1", None, old),
+    ]
+    assert {m["moved_by"] for m in moves} == {"alice"}
+    assert [m["can_be_undone"] for m in moves] == [False, True, False]
+    assert owner.items(f"{APP}/-/history?tag=v2") == moves[:1]
+    assert owner.items(f"{APP}/-/history?tag=v3") == []
+
+
+def test_a_move_is_undone(owner: RestClient) -> None:
+    """The tag points again at what it pointed at, below /v2 as well."""
+    move = owner.items(f"{APP}/-/history")[0]["id"]
+    tag = owner.done("POST", f"{APP}/-/history/{move}/undo")
+    old = digest_of(image(b"a layer"))
+    assert (tag["name"], tag["digest"]) == ("v1", old)
+    found = owner.client.head("/v2/alice/app/manifests/v1")
+    assert found.headers["Docker-Content-Digest"] == old
+    owner.done("DELETE", f"{APP}/-/tags/v1")
+    gone = owner.items(f"{APP}/-/history")[0]
+    assert (gone["to_digest"], gone["can_be_undone"]) == (None, True)
+    owner.done("POST", f"{APP}/-/history/{gone['id']}/undo")
+    assert owner.client.tags("alice/app") == ["v1"]
+
+
+def test_what_cannot_be_undone(owner: RestClient, bob: RegistryClient) -> None:
+    """The first move of a tag, one of another repository, and one that there is not."""
+    owner.client.push_image("alice/other", "v1")
+    first = owner.items(f"{APP}/-/history")[-1]["id"]
+    other = owner.items(f"{APP.replace('app', 'other')}/-/history")[0]["id"]
+    for move in (first, other, 2**31 - 1, 2**31, 10**30, -1, "x", "%00"):
+        response = owner.send("POST", f"{APP}/-/history/{move}/undo")
+        assert refusal(response) == (404, "MANIFEST_UNKNOWN")
+    owner.done("PATCH", APP, {"visibility": "public"})
+    move = owner.items(f"{APP}/-/history")[0]["id"]
+    refused = RestClient(bob).send("POST", f"{APP}/-/history/{move}/undo")
+    assert refusal(refused) == DENIED
+    reading = token(bob.app, "pull")
+    assert refusal(reading.send("POST", f"{APP}/-/history/{move}/undo")) == DENIED
+
+
+def test_protected_tags(owner: RestClient) -> None:
+    """What is laid down holds for a push, and for REST."""
+    path = f"{APP}/-/protected-tags"
+    assert owner.get(path) == {"protected": [], "immutable": []}
+    wanted = {"protected": ["stable"], "immutable": ["v*"]}
+    assert owner.done("PUT", path, wanted) == wanted
+    assert owner.get(path) == wanted
+    refused = owner.send("DELETE", f"{APP}/-/tags/v1")
+    assert refusal(refused) == DENIED
+    move = owner.items(f"{APP}/-/history")[0]["id"]
+    assert refusal(owner.send("POST", f"{APP}/-/history/{move}/undo")) == DENIED
+    owner.client.push_image("alice/app", "stable")
+    pushing = token(owner.client.app, "push", "pull")
+    pushed = pushing.client.put_manifest("alice/app", "stable", image(b"another"))
+    assert refusal(pushed) == DENIED
+    for wrong in ({**wanted, "immutable": ["a b"]}, {**wanted, "protected": ["é"]}):
+        assert refusal(owner.send("PUT", path, wrong)) == (422, "UNSUPPORTED")
+    assert refusal(owner.send("PUT", path, {"protected": []})) == (400, "UNSUPPORTED")
+    assert owner.get(path) == wanted
+
+
+def test_rules_of_retention(owner: RestClient) -> None:
+    """They are laid down, shown and taken back; what is no rule changes nothing."""
+    path = f"{APP}/-/retention"
+    assert owner.get(path) == {"rules": []}
+    rules = {"rules": ["keep 1 newest", "delete * older than 30 days"]}
+    assert owner.done("PUT", path, rules) == rules
+    with owner.client.app.app_context():
+        assert list(registry.retention.get(repository="alice/app")) == rules["rules"]
+    for wrong in (["destroy *"], ["keep 1 newest"], ["keep v* for ever"]):
+        refused = owner.send("PUT", path, {"rules": wrong})
+        assert refusal(refused) == (422, "UNSUPPORTED")
+    assert owner.get(path) == rules
+    assert owner.done("PUT", path, {"rules": []}) == {"rules": []}
+    assert owner.done("PUT", path, {"rules": []}) == {"rules": []}
+
+
+def test_what_rules_would_do(owner: RestClient) -> None:
+    """It is told with the reason, for those that hold and for others, and nothing
+    goes."""
+    for number in range(4):
+        owner.client.push_image("alice/app", f"t{number}")
+    path = f"{APP}/-/retention/preview"
+    rules = {"rules": ["delete t* older than 1 day"]}
+    assert owner.get(path)["deleted"] == 0
+    with time_machine.travel(utcnow() + timedelta(days=3), tick=False):
+        tried = owner.done("POST", f"{path}?limit=3", rules)
+        assert (tried["deleted"], len(tried["items"])) == (4, 3)
+        assert {v["rule"] for v in tried["items"]} == set(rules["rules"])
+        assert all(v["deleted"] and v["reason"] for v in tried["items"])
+        rest = owner.done("POST", f"{path}?limit=3&next={tried['next']}", rules)
+        tags = [v["tag"] for v in tried["items"] + rest["items"] if v["tag"]]
+        assert tags == ["t0", "t1", "t2", "t3", "v1"]
+        assert owner.get(path)["deleted"] == 0
+        owner.done("PUT", f"{APP}/-/retention", rules)
+        assert owner.get(path)["deleted"] == 4
+    wrong = owner.send("POST", path, {"rules": ["x"]})
+    assert refusal(wrong) == (422, "UNSUPPORTED")
+    assert len(owner.client.tags("alice/app")) == 5
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "retention", None),
+        ("PUT", "retention", {"rules": ["delete *"]}),
+        ("GET", "retention/preview", None),
+        ("POST", "retention/preview", {"rules": ["delete *"]}),
+        ("GET", "protected-tags", None),
+        ("PUT", "protected-tags", {"protected": ["*"], "immutable": []}),
+    ],
+)
+def test_rules_are_for_who_manages(
+    owner: RestClient, bob: RegistryClient, method: str, path: str, body: object
+) -> None:
+    """Others who see the repository are refused, and for others it is not there."""
+    app, address = bob.app, f"{APP}/-/{path}"
+    hidden = RestClient(bob).send(method, address, body)
+    assert refusal(hidden) == (404, "NAME_UNKNOWN")
+    owner.done("PATCH", APP, {"visibility": "public"})
+    assert refusal(RestClient(bob).send(method, address, body)) == DENIED
+    anonymous = RestClient(RegistryClient(app)).send(method, address, body)
+    assert refusal(anonymous) == (401, "UNAUTHORIZED")
+    for limited in (
+        token(app, "pull", "push", "delete"),
+        RestClient(owner.client.bearer("repository:alice/app:pull,push,delete")),
+    ):
+        assert refusal(limited.send(method, address, body)) == DENIED
+    assert token(app, "manage").send(method, address, body).status_code == 200
+
+
+def test_a_token_is_made_used_and_revoked(owner: RestClient) -> None:
+    """Its secret is shown once, and it is good until it is revoked."""
+    app = owner.client.app
+    sent = {**NEW, "name": "build", "days": 30}
+    response = owner.send("POST", "/tokens", sent)
+    assert response.status_code == 201
+    assert response.headers["Cache-Control"] == "no-store"
+    made = response.get_json()
+    client = RegistryClient(app, basic("alice", made["secret"]))
+    assert client.get("/v2/alice/app/tags/list").status_code == 200
+    assert refusal(client.delete("/v2/alice/app/manifests/v1")) == DENIED
+    (listed,) = owner.items("/tokens")
+    assert (listed["id"], listed["name"]) == (made["id"], "build")
+    # MariaDB knows whole seconds only.
+    assert listed["expires_at"][:19] == made["expires_at"][:19]
+    assert "secret" not in listed
+    owner.done("DELETE", f"/tokens/{made['id']}")
+    assert client.get("/v2/").status_code == 401
+    assert owner.items("/tokens") == []
+
+
+def test_tokens_are_listed_to_the_end(owner: RestClient) -> None:
+    """What docker keeps is among them."""
+    for number in range(3):
+        owner.done("POST", "/tokens", {**NEW, "name": str(number)})
+    log_in(owner.client)
+    found = owner.items("/tokens?limit=1")
+    assert sorted(x["kind"] for x in found) == ["access"] * 3 + ["refresh"]
+    assert found == owner.items("/tokens")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"actions": []},
+        {"actions": ["fly"]},
+        {"repositories": []},
+        {"repositories": [""]},
+        {"repositories": "*"},
+        {"days": 0},
+        {"days": 1.5},
+        {"user": "bob"},
+        {"parent": "x"},
+    ],
+)
+def test_what_is_no_token(owner: RestClient, change: dict[str, object]) -> None:
+    """It is refused, and none is made."""
+    refused = owner.send("POST", "/tokens", {**NEW, **change})
+    assert refusal(refused) == (400, "UNSUPPORTED")
+    assert owner.items("/tokens") == []
+
+
+def test_tokens_are_ones_own(owner: RestClient, bob: RegistryClient) -> None:
+    """Nobody lists or revokes those of others, or can tell which there are."""
+    made = owner.done("POST", "/tokens", NEW)
+    stranger = RestClient(bob)
+    assert stranger.items("/tokens") == []
+    for known in (made["id"], "0" * 32, "x%00", "é"):
+        refused = stranger.send("DELETE", f"/tokens/{known}")
+        assert refusal(refused) == (404, "NAME_UNKNOWN")
+    assert len(owner.items("/tokens")) == 1
+    anonymous = RestClient(RegistryClient(bob.app))
+    for method, path, body in (
+        ("GET", "/tokens", None),
+        ("POST", "/tokens", NEW),
+        ("DELETE", f"/tokens/{made['id']}", None),
+    ):
+        refused = anonymous.send(method, path, body)
+        assert refusal(refused) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize(
+    ("actions", "repositories"),
+    [
+        (["pull", "push", "delete"], ["*"]),
+        (["pull", "push", "delete", "manage"], ["alice/*"]),
+    ],
+)
+def test_a_limited_token_makes_none(
+    owner: RestClient, actions: list[str], repositories: list[str]
+) -> None:
+    """Nor does it see, or revoke, those that there are; nor does a bearer token."""
+    made = owner.done("POST", "/tokens", {**NEW, "actions": ["delete"]})
+    limited = token(owner.client.app, *actions, repositories=repositories)
+    bearer = RestClient(limited.client.bearer("repository:alice/app:pull,push"))
+    refreshed = RestClient(owner.client.bearer("registry:catalog:*"))
+    for somebody in (limited, bearer, refreshed):
+        for method, path, body in (
+            ("GET", "/tokens", None),
+            ("POST", "/tokens", NEW),
+            ("DELETE", f"/tokens/{made['id']}", None),
+        ):
+            assert refusal(somebody.send(method, path, body)) == DENIED
+    assert made["id"] in {found["id"] for found in owner.items("/tokens")}
+
+
+def test_a_token_made_with_a_token_is_no_more(owner: RestClient) -> None:
+    """It is for as much at the most, makes no others, and ends with the first."""
+    app = owner.client.app
+    wanted = {"actions": ["pull", "manage"], "repositories": ["*"]}
+    made = owner.done("POST", "/tokens", wanted)
+    parent = RestClient(RegistryClient(app, basic("alice", made["secret"])))
+    for actions in (["push"], ["delete"], ["pull", "delete"]):
+        refused = parent.send("POST", "/tokens", {**NEW, "actions": actions})
+        assert refusal(refused) == DENIED
+    secret = parent.done("POST", "/tokens", wanted)["secret"]
+    child = RestClient(RegistryClient(app, basic("alice", secret)))
+    assert len(child.items("/tokens")) == 2
+    for body in (wanted, NEW):
+        assert refusal(child.send("POST", "/tokens", body)) == DENIED
+    assert len(owner.items("/tokens")) == 2
+    bearer = child.client.bearer("repository:alice/app:pull")
+    assert bearer.tags("alice/app") == ["v1"]
+    owner.done("DELETE", f"/tokens/{made['id']}")
+    for ended in (parent, child, RestClient(bearer)):
+        assert ended.send("GET", "/").status_code == 401
+    assert bearer.get("/v2/alice/app/tags/list").status_code == 401
+
+
+def test_events_are_for_who_runs_the_site(
+    owner: RestClient, bob: RegistryClient
+) -> None:
+    """Everybody else is refused, the owner of everything and a limited token too."""
+    assert refusal(owner.send("GET", "/events")) == DENIED
+    registry.is_admin(lambda user: user.username == "bob")
+    try:
+        admin = RestClient(bob)
+        assert refusal(owner.send("GET", "/events")) == DENIED
+        found = admin.items("/events?limit=2")
+        keys = [event["id"] for event in found]
+        assert keys == sorted(keys, reverse=True)
+        assert found[-1]["kind"] == "repository.created"
+        assert {e["repository"] for e in found} == {"alice/app"}
+        moved = admin.items("/events?kind=tag.moved&repository=alice/app")
+        assert [e["data"]["tag"] for e in moved] == ["v1", "v1"]
+        assert moved[0]["data"]["actor"] == "alice"
+        assert admin.items("/events?repository=bob/app") == []
+        limited = RestClient(by_access_token(bob.app, "bob"))
+        assert refusal(limited.send("GET", "/events")) == DENIED
+        assert refusal(RestClient(bob.bearer()).send("GET", "/events")) == DENIED
+        anonymous = RestClient(RegistryClient(bob.app))
+        refused = anonymous.send("GET", "/events")
+        assert refusal(refused) == (401, "UNAUTHORIZED")
+        for wrong in ("LTE", "MTAwMDAwMDAwMDAwMDAwMDAwMDAwMA", "dHJ1ZQ"):
+            refused = admin.send("GET", f"/events?next={wrong}")
+            assert refusal(refused) == (400, "UNSUPPORTED")
+    finally:
+        registry._hooks.is_admin = None
+
+
+#: What each list may cost, with the host's statement for its user.
+LISTS: t.Final = {
+    f"{APP}/-/history": 5,
+    f"{APP}/-/retention": 6,
+    f"{APP}/-/retention/preview": 12,
+    f"{APP}/-/protected-tags": 6,
+    "/tokens": 3,
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_statements(app: Flask, owner: RestClient, path: str) -> None:
+    """A list costs a number of statements that does not grow with what it lists."""
+
+    def count() -> int:
+        with statements(app) as sent:
+            owner.get(path)
+        return len([s for s in sent if not s.startswith("BEGIN")])
+
+    owner.done("POST", "/tokens", NEW)
+    few = count()
+    for number in range(12):
+        owner.client.push_image("alice/app", f"t{number}")
+        owner.done("POST", "/tokens", NEW)
+    assert count() == few
+    assert few <= LISTS[path]

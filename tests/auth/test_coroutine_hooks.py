@@ -1,0 +1,198 @@
+"""Hooks that are coroutine functions, or that return something other than True."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import typing as t
+
+import pytest
+from flask import Flask
+
+from flask_oci import signals
+from flask_oci.testing.requests import basic
+from tests.support.host import db
+from tests.support.host import login_manager
+from tests.support.host import registry
+from tests.support.host import User
+from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
+from tests.support.visitor import Visitor
+
+NAME = "alice/app"
+DECORATORS = (
+    "is_admin",
+    "authenticate",
+    "authorize",
+    "before_login",
+    "list_filter",
+    "retention_exempt",
+    "token_validator",
+    "visibility_of",
+    "current_user_loader",
+)
+
+
+async def coroutine_function(*args: object) -> bool:
+    return False
+
+
+async def generator_function(*args: object) -> t.AsyncIterator[bool]:
+    yield False
+
+
+class CallableObject:
+    async def __call__(self, *args: object) -> bool:
+        return False
+
+
+def hidden(*args: object) -> t.Any:
+    """An ordinary function, as a decorator makes one, that returns a coroutine."""
+    return coroutine_function(*args)
+
+
+@pytest.fixture(autouse=True)
+def _restored_hooks() -> t.Iterator[None]:
+    """The registry of all tests has its own hooks again afterwards."""
+    before = dict(vars(registry._hooks))
+    validators = dict(registry._hooks.validators)
+    yield
+    vars(registry._hooks).update(before, validators=validators)
+
+
+@pytest.mark.parametrize("name", DECORATORS)
+@pytest.mark.parametrize(
+    "function",
+    [
+        coroutine_function,
+        generator_function,
+        functools.partial(coroutine_function, 1),
+        CallableObject(),
+    ],
+    ids=["function", "generator", "partial", "object"],
+)
+def test_decorator_given_coroutine_function_raises(name: str, function: t.Any) -> None:
+    """No hook that would have to be awaited is ever registered."""
+    with pytest.raises(TypeError, match="coroutine function"):
+        getattr(registry, name)(function)
+
+
+@pytest.mark.parametrize("name", DECORATORS)
+def test_hook_decorator_returns_function_itself(name: str) -> None:
+    """The host's own code calls its function as it wrote it."""
+
+    def function(*args: object) -> None:
+        return None
+
+    assert getattr(registry, name)(function) is function
+
+
+@pytest.mark.usefixtures("app")
+def test_authorize_returning_coroutine_grants_nothing(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The decision that the coroutine would have made is no, and nobody gets in."""
+    alice.push_image(NAME, "1.0")
+    app.testing = False
+    registry.authorize(hidden)
+    for client in (RegistryClient(app), alice):
+        assert client.get(f"/v2/{NAME}/manifests/1.0").status_code == 500
+        assert client.post(f"/v2/{NAME}/blobs/uploads/").status_code == 500
+
+
+@pytest.mark.parametrize("answer", [1, "yes", object(), [False], NotImplemented])
+def test_authorize_returning_anything_but_true_denies(
+    app: Flask,
+    alice: RegistryClient,
+    answer: t.Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A value that is merely true denies, and the log names the function."""
+    registry.authorize(lambda *args: answer)
+    with caplog.at_level(logging.WARNING, "flask_oci.hooks"):
+        assert alice.post(f"/v2/{NAME}/blobs/uploads/").status_code in (403, 404)
+    assert "is not True, so it counts as no" in caplog.text
+
+
+def test_administrator_returning_anything_but_true_denies(app: Flask) -> None:
+    """Neither REST nor the pages take a true value for an administrator."""
+    registry.is_admin(lambda user: 1)  # type: ignore[type-var]
+    assert RestClient.of(app, "alice").send("GET", "/events").status_code in (403, 404)
+    visitor = Visitor(app, "alice")
+    assert visitor.client.get("/images/-/administration").status_code == 404
+
+
+def test_before_login_returning_coroutine_refuses_login(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A limit that never ran lets no password through."""
+    app.testing = False
+    registry.before_login(hidden)
+    assert alice.get("/v2/").status_code == 500
+
+
+def test_token_validator_returning_coroutine_refuses_token(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A validator that never ran vouches for no token."""
+    app.testing = False
+    registry.token_validator(hidden)
+    with app.app_context():
+        user = db.session.scalars(db.select(User).filter_by(username="alice")).one()
+        issued = registry.access_tokens.issue(user, validator=hidden, context="job")
+    client = RegistryClient(app, basic("alice", issued.secret))
+    assert client.get("/v2/").status_code == 500
+
+
+def test_user_loader_coroutine_function_accepts_no_token(
+    app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user that was never loaded gets nothing."""
+    client = alice.bearer(f"repository:{NAME}:pull,push")
+    app.testing = False
+    monkeypatch.setattr(login_manager, "_user_callback", coroutine_function)
+    assert client.post(f"/v2/{NAME}/blobs/uploads/").status_code == 500
+
+
+@pytest.mark.parametrize("inactive", [lambda self: False, coroutine_function])
+def test_user_with_is_active_method_is_asked(
+    app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch, inactive: t.Any
+) -> None:
+    """A method is called: it is not taken for its answer."""
+    app.testing = False
+    registry.authenticate(lambda username, secret: Account(inactive))
+    assert alice.get("/v2/").status_code in (401, 500)
+
+
+class Account:
+    """A user of a host that made ``is_active`` a method."""
+
+    id = 1
+    username = "alice"
+
+    def __init__(self, inactive: t.Any) -> None:
+        self._inactive = inactive
+
+    def is_active(self) -> t.Any:
+        return self._inactive(self)
+
+
+def test_veto_receiver_coroutine_function_refuses_change(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A receiver that would have to be awaited to refuse lets no tag be pushed."""
+    app.testing = False
+    manifest = alice.push_image(NAME)
+    with signals.tag_moving.connected_to(coroutine_function, app):
+        response = alice.put_manifest(NAME, "1.0", manifest)
+    assert response.status_code == 500
+    assert alice.get(f"/v2/{NAME}/manifests/1.0").status_code == 404
+
+
+def test_receiver_returning_coroutine_is_logged(
+    app: Flask, alice: RegistryClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The push is done, and the log says that the receiver did not run."""
+    with signals.manifest_pushed.connected_to(coroutine_function, app):
+        alice.push_image(NAME, "1.0")
+    assert "A receiver of oci-manifest-pushed failed." in caplog.text

@@ -1,0 +1,184 @@
+"""What is hidden takes the same work as what is not there.
+
+A clock would tell as much, but not on a busy machine; so the statements that the
+database gets, and the files that are looked at, stand for the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import UNKNOWN
+from flask_oci.testing.requests import basic
+from tests.support.credentials import by_access_token
+from tests.support.credentials import issue
+from tests.support.credentials import user_named
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.registry_client import NO_SESSION
+from tests.support.registry_client import RegistryClient
+
+PRIVATE, RENAMED, MISSING = "alice/secret", "alice/former", "alice/absent"
+DIGEST = digest_of(LAYER)
+
+
+@contextlib.contextmanager
+def work(app: Flask) -> t.Iterator[list[str]]:
+    """Note each statement that the database gets."""
+    done: list[str] = []
+
+    def note(_c: t.Any, _k: t.Any, statement: str, *_: t.Any) -> None:
+        done.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield done
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def work_of(client: RegistryClient, method: str, path: str, **kw: t.Any) -> list[str]:
+    """Return what a request has the database do."""
+    with work(client.app) as done:
+        assert client.request(method, path, **kw).status_code < 500
+    assert done
+    return done
+
+
+@pytest.fixture(name="strangers")
+def _strangers(app: Flask, alice: RegistryClient) -> list[RegistryClient]:
+    """Who may not know what alice has: there is a private image, and one that was
+    renamed."""
+    alice.push_image(PRIVATE, "v1")
+    alice.push_image(RENAMED, "v1")
+    with app.app_context():
+        registry.repositories.rename(RENAMED, "alice/present")
+    bob, scopes = RegistryClient.of(app, "bob"), f"repository:{PRIVATE}:pull,push"
+    nobody = RegistryClient(app).bearer(scopes)
+    by_token = by_access_token(app, "bob")
+    # Its use is written down, but only once a minute.
+    by_token.get("/v2/")
+    return [bob, bob.bearer(scopes), by_token, nobody]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "manifests/v1"),
+        ("HEAD", "manifests/v1"),
+        ("GET", f"blobs/{DIGEST}"),
+        ("HEAD", f"blobs/{DIGEST}"),
+        ("GET", "tags/list"),
+        ("GET", f"referrers/{DIGEST}"),
+        ("PUT", "manifests/v1"),
+        ("DELETE", "manifests/v1"),
+        ("DELETE", f"blobs/{DIGEST}"),
+        ("POST", "blobs/uploads/"),
+        ("GET", f"blobs/uploads/{NO_SESSION}"),
+    ],
+)
+def test_a_private_repository_and_none(
+    strangers: list[RegistryClient], method: str, path: str
+) -> None:
+    """The same statements are executed for either, and for an old name of one."""
+    for stranger in strangers:
+        private, renamed, missing = (
+            work_of(stranger, method, f"/v2/{name}/{path}")
+            for name in (PRIVATE, RENAMED, MISSING)
+        )
+        assert private == renamed == missing
+
+
+@pytest.mark.parametrize("source", [PRIVATE, None])
+def test_a_private_blob_and_none(
+    strangers: list[RegistryClient],
+    source: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A mount of what may not be pulled looks for no file either."""
+    stat, files = os.stat, []
+
+    def note(path: t.Any, *args: t.Any, **kwargs: t.Any) -> os.stat_result:
+        files.append(str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", note)
+    bob = strangers[0]
+    bob.start_upload("bob/app")
+    query = {} if source is None else {"from": source}
+    private, missing = (
+        work_of(bob, "POST", "/v2/bob/app/blobs/uploads/", query={**query, "mount": d})
+        for d in (DIGEST, UNKNOWN)
+    )
+    assert private == missing
+    assert not [path for path in files if "blobs" in path.split(os.sep)]
+
+
+def test_a_session_of_somebody_else_and_none(app: Flask) -> None:
+    """Who has come to know the id of one cannot try whether it still is."""
+    alice, bob = (RegistryClient.of(app, name) for name in ("alice", "bob"))
+    known = alice.start_upload("alice/app").rpartition("/")[2]
+    bob.start_upload("bob/app")
+    found, none = (
+        work_of(bob, "GET", f"/v2/bob/app/blobs/uploads/{session}")
+        for session in (known, NO_SESSION)
+    )
+    assert found == none
+
+
+def test_a_user_and_none(app: Flask) -> None:
+    """A name that nobody has is asked about, and counted, like one that somebody has.
+    How long a hash takes is the host's part."""
+    first = work_of(RegistryClient(app, basic("other", "wrong")), "GET", "/v2/")
+    for name in ("alice", "carol", "nobody"):
+        client = RegistryClient(app, basic(name, "wrong"))
+        assert work_of(client, "GET", "/v2/") == first
+
+
+def test_a_mistyped_token(app: Flask) -> None:
+    """Its last characters tell that it is none, and the database is not asked."""
+    secret = issue(app, "alice").secret
+    mistyped = secret[:-1] + ("a" if secret[-1] != "a" else "b")
+    with work(app) as done:
+        response = RegistryClient(app, basic("alice", mistyped)).get("/v2/")
+    assert refusal(response) == (401, "UNAUTHORIZED")
+    assert done == []
+
+
+def test_a_token_for_what_is_hidden(strangers: list[RegistryClient]) -> None:
+    """Asking for a token is answered for each name in the same way."""
+    for stranger in (strangers[0], strangers[2]):
+        private, renamed, missing = (
+            work_of(
+                stranger,
+                "GET",
+                "/v2/token",
+                query={"scope": f"repository:{name}:pull,push,delete"},
+            )
+            for name in (PRIVATE, RENAMED, MISSING)
+        )
+        assert private == renamed == missing
+
+
+def test_a_deleted_users_name(app: Flask, alice: RegistryClient) -> None:
+    """What belongs to nobody any more is as hidden as before."""
+    alice.push_image(PRIVATE, "v1")
+    with app.app_context():
+        db.session.delete(user_named("alice"))
+        db.session.commit()
+    bob = RegistryClient.of(app, "bob")
+    gone = work_of(bob, "GET", f"/v2/{PRIVATE}/tags/list")
+    assert gone == work_of(bob, "GET", f"/v2/{MISSING}/tags/list")
+    answers = [bob.get(f"/v2/{n}/tags/list").data for n in (PRIVATE, MISSING)]
+    assert answers[0].replace(PRIVATE.encode(), MISSING.encode()) == answers[1]

@@ -1,0 +1,302 @@
+"""Guessing passwords: how often, from where, and what it tells."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+from werkzeug.exceptions import TooManyRequests
+from werkzeug.test import TestResponse
+
+from flask_oci import LoginRefused
+from flask_oci.clock import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
+from tests.support.credentials import bearing
+from tests.support.credentials import by_access_token
+from tests.support.credentials import grant
+from tests.support.credentials import issue
+from tests.support.credentials import log_in
+from tests.support.credentials import refresh
+from tests.support.host import check
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+
+MakeApp = t.Callable[..., Flask]
+ATTEMPTS = 3
+LIMITED = (429, "TOOMANYREQUESTS")
+WRONG = (401, "UNAUTHORIZED")
+
+pytestmark = pytest.mark.options(oci_login_attempts=ATTEMPTS)
+
+
+def attempt(
+    app: Flask, name: str = "alice", secret: str = "wrong", address: str = "192.0.2.1"
+) -> TestResponse:
+    """Log in from somewhere."""
+    client = RegistryClient(app, basic(name, secret))
+    return client.get("/v2/", environ={"REMOTE_ADDR": address})
+
+
+def use_up(app: Flask, **where: str) -> None:
+    """Fail as often as somebody may."""
+    for _ in range(ATTEMPTS):
+        assert refusal(attempt(app, **where)) == WRONG
+
+
+def test_who_fails_too_often_has_to_wait(app: Flask) -> None:
+    """Then even the right password is not looked at, from there, for that account."""
+    use_up(app)
+    for secret in ("wrong", "wonderland"):
+        response = attempt(app, secret=secret)
+        assert refusal(response) == LIMITED
+        assert 0 < int(response.headers["Retry-After"]) <= 900
+    assert attempt(app, "bob", "builder").status_code == 200
+    assert attempt(app, secret="wonderland", address="192.0.2.2").status_code == 200
+
+
+def test_nobody_tries_one_password_on_everybody(app: Flask) -> None:
+    """All accounts together may fail ten times as often as one."""
+    for number in range(10 * ATTEMPTS):
+        assert refusal(attempt(app, f"user{number}")) == WRONG
+    assert refusal(attempt(app, "bob", "builder")) == LIMITED
+    assert attempt(app, "bob", "builder", "192.0.2.2").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counted"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", "together"),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", "apart"),
+        ("192.0.2.1", "192.0.2.2", "apart"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", "apart"),
+        ("", "", "together"),
+        ("unix:", "unix:", "together"),
+    ],
+)
+def test_addresses_that_cost_nothing_are_one(
+    app: Flask, first: str, second: str, counted: str
+) -> None:
+    """Whoever has one address of a network of 64 bits has them all."""
+    use_up(app, address=first)
+    expected = LIMITED if counted == "together" else WRONG
+    assert refusal(attempt(app, address=second)) == expected
+
+
+def test_waiting_helps(app: Flask) -> None:
+    """The window begins with the first failure, and ends when the answer said."""
+    # Not every database keeps less than a second.
+    now = utcnow().replace(microsecond=0)
+    with time_machine.travel(now, tick=False):
+        use_up(app)
+    with time_machine.travel(now + timedelta(seconds=600), tick=False):
+        response = attempt(app, secret="wonderland")
+        assert refusal(response) == LIMITED
+        assert response.headers["Retry-After"] == "300"
+    with time_machine.travel(now + timedelta(seconds=901), tick=False):
+        use_up(app)
+        assert refusal(attempt(app)) == LIMITED
+
+
+def test_a_login_that_succeeds_begins_anew(app: Flask) -> None:
+    """For its account; what failed on others from there is not forgotten with it."""
+    for number in range(10 * ATTEMPTS):
+        if number % 2:
+            assert attempt(app, "bob", "builder").status_code == 200
+        assert refusal(attempt(app, "bob")) == WRONG
+    assert refusal(attempt(app, "bob", "builder")) == LIMITED
+
+
+def test_workers_count_together(make_app: MakeApp) -> None:
+    """The counts are in the database, where each process finds those of the others."""
+    workers = [make_app(OCI_LOGIN_ATTEMPTS=ATTEMPTS) for _ in range(ATTEMPTS)]
+    for worker in workers:
+        assert refusal(attempt(worker)) == WRONG
+    for worker in workers:
+        assert refusal(attempt(worker)) == LIMITED
+
+
+def test_no_name_is_kept(app: Flask) -> None:
+    """People type their password where their name belongs."""
+    attempt(app, "my password")
+    with app.app_context():
+        rows = db.session.execute(
+            sa.select(registry.models.LoginFailure.__table__)
+        ).all()
+    assert len(rows) == 2
+    assert "my password" not in repr(rows)
+
+
+def test_every_way_to_log_in_is_limited(app: Flask) -> None:
+    """A password is counted once, wherever it is sent."""
+    form = {"grant_type": "password", "username": "alice", "password": "wrong"}
+    ways: list[t.Callable[[], TestResponse]] = [
+        lambda: RegistryClient(app, basic("alice", "wrong")).get("/v2/token"),
+        lambda: RegistryClient(app, basic("alice", "wrong")).post(
+            "/v2/alice/app/blobs/uploads/"
+        ),
+        lambda: grant(RegistryClient(app), **form),
+    ]
+    for way in ways:
+        assert refusal(way()) == WRONG
+    for way in ways:
+        assert refusal(way()) == LIMITED
+
+
+def test_nobody_guesses_an_access_token(app: Flask) -> None:
+    """So bad ones are not counted, and a machine with a good one is not held up by who
+    guesses passwords at the same address."""
+    secret = issue(app, "alice").secret
+    for _ in range(2 * ATTEMPTS):
+        for name, bad in (("bob", secret), ("alice", secret + "x"), ("x", "oci_pat_")):
+            assert refusal(attempt(app, name, bad)) == WRONG
+    use_up(app)
+    assert refusal(attempt(app, secret="wonderland")) == LIMITED
+    assert attempt(app, secret=secret).status_code == 200
+
+
+def test_who_has_nothing_to_say_is_not_counted(app: Flask) -> None:
+    """Clients that are not signed in send an empty pair, or no header, or a token."""
+    for _ in range(10 * ATTEMPTS):
+        for header in (basic("", ""), "Bearer x", "Basic !", None):
+            assert refusal(RegistryClient(app, header).get("/v2/")) == WRONG
+    assert RegistryClient.of(app, "alice").get("/v2/").status_code == 200
+
+
+def test_who_is_logged_in_goes_on(app: Flask, alice: RegistryClient) -> None:
+    """A stranger at the same address who guesses does not interrupt a push."""
+    kept, bearer = log_in(alice)["refresh_token"], alice.bearer()
+    for _ in range(ATTEMPTS):
+        assert refusal(RegistryClient(app, basic("alice", "x")).get("/v2/")) == WRONG
+    assert refusal(alice.get("/v2/")) == LIMITED
+    assert bearer.get("/v2/").status_code == 200
+    assert bearing(app, refresh(app, kept)).get("/v2/").status_code == 200
+
+
+@pytest.mark.options(oci_login_attempts=None)
+def test_a_host_can_do_without(app: Flask) -> None:
+    """None is for a host, or a proxy, that has a limit of its own."""
+    for _ in range(50):
+        assert refusal(attempt(app)) == WRONG
+    assert attempt(app, secret="wonderland").status_code == 200
+
+
+@pytest.fixture(name="calls")
+def _calls() -> t.Iterator[list[tuple[str, str]]]:
+    """Where a hook for limits of the host's notes its calls; it refuses the third."""
+    calls: list[tuple[str, str]] = []
+
+    @registry.before_login
+    def limit(username: str, address: str) -> None:
+        calls.append((username, address))
+        if len(calls) > 2:
+            raise TooManyRequests("Have a rest.", retry_after=60)
+
+    yield calls
+    # A host never takes its decision back, so there is no public way to.
+    registry._hooks.before_login = None
+
+
+def test_a_host_limits_in_its_own_way(
+    app: Flask, calls: list[tuple[str, str]], anonymous: RegistryClient
+) -> None:
+    """It is told who and from where, before the password is looked at, and its refusal
+    is the registry's 429. What is built in then counts nothing."""
+    assert refusal(attempt(app)) == WRONG
+    assert attempt(app, secret="wonderland").status_code == 200
+    response = attempt(app, secret="wonderland")
+    assert refusal(response) == LIMITED
+    assert response.headers["Retry-After"] == "60"
+    assert response.get_json()["errors"][0]["message"] == "Have a rest."
+    assert calls == [("alice", "192.0.2.1")] * 3
+    assert anonymous.get("/v2/").status_code == 401
+    assert len(calls) == 3
+    with app.app_context():
+        failures = sa.select(registry.models.LoginFailure.__table__)
+        assert db.session.execute(failures).all() == []
+
+
+@pytest.fixture(name="asked")
+def _asked() -> t.Iterator[list[str]]:
+    """Whom the host's check was asked about; bob's password it refuses and says why."""
+    asked: list[str] = []
+
+    @registry.authenticate
+    def ask(username: str, secret: str) -> t.Any:
+        asked.append(username)
+        user = check(username, secret)
+        if user and username == "bob":
+            raise LoginRefused("Bob has a second factor; make an access token.")
+        return user
+
+    yield asked
+    registry.authenticate(check)
+
+
+@pytest.mark.parametrize("name", ["alice", "carol", "nobody", "Alice", "alice "])
+def test_an_answer_does_not_tell_who_has_an_account(
+    app: Flask, asked: list[str], name: str
+) -> None:
+    """A wrong password, no user and an account that is off get the same answer, for
+    the same work: the host's own check."""
+    failed = attempt(app, "other", "singer")
+    response = attempt(app, name, "singer")
+    assert refusal(response) == WRONG
+    assert response.data == failed.data
+    assert response.headers.to_wsgi_list() == failed.headers.to_wsgi_list()
+    assert asked == ["other", name]
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("alice", ""),
+        ("", "wonderland"),
+        ("al\0ice", "wonderland"),
+        ("alice", "a\0b"),
+        ("alice", "oci_ref_not a password"),
+        ("alice", "oci_pat_not a password"),
+    ],
+)
+def test_what_no_password_can_be_is_not_asked_about(
+    app: Flask, asked: list[str], name: str, secret: str
+) -> None:
+    """A directory that is asked about an empty password may say yes."""
+    assert refusal(attempt(app, name, secret)) == WRONG
+    form = {"grant_type": "password", "username": name, "password": secret}
+    assert refusal(grant(RegistryClient(app), **form)) == WRONG
+    assert asked == []
+
+
+def test_a_host_refuses_a_password_with_a_reason(app: Flask, asked: list[str]) -> None:
+    """Docker prints it. It is no guess, so it is not counted as one."""
+    for _ in range(2 * ATTEMPTS):
+        response = attempt(app, "bob", "builder")
+        assert refusal(response) == WRONG
+        (entry,) = response.get_json()["errors"]
+        assert entry["message"] == "Bob has a second factor; make an access token."
+        assert response.headers["WWW-Authenticate"].startswith("Bearer realm=")
+    by_token = by_access_token(app, "bob")
+    assert by_token.bearer().get("/v2/").status_code == 200
+    wrong = attempt(app, "bob", "wrong").get_json()["errors"][0]["message"]
+    assert wrong == "The user name or the password is wrong."
+
+
+@pytest.mark.options(oci_password_login=False)
+def test_where_passwords_are_not_accepted(app: Flask, asked: list[str]) -> None:
+    """The right one and a wrong one get the same answer, which says what to do; the
+    host is not even asked."""
+    answers = [attempt(app, secret=secret) for secret in ("wonderland", "wrong")]
+    form = {"grant_type": "password", "username": "alice", "password": "wonderland"}
+    answers.append(grant(RegistryClient(app), **form))
+    for answer in answers:
+        assert refusal(answer) == WRONG
+        assert "access token" in answer.get_json()["errors"][0]["message"]
+        assert answer.data == answers[0].data
+    assert asked == []
+    assert by_access_token(app, "alice").bearer().get("/v2/").status_code == 200

@@ -1,0 +1,173 @@
+"""The matrix is worth something only if it finds a check that is missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import flask_oci
+from tests.support.paths import ROOT
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A check to take out of the package."""
+
+    endpoint: str
+    """Where it is missed."""
+
+    module: str
+    function: str
+    check: str
+    instead: str
+    policy: str = "host"
+    """By which the matrix is asked."""
+
+
+def unchecked(endpoint: str, module: str, function: str, action: str) -> Hole:
+    """Have a view look a repository up and ask nobody."""
+    found = (
+        f"services().catalog.repositories.find(name, by_old_name={action == 'pull'})"
+    )
+    return Hole(endpoint, module, function, f'admit(name, "{action}")', found)
+
+
+HOLES = {
+    "blobs for everybody": unchecked("oci.blob", "v2/pull.py", "blob", "pull"),
+    "manifests for everybody": unchecked(
+        "oci.manifest", "v2/pull.py", "manifest", "pull"
+    ),
+    "tags for everybody": unchecked("oci.tags", "v2/discovery.py", "tags", "pull"),
+    "referrers for everybody": unchecked(
+        "oci.referrers", "v2/discovery.py", "referrers", "pull"
+    ),
+    "uploads by everybody": unchecked(
+        "oci.uploads", "v2/push_blob.py", "start", "push"
+    ),
+    "sessions of everybody": unchecked(
+        "oci.upload", "v2/push_blob.py", "_find", "push"
+    ),
+    "manifests by everybody": unchecked(
+        "oci.manifest_put", "v2/push_manifest.py", "put", "push"
+    ),
+    "deleting with the right to push": Hole(
+        "oci.manifest_delete",
+        "v2/management.py",
+        "_admit",
+        'admit(name, "delete")',
+        'admit(name, "push")',
+    ),
+    "a catalog of everything": Hole(
+        "oci.catalog",
+        "v2/discovery.py",
+        "_readable",
+        "page(size, last, condition)",
+        "page(size, last, None)",
+        policy="default",
+    ),
+    "a catalog past the limits": Hole(
+        "oci.catalog",
+        "v2/discovery.py",
+        "_is_shown",
+        'principal().credential_allows("pull", repository.name)',
+        "True",
+        policy="default",
+    ),
+    "tokens for whatever is asked": Hole(
+        "oci.token", "v2/token.py", "_allowed", "if may(", "if True or may("
+    ),
+    "a token for another service": Hole(
+        "oci.blob", "auth/signed_tokens.py", "read", "!= self._service", "is None"
+    ),
+    "an inactive account": Hole(
+        "oci.blob", "auth/authenticator.py", "_is_still", "and is_active(user)", ""
+    ),
+    "a revoked access token": Hole(
+        "oci.blob",
+        "auth/authenticator.py",
+        "_by_bearer",
+        "if credential is None:",
+        "if False:",
+    ),
+    "limits that limit nothing": Hole(
+        "oci.manifest_delete",
+        "http/authorization.py",
+        "_may",
+        "asking.credential_allows(action, repository.name)",
+        "True",
+    ),
+    "an access list that limits nothing": Hole(
+        "oci.tags",
+        "http/authorization.py",
+        "admit",
+        "not principal().token_covers(action, name)",
+        "False",
+    ),
+}
+
+
+@pytest.mark.parametrize("hole", HOLES.values(), ids=HOLES)
+def test_the_matrix_finds_a_hole(tmp_path: Path, hole: Hole) -> None:
+    """Without any one of its checks, the package fails the matrix."""
+    package = tmp_path / "holed"
+    copy_package(package)
+    dig(package / "flask_oci" / hole.module, hole)
+    assert violations_of(package, hole.endpoint, policy=hole.policy)
+
+
+def test_the_matrix_finds_nothing_where_there_is_nothing(tmp_path: Path) -> None:
+    """What is found in a copy with a hole in it is the hole."""
+    package = tmp_path / "whole"
+    copy_package(package)
+    endpoints = ("oci.blob", "oci.token", "oci.catalog")
+    assert violations_of(package, *endpoints) == []
+    assert violations_of(package, "oci.catalog", policy="default") == []
+
+
+def copy_package(target: Path) -> None:
+    """Copy the package to where it can be changed."""
+    (source,) = flask_oci.__path__
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source, target / "flask_oci", ignore=ignored)
+
+
+def dig(path: Path, hole: Hole) -> None:
+    """Take the check out of one function of a module."""
+    text = path.read_text()
+    head = re.search(rf"^ *def {hole.function}\(", text, re.MULTILINE)
+    assert head, f"{path.name} has no {hole.function}"
+    end = re.compile(r"^ *(@|def )", re.MULTILINE).search(text, head.end())
+    stop = end.start() if end else len(text)
+    body = text[head.start() : stop]
+    assert hole.check in body, f"{hole.function} has no {hole.check}"
+    body = body.replace(hole.check, hole.instead)
+    path.write_text(text[: head.start()] + body + text[stop:])
+
+
+def violations_of(package: Path, *endpoints: str, policy: str = "host") -> list[str]:
+    """Return what the matrix finds in a copy of the package."""
+    # The test's own database is in use, and SQLite's is at hand.
+    inherited = {k: v for k, v in os.environ.items() if k != "TEST_DATABASE_URL"}
+    program = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1));"
+        " import flask_oci; assert flask_oci.__file__.startswith(sys.path[0]);"
+        " from tests.support import access_matrix; access_matrix.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(package), *endpoints, "--policy", policy],
+        env=inherited | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=package,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # A program that breaks has found nothing.
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()

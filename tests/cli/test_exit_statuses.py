@@ -1,0 +1,153 @@
+"""A command ends with a status of its own where the database or the disk fails."""
+
+from __future__ import annotations
+
+import shlex
+import typing as t
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from flask_oci.cli import COMMANDS
+from flask_oci.testing import Faults
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from tests.support.archives import layout
+from tests.support.archives import listed
+from tests.support.archives import tar
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.upkeep import Upkeep
+
+NAME = "alice/app"
+
+#: Something to type for each command, below what groups it.
+TYPED: t.Final[dict[str, str]] = {
+    "repositories": "",
+    "tags": NAME,
+    "show": f"{NAME}:1.0",
+    "usage": "",
+    "who-can": NAME,
+    "delete": f"{NAME}:1.0 --yes",
+    "import": "{folder}/in.tar alice/imported",
+    "export": f"{NAME} {{folder}}/out.tar",
+    "copy": f"{NAME}:1.0 alice/copied:1.0",
+    "mirror": f"{NAME} alice/mirrored",
+    "visibility": f"{NAME} public",
+    "rename": f"{NAME} alice/renamed",
+    "transfer": f"{NAME} bob",
+    "token create": "alice",
+    "token list": "alice",
+    "token revoke": "{token}",
+    "token revoke-all": "alice",
+    "gc": "",
+    "fsck": "--scrub",
+    "events list": "",
+    "events deliver": "",
+    "events show": "1",
+    "events dead": "",
+    "events replay": "--dead",
+    "events prune": "",
+    "protect list": "",
+    "protect set": f"--repository {NAME} --tag v*",
+    "protect unset": f"--repository {NAME}",
+    "webhooks add": "http://localhost:1/",
+    "webhooks list": "",
+    "webhooks remove": "{webhook}",
+    "retention list": "",
+    "retention set": f"--repository {NAME} 'delete nothing*'",
+    "retention unset": f"--repository {NAME}",
+    "retention preview": NAME,
+    "retention run": NAME,
+    "quota list": "",
+    "quota set": f"--repository {NAME} --bytes 1GB",
+    "quota unset": f"--repository {NAME}",
+    "quota show": f"--repository {NAME}",
+}
+
+#: What the check finds about the database and the disk are its findings.
+FINDS_OUT = {"check"}
+
+
+def leaves(
+    commands: t.Iterable[click.Command], above: tuple[str, ...] = ()
+) -> t.Iterator[str]:
+    """Go through the commands that do something."""
+    for command in commands:
+        path = (*above, command.name or "")
+        if isinstance(command, click.Group):
+            yield from leaves(command.commands.values(), path)
+        else:
+            yield " ".join(path)
+
+
+def test_every_command_is_here() -> None:
+    """A new command fails as the others do."""
+    assert {*TYPED} | FINDS_OUT == {*leaves(COMMANDS)}
+
+
+@pytest.fixture(name="keeper")
+def _keeper(app: Flask, alice: RegistryClient) -> Upkeep:
+    """Whoever looks after a registry with an image."""
+    alice.push_image(NAME, "1.0")
+    return Upkeep(app)
+
+
+@pytest.fixture(name="words")
+def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> list[str]:
+    """What is typed, where there is what it names."""
+    path = request.param
+    keeper.run("export", NAME, str(tmp_path / "in.tar"))
+    with keeper.app.test_request_context():
+        alice = keeper.app.extensions["oci"].catalog.users.by_name("alice")
+        registry.tag_protection.set(repository=NAME, protected=["v*"])
+        registry.retention.set(["delete w*"], repository=NAME)
+        registry.quotas.set(bytes=10**9, repository=NAME)
+        known = {
+            "folder": str(tmp_path),
+            "token": registry.access_tokens.issue(alice).id,
+            "webhook": registry.events.add_webhook("http://localhost:1/").id,
+        }
+    return [*path.split(), *shlex.split(TYPED[path].format(**known))]
+
+
+@pytest.mark.parametrize("words", TYPED, indirect=True)
+def test_a_database_that_fails(keeper: Upkeep, words: list[str]) -> None:
+    """Whichever statement it is, whoever typed the command is told, and a script knows
+    that this was no answer; later, the command does its work."""
+    for at in range(100):
+        with Faults(keeper.app).database(at) as fault:
+            result = keeper.run(*words)
+        if not fault.happened:
+            break
+        assert result.exit_code == 2, (at, result.output, result.exception)
+        assert "The database does not answer." in result.stderr
+    assert at
+    assert (result.exit_code, result.stderr.count("Traceback")) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        *(("gc", "open"), ("fsck", "stat"), ("export", "stat")),
+        *(("import", "open"), ("import", "write"), ("import", "replace")),
+    ],
+    indirect=["words"],
+)
+def test_a_disk_that_fails(
+    keeper: Upkeep, words: list[str], call: str, tmp_path: Path
+) -> None:
+    """It is the same where a file cannot be had, or has no room."""
+    keeper.store(digest_of(b"an orphan"), b"an orphan")
+    # What is in the archive, and not in the storage, has to be written.
+    layer = b"only in the archive"
+    members = layout([listed(image(layer), "1.0")], image(layer), CONFIG, layer)
+    (tmp_path / "in.tar").write_bytes(tar(members).read())
+    with Faults(keeper.app).disk(calls=[call]) as fault:
+        result = keeper.run(*words)
+    assert fault.happened
+    assert (result.exit_code, "disk fails" in result.stderr) == (2, True)
+    assert keeper.run(*words).exit_code == 0

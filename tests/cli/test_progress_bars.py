@@ -1,0 +1,102 @@
+"""Whoever waits at a terminal sees how far a command has got, and nobody else does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import select
+import typing as t
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from tests.support.registry_client import RegistryClient
+from tests.support.upkeep import Upkeep
+
+NAME = "alice/app"
+
+#: Commands that may take long, and what stands before their bars.
+LONG: t.Final[dict[str, tuple[str, ...]]] = {
+    "Collecting": ("gc",),
+    "Scrubbing": ("fsck", "--scrub"),
+    "Asking": ("who-can", NAME),
+    "Exporting": ("export", NAME, "{folder}/out.tar"),
+    "Importing": ("import", "{folder}/in.tar", "alice/imported"),
+    "Copying": ("copy", f"{NAME}:1.0", "alice/copied:1.0"),
+    "Mirroring": ("mirror", NAME, "alice/mirrored"),
+}
+
+
+class Screen:
+    """A terminal, of which the error output of a command is shown."""
+
+    def __init__(self) -> None:
+        self._ours, theirs = pty.openpty()
+        self.file = open(theirs, "w", buffering=1)  # noqa: SIM115
+
+    def text(self) -> str:
+        """Return what has been shown."""
+        self.file.close()
+        shown = b""
+        with contextlib.suppress(OSError):
+            while select.select([self._ours], [], [], 0)[0]:
+                shown += os.read(self._ours, 4096)
+        os.close(self._ours)
+        return shown.decode()
+
+
+@pytest.fixture(name="words", params=LONG)
+def _words(
+    request: pytest.FixtureRequest, app: Flask, alice: RegistryClient, tmp_path: Path
+) -> tuple[str, list[str]]:
+    """The label of a command's bar, and what is typed, where there is an image."""
+    alice.push_image(NAME, "1.0")
+    Upkeep(app).run("export", NAME, str(tmp_path / "in.tar"))
+    typed = [word.format(folder=tmp_path) for word in LONG[request.param]]
+    return request.param, typed
+
+
+def type_at(screen: Screen, app: Flask, *words: str) -> str:
+    """Type a command at a terminal, and return what it prints beside the bar."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(screen.file):
+        app.cli.main(
+            ["oci", *words],
+            standalone_mode=False,
+            obj=ScriptInfo(create_app=lambda: app),
+        )
+    return output.getvalue()
+
+
+def test_a_bar_at_a_terminal(app: Flask, words: tuple[str, list[str]]) -> None:
+    """Long work shows how far it is, up to its end, beside what it prints."""
+    label, typed = words
+    screen = Screen()
+    output = type_at(screen, app, *typed)
+    shown = screen.text()
+    assert f"{label}  [" in shown
+    assert "100%" in shown
+    assert "[" not in output
+    assert "%" not in output
+
+
+def test_no_bar_for_a_program(app: Flask, words: tuple[str, list[str]]) -> None:
+    """What prints JSON has nothing to show, even at a terminal."""
+    label, typed = words
+    screen = Screen()
+    json.loads(type_at(screen, app, *typed, "--json"))
+    assert label not in screen.text()
+
+
+def test_no_bar_in_a_log(app: Flask, words: tuple[str, list[str]]) -> None:
+    """Where there is no terminal, a command says no more than what it has done."""
+    label, typed = words
+    result = Upkeep(app).run(*typed)
+    assert result.exit_code == 0, result.output
+    assert label not in result.output
+    assert "%" not in result.output

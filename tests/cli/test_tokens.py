@@ -1,0 +1,201 @@
+"""`flask oci token`: access tokens at the command line."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from datetime import datetime
+from datetime import timedelta
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from flask_oci.clock import utcnow
+from flask_oci.testing import Faults
+from flask_oci.testing.requests import basic
+from tests.support.credentials import issue
+from tests.support.credentials import log_in
+from tests.support.credentials import user_named
+from tests.support.host import Administrator
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+
+Run = t.Callable[..., Result]
+
+
+@pytest.fixture(name="run")
+def _run(app: Flask) -> Run:
+    """Run `flask oci token`, and have it end well or with a message."""
+    runner = app.test_cli_runner()
+
+    def run(*arguments: str) -> Result:
+        result = runner.invoke(args=["oci", "token", *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return run
+
+
+def works(app: Flask, secret: str, name: str = "alice") -> bool:
+    """Tell whether somebody can log in with a secret."""
+    response = RegistryClient(app, basic(name, secret)).get("/v2/")
+    return response.status_code == 200
+
+
+def test_create(app: Flask, run: Run) -> None:
+    """The secret alone is what a script reads; the rest is for the person."""
+    result = run("create", "alice", "--name", "laptop")
+    assert result.exit_code == 0, result.output
+    (secret,) = result.stdout.splitlines()
+    assert works(app, secret)
+    assert not works(app, secret, "bob")
+    assert "only time" in result.stderr
+    assert "docker login HOST -u alice" in result.stderr
+    (listed,) = json.loads(run("list", "alice", "--json").stdout)
+    assert listed["name"] == "laptop"
+    assert listed["id"] in result.stderr
+    assert listed["expires"] is None
+    assert datetime.fromisoformat(listed["created"]).isoformat() == listed["created"]
+    assert listed["actions"] == ["pull", "push", "delete"]
+    assert listed["repositories"] == ["*"]
+
+
+def test_create_with_limits(app: Flask, alice: RegistryClient, run: Run) -> None:
+    """Actions, patterns and days are what the token is held to."""
+    alice.push_image("alice/app", "v1")
+    made = json.loads(
+        run(
+            *("create", "alice", "--json", "--days", "30"),
+            *("--action", "pull", "--repository", "alice/app", "--repository", "b/*"),
+        ).stdout
+    )
+    assert set(made) == {"id", "secret"}
+    client = RegistryClient(app, basic("alice", made["secret"]))
+    assert client.tags("alice/app") == ["v1"]
+    assert client.post("/v2/alice/app/blobs/uploads/").status_code == 403
+    assert client.get("/v2/alice/other/tags/list").status_code == 404
+    (listed,) = json.loads(run("list", "alice", "--json").stdout)
+    assert listed["actions"] == ["pull"]
+    assert listed["repositories"] == ["alice/app", "b/*"]
+    left = datetime.fromisoformat(listed["expires"]) - utcnow()
+    assert timedelta(days=29) < left <= timedelta(days=30)
+
+
+def test_list(app: Flask, alice: RegistryClient, run: Run) -> None:
+    """What docker keeps is there too, since it is revoked in the same way; no secret
+    is, in any form."""
+    secret = json.loads(run("create", "alice", "--json").stdout)["secret"]
+    assert works(app, secret)
+    kept = log_in(alice)["refresh_token"]
+    for output in (run("list", "alice").stdout, run("list", "alice", "--json").stdout):
+        assert "access" in output
+        assert "refresh" in output
+        assert "docker login" in output
+        assert secret not in output
+        assert kept not in output
+    listed = json.loads(run("list", "alice", "--json").stdout)
+    assert {entry["kind"]: bool(entry["used"]) for entry in listed} == {
+        "access": True,
+        "refresh": False,
+    }
+    nobody = run("list", "bob")
+    assert (nobody.exit_code, nobody.stdout) == (0, "")
+    assert "bob has no tokens" in nobody.stderr
+
+
+def test_a_name_gives_the_terminal_no_orders(app: Flask, run: Run) -> None:
+    """Users name their tokens, and somebody else reads the list."""
+    issue(app, "alice", name="\x1b]0;x\x07\x1b[2J\r\n", repositories=["\x9bA"])
+    (line,) = run("list", "alice").stdout.splitlines()
+    assert line.isprintable()
+    (listed,) = json.loads(run("list", "alice", "--json").stdout)
+    assert listed["name"].startswith("\x1b]0;x")
+
+
+def test_revoke(app: Flask, run: Run) -> None:
+    """It ends at once, and is gone from the list."""
+    made = json.loads(run("create", "alice", "--json").stdout)
+    bearer = RegistryClient(app, basic("alice", made["secret"])).bearer()
+    assert bearer.get("/v2/").status_code == 200
+    result = run("revoke", made["id"])
+    assert (result.exit_code, result.stdout) == (0, f"Revoked {made['id']}.\n")
+    assert not works(app, made["secret"])
+    assert bearer.get("/v2/").status_code == 401
+    assert json.loads(run("list", "alice", "--json").stdout) == []
+
+
+def test_revoke_what_somebody_has_found(app: Flask, run: Run) -> None:
+    """The secret itself will do, and is not repeated."""
+    made = json.loads(run("create", "alice", "--json").stdout)
+    result = run("revoke", made["secret"])
+    assert (result.exit_code, result.stdout) == (0, f"Revoked {made['id']}.\n")
+    assert not works(app, made["secret"])
+    again = run("revoke", made["secret"])
+    assert again.exit_code == 1
+    assert made["secret"] not in again.output
+
+
+def test_revoke_all(app: Flask, alice: RegistryClient, run: Run) -> None:
+    """Everything of one user ends, even what was had with a password; and of nobody
+    else."""
+    secrets = [issue(app, name).secret for name in ("alice", "alice", "bob")]
+    bearer = alice.bearer()
+    result = run("revoke-all", "alice")
+    assert result.exit_code == 0, result.output
+    assert "Revoked 2 tokens of alice" in result.stdout
+    assert [works(app, secret) for secret in secrets[:2]] == [False, False]
+    assert works(app, secrets[2], "bob")
+    assert bearer.get("/v2/").status_code == 401
+    assert alice.get("/v2/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["create", "nobody"], "There is no user nobody."),
+        (["list", "nobody"], "There is no user nobody."),
+        (["revoke", "0" * 32], "There is no token"),
+        (["revoke", "oci_pat_secret"], "There is no token"),
+        (["revoke-all", "nobody"], "There is no user nobody."),
+        (["create", "alice", "--action", "admin"], "admin"),
+        (["create", "alice", "--days", "0"], "--days"),
+        (["create", "alice", "--days", "9" * 20], "--days"),
+        (["create", "alice", "--repository", ""], "repositories"),
+        (["create"], "USERNAME"),
+    ],
+)
+def test_what_cannot_be(
+    app: Flask, run: Run, arguments: list[str], message: str
+) -> None:
+    """It says why, exits with an error, and makes no token."""
+    result = run(*arguments)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert result.stdout == ""
+    with app.app_context():
+        assert registry.access_tokens.list(user_named("alice")) == []
+
+
+def test_a_token_of_somebody_who_is_not_active(
+    app: Flask, admin: Administrator, run: Run
+) -> None:
+    """It can be made, and is good for nothing until its user may do something."""
+    secret = json.loads(run("create", "carol", "--json").stdout)["secret"]
+    assert not works(app, secret, "carol")
+    admin.change_user("carol", is_active=True)
+    assert works(app, secret, "carol")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("create", "alice"), ("list", "alice"), ("revoke", "x"), ("revoke-all", "alice")],
+)
+def test_a_database_that_does_not_answer(
+    app: Flask, run: Run, arguments: tuple[str, ...]
+) -> None:
+    """Whoever types a command is told, with a status of its own."""
+    with Faults(app).database(0):
+        result = run(*arguments)
+    assert result.exit_code == 2
+    assert "database does not answer" in result.stderr

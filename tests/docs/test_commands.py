@@ -1,0 +1,211 @@
+"""What the documentation has somebody type can be typed, and what can be typed is in
+the documentation."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shlex
+import typing as t
+from pathlib import Path
+
+import click
+import pytest
+from flask import Blueprint
+
+from flask_oci.cli import register_commands
+from tests.support.doc_blocks import ALL_BLOCKS
+from tests.support.doc_blocks import Block
+from tests.support.doc_blocks import commands
+from tests.support.doc_blocks import DOCS
+from tests.support.paths import ROOT
+
+#: Kinds of blocks, and what knows whether they are right.
+KINDS = {
+    "apache": "tests/proxies/servers.py",
+    "console": "tests/docs/test_commands.py",
+    "css": "tests/docs/test_commands.py",
+    "ini": "tests/docs/test_commands.py",
+    "jinja": "tests/web/test_pages.py",
+    "json": "tests/docs/test_commands.py",
+    "nginx": "tests/proxies/servers.py",
+    "python": "tests/docs/test_snippets.py",
+    "text": "tests/docs/test_commands.py",
+    "yaml": "tests/proxies/servers.py",
+}
+
+#: Blocks in which nothing is typed, by page and section, and what knows about them,
+#: among the tests.
+SHOWN = {
+    ("docs/authentication.rst", "The token endpoint"): "v2/test_token_service.py",
+    ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
+    ("docs/monitoring.rst", "Logs"): "docs/test_monitoring.py",
+    ("docs/errors.rst", "Errors"): "v2/test_refused_manifests.py",
+    (
+        "docs/protected-tags.rst",
+        "What somebody is told",
+    ): "rules/test_protected_tags.py",
+    ("docs/quotas.rst", "What somebody is told"): "rules/test_quotas.py",
+    ("docs/storage.rst", "Blobs"): "storage/test_files_on_disk.py",
+    ("docs/testing.rst", "Who may not"): "packaging/test_testing_kit.py",
+}
+
+#: Programs that are typed, and what runs them as the page does.
+PROGRAMS = {
+    ".ci/install": ".ci/run",
+    ".venv/bin/flask": "tests/support/forge.py",
+    ".venv/bin/pip": ".ci/run",
+    ".venv/bin/pre-commit": "pyproject.toml",
+    ".venv/bin/tox": ".ci/run",
+    "cp": "tests/storage/test_backup.py",
+    "curl": "tests/v2/test_over_http.py",
+    "docker": "tests/clients/test_docker.py",
+    "echo": "tests/docs/test_authentication.py",
+    "export": "tests/operations/test_metrics.py",
+    "flask": "tests/docs/test_commands.py",
+    "go": "benchmarks/",
+    "grep": "tests/docs/test_runbook.py",
+    "gunicorn": "tests/support/forge.py",
+    "mkdir": "tests/clients/test_docker.py",
+    "jq": "tests/v2/test_catalog.py",
+    "pip": ".ci/run",
+    "pybabel": "tests/web/test_translation.py",
+    "pytest": "tox.ini",
+    "python": "benchmarks/__main__.py",
+    "python3": ".ci/run",
+    "rsync": "tests/storage/test_backup.py",
+    "skopeo": "tests/clients/test_skopeo.py",
+    "sort": "tests/v2/test_catalog.py",
+    "sqlite3": "tests/storage/test_backup.py",
+    "tox": "tox.ini",
+    "waitress-serve": "tests/support/forge.py",
+}
+
+#: What follows ``flask`` and is not the registry's.
+OF_THE_HOST = {"add-user", "db", "run"}
+
+TYPED = [(block, command) for block in ALL_BLOCKS for command in commands(block)]
+
+
+@pytest.fixture(name="oci", scope="module")
+def _oci() -> click.Group:
+    """The commands below ``flask oci``."""
+    blueprint = Blueprint("oci", __name__)
+    register_commands(blueprint)
+    return blueprint.cli
+
+
+def pieces(command: str) -> t.Iterator[list[str]]:
+    """Return the words of each program of a line."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&")
+    lexer.whitespace_split = True
+    for between, group in itertools.groupby(lexer, lambda word: word in ("|", "&&")):
+        words = list(group)
+        while re.match(r"\w+=|(sudo|systemd-run)$|--", words[0]):
+            del words[0]
+        words[0] = words[0].removeprefix("venv/bin/")
+        if not between:
+            yield words
+
+
+@pytest.mark.parametrize("block", ALL_BLOCKS, ids=lambda b: f"{b.page}:{b.line}")
+def test_a_block_is_of_a_kind_that_is_tested(block: Block) -> None:
+    """Nothing is shown that nobody would notice to be wrong."""
+    assert (ROOT / KINDS[block.kind]).exists()
+    if block.kind == "text" and not [*commands(block)]:
+        place = (block.page, block.section)
+        assert place in SHOWN, "add it there, with the test that knows about it"
+        assert (ROOT / "tests" / SHOWN[place]).exists()
+
+
+@pytest.mark.parametrize(
+    ("block", "command"), TYPED, ids=[f"{b.page}:{b.line}" for b, _ in TYPED]
+)
+def test_what_is_typed_can_be_typed(
+    block: Block, command: str, oci: click.Group
+) -> None:
+    """Each program is one that a test runs; ours have the options that are given."""
+    for program, *arguments in pieces(command):
+        assert program in PROGRAMS, "add it there, with the test that runs it"
+        assert (ROOT / PROGRAMS[program]).exists()
+        if program.endswith("flask"):
+            check_flask(arguments, oci)
+
+
+def check_flask(arguments: list[str], oci: click.Group) -> None:
+    """Hold that a command of Flask's would be understood."""
+    if arguments[0] == "--app":
+        del arguments[:2]
+    name = arguments.pop(0)
+    if name != "oci":
+        assert name in OF_THE_HOST
+        return
+    command: click.Command = oci
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
+    command.make_context(command.name, arguments)
+
+
+def test_a_command_that_is_mistyped_is_found(oci: click.Group) -> None:
+    """The check above is one."""
+    for words in (["oci", "gc", "--dryrun"], ["oci", "token", "revoke"]):
+        with pytest.raises(click.UsageError):
+            check_flask(words, oci)
+    with pytest.raises(KeyError):
+        check_flask(["oci", "collect"], oci)
+
+
+def test_every_property_of_the_stylesheet_is_on_the_page() -> None:
+    """Each can be set by a host, and those that the page names are there."""
+    style = (ROOT / "flask_oci/web/static/style.css").read_text("utf-8")
+    page = (DOCS / "pages.rst").read_text("utf-8")
+    used = set(re.findall(r"var\((--oci-[\w-]+)", style))
+    assert used == set(re.findall(r"--oci-[\w-]+", page))
+
+
+def of_kind(kind: str) -> list[t.Any]:
+    """Return the blocks of a kind, to be tested one by one."""
+    found = [block for block in ALL_BLOCKS if block.kind == kind]
+    return [pytest.param(block, id=f"{block.page}:{block.line}") for block in found]
+
+
+@pytest.mark.parametrize("block", of_kind("json"))
+def test_json_is_json(block: Block) -> None:
+    """A program would read it."""
+    assert json.loads(block.code)
+
+
+@pytest.mark.parametrize("block", of_kind("ini"))
+def test_a_service_of_systemd_starts_what_there_is(
+    block: Block, oci: click.Group
+) -> None:
+    """Its commands can be typed, and find the application and its settings."""
+    commands = re.findall(r"^ExecStart=(.*)$", block.code, re.MULTILINE)
+    assert bool(commands) == ("[Timer]" not in block.code)
+    if commands:
+        assert "WorkingDirectory=" in block.code
+        assert "EnvironmentFile=" in block.code
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        if program.endswith("/bin/gunicorn"):
+            # tests/proxies/test_documented.py starts it.
+            assert arguments == ["--config", "gunicorn.conf.py", "forge:create_app()"]
+        else:
+            assert program.endswith("/bin/flask")
+            check_flask(arguments, oci)
+
+
+@pytest.mark.parametrize("block", of_kind("nginx"))
+def test_a_configuration_of_nginx_is_whole(block: Block) -> None:
+    """Every directive ends, and every block."""
+    code = re.sub(r"#.*", "", block.code)
+    assert code.count("{") == code.count("}")
+    for line in filter(None, map(str.strip, code.splitlines())):
+        assert line[-1] in "{};", line
+
+
+def test_no_page_is_left_out() -> None:
+    """Every page of the folder is one that the tests read."""
+    names = {Path(block.page).name for block in ALL_BLOCKS}
+    assert {"runbook.rst", "quickstart.rst", "README.md"} <= names

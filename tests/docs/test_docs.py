@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing as t
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from blinker import NamedSignal
+
+import flask_oci
+from flask_oci import errors
+from flask_oci import signals
+from flask_oci.config import keys
+from flask_oci.operations.metrics import Metrics
+from tests.support.doc_blocks import application
+from tests.support.doc_blocks import Block
+from tests.support.doc_blocks import BLOCKS
+from tests.support.doc_blocks import DOCS
+from tests.support.host import registry
+from tests.support.paths import ROOT
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask import Flask
+
+#: The table "Error Codes" of the specification.
+ERROR_CODES = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DENIED",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "SIZE_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAUTHORIZED",
+    "UNSUPPORTED",
+]
+
+
+def documented_keys() -> list[str]:
+    text = (DOCS / "configuration.rst").read_text("utf-8")
+    return re.findall(r"^\.\. data:: (\w+)$", text, re.MULTILINE)
+
+
+def configuration_keys() -> list[str]:
+    return [
+        keys.PREFIX + field.name.upper() for field in dataclasses.fields(keys.Config)
+    ]
+
+
+def error_classes() -> Iterator[type[errors.RegistryError]]:
+    todo = errors.RegistryError.__subclasses__()
+    while todo:
+        cls = todo.pop()
+        todo += cls.__subclasses__()
+        yield cls
+
+
+@pytest.mark.parametrize("key", configuration_keys())
+def test_every_key_has_a_paragraph(key: str) -> None:
+    assert documented_keys().count(key) == 1
+
+
+@pytest.mark.parametrize("key", documented_keys())
+def test_every_paragraph_has_a_key(key: str) -> None:
+    assert key in configuration_keys()
+
+
+@pytest.mark.parametrize("key", documented_keys())
+def test_every_paragraph_gives_default_and_version(key: str) -> None:
+    text = (DOCS / "configuration.rst").read_text("utf-8")
+    paragraph = text.partition(f".. data:: {key}\n")[2].partition(".. data::")[0]
+    assert "Default: " in paragraph
+    assert ".. versionadded:: " in paragraph
+
+
+@pytest.mark.parametrize("code", ERROR_CODES)
+def test_every_error_code_has_a_class(code: str) -> None:
+    (cls,) = (c for c in error_classes() if c.__dict__.get("error_code") == code)
+    assert cls.__doc__
+    assert f"``{code}``" in cls.__doc__
+    assert cls.message != errors.RegistryError.message
+
+
+@pytest.mark.parametrize("cls", [*error_classes()], ids=lambda cls: cls.__name__)
+def test_every_error_is_explained(cls: type[errors.RegistryError]) -> None:
+    """The page on errors has its code once, with its status and what to do."""
+    page = (DOCS / "errors.rst").read_text("utf-8")
+    code = cls.error_code
+    (entry,) = re.findall(
+        rf"^\.\. describe:: {code}\n\n((?:(?! ?\.\. |\S).*\n)+)", page, re.MULTILINE
+    )
+    assert f"``{cls.status}``" in entry
+    assert "*What to do:*" in entry
+
+
+def test_every_explained_error_exists() -> None:
+    page = (DOCS / "errors.rst").read_text("utf-8")
+    codes = {cls.error_code for cls in error_classes()}
+    explained = set(re.findall(r"^\.\. describe:: (\w+)$", page, re.MULTILINE))
+    assert explained == codes | {errors.RegistryError.error_code}
+
+
+def test_every_signal_is_described() -> None:
+    """What a host can connect to is somewhere on the pages."""
+    pages = "".join(page.read_text("utf-8") for page in DOCS.glob("*.rst"))
+    names = [n for n, value in vars(signals).items() if isinstance(value, NamedSignal)]
+    assert "audited" in names
+    described = re.findall(r"``(\w+)``|flask_oci\.signals\.(\w+)", pages)
+    assert set(names) <= {name for names in described for name in names}
+
+
+@pytest.mark.parametrize("name", flask_oci.__all__)
+def test_every_public_name_is_on_the_page(name: str) -> None:
+    """The page about the API describes what can be imported from the package."""
+    page = (DOCS / "api.rst").read_text("utf-8")
+    assert re.search(rf"^\.\. auto\w+:: (?:[\w.]+\.)?{name}$", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("cls", [*error_classes()], ids=lambda cls: cls.__name__)
+def test_every_error_is_described(cls: type[errors.RegistryError]) -> None:
+    """Whoever catches one finds it among the classes."""
+    if cls.__module__ == errors.__name__:
+        page = (DOCS / "api.rst").read_text("utf-8")
+        assert re.search(rf"^\.\. autoexception:: {cls.__name__}$", page, re.MULTILINE)
+
+
+def test_everything_that_a_registry_has_is_described() -> None:
+    """The objects that a host reaches through it are on the page, with their classes;
+    but for blueprints and tables, which it knows from Flask and from SQLAlchemy."""
+    page = (DOCS / "api.rst").read_text("utf-8")
+    described = set(re.findall(r"(?m)^\.\. autoclass:: (?:\w+\.)*(\w+)$", page))
+    reached = [value for name, value in vars(registry).items() if name[0] != "_"]
+    ours = {type(v) for v in reached if type(v).__module__.startswith("flask_oci.")}
+    known = described | {"Models", "MountedBlueprint"}
+    known = described | {"Models", "MountedBlueprint"}
+    assert {cls.__name__ for cls in ours} <= known
+
+
+def test_every_metric_is_described(app: Flask) -> None:
+    """Whoever draws a curve finds out what it is."""
+    page = (DOCS / "monitoring.rst").read_text("utf-8")
+    metrics = Metrics(app.extensions["oci"].catalog, app.extensions["oci"].storage)
+    with app.app_context():
+        text = metrics.text()[0].decode()
+    names = set(re.findall(r"^# TYPE (oci_\w+) ", text, re.MULTILINE))
+    assert len(names) > 8
+    listed = set(re.findall(r"``(oci_\w+)", page.partition("list-table")[2]))
+    assert {name for name in names if not name.endswith("_created")} <= listed
+    # Some are only there when there is something to tell.
+    source = Path(inspect.getfile(Metrics)).read_text("utf-8")
+    assert {n for n in listed if f'"{n.removesuffix("_total")}"' not in source} == set()
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b.page}:{b.line}")
+def test_every_code_block_compiles(block: Block) -> None:
+    compile(block.code, f"{block.page}:{block.line}", "exec")
+
+
+def test_the_readme_leads_somewhere() -> None:
+    """Each link is to a file that is there."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([\w/.-]+)\)", readme)
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_code_blocks_are_found() -> None:
+    assert {"README.md", "docs/quickstart.rst"} <= {block.page for block in BLOCKS}
+
+
+@pytest.fixture
+def quickstart(tmp_path: Path) -> Iterator[Flask]:
+    """The application that a reader of the quickstart ends up with."""
+    with application(tmp_path) as app:
+        yield app
+
+
+def test_the_quickstart_makes_a_registry(quickstart: Flask) -> None:
+    client = quickstart.test_client()
+    assert client.get("/v2/").status_code == 401
+    runner = quickstart.test_cli_runner()
+    added = runner.invoke(args=["add-user", "alice", "wonderland"])
+    assert added.exit_code == 0, added.output
+
+    credentials = b64encode(b"alice:wonderland").decode()
+    headers = {"Authorization": f"Basic {credentials}"}
+    assert client.get("/v2/", headers=headers).status_code == 200
+    started = client.post("/v2/alice/hello/blobs/uploads/", headers=headers)
+    assert started.status_code == 202
+    refused = client.post("/v2/bob/hello/blobs/uploads/", headers=headers)
+    assert refused.status_code == 403
+
+
+#: Top-level entries that belong to a working copy, and not to the project.
+PASSED_OVER = {
+    ".git",
+    ".hypothesis",
+    ".tox",
+    ".venv",
+    "venv",
+    "build",
+    "dist",
+    "instance",
+}
+
+#: What only means something where the text was written.
+LOCAL_REFERENCES = {
+    "a number in somebody's tracker": r"(?i)\bissues?\s+#?\d+|(?<!\S)#\d+\b",
+    "a folder on somebody's machine": r"(?<![\w.])/(?:Users|home|work)/\w",
+    "a note to oneself": r"\b(?:FIXME|TODO|XXX)\b",
+}
+
+
+def project_files() -> Iterator[Path]:
+    for top in sorted(ROOT.iterdir()):
+        if top.name in PASSED_OVER or "cache" in top.name:
+            continue
+        if top.is_file():
+            yield top
+        else:
+            yield from (path for path in sorted(top.rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("what", LOCAL_REFERENCES)
+def test_no_file_refers_to_where_it_was_written(what: str) -> None:
+    pattern = re.compile(LOCAL_REFERENCES[what])
+    found = []
+    for path in project_files():
+        if {"__pycache__", "_build", "instance"} & set(path.parts):
+            continue
+        # A colour looks like a number, and this file has the patterns.
+        if path.suffix == ".css" or path == Path(__file__):
+            continue
+        text = path.read_text("utf-8", errors="replace")
+        found += [f"{path.relative_to(ROOT)}: {m[0]}" for m in pattern.finditer(text)]
+    assert not found

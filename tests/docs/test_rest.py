@@ -1,0 +1,67 @@
+"""The page about REST: what it has somebody type does what it says."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import typing as t
+
+import pytest
+from flask import Flask
+
+from flask_oci.api.blueprint import OPERATIONS
+from flask_oci.testing.requests import basic
+from tests.support.doc_blocks import ALL_BLOCKS
+from tests.support.doc_blocks import commands
+from tests.support.doc_blocks import DOCS
+from tests.support.registry_client import RegistryClient
+
+TYPED: t.Final = [
+    command
+    for block in ALL_BLOCKS
+    if block.page == "docs/rest.rst"
+    for command in commands(block)
+    if command.startswith("curl ")
+]
+
+
+def curl(app: Flask, command: str) -> int:
+    """Do what curl would, and return the status of the answer."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-u")
+    parser.add_argument("-X", default="GET")
+    parser.add_argument("-H", default="Accept: */*")
+    parser.add_argument("-d", default="")
+    parser.add_argument("address")
+    found = parser.parse_args(shlex.split(command)[1:])
+    client = RegistryClient(app, found.u and basic(found.u, "wonderland"))
+    response = client.request(
+        found.X,
+        found.address.removeprefix("https://forge.example.org"),
+        found.d.encode() or None,
+        headers=dict([found.H.split(": ")]),
+    )
+    return response.status_code
+
+
+@pytest.mark.parametrize("command", TYPED)
+def test_what_is_typed_is_done(app: Flask, command: str) -> None:
+    """Each line of curl's is answered, in the forge of the page."""
+    alice = RegistryClient.of(app, "alice")
+    alice.push_image("alice/hello", "latest")
+    assert 200 <= curl(app, command) < 300
+
+
+def test_there_is_something_to_type() -> None:
+    """The lines above are found."""
+    assert len(TYPED) >= 10
+    assert any(" -X PATCH " in command for command in TYPED)
+
+
+def test_the_page_has_every_operation() -> None:
+    """Its table is made of the route table, and every view says what it does."""
+    text = (DOCS / "rest.rst").read_text("utf-8")
+    assert re.search(r"^\.\. operations::$", text, re.MULTILINE)
+    for operation in OPERATIONS:
+        assert operation.view.__doc__, operation.name

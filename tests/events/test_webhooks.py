@@ -1,0 +1,643 @@
+"""Webhooks: who is told of what, in which words, and how often."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import typing as t
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+
+from flask_oci.clock import utcnow
+from flask_oci.config import ConfigError
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_CONFIG
+from flask_oci.testing.manifests import OCI_MANIFEST
+from tests.conftest import MakeApp
+from tests.support.credentials import user_named
+from tests.support.host import registry
+from tests.support.receiver import Arrived
+from tests.support.receiver import Receiver
+from tests.support.registry_client import RegistryClient
+from tests.support.upkeep import later
+from tests.support.upkeep import Upkeep
+from tests.support.visitor import statements
+
+NAME = "alice/app"
+
+pytestmark = pytest.mark.options(
+    oci_webhook_networks=["127.0.0.0/8"],
+    oci_webhook_timeout=20,
+    oci_external_url="https://forge.example.org",
+)
+
+
+@pytest.fixture(name="receiver")
+def _receiver() -> t.Iterator[Receiver]:
+    """Somebody who is told."""
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(name="upkeep")
+def _upkeep(app: Flask) -> Upkeep:
+    """Who looks after the registry."""
+    return Upkeep(app)
+
+
+def add(upkeep: Upkeep, url: str, *args: str) -> dict[str, str]:
+    """Add a webhook, and return its id and its secret."""
+    result = upkeep.run("webhooks", "add", "--json", url, *args)
+    assert result.exit_code == 0, result.output
+    return t.cast("dict[str, str]", json.loads(result.stdout))
+
+
+def deliver(upkeep: Upkeep, failed: int = 0) -> int:
+    """Tell the webhooks, and return how often that went well."""
+    result = upkeep.run("events", "deliver", "--json")
+    assert result.exit_code == (1 if failed else 0), result.output
+    told = json.loads(result.stdout)
+    assert told["failed"] == failed
+    return int(told["delivered"])
+
+
+def listed(upkeep: Upkeep, *args: str) -> list[dict[str, t.Any]]:
+    """Return what a command lists."""
+    result = upkeep.run(*args, "--json")
+    assert result.exit_code == 0, result.output
+    return t.cast("list[dict[str, t.Any]]", json.loads(result.stdout))
+
+
+# What is told
+
+
+def test_cloudevents(alice: RegistryClient, upkeep: Upkeep, receiver: Receiver) -> None:
+    """An event is a CloudEvent in structured mode, which says all that is known."""
+    add(upkeep, f"{receiver.url}/hook?to=us")
+    manifest = alice.push_image(NAME, "latest")
+    assert deliver(upkeep) == 3
+    assert receiver.kinds() == ["repository.created", "manifest.pushed", "tag.moved"]
+    pushed = receiver.taken[1]
+    assert pushed.path == "/hook?to=us"
+    assert pushed.headers["content-type"] == "application/cloudevents+json"
+    event = pushed.json
+    recorded = listed(upkeep, "events", "list", "--kind", "manifest.pushed")[0]
+    assert event["specversion"] == "1.0"
+    assert event["id"] == recorded["uuid"]
+    assert event["source"] == "https://forge.example.org"
+    assert event["type"] == "flask-oci.manifest.pushed"
+    assert event["subject"] == NAME
+    assert event["time"].endswith("Z")
+    assert event["datacontenttype"] == "application/json"
+    assert event["data"] == {
+        "repository": NAME,
+        "digest": digest_of(manifest),
+        "mediaType": OCI_MANIFEST,
+        "artifactType": OCI_CONFIG,
+        "size": len(manifest),
+        "tags": ["latest"],
+        "actor": "alice",
+        "address": "127.0.0.1",
+        "host": "localhost",
+        "method": "PUT",
+        "userAgent": event["data"]["userAgent"],
+    }
+    sequence = [arrived.json["sequence"] for arrived in receiver.taken]
+    assert sequence == sorted(sequence)
+
+
+@pytest.mark.options(oci_events=["*"])
+def test_notifications_of_distribution(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """What was written for Distribution understands what it is told here."""
+    add(upkeep, receiver.url, "--form", "distribution")
+    manifest = alice.push_image(NAME, "latest")
+    alice.push_manifest(NAME, manifest)
+    alice.get(f"/v2/{NAME}/manifests/latest")
+    query = {"mount": digest_of(LAYER), "from": NAME}
+    alice.post("/v2/alice/other/blobs/uploads/", query=query)
+    alice.delete(f"/v2/{NAME}/manifests/latest")
+    alice.delete(f"/v2/{NAME}/manifests/{digest_of(manifest)}")
+    deliver(upkeep)
+    content_type = "application/vnd.docker.distribution.events.v2+json"
+    events = []
+    for arrived in receiver.taken:
+        assert arrived.headers["content-type"] == content_type
+        assert set(arrived.json) == {"events"}
+        events += arrived.json["events"]
+    summary = [
+        (e["action"], e["target"].get("tag"), e["target"].get("digest", "")[:10])
+        for e in events
+    ]
+    digest = digest_of(manifest)[:10]
+    blobs = [("push", None, e["target"]["digest"][:10]) for e in events[:2]]
+    assert summary == [
+        *blobs,
+        ("push", "latest", digest),
+        ("push", None, digest),
+        ("pull", "latest", digest),
+        ("mount", None, digest_of(LAYER)[:10]),
+        ("delete", "latest", ""),
+        ("delete", None, digest),
+    ]
+    push = events[2]
+    url = f"https://forge.example.org/v2/{NAME}/manifests/{digest_of(manifest)}"
+    assert push["target"] == {
+        "mediaType": OCI_MANIFEST,
+        "digest": digest_of(manifest),
+        "size": len(manifest),
+        "length": len(manifest),
+        "repository": NAME,
+        "tag": "latest",
+        "url": url,
+    }
+    assert push["actor"] == {"name": "alice"}
+    assert push["request"]["method"] == "PUT"
+    assert push["request"]["host"] == push["source"]["addr"] == "localhost"
+    assert push["timestamp"].endswith("Z")
+    assert events[5]["target"]["fromRepository"] == NAME
+    assert len({e["id"] for e in events}) == len(events)
+
+
+def test_several_tags_for_distribution(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """There, each tag of a push is an event, and all of them come together."""
+    manifest = alice.push_image(NAME)
+    add(upkeep, receiver.url, "--form", "distribution")
+    alice.put_manifest(NAME, digest_of(manifest), manifest, query={"tag": ["a", "b"]})
+    deliver(upkeep)
+    (arrived,) = receiver.taken
+    assert [e["target"]["tag"] for e in arrived.json["events"]] == ["a", "b"]
+    assert len({e["id"] for e in arrived.json["events"]}) == 2
+
+
+def test_the_signature(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """A request is signed with the webhook's secret, its moment and its id."""
+    secret = add(upkeep, receiver.url)["secret"]
+    alice.push_image(NAME, "latest")
+    deliver(upkeep)
+    for arrived in receiver.taken:
+        key, moment = (arrived.headers[f"webhook-{n}"] for n in ("id", "timestamp"))
+        assert key == arrived.json["id"]
+        assert abs(int(moment) - utcnow().timestamp()) < 60
+        signed = f"{key}.{moment}.".encode() + arrived.body
+        mac = hmac.new(base64.b64decode(secret[6:]), signed, hashlib.sha256).digest()
+        assert arrived.headers["webhook-signature"] == "v1," + (
+            base64.b64encode(mac).decode()
+        )
+
+
+def test_each_webhook_is_told_what_it_wants(
+    alice: RegistryClient, bob: RegistryClient, upkeep: Upkeep
+) -> None:
+    """Kinds and names can be chosen, and nobody is told what was before."""
+    alice.push_image("alice/old", "v1")
+    with Receiver() as tags, Receiver() as bobs, Receiver() as everything:
+        add(upkeep, tags.url, "--kind", "tag.*")
+        add(upkeep, bobs.url, "--repository", "bob/*")
+        add(upkeep, everything.url)
+        alice.push_image(NAME, "v1")
+        bob.push_image("bob/app", "v1")
+        upkeep.gc()
+        assert deliver(upkeep) == 2 + 3 + 7
+        assert tags.kinds() == ["tag.moved"] * 2
+        assert {a.json["subject"] for a in bobs.taken} == {"bob/app"}
+        assert everything.kinds()[-1] == "collection.finished"
+        assert "subject" not in everything.taken[-1].json
+        assert deliver(upkeep) == 0
+
+
+def test_a_renamed_repository(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Whoever is told of a name is told where it went."""
+    alice.push_image(NAME, "v1")
+    add(upkeep, receiver.url, "--repository", NAME)
+    with app.app_context():
+        registry.repositories.rename(NAME, "alice/other")
+    deliver(upkeep)
+    assert receiver.taken[0].json["data"]["formerName"] == NAME
+
+
+@pytest.mark.options(oci_events=["*"])
+def test_names_that_a_webhook_is_not_told(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep
+) -> None:
+    """Where a blob was mounted from, and what a repository was called before, is only
+    told to whoever is told of those repositories."""
+    alice.push_image("alice/secret", "v1")
+    with Receiver() as events, Receiver() as notifications, Receiver() as everything:
+        shown = ("--repository", "alice/shown*")
+        add(upkeep, events.url, *shown)
+        add(upkeep, notifications.url, *shown, "--form", "distribution")
+        add(upkeep, everything.url)
+        query = {"mount": digest_of(LAYER), "from": "alice/secret"}
+        alice.post("/v2/alice/shown/blobs/uploads/", query=query)
+        with app.app_context():
+            registry.repositories.rename("alice/secret", "alice/shown-too")
+            registry.repositories.rename("alice/shown-too", "alice/shown-now")
+        deliver(upkeep)
+    data = [arrived.json["data"] for arrived in events.taken]
+    assert not [fields for fields in data if "source" in fields]
+    assert [d["formerName"] for d in data if "formerName" in d] == ["alice/shown-too"]
+    for receiver, count in ((events, 0), (notifications, 0), (everything, 2)):
+        bodies = [a.body for a in receiver.taken if b"alice/secret" in a.body]
+        assert len(bodies) == count
+        assert receiver.taken
+
+
+# How often
+
+
+def test_a_failure_is_tried_again(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Later each time, with the same id and body, and a new signature."""
+    add(upkeep, receiver.url, "--kind", "manifest.pushed")
+    receiver.answer = lambda _: 503
+    alice.push_image(NAME, "latest")
+    deliver(upkeep, failed=1)
+    assert deliver(upkeep) == 0
+    with later(timedelta(seconds=11)):
+        deliver(upkeep, failed=1)
+        assert deliver(upkeep) == 0
+    with later(timedelta(seconds=32)):
+        receiver.answer = lambda _: 200
+        assert deliver(upkeep) == 1
+        assert deliver(upkeep) == 0
+    first, second, third = receiver.arrived
+    assert first.body == second.body == third.body
+    assert len({a.headers["webhook-id"] for a in receiver.arrived}) == 1
+    assert len({a.headers["webhook-signature"] for a in receiver.arrived}) == 3
+    (row,) = [d for d in shown(upkeep) if d["event"]["kind"] == "manifest.pushed"]
+    assert (row["state"], row["attempts"]) == ("delivered", 3)
+    assert [attempt["status"] for attempt in row["log"]] == [503, 503, 200]
+    assert [attempt["error"] is None for attempt in row["log"]] == [False, False, True]
+
+
+def shown(upkeep: Upkeep) -> list[dict[str, t.Any]]:
+    """Return all deliveries there are, the oldest first."""
+    events = reversed(listed(upkeep, "events", "list"))
+    return [
+        delivery
+        for event in events
+        for delivery in listed(upkeep, "events", "show", str(event["id"]))
+    ]
+
+
+def test_order_within_a_repository(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """What fails holds up what comes after it in its repository, and no other."""
+    add(upkeep, receiver.url, "--kind", "tag.*")
+    for tag in ("one", "two"):
+        alice.push_image(NAME, tag)
+        alice.push_image("alice/other", tag)
+
+    def answer(arrived: Arrived) -> int:
+        return 500 if arrived.json["subject"] == NAME else 200
+
+    receiver.answer = answer
+    assert deliver(upkeep, failed=1) == 2
+    assert {a.json["subject"] for a in receiver.taken} == {"alice/other"}
+    receiver.answer = lambda _: 200
+    with later(timedelta(seconds=11)):
+        assert deliver(upkeep) == 2
+    ours = [a.json["data"]["tag"] for a in receiver.taken if NAME in a.body.decode()]
+    assert ours == ["one", "two"]
+
+
+def test_order_of_names(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """A name that goes from one repository to another is told of in order, too."""
+    add(upkeep, receiver.url, "--kind", "repository.*")
+    alice.push_image(NAME, "v1")
+    alice.push_image("alice/other", "v1")
+    with app.app_context():
+        registry.repositories.delete("alice/other")
+        registry.repositories.rename(NAME, "alice/other")
+    alice.push_image(NAME, "v1")
+    refused: list[str] = []
+
+    def answer(arrived: Arrived) -> int:
+        if arrived.json["type"].endswith("deleted") and not refused:
+            refused.append(arrived.json["id"])
+            return 500
+        return 200
+
+    receiver.answer = answer
+    deliver(upkeep, failed=1)
+    assert receiver.kinds() == ["repository.created"] * 2
+    with later(timedelta(seconds=11)):
+        deliver(upkeep)
+    assert receiver.kinds()[2:] == [
+        "repository.deleted",
+        "repository.renamed",
+        "repository.created",
+    ]
+
+
+def test_a_repository_with_much_to_tell(
+    app: Flask, alice: RegistryClient, bob: RegistryClient, upkeep: Upkeep
+) -> None:
+    """However much waits for one repository, the others do not; but for what has one of
+    its names now, which still comes after it."""
+    manifest = alice.push_image(NAME)
+    kinds = ("tag.*", "repository.*", "collection.*")
+    with Receiver() as receiver:
+        receiver.answer = lambda a: 500 if a.json.get("subject") == NAME else 200
+        add(upkeep, receiver.url, *(f"--kind={kind}" for kind in kinds))
+        for number in range(6):
+            query = {"tag": [f"v{number}-{each}" for each in range(100)]}
+            alice.put_manifest(NAME, digest_of(manifest), manifest, query=query)
+        with app.app_context():
+            registry.repositories.rename(NAME, "alice/second")
+            registry.repositories.rename("alice/second", "alice/third")
+        alice.push_image("alice/second", "v1")
+        bob.push_image("bob/app", "v1")
+        upkeep.gc()
+        assert deliver(upkeep, failed=1) == 3
+        told = [arrived.json.get("subject") for arrived in receiver.taken]
+        assert told == ["bob/app", "bob/app", None]
+
+
+@pytest.mark.options(oci_webhook_attempts=2)
+def test_dead_letters(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """What fails too often is put aside and listed, no longer holds up anything, and
+    can be told once more."""
+    made = add(upkeep, receiver.url, "--kind", "tag.*")
+    receiver.answer = lambda _: 400
+    alice.push_image(NAME, "one")
+    deliver(upkeep, failed=1)
+    assert listed(upkeep, "events", "dead") == []
+    with later(timedelta(seconds=11)):
+        deliver(upkeep, failed=1)
+        (dead,) = listed(upkeep, "events", "dead")
+        assert (dead["webhook"], dead["state"]) == (made["id"], "dead")
+        assert (dead["event"]["tag"], len(dead["log"])) == ("one", 2)
+        assert "It answered 400." in upkeep.run("events", "dead").output
+        receiver.answer = lambda _: 200
+        alice.push_manifest(NAME, image(LAYER), "two")
+        assert deliver(upkeep) == 1
+        assert upkeep.run("events", "replay", "--dead").exit_code == 0
+        assert deliver(upkeep) == 1
+    assert [a.json["data"]["tag"] for a in receiver.taken] == ["two", "one"]
+    assert listed(upkeep, "events", "dead") == []
+
+
+def test_the_log_takes_no_statement_for_each(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """What many webhooks were told is read in as few statements as what one was, and
+    each is listed with its own attempts."""
+    hooks = [add(upkeep, f"{receiver.url}/{n}", "--kind", "tag.*") for n in range(3)]
+    for number in range(2):
+        alice.push_image(NAME, "v1", number=number)
+        deliver(upkeep)
+        with app.app_context(), statements(app) as sent:
+            (event,) = registry.events.latest(1)
+            sent.clear()
+            rows = registry.events.deliveries_of(event.id)
+        assert len(sent) == 2
+        assert {row.webhook_id for row in rows} == {hook["id"] for hook in hooks}
+        assert [[a.status for a in row.log] for row in rows] == [[204]] * 3
+
+
+def test_replay(alice: RegistryClient, upkeep: Upkeep, receiver: Receiver) -> None:
+    """An event can be told again, to one webhook or to all, under the same id."""
+    made = add(upkeep, receiver.url)
+    with Receiver() as another:
+        add(upkeep, another.url)
+        alice.push_image(NAME, "v1")
+        deliver(upkeep)
+        event = str(listed(upkeep, "events", "list")[0]["id"])
+        result = upkeep.run("events", "replay", event, "--webhook", made["id"])
+        assert "1 deliveries are due again." in result.output
+        assert deliver(upkeep) == 1
+        upkeep.run("events", "replay", event)
+        assert deliver(upkeep) == 2
+        assert len(another.taken) == 4
+    assert len({a.headers["webhook-id"] for a in receiver.taken}) == 3
+    assert len(receiver.taken) == 5
+    assert upkeep.run("events", "replay").exit_code == 2
+    assert upkeep.run("events", "replay", "--dead", event).exit_code == 2
+
+
+def test_a_webhook_that_does_not_answer_is_left_alone(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """One request finds out that nobody is there, however much there is to tell."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    add(upkeep, f"http://127.0.0.1:{port}")
+    add(upkeep, receiver.url, "--kind", "tag.*")
+    for number in range(3):
+        alice.push_image(f"alice/app{number}", "v1")
+    assert deliver(upkeep, failed=1) == 3
+    assert deliver(upkeep) == 0
+    # Not every database keeps which of them was added first.
+    silent, answering = sorted(
+        listed(upkeep, "webhooks", "list"), key=lambda hook: hook["url"] == receiver.url
+    )
+    assert (silent["failures"], answering["failures"]) == (1, 0)
+    assert "no, 1 times" in upkeep.run("webhooks", "list").output
+    Webhook = registry.models.Webhook
+    moved = sa.update(Webhook).where(Webhook.id == silent["id"])
+    with Receiver() as back:
+        upkeep.execute(moved.values(url=back.url))
+        with later(timedelta(seconds=11)):
+            assert deliver(upkeep) == 9
+    assert listed(upkeep, "webhooks", "list")[0]["failures"] == 0
+
+
+@pytest.mark.options(oci_webhook_attempts=1)
+def test_what_is_not_sent_is_no_answer(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """An event that a form has no words for says nothing about whether anybody is
+    there, so the wait for one who is not keeps growing."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    add(upkeep, f"http://127.0.0.1:{port}", "--form", "distribution")
+    alice.push_image("alice/one", "v1")
+    assert deliver(upkeep, failed=1) == 1
+    alice.push_image("alice/two", "v1")
+    with later(timedelta(seconds=11)):
+        assert deliver(upkeep, failed=1) == 2
+    assert listed(upkeep, "webhooks", "list")[0]["failures"] == 2
+
+
+def test_no_redirect_is_followed(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Where a webhook says that it has gone may be anywhere."""
+    add(upkeep, receiver.url, "--kind", "tag.*")
+    receiver.answer = lambda _: 307
+    alice.push_image(NAME, "v1")
+    deliver(upkeep, failed=1)
+    assert [arrived.path for arrived in receiver.arrived] == ["/"]
+
+
+@pytest.mark.options(oci_webhook_timeout=1)
+def test_a_webhook_that_takes_its_time(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """One that sends a byte now and then has no longer than one that is silent."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 ")
+                with contextlib.suppress(OSError):
+                    while not stop.wait(0.1):
+                        connection.sendall(b"2")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        add(upkeep, f"http://127.0.0.1:{server.getsockname()[1]}", "--kind", "tag.*")
+        alice.push_image(NAME, "v1")
+        deliver(upkeep, failed=1)
+        stop.set()
+        thread.join()
+    (row,) = [d for d in shown(upkeep) if d["log"]]
+    assert row["log"][0]["status"] is None
+    assert "within 1 seconds" in row["log"][0]["error"]
+
+
+def test_what_a_webhook_has_not_been_told_is_kept(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """However old it is; and forgotten with the webhook."""
+    made = add(upkeep, receiver.url)
+    alice.push_image(NAME, "v1")
+    with later(timedelta(days=40)):
+        assert "Forgot 0" in upkeep.run("events", "prune").output
+        receiver.answer = lambda _: 500
+        deliver(upkeep, failed=1)
+        assert "Forgot 0" in upkeep.run("events", "prune").output
+        assert upkeep.run("webhooks", "remove", made["id"]).exit_code == 0
+        assert "Forgot 3" in upkeep.run("events", "prune").output
+    assert upkeep.rows("Delivery") == upkeep.rows("DeliveryAttempt") == 0
+    again = upkeep.run("webhooks", "remove", made["id"])
+    assert again.exit_code == 1
+    assert "There is no webhook" in again.output
+
+
+def test_what_was_told_is_forgotten(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """With the log of it, when it is old."""
+    add(upkeep, receiver.url)
+    alice.push_image(NAME, "v1")
+    deliver(upkeep)
+    assert upkeep.rows("DeliveryAttempt") == 3
+    with later(timedelta(days=31)):
+        assert "Forgot 3" in upkeep.run("events", "prune").output
+    assert upkeep.rows("Delivery") == upkeep.rows("DeliveryAttempt") == 0
+
+
+# Secrets, and what cannot be
+
+
+def test_a_secret_is_shown_once(upkeep: Upkeep, receiver: Receiver) -> None:
+    """No list has it."""
+    secret = add(upkeep, receiver.url)["secret"]
+    shown_again = upkeep.run("webhooks", "list", "--json").output
+    assert secret not in shown_again + upkeep.run("webhooks", "list").output
+    with upkeep.app.app_context():
+        (webhook,) = registry.events.webhooks()
+    assert webhook.secret == secret
+    assert secret not in repr(webhook)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ftp://example.org/"],
+        ["https://"],
+        ["example.org"],
+        ["https://user:secret@example.org/"],
+        ["https://example.org/#here"],
+        ["https://example.org:99999/"],
+        ["https://example.org:0/"],
+        ["https://example.org/\r\nX: y"],
+        ["https://exämple.org/"],
+        ["https://example.org/" + 2000 * "a"],
+        ["https://example.org/", "--kind", "tags"],
+        ["https://example.org/", "--repository", ""],
+        ["http://10.0.0.1/"],
+        ["http://[::1]/"],
+        ["http://[fe80::1]/"],
+    ],
+    ids=lambda a: a[-1][:30],
+)
+def test_webhooks_that_cannot_be(upkeep: Upkeep, arguments: list[str]) -> None:
+    """Whoever adds one is told what is wrong with it."""
+    result = upkeep.run("webhooks", "add", *arguments)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert listed(upkeep, "webhooks", "list") == []
+
+
+@pytest.mark.parametrize("wrong", ["10.0.0.0/8", ["ten"], [b"x"], 5])
+def test_networks_that_are_none(make_app: MakeApp, wrong: object) -> None:
+    """What is no network stops the application."""
+    with pytest.raises(ConfigError, match="OCI_WEBHOOK_NETWORKS"):
+        make_app(OCI_WEBHOOK_NETWORKS=wrong)
+
+
+# What else the page promises
+
+
+def test_waits_get_longer_up_to_an_hour(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Each is about twice as long as the one before, and none is more than an hour."""
+    add(upkeep, receiver.url, "--kind", "manifest.pushed")
+    receiver.answer = lambda _: 503
+    alice.push_image(NAME, "latest")
+    with time_machine.travel(utcnow(), tick=False) as clock:
+        for longest in (*(10 * 2**n for n in range(9)), 3600, 3600, 3600):
+            deliver(upkeep, failed=1)
+            # Half of each wait is up to chance.
+            clock.shift(timedelta(seconds=longest / 2 - 1))
+            assert deliver(upkeep) == 0
+            clock.shift(timedelta(seconds=longest / 2 + 2))
+        receiver.answer = lambda _: 200
+        assert deliver(upkeep) == 1
+    assert len(receiver.arrived) == 13
+
+
+def test_what_distribution_has_no_word_for(
+    app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """It is not told in its form, and holds up nothing that comes after it."""
+    alice.push_image(NAME, "v1")
+    add(upkeep, receiver.url, "--form", "distribution")
+    with app.app_context():
+        registry.repositories.rename(NAME, "alice/other")
+        registry.repositories.set_visibility("alice/other", "public")
+        registry.repositories.transfer("alice/other", user_named("bob"))
+    deliver(upkeep)
+    assert receiver.arrived == []
+    alice.push_image("alice/new", "v2")
+    deliver(upkeep)
+    (arrived,) = receiver.arrived
+    (event,) = arrived.json["events"]
+    assert (event["action"], event["target"]["tag"]) == ("push", "v2")

@@ -1,0 +1,346 @@
+"""The collection: what goes, what it says, and who may start it."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.manifests import UNKNOWN
+from tests.conftest import MakeApp
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.registry_client import Source
+from tests.support.upkeep import later
+from tests.support.upkeep import LONG
+from tests.support.upkeep import Upkeep
+
+BLOB = b"nobody needs this"
+DIGEST = digest_of(BLOB)
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture(name="keeper")
+def _keeper(app: Flask) -> Upkeep:
+    """Somebody who collects."""
+    return Upkeep(app)
+
+
+def test_a_new_registry_has_nothing_to_collect(keeper: Upkeep) -> None:
+    """A collection before the first push finds nothing, and makes no folder."""
+    assert keeper.gc() == {
+        "uploads": [],
+        "manifests": [],
+        "links": [],
+        "blobs": [],
+        "freed": 0,
+    }
+    assert not keeper.folder.exists()
+
+
+def test_a_blob_that_no_manifest_needs(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A blob that was pushed, and never used, goes with its link, row and file."""
+    alice.push_image("alice/app", "1.0")
+    alice.push_blob("alice/app", BLOB)
+
+    with later(LONG):
+        collected = keeper.gc()
+
+    assert collected["links"] == [["alice/app", DIGEST]]
+    assert collected["blobs"] == [DIGEST]
+    assert collected["freed"] == len(BLOB)
+    assert keeper.blobs() == {digest_of(CONFIG), digest_of(LAYER)}
+    assert keeper.rows("Blob") == keeper.rows("RepositoryBlob") == 2
+    assert refusal(alice.get(f"/v2/alice/app/blobs/{DIGEST}"))[0] == 404
+
+
+def test_what_is_tagged_stays(make_app: MakeApp) -> None:
+    """Whatever a tag leads to can be pulled for ever."""
+    app = make_app(OCI_UNTAGGED_LIFETIME=1)
+    alice, keeper = RegistryClient.of(app, "alice"), Upkeep(app)
+    child = alice.push_image("alice/app", layer=b"of a child")
+    whole = index(descriptor(child, OCI_MANIFEST))
+    alice.push_manifest("alice/app", whole, "latest")
+    alice.push_image("alice/app", "1.0")
+
+    with later(timedelta(days=9999)):
+        assert not any(keeper.gc().values())
+        for manifest in (whole, child):
+            path = f"/v2/alice/app/manifests/{digest_of(manifest)}"
+            assert alice.get(path).data == manifest
+        for blob in (b"of a child", LAYER, CONFIG):
+            path = f"/v2/alice/app/blobs/{digest_of(blob)}"
+            assert alice.get(path).data == blob
+    assert keeper.fsck() == []
+
+
+def test_a_blob_stays_while_one_repository_needs_it(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """A blob is taken from the repository that does not need it, and from no other."""
+    alice.push_image("alice/app", "1.0")
+    alice.push_blob("alice/other", LAYER)
+
+    with later(LONG):
+        collected = keeper.gc()
+
+    assert collected["links"] == [["alice/other", digest_of(LAYER)]]
+    assert collected["blobs"] == []
+    assert alice.get(f"/v2/alice/app/blobs/{digest_of(LAYER)}").data == LAYER
+    assert alice.get(f"/v2/alice/other/blobs/{digest_of(LAYER)}").status_code == 404
+
+
+def test_a_blob_that_its_owner_deleted(alice: RegistryClient, keeper: Upkeep) -> None:
+    """The file of a blob that was deleted goes after the grace period, and no sooner:
+    a backup may have begun before."""
+    alice.push_blob("alice/app", BLOB)
+    with later(WEEK):
+        assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 202
+        assert keeper.gc()["blobs"] == []
+    with later(WEEK + LONG):
+        # Who has it no longer cannot put that off.
+        assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 404
+        # Who has it no longer cannot put that off.
+        assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 404
+        assert keeper.gc()["blobs"] == [DIGEST]
+    assert keeper.blobs() == set()
+
+
+def test_blobs_of_a_deleted_repository(alice: RegistryClient, keeper: Upkeep) -> None:
+    """The blobs of a deleted repository go a grace period after it, and no sooner."""
+    alice.push_image("alice/app", "1.0")
+    with later(WEEK):
+        with keeper.app.app_context():
+            registry.repositories.delete("alice/app")
+        assert not any(keeper.gc().values())
+    with later(WEEK + LONG):
+        assert set(keeper.gc()["blobs"]) == {digest_of(LAYER), digest_of(CONFIG)}
+    assert keeper.blobs() == set()
+
+
+def test_blobs_of_a_deleted_manifest(alice: RegistryClient, keeper: Upkeep) -> None:
+    """The blobs of a deleted manifest go a grace period after it, and no sooner."""
+    manifest = alice.push_image("alice/app", "1.0")
+    path = f"/v2/alice/app/manifests/{digest_of(manifest)}"
+    with later(WEEK):
+        assert alice.delete(path).status_code == 202
+        assert not any(keeper.gc().values())
+    with later(WEEK + LONG):
+        assert set(keeper.gc()["blobs"]) == {digest_of(LAYER), digest_of(CONFIG)}
+    assert keeper.blobs() == set()
+
+
+def test_idle_sessions_end(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A session that nobody has gone on with for a week ends, and its bytes go; a
+    younger one can be finished."""
+    old = alice.start_upload("alice/app")
+    alice.patch(old, b"half a blob")
+    with later(timedelta(days=4)):
+        young = alice.start_upload("alice/app")
+        alice.patch(young, BLOB)
+    with later(WEEK + timedelta(hours=1)):
+        collected = keeper.gc()
+        assert collected["uploads"] == [old.rpartition("/")[2]]
+        assert collected["freed"] == len(b"half a blob")
+        assert keeper.uploads() == {young.rpartition("/")[2]}
+        assert refusal(alice.patch(old, b"more")) == (404, "BLOB_UPLOAD_UNKNOWN")
+        assert alice.put(f"{young}?digest={DIGEST}").status_code == 201
+
+
+def test_a_session_that_is_written_to_is_not_idle(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """A body that takes longer than a session may be idle is not cut off."""
+    location = alice.start_upload("alice/app")
+    found = []
+
+    def collect() -> None:
+        with later(WEEK + timedelta(hours=1)):
+            found.append(keeper.gc()["uploads"])
+
+    body = Source(BLOB, on_read=collect).environ(len(BLOB))
+    assert alice.patch(location, environ=body).status_code == 202
+
+    assert found
+    assert not any(found)
+    assert alice.put(f"{location}?digest={DIGEST}").status_code == 201
+
+
+def test_bytes_of_no_session(alice: RegistryClient, keeper: Upkeep) -> None:
+    """What a crash in the middle of a push in one request has left goes as well, and
+    what is not ours stays."""
+    alice.push_image("alice/app", "1.0")
+    leftover = keeper.folder / "uploads" / "0a0b0c0d-0000-4000-8000-000000000000"
+    leftover.write_bytes(b"half a blob")
+    foreign = keeper.folder / "uploads" / "notes.txt"
+    foreign.write_bytes(b"of somebody")
+
+    assert not any(keeper.gc().values())
+    with later(WEEK + timedelta(hours=1)):
+        assert keeper.gc()["uploads"] == [leftover.name]
+    assert keeper.uploads() == {"notes.txt"}
+
+
+def test_a_file_that_no_row_knows(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A file whose row a crash prevented is removed."""
+    alice.push_image("alice/app", "1.0")
+    keeper.store(DIGEST, BLOB)
+    foreign = keeper.blob(DIGEST).with_name("README")
+    foreign.write_bytes(b"of somebody")
+
+    collected = keeper.gc()
+
+    assert collected["blobs"] == [DIGEST]
+    assert collected["freed"] == len(BLOB)
+    assert not keeper.blob(DIGEST).exists()
+    assert foreign.exists()
+
+
+def test_a_file_that_no_row_knows_is_adopted(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """A push of the same bytes makes a blob of a file that a crash left."""
+    alice.start_upload("alice/app")
+    keeper.store(DIGEST, b"damaged, too")
+    assert alice.head(f"/v2/alice/app/blobs/{DIGEST}").status_code == 404
+
+    alice.push_blob("alice/app", BLOB)
+
+    assert not any(keeper.gc().values())
+    assert alice.get(f"/v2/alice/app/blobs/{DIGEST}").data == BLOB
+
+
+def test_files_beside_an_empty_database_stay(keeper: Upkeep) -> None:
+    """Files are left alone where the database has no repository at all: it may be the
+    wrong one."""
+    keeper.store(DIGEST, BLOB)
+    assert not any(keeper.gc().values())
+    assert keeper.blobs() == {DIGEST}
+
+
+@pytest.fixture(name="littered")
+def _littered(make_app: MakeApp) -> tuple[RegistryClient, Upkeep]:
+    """A registry that has some of everything that can be collected."""
+    app = make_app(OCI_UNTAGGED_LIFETIME=3600)
+    alice = RegistryClient.of(app, "alice")
+    for name in ("alice/app", "alice/other"):
+        alice.push_image(name, "1.0")
+        alice.push_image(name, layer=b"of nobody")
+        alice.push_blob(name, BLOB)
+    alice.push_blob("alice/app", b"deleted")
+    path = f"/v2/alice/app/blobs/{digest_of(b'deleted')}"
+    assert alice.delete(path).status_code == 202
+    alice.patch(alice.start_upload("alice/app"), b"half a blob")
+    keeper = Upkeep(app)
+    keeper.store(digest_of(b"orphan"), b"orphan")
+    return alice, keeper
+
+
+def test_a_dry_run(littered: tuple[RegistryClient, Upkeep]) -> None:
+    """A dry run says what the next run deletes, and deletes nothing."""
+    _, keeper = littered
+    with later(WEEK * 2):
+        before = keeper.blobs(), keeper.uploads(), keeper.rows("Manifest")
+        announced = keeper.gc("--dry-run")
+        assert (keeper.blobs(), keeper.uploads(), keeper.rows("Manifest")) == before
+
+        done = keeper.gc()
+
+        assert announced == done
+        assert len(done["manifests"]) == 2
+        assert len(done["links"]) == 2
+        assert set(done["blobs"]) == {
+            digest_of(content) for content in (BLOB, b"deleted", b"orphan")
+        }
+        assert len(done["uploads"]) == 1
+        assert not any(keeper.gc().values())
+
+
+def test_the_summary(littered: tuple[RegistryClient, Upkeep]) -> None:
+    """Whoever types the command reads what went, and how much room there is now."""
+    _, keeper = littered
+    with later(WEEK * 2):
+        announced = keeper.run("gc", "--dry-run")
+        done = keeper.run("gc")
+    for result, verb in ((announced, "Would delete"), (done, "Deleted")):
+        assert result.exit_code == 0
+        assert not result.stderr
+        last = result.stdout.splitlines()[-1]
+        assert last == f"{verb} 1 idle uploads, 2 manifests and 3 blobs, 0.0 MiB."
+        assert "alice/other: 1 unneeded blobs" in result.stdout
+
+
+def test_a_scheduler(littered: tuple[RegistryClient, Upkeep]) -> None:
+    """A host can collect from its own code, to the same effect."""
+    alice, keeper = littered
+    with later(WEEK * 2), keeper.app.app_context():
+        announced = registry.collect_garbage(dry_run=True)
+        assert keeper.blob(DIGEST).exists()
+        assert dataclasses.asdict(announced) == dataclasses.asdict(
+            registry.collect_garbage()
+        )
+    assert DIGEST in map(str, announced.blobs)
+    assert not keeper.blob(DIGEST).exists()
+    assert alice.get(f"/v2/alice/app/blobs/{digest_of(LAYER)}").data == LAYER
+
+
+def test_explaining_a_layer(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A person can ask what keeps a layer, and is told of each step up to a tag."""
+    child = alice.push_image("alice/app")
+    whole = index(descriptor(child, OCI_MANIFEST))
+    alice.push_manifest("alice/app", whole, "latest")
+    with later(LONG):
+        result = keeper.run("gc", "--explain", digest_of(LAYER))
+    assert result.stdout.splitlines() == [
+        "alice/app",
+        f"  layer of {digest_of(child)}",
+        "    has no tag, and stays without: OCI_UNTAGGED_LIFETIME is not set",
+        f"    child of {digest_of(whole)}",
+        "      tagged latest",
+    ]
+
+
+def test_explaining_referrers(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A signature is kept by what it signs, and what is signed by its signature; an
+    explanation does not go round in circles."""
+    subject = alice.push_image("alice/app", "1.0")
+    signature = alice.push_image(
+        "alice/app", layer=b"signed", subject=descriptor(subject, OCI_MANIFEST)
+    )
+    said = keeper.run("gc", "--explain", digest_of(signature)).stdout.splitlines()
+    assert said[2:] == [f"  referrer of {digest_of(subject)}", "    tagged 1.0"]
+    said = keeper.run("gc", "--explain", digest_of(subject)).stdout.splitlines()
+    assert said[1:3] == ["  tagged 1.0", f"  subject of {digest_of(signature)}"]
+
+
+@pytest.mark.options(oci_untagged_lifetime=3600)
+def test_explaining_what_will_go(alice: RegistryClient, keeper: Upkeep) -> None:
+    """What only time keeps says until when, and what nothing keeps says so."""
+    manifest = alice.push_image("alice/app")
+    alice.push_blob("alice/app", BLOB)
+    now = keeper.run("gc", "--explain", DIGEST).stdout
+    assert "spared until" in now
+    assert "nothing needs it" in now
+    now = keeper.run("gc", "--explain", digest_of(manifest)).stdout
+    assert "stays without until" in now
+    with later(LONG):
+        then = keeper.run("gc", "--explain", DIGEST).stdout
+        assert then.splitlines() == ["alice/app", "  nothing needs it"]
+        then = keeper.run("gc", "--explain", digest_of(manifest)).stdout
+        assert then.splitlines() == ["alice/app", "  has no tag"]
+
+
+def test_explaining_what_is_not_there(alice: RegistryClient, keeper: Upkeep) -> None:
+    """An unknown digest is said to be unknown, and no digest at all is an error."""
+    said = keeper.run("gc", "--explain", UNKNOWN)
+    assert said.stdout == f"No repository has {UNKNOWN}.\n"
+    assert keeper.run("gc", "--explain", "sha256:abc").exit_code == 1

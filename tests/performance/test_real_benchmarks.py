@@ -1,0 +1,52 @@
+"""The benchmarks run, and print the table that the documentation has."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.support.forge import tool
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.real
+
+#: As little as there can be of everything.
+TINY = (
+    *("--registries", "sqlite", "--rounds", "1", "--large", "4", "--seconds", "1"),
+    *("--images", "2", "--entries", "100"),
+)
+
+
+def test_the_table(tmp_path: Path) -> None:
+    """Every row has a value and its cost, and the picture is one."""
+    tool("wrk", "Debian's wrk")
+    sys.path.insert(0, str(ROOT))
+    try:
+        from benchmarks.__main__ import ROWS
+    finally:
+        sys.path.remove(str(ROOT))
+    picture = tmp_path / "picture.svg"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *TINY, "--plot", str(picture)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    version, values, costs = done.stdout.strip().split("\n\n")
+    assert re.match(r"flask_oci, SQLite: flask-oci \S+, Flask \S+,", version)
+    for table, unit in ((values, r"(?:MiB/s|MiB|1/s)"), (costs, "ms")):
+        lines = table.splitlines()[1:]
+        for line, row in zip(lines, ROWS, strict=True):
+            assert re.fullmatch(rf"{re.escape(row.title)} +{unit} +[\d.]+", line)
+    assert all(float(line.split()[-1]) > 0 for line in values.splitlines()[1:])
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")

@@ -1,0 +1,220 @@
+"""A real server on a disk that is full, read-only or somebody else's."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import requests
+
+from flask_oci.testing.manifests import digest_of
+from tests.support.forge import environment
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import tool
+from tests.support.forge import unavailable
+from tests.support.forge import USERNAME
+from tests.support.forge import wait_until
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.real
+
+MIB = 1024 * 1024
+SMALL = b"small" * 1000
+LARGE = os.urandom(6 * MIB)
+UPLOADS = "/v2/alice/app/blobs/uploads/"
+
+
+class Disk:
+    """A small disk of the test's own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self._mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path))
+
+    def remount(self, options: str) -> None:
+        """Change how it is mounted."""
+        self._mount("-o", f"remount,{options}", str(self.path))
+
+    def uploads(self) -> list[Path]:
+        """Return what is being pushed."""
+        return list(self.path.glob("oci/uploads/*"))
+
+    def unmount(self) -> None:
+        """Take it away, with whatever is on it."""
+        subprocess.run(["umount", "--lazy", str(self.path)], check=True)
+
+    def _mount(self, *args: str) -> None:
+        done = subprocess.run(
+            [tool("mount", "Debian's mount"), *args],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            unavailable(f"a disk of one's own takes root: {done.stderr}")
+
+
+@pytest.fixture(name="disk")
+def _disk(tmp_path: Path) -> t.Iterator[Disk]:
+    """A disk of four mebibytes."""
+    disk = Disk(tmp_path / "disk")
+    yield disk
+    disk.unmount()
+
+
+@pytest.fixture(name="forge")
+def _forge(disk: Disk) -> t.Iterator[Forge]:
+    """A forge whose blobs are on the small disk, and its database elsewhere."""
+    with Forge("gunicorn", OCI_STORAGE_PATH=f"{disk.path}/oci") as forge:
+        yield forge
+
+
+def send(forge: Forge, method: str, path: str, body: bytes = b"") -> requests.Response:
+    """Send a request as alice."""
+    return requests.request(
+        method,
+        f"{forge.url}{path}",
+        data=body,
+        auth=(USERNAME, PASSWORD),
+        timeout=60,
+    )
+
+
+def push(forge: Forge, content: bytes) -> requests.Response:
+    """Push a blob in one request."""
+    return send(forge, "POST", f"{UPLOADS}?digest={digest_of(content)}", content)
+
+
+def assert_unavailable(response: requests.Response, cause: str) -> None:
+    """Check that the client is told why, and to come back."""
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "60"
+    (error,) = response.json()["errors"]
+    assert error["code"] == "UNAVAILABLE"
+    assert cause in error["message"]
+
+
+def assert_served(forge: Forge, content: bytes) -> None:
+    """Check that a blob can be pulled."""
+    response = send(forge, "GET", f"/v2/alice/app/blobs/{digest_of(content)}")
+    assert response.status_code == 200
+    assert response.content == content
+
+
+def test_a_full_disk(forge: Forge, disk: Disk) -> None:
+    """A push that does not fit is told so and leaves nothing; one in a session goes on
+    when there is room."""
+    assert push(forge, SMALL).status_code == 201
+    assert_unavailable(push(forge, LARGE), "full")
+    assert disk.uploads() == []
+    assert_served(forge, SMALL)
+
+    location = send(forge, "POST", UPLOADS).headers["Location"]
+    assert_unavailable(send(forge, "PATCH", location, LARGE), "full")
+    assert_served(forge, SMALL)
+    disk.remount("size=32m")
+    stored = int(send(forge, "GET", location).headers["Range"].partition("-")[2]) + 1
+    assert MIB < stored < len(LARGE)
+    assert send(forge, "PATCH", location, LARGE[stored:]).status_code == 202
+    put = f"{location}?digest={digest_of(LARGE)}"
+    assert send(forge, "PUT", put).status_code == 201
+    assert_served(forge, LARGE)
+
+
+def test_a_read_only_disk(forge: Forge, disk: Disk) -> None:
+    """Pulls go on from a disk that cannot be written to, and pushes when it can."""
+    assert push(forge, SMALL).status_code == 201
+    location = send(forge, "POST", UPLOADS).headers["Location"]
+    assert send(forge, "PATCH", location, LARGE[:MIB]).status_code == 202
+    disk.remount("ro")
+    put = f"{location}?digest={digest_of(LARGE[:MIB])}"
+    for response in (
+        push(forge, b"more"),
+        send(forge, "POST", UPLOADS),
+        send(forge, "PATCH", location, b"more"),
+        send(forge, "PUT", put),
+    ):
+        assert_unavailable(response, "read-only")
+    assert_served(forge, SMALL)
+    path = f"/v2/alice/app/blobs/{digest_of(SMALL)}"
+    assert send(forge, "HEAD", path).status_code == 200
+    disk.remount("rw")
+    assert send(forge, "PUT", put).status_code == 201
+    assert_served(forge, LARGE[:MIB])
+
+
+def test_a_folder_that_is_not_ours(tmp_path: Path) -> None:
+    """A registry that may not write to its folder says so."""
+    within: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        # Root may do everything that this takes away.
+        setpriv = tool("setpriv", "Debian's util-linux")
+        within = (setpriv, "--bounding-set=-dac_override", "--inh-caps=-all")
+    folder = tmp_path / "oci"
+    with Forge("gunicorn", within=within, OCI_STORAGE_PATH=str(folder)) as forge:
+        assert push(forge, SMALL).status_code == 201
+        closed = [folder / "uploads", *folder.glob("blobs/*/*")]
+        for path in closed:
+            path.chmod(0o500)
+        assert_unavailable(push(forge, SMALL), "may not write")
+        assert_served(forge, SMALL)
+        for path in closed:
+            path.chmod(0o700)
+        assert push(forge, SMALL).status_code == 201
+
+
+def test_a_scrub_that_is_killed(tmp_path: Path) -> None:
+    """A scrub that was killed goes on where it was."""
+    with Forge("gunicorn") as forge:
+        blobs = sorted((os.urandom(MIB) for _ in range(16)), key=digest_of)
+        for blob in blobs:
+            assert push(forge, blob).status_code == 201
+        bookmark = forge.instance / "oci" / "scrub"
+        scrub = _fsck(forge.instance, "--scrub", "--rate", "1")
+        try:
+            wait_until(bookmark.exists, 60, "reading the first blob")
+        finally:
+            scrub.send_signal(signal.SIGKILL)
+            scrub.communicate()
+        assert bookmark.read_text()
+
+        # What has been read is not read again, so that damage to it is not found.
+        for blob in (blobs[0], blobs[-1]):
+            _path(forge, blob).write_bytes(bytes(MIB))
+        found, _ = _fsck(forge.instance, "--scrub").communicate(timeout=60)
+        assert re.findall(r"damaged: (\S+)", found) == [digest_of(blobs[-1])]
+        found, _ = _fsck(forge.instance, "--scrub").communicate(timeout=60)
+        assert len(re.findall("damaged: ", found)) == 2
+
+
+def _fsck(instance: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "flask",
+            "--app",
+            "example_app",
+            "oci",
+            "fsck",
+            *options,
+        ],
+        cwd=ROOT,
+        env=environment(instance, {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _path(forge: Forge, blob: bytes) -> Path:
+    encoded = digest_of(blob).partition(":")[2]
+    return forge.instance / "oci" / "blobs" / "sha256" / encoded[:2] / encoded

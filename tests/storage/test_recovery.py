@@ -1,0 +1,214 @@
+"""Second tries: what a crash or a fault has left is gone on with, and never taken for
+what it is not."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from flask_oci.testing import Faults
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.requests import with_query
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.upkeep import later
+from tests.support.upkeep import LONG
+from tests.support.upkeep import Upkeep
+
+NAME = "alice/app"
+CONTENT = b"what is pushed " * 9
+DIGEST = digest_of(CONTENT)
+BLOB = f"/v2/{NAME}/blobs/{DIGEST}"
+
+
+@pytest.fixture(name="keeper")
+def _keeper(app: Flask) -> Upkeep:
+    """Somebody who sees the disk."""
+    return Upkeep(app)
+
+
+def start(client: RegistryClient, *chunks: bytes) -> str:
+    """Begin a session that has some chunks, and return where to end it."""
+    location = client.start_upload(NAME)
+    for chunk in chunks:
+        assert client.patch(location, chunk).status_code == 202
+    return with_query(location, digest=DIGEST)
+
+
+def fail_to_record(client: RegistryClient, put: str, body: bytes = b"") -> None:
+    """End a session so that its bytes become a blob, and the database does not hear
+    of it."""
+    keeper = Upkeep(client.app)
+    for at in range(99):
+        with Faults(client.app).database(at):
+            response = client.put(put, body)
+        assert response.status_code == 503
+        if keeper.blobs():
+            assert keeper.rows("Blob") == 0
+            assert keeper.uploads() == set()
+            return
+    raise AssertionError("the bytes never became a blob")
+
+
+@pytest.mark.parametrize(
+    ("chunks", "body"),
+    [([CONTENT], b""), ([CONTENT[:9], CONTENT[9:]], b""), ([], CONTENT)],
+    ids=["one PATCH", "two PATCHes", "in the PUT"],
+)
+def test_a_put_is_tried_again(
+    alice: RegistryClient, keeper: Upkeep, chunks: list[bytes], body: bytes
+) -> None:
+    """A session whose bytes are in their place, and not on record, ends with the same
+    PUT, once."""
+    put = start(alice, *chunks)
+    fail_to_record(alice, put, body)
+    assert alice.head(BLOB).status_code == 404
+
+    response = alice.put(put, body)
+
+    assert response.status_code == 201
+    assert response.headers["Docker-Content-Digest"] == DIGEST
+    assert alice.get(BLOB).data == CONTENT
+    assert refusal(alice.put(put, body)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert keeper.uploads() == set()
+    assert keeper.rows("Upload") == 0
+
+
+def test_a_put_of_the_rest_is_tried_again(alice: RegistryClient) -> None:
+    """The same holds where only the last bytes come again."""
+    put = start(alice, CONTENT[:9])
+    fail_to_record(alice, put, CONTENT[9:])
+    assert alice.put(put, CONTENT[9:]).status_code == 201
+    assert alice.get(BLOB).data == CONTENT
+
+
+def test_a_put_whose_note_is_lost(alice: RegistryClient, keeper: Upkeep) -> None:
+    """Where nothing is known of what a session's bytes were, the client begins anew."""
+    put = start(alice, CONTENT)
+    fail_to_record(alice, put)
+    (note,) = keeper.folder.glob("notes/*")
+    for left in ("", "135", f"135 {DIGEST[:-1]}", f"{DIGEST}", f"-1 {DIGEST}"):
+        note.write_text(left)
+        assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    alice.push_blob(NAME, CONTENT)
+    assert alice.get(BLOB).data == CONTENT
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_bytes_that_the_disk_forgot(
+    alice: RegistryClient, keeper: Upkeep, method: str
+) -> None:
+    """A session ends when the disk could not keep its bytes, since the disk would say
+    the next time that all is well."""
+    # The folders are there, so that the file is what is flushed first.
+    alice.push_image(NAME, "1.0")
+    put = start(alice, CONTENT[:9])
+    with Faults(alice.app).disk(0, errno.EIO, ["fsync"]):
+        assert alice.request(method, put, CONTENT[9:]).status_code == 503
+    assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert keeper.uploads() == set()
+    assert DIGEST not in keeper.blobs()
+
+
+def test_a_put_after_a_collection(alice: RegistryClient, keeper: Upkeep) -> None:
+    """When the collection came in between, the client begins anew."""
+    put = start(alice, CONTENT)
+    fail_to_record(alice, put)
+    assert keeper.gc()["blobs"] == [DIGEST]
+    assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    alice.push_blob(NAME, CONTENT)
+    assert alice.get(BLOB).data == CONTENT
+
+
+def test_a_second_try_opens_nothing(
+    alice: RegistryClient, bob: RegistryClient, keeper: Upkeep
+) -> None:
+    """A session that has lost its bytes does not end with those of somebody else."""
+    bob.push_blob("bob/private", LAYER)
+    guess = b"guessed"
+    assert len(guess) == len(LAYER)
+    for chunk in (b"", CONTENT, LAYER[:3], guess):
+        put = start(alice, chunk)
+        for file in keeper.folder.glob("uploads/*"):
+            file.unlink()
+        location = put.partition("?")[0]
+        response = alice.put(with_query(location, digest=digest_of(LAYER)))
+        assert refusal(response) == (404, "BLOB_UPLOAD_UNKNOWN")
+        response = alice.put(with_query(location, digest=digest_of(LAYER)), guess)
+        assert response.status_code in (400, 404)
+    path = f"/v2/{NAME}/blobs/{digest_of(LAYER)}"
+    assert alice.get(path).status_code == 404
+    assert bob.get(f"/v2/bob/private/blobs/{digest_of(LAYER)}").data == LAYER
+
+
+def test_fewer_bytes_than_were_hashed(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A session whose file is older than its note is no session: other bytes behind it
+    would pass for those that were hashed."""
+    put = start(alice, LAYER)
+    (path,) = keeper.folder.glob("uploads/*")
+    path.write_bytes(LAYER[:3])
+    location = put.partition("?")[0]
+
+    for method, url in (("PATCH", location), ("PUT", put)):
+        response = alice.request(method, url, b"ABCD")
+        assert refusal(response) == (404, "BLOB_UPLOAD_UNKNOWN")
+    response = alice.put(with_query(location, digest=digest_of(LAYER)))
+    assert refusal(response) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert keeper.blobs() == set()
+
+
+def test_half_an_upload_goes_on(alice: RegistryClient, keeper: Upkeep) -> None:
+    """After a crash in the middle of a PATCH, the client is told what is on the disk,
+    and goes on from there."""
+    put = start(alice, CONTENT[:9])
+    location = put.partition("?")[0]
+    (path,) = keeper.folder.glob("uploads/*")
+    with path.open("ab") as file:
+        file.write(CONTENT[9:20])
+
+    assert alice.get(location).headers["Range"] == "0-19"
+    assert alice.patch(location, CONTENT[20:]).status_code == 202
+    assert alice.put(put).status_code == 201
+    assert alice.get(BLOB).data == CONTENT
+
+
+def test_an_upload_without_a_row(alice: RegistryClient, keeper: Upkeep) -> None:
+    """When a restored database does not know a session, its bytes disturb nobody."""
+    put = start(alice, CONTENT)
+    keeper.execute(sa.delete(registry.models.Upload))
+    assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert keeper.fsck() == []
+    with later(LONG * 9):
+        assert len(keeper.gc()["uploads"]) == 1
+    assert keeper.uploads() == set()
+
+
+def test_a_session_that_could_not_begin(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A session that has no room on the disk leaves no row."""
+    keeper.folder.mkdir()
+    (keeper.folder / "uploads").write_bytes(b"in the way")
+    response = alice.post(f"/v2/{NAME}/blobs/uploads/")
+    assert refusal(response) == (503, "UNAVAILABLE")
+    assert keeper.rows("Upload") == 0
+    (keeper.folder / "uploads").unlink()
+    assert alice.post(f"/v2/{NAME}/blobs/uploads/").status_code == 202
+
+
+def test_locks_of_a_crash(alice: RegistryClient, keeper: Upkeep) -> None:
+    """Lock files that are left behind lock nobody out, and can be spared while nothing
+    runs."""
+    alice.push_image(NAME, "1.0")
+    assert list(keeper.folder.glob("locks/*"))
+    alice.push_image(NAME, "1.0")
+    for path in keeper.folder.glob("locks/*"):
+        path.unlink()
+    alice.push_image(NAME, "1.0")
+    with later(LONG):
+        keeper.gc()
+    assert alice.get(f"/v2/{NAME}/blobs/{digest_of(CONFIG)}").data == CONFIG

@@ -1,0 +1,247 @@
+"""A host with everybody that may ask for something, and everything to ask for."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import timedelta
+from pathlib import Path
+
+import time_machine
+from flask import Flask
+
+from flask_oci import RepositoryInfo
+from flask_oci.clock import utcnow
+from flask_oci.testing.requests import basic
+from tests.support.credentials import bearing
+from tests.support.credentials import issue
+from tests.support.credentials import log_in
+from tests.support.credentials import refresh
+from tests.support.host import Administrator
+from tests.support.host import create_app
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.host import set_policy
+from tests.support.host import User
+from tests.support.registry_client import RegistryClient
+
+NOTHING: t.Final[frozenset[str]] = frozenset()
+PULL: t.Final = frozenset({"pull"})
+PUSH: t.Final = frozenset({"pull", "push"})
+ALL: t.Final = frozenset({"pull", "push", "delete"})
+
+#: What there is at each name. What nobody may know of has names of one length, so
+#: that two answers can differ by the name and by nothing else.
+NAMES: t.Final = {
+    "owner/private": "private",
+    "owner/missing": "missing",
+    "owner/earlier": "renamed",
+    "owner/internal": "internal",
+    "owner/public": "public",
+}
+#: What "owner/earlier" is called now.
+RENAMED: t.Final = "owner/present"
+
+SCOPES: t.Final = (
+    "registry:catalog:*",
+    *(f"repository:{name}:pull,push,delete" for name in (*NAMES, RENAMED)),
+)
+
+#: What the host lets each role do, whatever the repository's visibility is.
+ROLES: t.Final = {"reader": PULL, "writer": PUSH, "owner": ALL, "admin": ALL}
+
+PASSWORD: t.Final = "open sesame"
+
+
+def host_policy(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
+    """Decide by role, as a forge with teams does."""
+    if user is not None and action in ROLES.get(user.username, NOTHING):
+        return True
+    seen = {"public"} if user is None else {"public", "internal"}
+    return action == "pull" and repository.visibility in seen
+
+
+POLICIES: t.Final = {"host": host_policy, "default": None}
+
+
+def rights(policy: str, role: str | None, state: str) -> frozenset[str]:
+    """Return what somebody may do, as the documentation of the policy has it."""
+    by_role = ROLES if policy == "host" else {"owner": ALL}
+    if role in by_role:
+        return by_role[role]
+    if state == "public" or (state == "internal" and role is not None):
+        return PULL
+    return NOTHING
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who asks, and what their credentials are good for."""
+
+    label: str
+    authorization: str | None
+    role: str | None = None
+    """Whom the registry takes them for; None is nobody known."""
+
+    limit: frozenset[str] = ALL
+    """What the credential may be used for."""
+
+    listed: bool = True
+    """Whether a bearer token's access list has everything in it."""
+
+    refused: bool = False
+    """Whether the credentials are bad, which is a 401 everywhere."""
+
+    def may(self, policy: str, state: str) -> frozenset[str]:
+        """Return what they may do to a repository."""
+        return (
+            NOTHING if self.refused else rights(policy, self.role, state) & self.limit
+        )
+
+    @property
+    def sends_bearer(self) -> bool:
+        """Whether they have a token."""
+        return (self.authorization or "").startswith("Bearer")
+
+
+@dataclass
+class World:
+    """The application, and who talks to it."""
+
+    app: Flask
+    callers: list[Caller] = field(default_factory=list)
+    digest: str = ""
+    """Of a layer that is in every repository."""
+
+    def close(self) -> None:
+        """Leave the registry as it was."""
+        set_policy(None)
+        Administrator(self.app).close(delete_rows=False)
+
+
+def build(folder: Path) -> World:
+    """Make the world once, since no request of the matrix changes it."""
+    app = create_app(folder, OCI_LOGIN_ATTEMPTS=None)
+    Administrator(app).start_afresh()
+    world = World(app)
+    Administrator(app).start_afresh()
+    with app.app_context():
+        for name in (*ROLES, "stranger", "inactive", "deleted"):
+            db.session.add(User(username=name, password=PASSWORD, is_active=True))
+        db.session.commit()
+    _push(world)
+    # Tokens are made while everybody may do everything, so that in the matrix it
+    # is the policy that says no, and not a token's access list.
+    set_policy(lambda user, action, repository: True)
+    elsewhere = create_app(folder, OCI_SERVICE="elsewhere", OCI_LOGIN_ATTEMPTS=None)
+    world.callers = [
+        *_strangers(app),
+        *_people(app),
+        *_limited(app),
+        *_refused(app, elsewhere),
+    ]
+    set_policy(None)
+    Administrator(elsewhere).close(delete_rows=False)
+    administrator = Administrator(app)
+    administrator.change_user("inactive", is_active=False)
+    administrator.delete_user("deleted")
+    return world
+
+
+def _push(world: World) -> None:
+    owner = RegistryClient(world.app, basic("owner", PASSWORD))
+    for name, state in NAMES.items():
+        if state != "missing":
+            owner.push_image(name, "latest")
+            world.digest = owner.push_blob(name, b"a layer")
+    with world.app.app_context():
+        for visibility in ("internal", "public"):
+            registry.repositories.set_visibility(f"owner/{visibility}", visibility)
+        registry.repositories.rename("owner/earlier", RENAMED)
+
+
+def _bearer(app: Flask, authorization: str | None, *scopes: str) -> str:
+    bearer = RegistryClient(app, authorization).bearer(*scopes)
+    assert bearer.authorization is not None
+    return bearer.authorization
+
+
+def _each_way(
+    app: Flask, label: str, secret: str | None, **fields: t.Any
+) -> t.Iterator[Caller]:
+    """Return who sends a secret, a token for everything, and one for nothing."""
+    yield Caller(label, secret, **fields)
+    everything = _bearer(app, secret, *SCOPES)
+    yield Caller(f"{label}, bearer", everything, **fields)
+    nothing = _bearer(app, secret)
+    yield Caller(f"{label}, bearer of nothing", nothing, listed=False, **fields)
+
+
+def _strangers(app: Flask) -> t.Iterator[Caller]:
+    yield from _each_way(app, "anonymous", None)
+    yield Caller("anonymous, empty pair", basic("", ""))
+
+
+def _people(app: Flask) -> t.Iterator[Caller]:
+    for role in (*ROLES, "stranger"):
+        yield from _each_way(app, role, basic(role, PASSWORD), role=role)
+    kept = log_in(RegistryClient(app, basic("owner", PASSWORD)))["refresh_token"]
+    refreshed = bearing(app, refresh(app, kept, *SCOPES)).authorization
+    yield Caller("owner, refreshed bearer", refreshed, role="owner")
+
+
+def _limited(app: Flask) -> t.Iterator[Caller]:
+    limits: list[tuple[dict[str, list[str]], frozenset[str]]] = [
+        ({"actions": ["pull"]}, PULL),
+        ({"actions": ["push"]}, PUSH),
+        ({"actions": ["delete"]}, frozenset({"delete"})),
+        ({"actions": ["pull", "delete"]}, frozenset({"pull", "delete"})),
+        ({"repositories": ["elsewhere/*", "owner", "owner/p"]}, NOTHING),
+    ]
+    for given, limit in limits:
+        secret = basic("owner", issue(app, "owner", **given).secret)
+        label = f"owner with {given}"
+        yield from _each_way(app, label, secret, role="owner", limit=limit)
+
+
+def _refused(app: Flask, elsewhere: Flask) -> t.Iterator[Caller]:
+    owner = basic("owner", PASSWORD)
+    with time_machine.travel(utcnow() - timedelta(hours=1), tick=False):
+        expired = _bearer(app, owner, *SCOPES)
+        outlived = issue(app, "owner", expires=timedelta(minutes=1))
+    revoked, good = issue(app, "owner"), issue(app, "owner")
+    by_revoked = _bearer(app, basic("owner", revoked.secret), *SCOPES)
+    with app.app_context():
+        assert registry.access_tokens.revoke(revoked.id)
+    sent = {
+        "expired token": expired,
+        "expired access token": basic("owner", outlived.secret),
+        "token for another service": _bearer(elsewhere, owner, *SCOPES),
+        "revoked access token": basic("owner", revoked.secret),
+        "token of a revoked access token": by_revoked,
+        "access token of a job that is over": basic(
+            "owner", issue(app, "owner", validator=is_running).secret
+        ),
+        "access token of somebody else": basic("admin", good.secret),
+        "access token as bearer": f"Bearer {good.secret}",
+        "wrong password": basic("owner", "wrong"),
+        "nobody's password": basic("nobody", PASSWORD),
+        "no token": "Bearer",
+        "malformed pair": "Basic !",
+        "unknown scheme": "Negotiate YQ==",
+    }
+    for name in ("inactive", "deleted"):
+        token = basic(name, issue(app, name).secret)
+        sent[f"{name}, password"] = basic(name, PASSWORD)
+        sent[f"{name}, access token"] = token
+        sent[f"{name}, bearer"] = _bearer(app, basic(name, PASSWORD), *SCOPES)
+        sent[f"{name}, bearer of an access token"] = _bearer(app, token, *SCOPES)
+    for label, authorization in sent.items():
+        yield Caller(label, authorization, refused=True)
+
+
+@registry.token_validator
+def is_running(about: str) -> bool:
+    """Say of every job that it is over."""
+    return False

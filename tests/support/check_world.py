@@ -1,0 +1,105 @@
+"""What the tests of ``flask oci check`` share: running it, and small hosts."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from flask_oci import Registry
+from tests.support.host import DATABASE_URL
+
+#: A key that nobody can guess, for it is in no list.
+SECRET = "2f0e4cbb8d1a47c6a9d3b57e6f81c902"
+
+#: What is wrong with every application of the tests, which is in a hurry.
+USUAL = frozenset(() if DATABASE_URL else {"sqlite-not-wal", "database-not-durable"})
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the check said."""
+
+    status: int
+    findings: dict[str, dict[str, t.Any]]
+    """By code."""
+
+    passed_over: list[str]
+
+    @property
+    def codes(self) -> set[str]:
+        """What is wrong, but for the usual."""
+        return set(self.findings) - USUAL
+
+
+def check(app: Flask, *arguments: str) -> Result:
+    """Run the command on an application, and see that it leaves nothing behind."""
+    before = contents(app)
+    done = app.test_cli_runner().invoke(args=["oci", "check", "--json", *arguments])
+    if not isinstance(done.exception, SystemExit | None):
+        raise done.exception
+    after = contents(app)
+    assert after == before
+    fields = json.loads(done.stdout)
+    findings = {finding["code"]: finding for finding in fields["findings"]}
+    assert len(findings) == len(fields["findings"])
+    faults = [f for f in fields["findings"] if f["severity"] != "note"]
+    assert done.exit_code == int(bool(faults))
+    return Result(done.exit_code, findings, fields["passed_over"])
+
+
+def contents(app: Flask) -> tuple[list[Path], dict[str, int]]:
+    """Return the files in the storage folder, and how many rows each table has."""
+    folder = Path(app.extensions["oci"].config.storage_path)
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    db: SQLAlchemy = app.extensions["sqlalchemy"]
+    with app.app_context():
+        try:
+            found = sa.inspect(db.engine).get_table_names()
+        except sa.exc.OperationalError:
+            return files, {}
+        rows = {
+            name: db.session.scalar(sa.text(f"SELECT count(*) FROM {name}"))
+            for name in found
+            if name.startswith("oci_")
+        }
+    return [p for p in files if "locks" not in p.parts], rows
+
+
+def small_host(
+    folder: Path,
+    *,
+    unique: bool = True,
+    app: Flask | None = None,
+    place: dict[str, str] | None = None,
+    **config: object,
+) -> Flask:
+    """Make an application with a database, users and a registry of its own.
+
+    :param unique: whether no two users can have one name.
+    :param app: the application, if it is not a usual one.
+    :param place: where the registry is registered.
+    """
+    db = SQLAlchemy()
+
+    class User(db.Model):  # type: ignore[name-defined, misc]
+        id = sa.Column(sa.Integer, primary_key=True)
+        username = sa.Column(sa.String(80), unique=unique)
+
+    app = app or Flask("small", instance_path=str(folder))
+    app.config.from_mapping(
+        SECRET_KEY=SECRET, SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder}/small.sqlite"
+    )
+    app.config.from_mapping(config)
+    db.init_app(app)
+    registry = Registry(db, User)
+    registry.authenticate(lambda username, secret: None)
+    app.register_blueprint(registry.blueprint, **(place or {}))
+    app.extensions["users"] = User
+    app.extensions["registry"] = registry
+    return app

@@ -1,0 +1,93 @@
+"""Lets a rival act at a chosen step of something else."""
+
+from __future__ import annotations
+
+import os
+import threading
+import typing as t
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from tests.support.host import db
+
+#: How long something waits for a rival that it may be keeping waiting itself.
+PATIENCE = 0.1
+
+
+class Steps:
+    """The steps that a thread takes: its statements, its commits and what it does to
+    files.
+
+    :param at: the step before which the rival acts; None is never.
+    """
+
+    def __init__(self, rival: t.Callable[[], object], at: int | None) -> None:
+        self.count = 0
+        self._at = at
+        self._rival = rival
+        self._thread = threading.get_ident()
+        self._rivals: list[threading.Thread] = []
+        self._errors: list[BaseException] = []
+
+    def step(self, *_: object) -> None:
+        """Have the rival act, if it is time."""
+        if threading.get_ident() != self._thread:
+            return
+        self.count += 1
+        if self.count - 1 == self._at:
+            thread = threading.Thread(target=self._act)
+            self._rivals.append(thread)
+            thread.start()
+            # Where the rival waits for a lock of ours, it goes on when we do.
+            thread.join(PATIENCE)
+
+    def finish(self) -> None:
+        """Return when the rival is done, and raise what it raised."""
+        for thread in self._rivals:
+            thread.join()
+        for error in self._errors:
+            raise error
+
+    def _act(self) -> None:
+        try:
+            self._rival()
+        except BaseException as error:
+            self._errors.append(error)
+
+
+@contextmanager
+def interleaved(
+    app: Flask, rival: t.Callable[[], object], at: int | None = None
+) -> t.Iterator[Steps]:
+    """Have a rival act at one step of what this thread does.
+
+    :param rival: run in a thread of its own.
+    :param at: the step.
+    """
+    with app.app_context():
+        engine = db.engine
+    steps = Steps(rival, at)
+    events = ("before_cursor_execute", "commit")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("replace", "unlink"):
+            patch.setattr(os, name, _stepping(steps, getattr(os, name)))
+        for event in events:
+            sa.event.listen(engine, event, steps.step)
+        try:
+            yield steps
+        finally:
+            for event in events:
+                sa.event.remove(engine, event, steps.step)
+            steps.finish()
+
+
+def _stepping(steps: Steps, function: t.Callable[..., t.Any]) -> t.Any:
+    def wrapper(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        if isinstance(args[0], str) and f"{os.sep}oci{os.sep}" in args[0]:
+            steps.step()
+        return function(*args, **kwargs)
+
+    return wrapper

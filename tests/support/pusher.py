@@ -1,0 +1,81 @@
+"""Somebody who pushes to a forge that really runs, without a client in between."""
+
+from __future__ import annotations
+
+import typing as t
+
+from requests import Response
+from requests import Session
+
+from flask_oci.testing.manifests import CONFIG
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import media_type_of
+from tests.support.forge import Forge
+from tests.support.forge import PASSWORD
+from tests.support.forge import USERNAME
+
+TIMEOUT = 60
+
+
+class Pusher:
+    """Alice, and one of her repositories.
+
+    Each request fails if it is not answered with the status that is expected of it.
+
+    :param repository: its name.
+    """
+
+    def __init__(self, forge: Forge, repository: str) -> None:
+        self._root = forge.url
+        self._base = f"{forge.url}/v2/{repository}"
+        self._session = Session()
+        self._session.auth = (USERNAME, PASSWORD)
+
+    def blob(self, content: bytes, status: int = 201) -> Response:
+        """Push a blob, in one request."""
+        address = f"{self._base}/blobs/uploads/?digest={digest_of(content)}"
+        return self._sent("POST", address, status, content)
+
+    def start(self, content: bytes) -> str:
+        """Begin to push a blob, and return the address where it goes on."""
+        begun = self._sent("POST", f"{self._base}/blobs/uploads/", 202)
+        return self.append(begun.headers["Location"], content)
+
+    def append(self, location: str, content: bytes) -> str:
+        """Push more of a blob."""
+        sent = self._sent("PATCH", f"{self._root}{location}", 202, content)
+        return sent.headers["Location"]
+
+    def cancel(self, location: str) -> None:
+        """Push no more of a blob, and have what came be thrown away."""
+        self._sent("DELETE", f"{self._root}{location}", 204)
+
+    def manifest(self, content: bytes, tag: str, status: int = 201) -> Response:
+        """Push a manifest."""
+        address = f"{self._base}/manifests/{tag}"
+        return self._sent("PUT", address, status, content)
+
+    def image(self, tag: str, layer: bytes, status: int = 201) -> Response:
+        """Push an image, with all that it is made of.
+
+        :param status: what its manifest is answered with.
+        """
+        for content in (CONFIG, layer):
+            self.blob(content)
+        return self.manifest(image(layer), tag, status)
+
+    def tags(self) -> list[str]:
+        """Return the tags that there are."""
+        listed = self._sent("GET", f"{self._base}/tags/list", 200).json()
+        return t.cast("list[str]", listed["tags"])
+
+    def _sent(
+        self, method: str, address: str, status: int, content: bytes = b""
+    ) -> Response:
+        headers = {"Content-Type": media_type_of(content)} if method == "PUT" else {}
+        answer = self._session.request(
+            method, address, data=content, headers=headers, timeout=TIMEOUT
+        )
+        assert answer.status_code == status, answer.text
+        return answer

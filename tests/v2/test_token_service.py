@@ -1,0 +1,276 @@
+"""The token service, as docker and its relatives use it."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+
+from flask_oci.clock import utcnow
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.requests import basic
+from tests.support.credentials import bearing
+from tests.support.credentials import grant
+from tests.support.credentials import log_in
+from tests.support.credentials import refresh
+from tests.support.credentials import user_named
+from tests.support.host import Administrator
+from tests.support.host import DATABASE_URL
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.host import User
+from tests.support.registry_client import NO_SESSION
+from tests.support.registry_client import RegistryClient
+
+MakeApp = t.Callable[..., Flask]
+TAGS = "/v2/alice/app/tags/list"
+MINE = "repository:alice/app"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "granted"),
+    [
+        ([], ""),
+        ([f"{MINE}:pull"], f"{MINE}:pull"),
+        ([f"{MINE}:pull,push"], f"{MINE}:pull,push"),
+        ([f"{MINE}:*"], f"{MINE}:pull,push,delete"),
+        ([f"{MINE}:push,*"], f"{MINE}:pull,push,delete"),
+        ([f"{MINE}:pull", f"{MINE}:push"], f"{MINE}:pull,push"),
+        ([f"{MINE}:pull {MINE}:push,pull"], f"{MINE}:pull,push"),
+        (
+            [f"{MINE}:pull repository:alice/b:push"],
+            f"{MINE}:pull repository:alice/b:push",
+        ),
+        ([f"{MINE}:metadata-read,pull"], f"{MINE}:pull"),
+        ([f"{MINE}:PULL", f"{MINE}:"], ""),
+        (["repository(plugin):alice/app:pull"], f"{MINE}:pull"),
+        (["registry:catalog:*"], "registry:catalog:*"),
+        (["registry:catalog:read", "registry:other:*"], ""),
+        (["repository:localhost:5000/alice/app:pull"], ""),
+        (["repository:bob/app:pull,push,delete"], ""),
+        ([f"repository:bob/app:* {MINE}:pull"], f"{MINE}:pull"),
+        (["nonsense", ":", "::", "a:b:c", "repository::pull", "\0"], ""),
+        (["repository:Alice/App:pull", "repository:alice/../bob:pull"], ""),
+    ],
+)
+def test_who_asks_gets_what_they_may(
+    alice: RegistryClient, bob: RegistryClient, scopes: list[str], granted: str
+) -> None:
+    """What a token is granted is what was asked for and is allowed. That this may be
+    nothing is no failure."""
+    bob.push_image("bob/app", "v1")
+    response = alice.get("/v2/token", query={"service": "forge", "scope": scopes})
+    assert response.status_code == 200
+    assert response.get_json()["scope"] == granted
+    posted = grant(
+        RegistryClient(alice.app),
+        grant_type="password",
+        username="alice",
+        password="wonderland",
+        scope=scopes,
+    )
+    assert posted.get_json()["scope"] == granted
+
+
+def test_the_answer_is_what_clients_read(alice: RegistryClient) -> None:
+    """Both names of the token, no moment by our clock, and nothing for a cache."""
+    response = alice.get("/v2/token", query={"account": "bob", "client_id": "docker"})
+    answer = response.get_json()
+    assert set(answer) == {"token", "access_token", "scope", "expires_in"}
+    assert answer["token"] == answer["access_token"]
+    assert response.headers["Cache-Control"] == "no-store"
+    # The account is whose credentials were sent, whatever the parameter says.
+    bearer = RegistryClient(alice.app, f"Bearer {answer['token']}")
+    assert bearer.get("/v2/bob/app/tags/list").status_code == 404
+
+
+def test_anybody_gets_a_token_for_what_is_public(
+    admin: Administrator, alice: RegistryClient, anonymous: RegistryClient
+) -> None:
+    """Somebody without an account pulls what is public and can do nothing else."""
+    alice.push_image("alice/app", "v1")
+    alice.push_image("alice/secret", "v1")
+    admin.publish("alice/app")
+    wanted = [f"{MINE}:*", "repository:alice/secret:*", "registry:catalog:*"]
+    answer = anonymous.get("/v2/token", query={"scope": wanted}).get_json()
+    assert answer["scope"] == f"{MINE}:pull registry:catalog:*"
+    nobody = anonymous.bearer(*wanted)
+    assert nobody.get("/v2/").status_code == 200
+    assert nobody.get(TAGS).status_code == 200
+    assert nobody.get("/v2/_catalog").get_json() == {"repositories": ["alice/app"]}
+    for path in ("/v2/alice/app/blobs/uploads/", "/v2/anonymous/x/blobs/uploads/"):
+        assert refusal(nobody.post(path)) == (401, "UNAUTHORIZED")
+    assert refusal(nobody.get("/v2/alice/secret/tags/list"))[0] == 401
+
+
+def test_where_everybody_has_to_log_in(make_app: MakeApp) -> None:
+    """Nobody gets a token for nothing, and one from before the setting is none."""
+    app = make_app()
+    alice = RegistryClient.of(app, "alice")
+    alice.push_image("alice/app", "v1")
+    Administrator(app).publish("alice/app")
+    before = RegistryClient(app).bearer(f"{MINE}:pull", "registry:catalog:*")
+    assert before.get(TAGS).status_code == 200
+
+    app = make_app(OCI_REQUIRE_LOGIN=True)
+    ghost = RegistryClient(app, before.authorization)
+    for nobody in (ghost, RegistryClient(app), RegistryClient(app, basic("", ""))):
+        for path in ("/v2/", "/v2/token", "/v2/_catalog", TAGS):
+            assert refusal(nobody.get(path)) == (401, "UNAUTHORIZED"), path
+    empty = grant(RegistryClient(app), grant_type="password", username="", password="")
+    assert refusal(empty) == (401, "UNAUTHORIZED")
+    assert (
+        RegistryClient.of(app, "bob").bearer(f"{MINE}:pull").get(TAGS).status_code
+        == 200
+    )
+
+
+def test_a_password_in_a_form(app: Flask, alice: RegistryClient) -> None:
+    """The form's credentials count, not those of the header."""
+    alice.push_image("alice/app", "v1")
+    fields = {"username": "alice", "password": "wonderland", "scope": f"{MINE}:pull"}
+    response = grant(RegistryClient.of(app, "bob"), grant_type="password", **fields)
+    assert bearing(app, response).get(TAGS).status_code == 200
+    assert "refresh_token" not in response.get_json()
+    fields["password"] = "wrong"
+    for client in (RegistryClient(app), alice, alice.bearer(f"{MINE}:pull")):
+        wrong = grant(client, grant_type="password", **fields)
+        assert refusal(wrong) == (401, "UNAUTHORIZED")
+
+
+def test_credentials_in_an_address_are_none(app: Flask) -> None:
+    """Addresses are logged; what is sent in one is not read."""
+    response = RegistryClient(app).post(
+        "/v2/token",
+        query={"grant_type": "password", "username": "alice", "password": "wonderland"},
+    )
+    assert refusal(response) == (400, "UNSUPPORTED")
+
+
+@pytest.mark.parametrize("grant_type", ["", "client_credentials", "implicit"])
+def test_other_grants_are_not_supported(app: Flask, grant_type: str) -> None:
+    """What nobody uses is refused in a way that clients fall back from."""
+    response = grant(RegistryClient(app), grant_type=grant_type)
+    assert refusal(response) == (400, "UNSUPPORTED")
+
+
+def test_a_refresh_token_stands_for_a_password(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Docker keeps it in the place of the password, and gets tokens with it."""
+    alice.push_image("alice/app", "v1")
+    kept = log_in(alice)["refresh_token"]
+    response = refresh(app, kept, f"{MINE}:pull,push", "repository:bob/app:pull")
+    assert response.get_json()["scope"] == f"{MINE}:pull,push"
+    assert bearing(app, response).get(TAGS).status_code == 200
+    offline = grant(
+        RegistryClient(app),
+        grant_type="password",
+        username="alice",
+        password="wonderland",
+        access_type="offline",
+    )
+    assert refresh(app, offline.get_json()["refresh_token"]).status_code == 200
+
+
+def test_who_gets_no_refresh_token(
+    app: Flask, alice: RegistryClient, anonymous: RegistryClient
+) -> None:
+    """Nobody does who has not typed a secret: not the anonymous, nor who refreshes."""
+    assert "refresh_token" not in log_in(anonymous)
+    assert "refresh_token" not in alice.get("/v2/token").get_json()
+    again = grant(
+        anonymous,
+        grant_type="refresh_token",
+        refresh_token=log_in(alice)["refresh_token"],
+        access_type="offline",
+    )
+    assert again.status_code == 200
+    assert "refresh_token" not in again.get_json()
+
+
+def test_a_refresh_token_is_nothing_else(app: Flask, alice: RegistryClient) -> None:
+    """It is no password, no bearer token and no access token."""
+    kept = log_in(alice)["refresh_token"]
+    for header in (basic("alice", kept), f"Bearer {kept}", basic("<token>", kept)):
+        assert RegistryClient(app, header).get("/v2/").status_code == 401
+    bearer = alice.bearer().authorization or ""
+    for secret in (
+        "",
+        "wonderland",
+        bearer.removeprefix("Bearer "),
+        kept[:-1],
+        kept * 2,
+    ):
+        assert refresh(app, secret).status_code == 401
+
+
+def test_a_refresh_token_lasts_while_it_is_used(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Ninety days after its last use it is over, and each use begins them anew."""
+    used, idle = log_in(alice)["refresh_token"], log_in(alice)["refresh_token"]
+    now = utcnow()
+    for day in (80, 160, 240):
+        with time_machine.travel(now + timedelta(days=day), tick=False):
+            assert refresh(app, used).status_code == 200
+    with time_machine.travel(now + timedelta(days=91), tick=False):
+        assert refresh(app, idle).status_code == 401
+    with time_machine.travel(now + timedelta(days=331), tick=False):
+        assert refresh(app, used).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "end", ["revoked", "all revoked", "inactive", "deleted", "renamed"]
+)
+def test_a_refresh_token_ends_at_once(
+    app: Flask, admin: Administrator, alice: RegistryClient, end: str
+) -> None:
+    """It ends with its revocation or its user, and so does what was had with it."""
+    kept = log_in(alice)["refresh_token"]
+    bearer = bearing(app, refresh(app, kept, f"{MINE}:pull,push"))
+    assert bearer.start_upload("alice/app")
+    with app.app_context():
+        user = user_named("alice")
+        (listed,) = registry.access_tokens.list(user)
+        assert listed.kind == "refresh"
+        if end == "revoked":
+            assert registry.access_tokens.revoke(listed.id, user=user)
+        elif end == "all revoked":
+            assert registry.access_tokens.revoke_all(user) == 1
+    if end == "inactive":
+        admin.change_user("alice", is_active=False)
+    elif end == "deleted":
+        admin.delete_user("alice")
+    elif end == "renamed":
+        admin.change_user("alice", username="alicia")
+    assert refresh(app, kept).status_code == 401
+    session = f"/v2/alice/app/blobs/uploads/{NO_SESSION}"
+    assert refusal(bearer.get(session)) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.skipif(bool(DATABASE_URL), reason="only SQLite keeps a name as long")
+def test_a_refresh_token_of_a_long_name(app: Flask, admin: Administrator) -> None:
+    """A name of any length can be logged in with, and stays the same."""
+    name = "a" * 300
+    admin.change_user("alice", username=name)
+    kept = log_in(RegistryClient(app, basic(name, "wonderland")))["refresh_token"]
+    assert refresh(app, kept).status_code == 200
+
+
+def test_a_refresh_token_is_not_left_to_who_gets_the_key(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A user who is deleted by SQL, and whose key the database gives to somebody else,
+    logs in as nobody else."""
+    kept = log_in(alice)["refresh_token"]
+    with app.app_context():
+        key = user_named("alice").id
+        db.session.execute(sa.delete(User).where(User.id == key))
+        db.session.add(User(id=key, username="dave", password="x", is_active=True))
+        db.session.commit()
+    assert refresh(app, kept).status_code == 401

@@ -1,0 +1,511 @@
+"""What can be changed on the pages, by whom, and by nobody else."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+from flask import Flask
+from flask_wtf import CSRFProtect
+
+from flask_oci.events.audit import AuditEvent
+from flask_oci.signals import audited
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.requests import basic
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.visitor import statements
+from tests.support.visitor import Visitor
+
+HELLO = "/images/alice/hello"
+SETTINGS = f"{HELLO}/-/settings"
+
+
+@pytest.fixture(name="visitor")
+def _visitor(app: Flask, alice: RegistryClient) -> Visitor:
+    """Alice, at her browser, with an image."""
+    alice.push_image("alice/hello", "1.0")
+    return Visitor(app, "alice")
+
+
+@pytest.fixture(name="heard")
+def _heard() -> t.Iterator[list[AuditEvent]]:
+    """What the host hears of."""
+    events: list[AuditEvent] = []
+
+    def hear(_app: Flask, event: AuditEvent) -> None:
+        events.append(event)
+
+    with audited.connected_to(hear):
+        yield events
+
+
+# Every form
+
+
+FORMS: t.Final[dict[str, dict[str, str]]] = {
+    f"{SETTINGS}/description": {"description": "changed"},
+    f"{SETTINGS}/visibility": {"visibility": "public"},
+    f"{SETTINGS}/name": {"name": "alice/changed"},
+    f"{SETTINGS}/owner": {"owner": "bob"},
+    f"{SETTINGS}/tags": {"protected": "v*", "immutable": ""},
+    f"{SETTINGS}/retention": {"rules": "delete 2*"},
+    f"{SETTINGS}/delete": {},
+    f"{HELLO}/-/tags/delete": {"tag": "1.0"},
+    f"{HELLO}/-/history": {"move": "1"},
+    "/images/-/tokens": {"repositories": "*", "actions": "pull"},
+    "/images/-/tokens/1234": {},
+}
+
+
+def state(alice: RegistryClient) -> t.Any:
+    """Return what a form could have changed."""
+    with alice.app.app_context():
+        found = registry.repositories.find("alice/hello")
+        user = alice.app.extensions["oci"].catalog.users.by_name("alice")
+        about = alice.app.extensions["oci"].catalog.repository_list.about(found.id)
+        return (
+            *(found, about, len(registry.access_tokens.list(user))),
+            *(alice.tags("alice/hello"), registry.tag_protection.list()),
+            registry.retention.list(),
+        )
+
+
+def test_every_form_is_known(app: Flask) -> None:
+    """No form goes without the tests below."""
+    adapter = app.url_map.bind("localhost")
+    known = {adapter.match(address, "POST")[0] for address in FORMS}
+    rules = app.url_map.iter_rules()
+    assert known == {
+        rule.endpoint
+        for rule in rules
+        if rule.endpoint.startswith("oci_web.") and "POST" in (rule.methods or ())
+    }
+
+
+@pytest.mark.parametrize("address", FORMS)
+@pytest.mark.parametrize("token", ["none", "made up", "of another", "old"])
+def test_no_other_site_can_send_a_form(
+    app: Flask,
+    alice: RegistryClient,
+    visitor: Visitor,
+    address: str,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A form without the token of its visitor's own page changes nothing."""
+    before = state(alice)
+    bob = Visitor(app, "bob")
+    value = {
+        "none": "",
+        "made up": "anything",
+        "of another": bob.token("/images/-/tokens"),
+        "old": visitor.token("/images/-/tokens"),
+    }[token]
+    if token == "old":
+        monkeypatch.setattr("flask_oci.auth.signed_tokens.FORM_LIFETIME", -1)
+    fields = {**FORMS[address], "confirmed": "yes", "oci_form": value}
+    response = visitor.client.post(address, data=fields)
+    assert response.status_code == 400
+    assert "did not come from here" in response.text
+    assert state(alice) == before
+
+
+@pytest.mark.parametrize("address", FORMS)
+@pytest.mark.parametrize("who", ["bob", "carol", None])
+@pytest.mark.parametrize("visibility", ["private", "public"])
+def test_only_its_people_change_a_repository(
+    app: Flask,
+    alice: RegistryClient,
+    visitor: Visitor,
+    address: str,
+    who: str | None,
+    visibility: str,
+) -> None:
+    """Who may not see a repository is told that there is none, and who may not
+    change it is told so."""
+    with app.app_context():
+        registry.repositories.set_visibility("alice/hello", visibility)
+    before = state(alice)
+    fields = {**FORMS[address], "confirmed": "yes"}
+    other = Visitor(app, who)
+    page = other.send(address, **fields)
+    if "tokens" in address:
+        made = {"/images/-/tokens": 200}.get(address, 302)
+        assert page.status == (made if who == "bob" else 403)
+    else:
+        assert page.status == (403 if visibility == "public" else 404)
+    assert state(alice) == before
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        a
+        for a in FORMS
+        if not a.endswith(("description", "history", "settings/tags"))
+        and "tokens" not in a
+    ],
+)
+def test_what_matters_is_asked_again(
+    alice: RegistryClient, visitor: Visitor, address: str
+) -> None:
+    """What cannot be taken back is told first, and happens at the second click."""
+    before = state(alice)
+    page = visitor.send(address, **FORMS[address])
+    assert page.status == 200
+    assert "Leave it as it is" in page.links
+    assert state(alice) == before
+    assert visitor.follow_form(page).status == 302
+    if not address.endswith(("tags/delete", "visibility", "retention")):
+        assert visitor.status(HELLO) in (307, 404)
+    else:
+        assert state(alice) != before
+
+
+def test_a_host_with_flask_wtf(make_app: t.Any) -> None:
+    """Where the host protects every form, ours have its token, too."""
+    app = make_app()
+    CSRFProtect(app)
+    RegistryClient.of(app, "alice").push_image("alice/hello", "1.0")
+    visitor = Visitor(app, "alice")
+    page = visitor.get(SETTINGS)
+    bare = {"description": "new", "oci_form": page.field("oci_form")}
+    assert visitor.client.post(f"{SETTINGS}/description", data=bare).status_code == 400
+    whole = {**bare, "csrf_token": page.field("csrf_token")}
+    assert visitor.client.post(f"{SETTINGS}/description", data=whole).status_code == 302
+
+
+# Settings
+
+
+def test_a_description(
+    visitor: Visitor, heard: list[AuditEvent], alice: RegistryClient
+) -> None:
+    """What its people say about a repository is on its page and in the list."""
+    visitor.send(f"{SETTINGS}/description", description="# Says hello\n\nTo *all*.")
+    assert "Says hello" in visitor.get("/images/").text
+    assert "To all" in visitor.get(HELLO).text
+    assert [(e.action, e.actor, e.repository) for e in heard] == [
+        ("described", "alice", "alice/hello")
+    ]
+    page = visitor.send(f"{SETTINGS}/description", description="ä" * 40_000)
+    assert page.status == 422
+    assert "at most" in page.text
+
+
+def test_visibility(app: Flask, visitor: Visitor, heard: list[AuditEvent]) -> None:
+    """Who may see a repository is changed on its page, and counts at once."""
+    stranger = Visitor(app)
+    assert stranger.status(HELLO) == 404
+    page = visitor.send(f"{SETTINGS}/visibility", visibility="public")
+    assert "Anybody can see and pull it" in page.text
+    visitor.follow_form(page)
+    assert stranger.status(HELLO) == 200
+    assert heard[-1].detail == {"visibility": "public"}
+    assert visitor.send(f"{SETTINGS}/visibility", visibility="secret").status == 400
+
+
+def test_a_visibility_that_the_host_decides(
+    visitor: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the host says who may see a repository, the page shows it and asks
+    nothing."""
+    hooks = app.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "visibility_of", lambda repository: "internal")
+    page = visitor.get(SETTINGS)
+    assert "The site decides that, and it is internal." in page.text
+    assert visitor.send(f"{SETTINGS}/visibility", visibility="public").status == 400
+
+
+def test_renaming(
+    app: Flask, alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
+) -> None:
+    """A repository is renamed, and those below it keep their names."""
+    alice.push_image("alice/hello/tools", "1.0")
+    page = visitor.send(f"{SETTINGS}/name", name="alice/moved")
+    heard.clear()
+    visitor.follow_form(page)
+    assert alice.tags("alice/moved") == ["1.0"]
+    assert alice.tags("alice/hello/tools") == ["1.0"]
+    assert visitor.client.get(HELLO).location == "/images/alice/moved"
+    assert heard[-1].detail == {"renamed_from": "alice/hello"}
+
+
+@pytest.mark.parametrize(
+    "name", ["bob/mine", "bob/secret", "Alice/hello", "", "alice/hello/../bob"]
+)
+def test_a_name_that_is_not_ones_own(
+    bob: RegistryClient, visitor: Visitor, name: str
+) -> None:
+    """Nobody renames into what they may not push to, and is told nothing about it."""
+    bob.push_image("bob/secret", "1.0")
+    page = visitor.send(f"{SETTINGS}/name", name=name, confirmed="yes")
+    assert page.status == 422
+    assert f"You cannot use the name “{name}”" in page.text
+
+
+def test_a_name_that_is_taken(alice: RegistryClient, visitor: Visitor) -> None:
+    """A name of one's own that something has already is refused."""
+    alice.push_image("alice/other", "1.0")
+    page = visitor.send(f"{SETTINGS}/name", name="alice/other", confirmed="yes")
+    assert page.status == 422
+    assert "There is something called" in page.text
+
+
+def test_giving_a_repository_away(app: Flask, visitor: Visitor) -> None:
+    """Another user gets a repository, and its former owner loses it."""
+    page = visitor.send(f"{SETTINGS}/owner", owner="nobody")
+    assert page.status == 422
+    visitor.follow_form(visitor.send(f"{SETTINGS}/owner", owner="bob"))
+    assert visitor.status(HELLO) == 404
+    assert Visitor(app, "bob").status(SETTINGS) == 200
+
+
+def test_what_is_changed_can_be_answered_for(
+    visitor: Visitor, heard: list[AuditEvent]
+) -> None:
+    """Whoever gives a repository away, or lays down rules for it, on the page is on
+    record with it, and whoever only looked at the question is not."""
+
+    def told(address: str, **fields: str) -> tuple[str, dict[str, str]]:
+        heard.clear()
+        page = visitor.send(f"{SETTINGS}/{address}", **fields)
+        if page.forms():
+            assert not heard
+            page = visitor.follow_form(page)
+        assert page.status == 302
+        (event,) = heard
+        assert (event.actor, event.repository) == ("alice", "alice/hello")
+        assert event.address == "127.0.0.1"
+        return event.action, event.detail
+
+    assert told("tags", protected="v*", immutable="r*") == (
+        "rule-changed",
+        {"protect": "v* =r*"},
+    )
+    rules = "keep 1 newest of w*\ndelete w*"
+    assert told("retention", rules=rules) == (
+        "rule-changed",
+        {"retain": "keep 1 newest of w*; delete w*"},
+    )
+    assert told("retention", rules="") == ("rule-changed", {"retain": "nothing"})
+    assert told("owner", owner="bob") == ("permission-changed", {"owner": "bob"})
+
+
+def test_deleting_a_repository(
+    app: Flask, alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
+) -> None:
+    """A deleted repository is gone, and what is pushed there later is all new."""
+    alice.push_image("alice/keep", "1.0", layer=b"only here")
+    upload = alice.start_upload("alice/hello")
+    layer = digest_of(b"in the old one")
+    alice.push_blob("alice/hello", b"in the old one")
+    visitor.follow_form(visitor.send(f"{SETTINGS}/delete"))
+    assert visitor.status(HELLO) == 404
+    assert alice.put(f"{upload}?digest={layer}", b"in the old one").status_code == 404
+    assert heard[-1].action == "delete"
+    assert alice.tags("alice/keep") == ["1.0"]
+    alice.push_image("alice/hello", "2.0")
+    assert alice.tags("alice/hello") == ["2.0"]
+    assert alice.head(f"/v2/alice/hello/blobs/{layer}").status_code == 404
+    assert "1.0" not in visitor.get(f"{HELLO}/-/history").links
+
+
+# Tags
+
+
+def test_deleting_tags(
+    alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
+) -> None:
+    """Tags are deleted together, after they have been named, and their images stay."""
+    manifest = alice.push_image("alice/hello", "2.0", layer=b"two")
+    alice.push_manifest("alice/hello", manifest, "3.0")
+    heard.clear()
+    page = visitor.send(f"{HELLO}/-/tags/delete", tag=["2.0", "3.0", "missing"])
+    assert "2.0, 3.0, missing" in page.text
+    visitor.follow_form(page)
+    assert "2 tags are deleted." in visitor.get(HELLO).text
+    assert alice.tags("alice/hello") == ["1.0"]
+    assert (
+        alice.get(f"/v2/alice/hello/manifests/{digest_of(manifest)}").data == manifest
+    )
+    assert [e.detail["reference"] for e in heard] == ["2.0", "3.0"]
+    page = visitor.send(f"{HELLO}/-/tags/delete", tag="<b>")
+    assert page.status == 302
+
+
+def test_the_history_of_a_tag(
+    app: Flask, alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
+) -> None:
+    """Each move of a tag is told with who made it, and can be taken back."""
+    old = alice.get("/v2/alice/hello/manifests/1.0").data
+    new = alice.push_image("alice/hello", "1.0", layer=b"new")
+    alice.push_manifest("alice/hello", new, "1.0")
+    page = visitor.get(f"{HELLO}/-/history", tag="1.0")
+    assert page.text.count("by alice") == 2
+    assert "was made" in page.text
+    assert digest_of(old)[7:19] in page.text
+    assert visitor.follow_form(page).status == 302
+    assert alice.get("/v2/alice/hello/manifests/1.0").data == old
+    assert heard[-1].action == "tag-restored"
+    assert "1.0 is back where it was." in visitor.get(HELLO).text
+
+
+def test_a_deleted_tag_comes_back(alice: RegistryClient, visitor: Visitor) -> None:
+    """A tag that was taken away can be put back, until its image is deleted, too."""
+    manifest = alice.get("/v2/alice/hello/manifests/1.0").data
+    assert alice.delete("/v2/alice/hello/manifests/1.0").status_code == 202
+    page = visitor.get(f"{HELLO}/-/history")
+    assert "was deleted" in page.text
+    visitor.follow_form(page)
+    assert alice.get("/v2/alice/hello/manifests/1.0").data == manifest
+    path = f"/v2/alice/hello/manifests/{digest_of(manifest)}"
+    assert alice.delete(path).status_code == 202
+    assert "Put it back" not in visitor.get(f"{HELLO}/-/history").text
+    # Somebody may have had the page open.
+    assert visitor.follow_form(page).status == 302
+    assert "no longer here" in visitor.get(f"{HELLO}/-/history").text
+
+
+def test_no_move_of_another_repository(
+    app: Flask, bob: RegistryClient, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The key of a move of somebody else's repository is of no use."""
+    bob.push_image("bob/hello", "1.0", layer=b"old")
+    bob.push_image("bob/hello", "1.0", layer=b"new")
+    page = Visitor(app, "bob").get("/images/bob/hello/-/history")
+    move = page.field("move")
+    visitor.send(f"{HELLO}/-/history", move=move)
+    assert "no longer here" in visitor.get(HELLO).text
+    for wrong in ("", "-1", "x", "9" * 30, str(2**31)):
+        assert visitor.send(f"{HELLO}/-/history", move=wrong).status == 400
+        assert visitor.get(f"{HELLO}/-/history", before=wrong).status == 200
+
+
+def test_history_has_pages(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
+    """Every move is on one page of the history, in a bounded number of statements."""
+    manifest = alice.get("/v2/alice/hello/manifests/1.0").data
+    tags = [f"v{number:02}" for number in range(40)]
+    alice.put_manifest(
+        "alice/hello", digest_of(manifest), manifest, query={"tag": tags}
+    )
+    found: list[str] = []
+    with statements(app) as sent:
+        for page in visitor.pages(f"{HELLO}/-/history"):
+            found += [link for link in page.links if link.startswith("v")]
+    assert sorted(found) == tags
+    assert len(sent) <= 2 * 10
+
+
+# Comparing
+
+
+def test_comparing_two_tags(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Two tags are compared by their layers, their configs and their sizes."""
+    for version, layers in (
+        ("a", (b"base", b"x" * 1000)),
+        ("b", (b"base", b"y" * 5000)),
+    ):
+        config = encoded(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "config": {"Env": ["KEPT=1", f"VERSION={version}"], "User": version},
+            }
+        )
+        for blob in (config, *layers):
+            alice.push_blob("alice/hello", blob)
+        alice.push_manifest("alice/hello", image(*layers, config=config), version)
+    with statements(app) as sent:
+        page = visitor.get(f"{HELLO}/-/compare", **{"from": "a", "to": "b"})
+    assert len(sent) <= 20
+    assert "b is 4.0 kB larger than a." in page.text
+    text = page.text
+    for title, layer in (
+        ("New layers", b"y" * 5000),
+        ("Layers that have gone", b"x" * 1000),
+        ("Layers of both", b"base"),
+    ):
+        part = text.partition(title)[2]
+        assert part.index(digest_of(layer)[7:19]) < 60
+    assert "VERSION" in text
+    assert "KEPT" not in text
+
+
+def test_comparing_with_what_is_not_there(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A tag that is mistyped leaves the form as it was, and is put right by a link."""
+    for tag in ("2.0.3", "2.1.0"):
+        alice.push_image("alice/hello", tag)
+    address = f"{HELLO}/-/compare"
+    page = visitor.get(address, **{"from": "2.0.3", "to": "2.1.O"})
+    assert page.status == 404
+    assert "There is no “2.1.O” here." in page.text
+    filled = {field["name"]: field.get("value") for field in page.all("input")}
+    assert (filled["from"], filled["to"]) == ("2.0.3", "2.1.O")
+    meant = visitor.get(page.links["2.1.0"])
+    assert "Both have the same size." in meant.text
+    for wrong in ("nothing", "sha256:x", "<b>"):
+        page = visitor.get(address, **{"from": "2.0.3", "to": wrong})
+        assert f"There is no “{wrong}” here." in page.text
+        assert page.links["See which tags there are"] == HELLO
+    hidden = visitor.get("/images/bob/secret/-/compare")
+    assert "There is nothing here" in hidden.text
+
+
+# Access tokens
+
+
+def test_an_access_token(app: Flask, visitor: Visitor) -> None:
+    """A token is made and shown once with the command that uses it, works, and ends."""
+    page = visitor.send(
+        "/images/-/tokens", name="laptop", repositories="alice/*", actions="pull"
+    )
+    secret = t.cast("re.Match[str]", re.search(r"oci_pat_\w+", page.html))[0]
+    assert f"docker login localhost -u alice -p {secret}" in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "Never used." in visitor.get("/images/-/tokens").text
+    client = RegistryClient(app, basic("alice", secret))
+    assert client.tags("alice/hello") == ["1.0"]
+    listed = visitor.get("/images/-/tokens")
+    assert "laptop" in listed.text
+    assert "Used just now." in listed.text
+    assert secret not in listed.html
+    revoke = listed.forms()[-1]
+    assert visitor.client.post(revoke.action, data=revoke.fields).status_code == 302
+    assert client.get("/v2/alice/hello/tags/list").status_code == 401
+
+
+def test_what_a_token_can_be_for(visitor: Visitor) -> None:
+    """Each thing that a token can do has a name; what few should do is not ticked."""
+    page = visitor.get("/images/-/tokens")
+    boxes = [box for box in page.all("input") if box.get("name") == "actions"]
+    ticked = [box["value"] for box in boxes if "checked" in box]
+    assert [box["value"] for box in boxes] == ["pull", "push", "delete", "manage"]
+    assert ticked == ["pull", "push"]
+    assert "pull push delete manage by REST" in " ".join(page.text.split())
+
+
+def test_tokens_that_cannot_be(visitor: Visitor) -> None:
+    """A token for nothing is refused, with what was filled in."""
+    page = visitor.send("/images/-/tokens", name="<i>", repositories=" ")
+    assert page.status == 422
+    assert "<i>" in [a.get("value") for a in page.all("input")]
+
+
+def test_tokens_of_others(app: Flask, visitor: Visitor) -> None:
+    """Nobody sees or ends somebody else's token, or has any without signing in."""
+    visitor.send("/images/-/tokens", repositories="*", actions="pull")
+    form = visitor.get("/images/-/tokens").forms()[-1]
+    bob = Visitor(app, "bob")
+    assert "Nothing yet." in bob.get("/images/-/tokens").text
+    bob.send(form.action)
+    assert "Nothing yet." not in visitor.get("/images/-/tokens").text
+    assert Visitor(app).status("/images/-/tokens") == 403

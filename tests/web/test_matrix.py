@@ -1,0 +1,192 @@
+"""Every page, looked at by everybody, about everything."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.requests import basic
+from tests.support.access_world import NAMES
+from tests.support.access_world import PASSWORD
+from tests.support.access_world import POLICIES
+from tests.support.access_world import RENAMED
+from tests.support.access_world import rights
+from tests.support.access_world import ROLES
+from tests.support.host import Administrator
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.host import set_policy
+from tests.support.host import User
+from tests.support.registry_client import RegistryClient
+from tests.support.visitor import Visitor
+
+#: States that who may not pull cannot tell from each other.
+ALIKE: t.Final = ("private", "missing", "renamed")
+
+#: What each page needs its visitor to be allowed, and where it is. A page without a
+#: name is for whoever has signed in, or for everybody.
+PAGES: t.Final = {
+    "repositories": (None, "/images/"),
+    "storage": ("member", "/images/-/storage"),
+    "tokens": ("member", "/images/-/tokens"),
+    # This host says of nobody that they run it.
+    "administration": ("administrator", "/images/-/administration"),
+    "all_uploads": ("administrator", "/images/-/uploads"),
+    "events": ("administrator", "/images/-/events"),
+    "repository": ("pull", "/images/{name}"),
+    "manifest": ("pull", "/images/{name}/-/image/latest"),
+    "raw": ("pull", "/images/{name}/-/raw/{digest}"),
+    "compare": ("pull", "/images/{name}/-/compare?from=latest&to=latest"),
+    "history": ("pull", "/images/{name}/-/history"),
+    "uploads": ("push", "/images/{name}/-/uploads"),
+    "settings": ("manage", "/images/{name}/-/settings"),
+    "retention": ("manage", "/images/{name}/-/settings/retention"),
+}
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A visitor, and whom the pages take them for."""
+
+    label: str
+    visitor: Visitor
+    role: str | None
+
+
+@dataclass(frozen=True)
+class Forge:
+    """An application with everything to look at, and everybody who may look."""
+
+    app: Flask
+    digest: str
+    people: list[Somebody]
+
+
+@pytest.fixture(name="forge")
+def _forge(app: Flask) -> Forge:
+    """A forge in which the owner has a repository of each kind."""
+    people = (*ROLES, "stranger", "deleted")
+    with app.app_context():
+        for name in people:
+            db.session.add(User(username=name, password=PASSWORD, is_active=True))
+        db.session.commit()
+    owner, manifest = RegistryClient(app, basic("owner", PASSWORD)), b""
+    for name, state in NAMES.items():
+        if state != "missing":
+            manifest = owner.push_image(name, "latest")
+    with app.app_context():
+        for visibility in ("internal", "public"):
+            registry.repositories.set_visibility(f"owner/{visibility}", visibility)
+        registry.repositories.rename("owner/earlier", RENAMED)
+    seen = [Somebody("anonymous", Visitor(app), None)]
+    seen += [Somebody("inactive", Visitor(app, "carol"), None)]
+    seen += [
+        Somebody(p, Visitor(app, p), None if p == "deleted" else p) for p in people
+    ]
+    Administrator(app).delete_user("deleted")
+    return Forge(app, digest_of(manifest), seen)
+
+
+def test_every_page_has_a_rule(app: Flask) -> None:
+    """A new page is not tested until somebody has said who may see it."""
+    pages = {
+        rule.endpoint.removeprefix("oci_web.")
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("oci_web.") and "GET" in (rule.methods or ())
+    }
+    assert pages - {"static"} == set(PAGES)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_right_page_for_everybody(forge: Forge, policy: str) -> None:
+    """Whoever may see it, does; whoever may not is told so, or nothing at all."""
+    set_policy(POLICIES[policy])
+    wrong = [
+        f"{somebody.label}: {fault}"
+        for page in PAGES
+        for somebody in forge.people
+        for fault in faults(forge, policy, page, somebody)
+    ]
+    assert wrong == []
+
+
+def faults(forge: Forge, policy: str, page: str, somebody: Somebody) -> t.Iterator[str]:
+    """Look at a page about everything, and tell what is wrong with it."""
+    need, path = PAGES[page]
+    hidden = {}
+    for name, state in NAMES.items():
+        address = path.format(name=name, digest=forge.digest)
+        response = somebody.visitor.client.get(address)
+        may = allowed(policy, somebody.role, state)
+        wanted = expected(need, somebody.role, state, may)
+        if response.status_code != wanted:
+            yield f"{address} is {response.status_code}, and not {wanted}"
+        if wanted == 307 and RENAMED not in (response.location or ""):
+            yield f"{address} leads to {response.location}"
+        if wanted == 404 and state in ALIKE:
+            hidden[response.text.replace(name, "NAME")] = name
+    if len(hidden) > 1:
+        yield f"{page} tells {list(hidden.values())} apart"
+
+
+def allowed(policy: str, role: str | None, state: str) -> frozenset[str]:
+    """Return what somebody may do, as the documentation of the policy has it."""
+    may = rights(policy, role, state)
+    if policy == "default" and role == "owner":
+        return may | {"manage"}
+    return may
+
+
+def expected(
+    need: str | None, role: str | None, state: str, may: frozenset[str]
+) -> int:
+    """Return the status of a page for somebody."""
+    if need is None or (need == "member" and role is not None):
+        return 200
+    if need == "member":
+        return 403
+    if need == "administrator":
+        return 404
+    if state == "missing" or "pull" not in may:
+        return 404
+    if state == "renamed":
+        return 307
+    return 200 if need in may else 403
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_list_has_what_may_be_seen(forge: Forge, policy: str) -> None:
+    """And nothing besides, whatever is searched for."""
+    set_policy(POLICIES[policy])
+    for somebody in forge.people:
+        wanted = {
+            RENAMED if state == "renamed" else name
+            for name, state in NAMES.items()
+            if state != "missing" and "pull" in allowed(policy, somebody.role, state)
+        }
+        for query in ({}, {"under": "owner"}, {"q": "owner"}, {"sort": "name"}):
+            text = somebody.visitor.get("/images/", **query).html
+            listed = {n for n in (*NAMES, RENAMED) if f"/images/{n}" in text}
+            assert listed == wanted, (somebody.label, query)
+
+
+def test_no_page_is_framed_or_kept(forge: Forge) -> None:
+    """No other site shows a page within its own, and no cache keeps one."""
+    set_policy(None)
+    owner = next(s.visitor for s in forge.people if s.role == "owner")
+    for need, path in PAGES.values():
+        response = owner.client.get(
+            path.format(name="owner/public", digest=forge.digest)
+        )
+        assert response.status_code == (404 if need == "administrator" else 200), path
+        policy = response.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in policy or "sandbox" in policy
+        assert "unsafe" not in policy
+        assert "public" not in response.headers["Cache-Control"]
+        assert {"private", "no-store"} & set(
+            response.headers["Cache-Control"].replace(",", " ").split()
+        )

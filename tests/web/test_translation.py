@@ -1,0 +1,218 @@
+"""The pages in another language: every text is found by the documented command."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import shlex
+import typing as t
+from pathlib import Path
+
+import pytest
+from babel.messages.frontend import CommandLineInterface
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask
+from flask_babel import Babel
+
+import flask_oci.web
+from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import encoded
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import OCI_EMPTY
+from flask_oci.testing.manifests import OCI_MANIFEST
+from tests.support.doc_blocks import ALL_BLOCKS
+from tests.support.doc_blocks import commands
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.visitor import Page
+from tests.support.visitor import Visitor
+
+NAME = "alice/hello"
+
+WEB = Path(flask_oci.web.__path__[0])
+
+#: What stands around each text of ours, in a language that has no words of its own.
+OPEN, CLOSE = "«", "»"
+
+#: Words of texts that are nobody's: what was pushed, what is typed, and what has one
+#: name in every language, such as a key of a chart.
+OTHERS = re.compile(
+    r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,]+|[kMGT]?B|ms"
+    r"|docker|podman|pull|push|delete|linux/amd64|application\S+|latest|title|flask_oci"
+    r"|alice|hello|alice/hello|nothing|RUN|name|version|description|\[?\"?something\"?\]?"
+)
+
+
+@pytest.fixture(name="template", scope="module")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that a translator begins with, made by the command of the page."""
+    (command,) = (
+        c
+        for block in ALL_BLOCKS
+        if block.page == "docs/pages.rst"
+        for c in commands(block)
+        if c.startswith("pybabel extract")
+    )
+    made = tmp_path_factory.mktemp("babel") / "flask_oci.pot"
+    words = command.replace("/srv/forge/lib/flask_oci", str(WEB.parent))
+    words = words.replace("flask_oci.pot", str(made))
+    run: t.Any = CommandLineInterface().run
+    assert not run(shlex.split(words))
+    return made
+
+
+@pytest.fixture(name="translated")
+def _translated(app: Flask, template: Path, tmp_path: Path) -> Flask:
+    """An application in which each text that was found is marked."""
+    folder = tmp_path / "translations/de/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    catalog = read_po(io.BytesIO(template.read_bytes()), locale="de")
+    for message in catalog:
+        if isinstance(message.id, str):
+            message.string = OPEN + message.id + CLOSE if message.id else ""
+        else:
+            message.string = tuple(OPEN + text + CLOSE for text in message.id)
+    with (folder / "flask_oci.mo").open("wb") as mo:
+        write_mo(mo, catalog)
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(tmp_path / "translations")
+    Babel(app, locale_selector=lambda: "de")
+    return app
+
+
+@pytest.fixture(name="signed_in")
+def _signed_in(
+    translated: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> Visitor:
+    """Alice, who runs the site and has an image, a signature and an upload."""
+    hooks = translated.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Cmd": ["something"], "Labels": {"title": "something"}},
+        "history": [{"created_by": "RUN something"}],
+    }
+    for tag in ("1", "2"):
+        written = encoded({**config, "author": tag})
+        alice.push_image("alice/hello", tag, tag.encode(), config=written)
+    subject = alice.get("/v2/alice/hello/manifests/1").data
+    alice.push_blob("alice/hello", b"{}")
+    signature = image(
+        descriptor(b"{}", "application/json"),
+        config=descriptor(b"{}", OCI_EMPTY),
+        artifactType="application/vnd.dev.cosign.artifact.sig.v1+json",
+        subject=descriptor(subject, "application/vnd.oci.image.manifest.v1+json"),
+    )
+    alice.push_manifest("alice/hello", signature)
+    alice.start_upload("alice/hello")
+    push_others(alice)
+    with translated.app_context():
+        registry.retention.set(["keep 1 newest of 1*", "delete *"], repository=NAME)
+    return Visitor(translated, "alice")
+
+
+def push_others(alice: RegistryClient) -> None:
+    """Push a chart, an artifact and an index, as the tags 3, 4 and 5."""
+    about = encoded({"name": "something", "version": "1.0", "description": "something"})
+    title = {"org.opencontainers.image.title": "something"}
+    layer = descriptor(b"{}", "application/x.y+json", annotations=title)
+    alice.push_blob(NAME, about)
+    for tag, kind in (
+        ("3", "application/vnd.cncf.helm.config.v1+json"),
+        ("4", "application/x.thing+json"),
+    ):
+        config = descriptor(about, kind)
+        alice.push_manifest(NAME, image(layer, config=config), tag)
+    child = alice.get(f"/v2/{NAME}/manifests/1").data
+    platform = {"os": "linux", "architecture": "amd64"}
+    beside = {"vnd.docker.reference.type": "attestation-manifest"}
+    children = [
+        descriptor(child, OCI_MANIFEST, platform=platform),
+        descriptor(child, OCI_MANIFEST, annotations=beside),
+    ]
+    alice.push_manifest(NAME, index(*children), "5")
+
+
+PAGES: t.Final = (
+    "/images/",
+    "/images/?q=nothing",
+    "/images/-/storage",
+    "/images/-/tokens",
+    "/images/-/administration",
+    "/images/-/uploads",
+    "/images/-/events",
+    "/images/-/events?repository=alice/hello",
+    "/images/alice/hello",
+    "/images/alice/hello?show=untagged",
+    "/images/alice/hello?q=nothing",
+    "/images/alice/hello/-/image/1",
+    "/images/alice/hello/-/compare?from=1&to=2",
+    "/images/alice/hello/-/compare?from=1&to=3",
+    "/images/alice/hello/-/history",
+    "/images/alice/hello/-/uploads",
+    "/images/alice/hello/-/settings",
+    "/images/alice/hello/-/settings/retention",
+    "/images/alice/hello/-/image/3",
+    "/images/alice/hello/-/image/5",
+    "/images/alice/hello/-/image/4",
+    "/images/alice/hello?show=attached",
+    "/images/nothing",
+)
+
+#: Forms that are asked about, and what is sent with them.
+ASKED: t.Final[dict[str, dict[str, str]]] = {
+    "settings/visibility": {"visibility": "public"},
+    "settings/name": {"name": "alice/something"},
+    "settings/owner": {"owner": "bob"},
+    "settings/retention": {"rules": "delete 2*"},
+    "settings/delete": {},
+    "tags/delete": {"tag": "1"},
+}
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_has_no_text_that_is_not_found(signed_in: Visitor, address: str) -> None:
+    """Whatever is not marked is no text of ours."""
+    assert_all_marked(signed_in.get(address))
+
+
+@pytest.mark.parametrize("form", ASKED)
+def test_a_question_has_no_text_that_is_not_found(
+    signed_in: Visitor, form: str
+) -> None:
+    """Nor is it where somebody is asked whether they mean it."""
+    page = signed_in.send(f"/images/alice/hello/-/{form}", **ASKED[form])
+    assert page.forms()[0].fields["confirmed"] == ["yes"]
+    assert_all_marked(page)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"repositories": "*", "actions": "pull", "name": "something"},
+        {"repositories": "", "name": "something"},
+    ],
+)
+def test_an_answer_has_no_text_that_is_not_found(
+    signed_in: Visitor, sent: dict[str, str]
+) -> None:
+    """A token that was made, or could not be, is told of in the same language."""
+    assert_all_marked(signed_in.send("/images/-/tokens", **sent))
+
+
+def assert_all_marked(page: Page) -> None:
+    """Check that a page has no words but those that were found, and nobody's."""
+    # What says that it is English is meant to be.
+    left = re.sub(r'<span lang="en">[^<]*</span>', "", page.html)
+    left = re.sub(r"(?s)<(script|style|textarea|code|pre)\b.*?</\1>", "", left)
+    left = left.replace("<wbr>", "")
+    said = re.findall(r' (?:aria-label|placeholder)="([^"]*)"', left)
+    left = html.unescape(" ".join([re.sub(r'<(?:"[^"]*"|[^>"])*>', " ", left), *said]))
+    while (shorter := re.sub(rf"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}", " ", left)) != left:
+        left = shorter
+    words = re.findall("[^\\s·→\N{EN DASH}“”?]+", left)
+    assert {word for word in words if not OTHERS.fullmatch(word)} == set()
+    assert OPEN in page.html

@@ -1,0 +1,335 @@
+"""The pages about space, uploads and descriptions, and their language."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from datetime import datetime
+from datetime import timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask
+from flask_babel import Babel
+
+from flask_oci.testing.manifests import digest_of
+from flask_oci.web import markdown
+from tests.support.credentials import user_named
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.visitor import statements
+from tests.support.visitor import Visitor
+
+HELLO = "/images/alice/hello"
+STORAGE = "/images/-/storage"
+ADMINISTRATION = "/images/-/administration"
+UPLOADS = "/images/-/uploads"
+EVENTS = "/images/-/events"
+
+
+@pytest.fixture(name="visitor")
+def _visitor(app: Flask) -> Visitor:
+    """Alice, at her browser."""
+    return Visitor(app, "alice")
+
+
+@pytest.fixture(name="admin_visitor")
+def _admin_visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
+    """Bob, who runs the site."""
+    hooks = app.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "administrator", lambda user: user.username == "bob")
+    return Visitor(app, "bob")
+
+
+# Space
+
+
+def test_shared_layers_count_once(alice: RegistryClient, visitor: Visitor) -> None:
+    """The sum has what two repositories share once, and each of them has it whole."""
+    alice.push_image("alice/one", "1", layer=b"x" * 500_000)
+    alice.push_image("alice/two", "1", layer=b"x" * 500_000)
+    alice.push_blob("alice/two", b"y" * 250_000)
+    page = visitor.get(STORAGE)
+    assert "Your 2 repositories take 750 kB together." in page.text
+    two = page.text.partition("alice/two")[2]
+    assert two.split()[:3] == ["private", "750", "kB"]
+    assert "250 kB only here" in two
+    assert "0 B only here" in two.partition("alice/one")[2] or "37 B only" in two
+
+
+def test_storage_is_ones_own(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Nobody is shown what others take, and nobody unknown is shown anything."""
+    alice.push_image("alice/hello", "1")
+    assert "alice/hello" in visitor.get(STORAGE).links
+    assert "alice" not in Visitor(app, "bob").get(STORAGE).html.partition("<main")[2]
+    assert Visitor(app).status(STORAGE) == 403
+
+
+def test_what_others_have_does_not_show(
+    alice: RegistryClient, bob: RegistryClient, visitor: Visitor
+) -> None:
+    """Whoever has a blob cannot see whether somebody else has it in private."""
+    alice.push_image("alice/hello", "1", layer=b"x" * 500_000)
+    before = visitor.get(STORAGE)
+    assert "500 kB only here" in before.text
+    bob.push_image("bob/secret", "1", layer=b"x" * 500_000)
+    assert visitor.get(STORAGE).html == before.html
+
+
+@pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS])
+def test_administration_ends_with_the_account(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Who runs the site does so while they may do anything, even where the host says
+    itself who looks at a page, and does not ask."""
+    hooks = app.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    for name, status in (("bob", 200), ("carol", 404)):
+        monkeypatch.setattr(hooks, "visitor", lambda name=name: user_named(name))
+        assert Visitor(app).status(address) == status
+
+
+@pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS, EVENTS])
+def test_administration_is_for_administrators(
+    app: Flask, admin_visitor: Visitor, visitor: Visitor, address: str
+) -> None:
+    """The pages about everybody are not there for anybody else."""
+    assert admin_visitor.status(address) == 200
+    assert visitor.status(address) == 404
+    assert Visitor(app).status(address) == 404
+    assert "Administration" in admin_visitor.get("/images/").links
+    assert "Administration" not in visitor.get("/images/").links
+
+
+def test_nobody_is_an_administrator_by_default(app: Flask) -> None:
+    """Without a word from the host, there is no such page."""
+    for who in ("alice", "bob", None):
+        assert Visitor(app, who).status(ADMINISTRATION) == 404
+
+
+@pytest.mark.options(oci_grace_period=1)
+def test_what_a_collection_frees(
+    app: Flask,
+    alice: RegistryClient,
+    admin_visitor: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The number on the page is what the collection then deletes."""
+    alice.push_image("alice/hello", "1", layer=b"x" * 100_000)
+    alice.push_blob("alice/hello", b"y" * 300_000)
+    alice.push_blob("alice/other", b"y" * 300_000)
+    assert "A collection frees 0 B" in admin_visitor.get(ADMINISTRATION).text
+    Link = registry.models.RepositoryBlob.__table__
+    with app.app_context():
+        long_ago = datetime(2020, 1, 1, tzinfo=timezone.utc)
+        db.session.execute(sa.update(Link).values(leased_at=long_ago))
+        db.session.commit()
+    text = admin_visitor.get(ADMINISTRATION).text
+    assert "A collection frees 300 kB in 1 blob" in text
+    with app.app_context():
+        assert registry.collect_garbage().freed == 300_000
+    assert "A collection frees 0 B" in admin_visitor.get(ADMINISTRATION).text
+
+
+def test_everything_there_is(
+    alice: RegistryClient, bob: RegistryClient, admin_visitor: Visitor
+) -> None:
+    """The page has all repositories and owners, those that take most first."""
+    alice.push_image("alice/hello", "1", layer=b"x" * 100_000)
+    bob.push_image("bob/hello", "1", layer=b"y" * 200_000)
+    text = admin_visitor.get(ADMINISTRATION).text
+    owners = text.partition("Owners")[2].partition("All repositories")[0]
+    assert owners.index("bob 200 kB") < owners.index("alice 100 kB")
+    assert "Repositories 2" in text
+
+
+def test_statements_and_pages(
+    app: Flask, alice: RegistryClient, visitor: Visitor, admin_visitor: Visitor
+) -> None:
+    """Each repository is on one page, and no page sends more statements for more."""
+
+    def count(who: Visitor, address: str) -> int:
+        with statements(app) as sent:
+            assert who.status(address) == 200
+        return len(sent)
+
+    names = [f"alice/image{number:02}" for number in range(30)]
+    alice.push_image(names[0], "1")
+    alice.start_upload(names[0])
+    few = [count(visitor, STORAGE), count(admin_visitor, ADMINISTRATION)]
+    for name in names[1:]:
+        alice.push_image(name, "1")
+        alice.start_upload(name)
+    assert [count(visitor, STORAGE), count(admin_visitor, ADMINISTRATION)] == few
+    assert count(admin_visitor, UPLOADS) <= 8
+    found: list[str] = []
+    for page in visitor.pages(STORAGE):
+        found += [link for link in page.links if link.startswith("alice/")]
+    assert sorted(found) == names
+
+
+# Uploads
+
+
+def test_uploads_in_progress(
+    app: Flask, alice: RegistryClient, visitor: Visitor, admin_visitor: Visitor
+) -> None:
+    """What is being pushed is seen with its size so far, until it is there."""
+    alice.push_image("alice/hello", "1")
+    address = f"{HELLO}/-/uploads"
+    assert "Nothing is being pushed." in visitor.get(address).text
+    location = alice.start_upload("alice/hello")
+    alice.patch(location, b"x" * 123_000)
+    for who, where in ((visitor, address), (admin_visitor, UPLOADS)):
+        page = who.get(where)
+        assert "alice/hello in progress" in page.text
+        assert "123 kB so far" in page.text
+        assert page.headers["Refresh"]
+    assert "1 upload is in progress" in visitor.get(HELLO).links
+    alice.put(f"{location}?digest={digest_of(b'x' * 123_000)}")
+    page = visitor.get(address)
+    assert "Nothing is being pushed." in page.text
+    assert "Refresh" not in page.headers
+
+
+def test_an_upload_that_waits(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """An upload that nobody goes on with is listed, and no page waits for it."""
+    alice.push_image("alice/hello", "1")
+    location = alice.start_upload("alice/hello")
+    name = location.partition("?")[0].rpartition("/")[2]
+    folder = Path(app.extensions["oci"].config.storage_path)
+    os.utime(folder / "uploads" / name, (0, 0))
+    page = visitor.get(f"{HELLO}/-/uploads")
+    assert "waiting" in page.text
+    assert "Refresh" not in page.headers
+
+
+def test_uploads_are_for_who_pushes(app: Flask, alice: RegistryClient) -> None:
+    """Who may not push is not shown what somebody else pushes."""
+    alice.push_image("alice/hello", "1")
+    alice.start_upload("alice/hello")
+    assert Visitor(app, "bob").status(f"{HELLO}/-/uploads") == 404
+    with app.app_context():
+        registry.repositories.set_visibility("alice/hello", "public")
+    assert Visitor(app, "bob").status(f"{HELLO}/-/uploads") == 403
+    assert "upload" not in Visitor(app, "bob").get(HELLO).text
+
+
+# Descriptions
+
+
+def describe(app: Flask, text: str) -> None:
+    """Say something about a repository."""
+    with app.app_context():
+        registry.repositories.describe("alice/hello", text)
+
+
+def test_markdown(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
+    """A description is Markdown, below the headings of the page."""
+    alice.push_image("alice/hello", "1")
+    describe(app, "# Hello\n\n*Says* `hi`, see [there](https://example.org).\n\n- one")
+    page = visitor.get(HELLO)
+    assert page.all("em")
+    assert page.links["there"] == "https://example.org"
+    assert [a for a in page.all("a") if "nofollow" in a.get("rel", "")]
+    assert "<h3>Hello</h3>" in page.html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "[x](data:text/html,<script>alert(1)</script>)",
+        "![x](https://example.org/track.png)",
+        '<img src=x onerror="alert(1)">',
+        '<a href="https://example.org" onclick="alert(1)" style="color:red">x</a>',
+        "<https://example.org/'onmouseover='alert(1)'>",
+        '```x" onload=alert(1)\n</code></pre><script>alert(1)</script>\n```',
+    ],
+)
+def test_hostile_markdown(
+    app: Flask, alice: RegistryClient, visitor: Visitor, text: str
+) -> None:
+    """Whatever a description has in it, the page gets text and harmless links."""
+    alice.push_image("alice/hello", "1")
+    describe(app, text)
+    page = visitor.get(HELLO)
+    assert len(page.all("script")) == 1
+    assert not page.all("img")
+    for _, attributes in page.elements:
+        assert not [a for a in attributes if a.startswith("on") or a == "style"]
+        assert not attributes.get("href", "/").startswith(("javascript:", "data:"))
+
+
+def test_long_markdown(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
+    """A description that would take long to render is shown as it was written."""
+    alice.push_image("alice/hello", "1")
+    text = "*Says* hi. " * 2000
+    describe(app, text)
+    page = visitor.get(HELLO)
+    assert not page.all("em")
+    assert text.strip() in page.text
+
+
+def test_without_markdown(
+    app: Flask,
+    alice: RegistryClient,
+    visitor: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the extra is not installed, a description is shown as it was written."""
+    alice.push_image("alice/hello", "1")
+    describe(app, "*Says* <b>hi</b>")
+    monkeypatch.setattr(markdown, "find_spec", lambda name: None)
+    markdown.is_there.cache_clear()
+    try:
+        assert "*Says* <b>hi</b>" in visitor.get(HELLO).text
+    finally:
+        markdown.is_there.cache_clear()
+
+
+def test_a_description_of_an_annotation(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Where nobody has said anything, the newest image does."""
+    notes = {"org.opencontainers.image.description": "Says *hello*."}
+    alice.push_image("alice/hello", "1", annotations=notes)
+    assert "Says hello" in visitor.get(HELLO).text
+
+
+# Language
+
+
+def test_translations(make_app: t.Any, tmp_path: Path) -> None:
+    """A host with Flask-Babel has the pages in its visitors' language."""
+    folder = tmp_path / "translations/de/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    messages = (
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        'msgid "There are no images here yet."\nmsgstr "Hier sind keine Abbilder."\n\n'
+        'msgid "%(num)s tag"\nmsgid_plural "%(num)s tags"\n'
+        'msgstr[0] "%(num)s Marke"\nmsgstr[1] "%(num)s Marken"\n\n'
+        'msgid "pushed %(when)s"\nmsgstr "%(when)s hochgeladen"\n'
+    )
+    catalog = tmp_path / "flask_oci.po"
+    catalog.write_text(messages)
+    with catalog.open("rb") as po, (folder / "flask_oci.mo").open("wb") as mo:
+        write_mo(mo, read_po(po, locale="de"))
+    app = make_app()
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(tmp_path / "translations")
+    Babel(app, locale_selector=lambda: "de")
+    visitor = Visitor(app, "alice")
+    assert "Hier sind keine Abbilder." in visitor.get("/images/").text
+    alice = RegistryClient.of(app, "alice")
+    alice.push_image("alice/hello", "1")
+    assert "1 Marke " in visitor.get("/images/").text
+    assert "</time> hochgeladen" in visitor.get("/images/").html
