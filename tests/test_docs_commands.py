@@ -42,11 +42,8 @@ SHOWN = {
     ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
     ("docs/monitoring.rst", "Logs"): "test_docs_monitoring.py",
     ("docs/errors.rst", "Errors"): "test_refused_manifests.py",
-    (
-        "docs/protected-tags.rst",
-        "What somebody is told",
-    ): "test_protected_tags.py",
-    ("docs/quotas.rst", "What somebody is told"): "test_quotas.py",
+    ("docs/protected-tags.rst", "Refused requests"): "test_protected_tags.py",
+    ("docs/quotas.rst", "Refused pushes"): "test_quotas.py",
     ("docs/storage.rst", "Blobs"): "test_files_on_disk.py",
     ("docs/testing.rst", "Who may not"): "test_testing_kit.py",
 }
