@@ -42,11 +42,8 @@ SHOWN = {
     ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
     ("docs/monitoring.rst", "Logs"): "docs/test_monitoring.py",
     ("docs/errors.rst", "Errors"): "v2/test_refused_manifests.py",
-    (
-        "docs/protected-tags.rst",
-        "What somebody is told",
-    ): "rules/test_protected_tags.py",
-    ("docs/quotas.rst", "What somebody is told"): "rules/test_quotas.py",
+    ("docs/protected-tags.rst", "Refused requests"): "rules/test_protected_tags.py",
+    ("docs/quotas.rst", "Refused pushes"): "rules/test_quotas.py",
     ("docs/storage.rst", "Blobs"): "storage/test_files_on_disk.py",
     ("docs/testing.rst", "Who may not"): "packaging/test_testing_kit.py",
 }
