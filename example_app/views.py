@@ -32,9 +32,7 @@ from .models import VISIBILITIES
 from .registry import check_password
 from .registry import registry
 
-NAME_RULE = (
-    "Use up to 64 of a-z and 0-9, with single dots, dashes or underscores inside."
-)
+NAME_RULE = "Use up to 64 of a-z and 0-9, with single dots, dashes or underscores."
 #: A path of this site. Browsers read `//host` and `/\host` as another site, and
 #: first remove tabs and line breaks.
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f]*")
