@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from .server import Server
 
 TAGS: t.Final = "bench/tags"
-#: The repository that ``fill_catalog`` of a registry with folders copies.
+#: A registry that stores repositories as folders gets copies of this one.
 CATALOG: t.Final = "bench/catalog"
 REFERRERS: t.Final = "bench/referrers"
 
