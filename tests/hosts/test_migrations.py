@@ -111,7 +111,8 @@ def check_migrations(folder: Path, url: str) -> None:
         assert "flask_oci" not in migration
         host.upgrade()
         if not url.startswith("mariadb"):
-            # MariaDB drops no index that a foreign key needs, and Alembic drops these first.
+            # MariaDB drops no index that a foreign key needs, and Alembic drops these
+            # first.
             host.downgrade()
             host.upgrade()
         assert host.migrate() is None

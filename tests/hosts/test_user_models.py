@@ -96,7 +96,7 @@ def test_users_with_other_table_and_column_names_work(make_host: MakeHost) -> No
 
 @pytest.mark.shape("A user table in a schema")
 def test_users_in_a_schema_work(make_host: MakeHost) -> None:
-    """The registry's tables are in the default schema, and their foreign key names it."""
+    """The foreign key names the schema; the registry uses the default one."""
     db = database()
 
     class User(UserMixin, db.Model):
