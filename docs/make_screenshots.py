@@ -286,7 +286,7 @@ def sign_in(page: Page, url: str) -> None:
 
 
 def photograph(url: str, folder: Path) -> None:
-    """Take a screenshot of each page, in each width and color scheme."""
+    """Take a screenshot of each page, in each width and colour scheme."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"]

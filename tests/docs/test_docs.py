@@ -237,7 +237,7 @@ def test_project_files_have_no_local_reference(what: str) -> None:
     for path in project_files():
         if {"__pycache__", "_build", "instance"} & set(path.parts):
             continue
-        # A color looks like an issue number, and this file has the patterns.
+        # A colour looks like an issue number, and this file has the patterns.
         if path.suffix == ".css" or path == Path(__file__):
             continue
         text = path.read_text("utf-8", errors="replace")

@@ -36,6 +36,7 @@ from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import with_query
 from tests.support.registry_client import NO_SESSION
 from tests.support.registry_client import RegistryClient
+from tests.support.statements import collected
 
 #: The page of the registry on which users create access tokens.
 TOKENS = "/images/-/tokens"
@@ -91,18 +92,10 @@ class Person:
 @contextlib.contextmanager
 def statements(app: Flask) -> t.Iterator[list[str]]:
     """Collect the SQL statements that the forge sends within the block."""
-    sent: list[str] = []
-
-    def note(*arguments: t.Any) -> None:
-        sent.append(arguments[2])
-
     with app.app_context():
         engine = db.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with collected(engine) as sent:
         yield sent
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def submit(

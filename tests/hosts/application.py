@@ -8,14 +8,25 @@ from pathlib import Path
 import sqlalchemy as sa
 from flask import Flask
 from flask_login import LoginManager
+from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 from tests.support.host import create_accounts
 from tests.support.host import db as shared_db
 from tests.support.host import login_manager
 from tests.support.host import registry
+
+
+class StandardUser(UserMixin):
+    """The columns of a user model, for hosts that are special in another way."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+    password: Mapped[str] = mapped_column(sa.String(80))
 
 
 def database(metadata: sa.MetaData | None = None, **options: t.Any) -> t.Any:

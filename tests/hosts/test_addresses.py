@@ -55,15 +55,21 @@ def test_server_name_set_does_not_limit_the_registry(plain: Flask) -> None:
     tell_story(app, "http://127.0.0.1:5000")
 
 
+def with_subdomains(folder: Path, database_url: str) -> Flask:
+    """Create an application with users, whose subdomains have their own routes."""
+    made = Flask("forge", instance_path=str(folder), subdomain_matching=True)
+    app = with_users(made, database_url)
+    Administrator(app).start_afresh()
+    app.config["SERVER_NAME"] = "forge.example"
+    return app
+
+
 @pytest.mark.shape("A subdomain for the registry")
 def test_registry_on_a_subdomain_answers_only_there(
     tmp_path: Path, database_url: str
 ) -> None:
     """The subdomain is an option of the blueprint."""
-    made = Flask("forge", instance_path=str(tmp_path), subdomain_matching=True)
-    app = with_users(made, database_url)
-    Administrator(app).start_afresh()
-    app.config["SERVER_NAME"] = "forge.example"
+    app = with_subdomains(tmp_path, database_url)
     with_registry(app, subdomain="images")
     tell_story(app, "https://images.forge.example")
     client = app.test_client()
@@ -75,10 +81,7 @@ def test_host_with_subdomains_serves_registry_at_domain(
     tmp_path: Path, database_url: str
 ) -> None:
     """The registry is at the domain itself."""
-    made = Flask("forge", instance_path=str(tmp_path), subdomain_matching=True)
-    app = with_users(made, database_url)
-    Administrator(app).start_afresh()
-    app.config["SERVER_NAME"] = "forge.example"
+    app = with_subdomains(tmp_path, database_url)
     app.add_url_rule("/", "help", lambda: "help", subdomain="help")
     tell_story(with_registry(app), PUBLIC)
 

@@ -10,14 +10,12 @@ import flask_migrate
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from flask_login import UserMixin
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 from tests.support.database_servers import SERVERS
 
 from .application import database
+from .application import StandardUser
 from .docker import tell_story
 
 pytestmark = pytest.mark.filterwarnings("ignore:'get_engine':DeprecationWarning")
@@ -33,10 +31,8 @@ class Migrated:
     def __init__(self, folder: Path, url: str) -> None:
         db = self.db = database()
 
-        class User(UserMixin, db.Model):
-            id: Mapped[int] = mapped_column(primary_key=True)
-            username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-            password: Mapped[str] = mapped_column(sa.String(80))
+        class User(StandardUser, db.Model):
+            pass
 
         self.User = User
         self.registry = Registry(db, User)

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from flask_login import UserMixin
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
 
 from flask_oci.testing.answers import errors
 from flask_oci.testing.answers import refusal
@@ -18,6 +15,7 @@ from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host
+from .application import StandardUser
 from .docker import tell_story
 
 
@@ -25,10 +23,8 @@ def made(folder: Path, url: str) -> Host:
     """Create an application and all tables in a database."""
     db = database()
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str] = mapped_column(sa.String(80))
+    class User(StandardUser, db.Model):
+        pass
 
     host = Host(folder, db, User, SQLALCHEMY_DATABASE_URI=url)
     host.app.register_blueprint(host.registry.web_blueprint, url_prefix="/images")

@@ -6,16 +6,13 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
-from flask_login import UserMixin
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
 
 from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host
+from .application import StandardUser
 from .application import with_registry
 from .application import with_users
 from .docker import Docker
@@ -26,10 +23,8 @@ def another(folder: Path, **config: t.Any) -> Host:
     """Create an application with its own database and registry."""
     db = database()
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     return Host(folder, db, User, **config)
 

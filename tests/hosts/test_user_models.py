@@ -22,6 +22,7 @@ from tests.support.database_servers import postgresql
 
 from .application import database
 from .application import Host
+from .application import StandardUser
 from .docker import tell_story
 
 MakeHost = t.Callable[..., Host]
@@ -99,12 +100,8 @@ def test_users_in_a_schema_work(make_host: MakeHost) -> None:
     """The foreign key names the schema; the registry uses the default one."""
     db = database()
 
-    class User(UserMixin, db.Model):
+    class User(StandardUser, db.Model):
         __table_args__: t.ClassVar[t.Any] = {"schema": "accounts"}
-
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
 
     host = make_host(db, User, prepare=attach_accounts)
     tell_story(host.app)
@@ -119,12 +116,8 @@ def test_users_in_a_postgresql_schema_work(
     """A real schema, either of the users only or of all tables."""
     db = database(sa.MetaData(schema=schema))
 
-    class User(UserMixin, db.Model):
+    class User(StandardUser, db.Model):
         __table_args__: t.ClassVar[t.Any] = {"schema": "accounts"}
-
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
 
     def make_schema(engine: sa.Engine) -> None:
         with engine.begin() as connection:
@@ -143,10 +136,8 @@ def test_all_tables_in_a_schema_work(make_host: MakeHost) -> None:
     """The registry's tables are in the schema of the host's metadata."""
     db = database(sa.MetaData(schema="accounts"))
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     host = make_host(db, User, prepare=attach_accounts)
     tell_story(host.app)
@@ -202,10 +193,8 @@ def test_common_columns_of_host_are_not_in_registry_tables(make_host: MakeHost) 
 
     db: t.Any = SQLAlchemy(model_class=Base)
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     host = make_host(db, User)
     tell_story(host.app)
@@ -229,10 +218,8 @@ def test_naming_convention_of_host_names_registry_constraints(
         )
     )
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     host = make_host(db, User)
     tell_story(host.app)
@@ -247,12 +234,8 @@ def test_users_in_another_bind_have_registry_tables_beside_them(
     """The registry's tables are in the same database as the users."""
     db = database()
 
-    class User(UserMixin, db.Model):
+    class User(StandardUser, db.Model):
         __bind_key__ = "people"
-
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
 
     binds = {"people": "sqlite://", "logs": "sqlite://"}
     host = make_host(db, User, SQLALCHEMY_BINDS=binds)
@@ -296,10 +279,8 @@ def test_session_options_of_host_do_not_affect_registry(
     """The registry does not rely on autoflush or on expiry."""
     db = database(session_options=options)
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     tell_story(make_host(db, User).app)
 

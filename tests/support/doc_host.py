@@ -16,6 +16,7 @@ from flask_oci import RepositoryInfo
 from flask_oci.testing.requests import basic
 from tests.support.doc_blocks import application
 from tests.support.registry_client import RegistryClient
+from tests.support.statements import collected
 
 NOTHING = frozenset[str]()
 READ = frozenset({"pull"})
@@ -147,18 +148,10 @@ class Host:
 
     def statements(self, who: Name) -> int:
         """Return the number of statements of the list of repositories."""
-        statements: list[str] = []
-
-        def count(*arguments: t.Any) -> None:
-            statements.append(arguments[2])
-
         with self.app.app_context():
             engine = self.db.engine
-        sa.event.listen(engine, "before_cursor_execute", count)
-        try:
+        with collected(engine) as statements:
             self.people[who].get("/v2/_catalog")
-        finally:
-            sa.event.remove(engine, "before_cursor_execute", count)
         return len(statements)
 
 

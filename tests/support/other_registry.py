@@ -1,4 +1,4 @@
-"""Another registry, in memory, with the behavior of widespread registries."""
+"""Another registry, in memory, with the behaviour of widespread registries."""
 
 from __future__ import annotations
 

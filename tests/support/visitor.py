@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from tests.support.host import db
 from tests.support.host import INACTIVE
 from tests.support.host import User
+from tests.support.statements import collected
 
 #: Elements without an end tag.
 VOID = frozenset(
@@ -168,15 +169,7 @@ class Visitor:
 @contextlib.contextmanager
 def statements(app: Flask) -> t.Iterator[list[str]]:
     """Collect the SQL statements that an application sends within the block."""
-    sent: list[str] = []
-
-    def note(_c: t.Any, _cursor: t.Any, statement: str, *_rest: t.Any) -> None:
-        sent.append(statement)
-
     with app.app_context():
         engine = db.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with collected(engine) as sent:
         yield sent
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
