@@ -72,7 +72,7 @@ def metered(host: Host) -> None:
 
 def test_alerts_are_about_what_there_is() -> None:
     """Every name in an alert is one of the table."""
-    table, _, alerts = PAGE.partition("These are worth being woken for")
+    table, _, alerts = PAGE.partition("These alerts are a good start")
     used = set(re.findall(r"\boci_\w+", alerts.partition("Several processes")[0]))
     assert used
     assert used <= set(re.findall(r"\boci_\w+", table))
