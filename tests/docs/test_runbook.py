@@ -218,7 +218,7 @@ def test_a_tag_was_overwritten(app: Flask, alice: RegistryClient, log: Path) -> 
 
 def test_something_was_pushed_that_must_go(app: Flask, alice: RegistryClient) -> None:
     """Nobody pulls it from the moment that it is deleted, and then it is gone."""
-    reader = Reader(app, "Something was pushed that must go")
+    reader = Reader(app, "Sensitive content was pushed")
     manifest, blob = digest_of(alice.push_image(NAME, "v1")), digest_of(LAYER)
     assert "layer of" in reader.type("gc", "--explain", blob=blob).stdout
     in_use = alice.delete(f"/v2/{NAME}/blobs/{blob}")
@@ -263,7 +263,7 @@ def test_the_database_was_restored(
 
 def test_a_token_has_leaked(app: Flask, alice: RegistryClient, log: Path) -> None:
     """It is ended by whoever has found it, and then everything else is."""
-    reader = Reader(app, "Somebody's token has leaked")
+    reader = Reader(app, "An access token has leaked")
     leaked, other = issue(app, "alice").secret, issue(app, "alice").secret
     alice.push_image(NAME, "v1")
     assert works(app, leaked)
@@ -279,7 +279,7 @@ def test_a_token_has_leaked(app: Flask, alice: RegistryClient, log: Path) -> Non
 @pytest.mark.options(oci_webhook_attempts=1, oci_webhook_networks=["127.0.0.0/8"])
 def test_a_webhook_is_not_told(app: Flask, alice: RegistryClient) -> None:
     """The log says why, and what was given up is told when the receiver works again."""
-    reader = Reader(app, "A webhook is not told")
+    reader = Reader(app, "A webhook is not delivered")
     with Receiver(lambda _: 401) as receiver:
         reader.run("webhooks", "add", receiver.url, "--kind", "tag.*")
         alice.push_image(NAME, "v1")
