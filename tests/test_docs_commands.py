@@ -48,7 +48,7 @@ SHOWN = {
     ): "test_protected_tags.py",
     ("docs/quotas.rst", "What somebody is told"): "test_quotas.py",
     ("docs/storage.rst", "Blobs"): "test_files_on_disk.py",
-    ("docs/testing.rst", "Who may not"): "test_testing_kit.py",
+    ("docs/testing.rst", "Refused requests"): "test_testing_kit.py",
 }
 
 #: Programs that are typed, and what runs them as the page does.
