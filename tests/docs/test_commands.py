@@ -44,7 +44,7 @@ SHOWN = {
     ("docs/protected-tags.rst", "Refused requests"): "rules/test_protected_tags.py",
     ("docs/quotas.rst", "Refused pushes"): "rules/test_quotas.py",
     ("docs/storage.rst", "Blobs"): "storage/test_files_on_disk.py",
-    ("docs/testing.rst", "Who may not"): "packaging/test_testing_kit.py",
+    ("docs/testing.rst", "Refused requests"): "packaging/test_testing_kit.py",
 }
 
 #: The programs in commands, and a file that runs each in the same way.

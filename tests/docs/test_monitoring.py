@@ -74,7 +74,7 @@ def metered(host: Host) -> None:
 
 def test_alerts_use_documented_metrics() -> None:
     """Every metric in an alert is in the table."""
-    table, _, alerts = PAGE.partition("These are worth being woken for")
+    table, _, alerts = PAGE.partition("These alerts are a good start")
     used = set(re.findall(r"\boci_\w+", alerts.partition("Several processes")[0]))
     assert used
     assert used <= set(re.findall(r"\boci_\w+", table))

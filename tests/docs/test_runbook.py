@@ -224,7 +224,7 @@ def test_overwritten_tag_is_restored(
 
 def test_unwanted_image_is_deleted(app: Flask, alice: RegistryClient) -> None:
     """No client can pull it after its deletion. The collection deletes its bytes."""
-    reader = Reader(app, "Something was pushed that must go")
+    reader = Reader(app, "Sensitive content was pushed")
     manifest, blob = digest_of(alice.push_image(NAME, "v1")), digest_of(LAYER)
     assert "layer of" in reader.type("gc", "--explain", blob=blob).stdout
     in_use = alice.delete(f"/v2/{NAME}/blobs/{blob}")
@@ -268,7 +268,7 @@ def test_restored_database_gets_lost_pushes_and_revocations(
 
 def test_leaked_token_is_revoked(app: Flask, alice: RegistryClient, log: Path) -> None:
     """The finder revokes it by its secret; then all tokens of the user are revoked."""
-    reader = Reader(app, "Somebody's token has leaked")
+    reader = Reader(app, "An access token has leaked")
     leaked, other = issue(app, "alice").secret, issue(app, "alice").secret
     alice.push_image(NAME, "v1")
     assert works(app, leaked)
@@ -284,7 +284,7 @@ def test_leaked_token_is_revoked(app: Flask, alice: RegistryClient, log: Path) -
 @pytest.mark.options(oci_webhook_attempts=1, oci_webhook_networks=["127.0.0.0/8"])
 def test_failed_webhook_delivery_is_replayed(app: Flask, alice: RegistryClient) -> None:
     """The log states the cause, and a replay delivers the event after the fix."""
-    reader = Reader(app, "A webhook is not told")
+    reader = Reader(app, "A webhook is not delivered")
     with Receiver(lambda _: 401) as receiver:
         reader.run("webhooks", "add", receiver.url, "--kind", "tag.*")
         alice.push_image(NAME, "v1")

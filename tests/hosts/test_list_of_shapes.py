@@ -9,7 +9,7 @@ from tests.support.doc_blocks import DOCS
 from .test_real_applications import APPLICATIONS
 
 #: The heading of the tables of applications; the tables before it list shapes.
-OTHERS = "Applications of others"
+OTHERS = "Third-party applications"
 
 
 def documented() -> tuple[list[str], list[str]]:
