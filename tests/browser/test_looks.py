@@ -136,7 +136,7 @@ def test_the_questions_before_something_happens(
     window.sign_in(USERNAME, PASSWORD)
 
     def look() -> None:
-        assert window.page.get_by_role("link", name="Leave it as it is").count()
+        assert window.page.get_by_role("link", name="Cancel").count()
         window.check_layout()
         window.check_accessibility()
         window.check()
@@ -145,16 +145,16 @@ def test_the_questions_before_something_happens(
     window.page.get_by_role("radio", name="Public").check()
     window.click("button", "Change")
     look()
-    window.click("link", "Leave it as it is")
+    window.click("link", "Cancel")
     window.page.get_by_label("Rules").fill("keep 1 newest of h*\ndelete *")
     window.click("button", "Preview and save")
     look()
-    window.click("link", "Leave it as it is")
+    window.click("link", "Cancel")
     window.click("button", "Delete", exact=False)
     look()
     window.go(f"/images/{repository}")
-    window.page.get_by_label("Choose all of this page").check()
-    window.click("button", "Delete chosen tags")
+    window.page.get_by_label("Select all on this page").check()
+    window.click("button", "Delete selected tags")
     look()
 
 
@@ -207,7 +207,7 @@ def test_an_upload_of_ones_own(window: Window, pusher: Pusher, repository: str) 
     upload = pusher.append(upload, b"x" * 111_000)
     window.page.get_by_text("234 kB so far").wait_for(timeout=60_000)
     pusher.cancel(upload)
-    window.page.get_by_text("Nothing is being pushed.").wait_for(timeout=60_000)
+    window.page.get_by_text("There are no uploads.").wait_for(timeout=60_000)
     window.check()
 
 
@@ -251,7 +251,7 @@ def test_the_pages_work_with_the_keyboard(window: Window, repository: str) -> No
                 "getComputedStyle(document.activeElement).outlineStyle"
             )
             assert outline != "none"
-    assert {"hostile", "index", "Settings", "Delete chosen tags"} <= reached
+    assert {"hostile", "index", "Settings", "Delete selected tags"} <= reached
 
 
 @pytest.mark.usefixtures("hostile")
@@ -277,9 +277,9 @@ def test_without_scripts(chromium: t.Any, forge: t.Any, repository: str) -> None
         )
         window.go(f"/images/{repository}")
         window.page.get_by_label("Choose 1.0").check()
-        window.click("button", "Delete chosen tags")
+        window.click("button", "Delete selected tags")
         window.click("button", "Delete the tag")
-        assert window.says("1 tag is deleted.")
+        assert window.says("Deleted 1 tag.")
         window.check()
     finally:
         context.close()

@@ -87,7 +87,7 @@ def test_the_whole_story(
     page.get_by_label("To", exact=True).fill("2.0")
     window.click("button", "Compare")
     assert window.says("New layers")
-    assert window.says("Layers of both")
+    assert window.says("Shared layers")
 
     # It is made public, and anybody pulls it.
     stranger = crane(tmp_path / "stranger", forge, None)
@@ -95,33 +95,33 @@ def test_the_whole_story(
     window.click("link", "Settings")
     page.get_by_role("radio", name="Public").check()
     window.click("button", "Change")
-    assert window.says("Anybody can see and pull it")
+    assert window.says("Everyone can see and pull it")
     window.click("button", "Make it public")
     assert window.says("It is public now.")
     digest = stranger("digest", f"{image}:1.0").strip()
 
     # A token is made, used and revoked.
     window.go("/images/-/tokens")
-    page.get_by_label("What it is for").fill(f"for {repository}")
+    page.get_by_label("Name").fill(f"for {repository}")
     window.click("button", "Create token")
     secret = page.locator("#secret").inner_text()
     machine = crane(tmp_path / "machine", forge, secret)
     assert machine("digest", f"{image}:1.0").strip() == digest
     window.click("button", f"Revoke for {repository}")
-    assert window.says("The token is revoked.")
+    assert window.says("The token was revoked.")
     machine.refuses("push", tmp_path / "1.0", f"{image}:3.0")
 
     # Both tags are deleted, and one comes back.
     window.go(f"/images/{repository}")
-    page.get_by_label("Choose all of this page").check()
-    window.click("button", "Delete chosen tags")
+    page.get_by_label("Select all on this page").check()
+    window.click("button", "Delete selected tags")
     assert window.says("2.0, 1.0")
     window.click("button", "Delete the tags")
     assert window.says("There are no tags.")
     alice.refuses("digest", f"{image}:1.0")
     window.click("link", "History")
     window.click("button", "Put 1.0 back to", exact=False)
-    assert window.says("1.0 is back where it was.")
+    assert window.says("1.0 was restored.")
     assert alice("digest", f"{image}:1.0").strip() == digest
 
 
@@ -143,17 +143,17 @@ def test_rules(
     window.sign_in(USERNAME, PASSWORD)
 
     window.go(f"/images/{repository}/-/settings")
-    window.page.get_by_label("Nobody can move or delete").fill("v*")
+    window.page.get_by_label("Tags that no user can move or delete").fill("v*")
     window.leave_by(window.page.locator("form:has(#immutable)").get_by_role("button"))
-    assert window.says("The patterns are saved.")
+    assert window.says("The patterns were saved.")
     window.page.get_by_label("Rules").fill("keep 1 newest of pr-*\ndelete *")
     window.click("button", "Preview and save")
-    assert window.says("As things are, 1 tag or image goes")
+    assert window.says("1 tag or image would be deleted")
     assert window.says("it is protected by 'v*'")
     window.check_layout()
     window.check_accessibility()
-    window.click("button", "Save them")
-    assert window.says("1 tag or image would go now")
+    window.click("button", "Save the rules")
+    assert window.says("1 tag or image would be deleted now")
     assert window.says("it is number 1 of the newest")
 
     forge.command("oci", "retention", "run", repository)

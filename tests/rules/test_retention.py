@@ -326,7 +326,7 @@ def test_what_went_can_be_put_back(
         assert keeper.gc()["manifests"] == []
         lay(app, "keep *")
         page = Visitor(app, "alice").get(f"{PAGE}/-/history")
-        assert "Put it back" in page.html
+        assert "Restore" in page.html
         put_back(app, "v1")
         response = alice.get(f"/v2/{NAME}/manifests/v1")
         assert response.status_code == 200
@@ -480,7 +480,7 @@ def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
     visitor, address = Visitor(app, "alice"), f"{PAGE}/-/settings/retention"
     page = visitor.send(address, rules="keep v*\r\ndelete *")
     assert "Save these rules?" in page.text
-    assert "1 tag or image goes" in page.text
+    assert "1 tag or image would be deleted" in page.text
     assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
     assert "nothing" not in visitor.get(f"{PAGE}/-/settings").field("oci_form")
     with app.app_context():
@@ -489,7 +489,7 @@ def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
     with app.app_context():
         assert registry.retention.get(repository=NAME) == ("keep v*", "delete *")
     page = visitor.get(address)
-    assert "1 tag or image would go now" in page.text
+    assert "1 tag or image would be deleted now" in page.text
     assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
     assert "keep v* delete *" in visitor.get(f"{PAGE}/-/settings").text
     page = visitor.send(address, rules="delete <x> y")

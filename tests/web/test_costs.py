@@ -38,7 +38,7 @@ SUBJECT = image(LAYER, subject_of="many")
 def _visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
     """Alice, who runs the site as well, at her browser."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    monkeypatch.setattr(hooks, "is_admin", lambda user: True)
     return Visitor(app, "alice")
 
 
@@ -154,7 +154,7 @@ def test_uploads_that_are_not_shown(
     alice.start_upload("alice/hello")
     page = visitor.get(address)
     assert page.text.count("so far") == 50
-    assert "There are more; these are the 50 that were begun last." in page.text
+    assert "Only the 50 most recent uploads are shown." in page.text
 
 
 def test_referrers_that_are_not_shown(alice: RegistryClient, visitor: Visitor) -> None:
@@ -193,7 +193,7 @@ def test_tags_of_an_image_that_are_not_shown(
         assert pushed.status_code == 201
         page = visitor.get(address)
         assert len({*page.links} & {*tags}) == 30
-        assert ("And others." in page.text) == said
+        assert ("And more." in page.text) == said
 
 
 @pytest.mark.options(oci_allow_sparse=True)

@@ -23,7 +23,7 @@ EVENTS = "/images/-/events"
 def _visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
     """Bob, who runs the site."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: user.username == "bob")
+    monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
     return Visitor(app, "bob")
 
 
@@ -40,16 +40,16 @@ def test_what_happened(app: Flask, alice: RegistryClient, visitor: Visitor) -> N
     Upkeep(app).gc()
     text = visitor.get(EVENTS).text
     told = [
-        "A collection freed 0 B",
-        "it was deleted",
-        "it was given to bob",
-        "it was called alice/hello before",
-        "it became public",
+        "Garbage collection freed 0 B",
+        "the repository was deleted",
+        "the repository was transferred to bob",
+        "the repository was renamed from alice/hello",
+        "the repository became public",
         "latest was deleted",
         "latest was moved",
         "an image was pushed",
-        "latest was made",
-        "it was made",
+        "latest was created",
+        "the repository was created",
     ]
     places = [text.index(phrase) for phrase in told]
     assert places == sorted(places)
@@ -75,10 +75,10 @@ def test_one_repository(alice: RegistryClient, visitor: Visitor) -> None:
     alice.push_image("alice/hello", "one")
     alice.push_image("alice/other", "two")
     page = visitor.get(visitor.get(EVENTS).links["alice/hello"])
-    assert "What happened to alice/hello" in page.text
-    assert "one was made" in page.text
-    assert "two was made" not in page.text
-    assert "Nothing has happened yet." in visitor.get(EVENTS, repository="a").text
+    assert "Events of alice/hello" in page.text
+    assert "one was created" in page.text
+    assert "two was created" not in page.text
+    assert "There are no events yet." in visitor.get(EVENTS, repository="a").text
 
 
 def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
@@ -90,7 +90,7 @@ def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) ->
     assert len(pages) == 3
     shown = " ".join(page.text for page in pages)
     for number in range(30):
-        assert shown.count(f" t{number} was made") == 1
+        assert shown.count(f" t{number} was created") == 1
     for address in (EVENTS, ADMINISTRATION):
         with statements(app) as sent:
             visitor.get(address)
@@ -101,28 +101,28 @@ def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) ->
 
 def test_the_page_of_the_site(alice: RegistryClient, visitor: Visitor) -> None:
     """It has the last events, and leads to the others."""
-    assert "What happened last" not in visitor.get(ADMINISTRATION).text
+    assert "Recent events" not in visitor.get(ADMINISTRATION).text
     alice.push_image("alice/hello", "latest")
     page = visitor.get(ADMINISTRATION)
-    assert "What happened last" in page.text
-    assert "latest was made" in page.text
+    assert "Recent events" in page.text
+    assert "latest was created" in page.text
     assert page.links["Show all events"] == EVENTS
 
 
 def test_webhooks(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
     """Whoever runs the site sees that somebody is not told, and no secret."""
-    assert "Nobody is told of events." in visitor.get(EVENTS).text
+    assert "There are no webhooks." in visitor.get(EVENTS).text
     with app.app_context():
         webhook = registry.events.add_webhook("http://localhost:1/hook")
     alice.push_image("alice/hello", "latest")
     page = visitor.get(EVENTS)
     assert "http://localhost:1/hook" in page.text
-    assert "3 events have yet to be told. 0 were given up." in page.text
-    assert "1 webhook: 3 waiting, 0 given up" in visitor.get(ADMINISTRATION).text
+    assert "3 deliveries are pending. 0 deliveries failed." in page.text
+    assert "1 webhook: 3 pending, 0 failed" in visitor.get(ADMINISTRATION).text
     with app.app_context():
         registry.events.deliver()
     page = visitor.get(EVENTS)
-    assert "It did not answer 1 time." in page.text
+    assert "1 failed attempt" in page.text
     assert webhook.secret not in page.html
 
 

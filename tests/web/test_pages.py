@@ -144,7 +144,7 @@ def test_the_list_says_whose_something_is(
     page = Visitor(app).get(LIST, sort="name")
     assert "alice/given public owned by bob 1 tag" in page.text
     assert "alice/hers public 1 tag" in page.text
-    assert "alice/left public owned by nobody 1 tag" in page.text
+    assert "alice/left public no owner 1 tag" in page.text
 
 
 def test_the_list_goes_on_from_wherever_it_is(
@@ -367,7 +367,7 @@ def test_an_image(alice: RegistryClient, visitor: Visitor) -> None:
 def test_the_manifest_as_it_was_pushed(alice: RegistryClient, visitor: Visitor) -> None:
     """The exact bytes of a manifest are one link away from its page."""
     manifest = alice.push_image("alice/hello", "1.0")
-    address = visitor.get(f"{HELLO}/-/image/1.0").links["The bytes as they were pushed"]
+    address = visitor.get(f"{HELLO}/-/image/1.0").links["Show the original bytes"]
     response = visitor.client.get(address)
     assert response.data == manifest
     assert response.mimetype == "text/plain"
@@ -546,7 +546,7 @@ def test_what_is_not_there(
     alice.push_image("alice/hello", "1.0")
     page = visitor.get(address)
     assert page.status == 404
-    assert "There is nothing here" in page.text
+    assert "Not found" in page.text
 
 
 # What somebody pushed is text
@@ -770,7 +770,7 @@ def test_a_visitor_of_the_host_s_own(make_app: t.Any, monkeypatch: t.Any) -> Non
     RegistryClient.of(app, "alice").push_image("alice/hello", "1.0")
     with app.app_context():
         alice = app.extensions["oci"].catalog.users.by_name("alice")
-    monkeypatch.setattr(app.extensions["oci"].hooks, "visitor", lambda: alice)
+    monkeypatch.setattr(app.extensions["oci"].hooks, "current_user_loader", lambda: alice)
     assert Visitor(app).status(HELLO) == 200
 
 
@@ -797,8 +797,8 @@ def test_a_list_of_which_much_is_hidden(
     alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It goes on to its end, though a page has asked about as many as it may."""
-    monkeypatch.setattr(web_repositories, "BATCH", 2)
-    monkeypatch.setattr(web_repositories, "BATCHES", 2)
+    monkeypatch.setattr(web_repositories, "UNFILTERED_BATCH_SIZE", 2)
+    monkeypatch.setattr(web_repositories, "MAX_BATCHES", 2)
     for number in range(9):
         alice.push_image(f"alice/n{number}", "v1")
     set_policy(lambda user, action, info: info.name[-1] in "18")

@@ -88,7 +88,7 @@ def _signed_in(
 ) -> Visitor:
     """Alice, who runs the site and has an image, a signature and an upload."""
     hooks = translated.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    monkeypatch.setattr(hooks, "is_admin", lambda user: True)
     config = {
         "architecture": "amd64",
         "os": "linux",

@@ -41,7 +41,7 @@ def _visitor(app: Flask) -> Visitor:
 def _admin_visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
     """Bob, who runs the site."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: user.username == "bob")
+    monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
     return Visitor(app, "bob")
 
 
@@ -54,11 +54,11 @@ def test_shared_layers_count_once(alice: RegistryClient, visitor: Visitor) -> No
     alice.push_image("alice/two", "1", layer=b"x" * 500_000)
     alice.push_blob("alice/two", b"y" * 250_000)
     page = visitor.get(STORAGE)
-    assert "Your 2 repositories take 750 kB together." in page.text
+    assert "Your 2 repositories use 750 kB together." in page.text
     two = page.text.partition("alice/two")[2]
     assert two.split()[:3] == ["private", "750", "kB"]
-    assert "250 kB only here" in two
-    assert "0 B only here" in two.partition("alice/one")[2] or "37 B only" in two
+    assert "250 kB not shared" in two
+    assert "0 B not shared" in two.partition("alice/one")[2] or "37 B not shared" in two
 
 
 def test_storage_is_ones_own(
@@ -77,7 +77,7 @@ def test_what_others_have_does_not_show(
     """Whoever has a blob cannot see whether somebody else has it in private."""
     alice.push_image("alice/hello", "1", layer=b"x" * 500_000)
     before = visitor.get(STORAGE)
-    assert "500 kB only here" in before.text
+    assert "500 kB not shared" in before.text
     bob.push_image("bob/secret", "1", layer=b"x" * 500_000)
     assert visitor.get(STORAGE).html == before.html
 
@@ -89,9 +89,9 @@ def test_administration_ends_with_the_account(
     """Who runs the site does so while they may do anything, even where the host says
     itself who looks at a page, and does not ask."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    monkeypatch.setattr(hooks, "is_admin", lambda user: True)
     for name, status in (("bob", 200), ("carol", 404)):
-        monkeypatch.setattr(hooks, "visitor", lambda name=name: user_named(name))
+        monkeypatch.setattr(hooks, "current_user_loader", lambda name=name: user_named(name))
         assert Visitor(app).status(address) == status
 
 
@@ -124,17 +124,17 @@ def test_what_a_collection_frees(
     alice.push_image("alice/hello", "1", layer=b"x" * 100_000)
     alice.push_blob("alice/hello", b"y" * 300_000)
     alice.push_blob("alice/other", b"y" * 300_000)
-    assert "A collection frees 0 B" in admin_visitor.get(ADMINISTRATION).text
+    assert "Reclaimable 0 B" in admin_visitor.get(ADMINISTRATION).text
     Link = registry.models.RepositoryBlob.__table__
     with app.app_context():
         long_ago = datetime(2020, 1, 1, tzinfo=timezone.utc)
         db.session.execute(sa.update(Link).values(leased_at=long_ago))
         db.session.commit()
     text = admin_visitor.get(ADMINISTRATION).text
-    assert "A collection frees 300 kB in 1 blob" in text
+    assert "Reclaimable 300 kB in 1 blob" in text
     with app.app_context():
         assert registry.collect_garbage().freed == 300_000
-    assert "A collection frees 0 B" in admin_visitor.get(ADMINISTRATION).text
+    assert "Reclaimable 0 B" in admin_visitor.get(ADMINISTRATION).text
 
 
 def test_everything_there_is(
@@ -183,7 +183,7 @@ def test_uploads_in_progress(
     """What is being pushed is seen with its size so far, until it is there."""
     alice.push_image("alice/hello", "1")
     address = f"{HELLO}/-/uploads"
-    assert "Nothing is being pushed." in visitor.get(address).text
+    assert "There are no uploads." in visitor.get(address).text
     location = alice.start_upload("alice/hello")
     alice.patch(location, b"x" * 123_000)
     for who, where in ((visitor, address), (admin_visitor, UPLOADS)):
@@ -194,7 +194,7 @@ def test_uploads_in_progress(
     assert "1 upload is in progress" in visitor.get(HELLO).links
     alice.put(f"{location}?digest={digest_of(b'x' * 123_000)}")
     page = visitor.get(address)
-    assert "Nothing is being pushed." in page.text
+    assert "There are no uploads." in page.text
     assert "Refresh" not in page.headers
 
 
@@ -208,7 +208,7 @@ def test_an_upload_that_waits(
     folder = Path(app.extensions["oci"].config.storage_path)
     os.utime(folder / "uploads" / name, (0, 0))
     page = visitor.get(f"{HELLO}/-/uploads")
-    assert "waiting" in page.text
+    assert "idle" in page.text
     assert "Refresh" not in page.headers
 
 
@@ -290,11 +290,11 @@ def test_without_markdown(
     alice.push_image("alice/hello", "1")
     describe(app, "*Says* <b>hi</b>")
     monkeypatch.setattr(markdown, "find_spec", lambda name: None)
-    markdown.is_there.cache_clear()
+    markdown.is_available.cache_clear()
     try:
         assert "*Says* <b>hi</b>" in visitor.get(HELLO).text
     finally:
-        markdown.is_there.cache_clear()
+        markdown.is_available.cache_clear()
 
 
 def test_a_description_of_an_annotation(
