@@ -276,7 +276,7 @@ def test_without_scripts(chromium: t.Any, forge: t.Any, repository: str) -> None
             image(layer, config=descriptor(b"{}", OCI_CONFIG)), "1.0"
         )
         window.go(f"/images/{repository}")
-        window.page.get_by_label("Choose 1.0").check()
+        window.page.get_by_label("Select 1.0").check()
         window.click("button", "Delete selected tags")
         window.click("button", "Delete the tag")
         assert window.says("Deleted 1 tag.")

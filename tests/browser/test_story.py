@@ -97,12 +97,12 @@ def test_the_whole_story(
     window.click("button", "Change")
     assert window.says("Everyone can see and pull it")
     window.click("button", "Make it public")
-    assert window.says("It is public now.")
+    assert window.says("The repository is public now.")
     digest = stranger("digest", f"{image}:1.0").strip()
 
     # A token is made, used and revoked.
     window.go("/images/-/tokens")
-    page.get_by_label("Name").fill(f"for {repository}")
+    page.get_by_label("Name", exact=True).fill(f"for {repository}")
     window.click("button", "Create token")
     secret = page.locator("#secret").inner_text()
     machine = crane(tmp_path / "machine", forge, secret)
@@ -120,7 +120,7 @@ def test_the_whole_story(
     assert window.says("There are no tags.")
     alice.refuses("digest", f"{image}:1.0")
     window.click("link", "History")
-    window.click("button", "Put 1.0 back to", exact=False)
+    window.click("button", "Restore 1.0 to", exact=False)
     assert window.says("1.0 was restored.")
     assert alice("digest", f"{image}:1.0").strip() == digest
 
@@ -161,8 +161,8 @@ def test_rules(
     assert window.says("immutable")
     window.click("link", "History")
     assert window.says("was deleted")
-    window.click("button", "Put pr-", exact=False)
-    assert window.says("is back where it was")
+    window.click("button", "Restore pr-", exact=False)
+    assert window.says("was restored")
 
     forge.command("oci", "quota", "set", "--owner", USERNAME, "--bytes", "1GB")
     window.go("/images/-/storage")

@@ -481,7 +481,7 @@ def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
     page = visitor.send(address, rules="keep v*\r\ndelete *")
     assert "Save these rules?" in page.text
     assert "1 tag or image would be deleted" in page.text
-    assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
+    assert shown(page) == [("pr-1", "delete"), ("v1", "keep")]
     assert "nothing" not in visitor.get(f"{PAGE}/-/settings").field("oci_form")
     with app.app_context():
         assert registry.retention.get(repository=NAME) == ()
@@ -490,7 +490,7 @@ def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
         assert registry.retention.get(repository=NAME) == ("keep v*", "delete *")
     page = visitor.get(address)
     assert "1 tag or image would be deleted now" in page.text
-    assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
+    assert shown(page) == [("pr-1", "delete"), ("v1", "keep")]
     assert "keep v* delete *" in visitor.get(f"{PAGE}/-/settings").text
     page = visitor.send(address, rules="delete <x> y")
     assert page.status == 422
@@ -507,7 +507,7 @@ def shown(page: Page) -> list[tuple[str, str]]:
     return [
         (words[i - 1], word)
         for i, word in enumerate(words)
-        if word in ("goes", "stays") and words[i - 1] in ("v1", "pr-1")
+        if word in ("delete", "keep") and words[i - 1] in ("v1", "pr-1")
     ]
 
 
