@@ -1,4 +1,4 @@
-"""A real browser, and a forge to look at with it."""
+"""A real browser, and the example forge."""
 
 from __future__ import annotations
 

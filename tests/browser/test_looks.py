@@ -1,4 +1,4 @@
-"""How the pages look and read, to whom, and whatever somebody has pushed."""
+"""The look and the accessibility of the pages, also with hostile content."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ def _push_what_is_hostile(pusher: Pusher) -> None:
 @pytest.mark.usefixtures("hostile")
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_page_is_for_everybody(
+def test_pages_are_accessible_and_safe(
     open_window: t.Callable[..., Window],
     repository: str,
     width: int,
     scheme: str,
 ) -> None:
-    """No page is wider than the window, has a serious finding of axe-core's, or runs
-    what somebody has pushed."""
+    """No page is wider than the window, has a serious finding of axe-core, or runs
+    pushed content."""
     window = open_window(width, scheme)
     window.sign_in(USERNAME, PASSWORD)
     window.go(f"/images/{repository}/-/settings")
@@ -128,10 +128,10 @@ def test_every_page_is_for_everybody(
 
 @pytest.mark.usefixtures("hostile")
 @EITHER
-def test_the_questions_before_something_happens(
+def test_confirmations_are_accessible_and_cancel(
     open_window: t.Callable[..., Window], repository: str, width: int, scheme: str
 ) -> None:
-    """Each can be read as well as the page that it comes from, and left again."""
+    """Each confirmation is as accessible as its page, and can be cancelled."""
     window = open_window(width, scheme)
     window.sign_in(USERNAME, PASSWORD)
 
@@ -159,11 +159,11 @@ def test_the_questions_before_something_happens(
 
 
 @EITHER
-def test_the_forge_itself(
+def test_example_pages_are_accessible(
     open_window: t.Callable[..., Window], repository: str, width: int, scheme: str
 ) -> None:
-    """The example's own pages are as good, to whoever has signed in or not, and so is
-    what is shown where there is nothing."""
+    """The pages of the example and the empty pages are accessible, for signed-in and
+    anonymous visitors."""
     window = open_window(width, scheme)
 
     def look(address: str = "") -> None:
@@ -195,9 +195,10 @@ def test_the_forge_itself(
     window.check()
 
 
-def test_an_upload_of_ones_own(window: Window, pusher: Pusher, repository: str) -> None:
-    """Whoever may push to a repository sees what is being pushed, and the page loads
-    itself again until nothing is."""
+def test_uploads_page_reloads_until_idle(
+    window: Window, pusher: Pusher, repository: str
+) -> None:
+    """Users who may push see the uploads, and the page reloads until there are none."""
     pusher.image("1.0", b"a layer")
     upload = pusher.start(b"x" * 123_000)
     window.go(f"/images/{repository}")
@@ -213,10 +214,10 @@ def test_an_upload_of_ones_own(window: Window, pusher: Pusher, repository: str) 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_administration(
+def test_administration_is_accessible(
     open_window: t.Callable[..., Window], pusher: Pusher, width: int, scheme: str
 ) -> None:
-    """The pages of who runs the site are as good, and show what is being pushed."""
+    """The administration pages are accessible, and show the uploads in progress."""
     window = open_window(width, scheme)
     window.sign_in(ADMINISTRATOR, PASSWORD)
     upload = pusher.start(b"x" * 123_000)
@@ -239,8 +240,8 @@ def test_administration(
 
 
 @pytest.mark.usefixtures("hostile")
-def test_the_pages_work_with_the_keyboard(window: Window, repository: str) -> None:
-    """What can be clicked is reached with the tab key, and is seen to be."""
+def test_pages_work_with_the_keyboard(window: Window, repository: str) -> None:
+    """The tab key reaches every link and button, with a visible focus."""
     window.go(f"/images/{repository}")
     page, reached = window.page, set()
     for _ in range(60):
@@ -255,8 +256,8 @@ def test_the_pages_work_with_the_keyboard(window: Window, repository: str) -> No
 
 
 @pytest.mark.usefixtures("hostile")
-def test_a_filter_narrows_the_list(window: Window, repository: str) -> None:
-    """What is typed into a search narrows what is on the page at once."""
+def test_filter_narrows_the_list(window: Window, repository: str) -> None:
+    """Text in the search field filters the rows of the page at once."""
     window.go(f"/images/{repository}")
     rows = window.page.locator("#entries > li:visible")
     before = rows.count()
@@ -264,8 +265,10 @@ def test_a_filter_narrows_the_list(window: Window, repository: str) -> None:
     assert (before, rows.count()) == (4, 1)
 
 
-def test_without_scripts(chromium: t.Any, forge: t.Any, repository: str) -> None:
-    """The pages say the same where scripts are switched off."""
+def test_pages_work_without_scripts(
+    chromium: t.Any, forge: t.Any, repository: str
+) -> None:
+    """The pages have the same content if scripts are disabled."""
     context = chromium.new_context(base_url=forge.url, java_script_enabled=False)
     try:
         window = Window(context.new_page())

@@ -1,4 +1,4 @@
-"""What a person does with the pages, from the first to the last, in a browser."""
+"""A user's tasks on the pages, in a browser."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def clipboard(window: Window) -> str:
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True)))
-def test_the_whole_story(
+def test_user_story_from_push_to_undo(
     forge: Forge,
     open_window: t.Callable[..., Window],
     repository: str,
@@ -51,7 +51,7 @@ def test_the_whole_story(
     width: int,
     scheme: str,
 ) -> None:
-    """Push, find, read, compare, publish, pull, make a token, delete and undo."""
+    """Push, search, read, compare, publish, pull, issue a token, delete and undo."""
     window = open_window(width, scheme)
     window.sign_in(USERNAME, PASSWORD)
     page, image = window.page, f"{forge.host}/{repository}"
@@ -126,7 +126,7 @@ def test_the_whole_story(
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True)))
-def test_rules(
+def test_rules_are_previewed_and_applied(
     forge: Forge,
     open_window: t.Callable[..., Window],
     pusher: Pusher,
@@ -134,7 +134,7 @@ def test_rules(
     width: int,
     scheme: str,
 ) -> None:
-    """Protect some tags, say which others go, see what would, and put one back."""
+    """Protect tags, preview and apply retention rules, and restore a tag."""
     pusher.blob(CONFIG)
     for tag in ("v1", "pr-1", "pr-2"):
         pusher.blob(tag.encode())

@@ -1,4 +1,4 @@
-"""A window of a browser, in which nothing may go wrong."""
+"""A browser window that fails tests on errors."""
 
 from __future__ import annotations
 

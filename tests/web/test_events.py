@@ -1,4 +1,4 @@
-"""What whoever runs the site sees of events."""
+"""The event log and the webhooks on the pages, for administrators."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ EVENTS = "/images/-/events"
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    """Bob, who runs the site."""
+    """Bob, an administrator."""
     hooks = app.extensions["oci"].hooks
     monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
     return Visitor(app, "bob")
 
 
-def test_what_happened(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """Everything that is on record is told in words, the last of it first."""
+def test_events_are_described_newest_first(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Every recorded event has a text; the newest is first."""
     alice.push_image("alice/hello", "latest")
     alice.push_image("alice/hello", "latest", number=2)
     alice.delete("/v2/alice/hello/manifests/latest")
@@ -57,8 +59,10 @@ def test_what_happened(app: Flask, alice: RegistryClient, visitor: Visitor) -> N
 
 
 @pytest.mark.options(oci_events=["*"])
-def test_every_kind_has_words(alice: RegistryClient, visitor: Visitor) -> None:
-    """Blobs and pulls, too, where a host keeps them."""
+def test_blob_and_pull_events_have_texts(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Events of blobs and pulls have texts as well, if the application records them."""
     alice.push_image("alice/hello", "latest")
     alice.get("/v2/alice/hello/manifests/latest")
     digest = alice.push_blob("alice/hello", b"alone")
@@ -70,8 +74,10 @@ def test_every_kind_has_words(alice: RegistryClient, visitor: Visitor) -> None:
         assert phrase in text
 
 
-def test_one_repository(alice: RegistryClient, visitor: Visitor) -> None:
-    """A click on a name leads to what happened to it."""
+def test_events_of_one_repository_are_filtered(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The name of a repository links to its events."""
     alice.push_image("alice/hello", "one")
     alice.push_image("alice/other", "two")
     page = visitor.get(visitor.get(EVENTS).links["alice/hello"])
@@ -81,8 +87,10 @@ def test_one_repository(alice: RegistryClient, visitor: Visitor) -> None:
     assert "There are no events yet." in visitor.get(EVENTS, repository="a").text
 
 
-def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """A list of any length is shown some at a time, at the same cost."""
+def test_event_pages_have_constant_statements(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A list of any length has pages, each with the same number of statements."""
     alice.push_image("alice/hello", "t0")
     for number in range(1, 30):
         alice.push_manifest("alice/hello", image(LAYER), f"t{number}")
@@ -99,8 +107,10 @@ def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) ->
         assert visitor.get(EVENTS, before=wrong).status == 200
 
 
-def test_the_page_of_the_site(alice: RegistryClient, visitor: Visitor) -> None:
-    """It has the last events, and leads to the others."""
+def test_administration_shows_latest_events(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The administration page shows the latest events and links to the others."""
     assert "Recent events" not in visitor.get(ADMINISTRATION).text
     alice.push_image("alice/hello", "latest")
     page = visitor.get(ADMINISTRATION)
@@ -109,8 +119,10 @@ def test_the_page_of_the_site(alice: RegistryClient, visitor: Visitor) -> None:
     assert page.links["Show all events"] == EVENTS
 
 
-def test_webhooks(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """Whoever runs the site sees that somebody is not told, and no secret."""
+def test_webhooks_show_failures_without_secrets(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Administrators see failed deliveries, and no secret."""
     assert "There are no webhooks." in visitor.get(EVENTS).text
     with app.app_context():
         webhook = registry.events.add_webhook("http://localhost:1/hook")
@@ -126,10 +138,8 @@ def test_webhooks(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
     assert webhook.secret not in page.html
 
 
-def test_nothing_that_was_pushed_is_markup(
-    alice: RegistryClient, visitor: Visitor
-) -> None:
-    """Nor is what a client calls itself, or who somebody is."""
+def test_event_texts_are_escaped(alice: RegistryClient, visitor: Visitor) -> None:
+    """Names, user agents and user names are escaped."""
     with alice.app.app_context():
         registry.events.add_webhook("https://example.org/<script>alert(1)</script>")
     alice.push_image("alice/hello", "latest")
@@ -138,8 +148,10 @@ def test_nothing_that_was_pushed_is_markup(
     assert "&lt;script&gt;alert" in html
 
 
-def test_what_is_wrong_is_told(alice: RegistryClient, visitor: Visitor) -> None:
-    """A disk that cannot be written to is the first thing on the page."""
+def test_administration_shows_storage_errors(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A disk without write access is reported at the top of the page."""
     alice.push_blob("alice/hello", b"something")
     assert "Nothing can be written" not in visitor.get(ADMINISTRATION).text
     with Faults(alice.app).disk(0, 30, calls=("mkdir",)):

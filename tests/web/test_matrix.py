@@ -1,4 +1,4 @@
-"""Every page, looked at by everybody, about everything."""
+"""Every page, for every visitor and every visibility."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def _forge(app: Flask) -> Forge:
     return Forge(app, digest_of(manifest), seen)
 
 
-def test_every_page_has_a_rule(app: Flask) -> None:
-    """A new page is not tested until somebody has said who may see it."""
+def test_pages_all_have_a_rule(app: Flask) -> None:
+    """A new page needs a rule in this file, which says who may see it."""
     pages = {
         rule.endpoint.removeprefix("oci_web.")
         for rule in app.url_map.iter_rules()
@@ -102,8 +102,8 @@ def test_every_page_has_a_rule(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_right_page_for_everybody(forge: Forge, policy: str) -> None:
-    """Whoever may see it, does; whoever may not is told so, or nothing at all."""
+def test_pages_match_the_policy(forge: Forge, policy: str) -> None:
+    """Visitors see the pages that they may see; the others get 403 or 404."""
     set_policy(POLICIES[policy])
     wrong = [
         f"{somebody.label}: {fault}"
@@ -159,8 +159,9 @@ def expected(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_list_has_what_may_be_seen(forge: Forge, policy: str) -> None:
-    """And nothing besides, whatever is searched for."""
+def test_repository_list_matches_the_policy(forge: Forge, policy: str) -> None:
+    """The list contains the repositories that the visitor may pull from, and no others,
+    in every search."""
     set_policy(POLICIES[policy])
     for somebody in forge.people:
         wanted = {
@@ -174,8 +175,8 @@ def test_the_list_has_what_may_be_seen(forge: Forge, policy: str) -> None:
             assert listed == wanted, (somebody.label, query)
 
 
-def test_no_page_is_framed_or_kept(forge: Forge) -> None:
-    """No other site shows a page within its own, and no cache keeps one."""
+def test_pages_forbid_framing_and_caching(forge: Forge) -> None:
+    """No other site can embed a page in a frame, and no cache stores one."""
     set_policy(None)
     owner = next(s.visitor for s in forge.people if s.role == "owner")
     for need, path in PAGES.values():
