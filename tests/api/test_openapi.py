@@ -66,7 +66,7 @@ def test_responses_match_the_document(app: Flask, operation: Operation) -> None:
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case[t.Any]) -> None:
-        # What fits may still be refused: a place in another list, or a taken name.
+        # A valid request may be refused: a position of another list, a taken name.
         case.call_and_validate(
             headers={"Authorization": str(alice.authorization)},
             excluded_checks=[positive_data_acceptance],

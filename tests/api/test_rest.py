@@ -37,7 +37,7 @@ MakeApp = t.Callable[..., Flask]
 
 APP = "/repositories/alice/app"
 
-#: Requests that would change something, and what they would need.
+#: Requests for changes, and the action that each of them needs.
 CHANGES: t.Final = (
     ("manage", "PATCH", APP, {"visibility": "public"}),
     ("manage", "PATCH", APP, {"name": "alice/other"}),
@@ -48,7 +48,7 @@ CHANGES: t.Final = (
     ("delete", "DELETE", f"{APP}/-/images/sha256:{'0' * 64}", None),
 )
 
-#: What there is to see of a repository, and what one needs.
+#: Requests that read a repository, and the action that each of them needs.
 VIEWS: t.Final = (
     ("pull", APP),
     ("pull", f"{APP}/-/tags"),
@@ -116,7 +116,7 @@ def test_repository_shows_owner_tags_and_size(owner: RestClient) -> None:
 def test_list_pages_list_every_entry_once(owner: RestClient) -> None:
     """In each order, the pages of a list contain every entry once."""
     for number in range(5):
-        # MariaDB knows whole seconds only.
+        # MariaDB stores times in whole seconds.
         with later(timedelta(seconds=number)):
             owner.client.push_image(f"alice/n{number}", f"t{number}")
             owner.client.push_image("alice/app", f"t{number}")
@@ -238,7 +238,7 @@ def test_change_updates_all_fields_at_once(
     by_old_name = owner.send("GET", APP)
     assert by_old_name.get_json()["name"] == "alice/tools/app"
     assert "alice/tools/app" in by_old_name.headers["Warning"]
-    # To change it takes the name that it has.
+    # A change needs the current name.
     assert refusal(owner.send("DELETE", APP)) == (404, "NAME_UNKNOWN")
 
 
@@ -331,7 +331,7 @@ def test_hidden_repository_is_like_a_missing_one(
 
 
 def everything(response: TestResponse, name: str) -> object:
-    """Return an answer without the name that it is about."""
+    """Return a response without the name of the repository."""
     headers = [(k, v.replace(name, "NAME")) for k, v in response.headers if k != "Date"]
     return response.status_code, headers, response.text.replace(name, "NAME")
 
@@ -591,7 +591,7 @@ def test_api_without_msgspec_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         _ = other.api_blueprint
 
 
-#: What each list may cost, with the host's statement for its user.
+#: The maximum number of statements of each list, with the one for the user.
 LISTS: t.Final = {
     "/repositories": 6,
     f"{APP}/-/tags": 10,

@@ -18,16 +18,16 @@ from tests.support.host import set_policy
 from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
 
-#: States that who may not pull cannot tell from each other.
+#: States that callers who may not pull cannot distinguish.
 ALIKE: t.Final = ("private", "missing", "renamed")
 
 _NAME = "/repositories/{name}"
 
 
 class Rule(t.NamedTuple):
-    """What an operation needs, what is sent, and how who may is answered.
+    """The action that an operation needs, its request, and its status if allowed.
 
-    What would change something is about what is not there, or changes nothing.
+    Requests for changes name missing resources, or change nothing.
     """
 
     need: str
@@ -36,7 +36,7 @@ class Rule(t.NamedTuple):
     body: object = None
 
 
-#: A rule for each operation on a repository but its deletion, which changes the world.
+#: A rule for each operation on a repository, except its deletion.
 RULES: t.Final[dict[str, Rule]] = {
     "repository": Rule("pull", _NAME),
     "change_repository": Rule("manage", _NAME, 200, {}),
@@ -63,7 +63,7 @@ RULES: t.Final[dict[str, Rule]] = {
     ),
 }
 
-#: What is asked by which policy. The default one is the only one to manage by.
+#: Policies and operations to test. Only the default policy allows management.
 CASES: t.Final = [
     *(("host", name) for name in RULES if RULES[name].need != "manage"),
     *(("default", name) for name in RULES if RULES[name].need == "manage"),

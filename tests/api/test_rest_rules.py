@@ -29,14 +29,14 @@ DENIED = (403, "DENIED")
 
 @pytest.fixture(name="owner")
 def _owner(alice: RegistryClient) -> RestClient:
-    """Alice, whose tag has moved once."""
+    """Alice, with a tag that has moved once."""
     alice.push_image("alice/app", "v1")
     alice.push_image("alice/app", "v1", layer=b"another")
     return RestClient(alice)
 
 
 def token(app: Flask, *actions: str, repositories: t.Sequence[str] = ("*",)) -> t.Any:
-    """Return alice with an access token for some things."""
+    """Return a client for alice with a limited access token."""
     client = by_access_token(app, "alice", actions=actions, repositories=repositories)
     return RestClient(client)
 
@@ -335,7 +335,7 @@ def test_events_are_for_administrators(owner: RestClient, bob: RegistryClient) -
         registry._hooks.is_admin = None
 
 
-#: What each list may cost, with the host's statement for its user.
+#: The maximum number of statements of each list, with the one for the user.
 LISTS: t.Final = {
     f"{APP}/-/history": 5,
     f"{APP}/-/retention": 6,

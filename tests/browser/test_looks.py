@@ -23,18 +23,18 @@ from .window import Window
 
 pytestmark = pytest.mark.real
 
-#: What wants to run, in each way that a page could let it.
+#: Scripts in all the forms that a page could execute.
 HOSTILE = (
     "</code></pre></script><script>alert(1)</script>"
     "<img src=x onerror=alert(2)><svg onload=alert(3)>"
     '"onmouseover="alert(4)" \'{{7*7}}\' javascript:alert(5) \u202e\u2066'
 )
-#: Wider than any window, without a place to break.
+#: A text wider than any window, without a place for a line break.
 LONG = "a" * 400
 
 
 def pages(repository: str) -> list[str]:
-    """Return the addresses of every page about a repository, and of the others."""
+    """Return the addresses of all pages, with those of a repository."""
     return [
         "/images/",
         "/images/?q=nothing+there",
@@ -53,7 +53,7 @@ def pages(repository: str) -> list[str]:
     ]
 
 
-#: A phone in the day, and a desk at night.
+#: A phone with the light theme, and a desktop with the dark theme.
 EITHER = pytest.mark.parametrize(
     ("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True))
 )
@@ -64,7 +64,7 @@ ADMINISTRATION = ("/images/-/administration", UPLOADS, "/images/-/events")
 
 @pytest.fixture(name="hostile")
 def _push_what_is_hostile(pusher: Pusher) -> None:
-    """Write it wherever a client may write."""
+    """Push hostile texts to every place that clients can write to."""
     config = encoded(
         {
             "architecture": HOSTILE,
@@ -190,7 +190,7 @@ def test_example_pages_are_accessible(
     for address in (f"/images/{repository}-nothing", "/nothing"):
         look(address)
         assert window.page.locator("main h1").count() == 1
-    # That a page is refused or not there is told in the console as well.
+    # The browser also logs responses with 403 and 404 in its console.
     window.wrong = [text for text in window.wrong if "a status of 4" not in text]
     window.check()
 
@@ -231,11 +231,11 @@ def test_administration_is_accessible(
         window.go(UPLOADS)
         assert window.says("123 kB so far")
         assert not window.says("234 kB so far")
-        # The page loads itself again, and sees that there is more.
+        # The page reloads and shows the new size.
         upload = pusher.append(upload, b"x" * 111_000)
         window.page.get_by_text("234 kB so far").wait_for(timeout=60_000)
     finally:
-        # The next window would see it otherwise.
+        # The next window must not see this upload.
         pusher.cancel(upload)
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real
 
 
 def crane(folder: Path, forge: Forge, secret: str | None) -> Client:
-    """Return crane as alice, or as somebody who has not logged in."""
+    """Return crane, logged in as alice, or anonymous without a secret."""
     folder.mkdir(parents=True)
     program = tool("crane", "go-containerregistry, built by Go")
     client = Client((program,), {"DOCKER_CONFIG": str(folder)})
@@ -38,7 +38,7 @@ def crane(folder: Path, forge: Forge, secret: str | None) -> Client:
 
 
 def clipboard(window: Window) -> str:
-    """Return what has been copied."""
+    """Return the text in the clipboard."""
     return t.cast(str, window.page.evaluate("navigator.clipboard.readText()"))
 
 
@@ -56,7 +56,7 @@ def test_user_story_from_push_to_undo(
     window.sign_in(USERNAME, PASSWORD)
     page, image = window.page, f"{forge.host}/{repository}"
 
-    # There is nothing yet, and the page says what to type.
+    # The empty list shows the commands that push an image.
     window.go(f"/images/?under={repository}")
     assert window.says(f"docker login {forge.host} -u {USERNAME}")
     assert window.says(f"docker push {image}")
@@ -68,7 +68,7 @@ def test_user_story_from_push_to_undo(
         layout = make_image(root).write(tmp_path / version)
         alice("push", layout, f"{image}:{version}")
 
-    # The image is found, and its layers are read.
+    # Search for the image and read its layers.
     window.go("/images/")
     page.get_by_label("Search by name").fill(repository.partition("/")[2])
     window.click("button", "Search")
@@ -82,14 +82,14 @@ def test_user_story_from_push_to_undo(
     assert page.locator(".oci-layers > li").count() == 2
     assert window.says("linux/amd64")
 
-    # The two are compared.
+    # Compare the two versions.
     window.click("link", "Compare")
     page.get_by_label("To", exact=True).fill("2.0")
     window.click("button", "Compare")
     assert window.says("New layers")
     assert window.says("Shared layers")
 
-    # It is made public, and anybody pulls it.
+    # Make the repository public, and pull anonymously.
     stranger = crane(tmp_path / "stranger", forge, None)
     stranger.refuses("digest", f"{image}:1.0")
     window.click("link", "Settings")
@@ -100,7 +100,7 @@ def test_user_story_from_push_to_undo(
     assert window.says("The repository is public now.")
     digest = stranger("digest", f"{image}:1.0").strip()
 
-    # A token is made, used and revoked.
+    # Issue, use and revoke a token.
     window.go("/images/-/tokens")
     page.get_by_label("Name", exact=True).fill(f"for {repository}")
     window.click("button", "Create token")
@@ -111,7 +111,7 @@ def test_user_story_from_push_to_undo(
     assert window.says("The token was revoked.")
     machine.refuses("push", tmp_path / "1.0", f"{image}:3.0")
 
-    # Both tags are deleted, and one comes back.
+    # Delete both tags, and restore one.
     window.go(f"/images/{repository}")
     page.get_by_label("Select all on this page").check()
     window.click("button", "Delete selected tags")

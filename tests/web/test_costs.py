@@ -25,26 +25,26 @@ from tests.support.visitor import Visitor
 HELLO = "/images/alice/hello"
 TOKENS = "/images/-/tokens"
 
-#: No page takes more statements than this, whatever there is.
+#: The maximum number of statements of a page.
 MOST_STATEMENTS = 20
 
 FEW, MANY = 3, 30
 
-#: The subject of everything that is attached, which never changes.
+#: The subject of all attached artifacts, which never changes.
 SUBJECT = image(LAYER, subject_of="many")
 
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    """Alice, who runs the site as well, at her browser."""
+    """Alice, signed in, who is also an administrator."""
     hooks = app.extensions["oci"].hooks
     monkeypatch.setattr(hooks, "is_admin", lambda user: True)
     return Visitor(app, "alice")
 
 
 def fill(alice: RegistryClient, rows: range) -> None:
-    """Push some more of everything that a page may list, and move the tag of an index
-    to one with as many children."""
+    """Push more of everything that a page lists, and move the tag of an index to an
+    index with as many children."""
     name = "alice/hello"
     for content in (CONFIG, LAYER):
         alice.push_blob(name, content)
@@ -71,7 +71,7 @@ def fill(alice: RegistryClient, rows: range) -> None:
     alice.push_manifest(name, image(*layers[1:]), "fewer")
 
 
-#: What there is to look at.
+#: The pages, by endpoint.
 PAGES: t.Final[dict[str, str]] = {
     "settings": f"{HELLO}/-/settings",
     "verdicts": f"{HELLO}/-/settings/retention",
@@ -118,7 +118,7 @@ def test_pages_have_constant_statements(
     assert max(few.values()) <= MOST_STATEMENTS, few
 
 
-# What a page leaves out
+# Truncated lists
 
 
 def test_token_pages_list_every_token_once(app: Flask, visitor: Visitor) -> None:

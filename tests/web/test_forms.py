@@ -62,7 +62,7 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
 
 
 def state(alice: RegistryClient) -> t.Any:
-    """Return what a form could have changed."""
+    """Return the state that forms can change."""
     with alice.app.app_context():
         found = registry.repositories.find("alice/hello")
         user = alice.app.extensions["oci"].catalog.users.by_name("alice")
@@ -371,7 +371,7 @@ def test_deleted_tag_is_restored_while_image_exists(
     path = f"/v2/alice/hello/manifests/{digest_of(manifest)}"
     assert alice.delete(path).status_code == 202
     assert "Restore" not in visitor.get(f"{HELLO}/-/history").text
-    # Somebody may have had the page open.
+    # A visitor may have opened the page before.
     assert visitor.follow_form(page).status == 302
     assert "no longer exists" in visitor.get(f"{HELLO}/-/history").text
 

@@ -24,16 +24,16 @@ from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.visitor import Visitor
 
-#: States that who may not pull cannot tell from each other.
+#: States that visitors who may not pull cannot distinguish.
 ALIKE: t.Final = ("private", "missing", "renamed")
 
-#: What each page needs its visitor to be allowed, and where it is. A page without a
-#: name is for whoever has signed in, or for everybody.
+#: The action that each page needs, and its address. A page without a repository is for
+#: signed-in visitors ("member"), for administrators, or for everyone (None).
 PAGES: t.Final = {
     "repositories": (None, "/images/"),
     "storage": ("member", "/images/-/storage"),
     "tokens": ("member", "/images/-/tokens"),
-    # This host says of nobody that they run it.
+    # The application of this test has no administrators.
     "administration": ("administrator", "/images/-/administration"),
     "all_uploads": ("administrator", "/images/-/uploads"),
     "events": ("administrator", "/images/-/events"),
@@ -50,7 +50,7 @@ PAGES: t.Final = {
 
 @dataclass(frozen=True)
 class Somebody:
-    """A visitor, and whom the pages take them for."""
+    """A visitor and their role."""
 
     label: str
     visitor: Visitor
@@ -59,7 +59,7 @@ class Somebody:
 
 @dataclass(frozen=True)
 class Forge:
-    """An application with everything to look at, and everybody who may look."""
+    """An application with repositories of every state, and its visitors."""
 
     app: Flask
     digest: str
@@ -68,7 +68,7 @@ class Forge:
 
 @pytest.fixture(name="forge")
 def _forge(app: Flask) -> Forge:
-    """A forge in which the owner has a repository of each kind."""
+    """A forge in which the owner has a repository of each state."""
     people = (*ROLES, "stranger", "deleted")
     with app.app_context():
         for name in people:
@@ -115,7 +115,7 @@ def test_pages_match_the_policy(forge: Forge, policy: str) -> None:
 
 
 def faults(forge: Forge, policy: str, page: str, somebody: Somebody) -> t.Iterator[str]:
-    """Look at a page about everything, and tell what is wrong with it."""
+    """Open a page about every repository, and yield the wrong responses."""
     need, path = PAGES[page]
     hidden = {}
     for name, state in NAMES.items():
@@ -134,7 +134,7 @@ def faults(forge: Forge, policy: str, page: str, somebody: Somebody) -> t.Iterat
 
 
 def allowed(policy: str, role: str | None, state: str) -> frozenset[str]:
-    """Return what somebody may do, as the documentation of the policy has it."""
+    """Return the actions that a visitor may do, according to the documentation."""
     may = rights(policy, role, state)
     if policy == "default" and role == "owner":
         return may | {"manage"}
@@ -144,7 +144,7 @@ def allowed(policy: str, role: str | None, state: str) -> frozenset[str]:
 def expected(
     need: str | None, role: str | None, state: str, may: frozenset[str]
 ) -> int:
-    """Return the status of a page for somebody."""
+    """Return the expected status of a page for a visitor."""
     if need is None or (need == "member" and role is not None):
         return 200
     if need == "member":

@@ -40,27 +40,27 @@ from tests.support.visitor import Visitor
 LIST = "/images/"
 HELLO = "/images/alice/hello"
 
-#: Written by whoever writes configs, labels and the like, to become a part of a page.
+#: Hostile text, for configs, labels and other pushed content.
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7777*7777}}\u202e"
 
-#: No page takes more statements than this, whatever there is.
+#: The maximum number of statements of a page.
 MOST_STATEMENTS = 20
 
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask) -> Visitor:
-    """Alice, at her browser."""
+    """Alice, signed in."""
     return Visitor(app, "alice")
 
 
 @pytest.fixture(name="stranger")
 def _stranger(app: Flask) -> Visitor:
-    """Somebody who has not signed in."""
+    """An anonymous visitor."""
     return Visitor(app)
 
 
 def config(**fields: object) -> bytes:
-    """Write the config of an image."""
+    """Return the config of an image."""
     return encoded({"architecture": "amd64", "os": "linux", **fields})
 
 
@@ -196,7 +196,7 @@ def test_repository_shows_command_for_newest_tag(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
     """The page of a repository has the command that pulls its newest tag."""
-    # MariaDB knows moments to the second.
+    # MariaDB stores times in whole seconds.
     with time_machine.travel(datetime.now(timezone.utc) - timedelta(minutes=1)):
         alice.push_image("alice/hello", "1.0")
     alice.push_image("alice/hello", "2.0")
@@ -226,7 +226,7 @@ def test_tag_shows_digest_size_platform_and_user(
 
 
 def push_index(alice: RegistryClient, tag: str, *architectures: str) -> bytes:
-    """Push an image for several platforms, and what BuildKit puts beside it."""
+    """Push an image for several platforms, with an attestation as BuildKit adds it."""
     children = []
     for architecture in architectures:
         written = config(architecture=architecture)
@@ -480,7 +480,7 @@ def test_artifact_shows_type_files_and_command(
         assert (f"{key} {value}" in page.text) == (label == "Helm chart")
 
 
-# Who may see what
+# Permissions
 
 
 ADDRESSES = (HELLO, f"{HELLO}/-/image/1.0", f"{HELLO}/-/raw/{{digest}}")
@@ -566,11 +566,11 @@ def test_unknown_reference_is_a_404_page(
     assert "Not found" in page.text
 
 
-# What somebody pushed is text
+# Hostile content
 
 
 def hostile_pages(alice: RegistryClient, visitor: Visitor) -> t.Iterator[Page]:
-    """Push what wants to be a part of a page wherever a client may write, and look."""
+    """Push hostile text to every place that clients can write to."""
     half = {"half": "\ud800", HOSTILE: HOSTILE}
     written = encoded(
         {
@@ -646,7 +646,7 @@ def test_pages_have_security_headers(alice: RegistryClient, visitor: Visitor) ->
         assert "private" in headers["Cache-Control"]
 
 
-# What a page costs
+# Statements
 
 
 def test_pages_have_constant_statements(
@@ -675,7 +675,7 @@ def test_pages_have_constant_statements(
     assert max(few.values()) <= MOST_STATEMENTS
 
 
-# The host's own clothes
+# Templates of the application
 
 
 def test_base_template_of_application_is_used(make_app: t.Any, tmp_path: t.Any) -> None:
@@ -714,8 +714,8 @@ def test_base_template_with_other_blocks_needs_layout(
 
 @pytest.fixture(name="host_s_own")
 def _host_s_own(make_app: t.Any, tmp_path: Path) -> t.Callable[[str, str], Visitor]:
-    """Return a function that puts a template into the folder of a host with an image,
-    and returns somebody who looks at it."""
+    """Return a function that adds a template to an application with an image, and
+    returns a visitor."""
 
     def replace(name: str, text: str) -> Visitor:
         folder = tmp_path / "templates"

@@ -34,11 +34,11 @@ NAME = "alice/hello"
 
 WEB = Path(flask_oci.web.__path__[0])
 
-#: What stands around each text of ours, in a language that has no words of its own.
+#: The marks around each translated text.
 OPEN, CLOSE = "«", "»"
 
-#: Words of texts that are nobody's: what was pushed, what is typed, and what has one
-#: name in every language, such as a key of a chart.
+#: Words that are not translated: pushed content, commands, and terms such as the keys
+#: of a chart.
 OTHERS = re.compile(
     r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,]+|[kMGT]?B|ms"
     r"|docker|podman|pull|push|delete|linux/amd64|application\S+|latest|title|flask_oci"
@@ -162,7 +162,7 @@ PAGES: t.Final = (
     "/images/nothing",
 )
 
-#: Forms that are asked about, and what is sent with them.
+#: Forms with a confirmation, and their fields.
 ASKED: t.Final[dict[str, dict[str, str]]] = {
     "settings/visibility": {"visibility": "public"},
     "settings/name": {"name": "alice/something"},
@@ -203,7 +203,7 @@ def test_token_form_texts_are_all_extracted(
 
 def assert_all_marked(page: Page) -> None:
     """Check that all texts of a page were translated, except for pushed content."""
-    # What says that it is English is meant to be.
+    # Texts that are marked as English are not translated.
     left = re.sub(r'<span lang="en">[^<]*</span>', "", page.html)
     left = re.sub(r"(?s)<(script|style|textarea|code|pre)\b.*?</\1>", "", left)
     left = left.replace("<wbr>", "")

@@ -33,19 +33,19 @@ EVENTS = "/images/-/events"
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask) -> Visitor:
-    """Alice, at her browser."""
+    """Alice, signed in."""
     return Visitor(app, "alice")
 
 
 @pytest.fixture(name="admin_visitor")
 def _admin_visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    """Bob, who runs the site."""
+    """Bob, an administrator."""
     hooks = app.extensions["oci"].hooks
     monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
     return Visitor(app, "bob")
 
 
-# Space
+# Storage
 
 
 def test_shared_layers_count_once(alice: RegistryClient, visitor: Visitor) -> None:
@@ -233,7 +233,7 @@ def test_uploads_without_push_permission_are_hidden(
 
 
 def describe(app: Flask, text: str) -> None:
-    """Say something about a repository."""
+    """Set the description of a repository."""
     with app.app_context():
         registry.repositories.describe("alice/hello", text)
 
