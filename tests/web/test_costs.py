@@ -71,7 +71,7 @@ def fill(alice: RegistryClient, rows: range) -> None:
     alice.push_manifest(name, image(*layers[1:]), "fewer")
 
 
-#: The pages, by endpoint.
+#: The pages, by label.
 PAGES: t.Final[dict[str, str]] = {
     "settings": f"{HELLO}/-/settings",
     "verdicts": f"{HELLO}/-/settings/retention",

@@ -49,7 +49,7 @@ PAGES: t.Final = {
 
 
 @dataclass(frozen=True)
-class Somebody:
+class Viewer:
     """A visitor and their role."""
 
     label: str
@@ -63,7 +63,7 @@ class Forge:
 
     app: Flask
     digest: str
-    people: list[Somebody]
+    people: list[Viewer]
 
 
 @pytest.fixture(name="forge")
@@ -82,11 +82,9 @@ def _forge(app: Flask) -> Forge:
         for visibility in ("internal", "public"):
             registry.repositories.set_visibility(f"owner/{visibility}", visibility)
         registry.repositories.rename("owner/earlier", RENAMED)
-    seen = [Somebody("anonymous", Visitor(app), None)]
-    seen += [Somebody("inactive", Visitor(app, "carol"), None)]
-    seen += [
-        Somebody(p, Visitor(app, p), None if p == "deleted" else p) for p in people
-    ]
+    seen = [Viewer("anonymous", Visitor(app), None)]
+    seen += [Viewer("inactive", Visitor(app, "carol"), None)]
+    seen += [Viewer(p, Visitor(app, p), None if p == "deleted" else p) for p in people]
     Administrator(app).delete_user("deleted")
     return Forge(app, digest_of(manifest), seen)
 
@@ -106,23 +104,23 @@ def test_pages_match_the_policy(forge: Forge, policy: str) -> None:
     """Visitors see the pages that they may see; the others get 403 or 404."""
     set_policy(POLICIES[policy])
     wrong = [
-        f"{somebody.label}: {fault}"
+        f"{viewer.label}: {fault}"
         for page in PAGES
-        for somebody in forge.people
-        for fault in faults(forge, policy, page, somebody)
+        for viewer in forge.people
+        for fault in faults(forge, policy, page, viewer)
     ]
     assert wrong == []
 
 
-def faults(forge: Forge, policy: str, page: str, somebody: Somebody) -> t.Iterator[str]:
+def faults(forge: Forge, policy: str, page: str, viewer: Viewer) -> t.Iterator[str]:
     """Open a page about every repository, and yield the wrong responses."""
     need, path = PAGES[page]
     hidden = {}
     for name, state in NAMES.items():
         address = path.format(name=name, digest=forge.digest)
-        response = somebody.visitor.client.get(address)
-        may = allowed(policy, somebody.role, state)
-        wanted = expected(need, somebody.role, state, may)
+        response = viewer.visitor.client.get(address)
+        may = allowed(policy, viewer.role, state)
+        wanted = expected(need, viewer.role, state, may)
         if response.status_code != wanted:
             yield f"{address} is {response.status_code}, and not {wanted}"
         if wanted == 307 and RENAMED not in (response.location or ""):
@@ -163,16 +161,16 @@ def test_repository_list_matches_the_policy(forge: Forge, policy: str) -> None:
     """The list contains the repositories that the visitor may pull from, and no others,
     in every search."""
     set_policy(POLICIES[policy])
-    for somebody in forge.people:
+    for viewer in forge.people:
         wanted = {
             RENAMED if state == "renamed" else name
             for name, state in NAMES.items()
-            if state != "missing" and "pull" in allowed(policy, somebody.role, state)
+            if state != "missing" and "pull" in allowed(policy, viewer.role, state)
         }
         for query in ({}, {"under": "owner"}, {"q": "owner"}, {"sort": "name"}):
-            text = somebody.visitor.get("/images/", **query).html
+            text = viewer.visitor.get("/images/", **query).html
             listed = {n for n in (*NAMES, RENAMED) if f"/images/{n}" in text}
-            assert listed == wanted, (somebody.label, query)
+            assert listed == wanted, (viewer.label, query)
 
 
 def test_pages_forbid_framing_and_caching(forge: Forge) -> None:
