@@ -207,7 +207,7 @@ def test_a_tag_was_overwritten(app: Flask, alice: RegistryClient, log: Path) -> 
 
     alice.push_image(NAME, "1.0", b"another layer")
     page = Visitor(app, "alice").get(f"/images/{NAME}/-/history")
-    assert "Put it back" in page.text
+    assert "Restore" in page.text
 
     alice.push_image(NAME, "v1.0.0")
     Reader(app, section).type("protect", "set")

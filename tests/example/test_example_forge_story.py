@@ -541,7 +541,7 @@ def test_a_project_decides_who_sees_its_images(
     alice.settings(page, "hello", "public")
     assert ">public</span>" in bob.browser.get("/images/alice/hello").text
     settings = alice.browser.get("/images/alice/hello/-/settings").text
-    assert "The site decides that, and it is public." in settings
+    assert "The site sets the visibility; it is public." in settings
 
 
 # Access tokens
@@ -589,12 +589,12 @@ def test_a_token_of_the_page(app: Flask, alice: Person, page: str) -> None:
         assert may_pull(client)
         assert may_push(client)
     assert "just now" in alice.browser.get(TOKENS).text
-    assert "kept by a client" in alice.browser.get(TOKENS).text
+    assert "stored by a client" in alice.browser.get(TOKENS).text
 
     assert revoke_all(alice) == 2
     for client in clients:
         assert refusal(client.get("/v2/")) == (401, "UNAUTHORIZED")
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
     assert may_pull(alice.docker)
 
 
@@ -638,7 +638,7 @@ def test_a_token_that_cannot_be(alice: Person, fields: dict[str, str]) -> None:
     refused = alice.submit(TOKENS, **{**form, **fields})
     assert refused.status_code == 422
     assert 'value="mine"' in refused.text
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
 
 
 def test_other_peoples_tokens(app: Flask, alice: Person, bob: Person) -> None:
@@ -647,7 +647,7 @@ def test_other_peoples_tokens(app: Flask, alice: Person, bob: Person) -> None:
     listed = alice.browser.get(TOKENS).text
     assert "&lt;b&gt;mine" in listed
     (url,) = re.findall(r'action="(/images/-/tokens/\w+)"', listed)
-    assert "Nothing yet." in bob.browser.get(TOKENS).text
+    assert "There are no tokens yet." in bob.browser.get(TOKENS).text
     bob.submit(url, TOKENS)
     client = RegistryClient(app, basic("alice", secret))
     assert client.get("/v2/").status_code == 200
@@ -691,7 +691,7 @@ def test_every_form_is_protected(app: Flask, alice: Person, page: str) -> None:
     shown = alice.browser.get(page).text
     assert ">private</span>" in shown
     assert "bob" not in shown
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
 
 
 @pytest.mark.parametrize(
