@@ -77,7 +77,7 @@ def examine(root: str) -> ProbeResult:
 def _try_push(folder: str) -> tuple[bool, float]:
     """Create, write, flush, lock and rename a file.
 
-    :return: whether locks work, and how far the clock of the disk is behind, in seconds.
+    :return: whether locks work, and by how many seconds the clock of the disk lags.
     """
     place = os.path.join(folder, f".check-{uuid4()}")
     before, after = os.path.join(place, "upload"), os.path.join(place, "blob")
