@@ -213,7 +213,7 @@ def test_overwritten_tag_is_restored(
 
     alice.push_image(NAME, "1.0", b"another layer")
     page = Visitor(app, "alice").get(f"/images/{NAME}/-/history")
-    assert "Put it back" in page.text
+    assert "Restore" in page.text
 
     alice.push_image(NAME, "v1.0.0")
     Reader(app, section).type("protect", "set")

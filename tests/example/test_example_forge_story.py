@@ -549,7 +549,7 @@ def test_image_page_shows_visibility_of_its_project(
     alice.settings(page, "hello", "public")
     assert ">public</span>" in bob.browser.get("/images/alice/hello").text
     settings = alice.browser.get("/images/alice/hello/-/settings").text
-    assert "The site decides that, and it is public." in settings
+    assert "The site sets the visibility; it is public." in settings
 
 
 # Access tokens
@@ -600,12 +600,12 @@ def test_access_token_works_until_it_is_revoked(
         assert may_pull(client)
         assert may_push(client)
     assert "just now" in alice.browser.get(TOKENS).text
-    assert "kept by a client" in alice.browser.get(TOKENS).text
+    assert "stored by a client" in alice.browser.get(TOKENS).text
 
     assert revoke_all(alice) == 2
     for client in clients:
         assert refusal(client.get("/v2/")) == (401, "UNAUTHORIZED")
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
     assert may_pull(alice.docker)
 
 
@@ -651,7 +651,7 @@ def test_access_token_form_with_invalid_value_is_refused(
     refused = alice.submit(TOKENS, **{**form, **fields})
     assert refused.status_code == 422
     assert 'value="mine"' in refused.text
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
 
 
 def test_access_token_is_hidden_from_other_users(
@@ -662,7 +662,7 @@ def test_access_token_is_hidden_from_other_users(
     listed = alice.browser.get(TOKENS).text
     assert "&lt;b&gt;mine" in listed
     (url,) = re.findall(r'action="(/images/-/tokens/\w+)"', listed)
-    assert "Nothing yet." in bob.browser.get(TOKENS).text
+    assert "There are no tokens yet." in bob.browser.get(TOKENS).text
     bob.submit(url, TOKENS)
     client = RegistryClient(app, basic("alice", secret))
     assert client.get("/v2/").status_code == 200
@@ -710,7 +710,7 @@ def test_every_form_without_csrf_token_is_refused(
     shown = alice.browser.get(page).text
     assert ">private</span>" in shown
     assert "bob" not in shown
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_on_the_pages(app: Flask) -> None:
     )
     assert sent.status == 302
     settings = alice.get(f"{page}/-/settings")
-    assert "The patterns are saved." in settings.text
+    assert "The patterns were saved." in settings.text
     values = [field.get("value") for field in settings.all("input")]
     assert {"v* latest", "release-*"} <= set(values)
     assert "protected" in bob.get(page).text
@@ -222,7 +222,7 @@ def test_on_the_pages(app: Flask) -> None:
     assert RegistryClient.of(app, "bob").tags(NAME) == []
     again = alice.send(f"{page}/-/settings/tags", protected="v[1]", immutable="")
     assert again.status == 422
-    assert "A pattern is part of a tag" in again.text
+    assert "Invalid tag pattern" in again.text
 
 
 def test_undo(app: Flask) -> None:
