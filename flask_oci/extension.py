@@ -275,7 +275,8 @@ class Registry(Decorators):
             service=app.name,
         )
         keys = _signing_keys(app)
-        tokens = Tokens(keys, config.service, config.token_lifetime)
+        lifetime = int(config.token_lifetime.total_seconds())
+        tokens = Tokens(keys, config.service, lifetime)
         storage = LocalStorage(config.storage_path)
         content = Content(config, self._catalog, storage)
         documents = Documents(self._catalog, storage)

@@ -96,7 +96,7 @@ class RetentionRunner:
         :param rules: others than those that are laid down, for a dry run.
         """
         key = repository.key
-        now, window = utcnow(), self._config.undo_lifetime
+        now, window = utcnow(), self._config.undo_period
         decide = partial(self._decide, repository, now, rules)
         left_since = None if window is None else now - window
         if dry_run:

@@ -67,7 +67,7 @@ class Collections(RuleBasedStateMachine):
     def __init__(self, make_app: MakeApp) -> None:
         super().__init__()
         seconds = int(UNTAGGED.total_seconds())
-        app = make_app(OCI_UNTAGGED_LIFETIME=seconds, OCI_UNDO_WINDOW=None)
+        app = make_app(OCI_UNTAGGED_LIFETIME=seconds, OCI_UNDO_PERIOD=None)
         self.alice = RegistryClient.of(app, "alice")
         self.keeper = Upkeep(app)
         Administrator(app).start_afresh()

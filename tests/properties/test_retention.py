@@ -169,7 +169,7 @@ def test_a_run_is_what_the_preview_said(
 ) -> None:
     """A run deletes just what a preview named; what is left of an image can be pulled
     whole; and a second run finds nothing more to do."""
-    app = make_app(OCI_UNDO_WINDOW=None)
+    app = make_app(OCI_UNDO_PERIOD=None)
     Administrator(app).start_afresh()
     alice = RegistryClient.of(app, "alice")
     for image in found:

@@ -221,7 +221,7 @@ def test_what_is_released_stays(
 
     push(alice, "v1", "v2")
     digest = digest_of(alice.get(f"/v2/{NAME}/manifests/v1").data)
-    monkeypatch.setattr(app.extensions["oci"].hooks, "released", None)
+    monkeypatch.setattr(app.extensions["oci"].hooks, "retention_exempt", None)
     registry.retention_exempt(released)
     lay(app, "delete *")
     assert why(app, "v1") == (False, None, "it is released, as the site says")
@@ -289,7 +289,7 @@ def test_signatures_follow(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["v2"]
 
 
-@pytest.mark.options(oci_undo_window=None)
+@pytest.mark.options(oci_undo_period=None)
 def test_untagged(app: Flask, alice: RegistryClient) -> None:
     """A manifest goes so long after it lost its tag, and never within the grace
     period."""
