@@ -135,9 +135,9 @@ class RetentionRunner:
         )
         if self._hooks.retention_exempt is not None:
             judge = replace(
-                judge, released=partial(self._hooks.retention_exempt, repository)
+                judge, is_exempt=partial(self._hooks.retention_exempt, repository)
             )
-        return judge.judge(stock)
+        return judge.evaluate(stock)
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:
         repositories, last = self._catalog.repositories, None

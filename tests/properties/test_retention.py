@@ -71,7 +71,7 @@ def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verd
         rules=parse(texts),
         now=NOW,
         protection=Protection(tuple(draw(st.lists(globs, max_size=2)))),
-        released=lambda tag, digest: tag in released,
+        is_exempt=lambda tag, digest: tag in released,
         grace=timedelta(days=draw(st.integers(0, 3))),
     )
     items = draw(loose)
@@ -80,7 +80,7 @@ def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verd
         return {item.digest for item in items if item.touched_at < before}
 
     stock = Snapshot(frozenset(DIGESTS), draw(tags), items, unneeded)
-    return judge, stock, judge.judge(stock)
+    return judge, stock, judge.evaluate(stock)
 
 
 @given(judgements())
@@ -96,8 +96,8 @@ def test_nothing_goes_that_has_to_stay(
         assert verdict.rule in [rule.text for rule in judge.rules if not rule.keeps]
         if verdict.tag is None:
             continue
-        assert judge.protection.keeping(verdict.tag) is None
-        assert not judge.released(verdict.tag, verdict.digest)
+        assert judge.protection.pattern_of(verdict.tag) is None
+        assert not judge.is_exempt(verdict.tag, verdict.digest)
         for rule in judge.rules:
             if rule.keeps and rule.matches(verdict.tag):
                 assert rule.newest is not None
@@ -129,9 +129,9 @@ def test_more_rules_that_keep_delete_no_more(
     judge, stock, verdicts = judged
     more = parse([*(r.text for r in judge.rules), "keep a*", "delete zzz"])
     again = RetentionEvaluator(
-        more, judge.now, judge.protection, judge.released, judge.grace
+        more, judge.now, judge.protection, judge.is_exempt, judge.grace
     )
-    gone = {(v.tag, v.digest) for v in again.judge(stock) if v.deleted}
+    gone = {(v.tag, v.digest) for v in again.evaluate(stock) if v.deleted}
     assert gone <= {(v.tag, v.digest) for v in verdicts if v.deleted}
 
 

@@ -307,7 +307,7 @@ def test_any_text_is_a_pattern_or_refused(text: str) -> None:
         (accepted,) = patterns([text])
     except ValueError:
         return
-    assert Protection((accepted,)).protecting("v1") in (None, accepted)
+    assert Protection((accepted,)).protected_by("v1") in (None, accepted)
 
 
 def test_subjects_of_attached_tags() -> None:

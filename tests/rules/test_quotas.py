@@ -85,7 +85,7 @@ def test_the_first_request(app: Flask, alice: RegistryClient) -> None:
     said = message(alice.post(f"/v2/{NAME}/blobs/uploads/"))
     assert said.startswith("alice uses 10.")
     assert "of 10.0 kB" in said
-    assert "Delete images, or ask for more room." in said
+    assert "Delete images, or ask for a larger quota." in said
 
 
 def test_a_new_repository(app: Flask, alice: RegistryClient) -> None:
@@ -111,7 +111,7 @@ def test_an_announced_length(app: Flask, alice: RegistryClient, way: str) -> Non
         if way == "PUT":
             location = with_query(location, digest=digest_of(content))
         response = alice.request(way, location, environ=environ)
-    assert "this takes 10.0 kB more" in message(response)
+    assert "this needs 10.0 kB more" in message(response)
     assert used(app) == 0
 
 
@@ -264,7 +264,7 @@ def test_images(app: Flask, alice: RegistryClient) -> None:
     alice.push_image("alice/other", "v1", layer=b"another")
     response = alice.put_manifest("alice/other", "v2", image(b"another", n=2))
     assert message(response) == (
-        "alice has 2 of 2 images. Delete tags, or ask for more."
+        "alice has 2 of 2 images. Delete tags, or ask for a larger quota."
     )
     assert alice.tags("alice/other") == ["v1"]
     # Moving a tag makes no image more.
@@ -346,7 +346,7 @@ def test_a_warning(app: Flask, alice: RegistryClient) -> None:
         assert response.headers["Warning"].startswith('299 - "alice uses 10.')
     limit(app, images=1)
     warned = alice.put_manifest(NAME, "v1", manifest).headers["Warning"]
-    assert warned == '299 - "alice has 1 of 1 images."'
+    assert warned == '299 - "alice has 1 of 1 image."'
 
 
 # Rivals

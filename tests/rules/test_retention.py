@@ -112,7 +112,7 @@ def test_by_age(app: Flask, alice: RegistryClient) -> None:
     with later(51 * DAY + HOUR):
         assert why(app, "pr-1") == (
             *(True, "delete pr-* older than 30 days"),
-            "it was last pushed, or moved, 31 days ago",
+            "last pushed or moved 31 days ago",
         )
         retain(app)
         assert alice.tags(NAME) == ["main"]
@@ -134,7 +134,7 @@ def test_by_pulls(app: Flask, alice: RegistryClient, part: str) -> None:
         }[part]
         assert pull(alice, reference) == 200
     with later(91 * DAY + HOUR):
-        assert why(app, "used")[2] == "it was last pulled 31 days ago"
+        assert why(app, "used")[2] == "last pulled 31 days ago"
         assert retain(app) == {"used": False, "unused": True}
     with later(151 * DAY + HOUR):
         assert retain(app)["used"]
@@ -166,7 +166,7 @@ def test_keeping_wins(app: Flask, alice: RegistryClient) -> None:
     """A rule that keeps has the last word, wherever it stands."""
     push(alice, "v1", "v2")
     lay(app, "delete *", "keep v1")
-    assert why(app, "v1") == (False, "keep v1", "it is to be kept")
+    assert why(app, "v1") == (False, "keep v1", "the rule keeps all matching tags")
     assert retain(app) == {"v1": False, "v2": True}
 
 
@@ -204,7 +204,7 @@ def test_protected_tags_stay(app: Flask, alice: RegistryClient) -> None:
     lay(app, "delete *")
     with app.app_context():
         registry.tag_protection.set(repository=NAME, protected=["v*"], immutable=["r*"])
-    assert why(app, "v1") == (False, None, "it is protected by 'v*'")
+    assert why(app, "v1") == (False, None, "protected by 'v*'")
     retain(app)
     assert alice.tags(NAME) == ["r1", "v1"]
 
@@ -224,7 +224,7 @@ def test_what_is_released_stays(
     monkeypatch.setattr(app.extensions["oci"].hooks, "retention_exempt", None)
     registry.retention_exempt(released)
     lay(app, "delete *")
-    assert why(app, "v1") == (False, None, "it is released, as the site says")
+    assert why(app, "v1") == (False, None, "exempted by the application")
     assert (NAME, "v1", digest) in asked
     assert retain(app) == {"v1": False, "v2": True}
 
@@ -276,7 +276,7 @@ def test_signatures_follow(app: Flask, alice: RegistryClient) -> None:
         alice.push_image(NAME, by_tag, layer=b"cosign")
     lay(app, "keep 1 newest", "delete *", "delete untagged after 7 days")
     with later(30 * DAY):
-        assert why(app, by_tag)[2] == f"it belongs to {digest_of(subject)}"
+        assert why(app, by_tag)[2] == f"attached to {digest_of(subject)}"
         assert not any(retain(app).values())
         push(alice, "v2")
         assert retain(app)["v1"]
@@ -406,7 +406,7 @@ def test_the_command(app: Flask, alice: RegistryClient, keeper: Upkeep) -> None:
     assert listed[1:] == [{"repository": NAME, "owner": None, "rules": [*rules]}]
     assert "delete *" in keeper.run("retention", "list").output
     previewed = keeper.run("retention", "preview", NAME).output
-    assert "it is number 1 of the newest" in previewed
+    assert "number 1 of the newest tags" in previewed
     assert "no rule keeps it" in previewed
     dry = json.loads(keeper.run("retention", "run", "--dry-run", "--json").output)
     assert [row["tag"] for row in dry] == ["pr-1"]
@@ -420,7 +420,7 @@ def test_the_command(app: Flask, alice: RegistryClient, keeper: Upkeep) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("set", "--repository", NAME, "delete everything now"), 1, "is no rule"),
+        (("set", "--repository", NAME, "delete everything now"), 1, "Invalid rule"),
         (("set", "--repository", NAME, "keep v*"), 1, "delete none"),
         (("set", "--repository", NAME), 2, "RULE"),
         (("set", "delete *"), 2, "--repository or --owner"),
@@ -464,7 +464,7 @@ def test_what_cannot_be_typed(
 )
 def test_what_is_no_rule(make_app: MakeApp, text: str) -> None:
     """A sentence that cannot be followed is refused, in the configuration as well."""
-    with pytest.raises(ValueError, match="is no rule"):
+    with pytest.raises(ValueError, match="Invalid rule"):
         parse([text])
     with pytest.raises(ConfigError, match="OCI_RETENTION must be a list of rules"):
         make_app(OCI_RETENTION=[text])
@@ -494,7 +494,7 @@ def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
     assert "keep v* delete *" in visitor.get(f"{PAGE}/-/settings").text
     page = visitor.send(address, rules="delete <x> y")
     assert page.status == 422
-    assert "'delete <x> y' is no rule." in page.text
+    assert "Invalid rule 'delete <x> y'." in page.text
     assert visitor.send(address, rules=" ").status == 302
     with app.app_context():
         assert registry.retention.list() == []
