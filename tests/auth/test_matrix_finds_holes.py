@@ -100,7 +100,7 @@ HOLES = {
         "oci.manifest_delete",
         "http/authorization.py",
         "_may",
-        "asking.credential_allows(action, repository.name)",
+        "asking.credential_allows(\n        action, repository.name\n    )",
         "True",
     ),
     "an access list that limits nothing": Hole(
