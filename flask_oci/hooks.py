@@ -16,30 +16,48 @@ from dataclasses import dataclass
 from dataclasses import field
 from functools import wraps
 
+from .catalog.repository_info import RepositoryInfo
+from .spec.scope import Action
+
 if t.TYPE_CHECKING:
     from .catalog import Condition
-    from .catalog import RepositoryInfo
-    from .spec.scope import Action
 
-    IsAdmin = Callable[[t.Any], bool]
-    Authenticate = Callable[[str, str], t.Any]
-    Authorize = Callable[[t.Any, Action, RepositoryInfo], bool]
-    BeforeLogin = Callable[[str, str], None]
-    ListFilter = Callable[[t.Any], Condition | None]
-    Validator = Callable[[str], bool]
-    VisibilityOf = Callable[[RepositoryInfo], str | None]
-    CurrentUserLoader = Callable[[], t.Any]
-    RetentionExempt = Callable[[RepositoryInfo, str, str], bool]
+#: The function of ``authenticate``: a user name and a password to a user or None.
+Authenticate: t.TypeAlias = Callable[[str, str], t.Any]
 
-    IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
-    AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
-    AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
-    BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
-    ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
-    RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
-    ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
-    VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
-    CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
+#: The function of ``authorize``: a user or None, an action and a repository to a bool.
+Authorize: t.TypeAlias = Callable[[t.Any, Action, RepositoryInfo], bool]
+
+#: The function of ``before_login``: a user name and an IP address to None.
+BeforeLogin: t.TypeAlias = Callable[[str, str], None]
+
+#: The function of ``current_user_loader``: no argument to a user or None.
+CurrentUserLoader: t.TypeAlias = Callable[[], t.Any]
+
+#: The function of ``is_admin``: a user to a bool.
+IsAdmin: t.TypeAlias = Callable[[t.Any], bool]
+
+#: The function of ``list_filter``: a user or None to an SQL condition or None.
+ListFilter: t.TypeAlias = Callable[[t.Any], "Condition | None"]
+
+#: The function of ``retention_exempt``: a repository, a tag and a digest to a bool.
+RetentionExempt: t.TypeAlias = Callable[[RepositoryInfo, str, str], bool]
+
+#: The function of ``token_validator``: the context of a token to a bool.
+Validator: t.TypeAlias = Callable[[str], bool]
+
+#: The function of ``visibility_of``: a repository to a visibility or None.
+VisibilityOf: t.TypeAlias = Callable[[RepositoryInfo], str | None]
+
+AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
+AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
+BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
+CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
+IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
+ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
+RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
+ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
+VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
 
 P = t.ParamSpec("P")
 R = t.TypeVar("R")
@@ -130,7 +148,7 @@ class Decorators:
         """Register a function that access tokens can be bound to.
 
         It takes the ``context`` that :meth:`AccessTokens.issue
-        <flask_oci.auth.access_tokens.AccessTokens.issue>` was called with, and returns
+        <flask_oci.AccessTokens.issue>` was called with, and returns
         True if the token is still valid. The database stores the function's name, so do
         not rename the function.
         """

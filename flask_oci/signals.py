@@ -3,7 +3,7 @@
 There are two signals for each kind of change. The first is sent in the transaction of
 the change, and a receiver that raises :exc:`~flask_oci.Denied` prevents the change. The
 second is sent after the commit. The sender of both is the application, and both have
-the argument ``change``, a :class:`~flask_oci.changes.Change`.
+the argument ``change``, a :class:`~flask_oci.Change`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 _signals = Namespace()
 
 #: Sent for each entry of the audit log. The sender is the application, and the argument
-#: ``event`` is an :class:`~flask_oci.events.audit.AuditEvent`.
+#: ``event`` is an :class:`~flask_oci.AuditEvent`.
 audited = _signals.signal("oci-audited")
 
 manifest_pushing = _signals.signal("oci-manifest-pushing")

@@ -141,7 +141,7 @@ def test_nothing_that_was_pushed_is_markup(
 def test_what_is_wrong_is_told(alice: RegistryClient, visitor: Visitor) -> None:
     """A disk that cannot be written to is the first thing on the page."""
     alice.push_blob("alice/hello", b"something")
-    assert "Nothing can be written" not in visitor.get(ADMINISTRATION).text
+    assert "cannot be written to" not in visitor.get(ADMINISTRATION).text
     with Faults(alice.app).disk(0, 30, calls=("mkdir",)):
         page = visitor.get(ADMINISTRATION)
-    assert "Nothing can be written to the storage." in page.text
+    assert "The storage cannot be written to." in page.text
