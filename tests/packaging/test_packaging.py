@@ -77,7 +77,6 @@ def test_the_extension_needs_flask_and_little_else() -> None:
     always = {r.name for r in requirements() if r.marker is None}
     assert always == {
         "flask",
-        "flask-login",
         "flask-sqlalchemy",
         "itsdangerous",
         "sqlalchemy",
