@@ -1,4 +1,4 @@
-"""How much somebody may have, and what is said to who wants more."""
+"""Quotas: limits, usage and refusals."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from tests.support.visitor import statements
 from tests.support.visitor import Visitor
 
 NAME = "alice/app"
-#: What a small image takes beside its layer.
+#: The size of a small image without its layer, in bytes.
 SMALL = 2_000
 
 
 def limit(app: Flask, *, name: str | None = None, **values: t.Any) -> None:
-    """Lay a quota down, for alice or for a repository."""
+    """Set a quota for alice or for a repository."""
     with app.app_context():
         if name is None:
             registry.quotas.set(owner=user_named("alice"), **values)
@@ -54,7 +54,7 @@ def limit(app: Flask, *, name: str | None = None, **values: t.Any) -> None:
 
 
 def used(app: Flask, name: str | None = None) -> int:
-    """Return how many bytes alice, or a repository, has."""
+    """Return the number of bytes of alice or of a repository."""
     with app.app_context():
         if name is None:
             return registry.quotas.show(owner=user_named("alice")).bytes
@@ -62,7 +62,7 @@ def used(app: Flask, name: str | None = None) -> int:
 
 
 def message(response: t.Any) -> str:
-    """Return what docker prints, if it is what docker does not try again."""
+    """Return the message that docker prints for an error that it does not retry."""
     assert refusal(response) == (403, "DENIED")
     return errors(response)[0]["message"]
 
@@ -78,8 +78,10 @@ def post(
 # Refusing early
 
 
-def test_the_first_request(app: Flask, alice: RegistryClient) -> None:
-    """Who has all that they may have is told so before they send a layer."""
+def test_upload_with_full_quota_is_refused_at_once(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The client gets the error before it sends a layer."""
     alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     limit(app, bytes=10_000)
     said = message(alice.post(f"/v2/{NAME}/blobs/uploads/"))
@@ -88,8 +90,10 @@ def test_the_first_request(app: Flask, alice: RegistryClient) -> None:
     assert "Delete images, or ask for a larger quota." in said
 
 
-def test_a_new_repository(app: Flask, alice: RegistryClient) -> None:
-    """A quota of an owner is no less theirs where there is no repository yet."""
+def test_quota_of_owner_covers_new_repository(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The repository does not exist before the push."""
     alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     limit(app, bytes=10_000)
     message(alice.post("/v2/alice/new/blobs/uploads/"))
@@ -98,8 +102,10 @@ def test_a_new_repository(app: Flask, alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("way", ["POST", "PATCH", "PUT"])
-def test_an_announced_length(app: Flask, alice: RegistryClient, way: str) -> None:
-    """What says how long it is is refused before any of it is read."""
+def test_announced_length_above_quota_is_refused_unread(
+    app: Flask, alice: RegistryClient, way: str
+) -> None:
+    """The registry refuses the request before it reads the body."""
     limit(app, bytes=10_000)
     content = b"x" * 10_001
     source = Source(content)
@@ -116,9 +122,10 @@ def test_an_announced_length(app: Flask, alice: RegistryClient, way: str) -> Non
 
 
 @pytest.mark.parametrize("way", ["POST", "PATCH", "PUT"])
-def test_mid_stream(app: Flask, alice: RegistryClient, way: str) -> None:
-    """What does not say how long it is is refused as soon as it is too long, and
-    leaves nothing."""
+def test_unannounced_length_above_quota_is_refused_during_upload(
+    app: Flask, alice: RegistryClient, way: str
+) -> None:
+    """The registry refuses as soon as the body is too long, and stores nothing."""
     limit(app, bytes=10_000)
     content = b"x" * 3_000_000
     source = Source(content)
@@ -140,8 +147,10 @@ def test_mid_stream(app: Flask, alice: RegistryClient, way: str) -> None:
     assert used(app) == 0
 
 
-def test_a_quota_that_comes_while_bytes_flow(app: Flask, alice: RegistryClient) -> None:
-    """What holds at the end of a push counts, whatever held at its beginning."""
+def test_quota_set_during_upload_is_respected(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The quota at the end of the push counts."""
     location = alice.start_upload(NAME)
     content = b"x" * 10_001
     source = Source(content, on_read=lambda: limit(app, bytes=10_000))
@@ -154,8 +163,8 @@ def test_a_quota_that_comes_while_bytes_flow(app: Flask, alice: RegistryClient) 
     assert used(app) == 0
 
 
-def test_several_chunks(app: Flask, alice: RegistryClient) -> None:
-    """The chunks of an upload count together, and it can go on where it fits."""
+def test_chunks_of_upload_count_together(app: Flask, alice: RegistryClient) -> None:
+    """A refused upload can continue if the next chunk fits."""
     limit(app, bytes=10_000)
     location = alice.start_upload(NAME)
     assert alice.patch(location, b"x" * 6_000).status_code == 202
@@ -168,8 +177,10 @@ def test_several_chunks(app: Flask, alice: RegistryClient) -> None:
     assert used(app) == 9_000
 
 
-def test_the_manifest(app: Flask, alice: RegistryClient) -> None:
-    """Manifests count as well, and one that does not fit is refused with its tag."""
+def test_manifest_above_quota_is_refused_with_its_tag(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Manifests count like blobs."""
     alice.push_blob(NAME, CONFIG)
     alice.push_blob(NAME, b"a layer")
     limit(app, bytes=used(app) + 100)
@@ -180,14 +191,12 @@ def test_the_manifest(app: Flask, alice: RegistryClient) -> None:
     assert alice.put_manifest(NAME, "v1", image(b"a layer")).status_code == 201
 
 
-# What counts
+# Counted content
 
 
-def test_shared_layers_count_once_for_an_owner(
-    app: Flask, alice: RegistryClient
-) -> None:
-    """A layer that an owner has takes no more room in another repository of theirs,
-    whichever way it comes, and takes it in the repository."""
+def test_shared_layer_counts_once_for_owner(app: Flask, alice: RegistryClient) -> None:
+    """It counts again for the quota of the other repository, whichever way it gets
+    there."""
     layer = b"x" * 10_000
     alice.push_image("alice/one", "v1", layer=layer)
     limit(app, bytes=used(app) + SMALL)
@@ -208,11 +217,10 @@ def test_shared_layers_count_once_for_an_owner(
     assert message(response).startswith("alice/four uses 5 B of 5.0 kB")
 
 
-def test_a_mount_of_what_somebody_else_has(
+def test_mount_from_other_owner_counts(
     app: Flask, alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """What is mounted from another owner takes room, and is refused where there is
-    none."""
+    """A mount above the quota is refused."""
     layer = b"x" * 10_000
     bob.push_image("bob/app", "v1", layer=layer)
     with app.app_context():
@@ -225,9 +233,11 @@ def test_a_mount_of_what_somebody_else_has(
     assert alice.post(path, query=query).status_code == 201
 
 
-def test_what_is_there_can_be_pushed_again(app: Flask, alice: RegistryClient) -> None:
-    """Who has more than they may have can push again what they have, move their tags,
-    pull, and delete."""
+def test_existing_content_above_quota_can_be_pushed_again(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """An owner above the quota can push existing content, move tags, pull and
+    delete."""
     manifest = alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     limit(app, bytes=10, images=1)
     assert post(alice, b"x" * 10_000).status_code == 201
@@ -237,10 +247,10 @@ def test_what_is_there_can_be_pushed_again(app: Flask, alice: RegistryClient) ->
     message(post(alice, b"new"))
 
 
-def test_of_whoever_owns(
+def test_quota_counts_for_owner_of_repository(
     app: Flask, alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """An owner's quota is for what they own, whoever pushes, and for nothing else."""
+    """It does not count for the user who pushes."""
     limit(app, bytes=10)
     bob.push_image("bob/app", "v1", layer=b"x" * 10_000)
     with app.app_context():
@@ -251,9 +261,11 @@ def test_of_whoever_owns(
     assert bob.post("/v2/bob/app/blobs/uploads/").status_code == 202
 
 
-def test_images(app: Flask, alice: RegistryClient) -> None:
-    """Images with a tag are counted: an index with its children is one, several tags
-    of one image are one, and a signature is none."""
+def test_quota_of_images_counts_tagged_images(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """An index with its children is one image, several tags of an image are one, and a
+    signature does not count."""
     limit(app, images=2)
     children = [alice.push_image(NAME, layer=bytes([n])) for n in range(3)]
     whole = index(*(descriptor(child, OCI_MANIFEST) for child in children))
@@ -267,7 +279,7 @@ def test_images(app: Flask, alice: RegistryClient) -> None:
         "alice has 2 of 2 images. Delete tags, or ask for a larger quota."
     )
     assert alice.tags("alice/other") == ["v1"]
-    # Moving a tag makes no image more.
+    # A moved tag adds no image.
     assert (
         alice.put_manifest("alice/other", "v1", image(b"another", n=2)).status_code
         == 201
@@ -276,8 +288,10 @@ def test_images(app: Flask, alice: RegistryClient) -> None:
     alice.push_manifest("alice/other", image(b"another", n=3), "v3")
 
 
-def test_unfinished_uploads_count(app: Flask, alice: RegistryClient) -> None:
-    """What is being uploaded takes room from what else is, until it is cancelled."""
+def test_unfinished_upload_counts_until_cancelled(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Other uploads have less space meanwhile."""
     alice.push_blob(NAME, b"z" * 3_000)
     limit(app, bytes=10_000)
     location = alice.start_upload(NAME)
@@ -288,9 +302,10 @@ def test_unfinished_uploads_count(app: Flask, alice: RegistryClient) -> None:
     assert post(alice, b"y" * 4_000).status_code == 201
 
 
-def test_broken_uploads_are_in_nobodys_way(app: Flask, alice: RegistryClient) -> None:
-    """What was broken off takes no room from who tries again, unless that would be
-    more than the whole quota."""
+def test_interrupted_upload_does_not_block_retry(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Only interrupted uploads above the whole quota block a retry."""
     alice.push_blob(NAME, b"z" * 3_000)
     limit(app, bytes=10_000)
     for byte in (b"x", b"y"):
@@ -302,8 +317,10 @@ def test_broken_uploads_are_in_nobodys_way(app: Flask, alice: RegistryClient) ->
 
 
 @pytest.mark.options(oci_owner_quota=10_000, oci_repository_quota=5_000)
-def test_everywhere(app: Flask, alice: RegistryClient, bob: RegistryClient) -> None:
-    """Who has no quota of their own has the one that is configured."""
+def test_configured_quota_is_the_default(
+    app: Flask, alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """It applies to owners and repositories without a quota of their own."""
     for client, owner in ((alice, "alice"), (bob, "bob")):
         assert post(client, b"x" * 4_000, f"{owner}/a").status_code == 201
         assert post(client, b"y" * 4_000, f"{owner}/b").status_code == 201
@@ -322,8 +339,10 @@ def test_everywhere(app: Flask, alice: RegistryClient, bob: RegistryClient) -> N
 # Warning
 
 
-def test_a_warning(app: Flask, alice: RegistryClient) -> None:
-    """From nine tenths on, who pushes is warned, in every step of it."""
+def test_usage_above_nine_tenths_causes_warning(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Every request of the push has the warning."""
     alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     limit(app, bytes=20_000)
     assert "Warning" not in alice.post(f"/v2/{NAME}/blobs/uploads/").headers
@@ -349,13 +368,14 @@ def test_a_warning(app: Flask, alice: RegistryClient) -> None:
     assert warned == '299 - "alice has 1 of 1 image."'
 
 
-# Rivals
+# Parallel pushes
 
 
 @pytest.mark.parametrize("images", [False, True])
-def test_rivals(app: Flask, alice: RegistryClient, images: bool) -> None:
-    """Whatever many push at once into repositories of one owner, no more is recorded
-    than there may be."""
+def test_parallel_pushes_do_not_exceed_quota(
+    app: Flask, alice: RegistryClient, images: bool
+) -> None:
+    """The pushes are to several repositories of one owner."""
     for number in range(6):
         alice.push_blob(f"alice/{number}", CONFIG)
         alice.push_blob(f"alice/{number}", b"a layer")
@@ -390,10 +410,10 @@ def test_rivals(app: Flask, alice: RegistryClient, images: bool) -> None:
 # Without a quota
 
 
-def test_without_a_quota(
+def test_push_without_quota_costs_no_statement(
     app: Flask, alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """Somebody else's quota costs nobody a statement."""
+    """The quota of another owner does not matter."""
     alice.push_image(NAME, "v1")
 
     def push(client: RegistryClient, name: str) -> int:
@@ -417,9 +437,10 @@ def test_without_a_quota(
 # Command and page
 
 
-def test_the_command(app: Flask, alice: RegistryClient) -> None:
-    """What is typed holds for the next push, is shown with what is used, and can be
-    taken back."""
+def test_quota_command_sets_shows_and_unsets_quota(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A quota applies to the next push, and the command shows the usage."""
     keeper = Upkeep(app)
     alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     done = keeper.run("quota", "set", "--owner", "alice", "--bytes", "10kB")
@@ -454,19 +475,18 @@ def test_the_command(app: Flask, alice: RegistryClient) -> None:
         (("show", "--repository", "alice/none"), 1),
     ],
 )
-def test_what_cannot_be_typed(
+def test_quota_command_with_invalid_input_fails(
     app: Flask, arguments: tuple[str, ...], status: int
 ) -> None:
-    """What makes no sense is refused, and lays nothing down."""
+    """It sets no quota."""
     done = Upkeep(app).run("quota", *arguments)
     assert done.exit_code == status, done.output
     with app.app_context():
         assert registry.quotas.list() == []
 
 
-def test_the_page(app: Flask, alice: RegistryClient) -> None:
-    """The page of storage says how much is used of how much, where there is a
-    limit."""
+def test_storage_page_shows_usage_and_quota(app: Flask, alice: RegistryClient) -> None:
+    """It shows "used N of M" if there is a quota."""
     alice.push_image(NAME, "v1", layer=b"x" * 500_000)
     visitor = Visitor(app, "alice")
     assert "Quota" not in visitor.get("/images/-/storage").text
@@ -488,14 +508,14 @@ def test_the_page(app: Flask, alice: RegistryClient) -> None:
         ("3TB", 3 * 10**12),
     ],
 )
-def test_sizes(text: str, size: int) -> None:
-    """Sizes are written as people write them."""
+def test_size_is_parsed_with_usual_units(text: str, size: int) -> None:
+    """Users write sizes in these ways."""
     assert parse_size(text) == size
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_a_size_or_refused(text: str) -> None:
-    """No text is taken for something that it is not."""
+def test_any_text_as_size_is_parsed_or_refused(text: str) -> None:
+    """No other error occurs."""
     try:
         assert parse_size(text) >= 0
     except ValueError:
@@ -503,18 +523,18 @@ def test_any_text_is_a_size_or_refused(text: str) -> None:
     assert readable(parse_size(text))
 
 
-def test_below_zero(make_app: MakeApp) -> None:
-    """A quota cannot be less than nothing."""
+def test_negative_quota_is_refused(make_app: MakeApp) -> None:
+    """A quota has at least zero bytes."""
     app = make_app()
     with app.app_context(), pytest.raises(ValueError, match="below zero"):
         registry.quotas.set(owner=user_named("alice"), bytes=-1)
 
 
-# Getting around it
+# Attempts to bypass a quota
 
 
-def test_a_hidden_blob_is_not_told(app: Flask, alice: RegistryClient) -> None:
-    """What somebody is refused says nothing about what they may not pull."""
+def test_refusal_does_not_reveal_hidden_blob(app: Flask, alice: RegistryClient) -> None:
+    """The answer is the same if another user has the blob."""
     alice.push_image("alice/secret", "v1", layer=b"hidden")
     alice.push_image("alice/ci", "v1", layer=b"seen")
     limit(app, bytes=10)
@@ -535,8 +555,9 @@ def test_a_hidden_blob_is_not_told(app: Flask, alice: RegistryClient) -> None:
     assert len(answers) == 1
 
 
-def test_the_name_of_a_blob_is_no_room(app: Flask, alice: RegistryClient) -> None:
-    """Whoever names what is there has room for that, and for no more."""
+def test_known_digest_does_not_bypass_quota(app: Flask, alice: RegistryClient) -> None:
+    """A client that names the digest of an existing blob gets space for that blob
+    only."""
     alice.push_image(NAME, "v1", layer=b"seen")
     limit(app, bytes=10)
     source = Source(b"x" * 1_000_000)
@@ -550,17 +571,19 @@ def test_the_name_of_a_blob_is_no_room(app: Flask, alice: RegistryClient) -> Non
 
 
 @pytest.mark.options(oci_repository_quota=1000)
-def test_the_first_blob_of_a_repository(
+def test_first_blob_above_quota_of_repository_is_not_stored(
     app: Flask, alice: RegistryClient, tmp_path: Path
 ) -> None:
-    """What would be too much in a repository that is not there yet is not stored."""
+    """The repository does not exist before the push."""
     assert refusal(post(alice, b"x" * 1001, "alice/new")) == (403, "DENIED")
     assert not list((tmp_path / "oci").glob("blobs/*/*/*"))
 
 
 @pytest.mark.parametrize("tag", ["v2", *LOOKS_ATTACHED])
-def test_a_tag_that_looks_attached(app: Flask, alice: RegistryClient, tag: str) -> None:
-    """A tag that is only nearly one of cosign's is an image like any other."""
+def test_tag_similar_to_attached_tag_counts_as_image(
+    app: Flask, alice: RegistryClient, tag: str
+) -> None:
+    """Only tags of clients that attach artifacts do not count."""
     limit(app, images=1)
     alice.push_image(NAME, "v1")
     response = alice.put_manifest(NAME, tag, image(LAYER, annotations={"a": tag}))
@@ -568,17 +591,19 @@ def test_a_tag_that_looks_attached(app: Flask, alice: RegistryClient, tag: str) 
 
 
 @pytest.mark.parametrize("tag", ATTACHED)
-def test_an_attached_tag(app: Flask, alice: RegistryClient, tag: str) -> None:
-    """What a client attaches to an image by a tag is none."""
+def test_attached_tag_does_not_count_as_image(
+    app: Flask, alice: RegistryClient, tag: str
+) -> None:
+    """Clients attach signatures to an image by such tags."""
     limit(app, images=1)
     alice.push_image(NAME, "v1")
     alice.push_manifest(NAME, image(LAYER, annotations={"a": tag}), tag)
 
 
-def test_too_many_uploads(
+def test_upload_above_maximum_number_is_refused(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has begun more uploads than are looked at has no room for another."""
+    """The registry adds up a limited number of uploads."""
     for module in (catalog_quotas, endpoint_quotas):
         monkeypatch.setattr(module, "UPLOADS", 3)
     alice.push_image(NAME, "v1")
@@ -589,11 +614,10 @@ def test_too_many_uploads(
 
 
 @pytest.mark.parametrize(("owner", "status"), [("bob", 422), ("carol", 422)])
-def test_giving_away_what_nobody_has_room_for(
+def test_transfer_above_quota_of_new_owner_is_refused(
     app: Flask, alice: RegistryClient, owner: str, status: int
 ) -> None:
-    """Nobody is given more than they may have, and nothing goes to who is switched
-    off."""
+    """A transfer to a disabled user is refused as well."""
     alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     with app.app_context():
         registry.quotas.set(owner=user_named("bob"), bytes=5_000)
@@ -606,11 +630,10 @@ def test_giving_away_what_nobody_has_room_for(
 
 
 @pytest.mark.parametrize("owner", ["alice", "bob"])
-def test_giving_away_what_its_new_owner_has(
+def test_transfer_of_shared_content_counts_once(
     app: Flask, alice: RegistryClient, bob: RegistryClient, owner: str
 ) -> None:
-    """A layer counts once for an owner, and so does an image, when somebody is given
-    what they have already."""
+    """A layer or an image that the new owner has already does not count again."""
     layer = b"x" * 10_000
     alice.push_image(NAME, "v1", layer=layer)
     bob.push_image("bob/app", "v1", layer=layer)
@@ -623,9 +646,10 @@ def test_giving_away_what_its_new_owner_has(
     assert page.status == 302
 
 
-def test_a_deleted_tag_is_put_back(app: Flask, alice: RegistryClient) -> None:
-    """By who has too much as well, since it is nothing new; what is pushed after that
-    is refused."""
+def test_deleted_tag_above_quota_can_be_restored(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """It is not new content. The next push is refused."""
     manifest = alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     alice.push_image(NAME, "v2", layer=b"y" * 10_000)
     assert alice.delete(f"/v2/{NAME}/manifests/v1").status_code == 202

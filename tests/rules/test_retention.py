@@ -1,4 +1,4 @@
-"""Rules by which tags and manifests go, and what stays whatever they say."""
+"""Retention rules: deleted and kept tags and manifests."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ from tests.support.visitor import Visitor
 NAME = "alice/app"
 PAGE = f"/images/{NAME}"
 DAY = timedelta(days=1)
-#: Not every database knows moments to less than a second.
+#: Some databases store whole seconds only.
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask) -> Upkeep:
-    """Somebody who types."""
+    """The command line."""
     return Upkeep(app)
 
 
 def lay(app: Flask, *rules: str, name: str = NAME) -> None:
-    """Lay rules down for a repository."""
+    """Set the rules of a repository."""
     with app.app_context():
         registry.retention.set(rules, repository=name)
 
 
 def retain(app: Flask, *, dry_run: bool = False) -> dict[str, bool]:
-    """Apply the rules, and return which tags, or digests, went and which did not."""
+    """Apply the rules, and return the deleted and the kept tags or digests."""
     with app.app_context():
         found = registry.apply_retention(dry_run=dry_run)
     return {row.tag or row.digest: row.deleted for row in found}
 
 
 def why(app: Flask, tag: str, name: str = NAME) -> tuple[bool, str | None, str]:
-    """Return what would become of a tag, by which rule, and why."""
+    """Return the verdict on a tag: whether it is deleted, the rule and the reason."""
     with app.app_context():
         (row,) = (
             r for r in registry.apply_retention([name], dry_run=True) if r.tag == tag
@@ -67,22 +67,22 @@ def why(app: Flask, tag: str, name: str = NAME) -> tuple[bool, str | None, str]:
 
 
 def push(client: RegistryClient, *tags: str, name: str = NAME) -> None:
-    """Push an image of its own under each tag, one a day."""
+    """Push a new image for each tag, one a day."""
     for number, tag in enumerate(tags):
         with later(number * DAY):
             client.push_image(name, tag, layer=f"layer of {tag}".encode())
 
 
 def pull(client: RegistryClient, reference: str) -> int:
-    """Pull, and return the status."""
+    """Return the status of a pull."""
     return client.get(f"/v2/{NAME}/manifests/{reference}").status_code
 
 
 # Rules
 
 
-def test_the_newest_stay(app: Flask, alice: RegistryClient) -> None:
-    """So many of the newest stay, by when they were pushed and not by their names."""
+def test_keep_newest_rule_keeps_newest_tags(app: Flask, alice: RegistryClient) -> None:
+    """The time of the push counts, not the name."""
     push(alice, "z", "b", "a", "y")
     lay(app, "keep 2 newest", "delete *")
     with later(9 * DAY):
@@ -90,8 +90,10 @@ def test_the_newest_stay(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["a", "y"]
 
 
-def test_the_newest_of_a_pattern(app: Flask, alice: RegistryClient) -> None:
-    """Each pattern is counted by itself."""
+def test_keep_newest_rule_counts_each_pattern_separately(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Each rule keeps its own number of tags."""
     push(alice, "n-1", "r-1", "n-2", "r-2", "x")
     lay(app, "keep 1 newest of n-*", "keep 1 newest of r-*", "delete ?-*")
     with later(9 * DAY):
@@ -99,8 +101,8 @@ def test_the_newest_of_a_pattern(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["n-2", "r-2", "x"]
 
 
-def test_by_age(app: Flask, alice: RegistryClient) -> None:
-    """A tag goes when it has not moved for so long, and not an hour before."""
+def test_older_than_rule_deletes_unmoved_tag(app: Flask, alice: RegistryClient) -> None:
+    """The tag is kept until the last hour."""
     push(alice, "pr-1", "main")
     lay(app, "delete pr-* older than 30 days")
     with later(30 * DAY - HOUR):
@@ -119,8 +121,10 @@ def test_by_age(app: Flask, alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("part", ["tag", "digest", "child"])
-def test_by_pulls(app: Flask, alice: RegistryClient, part: str) -> None:
-    """What is pulled stays, by whatever name, and whichever part of it."""
+def test_not_pulled_rule_keeps_pulled_tag(
+    app: Flask, alice: RegistryClient, part: str
+) -> None:
+    """A pull by any reference and of any part of the image counts."""
     child = alice.push_image(NAME)
     whole = index(descriptor(child, OCI_MANIFEST))
     alice.push_manifest(NAME, whole, "used")
@@ -140,8 +144,8 @@ def test_by_pulls(app: Flask, alice: RegistryClient, part: str) -> None:
         assert retain(app)["used"]
 
 
-def test_both_conditions(app: Flask, alice: RegistryClient) -> None:
-    """A rule with two conditions needs both."""
+def test_rule_with_two_conditions_needs_both(app: Flask, alice: RegistryClient) -> None:
+    """The tag has to be old and unpulled."""
     push(alice, "v1")
     lay(app, "delete * older than 10 days and not pulled for 5 days")
     with later(10 * DAY):
@@ -152,8 +156,8 @@ def test_both_conditions(app: Flask, alice: RegistryClient) -> None:
         assert retain(app)["v1"]
 
 
-def test_what_no_rule_deletes_stays(app: Flask, alice: RegistryClient) -> None:
-    """Without a word, nothing goes."""
+def test_tag_without_matching_rule_is_kept(app: Flask, alice: RegistryClient) -> None:
+    """Without a rule, no tag is deleted."""
     push(alice, "v1")
     manifest = alice.push_image(NAME, layer=b"loose")
     with later(999 * DAY):
@@ -162,19 +166,20 @@ def test_what_no_rule_deletes_stays(app: Flask, alice: RegistryClient) -> None:
         assert why(app, "v1") == (False, None, "no rule deletes it")
 
 
-def test_keeping_wins(app: Flask, alice: RegistryClient) -> None:
-    """A rule that keeps has the last word, wherever it stands."""
+def test_keep_rule_overrides_delete_rule(app: Flask, alice: RegistryClient) -> None:
+    """The order of the rules does not matter."""
     push(alice, "v1", "v2")
     lay(app, "delete *", "keep v1")
     assert why(app, "v1") == (False, "keep v1", "the rule keeps all matching tags")
     assert retain(app) == {"v1": False, "v2": True}
 
 
-# Whose rules
+# Precedence of rules
 
 
-def test_the_nearest_rules_count(make_app: MakeApp) -> None:
-    """A repository's own rules, or else its owner's, or else the site's."""
+def test_rules_of_repository_replace_those_of_owner_and_site(make_app: MakeApp) -> None:
+    """The rules of the repository apply, or else those of its owner, or else the
+    configuration."""
     app = make_app(OCI_RETENTION=["delete site"])
     alice = RegistryClient.of(app, "alice")
     names = ("alice/own", "alice/owners", "bob/site")
@@ -195,11 +200,13 @@ def test_the_nearest_rules_count(make_app: MakeApp) -> None:
     assert alice.tags("alice/owners") == []
 
 
-# What stays
+# Kept tags
 
 
-def test_protected_tags_stay(app: Flask, alice: RegistryClient) -> None:
-    """No rule deletes what is protected, or immutable."""
+def test_protected_and_immutable_tags_are_kept(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """No rule deletes them."""
     push(alice, "v1", "r1", "x")
     lay(app, "delete *")
     with app.app_context():
@@ -209,10 +216,10 @@ def test_protected_tags_stay(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["r1", "v1"]
 
 
-def test_what_is_released_stays(
+def test_exempt_tag_is_kept(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host knows which images belong to a release, and is asked at the time."""
+    """The registry calls the host's function at the time of the deletion."""
     asked: list[tuple[str, str, str]] = []
 
     def released(repository: RepositoryInfo, tag: str, digest: str) -> bool:
@@ -229,9 +236,8 @@ def test_what_is_released_stays(
     assert retain(app) == {"v1": False, "v2": True}
 
 
-def test_a_receiver_refuses(app: Flask, alice: RegistryClient) -> None:
-    """What a receiver of the host's refuses stays, with its reason, and the rest
-    goes."""
+def test_receiver_that_refuses_keeps_tag(app: Flask, alice: RegistryClient) -> None:
+    """The verdict has its reason, and the other tags are deleted."""
     push(alice, "v1", "v2")
     lay(app, "delete *")
 
@@ -245,9 +251,8 @@ def test_a_receiver_refuses(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["v1"]
 
 
-def test_indexes_are_one_image(app: Flask, alice: RegistryClient) -> None:
-    """The children of an index are no images of their own: they stay and go with
-    it."""
+def test_index_and_children_are_one_image(app: Flask, alice: RegistryClient) -> None:
+    """The children are kept and deleted with the index."""
     children = [alice.push_image(NAME, layer=bytes([n])) for n in range(3)]
     whole = index(*(descriptor(child, OCI_MANIFEST) for child in children))
     alice.push_manifest(NAME, whole, "v1")
@@ -264,9 +269,11 @@ def test_indexes_are_one_image(app: Flask, alice: RegistryClient) -> None:
         assert pull(alice, "v2") == 200
 
 
-def test_signatures_follow(app: Flask, alice: RegistryClient) -> None:
-    """Signatures, by subject or by tag, stay with what they sign and then go with
-    it, and are not counted among the newest."""
+def test_signature_is_kept_and_deleted_with_its_image(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """This covers signatures by subject and by tag. They do not count among the
+    newest."""
     subject = alice.push_image(NAME, "v1")
     by_tag = digest_of(subject).replace(":", "-") + ".sig"
     with later(DAY):
@@ -290,9 +297,10 @@ def test_signatures_follow(app: Flask, alice: RegistryClient) -> None:
 
 
 @pytest.mark.options(oci_undo_period=None)
-def test_untagged(app: Flask, alice: RegistryClient) -> None:
-    """A manifest goes so long after it lost its tag, and never within the grace
-    period."""
+def test_untagged_manifest_is_deleted_after_period(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """It is never deleted within the grace period."""
     push(alice, "v1")
     digest = digest_of(alice.get(f"/v2/{NAME}/manifests/v1").data)
     lay(app, "delete untagged after 1 day")
@@ -311,17 +319,17 @@ def test_untagged(app: Flask, alice: RegistryClient) -> None:
 
 
 @pytest.mark.options(oci_untagged_lifetime=1)
-def test_what_went_can_be_put_back(
+def test_deleted_tag_can_be_restored_within_undo_period(
     app: Flask, alice: RegistryClient, keeper: Upkeep
 ) -> None:
-    """For a week, whoever may push puts a deleted tag back, and no collection is in
-    the way; after that, it is gone."""
+    """A user who may push can restore it for a week, and no collection deletes its
+    manifest before."""
     push(alice, "v1", "v2")
     lay(app, "delete *", "delete untagged after 1 day")
     with later(30 * DAY):
         assert retain(app) == {"v1": True, "v2": True}
     with later(36 * DAY):
-        # Both of them would go by now.
+        # A run would delete both of them now.
         assert not any(deleted for deleted in retain(app).values())
         assert keeper.gc()["manifests"] == []
         lay(app, "keep *")
@@ -348,10 +356,10 @@ def put_back(app: Flask, tag: str) -> None:
 
 
 @pytest.mark.options(oci_untagged_lifetime=1)
-def test_what_a_moved_tag_left(
+def test_former_manifest_of_moved_tag_is_kept_within_undo_period(
     app: Flask, alice: RegistryClient, keeper: Upkeep
 ) -> None:
-    """What a tag pointed at before somebody moved it is spared as long."""
+    """It is kept as long as the manifest of a deleted tag."""
     push(alice, "v1")
     before = digest_of(alice.get(f"/v2/{NAME}/manifests/v1").data)
     with later(30 * DAY):
@@ -367,8 +375,8 @@ def test_what_a_moved_tag_left(
 # Running it
 
 
-def test_what_was_pushed_meanwhile(app: Flask, alice: RegistryClient) -> None:
-    """It is decided when it is done: what was pushed after a preview stays."""
+def test_tag_pushed_after_preview_is_kept(app: Flask, alice: RegistryClient) -> None:
+    """The run decides again in its own transaction."""
     push(alice, "v1")
     lay(app, "delete * older than 10 days")
     with later(20 * DAY):
@@ -378,8 +386,8 @@ def test_what_was_pushed_meanwhile(app: Flask, alice: RegistryClient) -> None:
         assert retain(app) == {"v1": False}
 
 
-def test_it_is_told(app: Flask, alice: RegistryClient) -> None:
-    """Who answers for it later finds each tag in the audit, with the rule."""
+def test_run_is_in_the_audit_log(app: Flask, alice: RegistryClient) -> None:
+    """The log has an entry for each deleted tag, with the rule."""
     push(alice, "v1")
     lay(app, "delete v1")
     events: list[t.Any] = []
@@ -396,8 +404,10 @@ def test_it_is_told(app: Flask, alice: RegistryClient) -> None:
     assert event.detail == {"reference": "v1", "rule": "delete v1"}
 
 
-def test_the_command(app: Flask, alice: RegistryClient, keeper: Upkeep) -> None:
-    """What is typed is listed, previewed, done and taken back."""
+def test_retention_command_sets_previews_runs_and_unsets_rules(
+    app: Flask, alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """This is the whole use of the command."""
     push(alice, "v1", "pr-1")
     rules = ("keep 1 newest of v*", "delete *")
     done = keeper.run("retention", "set", "--repository", NAME, *rules)
@@ -429,7 +439,7 @@ def test_the_command(app: Flask, alice: RegistryClient, keeper: Upkeep) -> None:
         (("preview", "alice/none"), 1, "no repository"),
     ],
 )
-def test_what_cannot_be_typed(
+def test_retention_command_with_invalid_input_fails(
     app: Flask,
     alice: RegistryClient,
     keeper: Upkeep,
@@ -437,7 +447,7 @@ def test_what_cannot_be_typed(
     status: int,
     said: str,
 ) -> None:
-    """What makes no sense is refused with a word that helps, and nothing goes."""
+    """The message helps, and no tag is deleted."""
     push(alice, "v1")
     done = keeper.run("retention", *arguments)
     assert (done.exit_code, said in done.output) == (status, True), done.output
@@ -462,8 +472,8 @@ def test_what_cannot_be_typed(
         f"delete {'x' * 129}",
     ],
 )
-def test_what_is_no_rule(make_app: MakeApp, text: str) -> None:
-    """A sentence that cannot be followed is refused, in the configuration as well."""
+def test_invalid_rule_is_refused(make_app: MakeApp, text: str) -> None:
+    """The configuration refuses it as well."""
     with pytest.raises(ValueError, match="Invalid rule"):
         parse([text])
     with pytest.raises(ConfigError, match="OCI_RETENTION must be a list of rules"):
@@ -473,9 +483,8 @@ def test_what_is_no_rule(make_app: MakeApp, text: str) -> None:
 # The page
 
 
-def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
-    """Who may manage a repository is shown what would go, before it is saved and
-    after."""
+def test_settings_page_previews_rules(app: Flask, alice: RegistryClient) -> None:
+    """A user who may manage a repository sees the verdicts before and after saving."""
     push(alice, "v1", "pr-1")
     visitor, address = Visitor(app, "alice"), f"{PAGE}/-/settings/retention"
     page = visitor.send(address, rules="keep v*\r\ndelete *")
@@ -502,7 +511,7 @@ def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
 
 
 def shown(page: Page) -> list[tuple[str, str]]:
-    """Return the tags of a page, and what becomes of each."""
+    """Return the tags of a page and their verdicts."""
     words = page.text.split()
     return [
         (words[i - 1], word)
@@ -511,8 +520,10 @@ def shown(page: Page) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_page_is_for_who_manages(app: Flask, alice: RegistryClient) -> None:
-    """Others are not shown the verdicts."""
+def test_verdicts_are_hidden_from_other_users(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Only users who may manage the repository see them."""
     push(alice, "v1")
     with app.app_context():
         registry.repositories.set_visibility(NAME, "public")
