@@ -153,7 +153,7 @@ class Uploads(RuleBasedStateMachine):
             session.stored += chunk
             assert status == 400
         else:
-            # The registry compares the length and the position before it reads the body.
+            # The registry compares length and position before it reads the body.
             too_large = session.room < min(length, len(chunk))
             assert status == (413 if too_large and not framing.has_length else 400)
 
