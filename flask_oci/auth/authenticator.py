@@ -165,7 +165,7 @@ class Authenticator:
     @property
     def refresh_lifetime(self) -> timedelta:
         """For how long after its last use a refresh token is good."""
-        return timedelta(seconds=self._config.refresh_token_lifetime)
+        return self._config.refresh_token_lifetime
 
     def claims_of(self, principal: Principal, access: tuple[Scope, ...]) -> Claims:
         """Return what a bearer token for somebody has to say."""

@@ -6,7 +6,6 @@ import logging
 import threading
 import typing as t
 from collections.abc import Sequence
-from datetime import timedelta
 
 from .. import changes
 from ..catalog import FAILURES
@@ -171,5 +170,5 @@ class Events:
 
         :return: the number of deleted events.
         """
-        lifetime = timedelta(seconds=self._config().event_lifetime)
+        lifetime = self._config().event_lifetime
         return self._catalog.outbox.prune(utcnow() - lifetime)

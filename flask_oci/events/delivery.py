@@ -91,7 +91,7 @@ class DeliveryWorker:
 
     @property
     def _lease(self) -> timedelta:
-        return 2 * timedelta(seconds=self._config.webhook_timeout) + _MARGIN
+        return 2 * self._config.webhook_timeout + _MARGIN
 
     def _deliver(self, webhook: WebhookInfo, claim: Claim) -> bool:
         message = formats.write(
@@ -124,7 +124,7 @@ class DeliveryWorker:
             message.body,
             headers,
             allowed=self._config.webhook_networks,
-            timeout=self._config.webhook_timeout,
+            timeout=self._config.webhook_timeout.total_seconds(),
         )
 
     def _retry_at(self, claim: Claim, outcome: Outcome) -> datetime | None:

@@ -13,7 +13,6 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from dataclasses import field
-from datetime import timedelta
 from itertools import islice
 
 from ..changes import Change
@@ -125,11 +124,11 @@ class GarbageCollector:
         return self._collected
 
     def _prune_events(self) -> None:
-        lifetime = timedelta(seconds=self._config.event_lifetime)
+        lifetime = self._config.event_lifetime
         self._outbox.prune(utcnow() - lifetime)
 
     def _collect_uploads(self) -> None:
-        before = utcnow() - timedelta(seconds=self._config.upload_lifetime)
+        before = utcnow() - self._config.upload_lifetime
         begun = self._garbage.uploads_begun(before)
         # A session's file comes after its row and goes after it, so a crash can
         # leave a file without a row.
@@ -180,8 +179,8 @@ class GarbageCollector:
         lifetime = self._config.untagged_lifetime
         if lifetime is None:
             return
-        before = min(utcnow() - timedelta(seconds=lifetime), self._leases_end)
-        window = self._config.undo_lifetime
+        before = min(utcnow() - lifetime, self._leases_end)
+        window = self._config.undo_period
         left_since = None if window is None else utcnow() - window
         collect = (
             self._garbage.unneeded_manifests

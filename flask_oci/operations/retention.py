@@ -96,7 +96,7 @@ class RetentionRunner:
         :param rules: others than those that are laid down, for a dry run.
         """
         key = repository.key
-        now, window = utcnow(), self._config.undo_lifetime
+        now, window = utcnow(), self._config.undo_period
         decide = partial(self._decide, repository, now, rules)
         left_since = None if window is None else now - window
         if dry_run:
@@ -135,9 +135,9 @@ class RetentionRunner:
         )
         if self._hooks.retention_exempt is not None:
             judge = replace(
-                judge, released=partial(self._hooks.retention_exempt, repository)
+                judge, is_exempt=partial(self._hooks.retention_exempt, repository)
             )
-        return judge.judge(stock)
+        return judge.evaluate(stock)
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:
         repositories, last = self._catalog.repositories, None

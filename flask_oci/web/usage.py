@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import typing as t
 from datetime import datetime
-from datetime import timedelta
 from datetime import timezone
 
 from flask import render_template
@@ -64,7 +63,7 @@ def administration() -> str:
     usage = parts.catalog.usage
     rows, next_page = _page_of_usage(None)
     by_owner = usage.by_owner(MAX_ROWS)
-    began = datetime.now(timezone.utc) - timedelta(seconds=parts.config.grace_period)
+    began = datetime.now(timezone.utc) - parts.config.grace_period
     started = time.perf_counter()
     totals = usage.totals()
     return render_template(

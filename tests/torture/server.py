@@ -51,7 +51,7 @@ class Server:
             "PYTHONDONTWRITEBYTECODE": "1",
             "OCI_GRACE_PERIOD": str(GRACE),
             "OCI_UNTAGGED_LIFETIME": "1",
-            "OCI_UNDO_WINDOW": "1",
+            "OCI_UNDO_PERIOD": "1",
             "OCI_UPLOAD_LIFETIME": str(GRACE),
             "OCI_TOKEN_LIFETIME": str(24 * 60 * 60),
         }

@@ -49,7 +49,7 @@ def _tower(alice: RegistryClient) -> bytes:
     return below
 
 
-@pytest.mark.options(oci_untagged_lifetime=1, oci_grace_period=1, oci_undo_window=None)
+@pytest.mark.options(oci_untagged_lifetime=1, oci_grace_period=1, oci_undo_period=None)
 def test_a_tower_of_indexes(alice: RegistryClient, tower: bytes) -> None:
     """All of it is kept while its top has a tag, and all of it goes without."""
     alice.push_manifest("alice/app", tower, "v1")

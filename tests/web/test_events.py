@@ -153,7 +153,7 @@ def test_administration_shows_storage_errors(
 ) -> None:
     """A disk without write access is reported at the top of the page."""
     alice.push_blob("alice/hello", b"something")
-    assert "Nothing can be written" not in visitor.get(ADMINISTRATION).text
+    assert "cannot be written to" not in visitor.get(ADMINISTRATION).text
     with Faults(alice.app).disk(0, 30, calls=("mkdir",)):
         page = visitor.get(ADMINISTRATION)
-    assert "Nothing can be written to the storage." in page.text
+    assert "The storage cannot be written to." in page.text
