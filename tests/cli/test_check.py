@@ -29,7 +29,7 @@ from flask_login import current_user
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_oci.changes import Change
-from flask_oci.cli.check import kinds
+from flask_oci.cli.check import finding_types
 from flask_oci.clock import utcnow
 from flask_oci.signals import repository_deleted
 from tests.support.check_world import check
@@ -607,11 +607,11 @@ def test_users_whose_names_no_image_has(tmp_path: Path) -> None:
 
 def test_every_kind_teaches() -> None:
     """Each says what is wrong, why it matters, and what to write somewhere."""
-    assert len(kinds()) > 50
-    for kind in kinds():
-        assert kind.title.endswith(".")
-        assert len(kind.why) > 40
-        assert kind.remedies
+    assert len(finding_types()) > 50
+    for found in finding_types():
+        assert found.title.endswith(".")
+        assert len(found.why) > 40
+        assert found.remedies
 
 
 def test_every_kind_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -619,9 +619,9 @@ def test_every_kind_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS))
     text = importlib.import_module("findings").findings()
     assert ".. findings\n" in (DOCS / "check.rst").read_text("utf-8")
-    for kind in kinds():
-        section = text.partition(f"\n{kind.code}\n~~~")[2].partition("\n.. _check-")[0]
-        for lines in kind.remedies.values():
+    for found in finding_types():
+        section = text.partition(f"\n{found.code}\n~~~")[2].partition("\n.. _check-")[0]
+        for lines in found.remedies.values():
             assert textwrap.indent(lines, "    ") in section
 
 

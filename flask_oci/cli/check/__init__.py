@@ -24,10 +24,14 @@ from . import tls
 from .address import Address
 from .application import Application
 from .finding import Finding
-from .finding import kinds
 from .finding import PLACES
 from .finding import Report
 from .finding import SEVERITIES
+from .findings import finding_types
+from .findings import login as login_findings
+from .findings import requests as requests_findings
+from .findings import settings as settings_findings
+from .findings import tables as tables_findings
 from .sandbox import new_name
 from .sandbox import rehearse
 from .sandbox import Sandbox
@@ -50,7 +54,7 @@ __all__ = [
     "Report",
     "Target",
     "check",
-    "kinds",
+    "finding_types",
     "new_name",
 ]
 
@@ -59,13 +63,11 @@ __all__ = [
 INSIDE: t.Final = 1024 * 1024
 OUTSIDE: t.Final = 16 * 1024 * 1024
 
-RAISES = login.FAILS
-
 #: Findings without whose remedy there is nothing more to find.
 NEEDED_FIRST: t.Final = (
-    settings.KEY_MISSING,
-    tables.DATABASE_SILENT,
-    tables.TABLES_MISSING,
+    settings_findings.KEY_MISSING,
+    tables_findings.DATABASE_SILENT,
+    tables_findings.TABLES_MISSING,
 )
 
 
@@ -88,7 +90,7 @@ def check(
     report.add(disk.look(subject))
     progress("the database")
     report.add(tables.look(subject))
-    if any(found.kind in NEEDED_FIRST for found in report.findings):
+    if any(found.type in NEEDED_FIRST for found in report.findings):
         report.passed_over.append("Everything else, since nothing works without that.")
         return report
     report.add(settings.ask_policy(subject))
@@ -131,7 +133,7 @@ def _forced(subject: Target, url: str) -> Iterator[Finding]:
     headers = {"X-Forwarded-Proto": "https"}
     reply = plain.ask("GET", "/v2/", headers)
     if reply.is_redirect or reply.status == 403:
-        yield requests.HTTPS_FORCED.found(
+        yield requests_findings.HTTPS_FORCED.found(
             f"A proxy's request is answered {reply.summary}."
         )
 
@@ -171,7 +173,9 @@ def _walk(report: Report, visit: Session) -> None:
     if not visit.entered:
         return
     report.add(_or_fails(requests.look(visit)), where)
-    if requests.METHODS_BLOCKED in [finding.kind for finding in report.findings]:
+    if requests_findings.METHODS_BLOCKED in [
+        finding.type for finding in report.findings
+    ]:
         report.passed_over.append("Pushing and pulling, since requests are blocked.")
     elif visit.pushes and visit.bearer is not None:
         report.add(_or_fails(pushing.look(visit)), where)
@@ -183,7 +187,7 @@ def _or_fails(findings: Iterator[Finding]) -> Iterator[Finding]:
     try:
         yield from findings
     except Unreachable as error:
-        yield RAISES.found(f"{error}.")
+        yield login_findings.FAILS.found(f"{error}.")
 
 
 def _tell_what_was_not(report: Report, subject: Target) -> None:

@@ -147,7 +147,7 @@ def _be_silent(_what: str) -> None:
 
 def _show(report: Report) -> None:
     for severity, meaning in SEVERITIES.items():
-        found = [f for f in report.findings if f.kind.severity == severity]
+        found = [f for f in report.findings if f.type.severity == severity]
         if found:
             click.secho(f"\n{severity.upper()}S: {meaning}", bold=True)
         for finding in found:
@@ -161,12 +161,12 @@ def _show(report: Report) -> None:
 
 
 def _show_one(finding: Finding) -> None:
-    kind = finding.kind
+    type_ = finding.type
     where = f" (at {finding.where})" if finding.where else ""
-    click.echo(f"\n{kind.code}{where}")
-    for text in (f"{kind.title} {finding.what}", kind.why):
+    click.echo(f"\n{type_.code}{where}")
+    for text in (f"{type_.title} {finding.what}", type_.why):
         click.echo(_filled(printable(text), "  ", "  "))
-    for place, lines in kind.remedies.items():
+    for place, lines in type_.remedies.items():
         click.echo(f"  {PLACES[place]}:")
         click.echo(textwrap.indent(lines, " " * 6))
 

@@ -27,7 +27,7 @@ PLACES: t.Final = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class FindingType:
     """One thing that can be wrong."""
 
     code: str
@@ -55,7 +55,7 @@ class Kind:
 class Finding:
     """Something that is wrong here."""
 
-    kind: Kind
+    type: FindingType
     what: str
     """What it is here."""
 
@@ -65,34 +65,14 @@ class Finding:
     def as_fields(self) -> dict[str, t.Any]:
         """Return it for a program to read."""
         return {
-            "code": self.kind.code,
-            "severity": self.kind.severity,
-            "title": self.kind.title,
+            "code": self.type.code,
+            "severity": self.type.severity,
+            "title": self.type.title,
             "what": self.what,
             "where": self.where,
-            "why": self.kind.why,
-            "remedies": self.kind.remedies,
+            "why": self.type.why,
+            "remedies": self.type.remedies,
         }
-
-
-_kinds: dict[str, Kind] = {}
-
-
-def kind(code: str, severity: Severity, title: str, why: str, **remedies: str) -> Kind:
-    """Declare something that can be found.
-
-    :param remedies: the lines to write, by a key of :data:`PLACES`.
-    """
-    if code in _kinds or remedies.keys() - PLACES.keys():
-        raise ValueError(code)
-    _kinds[code] = Kind(code, severity, title, why, remedies)
-    return _kinds[code]
-
-
-def kinds() -> list[Kind]:
-    """Return everything that can be found, the worst first."""
-    order = list(SEVERITIES)
-    return sorted(_kinds.values(), key=lambda k: (order.index(k.severity), k.code))
 
 
 @dataclass
@@ -107,10 +87,10 @@ class Report:
         """Take findings in, each kind once: what the application does by itself is
         seen through its address, too."""
         for finding in findings:
-            if all(known.kind != finding.kind for known in self.findings):
-                self.findings.append(Finding(finding.kind, finding.what, where))
+            if all(known.type != finding.type for known in self.findings):
+                self.findings.append(Finding(finding.type, finding.what, where))
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing is wrong; a note is no fault."""
-        return all(finding.kind.severity == "note" for finding in self.findings)
+        return all(finding.type.severity == "note" for finding in self.findings)

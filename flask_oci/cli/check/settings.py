@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from ...catalog import RepositoryInfo
 from ...spec.scope import ACTIONS
 from .finding import Finding
-from .finding import kind
+from .findings import settings as findings
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,104 +64,6 @@ WELL_KNOWN: t.Final = frozenset(
     ]
 )
 
-_NEW_KEY = (
-    "python -c 'import secrets; print(secrets.token_hex())'  # Once; keep it as"
-    " SECRET_KEY."
-)
-_FIXED = "app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)"
-
-KEY_MISSING = kind(
-    "secret-key-missing",
-    "error",
-    "The application has no secret key.",
-    "Tokens are signed with it: docker login is answered 500.",
-    command=_NEW_KEY,
-    python='SECRET_KEY = os.environ["SECRET_KEY"]',
-)
-KEY_KNOWN = kind(
-    "secret-key-known",
-    "error",
-    "The secret key can be guessed.",
-    "Whoever knows it can sign a token for any user, and pull and push as them.",
-    command=_NEW_KEY,
-    python='SECRET_KEY = os.environ["SECRET_KEY"]',
-)
-KEY_PER_PROCESS = kind(
-    "secret-key-per-process",
-    "error",
-    "Each process makes up a secret key of its own.",
-    "docker gets a token from one worker and shows it to the next, which refuses it:"
-    " logging in succeeds now and then, and no restart is survived.",
-    command=_NEW_KEY,
-    python='SECRET_KEY = os.environ["SECRET_KEY"]  # Not secrets.token_hex() at start.',
-)
-AUTHENTICATE_MISSING = kind(
-    "authenticate-missing",
-    "error",
-    "Nothing checks passwords.",
-    "docker login with a password is answered 500.",
-    python="@registry.authenticate\ndef check(username, secret):\n    ...  # The user,"
-    " or None.\n\n# Or, where only access tokens are to be taken:\nOCI_PASSWORD_LOGIN ="
-    " False",
-)
-POLICY_FAILS = kind(
-    "authorize-fails",
-    "error",
-    "The function that decides who may do what raises an error.",
-    "It is asked about people who have not signed in, as None, and about repositories"
-    " that do not exist yet. Those requests are answered 500.",
-    python="@registry.authorize\ndef may(user, action, repository):\n    if user is"
-    ' None:\n        return action == "pull" and repository.visibility == "public"\n'
-    "    ...",
-)
-STRANGERS_PUSH = kind(
-    "strangers-may-push",
-    "error",
-    "Whoever has not signed in may push or delete.",
-    "Everybody in the world can replace images that others run.",
-    python="@registry.authorize\ndef may(user, action, repository):\n    if user is"
-    ' None and action != "pull":\n        return False\n    ...',
-)
-STRANGERS_PULL = kind(
-    "strangers-may-pull",
-    "warning",
-    "Whoever has not signed in may pull what is private.",
-    "A new repository is private until its owner says something else.",
-    python="@registry.authorize\ndef may(user, action, repository):\n    if user is"
-    ' None:\n        return action == "pull" and repository.visibility == "public"\n'
-    "    ...",
-)
-DEBUG = kind(
-    "debug-mode",
-    "warning",
-    "The application is in debug mode.",
-    "An error shows the source, and a prompt, to whoever provokes it.",
-    command="flask --app forge run  # Without --debug, and without FLASK_DEBUG.",
-)
-TESTING = kind(
-    "testing-mode",
-    "warning",
-    "The application is in testing mode.",
-    "An error ends the connection in the place of an answer, and extensions leave out"
-    " checks.",
-    python="TESTING = False",
-)
-URL_DIFFERS = kind(
-    "external-url-differs",
-    "error",
-    "OCI_EXTERNAL_URL is not the address that clients use.",
-    "docker is sent there for its token, and may reach nothing, or somebody else.",
-    python='OCI_EXTERNAL_URL = "https://forge.example.org"',
-)
-ADDRESS_HIDDEN = kind(
-    "client-address-hidden",
-    "note",
-    "The application does not see its clients' addresses.",
-    "Failed logins are counted by address. If all come from the proxy's, one guesser"
-    " uses up everybody's attempts.",
-    python=_FIXED,
-)
-
 
 def look(subject: Target) -> Iterator[Finding]:
     """Look at what is configured."""
@@ -169,7 +71,7 @@ def look(subject: Target) -> Iterator[Finding]:
     yield from _modes(subject)
     config, hooks = subject.parts.config, subject.parts.hooks
     if config.password_login and hooks.authenticate is None:
-        yield AUTHENTICATE_MISSING.found("There is no @registry.authenticate.")
+        yield findings.AUTHENTICATE_MISSING.found("There is no @registry.authenticate.")
     yield from _address(subject)
 
 
@@ -180,12 +82,14 @@ def ask_policy(subject: Target) -> Iterator[Finding]:
         allowed = [a for a in ACTIONS if nobody_may(subject, a)]
     except Exception as error:
         name = type(error).__name__
-        yield POLICY_FAILS.found(f"Asked about nobody, it raises {name}: {error}.")
+        yield findings.POLICY_FAILS.found(
+            f"Asked about nobody, it raises {name}: {error}."
+        )
         return
     if "push" in allowed or "delete" in allowed:
-        yield STRANGERS_PUSH.found(f"Nobody may {' and '.join(allowed)}.")
+        yield findings.STRANGERS_PUSH.found(f"Nobody may {' and '.join(allowed)}.")
     elif "pull" in allowed:
-        yield STRANGERS_PULL.found(f"Nobody may pull {repository.name}.")
+        yield findings.STRANGERS_PULL.found(f"Nobody may pull {repository.name}.")
 
 
 def nobody_may(subject: Target, action: Action) -> bool:
@@ -210,22 +114,22 @@ def proxy_fix(app: t.Any) -> ProxyFix | None:
 
 def _secret_key(key: str | bytes | None) -> Iterator[Finding]:
     if not key:
-        yield KEY_MISSING.found("SECRET_KEY is not set.")
+        yield findings.KEY_MISSING.found("SECRET_KEY is not set.")
         return
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     if text.strip().lower() in WELL_KNOWN:
-        yield KEY_KNOWN.found("It is one that every tutorial has.")
+        yield findings.KEY_KNOWN.found("It is one that every tutorial has.")
     elif len(text) < ENOUGH or len(set(text)) < ENOUGH // 4:
-        yield KEY_KNOWN.found(
+        yield findings.KEY_KNOWN.found(
             f"It has {len(text)} characters, {len(set(text))} of them different."
         )
 
 
 def _modes(subject: Target) -> Iterator[Finding]:
     if subject.app.debug:
-        yield DEBUG.found("DEBUG is on.")
+        yield findings.DEBUG.found("findings.DEBUG is on.")
     if subject.app.testing:
-        yield TESTING.found("TESTING is on.")
+        yield findings.TESTING.found("findings.TESTING is on.")
 
 
 def _address(subject: Target) -> Iterator[Finding]:
@@ -233,10 +137,12 @@ def _address(subject: Target) -> Iterator[Finding]:
         return
     told = subject.parts.config.external_url
     if told and origin(told) != origin(subject.url):
-        yield URL_DIFFERS.found(f"It is {told}, and the check was given {subject.url}.")
+        yield findings.URL_DIFFERS.found(
+            f"It is {told}, and the check was given {subject.url}."
+        )
     fix = proxy_fix(subject.app)
     if urlsplit(subject.url).scheme == "https" and (fix is None or not fix.x_for):
-        yield ADDRESS_HIDDEN.found("There is no ProxyFix with x_for.")
+        yield findings.ADDRESS_HIDDEN.found("There is no ProxyFix with x_for.")
 
 
 def origin(url: str) -> tuple[str, str, int]:
