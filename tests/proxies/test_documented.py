@@ -96,7 +96,7 @@ def test_nothing_is_wrong(
             *("oci", "check", "--json", "--url", url, "--user", "alice"),
             *("--cafile", str(certificate.authority)),
         )
-    assert json.loads(done.stdout) == {"findings": [], "passed_over": []}
+    assert json.loads(done.stdout) == {"findings": [], "skipped": []}
     assert done.returncode == 0
 
 

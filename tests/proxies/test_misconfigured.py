@@ -225,7 +225,7 @@ def test_it_is_found(
     with PROXIES[proxy](tmp_path, forge.host, certificate, edit) as url:
         found = check(forge, url, "--cafile", str(certificate.authority))
     assert code in found, found
-    assert {finding["where"] for finding in found.values()} == {url}
+    assert {finding["url"] for finding in found.values()} == {url}
     assert found[code]["remedies"]
     assert left_behind(forge) == []
 

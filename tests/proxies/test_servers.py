@@ -56,13 +56,13 @@ def test_plain_http(direct: Forge) -> None:
 def test_another_key(direct: Forge) -> None:
     """The command has another environment than the server."""
     found = check(direct, direct.url, SECRET_KEY="8c6e2b1f" * 4)
-    assert set(found) == {"other-key"}
+    assert set(found) == {"secret-key-differs"}
 
 
 def test_another_database(direct: Forge, tmp_path: Path) -> None:
     """The command looks at other tables, and another folder, than clients."""
     found = check(direct, direct.url, EXAMPLE_INSTANCE=str(tmp_path / "other"))
-    assert set(found) == {"other-database"}
+    assert set(found) == {"database-differs"}
 
 
 def test_a_key_for_each_process() -> None:

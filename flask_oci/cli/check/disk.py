@@ -1,4 +1,4 @@
-"""Findings about the folder of the blobs."""
+"""Checks of the storage folder."""
 
 from __future__ import annotations
 
@@ -14,52 +14,54 @@ if t.TYPE_CHECKING:
     from ...storage import ProbeResult
     from .target import Target
 
-#: Below how many bytes of free space somebody should know.
-ROOM: t.Final = 2 * 1024**3
+#: The free space below which to warn, in bytes.
+MIN_FREE: t.Final = 2 * 1024**3
 
-#: By how many seconds a disk's clock may differ.
-LEEWAY: t.Final = 60
+#: The largest accepted clock difference of a disk, in seconds.
+MAX_SKEW: t.Final = 60
 
-_FORGETFUL = frozenset({"tmpfs", "ramfs", "devtmpfs", "overlay", "aufs"})
-_FOREIGN = ("fuse", "cifs", "smb", "9p", "vfat", "exfat", "msdos", "afs", "davfs")
+_EPHEMERAL = frozenset({"tmpfs", "ramfs", "devtmpfs", "overlay", "aufs"})
+_UNRELIABLE = ("fuse", "cifs", "smb", "9p", "vfat", "exfat", "msdos", "afs", "davfs")
 
 
-def look(subject: Target) -> Iterator[Finding]:
-    """Do in the storage folder what a push does there."""
-    root = subject.parts.config.storage_path
+def check(target: Target) -> Iterator[Finding]:
+    """Perform the file operations of a push in the storage folder."""
+    root = target.parts.config.storage_path
     seen = examine(root)
-    where = root if seen.exists else f"{root}, to be made in {seen.root},"
+    where = root if seen.exists else f"{root}, to be created in {seen.root},"
     if seen.failure:
-        yield findings.UNWRITABLE.found(
-            f"{where} cannot be written to: {seen.failure}."
-        )
+        yield findings.UNWRITABLE.found(f"{where} is not writable: {seen.failure}.")
     elif not seen.locks:
-        yield findings.LOCKLESS.found(
-            f"A locked file in {seen.root} can be locked again."
+        yield findings.NO_LOCKS.found(
+            f"A locked file in {seen.root} can be locked twice."
         )
-    if seen.file_system in _FORGETFUL:
-        yield findings.FORGETFUL.found(
-            f"{seen.root} is on a file system {seen.file_system}."
+    if seen.file_system in _EPHEMERAL:
+        yield findings.EPHEMERAL.found(
+            f"{seen.root} is on a file system of type {seen.file_system}."
         )
-    if seen.file_system.startswith(_FOREIGN):
-        yield findings.FOREIGN.found(
-            f"{seen.root} is on a file system {seen.file_system}."
+    if seen.file_system.startswith(_UNRELIABLE):
+        yield findings.UNRELIABLE.found(
+            f"{seen.root} is on a file system of type {seen.file_system}."
         )
     if not seen.one_device:
-        yield findings.TORN.found(f"Folders in {root} are on another disk than itself.")
-    if not seen.failure and seen.free < ROOM:
-        yield findings.FULL.found(f"There are {seen.free / 1024**2:.0f} MiB left.")
-    if abs(seen.behind) > LEEWAY:
+        yield findings.SPLIT.found(
+            f"Folders in {root} are on another file system than {root}."
+        )
+    if not seen.failure and seen.free < MIN_FREE:
+        yield findings.FULL.found(f"{seen.free / 1024**2:.0f} MiB are free.")
+    if abs(seen.behind) > MAX_SKEW:
         side = "behind" if seen.behind > 0 else "ahead"
         yield findings.CLOCK.found(
-            f"The disk is {abs(seen.behind):.0f} seconds {side}."
+            f"The disk's clock is {abs(seen.behind):.0f} s {side}."
         )
-    yield from _exposure(subject, seen)
+    yield from _exposure(target, seen)
 
 
-def _exposure(subject: Target, seen: ProbeResult) -> Iterator[Finding]:
-    root, static = subject.parts.config.storage_path, subject.app.static_folder
+def _exposure(target: Target, seen: ProbeResult) -> Iterator[Finding]:
+    root, static = target.parts.config.storage_path, target.app.static_folder
     if seen.exists and seen.mode & 0o007:
-        yield findings.EXPOSED.found(f"The permissions of {root} are {seen.mode:o}.")
+        yield findings.PERMISSIONS.found(
+            f"The permissions of {root} are {seen.mode:o}."
+        )
     if static and f"{root}/".startswith(f"{static.rstrip('/')}/"):
-        yield findings.SERVED.found(f"{root} is inside of {static}.")
+        yield findings.PUBLIC.found(f"{root} is inside {static}.")

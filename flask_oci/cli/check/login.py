@@ -1,4 +1,4 @@
-"""Findings at the entrance: is it a registry, and can one sign in to it?"""
+"""Checks of the registry's root and of signing in."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ if t.TYPE_CHECKING:
     from .session import Session
     from .transport import Reply
 
-#: How often a token is shown, so that it meets several workers of a server.
-SHOWN: t.Final = 16
+#: The number of requests with one token, so that several workers of a server see it.
+REPETITIONS: t.Final = 16
 
 
-#: What the entrance has to say about itself.
+#: A header of every response of a registry.
 _VERSION = "docker-distribution-api-version"
 
 
-def look(visit: Session) -> Iterator[Finding]:
-    """Come in as docker login does, and remember the token."""
-    reply = visit.ask("GET", "/v2/")
-    if (trouble := _trouble(reply)) is not None:
-        yield trouble
+def check(session: Session) -> Iterator[Finding]:
+    """Sign in as docker login does, and store the token in the session."""
+    reply = session.ask("GET", "/v2/")
+    if (finding := _root_finding(reply)) is not None:
+        yield finding
         return
-    visit.entered = True
+    session.has_registry = True
     if _VERSION not in reply.headers:
         yield findings.HEADERS_STRIPPED.found(
-            "There is no Docker-Distribution-Api-Version."
+            "There is no header Docker-Distribution-Api-Version."
         )
     challenge = dict(re.findall(r'(\w+)="([^"]*)"', reply.headers["www-authenticate"]))
     realm = challenge.get("realm", "")
-    wanted = visit.transport.name or visit.subject.url
-    if wanted and origin(realm) != origin(wanted):
-        yield findings.REALM_WRONG.found(f"The challenge names {realm}.")
-    yield from _fetch(visit, urlsplit(realm).path, challenge.get("service", ""))
-    if visit.bearer:
-        yield from _show(visit)
+    expected = session.transport.name or session.target.url
+    if expected and origin(realm) != origin(expected):
+        yield findings.REALM_WRONG.found(f"The realm of the challenge is {realm}.")
+    yield from _fetch(session, urlsplit(realm).path, challenge.get("service", ""))
+    if session.bearer:
+        yield from _present(session)
 
 
-def _trouble(reply: Reply) -> Finding | None:
+def _root_finding(reply: Reply) -> Finding | None:
     if reply.is_redirect:
         return findings.REDIRECTED.found(f"GET /v2/ is answered {reply.summary}.")
     if reply.status >= 500:
@@ -62,106 +62,108 @@ def _trouble(reply: Reply) -> Finding | None:
     challenge = reply.headers.get("www-authenticate", "")
     if not challenge.startswith("Bearer "):
         return findings.NO_CHALLENGE.found(
-            f"WWW-Authenticate is {challenge or 'not there'}."
+            f"WWW-Authenticate is {challenge or 'missing'}."
         )
     return None
 
 
-def _fetch(visit: Session, path: str, service: str) -> Iterator[Finding]:
-    """Get a token as docker does."""
-    name = visit.subject.repository
+def _fetch(session: Session, path: str, service: str) -> Iterator[Finding]:
+    """Request a token as docker does."""
+    name = session.target.repository
     scope = quote(f"repository:{name}:pull,push", safe="")
     path = f"{path}?service={quote(service, safe='')}&scope={scope}"
-    authorization = visit.rehearsal.authorization
-    if authorization is None and visit.subject.parts.config.require_login:
+    authorization = session.sandbox.authorization
+    if authorization is None and session.target.parts.config.require_login:
         return
     headers = {"Authorization": authorization} if authorization else {}
-    reply = visit.ask("GET", path, headers=headers)
+    reply = session.ask("GET", path, headers=headers)
     token = reply.fields.get("token")
     if not isinstance(token, str):
-        yield _refused(visit, reply)
+        yield _refused(session, reply)
         return
-    visit.bearer = token
+    session.bearer = token
     granted = str(reply.fields.get("scope", ""))
     if authorization is None:
         if "push" in granted:
-            yield settings_findings.STRANGERS_PUSH.found(
-                f"A token for nobody may {granted}."
+            yield settings_findings.ANONYMOUS_PUSH.found(
+                f"An anonymous token grants {granted}."
             )
         return
     if "push" not in granted:
-        if visit.transport.name:
-            # It has been tried without a proxy, and was good for it.
+        if session.transport.name:
+            # The same request, sent to the application itself, was granted.
             yield findings.STRIPPED.found(
-                "A token that was asked for with one is nobody's."
+                "A token that was requested with credentials is anonymous."
             )
-        visit.passed_over.append(
-            f"Pushing and pulling, since the user may not push to {name}; --repository"
-            " says where they may."
+        session.skipped.append(
+            f"Pushing and pulling: the user may not push to {name}. Use --repository to"
+            " name a namespace that allows it."
         )
-    visit.pushes = "push" in granted
+    session.may_push = "push" in granted
 
 
-def _refused(visit: Session, reply: Reply) -> Finding:
-    known = visit.rehearsal.authorization is not None
-    what = f"The token endpoint answers {reply.summary}."
+def _refused(session: Session, reply: Reply) -> Finding:
+    known = session.sandbox.authorization is not None
+    detail = f"The token endpoint answers {reply.summary}."
     if reply.status not in (401, 403) or not reply.is_registry:
-        return findings.TOKEN_REFUSED.found(what)
-    if known and reply.status == 401 and visit.transport.name:
-        return findings.OTHER_DATABASE.found(
-            "It refuses an access token that was just made."
+        return findings.TOKEN_REFUSED.found(detail)
+    if known and reply.status == 401 and session.transport.name:
+        return findings.DATABASE_DIFFERS.found(
+            "The server rejects an access token that was just issued."
         )
-    return (findings.WALLED if known else findings.STRANGERS_WALLED).found(what)
+    return (findings.USERS_BLOCKED if known else findings.ANONYMOUS_BLOCKED).found(
+        detail
+    )
 
 
-def _show(visit: Session) -> Iterator[Finding]:
-    """Show the token to as many workers as there may be."""
-    replies = [visit.ask("GET", "/v2/") for _ in range(SHOWN)]
+def _present(session: Session) -> Iterator[Finding]:
+    """Send the token often enough to reach several workers."""
+    replies = [session.ask("GET", "/v2/") for _ in range(REPETITIONS)]
     bad = [reply for reply in replies if reply.status != 200]
     if not bad:
-        yield from _show_own(visit)
+        yield from _present_own(session)
         return
-    visit.bearer = None
+    session.bearer = None
     first = bad[0]
     if _is_invalid(first):
-        what = f"{len(bad)} of {SHOWN} requests with one token were refused."
-        yield settings_findings.KEY_PER_PROCESS.found(what)
+        detail = f"{len(bad)} of {REPETITIONS} requests with one token were rejected."
+        yield settings_findings.KEY_PER_PROCESS.found(detail)
     elif first.status >= 500:
         yield findings.FAILS.found(
             f"GET /v2/ with a token is answered {first.summary}."
         )
-    elif first.status == 401 and not _arrives(visit):
+    elif first.status == 401 and not _receives_tokens(session):
         yield findings.STRIPPED.found(
-            "A request with a token is answered as one without."
+            "A request with a token is answered like one without."
         )
     else:
-        wall = (
-            findings.WALLED
-            if visit.rehearsal.authorization
-            else findings.STRANGERS_WALLED
+        blocked = (
+            findings.USERS_BLOCKED
+            if session.sandbox.authorization
+            else findings.ANONYMOUS_BLOCKED
         )
-        yield wall.found(f"GET /v2/ with a token is answered {first.summary}.")
+        yield blocked.found(f"GET /v2/ with a token is answered {first.summary}.")
 
 
 def _is_invalid(reply: Reply) -> bool:
     return "invalid_token" in reply.headers.get("www-authenticate", "")
 
 
-def _arrives(visit: Session) -> bool:
-    """Tell whether the registry sees a token: it has something to say about this."""
-    nonsense = {"Authorization": "Bearer flask-oci-check"}
-    return _is_invalid(visit.ask("GET", "/v2/", anonymous=True, headers=nonsense))
+def _receives_tokens(session: Session) -> bool:
+    """Return True if the registry rejects an invalid token as invalid."""
+    invalid = {"Authorization": "Bearer flask-oci-check"}
+    return _is_invalid(session.ask("GET", "/v2/", anonymous=True, headers=invalid))
 
 
-def _show_own(visit: Session) -> Iterator[Finding]:
-    """Show a token that this process has signed."""
-    if not visit.transport.name or visit.subject.parts.config.require_login:
+def _present_own(session: Session) -> Iterator[Finding]:
+    """Send a token that this process has signed."""
+    if not session.transport.name or session.target.parts.config.require_login:
         return
-    own = visit.subject.parts.tokens.sign(Claims("", "", (), None))
-    reply = visit.ask(
+    own = session.target.parts.tokens.sign(Claims("", "", (), None))
+    reply = session.ask(
         "GET", "/v2/", anonymous=True, headers={"Authorization": f"Bearer {own}"}
     )
     if reply.status == 401:
-        yield findings.OTHER_KEY.found(
-            "It refuses a token that this command has signed."
+        yield findings.KEY_DIFFERS.found(
+            "The server rejects a token that this command has signed."
         )

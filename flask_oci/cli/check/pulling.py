@@ -1,4 +1,4 @@
-"""Findings on the way out: what was pushed comes back, as it was, to whom it may."""
+"""Checks of pulls: a pushed layer is returned unchanged to authorized clients only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typing as t
 from .finding import Finding
 from .findings import login as login_findings
 from .findings import pulling as findings
-from .settings import nobody_may
+from .settings import anonymous_may
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,37 +17,41 @@ if t.TYPE_CHECKING:
     from .transport import Reply
 
 
-#: The part that is asked for, and its last byte.
-PART: t.Final = (1000, 1999)
+#: The first and last byte of the requested range.
+RANGE: t.Final = (1000, 1999)
 
-_LEFT = ("x-accel-redirect", "x-sendfile")
+_ACCEL_HEADERS = ("x-accel-redirect", "x-sendfile")
 
 
-def look(visit: Session) -> Iterator[Finding]:
-    """Pull what was pushed: its length, a part, all of it, and as somebody else."""
-    digest = visit.rehearsal.stored
+def check(session: Session) -> Iterator[Finding]:
+    """Pull the pushed layer: its length, all of it, a range, and as another client."""
+    digest = session.sandbox.stored
     if digest is None:
         return
-    path = f"/v2/{visit.subject.repository}/blobs/{digest}"
-    head = visit.ask("HEAD", path)
+    path = f"/v2/{session.target.repository}/blobs/{digest}"
+    head = session.ask("HEAD", path)
     if head.status != 200:
         yield findings.PULL_FAILS.found(f"HEAD is answered {head.summary}.")
         return
-    if head.headers.get("content-length") != str(visit.size):
-        told = head.headers.get("content-length", "none")
-        yield findings.LENGTH_LOST.found(f"HEAD says {told}, and it is {visit.size}.")
-    whole = visit.ask("GET", path, headers={"Accept-Encoding": "gzip"})
-    if any(name in whole.headers for name in _LEFT):
-        # Without a proxy there is nobody to send it, and that is right.
-        if visit.transport.name:
-            yield findings.UNSENT.found("The answer names a file, and has no content.")
+    if head.headers.get("content-length") != str(session.size):
+        length = head.headers.get("content-length", "none")
+        yield findings.LENGTH_LOST.found(
+            f"Content-Length of HEAD is {length}, the layer has {session.size} bytes."
+        )
+    whole = session.ask("GET", path, headers={"Accept-Encoding": "gzip"})
+    if any(name in whole.headers for name in _ACCEL_HEADERS):
+        # Without a proxy, a response that names a file is correct.
+        if session.transport.name:
+            yield findings.NOT_SENT.found(
+                "The response names a file and has no content."
+            )
         return
     found = list(_content(whole, digest))
     yield from found
     if found:
         return
-    yield from _part(visit, path, whole.body)
-    yield from _as_nobody(visit, path)
+    yield from _range(session, path, whole.body)
+    yield from _as_anonymous(session, path)
 
 
 def _content(whole: Reply, digest: str) -> Iterator[Finding]:
@@ -63,25 +67,25 @@ def _content(whole: Reply, digest: str) -> Iterator[Finding]:
         yield findings.LENGTH_LOST.found("GET has no Content-Length.")
     if whole.status == 200 and "docker-content-digest" not in whole.headers:
         yield login_findings.HEADERS_STRIPPED.found(
-            "There is no Docker-Content-Digest."
+            "There is no header Docker-Content-Digest."
         )
 
 
-def _part(visit: Session, path: str, whole: bytes) -> Iterator[Finding]:
-    first, last = PART
-    part = visit.ask("GET", path, headers={"Range": f"bytes={first}-{last}"})
-    if part.status != 206 or len(part.body) != last + 1 - first:
-        what = f"{last + 1 - first} bytes, the answer is {part.summary}"
+def _range(session: Session, path: str, whole: bytes) -> Iterator[Finding]:
+    first, last = RANGE
+    reply = session.ask("GET", path, headers={"Range": f"bytes={first}-{last}"})
+    if reply.status != 206 or len(reply.body) != last + 1 - first:
         yield findings.RANGES_IGNORED.found(
-            f"Asked for {what}, with {len(part.body)} bytes."
+            f"A request for {last + 1 - first} bytes is answered {reply.summary}, with"
+            f" {len(reply.body)} bytes."
         )
 
 
-def _as_nobody(visit: Session, path: str) -> Iterator[Finding]:
-    if nobody_may(visit.subject, "pull"):
+def _as_anonymous(session: Session, path: str) -> Iterator[Finding]:
+    if anonymous_may(session.target, "pull"):
         return
-    reply = visit.ask("GET", path, anonymous=True)
+    reply = session.ask("GET", path, anonymous=True)
     if reply.status == 200:
         yield findings.CACHED.found(
-            "Without credentials, the answer is 200, with the layer."
+            "A request without credentials is answered 200, with the layer."
         )

@@ -1,4 +1,4 @@
-"""Findings about what the host has told Flask and the registry."""
+"""Checks of the settings of Flask and of the registry."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if t.TYPE_CHECKING:
     from ...spec.scope import Action
     from .target import Target
 
-#: How many characters a key should have that nobody can guess.
-ENOUGH: t.Final = 16
+#: The shortest key that cannot be guessed, in characters.
+KEY_LENGTH: t.Final = 16
 
-#: Keys that are in every tutorial, and so in every list to try.
+#: Keys of tutorials, which every attacker tries.
 WELL_KNOWN: t.Final = frozenset(
     [
         "a secret key",
@@ -65,47 +65,49 @@ WELL_KNOWN: t.Final = frozenset(
 )
 
 
-def look(subject: Target) -> Iterator[Finding]:
-    """Look at what is configured."""
-    yield from _secret_key(subject.app.secret_key)
-    yield from _modes(subject)
-    config, hooks = subject.parts.config, subject.parts.hooks
+def check(target: Target) -> Iterator[Finding]:
+    """Check the secret key, the modes and the addresses."""
+    yield from _secret_key(target.app.secret_key)
+    yield from _modes(target)
+    config, hooks = target.parts.config, target.parts.hooks
     if config.password_login and hooks.authenticate is None:
-        yield findings.AUTHENTICATE_MISSING.found("There is no @registry.authenticate.")
-    yield from _address(subject)
+        yield findings.AUTHENTICATE_MISSING.found(
+            "There is no @registry.authenticate function."
+        )
+    yield from _address(target)
 
 
-def ask_policy(subject: Target) -> Iterator[Finding]:
-    """Ask the policy about somebody who has not signed in, as requests do."""
-    repository = RepositoryInfo(subject.repository)
+def check_policy(target: Target) -> Iterator[Finding]:
+    """Evaluate the policy for an anonymous client, as requests do."""
+    repository = RepositoryInfo(target.repository)
     try:
-        allowed = [a for a in ACTIONS if nobody_may(subject, a)]
+        allowed = [a for a in ACTIONS if anonymous_may(target, a)]
     except Exception as error:
         name = type(error).__name__
         yield findings.POLICY_FAILS.found(
-            f"Asked about nobody, it raises {name}: {error}."
+            f"For an anonymous client, it raises {name}: {error}."
         )
         return
     if "push" in allowed or "delete" in allowed:
-        yield findings.STRANGERS_PUSH.found(f"Nobody may {' and '.join(allowed)}.")
+        yield findings.ANONYMOUS_PUSH.found(f"They may {' and '.join(allowed)}.")
     elif "pull" in allowed:
-        yield findings.STRANGERS_PULL.found(f"Nobody may pull {repository.name}.")
+        yield findings.ANONYMOUS_PULL.found(f"They may pull {repository.name}.")
 
 
-def nobody_may(subject: Target, action: Action) -> bool:
-    """Tell whether who has not signed in may do something to a new repository."""
-    with subject.app.test_request_context("/v2/"):
+def anonymous_may(target: Target, action: Action) -> bool:
+    """Return True if an anonymous client may act on a new repository."""
+    with target.app.test_request_context("/v2/"):
         try:
-            subject.parts.policy.list_filter(None)
-            repository = RepositoryInfo(subject.repository)
-            return subject.parts.policy.is_allowed(None, action, repository)
+            target.parts.policy.list_filter(None)
+            repository = RepositoryInfo(target.repository)
+            return target.parts.policy.is_allowed(None, action, repository)
         except HTTPException:
-            # The host's way to say no, with a reason.
+            # The host denies the action with a reason of its own.
             return False
 
 
 def proxy_fix(app: t.Any) -> ProxyFix | None:
-    """Return the middleware that reads what a proxy says, if there is one."""
+    """Return the middleware that reads the headers of a proxy, or None."""
     inner = app.wsgi_app
     while inner is not None and not isinstance(inner, ProxyFix):
         inner = getattr(inner, "app", None) or getattr(inner, "wsgi_app", None)
@@ -118,35 +120,35 @@ def _secret_key(key: str | bytes | None) -> Iterator[Finding]:
         return
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     if text.strip().lower() in WELL_KNOWN:
-        yield findings.KEY_KNOWN.found("It is one that every tutorial has.")
-    elif len(text) < ENOUGH or len(set(text)) < ENOUGH // 4:
+        yield findings.KEY_KNOWN.found("It is a key from a tutorial.")
+    elif len(text) < KEY_LENGTH or len(set(text)) < KEY_LENGTH // 4:
         yield findings.KEY_KNOWN.found(
-            f"It has {len(text)} characters, {len(set(text))} of them different."
+            f"It has {len(text)} characters, {len(set(text))} of them distinct."
         )
 
 
-def _modes(subject: Target) -> Iterator[Finding]:
-    if subject.app.debug:
+def _modes(target: Target) -> Iterator[Finding]:
+    if target.app.debug:
         yield findings.DEBUG.found("findings.DEBUG is on.")
-    if subject.app.testing:
+    if target.app.testing:
         yield findings.TESTING.found("findings.TESTING is on.")
 
 
-def _address(subject: Target) -> Iterator[Finding]:
-    if subject.url is None:
+def _address(target: Target) -> Iterator[Finding]:
+    if target.url is None:
         return
-    told = subject.parts.config.external_url
-    if told and origin(told) != origin(subject.url):
+    configured = target.parts.config.external_url
+    if configured and origin(configured) != origin(target.url):
         yield findings.URL_DIFFERS.found(
-            f"It is {told}, and the check was given {subject.url}."
+            f"It is {configured}, and --url is {target.url}."
         )
-    fix = proxy_fix(subject.app)
-    if urlsplit(subject.url).scheme == "https" and (fix is None or not fix.x_for):
+    fix = proxy_fix(target.app)
+    if urlsplit(target.url).scheme == "https" and (fix is None or not fix.x_for):
         yield findings.ADDRESS_HIDDEN.found("There is no ProxyFix with x_for.")
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of an address."""
+    """Return the scheme, host and port of a URL."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return parts.scheme, (parts.hostname or "").lower(), port

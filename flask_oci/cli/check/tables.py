@@ -1,4 +1,4 @@
-"""Findings about the database."""
+"""Checks of the database."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ if t.TYPE_CHECKING:
 
     from .target import Target
 
-#: How long a connection to SQLite should wait for another's transaction, in
-#: milliseconds.
-PATIENCE: t.Final = 1000
+#: The shortest accepted busy timeout of SQLite, in milliseconds.
+MIN_BUSY_TIMEOUT: t.Final = 1000
 
-#: How many users are looked at.
+#: The number of users whose names are checked.
 SAMPLE: t.Final = 1000
 
 
-def look(subject: Target) -> Iterator[Finding]:
-    """Look at the database."""
-    examination = subject.parts.catalog.database_settings
+def check(target: Target) -> Iterator[Finding]:
+    """Check the tables, the settings of the database and the names of the users."""
+    settings = target.parts.catalog.database_settings
     try:
-        if missing := subject.parts.catalog.schema.missing():
-            yield findings.TABLES_MISSING.found(
-                f"There is no {', nor '.join(missing)}."
+        if missing := target.parts.catalog.schema.missing():
+            yield findings.TABLES_MISSING.found(f"Missing: {', '.join(missing)}.")
+        yield from _settings(settings.settings())
+        if not settings.has_unique_names():
+            yield findings.USERNAMES_NOT_UNIQUE.found(
+                "The column of the user names is not unique."
             )
-        yield from _settings(examination.settings())
-        if not examination.has_unique_names():
-            yield findings.NAMES_SHARED.found(
-                "The column of the users' names is not unique."
-            )
-        unfit = _unfit(subject)
+        invalid = _invalid(target)
     except FAILURES as error:
-        yield findings.DATABASE_SILENT.found(f"It says: {str(error).splitlines()[0]}")
+        yield findings.DATABASE_UNREACHABLE.found(
+            f"The error is: {str(error).splitlines()[0]}"
+        )
         return
-    if unfit:
-        yield findings.NAMES_UNFIT.found(f"{len(unfit)} users, such as {unfit[0]!r}.")
+    if invalid:
+        yield findings.USERNAMES_INVALID.found(
+            f"{len(invalid)} users, such as {invalid[0]!r}."
+        )
 
 
-def _unfit(subject: Target) -> list[str]:
-    """Return the names of users who cannot push to a name of their own, where that is
-    what users do."""
-    parts = subject.parts
+def _invalid(target: Target) -> list[str]:
+    """Return user names that are no valid namespace, unless the host decides itself."""
+    parts = target.parts
     if parts.hooks.authorize is not None:
         return []
     names = parts.catalog.database_settings.names(SAMPLE)
@@ -79,17 +79,20 @@ def _settings(settings: dict[str, str]) -> Iterator[Finding]:
 
 def _sqlite(settings: dict[str, str]) -> Iterator[Finding]:
     if not settings["file"]:
-        yield findings.SQLITE_IN_MEMORY.found("SQLite has no file.")
+        yield findings.SQLITE_IN_MEMORY.found("The SQLite URI names no file.")
         return
     mode = settings["journal_mode"]
     if mode != "wal":
         yield findings.SQLITE_NOT_WAL.found(f"Its journal mode is {mode}.")
-    if int(settings["busy_timeout"]) < PATIENCE:
+    if int(settings["busy_timeout"]) < MIN_BUSY_TIMEOUT:
         wait = settings["busy_timeout"]
-        yield findings.SQLITE_IMPATIENT.found(f"They wait {wait} ms.")
-    # NORMAL is as good as OFF for the last transactions, in WAL mode and out of it.
+        yield findings.SQLITE_BUSY_TIMEOUT.found(f"busy_timeout is {wait} ms.")
+    # With NORMAL as with OFF, a power failure can lose the last transactions, in any
+    # journal mode.
     if int(settings["synchronous"]) < 2:
-        yield findings.NOT_DURABLE.found("SQLite's synchronous is less than FULL.")
+        yield findings.NOT_DURABLE.found(
+            "The synchronous setting of SQLite is lower than FULL."
+        )
 
 
 def _is_component(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Findings about the address itself: its certificate, its clock, its server."""
+"""Checks of the public address: certificate, clock and server."""
 
 from __future__ import annotations
 
@@ -18,44 +18,48 @@ from .transport import Unreachable
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .address import Address
+    from .http_transport import HttpTransport
 
-#: Below how many days somebody should see to a new certificate.
-SOON: t.Final = 14
+#: The remaining days of a certificate below which to warn.
+MIN_DAYS: t.Final = 14
 
-#: By how many seconds two clocks may differ.
-SKEW: t.Final = 10
+#: The largest accepted clock difference, in seconds.
+MAX_SKEW: t.Final = 10
 
-#: A moment in a header (RFC 9110, section 5.6.7).
+#: A date in a header (RFC 9110, section 5.6.7).
 DATE: t.Final = re.compile(r"\w+, \d+ \w+ \d+ [\d:]+ GMT", re.ASCII)
 
-#: Hosts that docker talks to without TLS.
+#: Hosts that docker connects to without TLS.
 LOCAL: t.Final = ("localhost", "127.", "::1")
 
 
-def knock(address: Address) -> Iterator[Finding]:
-    """See whether somebody answers, and who; to raise :exc:`Unreachable`, after the
-    finding, where nothing more can be asked."""
+def check(address: HttpTransport) -> Iterator[Finding]:
+    """Check the certificate and the server of an address.
+
+    :raises Unreachable: if there is no response, after the finding.
+    """
     local = address.host.startswith(LOCAL)
     if not address.secure and not local:
-        yield findings.PLAIN_HTTP.found("docker wants https, but for localhost.")
+        yield findings.PLAIN_HTTP.found(
+            "docker requires HTTPS for all hosts except localhost."
+        )
     try:
         reply = address.ask("GET", "/v2/")
         ends = address.certificate_ends()
     except Unreachable as error:
         yield _unreachable(error)
         raise
-    if ends is not None and ends - _now() < timedelta(days=SOON):
-        yield findings.CERTIFICATE_ENDS.found(f"It is good until {ends:%Y-%m-%d}.")
+    if ends is not None and ends - _now() < timedelta(days=MIN_DAYS):
+        yield findings.CERTIFICATE_ENDS.found(f"It expires on {ends:%Y-%m-%d}.")
     if "werkzeug" in reply.headers.get("server", "").lower():
         yield findings.DEVELOPMENT.found(
-            f"It says that it is {reply.headers['server']}."
+            f"The header Server is {reply.headers['server']}."
         )
-    # Server and application may each have written one.
+    # The server and the application may both have sent a Date header.
     dates = map(parse_date, DATE.findall(reply.headers.get("date", "")))
     for skew in [(date - _now()).total_seconds() for date in dates if date]:
-        if abs(skew) > SKEW:
-            yield findings.CLOCKS_DIFFER.found(f"They differ by {skew:.0f} seconds.")
+        if abs(skew) > MAX_SKEW:
+            yield findings.CLOCKS_DIFFER.found(f"They differ by {skew:.0f} s.")
 
 
 def _unreachable(error: Unreachable) -> Finding:

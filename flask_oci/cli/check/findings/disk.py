@@ -1,106 +1,93 @@
-"""Findings about storage folder."""
+"""Findings about the storage folder."""
 
 from __future__ import annotations
 
 from ..finding import FindingType
 
-_ELSEWHERE = 'OCI_STORAGE_PATH = "/srv/forge/oci"'
+_ANOTHER_FOLDER = 'OCI_STORAGE_PATH = "/srv/forge/oci"'
 
 UNWRITABLE = FindingType(
     "storage-unwritable",
     "error",
-    "The storage folder cannot be written to.",
+    "The storage folder is not writable.",
     "Pushes are answered 503. Run this check as the user that the server runs as.",
-    {
-        "command": "chown -R forge: /srv/forge/oci",
-        "python": _ELSEWHERE,
-    },
+    {"command": "chown -R forge: /srv/forge/oci", "python": _ANOTHER_FOLDER},
 )
 
-LOCKLESS = FindingType(
+NO_LOCKS = FindingType(
     "storage-without-locks",
     "error",
-    "The storage folder's file system does not keep locks.",
-    "Two requests may write to one upload, and a collection may delete what is being"
-    " pushed.",
+    "The file system of the storage folder does not enforce locks.",
+    "Two requests can write to the same upload, and a garbage collection can delete"
+    " layers that are being pushed.",
     {
-        "python": _ELSEWHERE,
-        "command": "mount -t nfs4 server:/forge /srv/forge  # Not nolock, nor local_lock.",
+        "python": _ANOTHER_FOLDER,
+        "command": (
+            "mount -t nfs4 server:/forge /srv/forge  # Without nolock and local_lock."
+        ),
     },
 )
 
-FORGETFUL = FindingType(
-    "storage-forgetful",
+EPHEMERAL = FindingType(
+    "storage-ephemeral",
     "warning",
-    "The storage folder does not outlast a restart.",
-    "The database goes on to promise images whose layers are gone with the container,"
-    " or with the power: docker pull fails.",
+    "The storage folder does not survive a restart.",
+    "When the container or the machine restarts, the layers are lost. The database"
+    " still lists the images, and docker pull fails.",
     {
-        "python": _ELSEWHERE,
+        "python": _ANOTHER_FOLDER,
         "command": "docker run --volume forge-images:/srv/forge/oci …",
     },
 )
 
-FOREIGN = FindingType(
-    "storage-foreign",
+UNRELIABLE = FindingType(
+    "storage-unreliable",
     "warning",
-    "The storage folder is on a file system that is made of something else.",
-    "Such file systems rename, flush and lock some of the time. A layer that docker was"
-    " told is stored may not be there.",
-    {
-        "python": _ELSEWHERE,
-    },
+    "The storage folder is on a file system without reliable guarantees.",
+    "Network, FUSE and FAT file systems do not always rename, flush and lock as the"
+    " registry needs. A layer that was acknowledged to docker may be missing.",
+    {"python": _ANOTHER_FOLDER},
 )
 
-TORN = FindingType(
-    "storage-torn",
+SPLIT = FindingType(
+    "storage-split",
     "error",
-    "Parts of the storage folder are on different disks.",
-    "A finished upload becomes a blob by a rename, which takes one file system: every"
-    " push ends in 503.",
-    {
-        "command": "umount /srv/forge/oci/blobs  # Mount the disk at /srv/forge/oci.",
-    },
+    "The storage folder is spread over several file systems.",
+    "A finished upload becomes a blob by a rename, which works within one file system"
+    " only. Every push is answered 503.",
+    {"command": "umount /srv/forge/oci/blobs  # Mount the disk at /srv/forge/oci."},
 )
 
 FULL = FindingType(
     "storage-full",
     "warning",
     "The disk of the storage folder is almost full.",
-    "A push that does not fit is answered 503 in its middle.",
-    {
-        "command": "flask oci gc",
-    },
+    "A push that does not fit is answered 503 before it is complete.",
+    {"command": "flask oci gc"},
 )
 
-EXPOSED = FindingType(
-    "storage-exposed",
+PERMISSIONS = FindingType(
+    "storage-permissions",
     "warning",
-    "Everybody on this machine can write to, or list, the storage folder.",
-    "Private images are files in it, and their digests are their names.",
-    {
-        "command": "chmod o-rwx /srv/forge/oci",
-    },
+    "Every user of this machine can write to the storage folder or list it.",
+    "Private images are files in this folder, named by their digests.",
+    {"command": "chmod o-rwx /srv/forge/oci"},
 )
 
-SERVED = FindingType(
-    "storage-served",
+PUBLIC = FindingType(
+    "storage-public",
     "error",
-    "The storage folder is inside of the application's static files.",
-    "Flask hands out what is there to anybody who knows, or guesses, a path: private"
-    " images without a question.",
-    {
-        "python": _ELSEWHERE,
-    },
+    "The storage folder is inside the application's static folder.",
+    "Flask serves static files without authorization. A client that knows or guesses a"
+    " path downloads private images.",
+    {"python": _ANOTHER_FOLDER},
 )
 
 CLOCK = FindingType(
     "storage-clock",
     "warning",
-    "The disk's clock and this machine's differ.",
-    "What is idle is told by both. Uploads under way could be collected, or old ones"
-    " kept.",
-    {
-        "command": "timedatectl set-ntp true  # On both machines.",
-    },
+    "The clocks of the disk and of this machine differ.",
+    "The registry uses both to find idle uploads. It could delete uploads in progress,"
+    " or keep old ones.",
+    {"command": "timedatectl set-ntp true  # On both machines."},
 )

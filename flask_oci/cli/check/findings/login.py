@@ -1,14 +1,14 @@
-"""Findings about the registry root and signing in."""
+"""Findings about the root of the registry and about signing in."""
 
 from __future__ import annotations
 
 from ..finding import FindingType
 
-_SPARED = """\
+_EXEMPT = """\
 @app.before_request
 def require_login():
     if request.blueprint == registry.blueprint.name:
-        return None  # The registry asks for credentials in docker's own way.
+        return None  # The registry requests credentials itself.
     ..."""
 
 _PROXY_FIX = """\
@@ -24,18 +24,25 @@ _FORWARDED = {
         "proxy_set_header X-Forwarded-Proto $scheme;"
     ),
     "apache": 'ProxyPreserveHost On\nRequestHeader set X-Forwarded-Proto "https"',
-    "caddy": "reverse_proxy 127.0.0.1:8000  # Sends all of them by itself.",
+    "caddy": "reverse_proxy 127.0.0.1:8000  # Sends all of them by default.",
     "traefik": "passHostHeader: true",
 }
+
+_SERVER_ENVIRONMENT = (
+    "systemd-run --pty --property=EnvironmentFile=/etc/forge.env flask oci check"
+)
 
 NOT_AT_ROOT = FindingType(
     "not-at-root",
     "error",
     "There is no registry at /v2/.",
-    "docker asks for /v2/ at the root of the host, whatever prefix the rest of the"
-    " application has. Hand that path to the application as it is.",
+    "docker requests /v2/ at the root of the host, even if the application has a"
+    " prefix. Pass that path to the application unchanged.",
     {
-        "python": "app.register_blueprint(registry.blueprint)  # No url_prefix, no subdomain.",
+        "python": (
+            "app.register_blueprint(registry.blueprint)"
+            "  # Without url_prefix and subdomain."
+        ),
         "nginx": "location /v2/ {\n    proxy_pass http://127.0.0.1:8000;\n}",
         "apache": 'ProxyPass "/v2/" "http://127.0.0.1:8000/v2/" nocanon',
         "caddy": "handle /v2/* {\n    reverse_proxy 127.0.0.1:8000\n}",
@@ -46,59 +53,55 @@ NOT_AT_ROOT = FindingType(
 REDIRECTED = FindingType(
     "redirected",
     "error",
-    "The registry's address leads elsewhere.",
-    "docker does not sign in on pages, and loses the body of a push on the way. A page"
-    " to sign in on is a hook of the application's; a redirect from https to https is"
-    " an application that does not know what the proxy was asked for.",
-    {
-        "python": f"{_SPARED}\n\n{_PROXY_FIX}",
-        **_FORWARDED,
-    },
+    "The registry's address redirects to another one.",
+    "docker cannot sign in on a page, and a redirect loses the body of a push. A"
+    " redirect to a login page comes from a hook of the application. A redirect from"
+    " https to https comes from an application that does not know the address that the"
+    " client used.",
+    {"python": f"{_EXEMPT}\n\n{_PROXY_FIX}", **_FORWARDED},
 )
 
-STRANGERS_WALLED = FindingType(
-    "strangers-walled",
+ANONYMOUS_BLOCKED = FindingType(
+    "anonymous-blocked",
     "warning",
-    "Who has no account is kept from what is public.",
-    "docker pulls public images with a token that was made for nobody, and the"
-    " application's hook takes its bearer for somebody who has to sign in. Have it"
-    " leave the registry out; or say that everybody has to sign in here, too.",
-    {
-        "python": f"{_SPARED}\n\n# Or:\nOCI_REQUIRE_LOGIN = True",
-    },
+    "Anonymous clients cannot pull public images.",
+    "docker pulls public images with a token for an anonymous client. A hook of the"
+    " application requires a login for it. Exempt the registry from the hook, or"
+    " require a login for the registry too.",
+    {"python": f"{_EXEMPT}\n\n# Or:\nOCI_REQUIRE_LOGIN = True"},
 )
 
-WALLED = FindingType(
-    "users-walled",
+USERS_BLOCKED = FindingType(
+    "users-blocked",
     "error",
-    "The application refuses people who have signed in.",
-    "A hook of the application's wants something else first, such as a page to be read,"
-    " which docker cannot.",
-    {
-        "python": _SPARED,
-    },
+    "The application rejects users who have signed in.",
+    "A hook of the application requires another step first, such as accepting terms,"
+    " which docker cannot do.",
+    {"python": _EXEMPT},
 )
 
 FAILS = FindingType(
     "registry-fails",
     "error",
-    "The registry answers with an error of the server.",
-    "docker tries again for a while, and gives up. The log of the application says"
-    " what happened.",
-    {
-        "command": "journalctl -u forge",
-    },
+    "The registry answers with a server error.",
+    "docker retries a few times and gives up. The application's log has the cause.",
+    {"command": "journalctl -u forge"},
 )
 
 NO_CHALLENGE = FindingType(
     "challenge-missing",
     "error",
-    "Nobody is told how to sign in.",
-    "docker login takes the address for a registry that wants nothing, or for none, and"
-    " every push fails. The answer to GET /v2/ is 401 with WWW-Authenticate: Bearer.",
+    "The registry does not tell clients how to sign in.",
+    "Without a challenge, docker login takes the address for a registry without logins,"
+    " or for no registry, and every push fails. The response to GET /v2/ must be 401"
+    " with WWW-Authenticate: Bearer.",
     {
-        "nginx": "# Not: auth_basic, auth_request, proxy_hide_header WWW-Authenticate;",
-        "apache": "# Not: AuthType Basic, Require valid-user, Header unset WWW-Authenticate",
+        "nginx": (
+            "# Not: auth_basic, auth_request, proxy_hide_header WWW-Authenticate;"
+        ),
+        "apache": (
+            "# Not: AuthType Basic, Require valid-user, Header unset WWW-Authenticate"
+        ),
         "caddy": "# Not: basicauth, forward_auth, header -WWW-Authenticate",
         "traefik": "# Not: the middlewares basicAuth and forwardAuth",
     },
@@ -107,13 +110,16 @@ NO_CHALLENGE = FindingType(
 REALM_WRONG = FindingType(
     "realm-wrong",
     "error",
-    "Clients are sent to the wrong place for their tokens.",
-    "The challenge has the address of the token endpoint in it. docker login fails"
-    " there, or sends a password over plain HTTP. The application has to know the"
+    "The challenge sends clients to the wrong token endpoint.",
+    "The challenge contains the address of the token endpoint. If it is wrong, docker"
+    " login fails or sends a password over plain HTTP. The application must know the"
     " address that its clients use.",
     {
-        "python": f"{_PROXY_FIX}\n\n# Or, whatever the proxy sends:\nOCI_EXTERNAL_URL ="
-        ' "https://forge.example.org"',
+        "python": (
+            f"{_PROXY_FIX}\n\n"
+            "# Or set it, whatever the proxy sends:\n"
+            'OCI_EXTERNAL_URL = "https://forge.example.org"'
+        ),
         **_FORWARDED,
     },
 )
@@ -121,64 +127,68 @@ REALM_WRONG = FindingType(
 TOKEN_REFUSED = FindingType(
     "token-endpoint-fails",
     "error",
-    "There are no tokens to be had.",
-    "docker login says that the token could not be had, and nobody can push.",
+    "The token endpoint does not issue tokens.",
+    "docker login reports that it could not get a token, and no user can push.",
     {
-        "nginx": "location /v2/ {  # /v2/token is below it.\n    proxy_pass"
-        " http://127.0.0.1:8000;\n}",
+        "nginx": (
+            "location /v2/ {  # It includes /v2/token.\n"
+            "    proxy_pass http://127.0.0.1:8000;\n"
+            "}"
+        ),
     },
 )
 
 STRIPPED = FindingType(
     "authorization-stripped",
     "error",
-    "Credentials do not arrive.",
-    "docker logs in, and is told to log in again: the header Authorization is lost on"
-    " the way.",
+    "Credentials do not reach the registry.",
+    "A proxy removes the Authorization header. docker logs in and is asked to log in"
+    " again.",
     {
         "nginx": '# Not: proxy_set_header Authorization "";',
         "apache": "CGIPassAuth On  # And not: RequestHeader unset Authorization",
         "caddy": "# Not: header_up -Authorization",
-        "traefik": "# basicAuth with removeHeader: true takes it away.",
+        "traefik": "# Not: basicAuth with removeHeader: true, which removes it.",
     },
 )
 
-OTHER_KEY = FindingType(
-    "other-key",
+KEY_DIFFERS = FindingType(
+    "secret-key-differs",
     "warning",
-    "The server has another secret key, or another OCI_SERVICE, than this command.",
-    "Either each process makes up its own, and docker is refused after every restart;"
-    " or this command does not run in the server's environment, and looks at another"
-    " application than clients do.",
+    "The server and this command use different values of SECRET_KEY or OCI_SERVICE.",
+    "Either each process generates its own key, and docker is rejected after every"
+    " restart; or this command does not run in the server's environment, and checks"
+    " another application than the clients use.",
     {
         "python": 'SECRET_KEY = os.environ["SECRET_KEY"]',
-        "command": "systemd-run --pty --property=EnvironmentFile=/etc/forge.env flask oci"
-        " check",
+        "command": _SERVER_ENVIRONMENT,
     },
 )
 
-OTHER_DATABASE = FindingType(
-    "other-database",
+DATABASE_DIFFERS = FindingType(
+    "database-differs",
     "warning",
-    "The server does not know what this command has recorded.",
-    "It has another database, or another secret key. What flask oci does, it does not"
-    " to what your clients see.",
-    {
-        "command": "systemd-run --pty --property=EnvironmentFile=/etc/forge.env flask oci"
-        " check",
-    },
+    "The server does not see the data that this command has written.",
+    "It uses another database, another storage folder or another secret key. The flask"
+    " oci commands do not affect the registry that your clients see.",
+    {"command": _SERVER_ENVIRONMENT},
 )
 
 HEADERS_STRIPPED = FindingType(
     "headers-stripped",
     "warning",
-    "Headers of the registry's answers are lost.",
-    "Clients compare Docker-Content-Digest with what they got, and some take an address"
-    " without Docker-Distribution-Api-Version for no registry.",
+    "Headers of the registry's responses are lost.",
+    "Clients compare Docker-Content-Digest with the content, and some require"
+    " Docker-Distribution-Api-Version to recognize a registry.",
     {
-        "nginx": "# Not: proxy_hide_header Docker-Content-Digest;\n\n# Where nginx sends the"
-        " files:\nlocation /_oci_blobs/ {\n    add_header Docker-Content-Digest"
-        " $upstream_http_docker_content_digest;\n}",
+        "nginx": (
+            "# Not: proxy_hide_header Docker-Content-Digest;\n\n"
+            "# If nginx sends the files:\n"
+            "location /_oci_blobs/ {\n"
+            "    add_header Docker-Content-Digest"
+            " $upstream_http_docker_content_digest;\n"
+            "}"
+        ),
         "apache": "# Not: Header unset Docker-Content-Digest",
         "caddy": "# Not: header -Docker-*",
         "traefik": "# Not: customResponseHeaders with empty values",

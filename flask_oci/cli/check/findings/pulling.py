@@ -1,4 +1,4 @@
-"""Findings about pulling."""
+"""Findings about pulling: content, length, ranges and caches."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ PULL_FAILS = FindingType(
     "pull-fails",
     "error",
     "A layer cannot be pulled.",
-    "docker pull fails, or tries again until somebody ends it.",
-    {
-        "nginx": "location /v2/ {\n    proxy_pass http://127.0.0.1:8000;\n}",
-    },
+    "docker pull fails, or retries until the user stops it.",
+    {"nginx": "location /v2/ {\n    proxy_pass http://127.0.0.1:8000;\n}"},
 )
 
 COMPRESSED = FindingType(
     "compressed",
     "warning",
-    "Layers are compressed on the way.",
-    "They are compressed already: it takes time, and the length and the digest that"
-    " docker is told are no longer those of what it gets. It cannot go on with a"
-    " download that broke off.",
+    "A proxy or an extension compresses layers.",
+    "Layers are already compressed, so this costs time. The length and the digest in"
+    " the headers no longer match the body, and docker cannot resume an interrupted"
+    " download.",
     {
-        "python": 'COMPRESS_MIMETYPES = ["text/html", "text/css", "application/javascript"]',
+        "python": (
+            'COMPRESS_MIMETYPES = ["text/html", "text/css", "application/javascript"]'
+        ),
         "nginx": "location /v2/ {\n    gzip off;\n}",
         "apache": "SetEnvIf Request_URI ^/v2/ no-gzip",
         "caddy": "@pages not path /v2/*\nencode @pages gzip",
@@ -33,8 +33,8 @@ COMPRESSED = FindingType(
 DAMAGED = FindingType(
     "download-damaged",
     "error",
-    "What is pulled is not what was pushed.",
-    "docker compares digests, and throws the layer away.",
+    "A pulled layer differs from the pushed one.",
+    "docker compares the digests and discards the layer.",
     {
         "nginx": "# Not: sub_filter, and no other filter, for /v2/",
         "apache": "# Not: SetOutputFilter for /v2/",
@@ -44,22 +44,27 @@ DAMAGED = FindingType(
 LENGTH_LOST = FindingType(
     "length-lost",
     "warning",
-    "Answers do not say how long they are.",
-    "HEAD tells docker how large a layer is, and Content-Length whether it got all of"
-    " it.",
+    "Responses lack their length.",
+    "docker reads the size of a layer from HEAD, and uses Content-Length to detect an"
+    " incomplete download.",
     {
         "nginx": "location /v2/ {\n    gzip off;\n}",
-        "python": "@app.after_request\ndef decorate(response):\n    if request.blueprint =="
-        " registry.blueprint.name:\n        return response\n    ...",
+        "python": (
+            "@app.after_request\n"
+            "def decorate(response):\n"
+            "    if request.blueprint == registry.blueprint.name:\n"
+            "        return response\n"
+            "    ..."
+        ),
     },
 )
 
 RANGES_IGNORED = FindingType(
     "ranges-ignored",
     "warning",
-    "Parts of a layer cannot be asked for.",
-    "A download that broke off begins anew, and clients that fetch lazily fetch it"
-    " all.",
+    "Range requests for layers are ignored.",
+    "An interrupted download starts again from the beginning, and clients that load"
+    " layers lazily download all of them.",
     {
         "nginx": '# Not: proxy_set_header Range "";',
         "apache": "# Not: RequestHeader unset Range, MaxRanges none",
@@ -70,9 +75,9 @@ RANGES_IGNORED = FindingType(
 CACHED = FindingType(
     "private-cached",
     "error",
-    "Something on the way hands out private images to everybody.",
-    "It keeps answers that were for one user, and gives them to the next who asks,"
-    " without asking the registry.",
+    "A cache serves private images to anonymous clients.",
+    "It stores responses for one user and sends them to other clients without asking"
+    " the registry.",
     {
         "nginx": "location /v2/ {\n    proxy_cache off;\n}",
         "apache": 'CacheDisable "/v2/"',
@@ -80,15 +85,21 @@ CACHED = FindingType(
     },
 )
 
-UNSENT = FindingType(
+NOT_SENT = FindingType(
     "accel-unhandled",
     "error",
-    "Nobody sends the files that the registry leaves to the proxy.",
-    "Pulls are answered with nothing but the name of a file. Take the setting back, or"
-    " declare the location.",
+    "The proxy does not send the files that the registry leaves to it.",
+    "The response to a pull contains the name of a file and no content. Unset the"
+    " setting, or declare the location in the proxy.",
     {
-        "nginx": "location /_oci_blobs/ {\n    internal;\n    alias /srv/forge/oci/;\n"
-        "    add_header Docker-Content-Digest $upstream_http_docker_content_digest;\n}",
+        "nginx": (
+            "location /_oci_blobs/ {\n"
+            "    internal;\n"
+            "    alias /srv/forge/oci/;\n"
+            "    add_header Docker-Content-Digest"
+            " $upstream_http_docker_content_digest;\n"
+            "}"
+        ),
         "apache": 'XSendFile On\nXSendFilePath "/srv/forge/oci"',
         "python": "OCI_ACCEL_REDIRECT = None\nUSE_X_SENDFILE = False",
     },

@@ -20,13 +20,15 @@ def tune(connection, record):
 with app.app_context():
     event.listen(db.engine, "connect", tune)"""
 
-DATABASE_SILENT = FindingType(
-    "database-silent",
+DATABASE_UNREACHABLE = FindingType(
+    "database-unreachable",
     "error",
-    "The database does not answer.",
-    "Every request of docker is answered 503, and it gives up after some.",
+    "The database does not respond.",
+    "Every request is answered 503, and docker gives up after a few attempts.",
     {
-        "python": 'SQLALCHEMY_DATABASE_URI = "postgresql+psycopg://forge@localhost/forge"',
+        "python": (
+            'SQLALCHEMY_DATABASE_URI = "postgresql+psycopg://forge@localhost/forge"'
+        ),
     },
 )
 
@@ -34,12 +36,14 @@ TABLES_MISSING = FindingType(
     "tables-missing",
     "error",
     "The database lacks tables or columns of the registry.",
-    "Every push and pull that needs them fails with 500. They are in the metadata of"
-    " your db object, so whatever makes your own tables makes these.",
+    "Every push and pull that needs them is answered 500. The tables belong to the"
+    " metadata of your db object, so create them the way you create your own tables.",
     {
         "command": "flask db migrate && flask db upgrade",
-        "python": "with app.app_context():\n    db.create_all()  # Without Flask-Migrate; new"
-        " tables only.",
+        "python": (
+            "with app.app_context():\n"
+            "    db.create_all()  # Without Flask-Migrate; creates new tables only."
+        ),
     },
 )
 
@@ -47,87 +51,75 @@ SQLITE_IN_MEMORY = FindingType(
     "sqlite-in-memory",
     "error",
     "The database is in memory.",
-    "Each process, or each connection, has another one, and a restart forgets them all:"
-    " docker pushes a layer and is told that it is unknown.",
-    {
-        "python": 'SQLALCHEMY_DATABASE_URI = "sqlite:///forge.db"',
-    },
+    "Each process or connection has its own database, and a restart loses all of them."
+    " docker pushes a layer and then gets the error that the layer is unknown.",
+    {"python": 'SQLALCHEMY_DATABASE_URI = "sqlite:///forge.db"'},
 )
 
 SQLITE_NOT_WAL = FindingType(
     "sqlite-not-wal",
     "warning",
     "SQLite is not in WAL mode.",
-    "Whoever writes waits for everybody who reads, and docker pushes several layers at"
-    " once: under load, requests end in 503.",
-    {
-        "python": _TUNED,
-    },
+    "A writer waits for all readers, and docker pushes several layers at once. Under"
+    " load, requests are answered 503.",
+    {"python": _TUNED},
 )
 
-SQLITE_IMPATIENT = FindingType(
-    "sqlite-impatient",
+SQLITE_BUSY_TIMEOUT = FindingType(
+    "sqlite-busy-timeout",
     "warning",
-    "Connections to SQLite hardly wait for each other.",
-    "docker pushes several layers at once. Those that meet a busy database are answered"
-    " 503.",
-    {
-        "python": _TUNED,
-    },
+    "The busy timeout of SQLite is too short.",
+    "docker pushes several layers at once. A request that meets a busy database is"
+    " answered 503.",
+    {"python": _TUNED},
 )
 
 NOT_DURABLE = FindingType(
     "database-not-durable",
     "warning",
-    "The database says that it has written what it has not.",
-    "A push that docker was told has succeeded can be gone after a power cut. The page"
-    " on durability has the setting of each database.",
-    {
-        "python": _TUNED,
-    },
+    "The database acknowledges commits before they are on the disk.",
+    "A push that was acknowledged to docker can be lost in a power failure. The page on"
+    " durability has the setting of each database.",
+    {"python": _TUNED},
 )
 
 WRONG_ISOLATION = FindingType(
     "database-isolation",
     "warning",
-    "PostgreSQL's transactions read the past.",
-    "With REPEATABLE READ, a transaction that has waited for a lock goes on to see what"
-    " was there before it waited, so two pushes to one tag may undo each other.",
-    {
-        "python": 'SQLALCHEMY_ENGINE_OPTIONS = {"isolation_level": "READ COMMITTED"}',
-    },
+    "PostgreSQL uses the isolation level REPEATABLE READ.",
+    "A transaction that has waited for a lock still sees the data from before the wait,"
+    " so two pushes to one tag can overwrite each other.",
+    {"python": 'SQLALCHEMY_ENGINE_OPTIONS = {"isolation_level": "READ COMMITTED"}'},
 )
 
 WRONG_ENGINE = FindingType(
     "mariadb-engine",
     "error",
-    "Tables of the registry are not InnoDB's.",
-    "Without transactions, a push that breaks off leaves half an image.",
+    "Tables of the registry do not use the InnoDB engine.",
+    "Without transactions, an interrupted push leaves an incomplete image.",
     {
-        "command": "mariadb forge -e 'ALTER TABLE oci_tag ENGINE = InnoDB'  # Each oci_"
-        " table.",
+        "command": (
+            "mariadb forge -e 'ALTER TABLE oci_tag ENGINE = InnoDB'  # Each oci_ table."
+        ),
     },
 )
 
-NAMES_SHARED = FindingType(
-    "names-shared",
+USERNAMES_NOT_UNIQUE = FindingType(
+    "usernames-not-unique",
     "warning",
     "Two users can have the same name.",
-    "A user's name is the first part of their images' names, so whoever takes somebody"
-    " else's can push there.",
-    {
-        "python": "username: Mapped[str] = mapped_column(unique=True)",
-    },
+    "The name of a user is the first component of their image names. A user who takes"
+    " the name of another user can push to that user's repositories.",
+    {"python": "username: Mapped[str] = mapped_column(unique=True)"},
 )
 
-NAMES_UNFIT = FindingType(
-    "names-unfit",
+USERNAMES_INVALID = FindingType(
+    "usernames-invalid",
     "note",
-    "Some users have names that no image can have.",
-    "The first part of an image's name is its owner's: lower-case letters and digits,"
-    " with single '.', '_' or '-' between. These users cannot push to a name of their"
-    " own. Name another attribute, or decide yourself who may push where.",
-    {
-        "python": 'registry = Registry(db, User, username="slug")',
-    },
+    "Some users have names that are not valid in an image name.",
+    "The first component of an image name is its owner's name: lower-case letters and"
+    " digits, separated by single '.', '_' or '-'. These users have no namespace to"
+    " push to. Use another attribute for the name, or write an @registry.authorize"
+    " function.",
+    {"python": 'registry = Registry(db, User, username="slug")'},
 )

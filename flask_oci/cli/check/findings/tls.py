@@ -1,4 +1,4 @@
-"""Findings about the address."""
+"""Findings about the public address: certificate, clock and server."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ ssl_certificate_key /etc/ssl/forge/key.pem;"""
 UNREACHABLE = FindingType(
     "unreachable",
     "error",
-    "Nobody answers at the address.",
-    "docker says: connection refused, no such host, or EOF.",
-    {
-        "command": "curl -v https://forge.example.org/v2/",
-    },
+    "No server responds at the address.",
+    "docker prints: connection refused, no such host, or EOF.",
+    {"command": "curl -v https://forge.example.org/v2/"},
 )
 
 CERTIFICATE_NAME = FindingType(
     "certificate-name",
     "error",
     "The certificate is for another host.",
-    "docker says: x509: certificate is valid for …, not …",
+    "docker prints: x509: certificate is valid for …, not …",
     {
         "nginx": _CHAIN,
-        "command": "openssl s_client -connect forge.example.org:443 -servername"
-        " forge.example.org",
+        "command": (
+            "openssl s_client -connect forge.example.org:443"
+            " -servername forge.example.org"
+        ),
     },
 )
 
@@ -34,25 +34,25 @@ CERTIFICATE_EXPIRED = FindingType(
     "certificate-expired",
     "error",
     "The certificate has expired.",
-    "docker says: x509: certificate has expired or is not yet valid.",
-    {
-        "command": "certbot renew",
-    },
+    "docker prints: x509: certificate has expired or is not yet valid.",
+    {"command": "certbot renew"},
 )
 
 CERTIFICATE_UNTRUSTED = FindingType(
     "certificate-untrusted",
     "error",
-    "The certificate is not signed by anybody who is known.",
-    "docker says: x509: certificate signed by unknown authority. Either the server does"
-    " not send the certificates in between, which browsers hide, or the authority is"
-    " your own: then every docker needs its certificate.",
+    "The certificate is not signed by a trusted authority.",
+    "docker prints: x509: certificate signed by unknown authority. Either the server"
+    " does not send the intermediate certificates, which browsers can often do without;"
+    " or the authority is your own, and every docker client needs its certificate.",
     {
-        "nginx": f"{_CHAIN}  # With those in between.",
+        "nginx": f"{_CHAIN}  # Including the intermediate certificates.",
         "apache": "SSLCertificateFile /etc/ssl/forge/fullchain.pem",
-        "command": "mkdir -p /etc/docker/certs.d/forge.example.org\ncp ca.pem"
-        " /etc/docker/certs.d/forge.example.org/ca.crt\nflask oci check --cafile ca.pem"
-        " --url https://forge.example.org",
+        "command": (
+            "mkdir -p /etc/docker/certs.d/forge.example.org\n"
+            "cp ca.pem /etc/docker/certs.d/forge.example.org/ca.crt\n"
+            "flask oci check --cafile ca.pem --url https://forge.example.org"
+        ),
     },
 )
 
@@ -60,22 +60,23 @@ CERTIFICATE_ENDS = FindingType(
     "certificate-ends-soon",
     "warning",
     "The certificate expires soon.",
-    "From that moment on, docker talks to nobody here.",
-    {
-        "command": "certbot renew",
-    },
+    "After that, docker refuses to connect to the registry.",
+    {"command": "certbot renew"},
 )
 
 PLAIN_HTTP = FindingType(
     "plain-http",
     "error",
-    "The address is not https.",
-    "docker refuses to talk to it, unless each machine is told otherwise; and passwords"
-    " can be read on the way.",
+    "The address does not use HTTPS.",
+    "docker refuses to connect unless each machine is configured to allow it, and"
+    " passwords can be read on the network.",
     {
         "nginx": f"listen 443 ssl;\n{_CHAIN}",
-        "caddy": "forge.example.org {  # Gets a certificate by itself.\n    reverse_proxy"
-        " 127.0.0.1:8000\n}",
+        "caddy": (
+            "forge.example.org {  # Gets a certificate automatically.\n"
+            "    reverse_proxy 127.0.0.1:8000\n"
+            "}"
+        ),
     },
 )
 
@@ -83,19 +84,16 @@ DEVELOPMENT = FindingType(
     "development-server",
     "warning",
     "The application runs on the development server.",
-    "Its authors say that it was not made to be secure, stable or efficient.",
-    {
-        "command": "gunicorn --worker-class gthread --threads 8 'forge:create_app()'",
-    },
+    "Werkzeug's documentation says that it is not designed to be secure, stable or"
+    " efficient.",
+    {"command": "gunicorn --worker-class gthread --threads 8 'forge:create_app()'"},
 )
 
 CLOCKS_DIFFER = FindingType(
     "clocks-differ",
     "warning",
-    "The server's clock is not ours.",
-    "Tokens carry the time at which they were made. Where several machines serve, one"
-    " refuses what another has just signed.",
-    {
-        "command": "timedatectl set-ntp true",
-    },
+    "The clocks of the server and of this machine differ.",
+    "Tokens contain the time at which they were issued. If several machines serve the"
+    " registry, one can reject a token that another has just signed.",
+    {"command": "timedatectl set-ntp true"},
 )
