@@ -124,7 +124,7 @@ def test_a_database_that_fails(keeper: Upkeep, words: list[str]) -> None:
         if not fault.happened:
             break
         assert result.exit_code == 2, (at, result.output, result.exception)
-        assert "The database does not answer." in result.stderr
+        assert "The database does not respond." in result.stderr
     assert at
     assert (result.exit_code, result.stderr.count("Traceback")) == (0, 0)
 

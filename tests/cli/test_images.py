@@ -139,7 +139,7 @@ def test_who_can(terminal: Terminal) -> None:
     ]
     bob = terminal.client("bob", "builder")
     assert bob.tags("alice/tools/app") == ["2.0"]
-    assert "(anybody)   yes    -" in terminal.say("who-can", "alice/tools/app")
+    assert "(anonymous)   yes    -" in terminal.say("who-can", "alice/tools/app")
 
 
 def test_delete(tmp_path: t.Any) -> None:
@@ -150,7 +150,7 @@ def test_delete(tmp_path: t.Any) -> None:
     for tag in ("1.0", "2.0", "3.0"):
         alice.push_image("alice/app", tag, LAYER, config=CONFIG)
     asked = terminal.run("delete", "alice/app:1.0", typed=b"n\n", status=1)
-    assert b"Take the tag 1.0 away?" in asked.stderr
+    assert b"Delete the tag 1.0" in asked.stderr
     assert alice.tags("alice/app") == ["1.0", "2.0", "3.0"]
     terminal.run("delete", "alice/app:1.0", typed=b"y\n")
     assert alice.tags("alice/app") == ["2.0", "3.0"]

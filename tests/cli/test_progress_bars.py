@@ -24,7 +24,7 @@ NAME = "alice/app"
 LONG: t.Final[dict[str, tuple[str, ...]]] = {
     "Collecting": ("gc",),
     "Scrubbing": ("fsck", "--scrub"),
-    "Asking": ("who-can", NAME),
+    "Checking": ("who-can", NAME),
     "Exporting": ("export", NAME, "{folder}/out.tar"),
     "Importing": ("import", "{folder}/in.tar", "alice/imported"),
     "Copying": ("copy", f"{NAME}:1.0", "alice/copied:1.0"),

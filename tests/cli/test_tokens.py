@@ -50,7 +50,7 @@ def test_create(app: Flask, run: Run) -> None:
     (secret,) = result.stdout.splitlines()
     assert works(app, secret)
     assert not works(app, secret, "bob")
-    assert "only time" in result.stderr
+    assert "not shown again" in result.stderr
     assert "docker login HOST -u alice" in result.stderr
     (listed,) = json.loads(run("list", "alice", "--json").stdout)
     assert listed["name"] == "laptop"
@@ -198,4 +198,4 @@ def test_a_database_that_does_not_answer(
     with Faults(app).database(0):
         result = run(*arguments)
     assert result.exit_code == 2
-    assert "database does not answer" in result.stderr
+    assert "database does not respond" in result.stderr

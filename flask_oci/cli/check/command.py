@@ -17,8 +17,8 @@ from ...auth.policy import is_active
 from ...services import services
 from ...spec.reference import is_name
 from .. import output
+from ..common import error_messages
 from ..common import printable
-from ..common import told
 from ..common import user_or_none
 from . import check as run_checks
 from . import new_name
@@ -90,7 +90,7 @@ def check(
     The exit status is 0 without errors and warnings, 1 with any, and 2 if the check
     failed.
     """
-    with told(), _interruptible():
+    with error_messages(), _interruptible():
         target = _target(url, username, namespace)
         progress = _print_nothing if as_json else _print_step
         report = run_checks(target, cafile=cafile, progress=progress)
