@@ -28,7 +28,7 @@ from flask_oci.testing.manifests import OCI_INDEX
 from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
-from flask_oci.transfer.remote import session
+from flask_oci.transfer.remote import retry
 from flask_oci.transfer.remote.address import parse_address
 from tests.support.archives import config_of
 from tests.support.command_line import Terminal
@@ -63,7 +63,7 @@ def _docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "docker"
     folder.mkdir()
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
-    monkeypatch.setattr(session, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
     return folder / "config.json"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import urllib3
 
 from ..base import Interrupted
-from .session import ATTEMPTS
-from .session import pause
-from .session import Response
+from .retry import ATTEMPTS
+from .retry import pause
+from .retry import Response
 from .session import Session
 
 

@@ -28,8 +28,8 @@ from ..base import Source
 from ..base import TransferError
 from .address import Address
 from .blob import RemoteBlob
-from .session import finish
-from .session import Response
+from .retry import finish
+from .retry import Response
 from .session import Session
 
 ACCEPT: t.Final = ", ".join(sorted(MANIFEST_TYPES | INDEX_TYPES))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 import typing as t
 from collections.abc import Mapping
 from contextlib import closing
 from contextlib import suppress
-from urllib.parse import urlencode
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
@@ -26,12 +23,15 @@ from .address import Address
 from .address import is_loopback
 from .challenges import Challenge
 from .credentials import Login
-
-#: How often something is tried, and how long the first wait is, in seconds. Each is
-#: twice as long as the one before.
-ATTEMPTS: t.Final = 5
-FIRST_WAIT: t.Final = 0.5
-LONGEST_WAIT: t.Final = 60.0
+from .retry import ATTEMPTS
+from .retry import finish
+from .retry import MAX_ANSWER
+from .retry import pause
+from .retry import Response
+from .retry import retry_after
+from .token_requests import AGENT
+from .token_requests import token_request
+from .token_requests import TokenRequest
 
 #: Answers after which it is worth another try.
 AGAIN: t.Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -41,13 +41,6 @@ MAX_REDIRECTS: t.Final = 5
 
 #: How long to wait for a connection, and for the next bytes, in seconds.
 TIMEOUT: t.Final = urllib3.Timeout(connect=15, read=120)
-
-#: How many bytes a token service may answer, and an error may have.
-MAX_ANSWER: t.Final = 256 * 1024
-
-AGENT: t.Final = "flask-oci"
-
-Response = urllib3.BaseHTTPResponse
 
 
 class Session:
@@ -98,7 +91,7 @@ class Session:
                     return response
                 if last or response.status not in AGAIN:
                     raise self._refusal(method, url, response)
-                pause(attempt, _retry_after(response))
+                pause(attempt, retry_after(response))
                 finish(response)
         raise AssertionError("the last attempt returns or raises")
 
@@ -262,46 +255,22 @@ class Session:
                 f"{self._address.host} wants credentials to be sent to '{realm}', which"
                 " is no address, or without TLS."
             )
-        return f"Bearer {self._fetch_token(realm, challenge, scope, login)}"
+        request = token_request(realm, challenge, scope, login)
+        return f"Bearer {self._fetch_token(request)}"
 
-    def _fetch_token(
-        self, realm: str, challenge: Challenge, scope: str, login: Login | None
-    ) -> str:
-        scopes = [*scope.split(), *challenge.parameters.get("scope", "").split()]
-        fields = [("service", challenge.parameters.get("service", ""))]
-        fields = [(key, value) for key, value in fields if value]
-        headers = {"User-Agent": AGENT}
-        if login is not None and login.is_identity:
-            form = [
-                *fields,
-                ("grant_type", "refresh_token"),
-                ("client_id", AGENT),
-                ("refresh_token", login.secret),
-                ("scope", " ".join(dict.fromkeys(scopes))),
-            ]
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-            return self._token("POST", realm, headers, urlencode(form).encode())
-        if login is not None:
-            headers["Authorization"] = login.basic
-            fields.append(("account", login.username))
-        fields += [("scope", each) for each in dict.fromkeys(scopes)]
-        mark = "&" if "?" in realm else "?"
-        return self._token("GET", f"{realm}{mark}{urlencode(fields)}", headers, None)
-
-    def _token(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None
-    ) -> str:
+    def _fetch_token(self, request: TokenRequest) -> str:
         response = self._pool.urlopen(
-            method,
-            url,
-            body=body,
-            headers=headers,
+            request.method,
+            request.url,
+            body=request.body,
+            headers=request.headers,
             redirect=False,
             preload_content=False,
             decode_content=False,
         )
         if response.status != 200:
-            raise self._refusal(method, url.partition("?")[0], response)
+            url = request.url.partition("?")[0]
+            raise self._refusal(request.method, url, response)
         try:
             fields = read_object(self.read(response, MAX_ANSWER))
             return str(fields.get("token") or fields["access_token"])
@@ -333,31 +302,6 @@ class Session:
 
     def _silent(self, error: Exception) -> Interrupted:
         return Interrupted(f"{self._address.host} does not answer: {error}.")
-
-
-def finish(response: Response) -> None:
-    """Be done with an answer, whose connection can be used again if it is short."""
-    with suppress(urllib3.exceptions.HTTPError):
-        if len(response.read(MAX_ANSWER)) < MAX_ANSWER:
-            response.release_conn()
-            return
-    response.close()
-
-
-def pause(attempt: int, least: float = 0) -> None:
-    """Wait before another try, each time twice as long, and about so long: who was
-    refused together should not come back together.
-
-    :param attempt: how many tries there have been before the one that failed.
-    :param least: how long, in seconds, if somebody has said so.
-    """
-    wait = FIRST_WAIT * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
-    time.sleep(min(max(wait, least), LONGEST_WAIT))
-
-
-def _retry_after(response: Response) -> float:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() and len(value) < 6 else 0.0
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
