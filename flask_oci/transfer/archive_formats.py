@@ -17,9 +17,9 @@ from .base import TransferError
 from .local import LocalRegistry
 
 #: What an archive can be: a folder, a tar archive, or what ``docker load`` reads.
-Form = t.Literal["folder", "tar", "docker", "docker-old"]
+Form = t.Literal["folder", "tar", "docker"]
 
-FORMS: t.Final[tuple[Form, ...]] = ("folder", "tar", "docker", "docker-old")
+FORMS: t.Final[tuple[Form, ...]] = ("folder", "tar", "docker")
 
 
 def images_of(found: archive_reader.Files, limit: int) -> Source:
@@ -83,7 +83,5 @@ def written(
     with archive_writer.archive(where) as sink:
         if form == "docker":
             yield docker_archive.DockerLayout(sink, called)
-        elif form == "docker-old":
-            yield docker_archive.OldDocker(sink, called)
         else:
             yield oci_layout.LayoutTarget(sink)

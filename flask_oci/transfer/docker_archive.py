@@ -178,7 +178,7 @@ class DockerLayout(LayoutTarget):
 
     def __init__(self, sink: Sink, called: str) -> None:
         super().__init__(sink)
-        self._manifest = _Manifest(sink, called, blob_path, blob_path)
+        self._manifest = _Manifest(sink, called)
 
     def add_name(self, item: RawManifest, name: str | None) -> None:
         """List an image in both ways."""
@@ -191,52 +191,12 @@ class DockerLayout(LayoutTarget):
         self._manifest.write()
 
 
-class OldDocker(LayoutTarget):
-    """An archive of the old form, as a :class:`~flask_oci.transfer.base.Target`.
-
-    :param sink: where its files go.
-    :param called: the name of the repository in it.
-    """
-
-    def __init__(self, sink: Sink, called: str) -> None:
-        super().__init__(sink)
-        self._manifest = _Manifest(sink, called, _config_path, _layer_path)
-
-    def has_blob(self, wanted: Descriptor) -> bool:
-        """Tell whether a config or a layer is there."""
-        return self._sink.has(_path(wanted), wanted.size)
-
-    def put_blob(self, wanted: Descriptor, source: Reader) -> None:
-        """Write a config or a layer."""
-        self._sink.write(_path(wanted), source, wanted.size)
-
-    def put_manifest(self, item: RawManifest, tag: str | None) -> None:
-        """List an image."""
-        self._manifest.add(item, tag)
-
-    def add_name(self, item: RawManifest, name: str | None) -> None:
-        """List an image."""
-        self._manifest.add(item, name)
-
-    def finish(self) -> None:
-        """Write the list, last of all."""
-        self._manifest.write()
-
-
 class _Manifest:
     """What becomes ``manifest.json``."""
 
-    def __init__(
-        self,
-        sink: Sink,
-        called: str,
-        config_path: t.Callable[[Digest], str],
-        layer_path: t.Callable[[Digest], str],
-    ) -> None:
+    def __init__(self, sink: Sink, called: str) -> None:
         self._sink = sink
         self._called = called
-        self._config_path = config_path
-        self._layer_path = layer_path
         self._images: dict[Digest, dict[str, t.Any]] = {}
 
     def add(self, item: RawManifest, tag: str | None) -> None:
@@ -253,9 +213,9 @@ class _Manifest:
         image = self._images.setdefault(
             item.digest,
             {
-                "Config": self._config_path(config.digest),
+                "Config": blob_path(config.digest),
                 "RepoTags": [],
-                "Layers": [self._layer_path(layer.digest) for layer in layers],
+                "Layers": [blob_path(layer.digest) for layer in layers],
             },
         )
         name = f"{self._called}:{tag}"
@@ -271,19 +231,6 @@ class _Manifest:
             raise TransferError("There is no image in it, and Docker loads only these.")
         content = json.dumps(list(self._images.values())).encode()
         archive_writer.put(self._sink, MANIFEST, content)
-
-
-def _path(wanted: Descriptor) -> str:
-    path = _config_path if wanted.kind == "config" else _layer_path
-    return path(wanted.digest)
-
-
-def _config_path(digest: Digest) -> str:
-    return f"{digest.encoded}.json"
-
-
-def _layer_path(digest: Digest) -> str:
-    return f"{digest.encoded}/layer.tar"
 
 
 def _fields(descriptor: Descriptor) -> dict[str, t.Any]:

@@ -198,7 +198,7 @@ class Images:
             that is open for writing.
         :param name: the repository.
         :param reference: a tag or a digest; None is all tags.
-        :param format: ``folder``, ``tar``, ``docker`` or ``docker-old``.
+        :param format: ``folder``, ``tar`` or ``docker``.
         :param platforms: which images of an index to take, such as ``linux/arm64``.
         :param referrers: whether to take what refers to the images, too.
         :param called: the name of the repository in what ``docker load`` reads.

@@ -75,7 +75,6 @@ def test_an_index_moves_to_another_forge(
     assert remote.digests(repository, "1.0") == index.digests
 
 
-@pytest.mark.parametrize("form", ["docker", "docker-old"])
 def test_skopeo_reads_docker_archives(
     forge: Forge,
     remote: Remote,
@@ -83,14 +82,13 @@ def test_skopeo_reads_docker_archives(
     image: Image,
     layout: Path,
     skopeo: Client,
-    form: str,
     tmp_path: Path,
 ) -> None:
     """An image is the same to skopeo in both forms, and comes back from the archive
     that skopeo writes, whose layers are not compressed."""
     forge.command("oci", "import", str(layout), f"{repository}:1.0")
     out, back = tmp_path / "out.tar", tmp_path / "back.tar"
-    forge.command("oci", "export", f"{repository}:1.0", str(out), "--format", form)
+    forge.command("oci", "export", f"{repository}:1.0", str(out), "--format", "docker")
     name = f"docker-archive:{out}:docker.io/{repository}:1.0"
     found = json.loads(skopeo("inspect", "--config", name))
     config = json.loads(image.manifest)["config"]["digest"]
@@ -104,14 +102,12 @@ def test_skopeo_reads_docker_archives(
     assert layers == found["rootfs"]["diff_ids"]
 
 
-@pytest.mark.parametrize("form", ["docker", "docker-old"])
 def test_docker_loads_and_saves(
     engine: Client,
     forge: Forge,
     remote: Remote,
     repository: str,
     root: bytes,
-    form: str,
     tmp_path: Path,
 ) -> None:
     """What `docker save` wrote is pulled from the registry, and `docker load` takes
@@ -124,7 +120,7 @@ def test_docker_loads_and_saves(
     assert remote.digests(repository, "1.0")
     forget(engine, name)
     out = tmp_path / "out.tar"
-    forge.command("oci", "export", name, str(out), "--format", form)
+    forge.command("oci", "export", name, str(out), "--format", "docker")
     engine("load", "--input", out)
     assert inspect(engine, name)["RootFS"] == before
     forget(engine, name)
