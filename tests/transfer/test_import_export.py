@@ -249,7 +249,7 @@ def test_an_archive_goes_where_a_part_is_taken_at_a_time(
     for target in (slow, file):
         images.export_to(target, "alice/app", "1.0")
     assert slow.getvalue() == file.getvalue()
-    with pytest.raises(TransferError, match="takes no more"):
+    with pytest.raises(TransferError, match="accepts no more"):
         images.export_to(Reluctant(0), "alice/app", "1.0")
 
 
@@ -414,7 +414,7 @@ def test_an_index_that_is_not_whole(alice: RegistryClient, images: Images) -> No
 GOOD = layout([listed(IMAGE, "1")], IMAGE, CONFIG, LAYER)
 GOOD_CONFIG = archives.config_of(LAYER)
 REFUSED: dict[str, tuple[archives.Members, type[Exception], str]] = {
-    "other bytes": (
+    "does not match its digest": (
         {
             **layout([listed(IMAGE, "1")], IMAGE, CONFIG),
             archives.blob_path(LAYER): OTHER[:7],
@@ -446,7 +446,7 @@ REFUSED: dict[str, tuple[archives.Members, type[Exception], str]] = {
     "another manifest": (
         {**GOOD, archives.blob_path(IMAGE): ARM},
         TransferError,
-        "other bytes",
+        "does not match its digest",
     ),
     "no manifest": (
         layout([descriptor(b"{}", OCI_MANIFEST)], b"{}"),
@@ -463,7 +463,7 @@ REFUSED: dict[str, tuple[archives.Members, type[Exception], str]] = {
     "a layer that its config does not know": (
         saved(archives.config_of(OTHER), {"a": LAYER}, "app:1"),
         DigestInvalid,
-        "the config says",
+        "the config expects",
     ),
     "more layers than its config knows": (
         saved(archives.config_of(), {"a": LAYER}, "app:1"),
@@ -506,7 +506,7 @@ def test_what_is_refused(
 def test_limits_of_the_registry_hold(images: Images) -> None:
     """What is too large for a push is too large here."""
     members = layout([listed(IMAGE, "1.0")], IMAGE, CONFIG, LAYER)
-    with pytest.raises(TransferError, match="may have 200"):
+    with pytest.raises(TransferError, match="the limit is 200"):
         images.import_from(tar(members), "alice/app")
     with pytest.raises(RegistryError) as caught:
         images.put_blob("alice/app", LAYER)

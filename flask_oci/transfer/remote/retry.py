@@ -9,20 +9,20 @@ from contextlib import suppress
 
 import urllib3
 
-#: How often something is tried, and how long the first wait is, in seconds. Each is
-#: twice as long as the one before.
+#: The number of attempts, and the first and the longest pause, in seconds. Each is
+#: twice the one before.
 ATTEMPTS: t.Final = 5
 FIRST_WAIT: t.Final = 0.5
 LONGEST_WAIT: t.Final = 60.0
 
-#: How many bytes a token service may answer, and an error may have.
+#: The largest response of a token service and the largest error, in bytes.
 MAX_ANSWER: t.Final = 256 * 1024
 
 Response = urllib3.BaseHTTPResponse
 
 
 def finish(response: Response) -> None:
-    """Be done with an answer, whose connection can be used again if it is short."""
+    """Read the rest of a response, and reuse its connection if the rest is short."""
     with suppress(urllib3.exceptions.HTTPError):
         if len(response.read(MAX_ANSWER)) < MAX_ANSWER:
             response.release_conn()
@@ -31,11 +31,11 @@ def finish(response: Response) -> None:
 
 
 def pause(attempt: int, least: float = 0) -> None:
-    """Wait before another try, each time twice as long, and about so long: who was
-    refused together should not come back together.
+    """Wait before another attempt, with exponential and random pauses, so that clients
+    that failed together do not return together.
 
-    :param attempt: how many tries there have been before the one that failed.
-    :param least: how long, in seconds, if somebody has said so.
+    :param attempt: the number of earlier attempts.
+    :param least: the pause that the registry asked for, in seconds.
     """
     wait = FIRST_WAIT * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
     time.sleep(min(max(wait, least), LONGEST_WAIT))
