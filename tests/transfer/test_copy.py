@@ -582,8 +582,9 @@ def test_without_the_library() -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_URLLIB3], capture_output=True, check=False
     )
-    assert b"TransferError: To connect to other registries, install flask-oci[copy]" in (
-        done.stderr
+    assert (
+        b"TransferError: To connect to other registries, install flask-oci[copy]"
+        in (done.stderr)
     )
 
 
