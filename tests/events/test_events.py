@@ -178,7 +178,7 @@ def test_old_events_go(alice: RegistryClient, upkeep: Upkeep) -> None:
 def test_a_list_for_people(alice: RegistryClient, upkeep: Upkeep) -> None:
     """It has a line for each event, and nothing that a terminal takes for a
     command."""
-    assert "no such events" in upkeep.run("events", "list").output
+    assert "No events found" in upkeep.run("events", "list").output
     alice.push_image(NAME, "latest")
     lines = upkeep.run("events", "list").stdout.splitlines()
     assert len(lines) == 1 + 3
