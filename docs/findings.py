@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
-from flask_oci.cli.check import kinds
+from flask_oci.cli.check import finding_types
 from flask_oci.cli.check import PLACES
 from flask_oci.cli.check import SEVERITIES
 
@@ -15,11 +15,11 @@ def findings() -> str:
     text = ""
     for severity, meaning in SEVERITIES.items():
         text += f"\n{severity.title()}s\n{'-' * 20}\n\n{meaning}.\n"
-        for kind in kinds():
-            if kind.severity == severity:
-                text += f"\n.. _check-{kind.code}:\n\n{kind.code}\n{'~' * 40}\n"
-                text += f"\n**{escaped(kind.title)}** {escaped(kind.why)}\n"
-                text += "".join(remedy(*pair) for pair in kind.remedies.items())
+        for found in finding_types():
+            if found.severity == severity:
+                text += f"\n.. _check-{found.code}:\n\n{found.code}\n{'~' * 40}\n"
+                text += f"\n**{escaped(found.title)}** {escaped(found.why)}\n"
+                text += "".join(remedy(*pair) for pair in found.remedies.items())
     return text
 
 

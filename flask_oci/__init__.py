@@ -45,7 +45,7 @@ from .transfer import Progress
 from .transfer import TransferError
 from .transfer import TransferResult
 from .transfer.base import RawManifest
-from .transfer.copying import Mirrored
+from .transfer.copying import MirrorResult
 
 __all__ = [
     "AccessTokens",
@@ -65,7 +65,7 @@ __all__ = [
     "Images",
     "IssuedToken",
     "LoginRefused",
-    "Mirrored",
+    "MirrorResult",
     "Models",
     "Origin",
     "Progress",

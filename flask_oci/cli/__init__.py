@@ -1,4 +1,4 @@
-"""``flask oci``: what whoever runs a registry types."""
+"""``flask oci``: the commands of an operator."""
 
 from __future__ import annotations
 

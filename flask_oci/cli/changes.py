@@ -1,4 +1,4 @@
-"""``flask oci visibility``, ``rename`` and ``transfer``: what changes a repository."""
+"""``flask oci visibility``, ``rename`` and ``transfer``: change a repository."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from ..rules.visibility import VISIBILITIES
 from ..services import services
-from .common import told
+from .common import error_messages
 from .common import user_named
 
 
@@ -17,10 +17,10 @@ from .common import user_named
 @click.argument("value", metavar="VISIBILITY", type=click.Choice(VISIBILITIES))
 def visibility(repository: str, value: str) -> None:
     """Set who may pull from REPOSITORY: its owner (private), every signed-in user
-    (internal), or anybody (public)."""
-    with told():
+    (internal), or every client (public)."""
+    with error_messages():
         services().administration.set_visibility(repository, value)
-    click.echo(f"{repository} is {value}.")
+    click.echo(f"{repository} is now {value}.")
 
 
 @click.command()
@@ -28,14 +28,15 @@ def visibility(repository: str, value: str) -> None:
 @click.argument("old")
 @click.argument("new")
 def rename(old: str, new: str) -> None:
-    """Rename the repository OLD to NEW, or every one below OLD, such as a user's
-    name. The old names can still be pulled from until somebody takes them."""
-    with told():
+    """Rename the repository OLD to NEW, and every repository below OLD, such as a
+    user's namespace. Clients can still pull from an old name until another repository
+    takes it."""
+    with error_messages():
         names = services().administration.rename(old, new)
     for name in names:
         click.echo(name)
     if not names:
-        raise click.ClickException(f"There is no repository {old}, nor any below it.")
+        raise click.ClickException(f"There is no repository named {old} or below it.")
 
 
 @click.command()
@@ -43,7 +44,7 @@ def rename(old: str, new: str) -> None:
 @click.argument("repository")
 @click.argument("username")
 def transfer(repository: str, username: str) -> None:
-    """Give REPOSITORY to the user USERNAME; its name stays."""
-    with told():
+    """Make USERNAME the owner of REPOSITORY; the name does not change."""
+    with error_messages():
         services().administration.transfer(repository, user_named(username))
-    click.echo(f"{repository} belongs to {username}.")
+    click.echo(f"{repository} now belongs to {username}.")

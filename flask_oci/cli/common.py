@@ -1,4 +1,4 @@
-"""What several commands do alike."""
+"""Parts shared by several commands: errors, options and output."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CommandT = t.TypeVar("CommandT", bound=t.Callable[..., t.Any])
 
 
 class Failed(click.ClickException):
-    """The disk or the database did not do what a command needs."""
+    """The disk or the database failed."""
 
     exit_code = 2
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn what cannot be done into a message and an exit status."""
+def error_messages() -> Iterator[None]:
+    """Turn exceptions into an error message and an exit status."""
     try:
         yield
     except Unavailable as error:
@@ -36,8 +36,8 @@ def told() -> Iterator[None]:
         outdated = services().catalog.schema.explain(error)
         if outdated is not None:
             raise Failed(outdated.remedy) from error
-        raise Failed(f"The database does not answer. {error}") from error
-    # What an archive, or another registry, has in it may be in the message.
+        raise Failed(f"The database does not respond. {error}") from error
+    # The message may contain text of an archive or of another registry.
     except RegistryError as error:
         raise click.ClickException(printable(error.message)) from error
     except ValueError as error:
@@ -45,7 +45,7 @@ def told() -> Iterator[None]:
 
 
 def user_named(username: str) -> t.Any:
-    """Return the host's user of that name, or end the command."""
+    """Return the host's user of that name, or end the command with an error."""
     user = services().catalog.users.by_name(username)
     if user is None:
         raise click.ClickException(f"There is no user {username}.")
@@ -53,16 +53,17 @@ def user_named(username: str) -> t.Any:
 
 
 def user_or_none(username: str | None) -> t.Any:
-    """Return the host's user of that name, None where none is named, or end the
-    command."""
+    """Return the host's user of that name, or None without a name."""
     return None if username is None else user_named(username)
 
 
-def for_whom(command: CommandT) -> CommandT:
-    """Give a command the options that say for what a rule is."""
+def scope_options(command: CommandT) -> CommandT:
+    """Add the options --owner and --repository, the scope of a rule."""
     for option in (
-        click.option("--owner", metavar="USERNAME", help="For all of a user's."),
-        click.option("--repository", metavar="NAME", help="For one repository."),
+        click.option(
+            "--owner", metavar="USERNAME", help="Apply to all repositories of a user."
+        ),
+        click.option("--repository", metavar="NAME", help="Apply to one repository."),
     ):
         command = option(command)
 
@@ -75,16 +76,16 @@ def for_whom(command: CommandT) -> CommandT:
     return t.cast("CommandT", checked)
 
 
-def place_of(fields: Mapping[str, t.Any]) -> str:
-    """Return what a rule is for."""
+def scope_name(fields: Mapping[str, t.Any]) -> str:
+    """Return the scope of a rule in words."""
     if fields["owner"] is not None:
-        return f"everything of {fields['owner']}"
-    return fields["repository"] or "everywhere"
+        return f"all repositories of {fields['owner']}"
+    return fields["repository"] or "all repositories"
 
 
 def printable(text: str) -> str:
-    """Return a text without what a terminal takes for a command.
+    """Replace the characters that a terminal may interpret as commands.
 
-    The person who reads it is not the one who wrote it.
+    Users, archives and other registries can choose the text.
     """
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,4 +1,4 @@
-"""``flask oci copy`` and ``mirror``: images from and to other registries."""
+"""``flask oci copy`` and ``mirror``: copy images between registries."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..transfer.copying import JOBS
 from ..transfer.worker_pool import MOST
 from . import output
 from .common import CommandT
+from .common import error_messages
 from .common import printable
-from .common import told
 from .common import user_or_none
 from .transfers import BY
 from .transfers import fields_of
@@ -21,25 +21,25 @@ from .transfers import progress_bar
 from .transfers import REFERRERS
 from .transfers import report
 
-HOW_MANY = click.option(
+JOBS_OPTION = click.option(
     "--jobs",
     type=click.IntRange(1, MOST),
     default=JOBS,
     show_default=True,
-    help="How many to move at once.",
+    help="The number of parallel transfers.",
 )
-PLAIN = click.option(
+PLAIN_HTTP = click.option(
     "--plain-http",
     "plain",
     metavar="HOST[:PORT]",
     multiple=True,
-    help="Talk to this host without TLS. This machine is, without being named.",
+    help="Connect to this host without TLS. The default for this machine.",
 )
 
 
 def between_registries(command: CommandT) -> CommandT:
-    """Give a command the options that say how images are copied."""
-    for option in (JSON, BY, PLAIN, HOW_MANY, REFERRERS, PLATFORM):
+    """Add the options of copies between registries."""
+    for option in (JSON, BY, PLAIN_HTTP, JOBS_OPTION, REFERRERS, PLATFORM):
         command = option(command)
     return command
 
@@ -61,15 +61,16 @@ def copy(
 ) -> None:
     """Copy an image from SOURCE to TARGET, byte for byte.
 
-    Each is [HOST/]NAME[:TAG|@DIGEST]; without a host, it is here. Docker Hub's images
-    have 'docker.io/' before them. The tag is 'latest' where there is none, and that of
-    SOURCE at a TARGET without one. 'docker login HOST' logs in, also for this command.
+    Each has the form [HOST/]NAME[:TAG|@DIGEST]; without a host, it is in this
+    registry. For images of Docker Hub, use the host 'docker.io'. The default tag of
+    SOURCE is 'latest', and the default tag of TARGET is that of SOURCE. The command
+    uses the credentials of 'docker login HOST'.
 
-    What the target has already is not sent again. Where both are at one registry,
-    nothing is sent at all.
+    Content that the target already has is not sent again. If both are in one registry,
+    no content is sent.
     """
-    with told(), progress_bar("Copying", as_json) as progress:
-        moved = services().images.copy(
+    with error_messages(), progress_bar("Copying", as_json) as progress:
+        result = services().images.copy(
             source,
             target,
             platforms=platforms,
@@ -79,7 +80,7 @@ def copy(
             by=user_or_none(by),
             progress=progress,
         )
-    report(moved, _repository(target), as_json)
+    report(result, _repository(target), as_json)
 
 
 @click.command()
@@ -91,27 +92,27 @@ def copy(
     "tags",
     metavar="PATTERN",
     multiple=True,
-    help="Copy tags like this, such as '1.*'. Can be repeated; all, without it.",
+    help="Copy matching tags, such as '1.*'; by default all. Can be repeated.",
 )
 @click.option(
-    "--without",
+    "--exclude",
     metavar="PATTERN",
     multiple=True,
-    help="Leave out tags like this. Can be repeated.",
+    help="Exclude matching tags. Can be repeated.",
 )
 @click.option(
     "--newest",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of these, copy the N that were made last. Each has to be looked into.",
+    help="Copy the N most recently built of these. Reads the config of each.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be copied.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be copied.")
 @between_registries
 def mirror(
     source: str,
     target: str,
     tags: tuple[str, ...],
-    without: tuple[str, ...],
+    exclude: tuple[str, ...],
     newest: int | None,
     platforms: tuple[str, ...],
     referrers: bool,
@@ -121,18 +122,19 @@ def mirror(
     by: str | None,
     as_json: bool,
 ) -> None:
-    """Copy the tags of the repository SOURCE that TARGET does not have, or has
-    elsewhere, several at once. Nothing is deleted at TARGET.
+    """Copy the tags of the repository SOURCE that are missing or different in TARGET.
+    Nothing is deleted from TARGET.
 
-    Either is [HOST/]NAME. What cannot be copied is told of, and the exit status is 1;
-    the others are there all the same. Type the command again for the rest.
+    Each has the form [HOST/]NAME. The command copies several tags in parallel. If a tag
+    cannot be copied, the command prints the reason, copies the other tags and exits
+    with status 1. Run it again to copy the rest.
     """
-    with told(), progress_bar("Mirroring", as_json) as progress:
-        done = services().images.mirror(
+    with error_messages(), progress_bar("Mirroring", as_json) as progress:
+        result = services().images.mirror(
             source,
             target,
             tags=tags,
-            exclude=without,
+            exclude=exclude,
             newest=newest,
             platforms=platforms,
             referrers=referrers,
@@ -143,17 +145,17 @@ def mirror(
             progress=progress,
         )
     if as_json:
-        output.as_json({**fields_of(done, target), "failed": done.failed})
+        output.as_json({**fields_of(result, target), "failed": result.failed})
     else:
-        report(done, target, False)
-    for tag, reason in done.failed.items():
+        report(result, target, False)
+    for tag, reason in result.failed.items():
         click.echo(printable(f"{tag}: {reason}"), err=True)
-    if done.failed:
+    if result.failed:
         raise click.exceptions.Exit(1)
 
 
 def _repository(image: str) -> str:
-    """Return an image without its tag."""
+    """Return the repository of an image, without tag and digest."""
     front = image.partition("@")[0]
     name, colon, tag = front.rpartition(":")
     return name if colon and "/" not in tag else front

@@ -11,56 +11,59 @@ from ..rules.quota import readable
 from ..services import services
 from ..spec.reference import parse_reference
 from ..spec.reference import split_image
-from .common import told
+from .common import error_messages
 from .image import details
+from .output import plural
 
 
 @click.command()
 @with_appcontext
 @click.argument("image", metavar="REPOSITORY[:TAG|@DIGEST]")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(image: str, yes: bool) -> None:
     """Delete a tag, a manifest with its tags, or a whole repository.
 
     \b
-    REPOSITORY:TAG      takes the tag away; what it pointed at stays
-    REPOSITORY@DIGEST   deletes a manifest and every tag that points at it
-    REPOSITORY          deletes all of it
+    REPOSITORY:TAG      deletes the tag, but not its manifest
+    REPOSITORY@DIGEST   deletes the manifest and every tag that points to it
+    REPOSITORY          deletes the repository with all tags and manifests
 
-    A manifest that an index needs is not deleted. Room on the disk is only free when
-    'flask oci gc' has run after the grace period.
+    A manifest that an index needs is not deleted. The disk space is freed when
+    'flask oci gc' runs after the grace period.
     """
-    with told():
+    with error_messages():
         name, reference = split_image(image)
         repository = services().administration.find(name)
-        question, done = _announce(repository, reference)
+        question, result = _messages(repository, reference)
     if not yes:
         click.confirm(question, abort=True, err=True)
-    with told():
+    with error_messages():
         if reference is None:
             services().administration.delete(name)
         else:
             services().content.delete(repository, parse_reference(reference), Actor())
-    click.echo(done)
+    click.echo(result)
 
 
-def _announce(repository: RepositoryInfo, reference: str | None) -> tuple[str, str]:
-    """Return what to ask before it is done, and what to say after it."""
+def _messages(repository: RepositoryInfo, reference: str | None) -> tuple[str, str]:
+    """Return the question before a deletion, and the message after it."""
     name = repository.name
     if reference is None:
         key = repository.key
         figures = services().catalog.repository_list.figures([key])[key]
+        tags = plural(figures.tags, "tag")
         return (
-            f"Delete {name} with {figures.tags} tags and {readable(figures.bytes)}?",
+            f"Delete {name} with {tags} and {readable(figures.bytes)}?",
             f"Deleted {name}.",
         )
     found = details(repository, reference)
     if ":" not in reference:
         return (
-            f"Take the tag {reference} away? {found['digest']} stays in {name}.",
-            f"{name} has no tag {reference} any more.",
+            f"Delete the tag {reference}, but not the manifest {found['digest']}?",
+            f"Deleted the tag {reference} of {name}.",
         )
-    named = f" and its tags {', '.join(found['tags'])}" if found["tags"] else ""
+    label = "tag" if len(found["tags"]) == 1 else "tags"
+    named = f" and its {label} {', '.join(found['tags'])}" if found["tags"] else ""
     return (
         f"Delete {reference}{named} from {name}?",
         f"Deleted {reference}{named} from {name}.",

@@ -1,4 +1,4 @@
-"""``flask oci usage``: what takes the disk."""
+"""``flask oci usage``: disk usage by owner and by repository."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ from ..clock import utcnow
 from ..rules.quota import readable
 from ..services import services
 from . import output
-from .common import told
+from .common import error_messages
 from .common import user_named
+from .output import plural
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..catalog.usage import RepositoryUsage
 
-#: How many rows are read at a time.
+#: The number of rows of one query.
 BATCH: t.Final = 200
 
-#: More than any list is long.
-ALL: t.Final = 2**31 - 1
+#: A limit above the length of every list.
+UNLIMITED: t.Final = 2**31 - 1
 
 
 @click.command()
 @with_appcontext
-@click.option("--owner", metavar="USERNAME", help="Only what is this user's.")
+@click.option("--owner", metavar="USERNAME", help="Only repositories of this user.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="List the N largest owners and repositories only.",
+    help="List only the N largest owners and repositories.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def usage(owner: str | None, limit: int | None, as_json: bool) -> None:
-    """Say what takes the space: all of it, by owner, and by repository.
+    """Show the disk usage: the total, by owner, and by repository.
 
-    A blob that several repositories have lies on the disk once. It counts once in the
-    total, once for each owner, and once for each repository, so the parts may add up
-    to more than the whole. 'Alone' is what no other repository has: what deleting this
-    one would free.
+    A blob that several repositories share is stored once. It counts once in the total,
+    once for each owner and once for each repository, so the parts may add up to more
+    than the total. 'Alone' is the size of the blobs that no other repository has:
+    deleting the repository frees this much.
     """
-    with told():
-        found = _usage(owner, ALL if limit is None else limit)
+    with error_messages():
+        found = _usage(owner, UNLIMITED if limit is None else limit)
     if as_json:
         output.as_json(found)
     else:
@@ -85,11 +86,11 @@ def _usage(owner: str | None, limit: int) -> dict[str, t.Any]:
 def _by_repository(limit: int, owner_id: t.Any) -> Iterator[RepositoryUsage]:
     read = 0
     while read < limit:
-        wanted = min(BATCH, limit - read)
-        batch = services().catalog.usage.by_repository(wanted, read, owner_id)
+        size = min(BATCH, limit - read)
+        batch = services().catalog.usage.by_repository(size, read, owner_id)
         yield from batch
-        read += wanted
-        if len(batch) < wanted:
+        read += size
+        if len(batch) < size:
             return
 
 
@@ -105,12 +106,10 @@ def _write(found: dict[str, t.Any], owner: str | None) -> None:
     )
     if owner is None:
         garbage, free = found["collectable"], found["free"]
+        blobs = plural(garbage["blobs"], "blob")
         output.facts(
             (
-                (
-                    "Unneeded",
-                    f"{readable(garbage['bytes'])} in {garbage['blobs']} blobs",
-                ),
+                ("Unreferenced", f"{readable(garbage['bytes'])} in {blobs}"),
                 ("Free", None if free is None else readable(free)),
             )
         )
@@ -118,7 +117,7 @@ def _write(found: dict[str, t.Any], owner: str | None) -> None:
         click.echo()
         output.table(
             ("owner", "size"),
-            ((r["owner"] or "(nobody)", readable(r["bytes"])) for r in found["owners"]),
+            ((r["owner"] or "(none)", readable(r["bytes"])) for r in found["owners"]),
         )
     if found["repositories"]:
         click.echo()

@@ -1,4 +1,4 @@
-"""``flask oci events``: what happened, and who has been told."""
+"""``flask oci events``: the event log and the deliveries to webhooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ..changes import KINDS
 from ..events.delivery import DeliveryResult
 from ..services import services
 from . import output
-from .common import told
+from .common import error_messages
+from .output import plural
 
 if t.TYPE_CHECKING:
     from ..catalog.delivery_log import DeliveryRow
@@ -27,22 +28,22 @@ LIMIT: t.Final = click.option(
     type=click.IntRange(min=1, max=10_000),
     default=50,
     show_default=True,
-    help="How many to show.",
+    help="The number of rows to show.",
 )
 
 
 @click.group()
 def events() -> None:
-    """Show what happened to repositories, and tell webhooks of it.
+    """Show the events of repositories, and deliver them to webhooks.
 
-    An event is written in the transaction that makes it happen, so none is ever
-    missing, and none is of something that did not happen.
+    The registry writes an event in the transaction of the change, so the log contains
+    every change, and only changes that were committed.
     """
 
 
 @events.command("list")
 @with_appcontext
-@click.option("--repository", metavar="NAME", help="Only what happened to this one.")
+@click.option("--repository", metavar="NAME", help="Only events of this repository.")
 @click.option("--kind", type=click.Choice(KINDS), help="Only events of this kind.")
 @LIMIT
 @JSON
@@ -51,33 +52,34 @@ def list_events(
 ) -> None:
     """List the last events, the newest first.
 
-    Which kinds are kept is said by OCI_EVENTS, and for how long by
-    OCI_EVENT_LIFETIME.
+    OCI_EVENTS sets which kinds of events are stored, and OCI_EVENT_LIFETIME for how
+    long.
     """
-    with told():
+    with error_messages():
         found = services().events.latest(limit, repository=repository, kind=kind)
     if as_json:
         output.as_json([_fields(event) for event in found])
         return
     output.table(
-        ("id", "when", "what", "repository", "", "by"), [_row(event) for event in found]
+        ("id", "time", "kind", "repository", "details", "by"),
+        [_row(event) for event in found],
     )
     if not found:
-        output.none_found("There are no such events.")
+        output.none_found("No events found.")
 
 
 @events.command("deliver")
 @with_appcontext
-@click.option("--follow", is_flag=True, help="Go on, until you end it.")
+@click.option("--follow", is_flag=True, help="Keep running until interrupted.")
 @JSON
 def deliver(follow: bool, as_json: bool) -> None:
-    """Tell the webhooks of what they have not been told yet.
+    """Deliver pending events to the webhooks.
 
-    Each is told of every event at least once, and of those of one repository in order.
-    It may be ended at any time, and any number of these may run at once. The exit
-    status is 1 when a webhook could not be told now; it is tried again later.
+    Each webhook receives every event at least once, and the events of one repository in
+    order. The command may be interrupted at any time, and several may run at once. The
+    exit status is 1 if a delivery failed; it is retried later.
     """
-    with told():
+    with error_messages():
         if follow:
             _follow()
             return
@@ -85,7 +87,7 @@ def deliver(follow: bool, as_json: bool) -> None:
     if as_json:
         output.as_json(done._asdict())
     else:
-        _summarise(done)
+        _print_summary(done)
     if done.failed:
         raise click.exceptions.Exit(1)
 
@@ -95,60 +97,60 @@ def deliver(follow: bool, as_json: bool) -> None:
 @click.argument("event_id", metavar="ID", type=int)
 @JSON
 def show(event_id: int, as_json: bool) -> None:
-    """Show which webhooks are to be told of the event ID, and every attempt to."""
-    with told():
+    """Show the webhooks that receive the event ID, and every attempt to deliver it."""
+    with error_messages():
         rows = services().events.deliveries_of(event_id)
-    _show(rows, as_json, "No webhook is to be told of that event.")
+    _print_deliveries(rows, as_json, "No webhook receives that event.")
 
 
 @events.command("dead")
 @with_appcontext
-@click.option("--webhook", metavar="ID", help="Only what this one was to be told.")
+@click.option("--webhook", metavar="ID", help="Only deliveries to this webhook.")
 @LIMIT
 @JSON
 def dead(webhook: str | None, limit: int, as_json: bool) -> None:
-    """List what was given up, after OCI_WEBHOOK_ATTEMPTS attempts."""
-    with told():
+    """List the deliveries that failed after OCI_WEBHOOK_ATTEMPTS attempts."""
+    with error_messages():
         rows = services().events.dead(limit, webhook)
-    _show(rows, as_json, "Nothing was given up.")
+    _print_deliveries(rows, as_json, "There are no dead deliveries.")
 
 
 @events.command("replay")
 @with_appcontext
 @click.argument("event_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--webhook", metavar="ID", help="Tell only this one.")
-@click.option("--dead", "all_dead", is_flag=True, help="Everything that was given up.")
+@click.option("--webhook", metavar="ID", help="Only deliver to this webhook.")
+@click.option("--dead", "all_dead", is_flag=True, help="Replay all dead deliveries.")
 @JSON
 def replay(
     event_ids: tuple[int, ...], webhook: str | None, all_dead: bool, as_json: bool
 ) -> None:
-    """Have webhooks told once more of the events ID, or with --dead of everything that
-    was given up. 'flask oci events deliver' tells them."""
+    """Schedule another delivery of the events ID, or with --dead of all dead
+    deliveries. 'flask oci events deliver' delivers them."""
     if all_dead == bool(event_ids):
-        raise click.UsageError("Say which events, or --dead.")
-    with told():
+        raise click.UsageError("Give event ids, or --dead.")
+    with error_messages():
         chosen = None if all_dead else event_ids
         count = services().events.replay(chosen, webhook=webhook)
     if as_json:
         output.as_json({"replayed": count})
     else:
-        click.echo(f"{count} deliveries are due again.")
+        click.echo(f"Scheduled {plural(count, 'delivery', 'deliveries')}.")
 
 
 @events.command("prune")
 @with_appcontext
 @JSON
 def prune(as_json: bool) -> None:
-    """Forget events that are older than OCI_EVENT_LIFETIME.
+    """Delete events that are older than OCI_EVENT_LIFETIME.
 
-    'flask oci gc' does so, too. What a webhook has yet to be told of stays.
+    'flask oci gc' does this too. Events with pending deliveries are not deleted.
     """
-    with told():
+    with error_messages():
         count = services().events.prune()
     if as_json:
         output.as_json({"pruned": count})
     else:
-        click.echo(f"Forgot {count} events.")
+        click.echo(f"Deleted {plural(count, 'event')}.")
 
 
 def _follow() -> None:
@@ -158,11 +160,13 @@ def _follow() -> None:
     services().events.follow(stop)
 
 
-def _summarise(done: DeliveryResult) -> None:
-    click.echo(f"Told webhooks {done.delivered} times; {done.failed} failed.")
+def _print_summary(done: DeliveryResult) -> None:
+    click.echo(f"Delivered {plural(done.delivered, 'webhook')}; {done.failed} failed.")
 
 
-def _show(rows: list[DeliveryRow], as_json: bool, otherwise: str) -> None:
+def _print_deliveries(
+    rows: list[DeliveryRow], as_json: bool, empty_message: str
+) -> None:
     if as_json:
         output.as_json([_delivery(row) for row in rows])
         return
@@ -170,21 +174,21 @@ def _show(rows: list[DeliveryRow], as_json: bool, otherwise: str) -> None:
         output.section(f"Event {row.event.id} to webhook {row.webhook_id}")
         output.facts(
             [
-                ("what", f"{row.event.kind} {row.event.repository or ''}".strip()),
+                ("event", f"{row.event.kind} {row.event.repository or ''}".strip()),
                 ("state", row.state),
                 ("attempts", row.attempts),
                 ("next", output.minute(row.due_at) if row.state == "pending" else None),
             ]
         )
         output.table(
-            ("when", "status", "ms", "why"),
+            ("time", "status", "ms", "error"),
             [
                 (f"{a.at:%Y-%m-%d %H:%M:%S}", a.status or "-", a.milliseconds, a.error)
                 for a in row.log
             ],
         )
     if not rows:
-        output.none_found(otherwise)
+        output.none_found(empty_message)
 
 
 def _delivery(row: DeliveryRow) -> dict[str, t.Any]:

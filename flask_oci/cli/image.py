@@ -1,4 +1,4 @@
-"""What there is to say about one manifest, as plain values."""
+"""The details of one manifest, as JSON values."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Fields = dict[str, t.Any]
 
 
 def details(repository: RepositoryInfo, reference: str) -> Fields:
-    """Return what a manifest is, what it needs and what refers to it.
+    """Return the properties of a manifest, its content and its referrers.
 
     :param reference: a tag or a digest.
-    :raises ManifestUnknown: when the repository has none of that name.
+    :raises ManifestUnknown: if the repository has no such tag or manifest.
     """
     key, catalog = repository.key, services().catalog
     row = _find(key, reference)
@@ -59,31 +59,31 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
 
 def _find(key: int, reference: str) -> ManifestRow:
     contents = services().catalog.repository_contents
-    wanted = parse_reference(reference)
-    if isinstance(wanted, Digest):
+    parsed = parse_reference(reference)
+    if isinstance(parsed, Digest):
         row = contents.manifests(key, [reference], whole=True).get(reference)
     else:
-        tagged = contents.tagged(key, wanted)
+        tagged = contents.tagged(key, parsed)
         row = tagged.manifest if tagged else None
     if row is None:
         raise ManifestUnknown(
             f"There is no such tag or manifest: {reference}. 'flask oci tags' lists"
-            " what there is."
+            " the existing ones."
         )
     return row
 
 
 def _platforms(key: int, fields: Fields) -> list[Fields]:
     children = documents.descriptors(documents.objects(fields.get("manifests")))
-    here = services().catalog.repository_contents.manifests(
+    stored = services().catalog.repository_contents.manifests(
         key, [child.digest for child in children], content=False
     )
     weights = services().catalog.manifest_relations.weights(
-        key, [m.id for m in here.values()]
+        key, [m.id for m in stored.values()]
     )
     found = []
     for child in children:
-        row = here.get(child.digest)
+        row = stored.get(child.digest)
         weight = weights.get(row.id) if row else None
         found.append(
             {

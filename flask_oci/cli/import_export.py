@@ -1,4 +1,4 @@
-"""``flask oci import`` and ``export``: images from and to archives."""
+"""``flask oci import`` and ``export``: read and write archives of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..services import services
 from ..spec.reference import split_image
 from ..transfer.archive_formats import Form
 from ..transfer.archive_formats import FORMS
-from .common import told
+from .common import error_messages
 from .common import user_or_none
 from .transfers import BY
 from .transfers import JSON
@@ -28,7 +28,7 @@ GIB: t.Final = 1024**3
 @with_appcontext
 @click.argument("source")
 @click.argument("image", metavar="REPOSITORY[:TAG]")
-@click.option("--name", help="Which image of the archive to take; all, without it.")
+@click.option("--name", help="The image of the archive to import; by default all.")
 @PLATFORM
 @REFERRERS
 @BY
@@ -38,7 +38,7 @@ GIB: t.Final = 1024**3
     default=64,
     show_default=True,
     metavar="GIB",
-    help="How large a compressed archive may be when it is uncompressed.",
+    help="The largest uncompressed size of a compressed archive.",
 )
 @JSON
 def import_(
@@ -51,17 +51,18 @@ def import_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Take in images from SOURCE: an OCI image layout, as a folder or a tar archive,
-    or what 'docker save' or 'podman save' wrote. '-' reads an archive from the input.
+    """Import images from SOURCE: an OCI image layout, as a folder or a tar archive, or
+    the output of 'docker save' or 'podman save'. '-' reads an archive from the standard
+    input.
 
-    Images keep the tags that they have in the archive, unless there is one and you
-    name a TAG. Everything is verified as if it had been pushed. What is there already
-    is passed over, so an import that was broken off goes on where it was.
+    Images keep their tags of the archive. A single image gets TAG if you name one. The
+    registry verifies all content as in a push. It skips content that it already has, so
+    an interrupted import can be resumed.
     """
-    with told():
+    with error_messages():
         repository, tag = split_image(image)
         with progress_bar("Importing", as_json) as progress:
-            moved = services().images.import_from(
+            result = services().images.import_from(
                 sys.stdin.buffer if source == "-" else source,
                 repository,
                 tag=tag,
@@ -72,7 +73,7 @@ def import_(
                 limit=limit * GIB,
                 progress=progress,
             )
-    report(moved, repository, as_json)
+    report(result, repository, as_json)
 
 
 @click.command()
@@ -83,16 +84,16 @@ def import_(
     "--format",
     "form",
     type=click.Choice(FORMS),
-    help="'folder' and 'tar' are OCI image layouts, and 'docker' is one that 'docker"
-    " load' reads, too; 'docker-old' is for programs that know no layouts. The default"
-    " is 'tar' where TARGET ends with '.tar' or is '-', and 'folder' otherwise.",
+    help="'folder' and 'tar' are OCI image layouts; 'docker' is an OCI image layout"
+    " that every version of 'docker load' reads. The default is 'tar' if TARGET ends"
+    " with '.tar' or is '-', and 'folder' otherwise.",
 )
 @PLATFORM
 @REFERRERS
 @click.option(
     "--called",
     metavar="NAME",
-    help="The repository's name for 'docker load'; its own, without it.",
+    help="The repository name for 'docker load'; by default that of the repository.",
 )
 @JSON
 def export(
@@ -104,20 +105,22 @@ def export(
     called: str | None,
     as_json: bool,
 ) -> None:
-    """Write an image, or all tags of REPOSITORY, to TARGET; '-' is the output.
+    """Write an image, or all tags of REPOSITORY, to TARGET; '-' is the standard output.
 
-    Manifests and blobs are written byte for byte. An archive has its name when it is
-    whole. In a folder, what is there already is passed over, and the images that it
-    has stay in it.
+    Manifests and blobs are written byte for byte. An archive gets its name when it is
+    complete. A folder keeps its images, and the command skips content that the folder
+    already has.
     """
     if form is None:
         form = "tar" if target == "-" or target.endswith(".tar") else "folder"
     if target == "-" and (as_json or form == "folder"):
-        raise click.UsageError("Only an archive, and nothing else, fits the output.")
-    with told():
+        raise click.UsageError(
+            "The standard output needs the format 'tar' or 'docker', without --json."
+        )
+    with error_messages():
         repository, reference = split_image(image)
         with progress_bar("Exporting", as_json) as progress:
-            moved = services().images.export_to(
+            result = services().images.export_to(
                 sys.stdout.buffer if target == "-" else target,
                 repository,
                 reference,
@@ -128,4 +131,4 @@ def export(
                 progress=progress,
             )
     if target != "-":
-        report(moved, repository, as_json)
+        report(result, repository, as_json)

@@ -1,4 +1,4 @@
-"""``flask oci repositories`` and ``tags``: what there is."""
+"""``flask oci repositories`` and ``tags``: lists of repositories and tags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..catalog import RepositoryInfo
 from ..rules.quota import readable
 from ..services import services
 from . import output
-from .common import told
+from .common import error_messages
 from .common import user_named
 
 if t.TYPE_CHECKING:
@@ -21,23 +21,23 @@ if t.TYPE_CHECKING:
     from ..catalog.repository_list import Listed
     from ..core.summaries import Entry
 
-#: How many rows are read at a time.
+#: The number of rows of one query.
 BATCH: t.Final = 200
 
 
 @click.command()
 @with_appcontext
 @click.argument("prefix", default="")
-@click.option("--owner", metavar="USERNAME", help="Only those of this user.")
+@click.option("--owner", metavar="USERNAME", help="Only repositories of this user.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
-    """List the repositories that something has been pushed to, by name.
+    """List the repositories with at least one push, by name.
 
-    With PREFIX, such as a user's name, only the one of that name and those below it
-    are listed. The size is that of a repository's blobs, each of them counted once;
-    'flask oci usage' says what repositories share.
+    With PREFIX, such as the name of a user, list only the repository of that name and
+    the repositories below it. The size is the sum of a repository's blobs; 'flask oci
+    usage' shows what repositories share.
     """
-    with told():
+    with error_messages():
         found = list(_repositories(prefix, owner))
     if as_json:
         output.as_json(found)
@@ -57,26 +57,26 @@ def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
         ),
     )
     if not found:
-        output.none_found("There are no such repositories.")
+        output.none_found("No repositories found.")
 
 
 @click.command()
 @with_appcontext
 @click.argument("repository")
-@click.option("--untagged", is_flag=True, help="List manifests that have no tag.")
+@click.option("--untagged", is_flag=True, help="List untagged manifests.")
 @click.option(
     "--attached",
     is_flag=True,
-    help="List the tags that clients make for signatures and the like.",
+    help="List the tags that clients create for signatures and attestations.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None:
-    """List the tags of REPOSITORY and what they point at, by name.
+    """List the tags of REPOSITORY and their manifests, by name.
 
-    With --untagged, what is listed has no tag, is no part of an index and refers to
-    nothing: the remains of tags that were moved.
+    With --untagged, list the manifests without a tag that are not part of an index and
+    have no subject, such as those left by moved tags.
     """
-    with told():
+    with error_messages():
         info = services().administration.find(repository)
         found = list(_tags(info, untagged, attached))
     if as_json:
@@ -98,7 +98,7 @@ def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None
         ),
     )
     if not found:
-        output.none_found(f"{repository} has none.")
+        output.none_found(f"No tags found in {repository}.")
 
 
 def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:

@@ -1,4 +1,4 @@
-"""``flask oci gc`` and ``flask oci fsck``: keeping the storage in order."""
+"""``flask oci gc`` and ``flask oci fsck``: garbage collection and consistency."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ..services import services
 from ..spec.digest import Digest
 from . import output
 from . import progress
-from .common import told
+from .common import error_messages
+from .output import plural
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,17 +30,19 @@ MIB: t.Final = 1024 * 1024
 
 @click.command()
 @with_appcontext
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
-@click.option("--explain", "digest", metavar="DIGEST", help="Say what keeps a digest.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be deleted.")
+@click.option(
+    "--explain", "digest", metavar="DIGEST", help="Explain why a digest is not deleted."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
-    """Delete what nothing needs: idle uploads, old untagged manifests (where
-    OCI_UNTAGGED_LIFETIME is set), and blobs that no manifest references.
+    """Delete idle uploads, old untagged manifests (if OCI_UNTAGGED_LIFETIME is set),
+    and blobs that no manifest references.
 
-    It is safe to run while people push. What a client was told is there stays for
-    OCI_GRACE_PERIOD seconds.
+    The command is safe to run during pushes: it keeps content that the registry has
+    acknowledged to a client for OCI_GRACE_PERIOD seconds.
     """
-    with told():
+    with error_messages():
         if digest is not None:
             _explain(digest)
             return
@@ -47,42 +50,42 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
     if as_json:
         output.as_json(_as_fields(collected))
     else:
-        _summarise(collected, dry_run)
+        _print_summary(collected, dry_run)
 
 
 @click.command()
 @with_appcontext
-@click.option("--repair", is_flag=True, help="Mend what can be mended.")
-@click.option("--scrub", is_flag=True, help="Read every blob and check its digest.")
+@click.option("--repair", is_flag=True, help="Repair what can be repaired.")
+@click.option("--scrub", is_flag=True, help="Read every blob and verify its digest.")
 @click.option(
     "--rate",
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="Scrub no more than so many MiB in a second.",
+    help="Limit the scrub to this many MiB per second.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def fsck(repair: bool, scrub: bool, rate: int | None, as_json: bool) -> None:
-    """Check that the tables and the files say the same.
+    """Check that the database and the storage folder are consistent.
 
-    With --scrub, every blob is read; a scrub that is broken off goes on where it
-    was. With --repair, wrong files are moved to the folder 'quarantine' of the
-    storage, and rows that promise what is lost are taken back, so that clients
-    push it again. Nothing is deleted.
+    With --scrub, the command reads every blob; an interrupted scrub can be resumed.
+    With --repair, it moves damaged files to the folder 'quarantine' of the storage, and
+    removes the rows of lost blobs, so that clients push them again. It deletes no
+    files.
 
-    The exit status is 1 when something is wrong that has not been mended, and 2
-    when that could not be found out.
+    The exit status is 1 if there are problems that were not repaired, and 2 if the
+    check failed.
     """
     problems = []
-    with told():
+    with error_messages():
         checker = _checker(repair)
         for problem in _problems(checker, scrub, rate, as_json):
             problems.append(problem)
             if not as_json:
-                _show(problem)
+                _print_problem(problem)
     if as_json:
         output.as_json([asdict(problem) for problem in problems])
     elif not problems:
-        click.echo("Everything is as it should be.")
+        click.echo("No problems found.")
     if any(not (problem.repaired or problem.harmless) for problem in problems):
         raise click.exceptions.Exit(1)
 
@@ -95,7 +98,7 @@ def _explain(digest: str) -> None:
 
 def _collect(dry_run: bool, as_json: bool) -> GarbageResult:
     parts = services()
-    # One step for each repository, and three for what is not in one.
+    # One step for each repository, and three for the rest.
     steps = len(parts.catalog.garbage.repositories()) + 3
     with progress.bar("Collecting", steps, as_json=as_json) as bar:
         return GarbageCollector(
@@ -124,22 +127,22 @@ def _problems(
         yield from checker.scrub(None if rate is None else rate * MIB, bar.update)
 
 
-def _show(problem: Problem) -> None:
+def _print_problem(problem: Problem) -> None:
     click.echo(f"{problem.kind}: {problem.subject}\n  {problem.message}")
     if problem.repaired:
-        click.echo("  It has been repaired.")
+        click.echo("  Repaired.")
 
 
-def _summarise(collected: GarbageResult, dry_run: bool) -> None:
+def _print_summary(collected: GarbageResult, dry_run: bool) -> None:
     verb = "Would delete" if dry_run else "Deleted"
     for place, digest in collected.manifests:
         click.echo(f"{place}: manifest {digest}")
     for place, count in sorted(Counter(p for p, _ in collected.links).items()):
-        click.echo(f"{place}: {count} unneeded blobs")
+        click.echo(f"{place}: {plural(count, 'unreferenced blob')}")
     click.echo(
-        f"{verb} {len(collected.uploads)} idle uploads, {len(collected.manifests)}"
-        f" manifests and {len(collected.blobs)} blobs,"
-        f" {collected.freed / MIB:.1f} MiB."
+        f"{verb} {plural(len(collected.uploads), 'idle upload')},"
+        f" {plural(len(collected.manifests), 'manifest')} and"
+        f" {plural(len(collected.blobs), 'blob')}, {collected.freed / MIB:.1f} MiB."
     )
 
 

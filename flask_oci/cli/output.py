@@ -1,4 +1,4 @@
-"""How a command writes what it found: a table for people, JSON for programs."""
+"""The output of commands: tables for users, JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .common import printable
 
 
 def as_json(value: object) -> None:
-    """Write a JSON document; moments are in ISO 8601 and have their time zone."""
+    """Print a JSON document; times are in ISO 8601, with their time zone."""
     click.echo(json.dumps(value, default=datetime.isoformat))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows below the names of their columns; nothing where there are none."""
+    """Print rows below the column names; print nothing without rows."""
     texts = [[printable(str(cell)) for cell in row] for row in rows]
     if not texts:
         return
@@ -30,22 +30,27 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
-    """Write names and values, one pair a line, without those that say nothing."""
+    """Print names and values, one pair a line, without empty values."""
     for name, value in pairs:
         if value not in (None, ""):
             click.echo(f"{name + ':':<14} {printable(str(value))}")
 
 
 def section(title: str) -> None:
-    """Write the heading of a part."""
+    """Print the heading of a section."""
     click.echo(f"\n{title}")
 
 
+def plural(count: int, singular: str, plural: str | None = None) -> str:
+    """Return a count with its noun: "1 tag", "2 tags"."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
 def minute(moment: datetime) -> str:
-    """Write a moment to the minute."""
+    """Return a time to the minute."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def none_found(message: str) -> None:
-    """Tell a person that a list is empty, beside the output that a script reads."""
+    """Print to the standard error that a list is empty."""
     click.echo(message, err=True)

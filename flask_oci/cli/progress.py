@@ -1,4 +1,4 @@
-"""How far long work has got, for somebody who watches it."""
+"""The progress bars of commands."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def bar(
     items: Iterable[t.Any] | None = None,
     **options: t.Any,
 ) -> ProgressBar[t.Any]:
-    """Return a bar on the terminal, beside the output that is for a file or a program.
+    """Return a progress bar on the standard error.
 
-    It is not seen where there is no terminal, nor where the output is for a program.
+    It is hidden with --json, and if the standard error is no terminal.
 
-    :param length: how many steps there are.
-    :param items: what to go through, one a step.
-    :param options: others of :func:`click.progressbar`.
+    :param length: the number of steps.
+    :param items: the items to iterate over, one for each step.
+    :param options: further options of :func:`click.progressbar`.
     """
-    watched = sys.stderr.isatty() and not as_json
-    # What is no terminal is still told the label, and a log has no use for that.
-    file = sys.stderr if watched else t.cast("t.TextIO", _Nobody())
+    visible = sys.stderr.isatty() and not as_json
+    # click would still print the label if there is no terminal.
+    file = sys.stderr if visible else t.cast("t.TextIO", _NullFile())
     return click.progressbar(items, length, label, file=file, **options)
 
 
-class _Nobody:
-    """Somebody who is told everything, and hears nothing."""
+class _NullFile:
+    """A file that discards its input."""
 
     def write(self, text: str) -> int:
         return len(text)

@@ -1,4 +1,4 @@
-"""``flask oci protect``: tags that not everybody can move or delete."""
+"""``flask oci protect``: rules for protected and immutable tags."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flask.cli import with_appcontext
 
 from ..services import services
 from . import output
-from .common import for_whom
-from .common import place_of
-from .common import told
+from .common import error_messages
+from .common import scope_name
+from .common import scope_options
 from .common import user_or_none
 
 if t.TYPE_CHECKING:
@@ -20,10 +20,11 @@ if t.TYPE_CHECKING:
 
 @click.group()
 def protect() -> None:
-    """Say which tags not everybody who may push can move or delete.
+    """Protect tags: only users with the permission 'manage' can move or delete a
+    protected tag, and no user can change an immutable tag.
 
-    In a pattern, '*' is any text. What is laid down for a repository, for its owner
-    and in the configuration (OCI_PROTECTED_TAGS, OCI_IMMUTABLE_TAGS) holds together.
+    In a pattern, '*' matches any text. The rules of a repository, of its owner and of
+    the configuration (OCI_PROTECTED_TAGS, OCI_IMMUTABLE_TAGS) all apply.
     """
 
 
@@ -31,24 +32,24 @@ def protect() -> None:
 @with_appcontext
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_protected(as_json: bool) -> None:
-    """List what is laid down."""
-    with told():
-        laid = services().tag_protection.list()
+    """List the rules."""
+    with error_messages():
+        rules = services().tag_protection.list()
     site = services().config.protection
     found = [
         {"repository": None, "owner": None, **_fields(site)},
         *(
             {"repository": row.repository, "owner": row.owner, **_fields(row.value)}
-            for row in laid
+            for row in rules
         ),
     ]
     if as_json:
         output.as_json(found)
         return
     output.table(
-        ("for", "protected", "immutable"),
+        ("scope", "protected", "immutable"),
         (
-            (place_of(f), " ".join(f["protected"]), " ".join(f["immutable"]))
+            (scope_name(f), " ".join(f["protected"]), " ".join(f["immutable"]))
             for f in found
         ),
     )
@@ -56,15 +57,19 @@ def list_protected(as_json: bool) -> None:
 
 @protect.command("set")
 @with_appcontext
-@for_whom
+@scope_options
 @click.option(
-    "--tag", "protected", multiple=True, metavar="PATTERN", help="Can be repeated."
+    "--tag",
+    "protected",
+    multiple=True,
+    metavar="PATTERN",
+    help="A pattern of protected tags. Can be repeated.",
 )
 @click.option(
     "--immutable",
     multiple=True,
     metavar="PATTERN",
-    help="A pattern of tags that nobody can change. Can be repeated.",
+    help="A pattern of immutable tags. Can be repeated.",
 )
 def set_protected(
     repository: str | None,
@@ -72,31 +77,31 @@ def set_protected(
     protected: tuple[str, ...],
     immutable: tuple[str, ...],
 ) -> None:
-    """Lay down which tags are protected, in the place of what was laid down."""
+    """Set the rules of a scope; they replace its existing rules."""
     if not (protected or immutable):
-        raise click.UsageError("Give a --tag or an --immutable, or use 'unset'.")
-    with told():
+        raise click.UsageError("Give --tag or --immutable, or use 'unset'.")
+    with error_messages():
         services().tag_protection.set(
             repository=repository,
             owner=user_or_none(owner),
             protected=protected,
             immutable=immutable,
         )
-    click.echo(f"Tags of {repository or owner} are protected.")
+    click.echo(f"Set the tag protection of {repository or owner}.")
 
 
 @protect.command("unset")
 @with_appcontext
-@for_whom
+@scope_options
 def unset_protected(repository: str | None, owner: str | None) -> None:
-    """Take back what was laid down."""
-    with told():
-        gone = services().tag_protection.unset(
+    """Delete the rules of a scope."""
+    with error_messages():
+        removed = services().tag_protection.unset(
             repository=repository, owner=user_or_none(owner)
         )
-    if not gone:
-        raise click.ClickException(f"Nothing was laid down for {repository or owner}.")
-    click.echo(f"Nothing is laid down for {repository or owner} any more.")
+    if not removed:
+        raise click.ClickException(f"There are no rules for {repository or owner}.")
+    click.echo(f"Deleted the tag protection of {repository or owner}.")
 
 
 def _fields(protection: Protection) -> dict[str, t.Any]:

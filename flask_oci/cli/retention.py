@@ -1,4 +1,4 @@
-"""``flask oci retention``: rules by which tags and manifests go."""
+"""``flask oci retention``: rules that delete tags and manifests."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from flask.cli import with_appcontext
 from ..operations.retention import RetentionRunner
 from ..services import services
 from . import output
-from .common import for_whom
-from .common import place_of
-from .common import told
+from .common import error_messages
+from .common import scope_name
+from .common import scope_options
 from .common import user_or_none
+from .output import plural
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,7 @@ if t.TYPE_CHECKING:
 
 @click.group()
 def retention() -> None:
-    """Say which tags and manifests may go, preview what would, and have it go.
+    """Set which tags and manifests are deleted, preview the result, and delete them.
 
     \b
     A rule is a sentence:
@@ -34,10 +35,10 @@ def retention() -> None:
       delete * not pulled for 90 days
       delete untagged after 14 days
 
-    What a rule keeps stays, whatever the others say, and so does what none deletes,
-    what is protected, and what the application says is released. An index and its
-    children are one image; signatures go with what they are about. The rules of a
-    repository count, or else those of its owner, or else OCI_RETENTION.
+    A rule that keeps an image takes precedence over all rules that delete it. Protected
+    tags and images that the application exempts are kept too. An index and its children
+    are one image; signatures are deleted with their image. The rules of a repository
+    apply, or else those of its owner, or else OCI_RETENTION.
     """
 
 
@@ -45,53 +46,53 @@ def retention() -> None:
 @with_appcontext
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_rules(as_json: bool) -> None:
-    """List the rules that are laid down."""
-    with told():
-        laid = services().retention.list()
+    """List the rules."""
+    with error_messages():
+        rules = services().retention.list()
     site = [rule.text for rule in services().config.retention]
     found: list[dict[str, t.Any]] = [
         {"repository": None, "owner": None, "rules": site},
         *(
             {"repository": row.repository, "owner": row.owner, "rules": [*row.value]}
-            for row in laid
+            for row in rules
         ),
     ]
     if as_json:
         output.as_json(found)
         return
-    rows = ((place_of(f), text) for f in found for text in f["rules"] or ["-"])
-    output.table(("for", "rule"), rows)
+    rows = ((scope_name(f), text) for f in found for text in f["rules"] or ["-"])
+    output.table(("scope", "rule"), rows)
 
 
 @retention.command("set")
 @with_appcontext
-@for_whom
+@scope_options
 @click.argument("rules", nargs=-1, required=True, metavar="RULE...")
 def set_rules(
     repository: str | None, owner: str | None, rules: tuple[str, ...]
 ) -> None:
-    """Lay down each RULE, in the place of what was laid down."""
-    with told():
+    """Set the rules of a scope; they replace its existing rules."""
+    with error_messages():
         services().retention.set(
             rules,
             repository=repository,
             owner=user_or_none(owner),
         )
-    click.echo(f"The rules of {repository or owner} are laid down.")
+    click.echo(f"Set the retention rules of {repository or owner}.")
 
 
 @retention.command("unset")
 @with_appcontext
-@for_whom
+@scope_options
 def unset_rules(repository: str | None, owner: str | None) -> None:
-    """Take back what was laid down."""
-    with told():
-        gone = services().retention.unset(
+    """Delete the rules of a scope."""
+    with error_messages():
+        removed = services().retention.unset(
             repository=repository, owner=user_or_none(owner)
         )
-    if not gone:
-        raise click.ClickException(f"Nothing was laid down for {repository or owner}.")
-    click.echo(f"Nothing is laid down for {repository or owner} any more.")
+    if not removed:
+        raise click.ClickException(f"There are no rules for {repository or owner}.")
+    click.echo(f"Deleted the retention rules of {repository or owner}.")
 
 
 @retention.command()
@@ -99,39 +100,40 @@ def unset_rules(repository: str | None, owner: str | None) -> None:
 @click.argument("repositories", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def preview(repositories: tuple[str, ...], as_json: bool) -> None:
-    """Say what would become of every tag of some REPOSITORIES, or of all, and why."""
-    with told():
+    """Show for each tag of the REPOSITORIES, or of all, if it is deleted, and why."""
+    with error_messages():
         _write(_run(repositories, dry_run=True), as_json)
 
 
 @retention.command()
 @with_appcontext
 @click.argument("repositories", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def run(repositories: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Delete what may go from some REPOSITORIES, or from all.
+    """Apply the rules to the REPOSITORIES, or to all.
 
-    Each deletion is decided once more in the transaction that does it, so it is safe
-    to run while people push. Deleted tags can be put back from the page of their
-    history for OCI_UNDO_PERIOD seconds; room is free when 'flask oci gc' has run.
+    The command evaluates the rules again in the transaction of each deletion, so it is
+    safe to run during pushes. Users can restore deleted tags from the history page for
+    OCI_UNDO_PERIOD. The disk space is freed when 'flask oci gc' runs.
     """
-    with told():
+    with error_messages():
         found = [row for row in _run(repositories, dry_run=dry_run) if row.deleted]
         _write(found, as_json)
     if not as_json:
-        verb = "would go" if dry_run else "went"
+        verb = "Would delete" if dry_run else "Deleted"
         tags = sum(row.tag is not None for row in found)
-        click.echo(f"{tags} tags and {len(found) - tags} manifests {verb}.")
+        manifests = plural(len(found) - tags, "manifest")
+        click.echo(f"{verb} {plural(tags, 'tag')} and {manifests}.")
 
 
 def _run(repositories: tuple[str, ...], *, dry_run: bool) -> Iterable[Retained]:
     parts = services()
     for name in repositories:
-        # One that does not exist is a mistake, and not one without tags.
+        # An unknown repository is an error, not a repository without tags.
         parts.administration.find(name)
-    retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
-    return retainer.run(repositories or None, dry_run=dry_run)
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog)
+    return runner.run(repositories or None, dry_run=dry_run)
 
 
 def _write(found: Iterable[Retained], as_json: bool) -> None:
@@ -145,7 +147,7 @@ def _write(found: Iterable[Retained], as_json: bool) -> None:
                 f"{row.repository}:{row.tag}"
                 if row.tag
                 else f"{row.repository}@{row.digest[:19]}",
-                "goes" if row.deleted else "stays",
+                "delete" if row.deleted else "keep",
                 row.rule or "",
                 row.reason,
             )

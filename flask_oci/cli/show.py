@@ -1,4 +1,4 @@
-"""``flask oci show``: one repository, or one image."""
+"""``flask oci show``: the details of a repository or an image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..rules.quota import readable
 from ..services import services
 from ..spec.reference import split_image
 from . import output
+from .common import error_messages
 from .common import printable
-from .common import told
 from .image import details
 from .image import Fields
 
@@ -25,13 +25,12 @@ from .image import Fields
 @click.argument("image", metavar="REPOSITORY[:TAG|@DIGEST]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show(image: str, as_json: bool) -> None:
-    """Show a repository, or what one of its tags or digests names: the config of an
-    image, its layers, the platforms of an index, sizes, and the signatures, SBOMs and
-    the like that refer to it.
+    """Show a repository or an image: its config, layers and sizes, the platforms of an
+    index, and referrers such as signatures and SBOMs.
 
-    With --json, the config is the whole of what was pushed.
+    With --json, print the complete config.
     """
-    with told():
+    with error_messages():
         name, reference = split_image(image)
         repository = services().administration.find(name)
         if reference is None:
@@ -65,7 +64,7 @@ def _write_repository(found: Fields) -> None:
     output.facts(
         (
             ("Repository", found["name"]),
-            ("Owner", found["owner"] or "nobody"),
+            ("Owner", found["owner"] or "(none)"),
             ("Visibility", found["visibility"]),
             ("Tags", found["tags"]),
             ("Size", readable(found["bytes"])),

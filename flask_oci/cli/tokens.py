@@ -14,9 +14,10 @@ from ..services import services
 from ..spec.scope import ACTIONS
 from ..spec.scope import TOKEN_ACTIONS
 from . import output
+from .common import error_messages
 from .common import printable
-from .common import told
 from .common import user_named
+from .output import plural
 
 if t.TYPE_CHECKING:
     from ..catalog.credentials import Credential
@@ -24,23 +25,23 @@ if t.TYPE_CHECKING:
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke access tokens.
+    """Issue, list and revoke access tokens.
 
-    An access token is typed at 'docker login' in the place of a password. It
-    can be limited, expires, and can be revoked at any time.
+    'docker login' accepts an access token instead of a password. A token can be limited
+    to repositories and actions, can expire, and can be revoked at any time.
     """
 
 
 @token.command("create")
 @with_appcontext
 @click.argument("username")
-@click.option("--name", default="", help="What the token is for.")
+@click.option("--name", default="", help="A description of the token.")
 @click.option(
     "--repository",
     "repositories",
     multiple=True,
     default=["*"],
-    help="A pattern of names it reaches, such as 'alice/*'. Can be repeated.",
+    help="A pattern of repositories, such as 'alice/*'. Can be repeated.",
 )
 @click.option(
     "--action",
@@ -48,12 +49,12 @@ def token() -> None:
     multiple=True,
     default=ACTIONS,
     type=click.Choice(TOKEN_ACTIONS),
-    help="What it can be used for. Can be repeated; the default is all but 'manage'.",
+    help="An allowed action; by default all except 'manage'. Can be repeated.",
 )
 @click.option(
     "--days",
     type=click.IntRange(min=1, max=36_500),
-    help="After how many days it ends.",
+    help="The lifetime in days.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def create_token(
@@ -64,8 +65,8 @@ def create_token(
     days: int | None,
     as_json: bool,
 ) -> None:
-    """Make an access token for USERNAME and print it, this once."""
-    with told():
+    """Issue an access token for USERNAME and print it once."""
+    with error_messages():
         issued = _tokens().issue(
             user_named(username),
             name=name,
@@ -78,9 +79,9 @@ def create_token(
         return
     click.echo(issued.secret)
     click.echo(
-        f"This is the only time it is shown. Its id is {issued.id}. Log in with\n"
+        f"The token is not shown again. Its id is {issued.id}. Log in with\n"
         f"  docker login HOST -u {username}\n"
-        "and paste it in the place of the password.",
+        "and enter the token as the password.",
         err=True,
     )
 
@@ -91,7 +92,7 @@ def create_token(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_tokens(username: str, as_json: bool) -> None:
     """List the tokens of USERNAME, the newest first."""
-    with told():
+    with error_messages():
         found = [_fields(each) for each in _tokens().list(user_named(username))]
     if as_json:
         output.as_json(found)
@@ -105,12 +106,12 @@ def list_tokens(username: str, as_json: bool) -> None:
 
 @token.command("revoke")
 @with_appcontext
-@click.argument("wanted", metavar="TOKEN")
-def revoke_token(wanted: str) -> None:
-    """End TOKEN, and everything that was had with it, at once. It is an id, or the
-    secret itself, as somebody has found it where it should not be."""
-    with told():
-        token_id = _id_of(wanted)
+@click.argument("id_or_secret", metavar="TOKEN")
+def revoke_token(id_or_secret: str) -> None:
+    """Revoke TOKEN, and all tokens that were issued for it, at once. TOKEN is an id, or
+    the secret of a leaked token."""
+    with error_messages():
+        token_id = _id_of(id_or_secret)
         revoked = _tokens().revoke(token_id)
     if not revoked:
         raise click.ClickException(
@@ -123,23 +124,25 @@ def revoke_token(wanted: str) -> None:
 @with_appcontext
 @click.argument("username")
 def revoke_all_tokens(username: str) -> None:
-    """End everything that USERNAME has logged in with, at once: access tokens, what
-    clients keep, and what was had with a password."""
-    with told():
+    """Revoke all tokens of USERNAME at once: access tokens, tokens that clients store,
+    and tokens that were issued for a password."""
+    with error_messages():
         count = _tokens().revoke_all(user_named(username))
-    click.echo(f"Revoked {count} tokens of {username}, and all that was had with them.")
+    click.echo(f"Revoked {plural(count, 'token')} of {username}.")
 
 
 def _tokens() -> AccessTokens:
     return services().access_tokens
 
 
-def _id_of(wanted: str) -> str:
-    if not is_token(wanted):
-        return wanted
-    found = _tokens().by_secret(wanted)
+def _id_of(id_or_secret: str) -> str:
+    if not is_token(id_or_secret):
+        return id_or_secret
+    found = _tokens().by_secret(id_or_secret)
     if found is None:
-        raise click.ClickException("There is no token of that secret; it has ended.")
+        raise click.ClickException(
+            "There is no token with that secret. It may have been revoked."
+        )
     return found.id
 
 

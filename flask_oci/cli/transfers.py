@@ -1,4 +1,4 @@
-"""What the commands that move images have in common: options, a bar, and a report."""
+"""Shared parts of the commands that transfer images: options, bar and report."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..rules.quota import readable
 from ..transfer import Progress
 from ..transfer import TransferResult
 from . import output
+from .output import plural
 from .progress import bar as progress_of
 
 if t.TYPE_CHECKING:
@@ -23,13 +24,13 @@ PLATFORM: t.Final = click.option(
     "platforms",
     metavar="OS/ARCH[/VARIANT]",
     multiple=True,
-    help="Take this platform of an index only. Can be repeated.",
+    help="Only this platform of an index. Can be repeated.",
 )
 REFERRERS: t.Final = click.option(
-    "--referrers", is_flag=True, help="Take signatures, SBOMs and the like, too."
+    "--referrers", is_flag=True, help="Include referrers, such as signatures and SBOMs."
 )
 BY: t.Final = click.option(
-    "--by", metavar="USERNAME", help="Push as this user; a new repository is theirs."
+    "--by", metavar="USERNAME", help="Push as this user, who owns a new repository."
 )
 JSON: t.Final = click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object."
@@ -37,10 +38,7 @@ JSON: t.Final = click.option(
 
 
 class Bar(Progress):
-    """Shows how far a transfer has got.
-
-    :param bar: of click's.
-    """
+    """Shows the progress of a transfer in a bar of click."""
 
     def __init__(self, bar: ProgressBar[int]) -> None:
         self._bar = bar
@@ -48,49 +46,50 @@ class Bar(Progress):
         self._lock = threading.Lock()
 
     def expect(self, size: int) -> None:
-        """Note that more is to be moved."""
+        """Add bytes to the total."""
         with self._lock:
             self._bar.length = (self._bar.length or 0) + size
 
     def advance(self, size: int) -> None:
-        """Note that some of it has been."""
+        """Add bytes to the transferred ones."""
         with self._lock:
             self._bar.update(size)
 
 
 @contextmanager
 def progress_bar(label: str, as_json: bool) -> Iterator[Progress]:
-    """Show how many of the bytes that are known of have been moved."""
+    """Show a bar of the transferred bytes."""
     with progress_of(label, 1, as_json=as_json, update_min_steps=1024 * 1024) as bar:
         yield Bar(bar)
-        # What is small is moved between two looks at the bar.
+        # A small transfer ends before the bar is updated.
         bar.finish()
         bar.render_progress()
 
 
-def report(moved: TransferResult, repository: str, as_json: bool) -> None:
-    """Say which images there are now, and what had to be moved for them."""
+def report(result: TransferResult, repository: str, as_json: bool) -> None:
+    """Print the images, and how much content was transferred."""
     if as_json:
-        output.as_json(fields_of(moved, repository))
+        output.as_json(fields_of(result, repository))
         return
-    for tag, digest in moved.images:
+    for tag, digest in result.images:
         click.echo(f"{repository}{f':{tag}' if tag else ''}@{digest}")
     click.echo(
-        f"{len(moved.images)} images: {moved.manifests} manifests and {moved.blobs}"
-        f" blobs, {readable(moved.bytes)}, had to be moved.",
+        f"{plural(len(result.images), 'image')}: transferred"
+        f" {plural(result.manifests, 'manifest')} and {plural(result.blobs, 'blob')},"
+        f" {readable(result.bytes)}.",
         err=True,
     )
 
 
-def fields_of(moved: TransferResult, repository: str) -> dict[str, t.Any]:
-    """Return what a transfer did, for programs."""
+def fields_of(result: TransferResult, repository: str) -> dict[str, t.Any]:
+    """Return the result of a transfer as a JSON object."""
     return {
         "images": [
             {"repository": repository, "tag": tag, "digest": str(digest)}
-            for tag, digest in moved.images
+            for tag, digest in result.images
         ],
-        "manifests": moved.manifests,
-        "blobs": moved.blobs,
-        "bytes": moved.bytes,
-        "mounted": moved.mounted,
+        "manifests": result.manifests,
+        "blobs": result.blobs,
+        "bytes": result.bytes,
+        "mounted": result.mounted,
     }

@@ -1,4 +1,4 @@
-"""``flask oci webhooks``: who is told of events."""
+"""``flask oci webhooks``: the addresses that receive events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from flask.cli import with_appcontext
 from ..events import FORMS
 from ..services import services
 from . import output
-from .common import told
+from .common import error_messages
+from .output import plural
 
 if t.TYPE_CHECKING:
     from ..catalog.webhooks import WebhookInfo
@@ -19,9 +20,9 @@ if t.TYPE_CHECKING:
 
 @click.group()
 def webhooks() -> None:
-    """Say which addresses are told of events.
+    """Add, list and remove webhooks, the addresses that receive events.
 
-    'flask oci events deliver' tells them.
+    'flask oci events deliver' delivers the events.
     """
 
 
@@ -29,47 +30,48 @@ def webhooks() -> None:
 @with_appcontext
 @click.argument("url")
 @click.option(
-    "--form",
+    "--format",
+    "format_",
     type=click.Choice(FORMS),
     default=FORMS[0],
     show_default=True,
-    help="What it is told: CloudEvents, or the notifications of CNCF Distribution.",
+    help="The format: CloudEvents, or the notifications of CNCF Distribution.",
 )
 @click.option(
     "--kind",
     "kinds",
     multiple=True,
     default=["*"],
-    help="A pattern of kinds of events, such as 'tag.*'. Can be repeated.",
+    help="A pattern of event kinds, such as 'tag.*'. Can be repeated.",
 )
 @click.option(
     "--repository",
     "repositories",
     multiple=True,
     default=["*"],
-    help="A pattern of names, such as 'alice/*'. Can be repeated.",
+    help="A pattern of repositories, such as 'alice/*'. Can be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def add(
     url: str,
-    form: str,
+    format_: str,
     kinds: tuple[str, ...],
     repositories: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Have URL told of what happens from now on, and print the secret by which it can
-    know that it is told by us, this once."""
-    with told():
-        made = services().events.add_webhook(
-            url, format=form, kinds=kinds, repositories=repositories
+    """Add a webhook that receives future events at URL, and print its secret once. The
+    receiver verifies the signatures of the requests with the secret."""
+    with error_messages():
+        webhook = services().events.add_webhook(
+            url, format=format_, kinds=kinds, repositories=repositories
         )
     if as_json:
-        output.as_json({"id": made.id, "secret": made.secret})
+        output.as_json({"id": webhook.id, "secret": webhook.secret})
         return
-    click.echo(made.secret)
+    click.echo(webhook.secret)
     click.echo(
-        "This is the only time it is shown. Give it to the receiver, which checks\n"
-        f"signatures with it. The webhook's id is {made.id}.",
+        "The secret is not shown again. The receiver verifies signatures with it.\n"
+        f"The webhook's id is {webhook.id}.",
         err=True,
     )
 
@@ -79,13 +81,13 @@ def add(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_webhooks(as_json: bool) -> None:
     """List the webhooks, the oldest first."""
-    with told():
+    with error_messages():
         found = services().events.webhooks()
     if as_json:
         output.as_json([_fields(webhook) for webhook in found])
         return
     output.table(
-        ("id", "form", "kinds", "repositories", "url", "answers"),
+        ("id", "format", "kinds", "repositories", "url", "status"),
         [
             (
                 webhook.id,
@@ -93,7 +95,7 @@ def list_webhooks(as_json: bool) -> None:
                 " ".join(webhook.kinds),
                 " ".join(webhook.repositories),
                 webhook.url,
-                f"no, {webhook.failures} times" if webhook.failures else "yes",
+                plural(webhook.failures, "failure") if webhook.failures else "ok",
             )
             for webhook in found
         ],
@@ -106,10 +108,10 @@ def list_webhooks(as_json: bool) -> None:
 @with_appcontext
 @click.argument("webhook_id", metavar="ID")
 def remove(webhook_id: str) -> None:
-    """Forget the webhook ID, and what it has yet to be told."""
-    with told():
-        there = services().events.remove_webhook(webhook_id)
-    if not there:
+    """Remove the webhook ID and its pending deliveries."""
+    with error_messages():
+        removed = services().events.remove_webhook(webhook_id)
+    if not removed:
         raise click.ClickException(
             f"There is no webhook {webhook_id}. 'flask oci webhooks list' shows ids."
         )
@@ -117,7 +119,7 @@ def remove(webhook_id: str) -> None:
 
 
 def _fields(webhook: WebhookInfo) -> dict[str, t.Any]:
-    # The secret was shown once.
+    # The secret is shown only when the webhook is added.
     hidden = ("secret", "after_id")
     fields = dataclasses.asdict(webhook).items()
     return {name: value for name, value in fields if name not in hidden}

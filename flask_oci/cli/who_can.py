@@ -1,4 +1,4 @@
-"""``flask oci who-can``: who may do what, by the question that every request asks."""
+"""``flask oci who-can``: the users that may act on a repository."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..spec.reference import check_name
 from ..spec.scope import Action
 from . import output
 from . import progress
-from .common import told
+from .common import error_messages
 from .common import user_named
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What can be done to a repository, in a request or on a page.
-EVERYTHING: t.Final[tuple[Action, ...]] = ("pull", "push", "delete", "manage")
+#: The actions on a repository, in requests and on pages.
+ALL_ACTIONS: t.Final[tuple[Action, ...]] = ("pull", "push", "delete", "manage")
 
 
 @click.command("who-can")
@@ -29,32 +29,33 @@ EVERYTHING: t.Final[tuple[Action, ...]] = ("pull", "push", "delete", "manage")
 @click.argument("repository")
 @click.option(
     "--action",
-    type=click.Choice(EVERYTHING),
-    help="List only who may do this.",
+    type=click.Choice(ALL_ACTIONS),
+    help="List only users with this permission.",
 )
 @click.option(
     "--user",
     "username",
     metavar="USERNAME",
-    help="Ask about one user. The exit status is 1 when they may do nothing, or not"
-    " what --action says.",
+    help="Check one user. The exit status is 1 if the user may do nothing, or not the"
+    " --action.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def who_can(
     repository: str, action: Action | None, username: str | None, as_json: bool
 ) -> None:
-    """List who may pull from REPOSITORY, push to it, delete in it and manage it.
+    """List the users who may pull from REPOSITORY, push to it, delete in it or manage
+    it.
 
-    Each user is asked about as a request of theirs would be, through your own
-    function where you have one, and in the same way as is somebody who does not say
-    who they are. REPOSITORY need not exist: who may push to it may make it. An access
-    token can be limited further; 'flask oci token list' shows how.
+    The command evaluates the same policy as requests do, with the application's
+    @registry.authorize function if there is one, for every user and for anonymous
+    clients. REPOSITORY need not exist: users who may push to it may create it. Access
+    tokens can have further limits; 'flask oci token list' shows them.
     """
-    with told():
+    with error_messages():
         info = services().catalog.repositories.find(check_name(repository))
         found = [
             {"user": name, "actions": actions}
-            for name, actions in _asked(info, username, as_json)
+            for name, actions in _permissions(info, username, as_json)
             if (action in actions if action else actions)
         ]
     if as_json:
@@ -65,7 +66,7 @@ def who_can(
         raise click.exceptions.Exit(1)
 
 
-def _asked(
+def _permissions(
     info: RepositoryInfo, username: str | None, as_json: bool
 ) -> Iterable[tuple[str | None, list[Action]]]:
     users = services().catalog.users
@@ -75,14 +76,14 @@ def _asked(
         return
     yield None, _actions(None, info)
     with progress.bar(
-        "Asking", users.count(), as_json=as_json, items=users.each()
+        "Checking", users.count(), as_json=as_json, items=users.each()
     ) as bar:
         for user in bar:
             yield users.namespace_of(user), _actions(user, info)
 
 
 def _actions(user: t.Any, info: RepositoryInfo) -> list[Action]:
-    return [action for action in EVERYTHING if _may(user, action, info)]
+    return [action for action in ALL_ACTIONS if _may(user, action, info)]
 
 
 def _may(user: t.Any, action: Action, info: RepositoryInfo) -> bool:
@@ -94,14 +95,14 @@ def _may(user: t.Any, action: Action, info: RepositoryInfo) -> bool:
 
 def _write(found: list[dict[str, t.Any]]) -> None:
     output.table(
-        ("user", *EVERYTHING),
+        ("user", *ALL_ACTIONS),
         (
             (
-                row["user"] or "(anybody)",
-                *("yes" if action in row["actions"] else "-" for action in EVERYTHING),
+                row["user"] or "(anonymous)",
+                *("yes" if action in row["actions"] else "-" for action in ALL_ACTIONS),
             )
             for row in found
         ),
     )
     if not found:
-        output.none_found("Nobody may.")
+        output.none_found("No user has this permission.")

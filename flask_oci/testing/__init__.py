@@ -1,4 +1,4 @@
-"""What an application's own tests use its registry with."""
+"""Test tools for applications with a registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a registry answers, and how a test is told that it was something else."""
+"""Checks of a registry's responses, and the errors for unexpected ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
-#: pytest shows the line of the test that failed, and none of these.
+#: Makes pytest show the failed line of the test instead of the lines here.
 __tracebackhide__ = True
 
 #: "A `4XX` response code [...] MUST be one of the following" (spec.md, "Error
@@ -33,31 +33,31 @@ ERROR_CODES: t.Final = frozenset(
 
 
 class Refused(AssertionError):
-    """The registry did not do what a test relies on.
+    """A request of a test got an unexpected response.
 
-    :param response: what it answered.
-    :param who: sent the request.
+    :param response: the response.
+    :param who: the client that sent the request.
     """
 
-    def __init__(self, response: TestResponse, who: str = "somebody") -> None:
-        super().__init__(f"{_request(response)} as {who}: {_told(response)}")
+    def __init__(self, response: TestResponse, who: str = "a client") -> None:
+        super().__init__(f"{_request(response)} as {who}: {_message(response)}")
         self.response = response
-        """The answer."""
+        """The response."""
 
         self.status: int = response.status_code
-        """Its status."""
+        """The status."""
 
         self.code: str | None = _code(response)
-        """The code of its error, such as ``DENIED``; None, if it has none."""
+        """The code of the error, such as ``DENIED``, or None."""
 
 
 def expect(
-    response: TestResponse, *statuses: int, who: str = "somebody"
+    response: TestResponse, *statuses: int, who: str = "a client"
 ) -> TestResponse:
-    """Return an answer that has one of some statuses.
+    """Return a response after checking its status.
 
-    :param who: sent the request.
-    :raises Refused: when it has another.
+    :param who: the client that sent the request.
+    :raises Refused: if the status is another.
     """
     if response.status_code not in statuses:
         raise Refused(response, who)
@@ -74,9 +74,9 @@ def refusal(response: TestResponse) -> tuple[int, str]:
 
 
 def errors(response: TestResponse) -> list[dict[str, str]]:
-    """Return the entries of an error in the form that spec.md demands.
+    """Return the entries of an error in the format of spec.md.
 
-    :raises AssertionError: when it is none, or has another form.
+    :raises AssertionError: if the response is no error, or has another format.
     """
     if not 400 <= response.status_code < 600:
         raise AssertionError(f"{_request(response)} was answered {response.status}")
@@ -112,11 +112,11 @@ def _code(response: TestResponse) -> str | None:
     return entries[0].get("code") if entries else None
 
 
-def _told(response: TestResponse) -> str:
-    told = [
+def _message(response: TestResponse) -> str:
+    messages = [
         f"{entry.get('code')}: {entry.get('message')}" for entry in _entries(response)
     ]
-    return "\n  ".join([response.status, *(told or [response.text[:500]])]).rstrip()
+    return "\n  ".join([response.status, *(messages or [response.text[:500]])]).rstrip()
 
 
 def _entries(response: TestResponse) -> list[dict[str, str]]:

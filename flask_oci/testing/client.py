@@ -1,5 +1,4 @@
-"""Clients of a registry: one that shows its credentials each time, and one that does
-as docker does."""
+"""Clients of a registry: one with fixed credentials, and one that works like docker."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ if t.TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from werkzeug.test import TestResponse
 
-#: pytest shows the line of the test that failed, and none of these.
+#: Makes pytest show the failed line of the test instead of the lines here.
 __tracebackhide__ = True
 
 C = t.TypeVar("C", bound="RegistryClient")
@@ -36,26 +35,25 @@ _PARAMETER: t.Final = re.compile(r'(\w+)="([^"]*)"')
 
 
 class RegistryClient(Requests):
-    """Somebody who uses a registry, with the same credentials in each request.
+    """A client that sends the same credentials with each request.
 
-    :param app: the application, with whatever stands in front of it.
-    :param authorization: the header that every request carries, if any.
-    :param url: how the client spells the application's address.
+    :param app: the application, with its middlewares.
+    :param authorization: the header of every request, if any.
+    :param url: the address of the application, as the client knows it.
 
-    What is pushed or pulled has to succeed: :exc:`Refused` is raised where it does
-    not. Whoever wants to see an answer, sends a request.
+    Methods that push or pull raise :exc:`Refused` if they fail. To test a response,
+    send a request instead.
     """
 
     @property
     def who(self) -> str:
-        """What the client calls itself in messages."""
-        return "somebody" if self.authorization else "nobody"
+        """The name of the client in messages."""
+        return "a client" if self.authorization else "anonymous"
 
     def bearer(self: C, *scopes: str) -> C:
-        """Return a client with a token that this one gets.
+        """Return a client with a token that this one requests.
 
-        :param scopes: what it is to be good for, such as
-            ``repository:alice/app:pull``.
+        :param scopes: the scopes of the token, such as ``repository:alice/app:pull``.
         """
         response = self._expect(200, self.get("/v2/token", query={"scope": scopes}))
         made = copy.copy(self)
@@ -65,11 +63,11 @@ class RegistryClient(Requests):
     def push(
         self, name: str, tag: str | None = None, image: Image | None = None
     ) -> Image:
-        """Push an image with all that it needs, and return it.
+        """Push an image with all its content, and return it.
 
-        :param tag: what to call it; without one, it has only its digest.
-        :param image: the image, or an index or artifact; a new one, if there is none.
-        :raises Refused: when the registry does not take it.
+        :param tag: the tag; without one, the image is pushed by digest.
+        :param image: the image, index or artifact; by default a new image.
+        :raises Refused: if the registry refuses it.
         """
         image = image or make_image()
         for digest in image.blobs:
@@ -77,7 +75,7 @@ class RegistryClient(Requests):
         for digest in image.manifests:
             reference, query = digest, {}
             if tag and digest == image.digest:
-                # What is pushed as a tag is named by its sha256, whatever else it has.
+                # A manifest that is pushed by tag gets its sha256 digest.
                 if digest.startswith("sha256:"):
                     reference = tag
                 else:
@@ -87,11 +85,11 @@ class RegistryClient(Requests):
         return image
 
     def pull(self, name: str, reference: str) -> Image:
-        """Pull an image with all that it needs.
+        """Pull an image with all its content.
 
         :param reference: a tag or a digest.
-        :raises Refused: when the registry does not give it.
-        :raises AssertionError: when something is not what its digest says.
+        :raises Refused: if the registry refuses it.
+        :raises AssertionError: if content does not match its digest.
         """
         answer = self._expect(200, self.get(f"/v2/{name}/manifests/{reference}"))
         digest = answer.headers["Docker-Content-Digest"]
@@ -107,14 +105,14 @@ class RegistryClient(Requests):
     def blob(self, name: str, digest: str) -> bytes:
         """Pull a blob.
 
-        :raises Refused: when the registry does not give it.
-        :raises AssertionError: when it is not what its digest says.
+        :raises Refused: if the registry refuses it.
+        :raises AssertionError: if it does not match its digest.
         """
         response = self._expect(200, self.get(f"/v2/{name}/blobs/{digest}"))
         return _checked(digest, response.data)
 
     def start_upload(self, name: str, **query: str) -> str:
-        """Begin an upload session, and return its location."""
+        """Start an upload session, and return its location."""
         response = self.post(f"/v2/{name}/blobs/uploads/", query=query)
         return self._expect(202, response).headers["Location"]
 
@@ -133,8 +131,8 @@ class RegistryClient(Requests):
         media_type: str | None = None,
         **kwargs: t.Any,
     ) -> TestResponse:
-        """Send a manifest, with the media type that it says it has or another, and
-        return the answer, whatever it is."""
+        """Send a manifest, with its media type or another one, and return the
+        response."""
         return self.put(
             f"/v2/{name}/manifests/{reference}",
             content,
@@ -153,8 +151,7 @@ class RegistryClient(Requests):
     def push_image(
         self, name: str, reference: str | None = None, layer: bytes = LAYER, **kw: t.Any
     ) -> bytes:
-        """Push an image of one layer that need not be an archive, and return its
-        manifest.
+        """Push an image of one arbitrary layer, and return its manifest.
 
         :param kw: as for :func:`flask_oci.testing.manifests.image`.
         """
@@ -170,7 +167,7 @@ class RegistryClient(Requests):
         return t.cast("list[str]", response.get_json()["tags"])
 
     def referrers(self, name: str, digest: str) -> list[Json]:
-        """Return the descriptors of what has a manifest for its subject."""
+        """Return the descriptors of the manifests with this subject."""
         response = self._expect(200, self.get(f"/v2/{name}/referrers/{digest}"))
         return t.cast("list[Json]", response.get_json()["manifests"])
 
@@ -179,13 +176,13 @@ class RegistryClient(Requests):
         self._expect(202, self.delete(f"/v2/{name}/manifests/{reference}"))
 
     def delete_blob(self, name: str, digest: str) -> None:
-        """Take a blob out of a repository."""
+        """Delete a blob from a repository."""
         self._expect(202, self.delete(f"/v2/{name}/blobs/{digest}"))
 
     def pages(self, path: str, key: str) -> t.Iterator[list[t.Any]]:
         """Follow the links of a list to its end.
 
-        :param key: of the list in each answer, such as ``tags``.
+        :param key: the key of the list in each response, such as ``tags``.
         """
         while True:
             response = self._expect(200, self.get(path))
@@ -195,7 +192,7 @@ class RegistryClient(Requests):
                 return
             found = re.fullmatch(r'<(/v2/[^>]+)>; rel="next"', link)
             if not found:
-                raise AssertionError(f"No client follows the link of {path}: {link}")
+                raise AssertionError(f"Invalid link header of {path}: {link}")
             path = found[1]
 
     def _expect(self, status: int, response: TestResponse) -> TestResponse:
@@ -203,13 +200,13 @@ class RegistryClient(Requests):
 
 
 class DockerClient(RegistryClient):
-    """Somebody's docker: it sends no credentials until it is asked for a token, gets
-    that where it is told to, and pushes blobs as docker does.
+    """A client that works like docker: it sends no credentials before a challenge,
+    requests a token from the realm of the challenge, and pushes blobs as docker does.
 
-    :param app: the application, with whatever stands in front of it.
-    :param username: who has logged in; nobody, if it is empty.
-    :param secret: their password, or an access token.
-    :param url: how the client spells the application's address.
+    :param app: the application, with its middlewares.
+    :param username: the user who has logged in; empty for an anonymous client.
+    :param secret: the password, or an access token.
+    :param url: the address of the application, as the client knows it.
     """
 
     def __init__(
@@ -226,12 +223,12 @@ class DockerClient(RegistryClient):
 
     @property
     def who(self) -> str:
-        """What the client calls itself in messages."""
-        return self.username or "nobody"
+        """The name of the client in messages."""
+        return self.username or "anonymous"
 
     def login(self) -> int:
-        """Send what ``docker login`` does, and return the status that it ends in: 200,
-        or 401."""
+        """Send the requests of ``docker login``, and return the final status: 200 or
+        401."""
         return self.get("/v2/").status_code
 
     def request(
@@ -243,9 +240,9 @@ class DockerClient(RegistryClient):
         headers: Mapping[str, str] | None = None,
         **kwargs: t.Any,
     ) -> TestResponse:
-        """Send a request, and when a token is asked for, again with one.
+        """Send a request, and repeat it with a token if the registry asks for one.
 
-        Where there is none to be had, the answer is that of the token service.
+        If no token is issued, return the response of the token service.
         """
 
         def send(**credentials: str) -> TestResponse:
@@ -256,10 +253,10 @@ class DockerClient(RegistryClient):
         if response.status_code != 401 or self.authorization:
             return response
         response.close()
-        address = _question(response.headers["WWW-Authenticate"])
+        address = _token_url(response.headers["WWW-Authenticate"])
         if address in self._tokens:
             response = send(Authorization=f"Bearer {self._tokens[address]}")
-            # It is no more than what somebody might do when it was made.
+            # A token grants only the permissions from when it was issued.
             if response.status_code != 401:
                 return response
             response.close()
@@ -270,7 +267,7 @@ class DockerClient(RegistryClient):
         return send(Authorization=f"Bearer {self._tokens[address]}")
 
     def push_blob(self, name: str, content: bytes, algorithm: str = "sha256") -> str:
-        """Push a blob: a look, a POST, a PATCH of unknown length, and a PUT."""
+        """Push a blob: a HEAD, a POST, a PATCH of unknown length, and a PUT."""
         digest = digest_of(content, algorithm)
         if self.head(f"/v2/{name}/blobs/{digest}").status_code == 200:
             return digest
@@ -286,21 +283,20 @@ class DockerClient(RegistryClient):
 
 
 class MakeClient(t.Protocol):
-    """What the fixture ``oci_client`` is."""
+    """The type of the fixture ``oci_client``."""
 
     def __call__(
         self, username: str = "", secret: str = "", /, url: str = "http://localhost"
     ) -> DockerClient:
-        """Return somebody's docker; without a name, that of somebody who has not
-        logged in."""
+        """Return a client of a user; without a name, an anonymous one."""
 
 
-def _question(challenge: str) -> str:
-    """Return the address to ask for the token that a challenge wants."""
+def _token_url(challenge: str) -> str:
+    """Return the URL of the token request for a challenge."""
     asked = dict(_PARAMETER.findall(challenge))
     if not challenge.startswith("Bearer ") or "realm" not in asked:
-        raise AssertionError(f"Docker would not know where to go: {challenge}")
-    # Why an earlier token was not enough is no part of the question.
+        raise AssertionError(f"The challenge has no Bearer realm: {challenge}")
+    # The request for a token does not include the error of an earlier token.
     asked.pop("error", None)
     return with_query(asked.pop("realm"), **asked)
 
@@ -308,5 +304,5 @@ def _question(challenge: str) -> str:
 def _checked(digest: str, content: bytes) -> bytes:
     found = digest_of(content, digest.partition(":")[0])
     if found != digest:
-        raise AssertionError(f"Asked for {digest}, and got {found}")
+        raise AssertionError(f"Expected {digest}, got {found}")
     return content

@@ -1,4 +1,4 @@
-"""Disks and databases that fail, once, at a chosen moment."""
+"""Failures of disks and databases at a chosen call."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if t.TYPE_CHECKING:
 
     from ..services import Services
 
-#: What the storage asks of the operating system, by path or by descriptor.
+#: The functions of the operating system that the storage calls.
 CALLS: t.Final = (
     *("open", "write", "fsync", "ftruncate", "replace", "rename"),
     *("mkdir", "unlink", "stat"),
 )
 
-#: Which of them a full disk refuses, but for an ``open`` of what is there.
+#: Those that fail on a full disk, except ``open`` of existing files.
 GROWING: t.Final = ("open", "write", "mkdir")
 
-#: Whether a call, of a function of some name with some arguments, is one to count.
+#: Returns True if a call, with a function name and arguments, counts.
 Counts = t.Callable[[str, tuple[t.Any, ...]], bool]
 
 
 class Fault:
-    """A failure that is waiting for its moment.
+    """A failure at a chosen call.
 
-    It only meets the thread that has made it.
+    It only affects the thread that has created it.
 
-    :param at: which of the calls that are counted fails; 0 is the first.
-    :param error: makes what it fails with.
-    :param lasting: whether all later ones fail as well.
+    :param at: the index of the counted call that fails, from 0.
+    :param error: returns the exception to raise.
+    :param lasting: whether all later calls fail too.
     """
 
     def __init__(
         self, at: int, error: t.Callable[[], BaseException], lasting: bool = False
     ) -> None:
         self.happened: str | None = None
-        """What failed first, if it came to that: the name of a call, or a statement."""
+        """The first failed call or statement, or None."""
 
         self._left = at
         self._error = error
@@ -54,7 +54,7 @@ class Fault:
         self._thread = threading.get_ident()
 
     def call(self, name: str) -> None:
-        """Fail, if it is time."""
+        """Count a call, and fail if it is the chosen one."""
         if threading.get_ident() != self._thread:
             return
         if self.happened and not self._lasting:
@@ -66,10 +66,9 @@ class Fault:
 
 
 class Faults:
-    """What can go wrong below the registry of an application.
+    """Failures below the registry of an application.
 
-    Each method is a context manager: what goes wrong does so within it, for the thread
-    that is in it.
+    Each method is a context manager. The failure affects the thread within it.
 
     :param app: the application.
     """
@@ -85,12 +84,12 @@ class Faults:
         calls: t.Sequence[str] = CALLS,
         lasting: bool = False,
     ) -> t.Iterator[Fault]:
-        """Have a call fail that concerns the folder of blobs.
+        """Let a call on the storage folder fail.
 
-        :param at: which of the calls that are counted; 0 is the first.
-        :param number: as in :mod:`errno`.
-        :param calls: which calls are counted, by their names in :mod:`os`.
-        :param lasting: whether all later ones fail as well.
+        :param at: the index of the counted call, from 0.
+        :param number: the error number, as in :mod:`errno`.
+        :param calls: the names of the counted functions of :mod:`os`.
+        :param lasting: whether all later calls fail too.
         """
         fault = Fault(at, lambda: OSError(number, os.strerror(number)), lasting)
         with self._patched(fault, calls):
@@ -98,9 +97,9 @@ class Faults:
 
     @contextmanager
     def full_disk(self, at: int = 0) -> t.Iterator[Fault]:
-        """Have a disk that takes no more, and gives what it has.
+        """Let all writes fail after some, while reads succeed.
 
-        :param at: how often something is written before it is full.
+        :param at: the number of writes before the disk is full.
         """
         number = errno.ENOSPC
         fault = Fault(at, lambda: OSError(number, os.strerror(number)), lasting=True)
@@ -115,12 +114,12 @@ class Faults:
         only_commits: bool = False,
         lasting: bool = False,
     ) -> t.Iterator[Fault]:
-        """Have a statement or a commit fail.
+        """Let a statement or a commit fail.
 
-        :param at: which of them; 0 is the first.
-        :param error: makes what it fails with, where that is not the database's fault.
-        :param only_commits: whether no statement is counted, and commits alone are.
-        :param lasting: whether all later ones fail as well.
+        :param at: the index of the failing one, from 0.
+        :param error: returns the exception to raise; by default one of the database.
+        :param only_commits: whether to count commits only.
+        :param lasting: whether all later ones fail too.
         """
         broken = sqlite3.OperationalError("disk I/O error")
         failure = error or (lambda: sa.exc.OperationalError("", {}, broken))
@@ -168,7 +167,7 @@ class Faults:
     def _engine(self) -> sa.Engine:
         database = self._services().catalog._database
         with self.app.app_context():
-            # The host may have several, and give its sessions a connection to one.
+            # The host may have several engines, and bind a session to a connection.
             return database.session.get_bind(database.models.Repository).engine
 
 
@@ -189,6 +188,6 @@ def _path_of(fd: int) -> str:
     getpath = getattr(fcntl, "F_GETPATH", None)
     if getpath is None:
         return os.readlink(f"/proc/self/fd/{fd}")
-    # macOS has no folder of them.
+    # macOS has no such folder.
     found: bytes = fcntl.fcntl(fd, getpath, bytes(1024))
     return os.fsdecode(found.rstrip(b"\0"))

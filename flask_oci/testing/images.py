@@ -1,4 +1,4 @@
-"""Whole images, made on the spot."""
+"""Complete generated images."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .manifests import OCI_EMPTY
 from .manifests import OCI_LAYER
 from .manifests import OCTETS
 
-#: Digest -> bytes, of manifests and blobs alike.
+#: The bytes of manifests and blobs by digest.
 Contents = dict[str, bytes]
 
 
 @dataclass(frozen=True)
 class Image:
-    """A manifest or an index with everything below it.
+    """A manifest or an index with all its content.
 
-    Two are equal when they have the same content, wherever they come from.
+    Two images are equal if they have the same content, regardless of their origin.
     """
 
     media_type: str
@@ -45,21 +45,21 @@ class Image:
     """Manifests and blobs by their digests."""
 
     architecture: str | None = field(default=None, compare=False)
-    """What an index says the image is for."""
+    """The architecture of the image in an index."""
 
     @property
     def digests(self) -> set[str]:
-        """What has to arrive for the image to be whole."""
+        """The digests of all content of the image."""
         return {*self.contents}
 
     @property
     def manifest(self) -> bytes:
-        """The bytes that the digest names."""
+        """The bytes of the manifest."""
         return self.contents[self.digest]
 
     @property
     def manifests(self) -> list[str]:
-        """The digests of all manifests, each behind those it needs."""
+        """The digests of all manifests, each after those it needs."""
         return [*self._manifests(self.digest)]
 
     @property
@@ -68,7 +68,7 @@ class Image:
         return [digest for digest in self.contents if digest not in self.manifests]
 
     def descriptor(self) -> Json:
-        """Describe the image in the way an index does."""
+        """Return the descriptor of the image for an index."""
         platform = {"os": "linux", "architecture": self.architecture}
         return {
             "mediaType": self.media_type,
@@ -103,13 +103,12 @@ def make_image(
     config: t.Mapping[str, object] | None = None,
     **fields: t.Any,
 ) -> Image:
-    """Make an image that no registry has yet, or that of some layers.
+    """Return a new image that no registry has, or one of given layers.
 
-    :param layers: tar archives, as :func:`make_layer` makes them.
-    :param algorithm: by which its digests are, ``sha256`` or ``sha512``.
+    :param layers: tar archives, as :func:`make_layer` returns them.
+    :param algorithm: the algorithm of its digests, ``sha256`` or ``sha512``.
     :param config: how to run it: ``Cmd``, ``Env``, ``Labels``.
-    :param fields: more fields of the manifest, such as ``annotations`` and
-        ``subject``.
+    :param fields: more fields of the manifest, such as ``annotations`` and ``subject``.
     """
     layers = layers or (make_layer({"unique": os.urandom(16)}),)
     blobs = [gzip.compress(layer, 1, mtime=0) for layer in layers]
@@ -132,7 +131,7 @@ def make_image(
 
 
 def make_index(*images: Image, **fields: t.Any) -> Image:
-    """Make an index of images, as it is pushed for several architectures.
+    """Return an index of images, as for several architectures.
 
     :param fields: more fields of the index.
     """
@@ -149,10 +148,10 @@ def make_artifact(
     subject: Image | None = None,
     **fields: t.Any,
 ) -> Image:
-    """Make an artifact, such as a signature or a bill of materials.
+    """Return an artifact, such as a signature or an SBOM.
 
-    :param content: its one layer.
-    :param subject: the image that it is about.
+    :param content: its only layer.
+    :param subject: the image that it refers to.
     :param fields: more fields of the manifest.
     """
     if subject:
@@ -167,9 +166,9 @@ def make_artifact(
 
 
 def make_layer(files: t.Mapping[str, bytes]) -> bytes:
-    """Make a layer with some files; the same files are the same bytes.
+    """Return a layer with some files; the same files produce the same bytes.
 
-    :param files: what is in them, by their paths from the root.
+    :param files: their contents, by their paths from the root.
     :return: a tar archive.
     """
     stream = io.BytesIO()

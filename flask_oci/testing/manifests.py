@@ -1,4 +1,4 @@
-"""What is pushed: manifests as bytes, and the descriptors and digests in them."""
+"""Manifests as bytes, with their descriptors and digests."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ Json = dict[str, t.Any]
 
 
 def digest_of(content: bytes, algorithm: str = "sha256") -> str:
-    """Return the name of some content.
+    """Return the digest of some content.
 
     :param algorithm: ``sha256`` or ``sha512``.
     """
-    # Not by the registry's own code, which a test has to be able to find wrong.
+    # This does not use the registry's code, so that tests can find its faults.
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
-#: The digest of something that no test ever pushes.
+#: The digest of content that no test pushes.
 UNKNOWN: t.Final = digest_of(b"nobody has pushed this")
 
-#: The config and the layer of an image where they do not matter.
+#: A config and a layer for images whose content is irrelevant.
 CONFIG: t.Final = b'{"architecture":"amd64","os":"linux"}'
 LAYER: t.Final = b"a layer"
 
 
 def descriptor(content: bytes, media_type: str = OCI_LAYER, **fields: object) -> Json:
-    """Describe content in the way a manifest does.
+    """Return a descriptor of some content.
 
-    :param fields: more fields, or others for those that it has.
+    :param fields: more fields, or replacements.
     """
     return {
         "mediaType": media_type,
@@ -49,7 +49,7 @@ def descriptor(content: bytes, media_type: str = OCI_LAYER, **fields: object) ->
 
 
 def encoded(fields: object) -> bytes:
-    """Write a JSON document; the same fields are the same bytes."""
+    """Return a JSON document; the same fields produce the same bytes."""
     return json.dumps(fields, indent=2).encode()
 
 
@@ -59,12 +59,12 @@ def image(
     docker: bool = False,
     **fields: object,
 ) -> bytes:
-    """Write an image manifest.
+    """Return an image manifest.
 
-    :param layers: their content, or descriptors where the usual ones will not do.
-    :param config: the same.
-    :param docker: as Docker had it before there was an OCI.
-    :param fields: more fields, or others for those that it has.
+    :param layers: the contents of the layers, or their descriptors.
+    :param config: the same for the config.
+    :param docker: whether to use Docker's media types instead of OCI's.
+    :param fields: more fields, or replacements.
     """
     config_type = (
         "application/vnd.docker.container.image.v1+json" if docker else OCI_CONFIG
@@ -81,10 +81,10 @@ def image(
 
 
 def index(*children: Json, docker: bool = False, **fields: object) -> bytes:
-    """Write an image index of what the descriptors describe.
+    """Return an image index of some descriptors.
 
-    :param docker: as Docker had it, which called it a manifest list.
-    :param fields: more fields, or others for those that it has.
+    :param docker: whether to return a manifest list of Docker.
+    :param fields: more fields, or replacements.
     """
     return encoded(
         {
@@ -97,7 +97,7 @@ def index(*children: Json, docker: bool = False, **fields: object) -> bytes:
 
 
 def media_type_of(manifest: bytes) -> str:
-    """Return the media type that a manifest says it has."""
+    """Return the media type in a manifest."""
     return t.cast(str, json.loads(manifest)["mediaType"])
 
 

@@ -1,6 +1,6 @@
-"""The kit as pytest fixtures, for an application whose tests have a fixture ``app``.
+"""The test tools as pytest fixtures, for tests with a fixture ``app``.
 
-They are there when ``conftest.py`` says so::
+To use them, write in ``conftest.py``::
 
     pytest_plugins = ["flask_oci.testing.plugin"]
 """
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
 @pytest.fixture
 def oci_storage(tmp_path: Path) -> Path:
-    """A folder of the test's own, for ``OCI_STORAGE_PATH``."""
+    """A folder of the test, for ``OCI_STORAGE_PATH``."""
     return tmp_path / "oci"
 
 
@@ -31,7 +31,7 @@ def oci_storage(tmp_path: Path) -> Path:
 def oci_client(app: Flask) -> MakeClient:
     """A function that returns a client of the application's registry.
 
-    It takes the name of a user and their password or access token.
+    Its arguments are a user name and a password or access token.
     """
 
     def make_client(
@@ -44,12 +44,12 @@ def oci_client(app: Flask) -> MakeClient:
 
 @pytest.fixture
 def oci_faults(app: Flask) -> Faults:
-    """What can go wrong below the application's registry."""
+    """Failures below the application's registry."""
     return Faults(app)
 
 
 @pytest.fixture
 def oci_server(app: Flask) -> t.Iterator[str]:
-    """Host and port at which real clients find the application while the test runs."""
+    """The host and port of a server of the application, for real clients."""
     with serving(app) as port:
         yield f"127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Requests to an application, without a server between."""
+"""Requests to an application, without a server."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if t.TYPE_CHECKING:
 
 Query = Mapping[str, "str | Iterable[str]"]
 
-#: What a server makes of a body without a length.
+#: The WSGI environment of a body without Content-Length.
 CHUNKED: t.Final[Mapping[str, object]] = {
     "CONTENT_LENGTH": "",
     "HTTP_TRANSFER_ENCODING": "chunked",
     "wsgi.input_terminated": True,
 }
 
-#: Where a request comes from.
+#: The address of the client.
 _CALLER: t.Final[Mapping[str, str]] = {
     "HTTP_USER_AGENT": "flask_oci.testing",
     "REMOTE_ADDR": "127.0.0.1",
@@ -33,22 +33,22 @@ _CALLER: t.Final[Mapping[str, str]] = {
 
 
 def basic(username: str, password: str) -> str:
-    """Write an ``Authorization`` header with a password."""
+    """Return an ``Authorization`` header with a password."""
     secret = base64.b64encode(f"{username}:{password}".encode()).decode()
     return f"Basic {secret}"
 
 
 def with_query(location: str, **query: str) -> str:
-    """Append parameters to a location that may have some."""
+    """Add parameters to a location, which may already have some."""
     return f"{location}{'&' if '?' in location else '?'}{urlencode(query)}"
 
 
 class Requests:
-    """Somebody who talks HTTP to an application, and keeps no cookies.
+    """An HTTP client of an application, without cookies.
 
-    :param app: the application, with whatever stands in front of it.
-    :param authorization: the header that every request carries, if any.
-    :param url: how the client spells the application's address.
+    :param app: the application, with its middlewares.
+    :param authorization: the header of every request, if any.
+    :param url: the address of the application, as the client knows it.
     """
 
     def __init__(
@@ -74,14 +74,13 @@ class Requests:
         environ: Mapping[str, object] | None = None,
         buffered: bool = True,
     ) -> TestResponse:
-        """Send one request, and return the answer, whatever it is.
+        """Send one request, and return the response.
 
-        :param path: the path, or an address such as the one of the token service.
-        :param chunked: whether the body comes as it does from a client that does
-            not announce its length.
-        :param environ: keys of the WSGI environment, behind all others.
-        :param buffered: whether to read the answer to its end and close it; who
-            says no has to close it.
+        :param path: the path, or a URL such as that of the token service.
+        :param chunked: whether to send the body without Content-Length.
+        :param environ: keys that override the WSGI environment.
+        :param buffered: whether to read and close the response; if False, the caller
+            closes it.
         """
         if query:
             path = f"{path}{'&' if '?' in path else '?'}{urlencode(query, doseq=True)}"
@@ -105,34 +104,34 @@ class Requests:
     def request(
         self, method: str, path: str, body: bytes | None = None, **kwargs: t.Any
     ) -> TestResponse:
-        """Do what the client does to be answered, which is to send one request.
+        """Send a request; subclasses add further requests, such as a login.
 
         :param kwargs: as for :meth:`send`.
         """
         return self.send(method, path, body, **kwargs)
 
     def get(self, path: str, **kwargs: t.Any) -> TestResponse:
-        """Send a GET."""
+        """Send a GET request."""
         return self.request("GET", path, **kwargs)
 
     def head(self, path: str, **kwargs: t.Any) -> TestResponse:
-        """Send a HEAD."""
+        """Send a HEAD request."""
         return self.request("HEAD", path, **kwargs)
 
     def post(self, path: str, body: bytes | None = None, **kw: t.Any) -> TestResponse:
-        """Send a POST."""
+        """Send a POST request."""
         return self.request("POST", path, body, **kw)
 
     def put(self, path: str, body: bytes | None = None, **kw: t.Any) -> TestResponse:
-        """Send a PUT."""
+        """Send a PUT request."""
         return self.request("PUT", path, body, **kw)
 
     def patch(self, path: str, body: bytes | None = None, **kw: t.Any) -> TestResponse:
-        """Send a PATCH."""
+        """Send a PATCH request."""
         return self.request("PATCH", path, body, **kw)
 
     def delete(self, path: str, **kwargs: t.Any) -> TestResponse:
-        """Send a DELETE."""
+        """Send a DELETE request."""
         return self.request("DELETE", path, **kwargs)
 
     def _credentials(self) -> dict[str, str]:
@@ -141,6 +140,6 @@ class Requests:
     def _address(self, path: str) -> tuple[str, str]:
         if not path.startswith(("http://", "https://")):
             return self.url, path
-        # What stands before /v2 is where the application is mounted.
+        # The part before /v2 is the mount point of the application.
         base, slash, rest = path.partition("/v2/")
         return base, slash + rest

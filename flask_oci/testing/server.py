@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """HTTP/1.1, as every server but the development one speaks it, and no log."""
+    """A handler that speaks HTTP/1.1, like production servers, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
 
@@ -24,7 +24,7 @@ class _QuietHandler(WSGIRequestHandler):
 
 @contextmanager
 def serving(app: WSGIApplication) -> t.Iterator[int]:
-    """Serve an application on a port of 127.0.0.1, from a thread of this process.
+    """Serve an application on a port of 127.0.0.1, in a thread of this process.
 
     :return: the port.
     """

@@ -1,8 +1,8 @@
-"""Moving images: in from archives, out to archives, and between registries.
+"""Transfers of images: import, export and copies between registries.
 
-Every place that has images is a :class:`~flask_oci.transfer.base.Source`, and every
-place that they can be put a :class:`~flask_oci.transfer.base.Target`. What is between
-them, :class:`~flask_oci.transfer.walk.Transfer`, is the same for all.
+Every place to read images from is a :class:`~flask_oci.transfer.base.Source`, and every
+place to write them to is a :class:`~flask_oci.transfer.base.Target`.
+:class:`~flask_oci.transfer.transfer.Transfer` connects any two of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Archives of every form: which one it is, and what is called what in it."""
+"""Archive formats: detection, names and writers."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from .base import Source
 from .base import TransferError
 from .local import LocalRegistry
 
-#: What an archive can be: a folder, a tar archive, or what ``docker load`` reads.
-Form = t.Literal["folder", "tar", "docker", "docker-old"]
+#: The formats: a folder, a tar archive, or an archive for ``docker load``.
+Form = t.Literal["folder", "tar", "docker"]
 
-FORMS: t.Final[tuple[Form, ...]] = ("folder", "tar", "docker", "docker-old")
+FORMS: t.Final[tuple[Form, ...]] = ("folder", "tar", "docker")
 
 
 def images_of(found: archive_reader.Files, limit: int) -> Source:
-    """Return the images of an archive, whichever form it has.
+    """Return the images of an archive of any format.
 
-    :param limit: how many bytes a manifest may have.
-    :raises TransferError: when it has none that is known.
+    :param limit: the largest size of a manifest, in bytes.
+    :raises TransferError: if the format is unknown.
     """
     if found.size(oci_layout.MARK) is not None:
         return oci_layout.Layout(found, limit)
     images = docker_archive.images_of(found, limit)
     if images is None:
         raise TransferError(
-            "This is neither an OCI image layout, which has a file 'oci-layout', nor"
-            " from 'docker save', which writes a 'manifest.json'."
+            "Unknown archive format: there is neither 'oci-layout', as in an OCI image"
+            " layout, nor 'manifest.json', as in the output of 'docker save'."
         )
     return images
 
@@ -42,20 +42,20 @@ def images_of(found: archive_reader.Files, limit: int) -> Source:
 def named(
     images: Source, reference: str | None, tag: str | None
 ) -> list[tuple[str, str | None]]:
-    """Return which images to take, and what to call each of them."""
+    """Return the references of the images to import, each with its tag."""
     found = [reference] if reference else images.references()
     if tag is not None:
         if len(found) != 1:
             raise TransferError(
-                f"There are {len(found)} images in it, and one of them can be called"
-                f" {tag}. Say which: {', '.join(found) or 'there is none'}."
+                f"The archive has {len(found)} images, but the tag {tag} needs one."
+                f" Choose one: {', '.join(found) or 'there is none'}."
             )
         return [(found[0], check_tag(tag))]
     called = [(name, oci_layout.tag_of(name)) for name in found]
     tags = [name for _, name in called if name]
     if len(set(tags)) != len(tags):
         raise TransferError(
-            "Several images in it have the same tag. Take them one by one:"
+            "Several images of the archive have the same tag. Import them one by one:"
             f" {', '.join(found)}."
         )
     return called
@@ -83,7 +83,5 @@ def written(
     with archive_writer.archive(where) as sink:
         if form == "docker":
             yield docker_archive.DockerLayout(sink, called)
-        elif form == "docker-old":
-            yield docker_archive.OldDocker(sink, called)
         else:
             yield oci_layout.LayoutTarget(sink)

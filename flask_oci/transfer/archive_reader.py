@@ -1,7 +1,7 @@
-"""The files of a folder or a tar archive, by name; nothing is ever unpacked.
+"""Reading the files of a folder or a tar archive, without unpacking it.
 
-Who made an archive may have wanted to write, or read, somewhere else. A name in it is
-only what a file is found by, and a link leads to another file in it or nowhere.
+The author of an archive may try to write to, or read from, other places. Names in an
+archive are only used for lookups, and a link leads to a file in the archive or nowhere.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ..storage.protocol import PIECE
 from ..storage.protocol import Reader
 from .base import TransferError
 
-#: How many files an archive may have; real ones have three for each layer.
+#: The largest number of files; real archives have three for each layer.
 MAX_FILES: t.Final = 50_000
 
-#: How many bytes one header may have. It holds a name.
+#: The largest size of a header, which contains a name, in bytes.
 MAX_HEADER: t.Final = 1024 * 1024
 
-#: How many links may lie between a name and a file.
+#: The largest number of links between a name and a file.
 MAX_LINKS: t.Final = 16
 
-#: How many bytes an archive may have when the gzip around it is taken off.
+#: The largest size of an uncompressed archive, in bytes.
 MAX_UNPACKED: t.Final = 64 * 1024**3
 
 _GZIP = b"\x1f\x8b"
@@ -41,44 +41,41 @@ _OTHERS = (b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
 class Files(t.Protocol):
-    """What an archive or a folder has in it."""
+    """The files of an archive or a folder."""
 
     def size(self, name: str) -> int | None:
-        """Return how many bytes a file has, or None when there is none."""
+        """Return the size of a file in bytes, or None if there is none."""
 
     def open(self, name: str) -> AbstractContextManager[Reader]:
         """Open a file for reading.
 
-        :raises TransferError: when there is none.
+        :raises TransferError: if there is no such file.
         """
 
 
 def read(files: Files, name: str, limit: int) -> bytes:
-    """Read a file that is small.
+    """Read a small file.
 
-    :param limit: how many bytes it may have.
-    :raises TransferError: when it is not there, or larger.
+    :param limit: the largest size, in bytes.
+    :raises TransferError: if the file is missing or larger.
     """
     size = files.size(name)
     if size is None:
-        raise TransferError(f"There is no {name} in it.")
+        raise TransferError(f"There is no {name} in the archive.")
     if size > limit:
-        raise TransferError(f"{name} has {size} bytes, and may have {limit}.")
+        raise TransferError(f"{name} has {size} bytes; the limit is {limit}.")
     with files.open(name) as file:
         return b"".join(iter(lambda: file.read(PIECE), b""))
 
 
 class Folder:
-    """The files of a folder.
-
-    :param path: of the folder.
-    """
+    """The files of a folder."""
 
     def __init__(self, path: str) -> None:
         self._path = os.path.realpath(path)
 
     def size(self, name: str) -> int | None:
-        """Return how many bytes a file has, or None when there is none."""
+        """Return the size of a file in bytes, or None if there is none."""
         try:
             found = os.lstat(self._inside(name))
         except (OSError, ValueError):
@@ -87,7 +84,7 @@ class Folder:
 
     @contextmanager
     def open(self, name: str) -> Iterator[Reader]:
-        """Open a file for reading; a link, a pipe or a device is none."""
+        """Open a regular file for reading; refuse links, pipes and devices."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             fd = os.open(self._inside(name), flags)
@@ -97,13 +94,13 @@ class Folder:
             raise TransferError(f"{name} cannot be read: {error}.") from error
         with open(fd, "rb", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise TransferError(f"{name} is no file.")
+                raise TransferError(f"{name} is not a regular file.")
             yield t.cast(Reader, file)
 
     def _inside(self, name: str) -> str:
-        """Return where a file is, which has to be below the folder.
+        """Return the path of a file below the folder.
 
-        :raises FileNotFoundError: for a name, or a link to a folder, that leads out.
+        :raises FileNotFoundError: if a name or a link leads out of the folder.
         """
         path = os.path.join(self._path, name)
         above = os.path.realpath(os.path.dirname(path))
@@ -113,10 +110,10 @@ class Folder:
 
 
 class Archive:
-    """The files of a tar archive that can be read at any place.
+    """The files of a tar archive, readable in any order.
 
     :param file: the archive.
-    :raises TransferError: when it is none, or one that could be read in two ways.
+    :raises TransferError: if it is invalid or ambiguous.
     """
 
     def __init__(self, file: t.BinaryIO) -> None:
@@ -128,13 +125,12 @@ class Archive:
             self._read_headers()
         except TransferError:
             raise
-        # What a header can have in it makes the standard library raise nearly
-        # anything.
+        # An invalid header makes the standard library raise almost any exception.
         except Exception as error:
-            raise TransferError(f"This is no tar archive: {error}.") from error
+            raise TransferError(f"This is not a valid tar archive: {error}.") from error
 
     def size(self, name: str) -> int | None:
-        """Return how many bytes a file has, or None when there is none."""
+        """Return the size of a file in bytes, or None if there is none."""
         place = self._places.get(self._resolved(name))
         return place[1] if place else None
 
@@ -151,7 +147,7 @@ class Archive:
             if name not in self._links:
                 return name
             name = self._links[name]
-        raise TransferError(f"{name} is a link that leads nowhere.")
+        raise TransferError(f"{name} is a link without a target.")
 
     def _read_headers(self) -> None:
         guarded = t.cast(t.BinaryIO, _HeadersOnly(self._file))
@@ -161,10 +157,10 @@ class Archive:
                 return
             before = -1
             while (member := tar.next()) is not None:
-                # The library would remember each of them.
+                # The library would keep every member in memory.
                 t.cast(t.Any, tar).members.clear()
                 if member.offset <= before or member.size < 0:
-                    raise TransferError("The archive leads back into itself.")
+                    raise TransferError("The archive has a loop.")
                 before = member.offset
                 self._note(member)
 
@@ -173,9 +169,7 @@ class Archive:
         if name is None or member.isdir():
             return
         if name in self._places or name in self._links:
-            raise TransferError(
-                f"The archive has {name} twice; which of them is meant, nobody knows."
-            )
+            raise TransferError(f"The archive is ambiguous: it has {name} twice.")
         if member.issym() or member.islnk():
             folder = posixpath.dirname(name) if member.issym() else ""
             self._links[name] = _normal(posixpath.join(folder, member.linkname)) or ""
@@ -186,9 +180,9 @@ class Archive:
 
 
 class _HeadersOnly:
-    """A file whose reader never reads much at once, since it reads headers.
+    """A file that limits the size of each read, for reading headers.
 
-    The standard library reads a header whole, whatever length it says that it has.
+    The standard library reads a header completely, whatever length it states.
     """
 
     def __init__(self, file: t.BinaryIO) -> None:
@@ -197,14 +191,14 @@ class _HeadersOnly:
         self.tell = file.tell
 
     def read(self, size: int) -> bytes:
-        """Return at most ``size`` bytes."""
+        """Return at most ``size`` bytes; none at the end."""
         if not 0 <= size <= MAX_HEADER:
             raise TransferError(f"A header of the archive has {size} bytes.")
         return self._file.read(size)
 
 
 class _Part:
-    """Some bytes of a file that several readers share."""
+    """A part of a file that several readers share."""
 
     def __init__(
         self, file: t.BinaryIO, lock: threading.Lock, start: int, size: int
@@ -215,7 +209,7 @@ class _Part:
         self._left = size
 
     def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, and none at the end."""
+        """Return at most ``size`` bytes; none at the end."""
         with self._lock:
             self._file.seek(self._start)
             piece = self._file.read(min(size, self._left))
@@ -228,11 +222,10 @@ class _Part:
 def opened(source: str | t.BinaryIO, limit: int = MAX_UNPACKED) -> Iterator[Files]:
     """Open a folder or a tar archive, which may be compressed with gzip.
 
-    What is compressed, or comes through a pipe, is copied to a temporary file that has
-    no name.
+    A compressed archive, or one from a pipe, is copied to an unnamed temporary file.
 
-    :param source: the path of either, or an archive that is open.
-    :param limit: how many bytes that file may have.
+    :param source: the path of either, or an open archive.
+    :param limit: the largest size of the temporary file, in bytes.
     """
     if isinstance(source, str) and os.path.isdir(source):
         yield Folder(source)
@@ -258,7 +251,9 @@ def _unzipped(file: t.BinaryIO, stack: ExitStack, limit: int) -> t.BinaryIO:
     magic = file.read(6)
     file.seek(start)
     if magic.startswith(_OTHERS):
-        raise TransferError("Only gzip can be taken off an archive; unpack it first.")
+        raise TransferError(
+            "The archive has another compression than gzip; decompress it first."
+        )
     if not magic.startswith(_GZIP):
         return file
     try:
@@ -266,26 +261,29 @@ def _unzipped(file: t.BinaryIO, stack: ExitStack, limit: int) -> t.BinaryIO:
             return _spooled(t.cast(Reader, unpacked), stack, limit)
     except (OSError, EOFError, zlib.error) as error:
         raise TransferError(
-            f"The gzip around the archive is damaged: {error}."
+            f"The gzip compression of the archive is damaged: {error}."
         ) from error
 
 
 def _spooled(source: Reader, stack: ExitStack, limit: int) -> t.BinaryIO:
-    """Copy what can only be read once to a file that can be read at any place."""
+    """Copy a stream to a temporary file that can be read in any order."""
     temporary = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
     spool = t.cast(t.BinaryIO, stack.enter_context(temporary))
     left = limit
     while piece := source.read(PIECE):
         left -= len(piece)
         if left < 0:
-            raise TransferError(f"The archive has more than {limit} bytes, unpacked.")
+            raise TransferError(
+                f"The uncompressed archive has more than {limit} bytes."
+            )
         spool.write(piece)
     spool.seek(0)
     return spool
 
 
 def _normal(name: str) -> str | None:
-    """Return a name as it is looked up, or None for one that leads elsewhere."""
+    """Return the normalized name for lookups, or None for a name that leads
+    elsewhere."""
     name = posixpath.normpath(name)
     outside = name.startswith(("/", "../")) or name in ("", ".", "..")
     return None if outside else name

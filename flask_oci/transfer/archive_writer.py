@@ -1,4 +1,4 @@
-"""Where an archive is written: a folder, or a tar archive."""
+"""Writing archives: a folder or a tar archive."""
 
 from __future__ import annotations
 
@@ -16,39 +16,40 @@ from ..storage.protocol import Reader
 from .base import TransferError
 
 
-class Sink(t.Protocol):
+class ArchiveSink(t.Protocol):
     """Takes files by name, each of them once."""
 
     def has(self, name: str, size: int) -> bool:
-        """Tell whether a file of that name and size is there already."""
+        """Return True if a file of that name and size exists."""
 
     def write(self, name: str, source: Reader, size: int) -> None:
-        """Take a file.
+        """Write a file.
 
-        :param size: how many bytes ``source`` has; it raises an error if it has not.
+        :param size: the size of ``source`` in bytes; ``source`` raises if it differs.
         """
 
 
 class FolderSink:
-    """A folder, which may have something in it already.
+    """A folder, which may already have files.
 
-    A file has its name when it is whole, so what is there need not be written again.
+    A file gets its name when it is complete, so existing files need not be written
+    again.
 
-    :param path: of the folder; it is made if need be.
+    :param path: the folder, which is created if necessary.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def has(self, name: str, size: int) -> bool:
-        """Tell whether a file of that name and size is there already."""
+        """Return True if a file of that name and size exists."""
         try:
             return os.stat(os.path.join(self._path, name)).st_size == size
         except FileNotFoundError:
             return False
 
     def write(self, name: str, source: Reader, size: int) -> None:
-        """Take a file, in the place of one that is there."""
+        """Write a file; replace an existing one."""
         path = os.path.join(self._path, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with whole(path) as file:
@@ -57,24 +58,24 @@ class FolderSink:
 
 
 class TarSink:
-    """A tar archive. The same files make the same bytes.
+    """A tar archive. The same files produce the same bytes.
 
-    :param file: where it goes; nothing is read, or looked for in it.
+    :param file: the output; it is never read or sought.
     """
 
     def __init__(self, file: t.BinaryIO) -> None:
-        # Unlike the library's own stream, this writes no end unless it is told to:
-        # what was broken off must not look whole.
-        target = t.cast(t.BinaryIO, _Written(file))
+        # Unlike the library's stream mode, this writes the end only in `close()`:
+        # an interrupted archive must not look complete.
+        target = t.cast(t.BinaryIO, _CountingFile(file))
         self._tar = tarfile.TarFile(fileobj=target, mode="w", format=tarfile.PAX_FORMAT)
         self._names: set[str] = set()
 
     def has(self, name: str, size: int) -> bool:
-        """Tell whether a file has been written."""
+        """Return True if the file has been written."""
         return name in self._names
 
     def write(self, name: str, source: Reader, size: int) -> None:
-        """Take a file."""
+        """Write a file."""
         member = tarfile.TarInfo(name)
         member.size = size
         member.mode = 0o644
@@ -86,57 +87,57 @@ class TarSink:
         self._tar.close()
 
 
-class _Written:
-    """A file that knows how far it is, and is never asked to go back."""
+class _CountingFile:
+    """A write-only file that counts its bytes and cannot seek."""
 
     def __init__(self, file: t.BinaryIO) -> None:
         self._file = file
         self._length = 0
 
     def write(self, piece: bytes) -> int:
-        """Write all of some bytes; a file without a buffer takes a part at a time.
+        """Write all bytes; an unbuffered file may take a part at a time.
 
-        :raises TransferError: when it takes none.
+        :raises TransferError: if it takes none.
         """
         rest = piece
         while rest:
             taken = self._file.write(rest)
             if not taken:
-                raise TransferError("The file takes no more of the archive.")
+                raise TransferError("The file accepts no more bytes of the archive.")
             rest = rest[taken:]
         self._length += len(piece)
         return len(piece)
 
     def tell(self) -> int:
-        """Return how many bytes have been written."""
+        """Return the number of bytes written."""
         return self._length
 
 
-def put(sink: Sink, name: str, content: bytes) -> None:
-    """Write a file that is small."""
+def put(sink: ArchiveSink, name: str, content: bytes) -> None:
+    """Write a small file."""
     sink.write(name, io.BytesIO(content), len(content))
 
 
 @contextmanager
 def folder(path: str) -> Iterator[FolderSink]:
-    """Open a folder to write to.
+    """Open a folder for writing.
 
-    :raises TransferError: when it cannot be made.
+    :raises TransferError: if it cannot be created.
     """
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise TransferError(f"{path} cannot be made: {error.strerror}.") from error
+        raise TransferError(f"{path} cannot be created: {error.strerror}.") from error
     yield FolderSink(path)
 
 
 @contextmanager
 def archive(target: str | t.BinaryIO) -> Iterator[TarSink]:
-    """Open a tar archive to write.
+    """Open a tar archive for writing.
 
-    :param target: where it goes. A file has its name when the archive is whole; what
-        is there and is no file, such as a pipe or a tape, is written to as it is.
-    :raises TransferError: when it cannot be written.
+    :param target: the output. A file gets its name when the archive is complete; an
+        existing special file, such as a pipe or a tape, is written directly.
+    :raises TransferError: if it cannot be written.
     """
     with _opened(target) as file:
         sink = TarSink(file)
@@ -156,7 +157,7 @@ def _opened(target: str | t.BinaryIO) -> Iterator[t.BinaryIO]:
                 yield file
         else:
             yield target
-            # What is not there yet may fail to get there, and nobody would hear of it.
+            # Buffered bytes may fail to be written, which must raise here.
             target.flush()
     except OSError as error:
         name = target if isinstance(target, str) else "The output"
@@ -164,7 +165,7 @@ def _opened(target: str | t.BinaryIO) -> Iterator[t.BinaryIO]:
 
 
 def _is_special(path: str) -> bool:
-    """Tell whether something is there that a file cannot take the place of."""
+    """Return True for an existing special file, which a rename would replace."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -174,9 +175,9 @@ def _is_special(path: str) -> bool:
 
 @contextmanager
 def whole(path: str) -> Iterator[t.BinaryIO]:
-    """Write a file that has its name when all of it is on the disk.
+    """Write a file that gets its name when all of it is on the disk.
 
-    :raises TransferError: when it cannot be written.
+    :raises TransferError: if it cannot be written.
     """
     draft = f"{path}.{os.getpid()}.part"
     try:

@@ -1,4 +1,4 @@
-"""What a place with images can be asked, and what a place for them can be told."""
+"""The interfaces of sources and targets of transfers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..storage.protocol import Reader
 
 
 class TransferError(ValueError):
-    """An image could not be moved; the message says why, and what to do."""
+    """An image could not be transferred; the message has the reason and the remedy."""
 
 
 class Interrupted(TransferError):
-    """Something did not answer; another time, it may."""
+    """A temporary failure; another attempt may succeed."""
 
 
 class RawManifest(t.NamedTuple):
@@ -30,123 +30,125 @@ class RawManifest(t.NamedTuple):
     content: bytes
 
     def parsed(self) -> Manifest:
-        """Return what it says.
+        """Return the parsed manifest.
 
-        :raises ManifestInvalid: when it is no manifest.
+        :raises ManifestInvalid: if it is invalid.
         """
         return parse(self.content, self.media_type)
 
 
 class Progress:
-    """Is told how far a transfer has got. This one tells nobody."""
+    """Receives the progress of a transfer; this class ignores it."""
 
     def expect(self, size: int) -> None:
-        """Note that ``size`` more bytes are to be moved."""
+        """Add ``size`` bytes to the total."""
 
     def advance(self, size: int) -> None:
-        """Note that ``size`` bytes have been moved, or need not be."""
+        """Add ``size`` bytes that were transferred or skipped."""
 
 
 @dataclass
 class TransferResult:
-    """What a transfer did."""
+    """The result of a transfer."""
 
     images: list[tuple[str | None, Digest]] = field(default_factory=list)
-    """The tags and digests that were asked for, whether or not anything had to be
-    moved for them."""
+    """The requested tags and digests, including those that needed no transfer."""
 
     manifests: int = 0
-    """How many manifests were put."""
+    """The number of manifests written."""
 
     blobs: int = 0
-    """How many blobs were put."""
+    """The number of blobs written."""
 
     bytes: int = 0
-    """How many bytes these blobs have."""
+    """The size of these blobs, in bytes."""
 
     mounted: int = 0
-    """How many blobs were linked from a place where they were already."""
+    """The number of blobs linked from another repository."""
 
 
 class Source(t.Protocol):
-    """A place that has images."""
+    """A place to read images from."""
 
     def references(self) -> list[str]:
-        """Return the tags, and the digests of what has none and stands by itself."""
+        """Return the tags, and the digests of untagged top-level manifests."""
 
     def find(self, reference: str) -> RawManifest:
-        """Return what a tag or a digest names.
+        """Return the manifest of a tag or a digest.
 
-        :raises TransferError: when there is no such thing.
+        :raises TransferError: if there is none.
         """
 
     def manifest(self, wanted: Descriptor) -> RawManifest:
-        """Return a manifest that another one has as its child.
+        """Return a child manifest of an index.
 
-        :raises TransferError: when it is not there, or has another digest.
+        :raises TransferError: if it is missing or has another digest.
         """
 
     def open(self, wanted: Descriptor) -> AbstractContextManager[Reader]:
-        """Open a blob for reading, whether or not its bytes are right.
+        """Open a blob for reading; its bytes are not verified.
 
-        :raises TransferError: when it is not there.
+        :raises TransferError: if it is missing.
         """
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
-        """Return the manifests whose subject this is."""
+        """Return the manifests with this subject."""
 
     def attached(self, digest: Digest) -> list[str]:
-        """Return the tags under which clients put what belongs to a manifest
-        (cosign's ``sha256-<digits>.sig`` and the like)."""
+        """Return the tags under which clients store related content of a manifest
+        (``sha256-<digits>.sig`` of cosign and similar ones)."""
 
 
 class Target(t.Protocol):
-    """A place that images can be put."""
+    """A place to write images to."""
 
     parallel: bool
     """Whether several blobs can be put at once."""
 
     def has_manifest(self, digest: Digest) -> bool:
-        """Tell whether a manifest is there, with all that it needs, and stays."""
+        """Return True if a manifest and its content exist and will not expire."""
 
     def lists(self, item: RawManifest) -> bool:
-        """Tell whether a manifest that is there is found among the referrers of its
-        subject, if it has one."""
+        """Return True if an existing manifest is listed among the referrers of its
+        subject, or has no subject."""
 
     def has_blob(self, wanted: Descriptor) -> bool:
-        """Tell whether a blob is there, and stays until its manifest comes."""
+        """Return True if a blob exists and will not expire before its manifest
+        arrives."""
 
     def points_at(self, tag: str) -> Digest | None:
-        """Return what a tag names there."""
+        """Return the digest of a tag."""
 
     def mount(self, wanted: Descriptor, source: Source) -> bool:
-        """Take a blob from where it is already, if it can be had without its bytes."""
+        """Link a blob from another repository, if no bytes need to be sent."""
 
     def put_blob(self, wanted: Descriptor, source: Reader) -> None:
-        """Take a blob in.
+        """Write a blob.
 
-        :raises RegistryError: when its bytes have another digest; nothing is kept.
+        :raises RegistryError: if its bytes have another digest; nothing is stored.
         """
 
     def put_manifest(self, item: RawManifest, tag: str | None) -> None:
-        """Take a manifest in, after what it needs.
+        """Write a manifest, after its content.
 
-        :param tag: what to call it; None leaves it with its digest.
+        :param tag: its tag; None stores it by digest only.
         """
 
 
 def attached_tags(digest: Digest) -> list[str]:
-    """Return the tags that clients make for what belongs to a manifest, where they
-    do not use the referrers API."""
+    """Return the tags of related content of a manifest, from clients that do not use
+    the referrers API."""
     prefix = f"{digest.algorithm}-{digest.encoded}"
     return [f"{prefix}.{kind}" for kind in ("sig", "att", "sbom")]
 
 
 def checked(content: bytes, digest: Digest, media_type: str) -> RawManifest:
-    """Return a manifest whose bytes have the digest that was asked for.
+    """Return a manifest after comparing its digest with the requested one.
 
-    :raises TransferError: when they have another one.
+    :raises TransferError: if they differ.
     """
     if Digest.of(content, digest.algorithm) != digest:
-        raise TransferError(f"The manifest {digest} has other bytes than it should.")
+        raise TransferError(
+            f"The content of manifest {digest} does not match its digest."
+        )
     return RawManifest(digest, media_type, content)

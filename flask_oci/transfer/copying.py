@@ -1,4 +1,4 @@
-"""Copies images between repositories, here and elsewhere."""
+"""Copies of images between repositories of this and other registries."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if t.TYPE_CHECKING:
 
     ImageLocation = Repository | RemoteRepository
 
-#: How many images, and blobs, are moved at once, unless somebody says otherwise.
+#: The default number of parallel transfers of images, and of blobs.
 JOBS: t.Final = 4
 
-#: What is said of a tag that cannot be one. Only a registry that means harm has any.
+#: The error for an invalid tag, which only a malicious registry has.
 NO_TAG: t.Final = "The registry calls this a tag, and no tag is like this."
 
 
 @dataclass
-class Mirrored(TransferResult):
-    """What a mirror did."""
+class MirrorResult(TransferResult):
+    """The result of a mirror run."""
 
     failed: dict[str, str] = field(default_factory=dict)
     """Why what could not be copied could not, by tag."""
@@ -48,12 +48,12 @@ class Copier:
     """Copies images for one call.
 
     :param here: this registry.
-    :param by: who pushes to it.
-    :param platforms: which images of an index to take; none takes all.
-    :param referrers: whether to take what refers to an image, too.
-    :param jobs: how many images, and blobs, to move at once.
-    :param plain_http_hosts: hosts that may be talked to without TLS.
-    :param progress: is told of bytes.
+    :param by: the user who pushes to it.
+    :param platforms: the platforms of an index to copy; none copies all.
+    :param referrers: whether to copy the referrers of an image.
+    :param jobs: the number of parallel transfers of images, and of blobs.
+    :param plain_http_hosts: hosts to connect to without TLS.
+    :param progress: receives the transferred bytes.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class Copier:
         self._progress = progress
 
     def copy(self, source: str, target: str) -> TransferResult:
-        """Copy one image. Without a tag, it is ``latest``, and the target's tag that of
-        the source."""
+        """Copy one image. The default tag of the source is ``latest``, and that of the
+        target is the source's."""
         origin, reference = self._place(source, writes=False)
         place, tag = self._place(target, writes=True)
         reference = reference or "latest"
         if tag is None and ":" not in reference:
             tag = reference
         if tag is not None and ":" in tag:
-            raise TransferError("A target has a tag, and its digest comes of itself.")
-        with self._crew() as crew:
-            transfer = self._transfer(origin, place, crew)
+            raise TransferError("The target must have a tag, not a digest.")
+        with self._pool() as pool:
+            transfer = self._transfer(origin, place, pool)
             transfer.image(reference, tag and check_tag(tag))
         return transfer.moved
 
@@ -99,13 +99,13 @@ class Copier:
         exclude: Sequence[str],
         newest: int | None,
         dry_run: bool,
-    ) -> Mirrored:
-        """Copy some tags of a repository, several at once."""
+    ) -> MirrorResult:
+        """Copy tags of a repository, several in parallel."""
         origin, _ = self._place(source, writes=False, whole=True)
         place, _ = self._place(target, writes=True, whole=True)
         listed = tag_selection.chosen(origin.references(), tags, exclude)
         found = [tag for tag in listed if is_tag(tag)]
-        done = Mirrored(failed={tag: NO_TAG for tag in listed if not is_tag(tag)})
+        done = MirrorResult(failed={tag: NO_TAG for tag in listed if not is_tag(tag)})
         if newest is not None:
             found = tag_selection.newest(origin, found, newest)
         if not self._platforms and not self._referrers:
@@ -114,25 +114,25 @@ class Copier:
             for tag in found:
                 _note(done, tag, partial(_found, origin, tag))
             return done
-        # Nothing is held while bytes move, and what is read afterwards is what came.
+        # Hold no transaction during transfers, and read the new rows afterwards.
         self._here.catalog.release()
-        with self._crew() as crew:
+        with self._pool() as pool:
 
             def work(tag: str) -> TransferResult:
-                transfer = self._transfer(origin, place, crew)
+                transfer = self._transfer(origin, place, pool)
                 transfer.image(tag, tag)
                 return transfer.moved
 
-            futures = crew.images(work, found)
+            futures = pool.images(work, found)
             for tag, future in zip(found, futures, strict=True):
                 _note(done, tag, future.result)
         return done
 
-    def _crew(self) -> WorkerPool:
+    def _pool(self) -> WorkerPool:
         return WorkerPool(self._jobs, self._here.catalog.release)
 
     def _transfer(
-        self, origin: ImageLocation, place: ImageLocation, crew: WorkerPool
+        self, origin: ImageLocation, place: ImageLocation, pool: WorkerPool
     ) -> Transfer:
         return Transfer(
             origin,
@@ -140,7 +140,7 @@ class Copier:
             referrers=self._referrers,
             wanted=self._platforms,
             progress=self._progress,
-            crew=crew,
+            pool=pool,
         )
 
     def _changed(
@@ -148,9 +148,9 @@ class Copier:
         origin: ImageLocation,
         place: ImageLocation,
         tags: Sequence[str],
-        done: Mirrored,
+        done: MirrorResult,
     ) -> list[str]:
-        """Return the tags that point at something else there, or at nothing."""
+        """Return the tags that are missing or different in the target."""
         changed = []
         for tag in tags:
             here, there = origin.points_at(tag), place.points_at(tag)
@@ -163,17 +163,17 @@ class Copier:
     def _place(
         self, text: str, *, writes: bool, whole: bool = False
     ) -> tuple[ImageLocation, str | None]:
-        """Return a repository, and the tag or digest that is named with it."""
+        """Return a repository, and the tag or digest named with it."""
         address = parse_address(text, self._plain)
         if whole and address.reference is not None:
-            raise TransferError(f"{text} is one image; name a repository.")
+            raise TransferError(f"{text} is an image; give a repository.")
         if address.host is None:
             return Repository(self._here, address.name, self._by), address.reference
         try:
             from .remote.repository import RemoteRepository
         except ImportError as error:
             raise TransferError(
-                "To talk to other registries, install flask-oci[copy], which brings"
+                "To connect to other registries, install flask-oci[copy], which brings"
                 f" urllib3 ({error})."
             ) from error
         limit = self._here.config.max_manifest_size
@@ -184,8 +184,8 @@ def _found(origin: ImageLocation, tag: str) -> TransferResult:
     return TransferResult([(tag, origin.find(tag).digest)])
 
 
-def _note(done: Mirrored, tag: str, result: Callable[[], TransferResult]) -> None:
-    """Add what became of one image."""
+def _note(done: MirrorResult, tag: str, result: Callable[[], TransferResult]) -> None:
+    """Add the result of one image."""
     try:
         moved = result()
     except (TransferError, RegistryError) as error:

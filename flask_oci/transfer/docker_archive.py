@@ -1,8 +1,8 @@
-"""The archives of ``docker save``, as they were before Docker 25 and as they are.
+"""The archives of ``docker save``, before and since Docker 25.
 
-The old form has no manifest of the image, only its config and its layers; what is made
-of them is the same each time. The new form is an OCI image layout with a
-``manifest.json`` for older readers beside it.
+The old format has the config and the layers of an image, and no manifest; the registry
+generates the same manifest each time. The new format is an OCI image layout with a
+``manifest.json`` for older readers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..storage.protocol import Reader
 from . import archive_writer
 from .archive_reader import Files
 from .archive_reader import read
-from .archive_writer import Sink
+from .archive_writer import ArchiveSink
 from .base import RawManifest
 from .base import Source
 from .base import TransferError
@@ -39,20 +39,20 @@ LAYER_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar"
 GZIP_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 ZSTD_TYPE: t.Final = "application/vnd.oci.image.layer.v1.tar+zstd"
 
-#: How layers begin that are compressed, and what they are then.
+#: The media types of compressed layers, by their first bytes.
 _MAGIC = {b"\x1f\x8b": GZIP_TYPE, b"\x28\xb5\x2f\xfd": ZSTD_TYPE}
 
 _HEX_NAME = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
 
-#: More than Docker lets an image have.
+#: The largest number of layers; Docker allows fewer.
 MAX_LAYERS: t.Final = 1000
 
-#: How many images one archive may have.
+#: The largest number of images.
 MAX_IMAGES: t.Final = 1000
 
 
 class Saved(t.NamedTuple):
-    """An image of an archive, as ``manifest.json`` has it."""
+    """An image as listed in ``manifest.json``."""
 
     config: str
     names: list[str]
@@ -60,11 +60,11 @@ class Saved(t.NamedTuple):
 
 
 class DockerArchive:
-    """The images of an archive of the old form, as a
+    """The images of an archive of the old format, as a
     :class:`~flask_oci.transfer.base.Source`.
 
-    :param files: what it has in it.
-    :param limit: how many bytes a config may have.
+    :param files: the files of the archive.
+    :param limit: the largest size of a config, in bytes.
     """
 
     def __init__(self, files: Files, limit: int) -> None:
@@ -76,7 +76,7 @@ class DockerArchive:
         self._made: dict[tuple[str, ...], RawManifest] = {}
 
     def references(self) -> list[str]:
-        """Return the names, and the digests of what has none."""
+        """Return the names, and the digests of unnamed images."""
         return [
             name
             for saved in self._saved
@@ -84,7 +84,7 @@ class DockerArchive:
         ]
 
     def find(self, reference: str) -> RawManifest:
-        """Return what a name or a digest stands for."""
+        """Return the image of a name or a digest."""
         for saved in self._saved:
             if reference in saved.names:
                 return self._item(saved)
@@ -92,11 +92,12 @@ class DockerArchive:
             if reference == str(self._item(saved).digest):
                 return self._item(saved)
         raise TransferError(
-            f"There is no {reference} in it. It has {', '.join(self.references())}."
+            f"There is no {reference} in the archive. It has"
+            f" {', '.join(self.references())}."
         )
 
     def manifest(self, wanted: Descriptor) -> RawManifest:
-        """Return an image; there is nothing that has one as its child."""
+        """Return an image; this format has no indexes."""
         return self.find(str(wanted.digest))
 
     def open(self, wanted: Descriptor) -> AbstractContextManager[Reader]:
@@ -104,15 +105,15 @@ class DockerArchive:
         return self._files.open(self._paths[wanted.digest])
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
-        """Return nothing: such an archive has images only."""
+        """Return nothing: the format has no referrers."""
         return []
 
     def attached(self, digest: Digest) -> list[str]:
-        """Return nothing, for the same reason."""
+        """Return nothing: the format has no related content."""
         return []
 
     def _item(self, saved: Saved) -> RawManifest:
-        """Return the manifest of an image, which is made here."""
+        """Return the generated manifest of an image."""
         key = (saved.config, *saved.layers)
         if key not in self._made:
             self._made[key] = self._make(saved)
@@ -128,16 +129,16 @@ class DockerArchive:
         ids = _diff_ids(content)
         if len(ids) != len(saved.layers):
             raise TransferError(
-                f"{saved.config} says that there are {len(ids)} layers, and"
-                f" {MANIFEST} that there are {len(saved.layers)}."
+                f"{saved.config} lists {len(ids)} layers, but {MANIFEST} lists"
+                f" {len(saved.layers)}."
             )
         layers = []
         for path, expected in zip(saved.layers, ids, strict=True):
             layer = self._layer(path)
             if layer.media_type == LAYER_TYPE and str(layer.digest) != expected:
                 raise DigestInvalid(
-                    f"{path} has the digest {layer.digest}, and the config says that it"
-                    f" has {expected}."
+                    f"{path} has the digest {layer.digest}, but the config expects"
+                    f" {expected}."
                 )
             layers.append(_fields(layer))
         described = Descriptor("config", CONFIG_TYPE, config, len(content))
@@ -153,7 +154,7 @@ class DockerArchive:
         return RawManifest(Digest.of(manifest), OCI_MANIFEST, manifest)
 
     def _layer(self, path: str) -> Descriptor:
-        """Describe a layer, which is read for it; several images may have it."""
+        """Read a layer and return its descriptor; several images may share it."""
         if path not in self._described:
             hasher, size, start = hashlib.sha256(), 0, b""
             with self._files.open(path) as file:
@@ -170,81 +171,42 @@ class DockerArchive:
 
 
 class DockerLayout(LayoutTarget):
-    """An archive of the new form, as a :class:`~flask_oci.transfer.base.Target`.
+    """An archive of the new format, as a :class:`~flask_oci.transfer.base.Target`.
 
-    :param sink: where its files go.
-    :param called: the name of the repository in it.
+    :param sink: the output.
+    :param called: the name of the repository in the archive.
     """
 
-    def __init__(self, sink: Sink, called: str) -> None:
+    def __init__(self, sink: ArchiveSink, called: str) -> None:
         super().__init__(sink)
-        self._manifest = _Manifest(sink, called, blob_path, blob_path)
+        self._manifest = _Manifest(sink, called)
 
     def add_name(self, item: RawManifest, name: str | None) -> None:
-        """List an image in both ways."""
+        """Add an image to ``index.json`` and to ``manifest.json``."""
         super().add_name(item, name)
         self._manifest.add(item, name)
 
     def finish(self) -> None:
-        """Write the lists, last of all."""
+        """Write both lists at the end."""
         super().finish()
         self._manifest.write()
 
 
-class OldDocker(LayoutTarget):
-    """An archive of the old form, as a :class:`~flask_oci.transfer.base.Target`.
-
-    :param sink: where its files go.
-    :param called: the name of the repository in it.
-    """
-
-    def __init__(self, sink: Sink, called: str) -> None:
-        super().__init__(sink)
-        self._manifest = _Manifest(sink, called, _config_path, _layer_path)
-
-    def has_blob(self, wanted: Descriptor) -> bool:
-        """Tell whether a config or a layer is there."""
-        return self._sink.has(_path(wanted), wanted.size)
-
-    def put_blob(self, wanted: Descriptor, source: Reader) -> None:
-        """Write a config or a layer."""
-        self._sink.write(_path(wanted), source, wanted.size)
-
-    def put_manifest(self, item: RawManifest, tag: str | None) -> None:
-        """List an image."""
-        self._manifest.add(item, tag)
-
-    def add_name(self, item: RawManifest, name: str | None) -> None:
-        """List an image."""
-        self._manifest.add(item, name)
-
-    def finish(self) -> None:
-        """Write the list, last of all."""
-        self._manifest.write()
-
-
 class _Manifest:
-    """What becomes ``manifest.json``."""
+    """The content of ``manifest.json``."""
 
-    def __init__(
-        self,
-        sink: Sink,
-        called: str,
-        config_path: t.Callable[[Digest], str],
-        layer_path: t.Callable[[Digest], str],
-    ) -> None:
+    def __init__(self, sink: ArchiveSink, called: str) -> None:
         self._sink = sink
         self._called = called
-        self._config_path = config_path
-        self._layer_path = layer_path
         self._images: dict[Digest, dict[str, t.Any]] = {}
 
     def add(self, item: RawManifest, tag: str | None) -> None:
-        """Add an image; what belongs to one, such as a signature, is not for Docker."""
+        """Add an image; skip other content, such as signatures, which Docker cannot
+        load."""
         if item.media_type in INDEX_TYPES:
             raise TransferError(
-                f"{item.digest} is for several platforms, and such an archive is for"
-                " one. Say which, as in '--platform linux/amd64'."
+                f"{item.digest} has several platforms, but the archive needs one."
+                " Choose it, for example with '--platform linux/amd64'."
             )
         manifest = item.parsed()
         if manifest.subject is not None or manifest.artifact_type not in IMAGE_CONFIGS:
@@ -253,9 +215,9 @@ class _Manifest:
         image = self._images.setdefault(
             item.digest,
             {
-                "Config": self._config_path(config.digest),
+                "Config": blob_path(config.digest),
                 "RepoTags": [],
-                "Layers": [self._layer_path(layer.digest) for layer in layers],
+                "Layers": [blob_path(layer.digest) for layer in layers],
             },
         )
         name = f"{self._called}:{tag}"
@@ -265,25 +227,14 @@ class _Manifest:
     def write(self) -> None:
         """Write the list.
 
-        :raises TransferError: when there is nothing in it.
+        :raises TransferError: if it is empty.
         """
         if not self._images:
-            raise TransferError("There is no image in it, and Docker loads only these.")
+            raise TransferError(
+                "There is no image to export, and Docker loads only images."
+            )
         content = json.dumps(list(self._images.values())).encode()
         archive_writer.put(self._sink, MANIFEST, content)
-
-
-def _path(wanted: Descriptor) -> str:
-    path = _config_path if wanted.kind == "config" else _layer_path
-    return path(wanted.digest)
-
-
-def _config_path(digest: Digest) -> str:
-    return f"{digest.encoded}.json"
-
-
-def _layer_path(digest: Digest) -> str:
-    return f"{digest.encoded}/layer.tar"
 
 
 def _fields(descriptor: Descriptor) -> dict[str, t.Any]:
@@ -295,7 +246,7 @@ def _fields(descriptor: Descriptor) -> dict[str, t.Any]:
 
 
 def _saved(content: bytes) -> list[Saved]:
-    # It is a list, and what reads JSON with bounds here reads objects.
+    # The file is a list, and the bounded JSON reader only reads objects.
     images = read_object(b'{"images":' + content + b"}")["images"]
     try:
         found = [
@@ -307,7 +258,9 @@ def _saved(content: bytes) -> list[Saved]:
             for image in images
         ]
     except (AttributeError, KeyError, TypeError) as error:
-        raise TransferError(f"{MANIFEST} is not as 'docker save' has it.") from error
+        raise TransferError(
+            f"{MANIFEST} does not have the format of 'docker save'."
+        ) from error
     if len(found) > MAX_IMAGES or any(len(i.layers) > MAX_LAYERS for i in found):
         raise TransferError(
             f"{MANIFEST} has more than {MAX_IMAGES} images, or {MAX_LAYERS} layers."
@@ -328,5 +281,5 @@ def _diff_ids(config: bytes) -> list[str]:
 
 
 def images_of(files: Files, limit: int) -> Source | None:
-    """Return the images of an archive of the old form, or None if it is none."""
+    """Return the images of an archive of the old format, or None."""
     return DockerArchive(files, limit) if files.size(MANIFEST) is not None else None

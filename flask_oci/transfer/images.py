@@ -1,4 +1,4 @@
-"""Images, for a host's own code and for the command line: ``registry.images``."""
+"""The Python API for images: ``registry.images``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .base import TransferError
 from .base import TransferResult
 from .copying import Copier
 from .copying import JOBS
-from .copying import Mirrored
+from .copying import MirrorResult
 from .local import LocalRegistry
 from .local import Repository
 from .transfer import Transfer
@@ -35,11 +35,11 @@ if t.TYPE_CHECKING:
 
 
 class Images:
-    """Puts images into this registry and takes them out, without HTTP.
+    """Writes images to this registry and reads them, without HTTP.
 
-    What comes in is verified, stored and told of as if it had been pushed. Nobody is
-    asked for permission: the host has done so. All of it needs an application context,
-    and commits the session of ``db``, as a push does.
+    Content is verified, stored and reported like a push. Permissions are not checked,
+    because the host has done so. All methods need an application context, and commit
+    the session of ``db``, like a push.
     """
 
     def __init__(self, here: LocalRegistry) -> None:
@@ -55,12 +55,12 @@ class Images:
     ) -> str:
         """Store a blob, such as a layer or a config, and return its digest.
 
-        :param name: the repository, which is made if there is none.
-        :param source: its bytes, or a file that is read from where it is to its end.
-        :param digest: what they must have; None is any, in sha256.
-        :param by: the user who does it, to whom a new repository may belong.
-        :raises DigestInvalid: when they have another digest.
-        :raises SizeInvalid: when there are more than :data:`OCI_MAX_BLOB_SIZE`.
+        :param name: the repository, which is created if necessary.
+        :param source: the bytes, or a file that is read from its position to the end.
+        :param digest: the expected digest; None computes a sha256 digest.
+        :param by: the user who pushes, and who may own a new repository.
+        :raises DigestInvalid: if the digest differs.
+        :raises SizeInvalid: if the blob is larger than :data:`OCI_MAX_BLOB_SIZE`.
         """
         wanted = Digest.parse(digest) if digest else None
         file: Reader = io.BytesIO(source) if isinstance(source, bytes) else source
@@ -87,15 +87,15 @@ class Images:
         tags: Sequence[str] = (),
         by: t.Any = None,
     ) -> str:
-        """Record a manifest, after what it references, and return its digest.
+        """Store a manifest, after its content, and return its digest.
 
         :param name: the repository.
-        :param content: its exact bytes.
-        :param media_type: what it is, if it does not say so itself.
-        :param tags: what to call it.
-        :param by: the user who does it.
-        :raises ManifestInvalid: when it is no manifest, or a tag is none.
-        :raises ManifestBlobUnknown: when it references what is not there.
+        :param content: the exact bytes.
+        :param media_type: the media type, if the manifest does not contain it.
+        :param tags: the tags.
+        :param by: the user who pushes.
+        :raises ManifestInvalid: if the manifest or a tag is invalid.
+        :raises ManifestBlobUnknown: if it references missing content.
         """
         verbs = self._here.content
         names = [check_tag(tag) for tag in tags]
@@ -110,14 +110,14 @@ class Images:
         """Return a manifest: its ``digest``, ``media_type`` and ``content``.
 
         :param reference: a tag or a digest.
-        :raises TransferError: when there is none.
+        :raises TransferError: if there is none.
         """
         return self._repository(name).find(reference)
 
     def open_blob(self, name: str, digest: str) -> t.BinaryIO:
         """Open a blob of a repository for reading; the caller closes it.
 
-        :raises BlobUnknown: when the repository has no such blob.
+        :raises BlobUnknown: if the repository has no such blob.
         """
         wanted = Digest.parse(digest)
         if self._repository(name).size(wanted) is None:
@@ -137,28 +137,24 @@ class Images:
         limit: int = archive_reader.MAX_UNPACKED,
         progress: Progress | None = None,
     ) -> TransferResult:
-        """Take in images from an OCI image layout, or from what ``docker save`` wrote.
+        """Import images from an OCI image layout or a ``docker save`` archive.
 
-        What is there already is passed over, so that an import that was broken off
-        goes on where it was.
+        Existing content is skipped, so an interrupted import can be resumed.
 
-        :param source: the path of a folder or of a tar archive, or an archive that is
-            open for reading. Either may be compressed with gzip.
-        :param name: the repository, which is made if there is none.
-        :param tag: what to call the image, if it is one. None takes the names that
-            the archive has.
-        :param reference: which image of the archive to take, by its name in it or its
-            digest. None takes all.
-        :param platforms: which images of an index to take, such as ``linux/arm64``.
-            Docker may save an index without all of them.
-        :param referrers: whether to take what refers to ``reference``, too.
-        :param by: the user who does it, to whom a new repository may belong.
-        :param limit: how many bytes an archive may have when it is uncompressed.
-        :param progress: is told of bytes.
-        :raises TransferError: when the archive is damaged, or could be read in two
-            ways.
-        :raises RegistryError: when the registry refuses what is in it, as it would a
-            push.
+        :param source: the path of a folder or of a tar archive, or an open archive.
+            Either may be compressed with gzip.
+        :param name: the repository, which is created if necessary.
+        :param tag: the tag of a single image. None uses the names in the archive.
+        :param reference: the name or digest of one image in the archive. None imports
+            all.
+        :param platforms: the platforms of an index, such as ``linux/arm64``. Docker may
+            save an index without all of them.
+        :param referrers: whether to import the referrers of ``reference``.
+        :param by: the user who pushes, and who may own a new repository.
+        :param limit: the largest size of an uncompressed archive, in bytes.
+        :param progress: receives the transferred bytes.
+        :raises TransferError: if the archive is damaged or ambiguous.
+        :raises RegistryError: if the registry refuses the content, as in a push.
         """
         target = self._repository(name, by)
         where = source if hasattr(source, "read") else os.fspath(source)
@@ -189,28 +185,27 @@ class Images:
         called: str | None = None,
         progress: Progress | None = None,
     ) -> TransferResult:
-        """Write images as an OCI image layout, or as ``docker save`` does.
+        """Write images as an OCI image layout or a ``docker load`` archive.
 
-        The same images make the same bytes. A file has its name when it is whole; in a
-        folder, what is there already is passed over.
+        The same images produce the same bytes. A file gets its name when it is
+        complete; in a folder, existing files are skipped.
 
         :param target: the path of a folder, for ``folder``, or of a file; or a file
             that is open for writing.
         :param name: the repository.
-        :param reference: a tag or a digest; None is all tags.
-        :param format: ``folder``, ``tar``, ``docker`` or ``docker-old``.
-        :param platforms: which images of an index to take, such as ``linux/arm64``.
-        :param referrers: whether to take what refers to the images, too.
-        :param called: the name of the repository in what ``docker load`` reads.
-        :param progress: is told of bytes.
-        :raises TransferError: when there is no such image, or it does not fit into the
-            form.
+        :param reference: a tag or a digest; None exports all tags.
+        :param format: ``folder``, ``tar`` or ``docker``.
+        :param platforms: the platforms of an index, such as ``linux/arm64``.
+        :param referrers: whether to export the referrers of the images.
+        :param called: the repository name for ``docker load``.
+        :param progress: receives the transferred bytes.
+        :raises TransferError: if there is no such image, or the format cannot hold it.
         """
         source = self._repository(name)
         wanted = [reference] if reference else source.references()
         if not wanted:
             raise TransferError(
-                f"{name} has no tags. 'flask oci tags --untagged' lists what it has."
+                f"{name} has no tags. 'flask oci tags --untagged' lists its manifests."
             )
         with archive_formats.written(
             target, format, called or name, self._here
@@ -243,18 +238,19 @@ class Images:
     ) -> TransferResult:
         """Copy an image from, to, or within this registry.
 
-        What the target has already is not sent again. Credentials are those that Docker
-        keeps.
+        Content that the target has is not sent again. The credentials are those of
+        Docker.
 
-        :param source: ``NAME:TAG`` or ``NAME@DIGEST`` here, or ``HOST/NAME:TAG`` there.
-        :param target: ``NAME``, with a tag or without, here or there.
-        :param platforms: which images of an index to take.
-        :param referrers: whether to take what refers to it, too.
-        :param jobs: how many blobs to move at once; six at the most.
-        :param plain_http_hosts: hosts that may be talked to without TLS.
-        :param by: the user who does it, to whom a new repository here may belong.
-        :param progress: is told of bytes.
-        :raises TransferError: when a registry does not answer, or refuses.
+        :param source: ``NAME:TAG`` or ``NAME@DIGEST`` in this registry, or
+            ``HOST/NAME:TAG`` in another one.
+        :param target: ``NAME`` or ``HOST/NAME``, with or without a tag.
+        :param platforms: the platforms of an index.
+        :param referrers: whether to copy the referrers.
+        :param jobs: the number of parallel blob transfers; at most six.
+        :param plain_http_hosts: hosts to connect to without TLS.
+        :param by: the user who pushes, and who may own a new repository.
+        :param progress: receives the transferred bytes.
+        :raises TransferError: if a registry does not respond, or refuses.
         """
         copier = Copier(
             self._here,
@@ -282,18 +278,19 @@ class Images:
         plain_http_hosts: Collection[str] = (),
         by: t.Any = None,
         progress: Progress | None = None,
-    ) -> Mirrored:
-        """Copy the tags of a repository that are not in another one, several at once.
+    ) -> MirrorResult:
+        """Copy the tags of a repository that another one lacks, several in parallel.
 
-        One that fails does not keep the others from coming; call it again for these.
-        Nothing is deleted at the target.
+        If a tag fails, the others are still copied; call this again to copy the rest.
+        Nothing is deleted from the target.
 
-        :param source: a repository, here or at another registry.
+        :param source: a repository of this or of another registry.
         :param target: the same.
-        :param tags: patterns of those to take, such as ``1.*``; none takes all.
-        :param exclude: patterns of those to leave out.
-        :param newest: how many to take of them, those made last; None is all.
-        :param dry_run: whether only to say what would be copied.
+        :param tags: patterns of the tags to copy, such as ``1.*``; none copies all.
+        :param exclude: patterns of the tags to exclude.
+        :param newest: the number of most recently built images to copy; None copies
+            all.
+        :param dry_run: whether only to return what would be copied.
 
         The others are as for :meth:`copy`.
         """
@@ -312,6 +309,6 @@ class Images:
 
     def _repository(self, name: str, by: t.Any = None) -> Repository:
         by_whom = self._here.content.actor(by)
-        # What was read before may be what was so before.
+        # Rows that were read earlier may be outdated.
         self._here.catalog.release()
         return Repository(self._here, check_name(name), by_whom)

@@ -1,4 +1,4 @@
-"""A repository of this registry, as a place that images come from and go to."""
+"""Repositories of this registry, as sources and targets of transfers."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if t.TYPE_CHECKING:
     from ..storage import UploadFile
     from ..storage.protocol import Reader
 
-#: How many tags or referrers are read at a time.
+#: The number of tags or referrers of one query.
 BATCH: t.Final = 500
 
 
 class LocalRegistry(t.NamedTuple):
-    """The parts of this registry that images move through."""
+    """The parts of this registry that transfers use."""
 
     config: Config
     catalog: Catalog
@@ -44,12 +44,11 @@ class Repository:
     """A :class:`~flask_oci.transfer.base.Source` and
     :class:`~flask_oci.transfer.base.Target` in this registry.
 
-    Nobody is asked for permission here: that has been done, or it is whoever runs the
-    registry.
+    Permissions are not checked: the caller has done so, or is the operator.
 
     :param here: the registry.
-    :param name: of the repository, which the first blob makes.
-    :param by: who pushes.
+    :param name: the name of the repository, which the first blob creates.
+    :param by: the user who pushes.
     """
 
     parallel = True
@@ -68,7 +67,7 @@ class Repository:
         return found
 
     def find(self, reference: str) -> RawManifest:
-        """Return what a tag or a digest names."""
+        """Return the manifest of a tag or a digest."""
         stored = self._here.catalog.manifests.find(
             self._key(), parse_reference(reference)
         )
@@ -79,12 +78,12 @@ class Repository:
         return checked(stored.content or b"", digest, stored.media_type)
 
     def manifest(self, wanted: Descriptor) -> RawManifest:
-        """Return a manifest that another one has as its child."""
+        """Return a child manifest of an index."""
         return self.find(str(wanted.digest))
 
     @contextmanager
     def open(self, wanted: Descriptor) -> Iterator[Reader]:
-        """Open a blob that the repository links."""
+        """Open a blob that is linked to the repository."""
         if self.size(wanted.digest) is None:
             raise TransferError(
                 f"The blob {wanted.digest} is not in {self.name}; 'flask oci fsck'"
@@ -95,7 +94,7 @@ class Repository:
             yield file
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
-        """Return the manifests whose subject this is."""
+        """Return the manifests with this subject."""
         key, last, more = self._key(), None, True
         found = []
         while more:
@@ -110,14 +109,14 @@ class Repository:
         return found
 
     def attached(self, digest: Digest) -> list[str]:
-        """Return the tags of what belongs to a manifest."""
+        """Return the tags of related content of a manifest."""
         names = attached_tags(digest)
         return sorted(
             self._here.catalog.repository_contents.existing_tags(self._key(), names)
         )
 
     def size(self, digest: Digest) -> int | None:
-        """Return the size of a blob that the repository links and the storage has."""
+        """Return the size of a blob that is linked to the repository and stored."""
         key = self._find_key()
         found = None if key is None else self._here.catalog.blobs.find(key, digest)
         if found is None or self._here.storage.size(digest) != found.size:
@@ -125,7 +124,7 @@ class Repository:
         return found.size
 
     def has_manifest(self, digest: Digest) -> bool:
-        """Tell whether a manifest is there, and stays for the grace period."""
+        """Return True if a manifest exists, and renew its grace period."""
         key, catalog = self._find_key(), self._here.catalog
         if key is None:
             return False
@@ -136,11 +135,11 @@ class Repository:
         )
 
     def lists(self, item: RawManifest) -> bool:
-        """Tell that a manifest which is there is listed: it came with its subject."""
+        """Return True: an existing manifest was recorded with its subject."""
         return True
 
     def has_blob(self, wanted: Descriptor) -> bool:
-        """Tell whether a blob is there, and stays for the grace period."""
+        """Return True if a blob exists, and renew its grace period."""
         key, catalog = self._find_key(), self._here.catalog
         found = None if key is None else catalog.blobs.find(key, wanted.digest)
         self._release()
@@ -149,7 +148,7 @@ class Repository:
         return catalog.blobs.lease(found, self._here.config.lease_freshness)
 
     def points_at(self, tag: str) -> Digest | None:
-        """Return what a tag names."""
+        """Return the digest of a tag."""
         key = self._find_key()
         if key is None:
             return None
@@ -158,8 +157,8 @@ class Repository:
         return Digest.parse(stored.digest) if stored else None
 
     def mount(self, wanted: Descriptor, source: Source) -> bool:
-        """Link a blob of another repository of this registry that images are copied
-        from."""
+        """Link a blob of another repository of this registry, the source of the
+        copy."""
         if not isinstance(source, Repository) or source.size(wanted.digest) is None:
             return False
         content = self._here.content
@@ -169,12 +168,11 @@ class Repository:
             )
 
     def put_blob(self, wanted: Descriptor, source: Reader) -> None:
-        """Take a blob in, as a push would."""
+        """Store a blob, like a push."""
         most = self._here.config.max_blob_size
         if most is not None and wanted.size > most:
             raise SizeInvalid(
-                f"A blob may have {most} bytes here, and {wanted.digest} has"
-                f" {wanted.size}.",
+                f"A blob may have {most} bytes, but {wanted.digest} has {wanted.size}.",
                 status=413,
             )
 
@@ -185,7 +183,7 @@ class Repository:
             self._here.content.put_blob(self.name, self._by, wanted.digest, receive)
 
     def put_manifest(self, item: RawManifest, tag: str | None) -> None:
-        """Take a manifest in, as a push would."""
+        """Store a manifest, like a push."""
         with audit.acting(self._by.name):
             self._here.content.put_manifest(
                 self.name,
@@ -197,7 +195,7 @@ class Repository:
             )
 
     def _release(self) -> None:
-        # Whatever comes next may be a request to another registry.
+        # The next step may be a request to another registry.
         self._here.catalog.release()
 
     def _find_key(self) -> int | None:

@@ -21,7 +21,7 @@ from ..storage.protocol import Reader
 from . import archive_writer
 from .archive_reader import Files
 from .archive_reader import read
-from .archive_writer import Sink
+from .archive_writer import ArchiveSink
 from .base import attached_tags
 from .base import checked
 from .base import RawManifest
@@ -38,7 +38,7 @@ VERSION: t.Final = "1.0.0"
 #: image" (image-layout.md, "index.json file").
 REF_NAME: t.Final = "org.opencontainers.image.ref.name"
 
-#: What containerd, and with it Docker, calls an image: its whole name.
+#: The annotation with the full image name, used by containerd and Docker.
 FULL_NAME: t.Final = "io.containerd.image.name"
 
 
@@ -52,9 +52,9 @@ class Entry(t.NamedTuple):
 class Layout:
     """The images of a layout, as a :class:`~flask_oci.transfer.base.Source`.
 
-    :param files: what it has in it.
-    :param limit: how many bytes a manifest may have.
-    :raises TransferError: when it is no layout, or one of another version.
+    :param files: the files of the layout.
+    :param limit: the largest size of a manifest, in bytes.
+    :raises TransferError: if it is no layout, or one of another version.
     """
 
     def __init__(self, files: Files, limit: int) -> None:
@@ -62,11 +62,13 @@ class Layout:
         self._limit = limit
         version = read_object(read(files, MARK, 4096)).get("imageLayoutVersion")
         if version != VERSION:
-            raise TransferError(f"This is an OCI image layout of version {version}.")
+            raise TransferError(
+                f"The version {version} of OCI image layouts is not supported."
+            )
         self._entries = list(_entries(read(files, INDEX, limit)))
 
     def references(self) -> list[str]:
-        """Return the names, and the digests of what has none of its own."""
+        """Return the names, and the digests of unnamed manifests."""
         found: dict[str, None] = {}
         for entry in self._entries:
             digest = str(entry.descriptor.digest)
@@ -74,16 +76,17 @@ class Layout:
         return list(found)
 
     def find(self, reference: str) -> RawManifest:
-        """Return what a name or a digest stands for."""
+        """Return the manifest of a name or a digest."""
         for entry in self._entries:
             if reference in (entry.name, str(entry.descriptor.digest)):
                 return self.manifest(entry.descriptor)
         raise TransferError(
-            f"There is no {reference} in it. It has {', '.join(self.references())}."
+            f"There is no {reference} in the archive. It has"
+            f" {', '.join(self.references())}."
         )
 
     def manifest(self, wanted: Descriptor) -> RawManifest:
-        """Return a manifest that is listed, or that another one has as its child."""
+        """Return a listed manifest, or a child of one."""
         content = read(self._files, blob_path(wanted.digest), self._limit)
         return checked(content, wanted.digest, wanted.media_type)
 
@@ -92,11 +95,11 @@ class Layout:
         return self._files.open(blob_path(wanted.digest))
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
-        """Return the listed manifests whose subject this is."""
+        """Return the listed manifests with this subject."""
         return self._by_subject.get(digest, [])
 
     def attached(self, digest: Digest) -> list[str]:
-        """Return the names of what belongs to a manifest."""
+        """Return the names of related content of a manifest."""
         names = {entry.name for entry in self._entries}
         return [tag for tag in attached_tags(digest) if tag in names]
 
@@ -111,36 +114,38 @@ class Layout:
 
 
 class LayoutTarget:
-    """A layout that is written, as a :class:`~flask_oci.transfer.base.Target`.
+    """A layout to write, as a :class:`~flask_oci.transfer.base.Target`.
 
-    :param sink: where its files go.
-    :param before: what ``index.json`` lists already.
+    :param sink: the output.
+    :param before: the existing entries of ``index.json``.
     """
 
     parallel = False
 
-    def __init__(self, sink: Sink, before: t.Sequence[dict[str, t.Any]] = ()) -> None:
+    def __init__(
+        self, sink: ArchiveSink, before: t.Sequence[dict[str, t.Any]] = ()
+    ) -> None:
         self._sink = sink
         self._listed = list(before)
 
     def has_manifest(self, digest: Digest) -> bool:
-        """Tell that a manifest has to be written: what it needs may have been lost."""
+        """Return False: the content of an existing manifest may be missing."""
         return False
 
     def lists(self, item: RawManifest) -> bool:
-        """Tell that a manifest which is there says itself what it refers to."""
+        """Return True: a stored manifest contains its subject."""
         return True
 
     def has_blob(self, wanted: Descriptor) -> bool:
-        """Tell whether a blob is there."""
+        """Return True if a blob exists."""
         return self._sink.has(blob_path(wanted.digest), wanted.size)
 
     def points_at(self, tag: str) -> Digest | None:
-        """Return nothing: all of it is written anew."""
+        """Return nothing: every tag is written."""
         return None
 
     def mount(self, wanted: Descriptor, source: Source) -> bool:
-        """Take nothing from elsewhere."""
+        """Return False: a layout cannot link blobs."""
         return False
 
     def put_blob(self, wanted: Descriptor, source: Reader) -> None:
@@ -148,16 +153,16 @@ class LayoutTarget:
         self._sink.write(blob_path(wanted.digest), source, wanted.size)
 
     def put_manifest(self, item: RawManifest, tag: str | None) -> None:
-        """Write a manifest, which is a blob here, and list it if it has a name."""
+        """Write a manifest as a blob, and list it if it has a name."""
         path = blob_path(item.digest)
         if not self._sink.has(path, len(item.content)):
             archive_writer.put(self._sink, path, item.content)
-        # A referrer is found by nothing but this list.
+        # Readers find a referrer only through this list.
         if tag is not None or item.parsed().subject is not None:
             self.add_name(item, tag)
 
     def add_name(self, item: RawManifest, name: str | None) -> None:
-        """Have ``index.json`` list a manifest.
+        """Add a manifest to ``index.json``.
 
         :param name: its tag.
         """
@@ -170,14 +175,14 @@ class LayoutTarget:
         if artifact_type and item.parsed().subject:
             entry["artifactType"] = artifact_type
         if name:
-            # A name belongs to one manifest.
+            # Each name belongs to one manifest.
             self._listed = [e for e in self._listed if _name(e) != name]
             entry["annotations"] = {REF_NAME: name}
         if entry not in self._listed:
             self._listed.append(entry)
 
     def finish(self) -> None:
-        """Write the list, last of all."""
+        """Write ``index.json`` at the end."""
         mark = {"imageLayoutVersion": VERSION}
         archive_writer.put(self._sink, MARK, json.dumps(mark).encode())
         index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self._listed}
@@ -185,7 +190,7 @@ class LayoutTarget:
 
 
 def listed(files: Files, limit: int) -> list[dict[str, t.Any]]:
-    """Return what ``index.json`` lists, if there is one."""
+    """Return the entries of ``index.json``, or none."""
     if files.size(INDEX) is None:
         return []
     content = read(files, INDEX, limit)
@@ -194,13 +199,13 @@ def listed(files: Files, limit: int) -> list[dict[str, t.Any]]:
 
 
 def blob_path(digest: Digest) -> str:
-    """Return where a layout has a blob."""
+    """Return the path of a blob in a layout."""
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
 def tag_of(name: str) -> str | None:
-    """Return the tag in a name, which may be that of a repository as well, or a digest
-    and then has none."""
+    """Return the tag in a name, which may include a repository, or be a digest without
+    a tag."""
     if is_digest(name):
         return None
     tag = name.rpartition(":")[2]
@@ -211,7 +216,7 @@ def _entries(content: bytes) -> Iterator[Entry]:
     described = parse(content, OCI_INDEX).descriptors
     fields = read_object(content)["manifests"]
     for descriptor, entry in zip(described, fields, strict=True):
-        # Other things may be listed; "implementations SHOULD ignore them".
+        # Entries of other types may be listed; "implementations SHOULD ignore them".
         if descriptor.media_type in MANIFEST_TYPES | INDEX_TYPES:
             yield Entry(descriptor, _name(entry))
 

@@ -1,4 +1,4 @@
-"""Which images of an index are wanted."""
+"""Selection of the platforms of an index."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from .base import TransferError
 
 
 def select(item: RawManifest, source: Source, wanted: Sequence[str]) -> RawManifest:
-    """Return what is left of an image when only some platforms are wanted.
+    """Return an image limited to some platforms.
 
-    One platform is the image of that platform. Several are a new index of these, which
-    has another digest than the old one. An image that is no index is left as it is.
+    One platform selects the image of that platform. Several platforms create a new
+    index, with another digest. An image that is no index is returned unchanged.
 
-    :param wanted: platforms as clients write them, ``linux/arm64`` or
-        ``linux/arm/v7``.
-    :raises TransferError: when the index has none of them.
+    :param wanted: platforms as clients write them, ``linux/arm64`` or ``linux/arm/v7``.
+    :raises TransferError: if the index has none of them.
     """
     if item.media_type not in INDEX_TYPES:
         return item
@@ -45,7 +44,7 @@ def select(item: RawManifest, source: Source, wanted: Sequence[str]) -> RawManif
 
 def _is_one_of(entry: dict[str, t.Any], wanted: Sequence[str]) -> bool:
     platform = _platform(entry)
-    # Without a variant, any will do.
+    # Without a variant, any variant matches.
     return any(platform == w or platform.startswith(f"{w}/") for w in wanted)
 
 

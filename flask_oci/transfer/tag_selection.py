@@ -1,4 +1,4 @@
-"""Which tags of a repository are wanted, when not all of them are."""
+"""Selection of the tags of a repository."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .base import Interrupted
 from .base import Progress
 from .base import RawManifest
 from .base import Source
-from .transfer import Checking
 from .transfer import is_manifest
 from .transfer import MAX_DEPTH
+from .transfer import VerifyingReader
 
 CREATED: t.Final = "org.opencontainers.image.created"
 
-#: How many bytes a config may have that is looked into.
+#: The largest size of a config to read, in bytes.
 MAX_CONFIG: t.Final = 2 * 1024 * 1024
 
 #: RFC 3339, section 5.6.
@@ -31,16 +31,16 @@ _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
 
-#: Before everything that says when it was made.
+#: Sorts before every known build time.
 NEVER: t.Final = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def chosen(
     tags: Iterable[str], patterns: Sequence[str], exclude: Sequence[str]
 ) -> list[str]:
-    """Return the tags that match one of some patterns, and none of others.
+    """Return the tags that match a pattern and no exclusion.
 
-    :param patterns: such as ``1.*``; none at all match everything.
+    :param patterns: such as ``1.*``; no patterns match everything.
     """
     return [
         tag
@@ -51,20 +51,20 @@ def chosen(
 
 
 def newest(source: Source, tags: Sequence[str], count: int) -> list[str]:
-    """Return the tags of the images that were made last.
+    """Return the tags of the most recently built images.
 
-    When an image was made is in its annotations or its config. What does not say so is
-    older than what does; of two that say the same, the one with the higher version is
-    the newer.
+    The build time is in the annotations or the config. Images without one are the
+    oldest; among equal times, the higher version is newer.
 
-    :param count: how many to return at the most.
+    :param count: the largest number of tags.
     """
     dated = [(_created(source, tag), version(tag), tag) for tag in tags]
     return [tag for _, _, tag in sorted(dated, reverse=True)[:count]]
 
 
 def _created(source: Source, tag: str) -> datetime:
-    """Return when the image of a tag was made; what cannot be read does not say so."""
+    """Return the build time of a tag's image, or the oldest time if it is
+    unreadable."""
     try:
         return created(source, source.find(tag))
     except Interrupted:
@@ -74,11 +74,11 @@ def _created(source: Source, tag: str) -> datetime:
 
 
 def created(source: Source, item: RawManifest, depth: int = 0) -> datetime:
-    """Return when an image was made, or, of an index, its first image.
+    """Return the build time of an image, or of the first image of an index.
 
-    :param depth: how many indexes it lies in.
-    :raises TransferError: when something of it is not there.
-    :raises RegistryError: when it is no manifest, or its config is other than it says.
+    :param depth: the number of enclosing indexes.
+    :raises TransferError: if content is missing.
+    :raises RegistryError: if the manifest or the config is invalid.
     """
     manifest = item.parsed()
     if CREATED in manifest.annotations:
@@ -92,13 +92,13 @@ def created(source: Source, item: RawManifest, depth: int = 0) -> datetime:
     if config.size > MAX_CONFIG or not config.media_type.endswith("json"):
         return NEVER
     with source.open(config) as file:
-        checking = Checking(file, config, Progress())
+        checking = VerifyingReader(file, config, Progress())
         content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
     return _moment(read_object(content).get("created"))
 
 
 def version(tag: str) -> list[tuple[int, int, str]]:
-    """Return what a tag is sorted by: its numbers as numbers."""
+    """Return a sort key of a tag, which compares numbers as numbers."""
     return [
         (1, int(part), "") if part.isdecimal() else (0, 0, part)
         for part in re.findall(r"\d{1,18}|\D+", tag, re.ASCII)
@@ -109,7 +109,7 @@ def _moment(value: object) -> datetime:
     found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return NEVER
-    # What is shorter than a microsecond is more than Python knows of.
+    # Python's times have no more digits than microseconds.
     fraction = (found[2] or "").ljust(6, "0")[:6]
     zone = "+00:00" if found[3] in ("Z", "z", None) else found[3]
     try:

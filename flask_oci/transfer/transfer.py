@@ -1,4 +1,4 @@
-"""Moves images from one place to another: what they need first, themselves last."""
+"""Transfer of images from a source to a target, dependencies first."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from .base import Target
 from .base import TransferError
 from .base import TransferResult
 
-#: How deep indexes may lie within each other, and referrers upon each other.
+#: The largest depth of nested indexes and of chained referrers.
 MAX_DEPTH: t.Final = 8
 
-#: How often a blob is tried. What is moved waits between its own attempts.
+#: The number of attempts for a blob. Remote blobs pause between their attempts.
 ATTEMPTS: t.Final = 3
 
-#: Runs a function for each of some blobs, several at once or one after the other.
+#: Runs a function for each blob, in parallel or one by one.
 Hands = Callable[[Callable[[Descriptor], None], Iterable[Descriptor]], None]
 
 
-def alone(work: Callable[[Descriptor], None], blobs: Iterable[Descriptor]) -> None:
-    """Move one blob after the other."""
+def one_by_one(work: Callable[[Descriptor], None], blobs: Iterable[Descriptor]) -> None:
+    """Transfer one blob after the other."""
     for blob in blobs:
         work(blob)
 
 
 class Transfer:
-    """Moves images from a source to a target.
+    """Transfers images from a source to a target.
 
-    What the target has is not moved again, so a transfer that was broken off goes on
-    where it was when it is begun anew. A manifest comes after all that it needs, and
-    its tag with it: nobody sees half of an image.
+    Content that the target has is skipped, so an interrupted transfer can be resumed. A
+    manifest is written after its content, and its tag with it, so clients never see an
+    incomplete image.
 
-    :param referrers: whether what refers to an image, or to a part of it, comes along.
-    :param wanted: the platforms to take of an index; none takes all of them.
-    :param progress: is told of bytes.
-    :param crew: moves the blobs of one manifest.
+    :param referrers: whether to transfer the referrers of an image and of its parts.
+    :param wanted: the platforms of an index; none transfers all of them.
+    :param progress: receives the transferred bytes.
+    :param pool: transfers the blobs of one manifest.
     """
 
     def __init__(
@@ -63,26 +63,26 @@ class Transfer:
         referrers: bool = False,
         wanted: Sequence[str] = (),
         progress: Progress | None = None,
-        crew: Hands = alone,
+        pool: Hands = one_by_one,
     ) -> None:
         self._source = source
         self._target = target
         self._referrers = referrers
         self._wanted = wanted
         self._progress = progress or Progress()
-        self._crew = crew if target.parallel else alone
+        self._pool = pool if target.parallel else one_by_one
         self._done: set[Digest] = set()
         self._counting = threading.Lock()
         self.moved = TransferResult()
 
     def image(self, reference: str, tag: str | None) -> RawManifest:
-        """Move what a reference names.
+        """Transfer the image of a reference.
 
-        :param reference: a tag or a digest at the source.
-        :param tag: what to call it at the target; None leaves it with its digest.
-        :return: what the target has now.
-        :raises TransferError: when something of it is missing or wrong.
-        :raises RegistryError: when the target refuses it.
+        :param reference: a tag or a digest of the source.
+        :param tag: the tag in the target; None stores it by digest only.
+        :return: the manifest in the target.
+        :raises TransferError: if content is missing or wrong.
+        :raises RegistryError: if the target refuses it.
         """
         item = self._source.find(reference)
         if self._wanted:
@@ -90,15 +90,15 @@ class Transfer:
         if tag is None or self._target.points_at(tag) != item.digest:
             self._manifest(item, tag, 0)
         elif self._referrers:
-            # Signatures come after what they sign, and maybe after the last time.
-            self._what_refers(item, 0)
+            # Signatures may be newer than an existing image.
+            self._put_referrers(item, 0)
         self.moved.images.append((tag, item.digest))
         return item
 
     def _manifest(self, item: RawManifest, tag: str | None, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise TransferError(
-                f"{item.digest} lies more than {MAX_DEPTH} levels deep."
+                f"{item.digest} is nested more than {MAX_DEPTH} levels deep."
             )
         is_there = item.digest in self._done or self._target.has_manifest(item.digest)
         if not is_there:
@@ -108,7 +108,7 @@ class Transfer:
         if item.digest not in self._done:
             self._done.add(item.digest)
             if self._referrers:
-                self._what_refers(item, depth)
+                self._put_referrers(item, depth)
 
     def _put(
         self, item: RawManifest, tag: str | None, depth: int, is_there: bool
@@ -118,7 +118,7 @@ class Transfer:
         except Interrupted:
             raise
         except (TransferError, ManifestBlobUnknown):
-            # A place may have a manifest, and have lost what it needs.
+            # A target may have a manifest and lack its content.
             if not is_there:
                 raise
             self._needs(item, depth)
@@ -126,7 +126,7 @@ class Transfer:
         self.moved.manifests += 1
 
     def _needs(self, item: RawManifest, depth: int) -> None:
-        """Move what a manifest references: children that are manifests, and blobs."""
+        """Transfer the child manifests and blobs of a manifest."""
         blobs: dict[Digest, Descriptor] = {}
         for wanted in item.parsed().descriptors:
             if wanted.kind == "child" and is_manifest(wanted):
@@ -136,7 +136,7 @@ class Transfer:
                 blobs[wanted.digest] = wanted
         for wanted in blobs.values():
             self._progress.expect(wanted.size)
-        self._crew(self._blob, blobs.values())
+        self._pool(self._blob, blobs.values())
 
     def _child(self, wanted: Descriptor, parent: RawManifest) -> RawManifest:
         try:
@@ -145,9 +145,8 @@ class Transfer:
             raise
         except TransferError as error:
             raise TransferError(
-                f"{error} The index {parent.digest} needs it. If it is for a platform"
-                " that you do not want, name those that you do: '--platform"
-                " linux/amd64'."
+                f"{error} The index {parent.digest} needs it. If you do not need its"
+                " platform, choose others, for example with '--platform linux/amd64'."
             ) from error
 
     def _blob(self, wanted: Descriptor) -> None:
@@ -169,7 +168,7 @@ class Transfer:
                 self.moved.mounted += 1
             return
         with self._source.open(wanted) as source:
-            checking = Checking(source, wanted, self._progress)
+            checking = VerifyingReader(source, wanted, self._progress)
             try:
                 self._target.put_blob(wanted, checking)
                 checking.finish()
@@ -180,8 +179,8 @@ class Transfer:
             self.moved.blobs += 1
             self.moved.bytes += wanted.size
 
-    def _what_refers(self, item: RawManifest, depth: int) -> None:
-        """Move what refers to a manifest, and to its children."""
+    def _put_referrers(self, item: RawManifest, depth: int) -> None:
+        """Transfer the referrers of a manifest and of its children."""
         for wanted in self._source.referrers(item.digest):
             if wanted.digest not in self._done:
                 self._manifest(self._source.manifest(wanted), None, depth + 1)
@@ -193,16 +192,16 @@ class Transfer:
             return
         for child in item.parsed().descriptors:
             if is_manifest(child) and child.digest not in self._done:
-                # It is at the target, and what signs it may not be.
+                # The image is in the target, but its signatures may not be.
                 self._done.add(child.digest)
-                self._what_refers(self._source.manifest(child), depth + 1)
+                self._put_referrers(self._source.manifest(child), depth + 1)
 
 
-class Checking:
-    """Passes a blob on, and sees that it is the one.
+class VerifyingReader:
+    """Reads a blob and verifies it.
 
-    A target has to be given all of it before it may believe in it: the end of bytes
-    that are not right is an error, and never an end.
+    A target stores a blob only after reading all of it: wrong bytes raise an error and
+    never look like the end.
     """
 
     def __init__(self, source: Reader, wanted: Descriptor, progress: Progress) -> None:
@@ -215,14 +214,14 @@ class Checking:
 
     @property
     def passed(self) -> int:
-        """How many bytes have been passed on."""
+        """The number of bytes read."""
         return self._wanted.size - max(self._left, 0)
 
     def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, and none at the end.
+        """Return at most ``size`` bytes; none at the end.
 
-        :raises SizeInvalid: when there are more, or fewer, than the descriptor says.
-        :raises DigestInvalid: when they are others.
+        :raises SizeInvalid: if there are more, or fewer, than the descriptor states.
+        :raises DigestInvalid: if the digest differs.
         """
         piece = self._source.read(min(size, self._left + 1))
         if piece:
@@ -230,7 +229,7 @@ class Checking:
             if self._left < 0:
                 raise SizeInvalid(
                     f"{self._wanted.digest} has more than the {self._wanted.size} bytes"
-                    " that its manifest says.",
+                    " of its descriptor.",
                     detail=str(self._wanted.digest),
                 )
             self._hash.update(piece)
@@ -240,15 +239,15 @@ class Checking:
         return piece
 
     def finish(self) -> None:
-        """See that all of it was taken."""
+        """Verify that the target has read everything."""
         while not self._ended:
             self.read(1)
 
     def _check(self) -> None:
         if self._left:
             raise SizeInvalid(
-                f"{self._wanted.digest} has {self._wanted.size - self._left} bytes, and"
-                f" {self._wanted.size} by its manifest.",
+                f"{self._wanted.digest} has {self._wanted.size - self._left} bytes, but"
+                f" {self._wanted.size} in its descriptor.",
                 detail=str(self._wanted.digest),
             )
         self._ended = True
@@ -260,6 +259,6 @@ class Checking:
 
 
 def is_manifest(wanted: Descriptor) -> bool:
-    """Tell whether a descriptor is of a manifest. An index may also have blobs, as
+    """Return True if a descriptor is of a manifest. An index may also list blobs, as
     BuildKit's caches do."""
     return wanted.media_type in MANIFEST_TYPES | INDEX_TYPES

@@ -1,4 +1,4 @@
-"""Several hands: how much is moved at once."""
+"""Parallel transfers of images and blobs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ if t.TYPE_CHECKING:
 
 T = t.TypeVar("T")
 
-#: More would have to wait for the connections to the database.
+#: More threads would wait for database connections.
 MOST: t.Final = 6
 
 
 class WorkerPool:
-    """Moves images, and the blobs of each, several at once.
+    """Transfers images, and the blobs of each, in parallel.
 
-    Each thread has an application context of its own, and thus its own connection to
-    the database. Threads that move images wait for those that move blobs, and these
-    for nobody.
+    Each thread has its own application context, and thus its own database connection.
+    Image threads wait for blob threads, and blob threads wait for no other.
 
-    :param jobs: how many images, and how many blobs.
-    :param release: gives the caller's connection back.
+    :param jobs: the number of images, and of blobs, in parallel.
+    :param release: returns the caller's connection to the pool.
     """
 
     def __init__(self, jobs: int, release: Callable[[], None]) -> None:
@@ -59,7 +58,7 @@ class WorkerPool:
     def __call__(
         self, work: Callable[[Descriptor], None], blobs: Iterable[Descriptor]
     ) -> None:
-        """Move the blobs of a manifest. The first that fails ends it."""
+        """Transfer the blobs of a manifest. The first failure ends it."""
         self._release()
         futures = [self._blobs.submit(self._in_turn, work, blob) for blob in blobs]
         try:
@@ -71,11 +70,11 @@ class WorkerPool:
             wait(futures)
 
     def images(self, work: Callable[[str], T], tags: Iterable[str]) -> list[Future[T]]:
-        """Move images; what becomes of each is told in its turn."""
+        """Transfer images, and report the results in order."""
         return [self._images.submit(self._within, work, tag) for tag in tags]
 
     def _in_turn(self, work: Callable[[Descriptor], None], blob: Descriptor) -> None:
-        # Two images that share a layer need it moved once.
+        # A layer that two images share is transferred once.
         with self._lock:
             turn = self._turns[blob.digest]
         with turn:

@@ -1,4 +1,4 @@
-"""``flask oci check`` inside of an application: each thing is really broken."""
+"""``flask oci check`` within an application, with real faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from flask_login import current_user
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_oci.changes import Change
-from flask_oci.cli.check import kinds
+from flask_oci.cli.check import finding_types
+from flask_oci.cli.check import PLACES
 from flask_oci.clock import utcnow
 from flask_oci.signals import repository_deleted
 from tests.support.check_world import check
@@ -45,20 +46,20 @@ Answer = t.Any
 
 @pytest.fixture(name="sound")
 def _sound(make_app: MakeApp) -> Flask:
-    """An application with nothing wrong but the usual."""
+    """An application without faults except those of every test application."""
     return make_app(SECRET_KEY=SECRET, TESTING=False)
 
 
-def test_nothing_is_wrong_with_what_is_right(sound: Flask) -> None:
-    """There are no findings where none should be, with a user and without."""
+def test_check_of_a_sound_application_finds_nothing(sound: Flask) -> None:
+    """With and without a user."""
     for arguments in ((), ("--user", "alice")):
         assert not check(sound, *arguments).codes
 
 
-def test_what_was_not_looked_at_is_said(sound: Flask) -> None:
-    """Without a user nothing is pushed, and without an address nothing is sent."""
-    assert len(check(sound).passed_over) == 2
-    (said,) = check(sound, "--user", "alice").passed_over
+def test_check_without_user_and_url_reports_skipped_checks(sound: Flask) -> None:
+    """Without a user nothing is pushed, and without a URL nothing is sent."""
+    assert len(check(sound).skipped) == 2
+    (said,) = check(sound, "--user", "alice").skipped
     assert "--url" in said
 
 
@@ -74,39 +75,43 @@ def test_what_was_not_looked_at_is_said(sound: Flask) -> None:
         ("storage-unwritable", {"OCI_STORAGE_PATH": "/proc/oci"}),
     ],
 )
-def test_a_setting(make_app: MakeApp, code: str, config: dict[str, t.Any]) -> None:
-    """A setting that cannot be, or should not."""
+def test_check_with_an_unsafe_setting_finds_it(
+    make_app: MakeApp, code: str, config: dict[str, t.Any]
+) -> None:
+    """A setting that is invalid or unsafe."""
     app = make_app(**{"SECRET_KEY": SECRET, "TESTING": False, **config})
     found = check(app)
     assert found.codes == {code}
     assert found.status == 1
 
 
-def test_debug_mode(sound: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which flask's own command turns on for all of its commands."""
+def test_check_in_debug_mode_finds_it(
+    sound: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option --debug of flask enables debug mode for all of its commands."""
     monkeypatch.setenv("FLASK_DEBUG", "1")
     assert check(sound).codes == {"debug-mode"}
 
 
-def test_nothing_checks_passwords(
+def test_check_without_authenticate_finds_it(
     sound: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A host has not said how, and takes passwords."""
+    """The host accepts passwords, but has no function to verify them."""
     monkeypatch.setattr(registry._hooks, "authenticate", None)
     assert check(sound).codes == {"authenticate-missing"}
 
 
-def test_only_tokens_are_taken(
+def test_check_without_password_login_needs_no_authenticate(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then there is no need to."""
+    """Access tokens need no such function."""
     monkeypatch.setattr(registry._hooks, "authenticate", None)
     app = make_app(SECRET_KEY=SECRET, TESTING=False, OCI_PASSWORD_LOGIN=False)
     assert not check(app, "--user", "alice").codes
 
 
 def mine(user: t.Any, action: str, repository: t.Any) -> bool:
-    """What one writes who thinks of users only."""
+    """A policy that does not expect anonymous clients."""
     return bool(repository.name.startswith(user.username + "/"))
 
 
@@ -114,18 +119,20 @@ def mine(user: t.Any, action: str, repository: t.Any) -> bool:
     ("code", "may"),
     [
         ("authorize-fails", mine),
-        ("strangers-may-push", lambda user, action, repository: True),
-        ("strangers-may-pull", lambda user, action, repository: action == "pull"),
+        ("anonymous-may-push", lambda user, action, repository: True),
+        ("anonymous-may-pull", lambda user, action, repository: action == "pull"),
     ],
 )
-def test_a_policy(make_app: MakeApp, code: str, may: t.Any) -> None:
-    """A function for authorize that fails, or gives too much."""
+def test_check_with_a_faulty_policy_finds_it(
+    make_app: MakeApp, code: str, may: t.Any
+) -> None:
+    """An authorize function that raises an exception or allows too much."""
     app = make_app(may, SECRET_KEY=SECRET, TESTING=False)
     assert code in check(app).codes
 
 
-def test_a_policy_that_looks_at_the_request(make_app: MakeApp) -> None:
-    """It is asked as in a request, for some look at its visitor."""
+def test_check_calls_the_policy_within_a_request_context(make_app: MakeApp) -> None:
+    """Some policies use the current user."""
 
     def may(user: t.Any, action: str, repository: t.Any) -> bool:
         return bool(user and current_user == user and request.path)
@@ -134,7 +141,7 @@ def test_a_policy_that_looks_at_the_request(make_app: MakeApp) -> None:
 
 
 def wall(app: Flask) -> None:
-    """Everybody has to sign in, on a page, also who pulls what is public."""
+    """Require a login on a page, even for public images."""
 
     @app.before_request
     def require_login() -> Answer:
@@ -144,7 +151,7 @@ def wall(app: Flask) -> None:
 
 
 def terms(app: Flask) -> None:
-    """Everybody has to agree to something first."""
+    """Require every user to accept terms first."""
 
     @app.before_request
     def require_consent() -> Answer:
@@ -152,7 +159,7 @@ def terms(app: Flask) -> None:
 
 
 def csrf(app: Flask) -> None:
-    """A form without a token is refused, by the host's own hand."""
+    """Refuse requests without a CSRF token."""
 
     @app.before_request
     def check_csrf() -> None:
@@ -161,7 +168,7 @@ def csrf(app: Flask) -> None:
 
 
 def pages(app: Flask) -> None:
-    """Errors are pages."""
+    """Replace errors by pages."""
 
     @app.after_request
     def decorate(response: Answer) -> Answer:
@@ -171,7 +178,7 @@ def pages(app: Flask) -> None:
 
 
 def size_limit(app: Flask) -> None:
-    """Nobody uploads more than a photo."""
+    """Refuse large uploads."""
 
     @app.before_request
     def limit_size() -> None:
@@ -180,7 +187,7 @@ def size_limit(app: Flask) -> None:
 
 
 def rates(app: Flask) -> None:
-    """Flask-Limiter, as its quickstart has it."""
+    """Use Flask-Limiter as its quickstart does."""
     Limiter(
         lambda: request.remote_addr or "",
         app=app,
@@ -190,7 +197,7 @@ def rates(app: Flask) -> None:
 
 
 def reads_bodies(app: Flask) -> None:
-    """Every body is written to a log."""
+    """Log every body."""
 
     @app.before_request
     def log_body() -> None:
@@ -198,7 +205,7 @@ def reads_bodies(app: Flask) -> None:
 
 
 def compresses(app: Flask) -> None:
-    """Layers are compressed, whether that is asked for or not."""
+    """Compress layers whether or not the client accepts it."""
 
     @app.after_request
     def compress(response: Answer) -> Answer:
@@ -210,7 +217,7 @@ def compresses(app: Flask) -> None:
 
 
 def forces_https(app: Flask) -> None:
-    """Flask-Talisman's redirect."""
+    """Redirect like Flask-Talisman."""
 
     @app.before_request
     def to_https() -> Answer:
@@ -220,7 +227,7 @@ def forces_https(app: Flask) -> None:
 
 
 def fails(app: Flask) -> None:
-    """A hook that nobody has tried without a user."""
+    """Add a hook that fails without a user."""
 
     @app.before_request
     def greet() -> None:
@@ -228,7 +235,7 @@ def fails(app: Flask) -> None:
 
 
 def challenges(app: Flask) -> None:
-    """A password for the whole site."""
+    """Require a password for the whole site."""
 
     @app.after_request
     def challenge(response: Answer) -> Answer:
@@ -238,7 +245,7 @@ def challenges(app: Flask) -> None:
 
 
 def names_itself(app: Flask) -> None:
-    """What is nobody's business is left out."""
+    """Remove a header of the registry."""
 
     @app.after_request
     def strip(response: Answer) -> Answer:
@@ -247,7 +254,7 @@ def names_itself(app: Flask) -> None:
 
 
 def counts_nothing(app: Flask) -> None:
-    """Answers are streams."""
+    """Stream responses."""
 
     @app.after_request
     def stream(response: Answer) -> Answer:
@@ -257,8 +264,8 @@ def counts_nothing(app: Flask) -> None:
 
 
 HOOKS: dict[str, t.Callable[[Flask], None]] = {
-    "strangers-walled": wall,
-    "users-walled": terms,
+    "anonymous-blocked": wall,
+    "users-blocked": terms,
     "methods-blocked": csrf,
     "errors-replaced": pages,
     "body-limit": size_limit,
@@ -274,35 +281,35 @@ HOOKS: dict[str, t.Callable[[Flask], None]] = {
 
 
 @pytest.mark.parametrize("code", HOOKS)
-def test_a_hook_in_the_way(sound: Flask, code: str) -> None:
-    """What an application does to all of its requests, it does to docker's."""
+def test_check_with_an_interfering_hook_finds_it(sound: Flask, code: str) -> None:
+    """A hook of the application also handles the requests of docker."""
     HOOKS[code](sound)
     found = check(sound, "--user", "alice")
     assert found.codes == {code}
-    assert found.findings[code]["where"] == ""
+    assert found.findings[code]["url"] == ""
 
 
 def no_registry(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
-    """Something else is at /v2/."""
+    """Put another application at /v2/."""
     if environ["PATH_INFO"].startswith("/v2/"):
         environ["PATH_INFO"] = "/elsewhere"
     return inner(environ, start)
 
 
 def no_credentials(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
-    """Credentials do not reach the application, as with mod_wsgi by default."""
+    """Drop credentials, as mod_wsgi does by default."""
     environ.pop("HTTP_AUTHORIZATION", None)
     return inner(environ, start)
 
 
 def no_ranges(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
-    """Parts are not asked for."""
+    """Drop range requests."""
     environ.pop("HTTP_RANGE", None)
     return inner(environ, start)
 
 
 def no_tokens(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
-    """The token endpoint is somebody else's."""
+    """Put another application at the token endpoint."""
     if environ["PATH_INFO"] == "/v2/token":
         environ["PATH_INFO"] = "/elsewhere"
     return inner(environ, start)
@@ -317,16 +324,16 @@ MIDDLEWARE = {
 
 
 @pytest.mark.parametrize("code", MIDDLEWARE)
-def test_a_middleware_in_the_way(sound: Flask, code: str) -> None:
-    """What is put around an application changes what it is asked."""
+def test_check_with_an_interfering_middleware_finds_it(sound: Flask, code: str) -> None:
+    """A middleware changes the requests."""
     inner: t.Any = sound.wsgi_app
     outer: t.Any = partial(MIDDLEWARE[code], inner=inner)
     sound.wsgi_app = outer  # type: ignore[method-assign]
     assert check(sound, "--user", "alice").codes == {code}
 
 
-def test_a_cache_inside(sound: Flask) -> None:
-    """An answer to one is kept for the next."""
+def test_check_with_a_cache_of_private_images_finds_it(sound: Flask) -> None:
+    """A response for one user is stored and sent to the next client."""
     kept: dict[str, t.Any] = {}
 
     @sound.before_request
@@ -348,18 +355,20 @@ def test_a_cache_inside(sound: Flask) -> None:
 
 
 @pytest.mark.parametrize("code", ["external-url-differs", "realm-wrong"])
-def test_another_address(make_app: MakeApp, code: str) -> None:
-    """OCI_EXTERNAL_URL was forgotten when the forge moved."""
+def test_check_with_an_outdated_external_url_finds_it(
+    make_app: MakeApp, code: str
+) -> None:
+    """The forge has moved to another address."""
     app = make_app(
         SECRET_KEY=SECRET, TESTING=False, OCI_EXTERNAL_URL="https://old.example.org"
     )
     found = check(app, "--url", "http://127.0.0.1:1")
     assert {code, "unreachable"} <= found.codes
-    assert found.findings["unreachable"]["where"] == "http://127.0.0.1:1"
+    assert found.findings["unreachable"]["url"] == "http://127.0.0.1:1"
 
 
-def test_addresses_that_nobody_sees(sound: Flask) -> None:
-    """Without ProxyFix, all failed logins are the proxy's; with it, that is no more."""
+def test_check_without_proxy_fix_finds_hidden_client_addresses(sound: Flask) -> None:
+    """Without ProxyFix, all failed logins count for the proxy's address."""
     url = ("--url", "https://127.0.0.1:1")
     assert "client-address-hidden" in check(sound, *url).codes
     fixed: t.Any = ProxyFix(sound.wsgi_app, x_for=1)
@@ -368,8 +377,10 @@ def test_addresses_that_nobody_sees(sound: Flask) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ended_while_it_tidies_up(sound: Flask, number: signal.Signals) -> None:
-    """What it has pushed is taken back all the same."""
+def test_check_interrupted_during_cleanup_deletes_everything(
+    sound: Flask, number: signal.Signals
+) -> None:
+    """The cleanup ignores the signal."""
 
     def end(app: Flask, change: Change) -> None:
         os.kill(os.getpid(), number)
@@ -378,11 +389,11 @@ def test_ended_while_it_tidies_up(sound: Flask, number: signal.Signals) -> None:
         assert not check(sound, "--user", "alice").codes
 
 
-def test_somebody_who_may_not_push_there(sound: Flask) -> None:
-    """That is no fault, and is said."""
+def test_check_without_permission_to_push_skips_pushing(sound: Flask) -> None:
+    """The missing permission is no fault, and is reported as skipped."""
     found = check(sound, "--user", "alice", "--repository", "bob")
     assert not found.codes
-    assert any("may not push" in said for said in found.passed_over)
+    assert any("may not push" in said for said in found.skipped)
 
 
 @pytest.mark.parametrize(
@@ -395,15 +406,17 @@ def test_somebody_who_may_not_push_there(sound: Flask) -> None:
         ("--repository", "NO"),
     ],
 )
-def test_what_cannot_be_checked(sound: Flask, arguments: tuple[str, ...]) -> None:
-    """The command says so, and checks nothing."""
+def test_check_with_invalid_options_fails(
+    sound: Flask, arguments: tuple[str, ...]
+) -> None:
+    """The command prints the reason and checks nothing."""
     done = sound.test_cli_runner().invoke(args=["oci", "check", *arguments])
     assert done.exit_code in (1, 2)
     assert "Error" in done.output
 
 
-def test_for_a_person(make_app: MakeApp) -> None:
-    """Each finding says what is wrong, why it matters and what to write."""
+def test_check_prints_readable_findings(make_app: MakeApp) -> None:
+    """Each finding has the problem, its effect and the remedy."""
     app = make_app(SECRET_KEY="dev", TESTING=False)
     done = app.test_cli_runner().invoke(args=["oci", "check"])
     assert done.exit_code == 1
@@ -411,50 +424,55 @@ def test_for_a_person(make_app: MakeApp) -> None:
         assert words in done.output
 
 
-def test_a_storage_folder_for_everybody(sound: Flask, tmp_path: Path) -> None:
-    """Others on the machine can see it."""
+def test_check_with_a_world_readable_storage_folder_finds_it(
+    sound: Flask, tmp_path: Path
+) -> None:
+    """Other users of the machine can list it."""
     folder = tmp_path / "oci"
     folder.mkdir()
     folder.chmod(0o755)
-    assert check(sound).codes == {"storage-exposed"}
+    assert check(sound).codes == {"storage-permissions"}
 
 
-def test_a_storage_folder_that_is_served(make_app: MakeApp, tmp_path: Path) -> None:
-    """The application hands out what is there."""
+def test_check_with_storage_in_the_static_folder_finds_it(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    """Flask serves the files in it."""
     app = make_app(
         SECRET_KEY=SECRET, TESTING=False, OCI_STORAGE_PATH=f"{tmp_path}/static/images"
     )
     app.static_folder = f"{tmp_path}/static"
-    assert check(app).codes == {"storage-served"}
+    assert check(app).codes == {"storage-public"}
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no /dev/shm")
-def test_a_storage_folder_that_forgets(make_app: MakeApp) -> None:
-    """What is in memory does not outlast a restart."""
+def test_check_with_storage_in_memory_finds_it(make_app: MakeApp) -> None:
+    """It does not survive a restart."""
     app = make_app(SECRET_KEY=SECRET, TESTING=False, OCI_STORAGE_PATH="/dev/shm/no-oci")
-    assert "storage-forgetful" in check(app).codes
+    assert "storage-ephemeral" in check(app).codes
     assert not Path("/dev/shm/no-oci").exists()
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(-120, "ahead"), (120, "behind")])
-def test_a_disk_with_a_clock_of_its_own(sound: Flask, seconds: int, side: str) -> None:
-    """The disk is not where the time is that this process knows."""
+def test_check_with_a_differing_disk_clock_finds_it(
+    sound: Flask, seconds: int, side: str
+) -> None:
+    """The disk and the process disagree about the time."""
     with time_machine.travel(utcnow() + timedelta(seconds=seconds)):
         found = check(sound)
     assert found.codes == {"storage-clock"}
-    said = found.findings["storage-clock"]["what"]
-    assert said.endswith(f" seconds {side}.")
+    said = found.findings["storage-clock"]["detail"]
+    assert said.endswith(f" s {side}.")
 
 
 @pytest.mark.skipif(
     not Path("/proc/self/mounts").exists(), reason="Linux tells of mounts there"
 )
 @pytest.mark.parametrize("kind", ["fuse.sshfs", "cifs", "9p", "vfat"])
-def test_a_disk_that_is_made_of_something_else(
+def test_check_with_an_unreliable_file_system_finds_it(
     sound: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """The system says of what kind the file system of the folder is, and it counts
-    where the folder is, not what else is mounted."""
+    """Only the file system of the storage folder counts, not other mounted ones."""
     mounts = tmp_path / "mounts"
     opened = builtins.open
 
@@ -466,15 +484,15 @@ def test_a_disk_that_is_made_of_something_else(
     assert not check(sound).codes
     mounts.write_text(f"root / ext4 rw 0 0\nother {tmp_path} {kind} rw 0 0\n")
     found = check(sound)
-    assert found.codes == {"storage-foreign"}
-    assert kind in found.findings["storage-foreign"]["what"]
+    assert found.codes == {"storage-unreliable"}
+    assert kind in found.findings["storage-unreliable"]["detail"]
 
 
 @pytest.mark.parametrize("refused", [None, errno.ENOLCK, errno.ENOSYS])
-def test_a_disk_without_locks(
+def test_check_with_a_disk_without_locks_finds_it(
     sound: Flask, monkeypatch: pytest.MonkeyPatch, refused: int | None
 ) -> None:
-    """A lock that the system grants to everybody, or to nobody, keeps nobody out."""
+    """A lock that every caller gets, or no caller gets, excludes no other."""
 
     def flock(_fd: int, _operation: int) -> None:
         if refused is not None:
@@ -484,37 +502,41 @@ def test_a_disk_without_locks(
     assert check(sound).codes == {"storage-without-locks"}
 
 
-def test_a_small_host_is_sound(tmp_path: Path) -> None:
-    """But for SQLite's settings, which it has not touched."""
+def test_check_of_a_small_host_finds_only_sqlite_settings(tmp_path: Path) -> None:
+    """The host has not changed SQLite's defaults."""
     app = small_host(tmp_path)
     with app.app_context():
         app.extensions["sqlalchemy"].create_all()
     assert set(check(app).findings) == {"sqlite-not-wal"}
 
 
-def test_a_tuned_database(tmp_path: Path) -> None:
-    """With the lines of the remedy, nothing is found."""
+def test_check_with_the_suggested_sqlite_settings_finds_nothing(tmp_path: Path) -> None:
+    """The lines of the remedy fix the findings."""
     app = small_host(tmp_path)
-    tell(app, "journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000")
+    execute_on_connect(
+        app, "journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000"
+    )
     assert not check(app).findings
 
 
 @pytest.mark.parametrize(
     ("code", "pragma"),
     [
-        ("sqlite-impatient", "busy_timeout = 0"),
+        ("sqlite-busy-timeout", "busy_timeout = 0"),
         ("database-not-durable", "synchronous = NORMAL"),
     ],
 )
-def test_a_database_that_was_made_quick(tmp_path: Path, code: str, pragma: str) -> None:
-    """Settings that look like they were faster."""
+def test_check_with_unsafe_sqlite_settings_finds_them(
+    tmp_path: Path, code: str, pragma: str
+) -> None:
+    """Settings that trade durability for speed."""
     app = small_host(tmp_path)
-    tell(app, "journal_mode = WAL", pragma)
+    execute_on_connect(app, "journal_mode = WAL", pragma)
     assert set(check(app).findings) == {code}
 
 
-def tell(app: Flask, *pragmas: str) -> None:
-    """Have each connection to SQLite set something, and make the tables."""
+def execute_on_connect(app: Flask, *pragmas: str) -> None:
+    """Execute SQL on each new connection, and create the tables."""
 
     def tune(connection: t.Any, record: object) -> None:
         for pragma in pragmas:
@@ -526,8 +548,8 @@ def tell(app: Flask, *pragmas: str) -> None:
         db.create_all()
 
 
-def test_tables_that_nobody_made(tmp_path: Path) -> None:
-    """All, or one that is new, or a column."""
+def test_check_with_missing_tables_finds_them(tmp_path: Path) -> None:
+    """All tables, a new one, or a column."""
     app = small_host(tmp_path)
     assert "oci_repository" in missing(app)
     db = app.extensions["sqlalchemy"]
@@ -543,25 +565,26 @@ def test_tables_that_nobody_made(tmp_path: Path) -> None:
 
 
 def missing(app: Flask) -> str:
-    """Return what the check says about missing tables, beyond which it does not go."""
+    """Return the detail of the finding about missing tables, which skips other
+    checks."""
     found = check(app)
     assert found.status == 1
-    assert "Everything else" in found.passed_over[0]
-    return str(found.findings["tables-missing"]["what"])
+    assert "All other checks" in found.skipped[0]
+    return str(found.findings["tables-missing"]["detail"])
 
 
-def test_a_database_in_memory(tmp_path: Path) -> None:
+def test_check_with_a_database_in_memory_finds_it(tmp_path: Path) -> None:
     """Each process has its own."""
     app = small_host(tmp_path, SQLALCHEMY_DATABASE_URI="sqlite:///:memory:")
     assert "sqlite-in-memory" in check(app).findings
 
 
-def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
-    """Nothing else is looked at then."""
+def test_check_with_an_unreachable_database_skips_the_rest(tmp_path: Path) -> None:
+    """No other check is possible."""
     app = small_host(tmp_path, SQLALCHEMY_DATABASE_URI="sqlite:////proc/no/forge.db")
     found = check(app)
-    assert set(found.findings) == {"database-silent"}
-    assert found.passed_over
+    assert set(found.findings) == {"database-unreachable"}
+    assert found.skipped
 
 
 @pytest.mark.parametrize(
@@ -571,80 +594,88 @@ def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
         ({"host_matching": True, "static_host": "x"}, {"host": "images.example.org"}),
     ],
 )
-def test_a_registry_on_a_host_of_its_own(
+def test_check_of_a_registry_with_its_own_host_finds_it(
     tmp_path: Path, options: dict[str, t.Any], place: dict[str, str]
 ) -> None:
-    """It is asked there, where no address is named."""
+    """Without --url, the requests are for that host."""
     app = Flask("small", instance_path=str(tmp_path), **options)
     small_host(tmp_path, app=app, place=place, SERVER_NAME="example.org")
-    tell(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL")
     assert not check(app).findings
 
 
-def test_users_of_one_name(tmp_path: Path) -> None:
-    """Whoever takes a name would take its images."""
+def test_check_with_duplicate_usernames_finds_them(tmp_path: Path) -> None:
+    """A user could take over the images of another one."""
     app = small_host(tmp_path, unique=False)
-    tell(app, "journal_mode = WAL")
-    assert set(check(app).findings) == {"names-shared"}
+    execute_on_connect(app, "journal_mode = WAL")
+    assert set(check(app).findings) == {"usernames-not-unique"}
 
 
-def test_users_whose_names_no_image_has(tmp_path: Path) -> None:
-    """Addresses, or names with capital letters: good to know, and no fault."""
+def test_check_with_invalid_usernames_notes_them(tmp_path: Path) -> None:
+    """E-mail addresses and capital letters are only a note."""
     app = small_host(tmp_path)
-    tell(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL")
     db = app.extensions["sqlalchemy"]
     with app.app_context():
         for name in ("alice", "Bob", "carol@example.org"):
             db.session.add(app.extensions["users"](username=name))
         db.session.commit()
     found = check(app)
-    assert set(found.findings) == {"names-unfit"}
-    assert "2 users" in found.findings["names-unfit"]["what"]
+    assert set(found.findings) == {"usernames-invalid"}
+    assert "2 users" in found.findings["usernames-invalid"]["detail"]
     assert found.status == 0
     app.extensions["registry"].authorize(lambda user, action, repository: True)
-    assert "names-unfit" not in check(app).findings
+    assert "usernames-invalid" not in check(app).findings
 
 
-def test_every_kind_teaches() -> None:
-    """Each says what is wrong, why it matters, and what to write somewhere."""
-    assert len(kinds()) > 50
-    for kind in kinds():
-        assert kind.title.endswith(".")
-        assert len(kind.why) > 40
-        assert kind.remedies
+def test_every_finding_type_has_a_title_a_reason_and_a_remedy() -> None:
+    """Codes are unique, and the remedies have known places."""
+    types = finding_types()
+    assert len({found.code for found in types}) == len(types) > 50
+    for found in types:
+        assert found.title.endswith(".")
+        assert len(found.why) > 40
+        assert found.remedies.keys() <= PLACES.keys()
+        assert found.remedies
 
 
-def test_every_kind_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page has a section for each, with the lines to write in each place."""
+def test_every_finding_type_has_a_section_in_the_documentation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The section has the lines to write in each place."""
     monkeypatch.syspath_prepend(str(DOCS))
     text = importlib.import_module("findings").findings()
     assert ".. findings\n" in (DOCS / "check.rst").read_text("utf-8")
-    for kind in kinds():
-        section = text.partition(f"\n{kind.code}\n~~~")[2].partition("\n.. _check-")[0]
-        for lines in kind.remedies.values():
+    for found in finding_types():
+        section = text.partition(f"\n{found.code}\n~~~")[2].partition("\n.. _check-")[0]
+        for lines in found.remedies.values():
             assert textwrap.indent(lines, "    ") in section
 
 
-def test_a_quota_that_is_full(sound: Flask) -> None:
-    """A push that the registry itself refuses is not blamed on what is around it."""
+def test_check_with_a_full_quota_finds_a_refused_push(sound: Flask) -> None:
+    """It does not blame the proxy."""
     with sound.app_context():
         registry.quotas.set(owner=user_named("alice"), bytes=1000)
     found = check(sound, "--user", "alice")
     assert found.codes == {"push-refused"}
-    assert "alice uses 0 B of 1.0 kB" in found.findings["push-refused"]["what"]
+    assert "alice uses 0 B of 1.0 kB" in found.findings["push-refused"]["detail"]
 
 
-def test_small_blobs_only(make_app: MakeApp, serve: t.Callable[[Flask], int]) -> None:
-    """No more is pushed for a try than OCI_MAX_BLOB_SIZE allows, which is said."""
+def test_check_with_a_blob_size_limit_pushes_smaller_layers(
+    make_app: MakeApp, serve: t.Callable[[Flask], int]
+) -> None:
+    """It pushes no more than OCI_MAX_BLOB_SIZE, and reports that."""
     app = make_app(SECRET_KEY=SECRET, TESTING=False, OCI_MAX_BLOB_SIZE=100_000)
     url = f"http://127.0.0.1:{serve(app)}"
     found = check(app, "--user", "alice", "--url", url)
     assert found.codes == {"development-server"}
-    assert ["OCI_MAX_BLOB_SIZE" in said for said in found.passed_over] == [True]
+    assert ["OCI_MAX_BLOB_SIZE" in said for said in found.skipped] == [True]
 
 
-def test_through_an_address(sound: Flask, serve: t.Callable[[Flask], int]) -> None:
-    """What is only seen there is told with it; what is pushed is gone in the end."""
+def test_check_of_an_address_reports_only_its_own_findings(
+    sound: Flask, serve: t.Callable[[Flask], int]
+) -> None:
+    """The check deletes what it has pushed there."""
 
     @sound.after_request
     def be_late(response: Answer) -> Answer:
@@ -654,5 +685,5 @@ def test_through_an_address(sound: Flask, serve: t.Callable[[Flask], int]) -> No
     url = f"http://127.0.0.1:{serve(sound)}"
     found = check(sound, "--user", "alice", "--url", url)
     assert found.codes == {"development-server", "clocks-differ"}
-    assert {found.findings[code]["where"] for code in found.codes} == {url}
-    assert not found.passed_over
+    assert {found.findings[code]["url"] for code in found.codes} == {url}
+    assert not found.skipped

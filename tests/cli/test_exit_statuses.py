@@ -1,4 +1,4 @@
-"""A command ends with a status of its own where the database or the disk fails."""
+"""Exit statuses of commands if the database or the disk fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.upkeep import Upkeep
 
 NAME = "alice/app"
 
-#: Something to type for each command, below what groups it.
+#: The arguments of each command, by its group.
 TYPED: t.Final[dict[str, str]] = {
     "repositories": "",
     "tags": NAME,
@@ -68,14 +68,14 @@ TYPED: t.Final[dict[str, str]] = {
     "quota show": f"--repository {NAME}",
 }
 
-#: What the check finds about the database and the disk are its findings.
+#: The check reports failures of the database and the disk as findings.
 FINDS_OUT = {"check"}
 
 
 def leaves(
     commands: t.Iterable[click.Command], above: tuple[str, ...] = ()
 ) -> t.Iterator[str]:
-    """Go through the commands that do something."""
+    """Yield the commands without groups."""
     for command in commands:
         path = (*above, command.name or "")
         if isinstance(command, click.Group):
@@ -84,21 +84,21 @@ def leaves(
             yield " ".join(path)
 
 
-def test_every_command_is_here() -> None:
-    """A new command fails as the others do."""
+def test_every_command_has_a_case() -> None:
+    """A new command needs a case here."""
     assert {*TYPED} | FINDS_OUT == {*leaves(COMMANDS)}
 
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask, alice: RegistryClient) -> Upkeep:
-    """Whoever looks after a registry with an image."""
+    """An operator of a registry with an image."""
     alice.push_image(NAME, "1.0")
     return Upkeep(app)
 
 
 @pytest.fixture(name="words")
 def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> list[str]:
-    """What is typed, where there is what it names."""
+    """The arguments of a command, with existing names."""
     path = request.param
     keeper.run("export", NAME, str(tmp_path / "in.tar"))
     with keeper.app.test_request_context():
@@ -115,16 +115,18 @@ def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> li
 
 
 @pytest.mark.parametrize("words", TYPED, indirect=True)
-def test_a_database_that_fails(keeper: Upkeep, words: list[str]) -> None:
-    """Whichever statement it is, whoever typed the command is told, and a script knows
-    that this was no answer; later, the command does its work."""
+def test_command_with_a_failing_database_exits_with_2(
+    keeper: Upkeep, words: list[str]
+) -> None:
+    """Whichever statement fails, the command prints the error. Later, the command
+    succeeds."""
     for at in range(100):
         with Faults(keeper.app).database(at) as fault:
             result = keeper.run(*words)
         if not fault.happened:
             break
         assert result.exit_code == 2, (at, result.output, result.exception)
-        assert "The database does not answer." in result.stderr
+        assert "The database does not respond." in result.stderr
     assert at
     assert (result.exit_code, result.stderr.count("Traceback")) == (0, 0)
 
@@ -137,12 +139,12 @@ def test_a_database_that_fails(keeper: Upkeep, words: list[str]) -> None:
     ],
     indirect=["words"],
 )
-def test_a_disk_that_fails(
+def test_command_with_a_failing_disk_exits_with_2(
     keeper: Upkeep, words: list[str], call: str, tmp_path: Path
 ) -> None:
-    """It is the same where a file cannot be had, or has no room."""
+    """A file cannot be opened, or the disk is full."""
     keeper.store(digest_of(b"an orphan"), b"an orphan")
-    # What is in the archive, and not in the storage, has to be written.
+    # Content of the archive that is not in the storage must be written.
     layer = b"only in the archive"
     members = layout([listed(image(layer), "1.0")], image(layer), CONFIG, layer)
     (tmp_path / "in.tar").write_bytes(tar(members).read())

@@ -1,4 +1,4 @@
-"""`flask oci`: what whoever runs a registry looks at and deletes, on the example."""
+"""`flask oci`: commands that list, show and delete, on the example forge."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ MANIFEST = image(LAYER, config=CONFIG)
 DIGEST = digest_of(MANIFEST)
 
 
-def test_repositories(terminal: Terminal) -> None:
-    """Each repository is in the list, with how much there is in it."""
+def test_repositories_lists_each_repository_with_its_size(terminal: Terminal) -> None:
+    """The filters limit the list."""
     listed = terminal.json("repositories")
     assert [r["name"] for r in listed] == ["alice/app", "alice/tools/app"]
     assert {key: listed[0][key] for key in ("owner", "visibility", "tags")} == {
@@ -68,8 +68,8 @@ def test_repositories(terminal: Terminal) -> None:
     assert terminal.say("repositories", "--owner", "bob") == ""
 
 
-def test_tags(terminal: Terminal) -> None:
-    """Each tag is in the list, with what it points at."""
+def test_tags_lists_each_tag_with_its_manifest(terminal: Terminal) -> None:
+    """The list has digests and sizes."""
     listed = terminal.json("tags", "alice/app")
     assert {row["tag"]: row["digest"] for row in listed} == {
         "1.0": DIGEST,
@@ -85,8 +85,10 @@ def terminal_child() -> dict[str, t.Any]:
     return descriptor(MANIFEST, OCI_MANIFEST, platform=platform)
 
 
-def test_show(terminal: Terminal) -> None:
-    """An image is shown whole: config, layers, sizes, and what refers to it."""
+def test_show_of_an_image_prints_config_layers_and_referrers(
+    terminal: Terminal,
+) -> None:
+    """Sizes are shown, too."""
     found = terminal.json("show", "alice/app:1.0")
     assert (found["digest"], found["tags"], found["kind"]) == (DIGEST, ["1.0"], "Image")
     assert found["config"]["config"]["Cmd"] == ["/bin/sh"]
@@ -99,18 +101,20 @@ def test_show(terminal: Terminal) -> None:
     assert "Platform:      linux/arm64" in printed
     assert digest_of(LAYER) in printed
     assert f"SBOM  {found['referrers'][0]['digest']}  {SBOM}" in printed
-    # Whoever pushed the label is not the one who reads it at a terminal.
+    # The user who pushed the label must not control the terminal.
     assert "maker=?[2Jalice" in printed
 
 
-def test_show_an_index_and_a_repository(terminal: Terminal) -> None:
-    """An index is shown by its platforms, and a repository by what it amounts to."""
+def test_show_of_an_index_and_a_repository_prints_their_parts(
+    terminal: Terminal,
+) -> None:
+    """Platforms, and totals."""
     assert f"linux/arm64  {DIGEST}" in terminal.say("show", "alice/app:latest")
     assert "Tags:          2" in terminal.say("show", "alice/app")
 
 
-def test_usage(terminal: Terminal) -> None:
-    """What two repositories share is counted once in the whole, and once in each."""
+def test_usage_counts_shared_blobs_once_in_the_total(terminal: Terminal) -> None:
+    """They also count once for each repository."""
     found = terminal.json("usage")
     held = len(LAYER) + len(CONFIG)
     assert found["total"] == {"repositories": 2, "blobs": 2, "bytes": held}
@@ -125,8 +129,8 @@ def test_usage(terminal: Terminal) -> None:
     assert "alice/tools/app" not in printed
 
 
-def test_who_can(terminal: Terminal) -> None:
-    """The answer is that of the host's own policy, for everybody."""
+def test_who_can_evaluates_the_policy_of_the_host(terminal: Terminal) -> None:
+    """For users and for anonymous clients."""
     everything = ["pull", "push", "delete", "manage"]
     alone = [{"user": "alice", "actions": everything}]
     assert json.loads(terminal.say("who-can", "alice/app", "--json")) == alone
@@ -139,18 +143,19 @@ def test_who_can(terminal: Terminal) -> None:
     ]
     bob = terminal.client("bob", "builder")
     assert bob.tags("alice/tools/app") == ["2.0"]
-    assert "(anybody)   yes    -" in terminal.say("who-can", "alice/tools/app")
+    assert "(anonymous)   yes    -" in terminal.say("who-can", "alice/tools/app")
 
 
-def test_delete(tmp_path: t.Any) -> None:
-    """A tag goes and its manifest stays, a manifest goes with its tags, and so does a
-    repository; each only when somebody has said yes."""
+def test_delete_after_confirmation_deletes_tag_manifest_or_repository(
+    tmp_path: t.Any,
+) -> None:
+    """A tag is deleted without its manifest, a manifest with its tags."""
     terminal = Terminal(tmp_path)
     alice = terminal.alice
     for tag in ("1.0", "2.0", "3.0"):
         alice.push_image("alice/app", tag, LAYER, config=CONFIG)
     asked = terminal.run("delete", "alice/app:1.0", typed=b"n\n", status=1)
-    assert b"Take the tag 1.0 away?" in asked.stderr
+    assert b"Delete the tag 1.0" in asked.stderr
     assert alice.tags("alice/app") == ["1.0", "2.0", "3.0"]
     terminal.run("delete", "alice/app:1.0", typed=b"y\n")
     assert alice.tags("alice/app") == ["2.0", "3.0"]
@@ -163,7 +168,7 @@ def test_delete(tmp_path: t.Any) -> None:
     terminal.close()
 
 
-# What cannot be done, on a host of the tests' own.
+# Failures
 
 
 Run = t.Callable[..., Result]
@@ -171,7 +176,7 @@ Run = t.Callable[..., Result]
 
 @pytest.fixture(name="run")
 def _run(app: Flask) -> Run:
-    """Run `flask oci`, and have it end well or with a message."""
+    """Run `flask oci`; it succeeds or prints an error."""
     runner = app.test_cli_runner()
 
     def run(*arguments: str, **kwargs: t.Any) -> Result:
@@ -200,11 +205,10 @@ def _run(app: Flask) -> Run:
         (["who-can", "Alice"], "repository name"),
     ],
 )
-def test_what_cannot_be(
+def test_command_with_invalid_arguments_fails(
     run: Run, alice: RegistryClient, arguments: list[str], message: str
 ) -> None:
-    """It says why, prints nothing for a script to take for an answer, and exits with
-    an error."""
+    """It prints the reason, no output for scripts, and exits with an error."""
     alice.push_image("alice/app", "1.0", LAYER, config=CONFIG)
     alice.push_manifest("alice/app", index(terminal_child()), "latest")
     result = run(*arguments)
@@ -214,17 +218,20 @@ def test_what_cannot_be(
     assert alice.tags("alice/app") == ["1.0", "latest"]
 
 
-def test_nobody_has_said_yes(run: Run, alice: RegistryClient) -> None:
-    """Where there is nobody to ask, nothing is deleted."""
+def test_delete_without_terminal_deletes_nothing(
+    run: Run, alice: RegistryClient
+) -> None:
+    """There is no user to confirm it."""
     alice.push_image("alice/app", "1.0")
     result = run("delete", "alice/app", input="")
     assert result.exit_code == 1
     assert alice.tags("alice/app") == ["1.0"]
 
 
-def test_what_has_no_tag(run: Run, alice: RegistryClient) -> None:
-    """The remains of a tag that was moved are in a list of their own, and so are the
-    tags of signatures."""
+def test_tags_lists_untagged_and_attached_manifests_separately(
+    run: Run, alice: RegistryClient
+) -> None:
+    """Moved tags leave untagged manifests; clients create tags for signatures."""
     alice.push_image("alice/app", "1.0", LAYER, config=CONFIG)
     alice.push_image("alice/app", "1.0", b"another")
     alice.push_image("alice/app", f"{DIGEST.replace(':', '-')}.sig", b"another")
@@ -234,10 +241,10 @@ def test_what_has_no_tag(run: Run, alice: RegistryClient) -> None:
     assert ".sig" in run("tags", "alice/app", "--attached").stdout
 
 
-def test_lists_are_whole(
+def test_lists_over_several_queries_are_complete(
     run: Run, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A list that is read in pieces has everything once."""
+    """Each entry appears once."""
     for module in ("listing", "disk_usage"):
         monkeypatch.setattr(f"flask_oci.cli.{module}.BATCH", 2)
     monkeypatch.setattr("flask_oci.catalog.users.BATCH", 1)
@@ -252,10 +259,10 @@ def test_lists_are_whole(
     assert run("who-can", names[0]).stdout.count("yes") == 4
 
 
-def test_the_policy_of_the_host_is_asked(
+def test_who_can_with_a_denial_of_the_host_lists_no_user(
     make_app: MakeApp, alice: RegistryClient
 ) -> None:
-    """A host that says no with a reason says no; nobody who is not active may."""
+    """Inactive users have no permissions either."""
 
     def authorize(user: t.Any, action: str, _: t.Any) -> bool:
         if user is None:

@@ -1,4 +1,4 @@
-"""Whoever waits at a terminal sees how far a command has got, and nobody else does."""
+"""Progress bars of commands at a terminal."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.upkeep import Upkeep
 
 NAME = "alice/app"
 
-#: Commands that may take long, and what stands before their bars.
+#: Commands that may take long, by the labels of their bars.
 LONG: t.Final[dict[str, tuple[str, ...]]] = {
     "Collecting": ("gc",),
     "Scrubbing": ("fsck", "--scrub"),
-    "Asking": ("who-can", NAME),
+    "Checking": ("who-can", NAME),
     "Exporting": ("export", NAME, "{folder}/out.tar"),
     "Importing": ("import", "{folder}/in.tar", "alice/imported"),
     "Copying": ("copy", f"{NAME}:1.0", "alice/copied:1.0"),
@@ -33,14 +33,14 @@ LONG: t.Final[dict[str, tuple[str, ...]]] = {
 
 
 class Screen:
-    """A terminal, of which the error output of a command is shown."""
+    """A terminal that shows the standard error of a command."""
 
     def __init__(self) -> None:
         self._ours, theirs = pty.openpty()
         self.file = open(theirs, "w", buffering=1)  # noqa: SIM115
 
     def text(self) -> str:
-        """Return what has been shown."""
+        """Return the text on the screen."""
         self.file.close()
         shown = b""
         with contextlib.suppress(OSError):
@@ -54,7 +54,7 @@ class Screen:
 def _words(
     request: pytest.FixtureRequest, app: Flask, alice: RegistryClient, tmp_path: Path
 ) -> tuple[str, list[str]]:
-    """The label of a command's bar, and what is typed, where there is an image."""
+    """The label of a command's bar and its arguments."""
     alice.push_image(NAME, "1.0")
     Upkeep(app).run("export", NAME, str(tmp_path / "in.tar"))
     typed = [word.format(folder=tmp_path) for word in LONG[request.param]]
@@ -62,7 +62,7 @@ def _words(
 
 
 def type_at(screen: Screen, app: Flask, *words: str) -> str:
-    """Type a command at a terminal, and return what it prints beside the bar."""
+    """Run a command at a terminal, and return its standard output."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(screen.file):
         app.cli.main(
@@ -73,8 +73,10 @@ def type_at(screen: Screen, app: Flask, *words: str) -> str:
     return output.getvalue()
 
 
-def test_a_bar_at_a_terminal(app: Flask, words: tuple[str, list[str]]) -> None:
-    """Long work shows how far it is, up to its end, beside what it prints."""
+def test_long_command_at_a_terminal_shows_a_bar(
+    app: Flask, words: tuple[str, list[str]]
+) -> None:
+    """The bar reaches its end, and does not mix with the output."""
     label, typed = words
     screen = Screen()
     output = type_at(screen, app, *typed)
@@ -85,16 +87,20 @@ def test_a_bar_at_a_terminal(app: Flask, words: tuple[str, list[str]]) -> None:
     assert "%" not in output
 
 
-def test_no_bar_for_a_program(app: Flask, words: tuple[str, list[str]]) -> None:
-    """What prints JSON has nothing to show, even at a terminal."""
+def test_long_command_with_json_shows_no_bar(
+    app: Flask, words: tuple[str, list[str]]
+) -> None:
+    """This holds at a terminal, too."""
     label, typed = words
     screen = Screen()
     json.loads(type_at(screen, app, *typed, "--json"))
     assert label not in screen.text()
 
 
-def test_no_bar_in_a_log(app: Flask, words: tuple[str, list[str]]) -> None:
-    """Where there is no terminal, a command says no more than what it has done."""
+def test_long_command_without_terminal_shows_no_bar(
+    app: Flask, words: tuple[str, list[str]]
+) -> None:
+    """The command prints its result only."""
     label, typed = words
     result = Upkeep(app).run(*typed)
     assert result.exit_code == 0, result.output

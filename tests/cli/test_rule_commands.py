@@ -1,4 +1,4 @@
-"""Rules that are typed at the machine of the example forge, and hold over HTTP."""
+"""Commands that set rules, and their effect over HTTP."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _forge() -> t.Iterator[Forge]:
 
 
 def oci(forge: Forge, *arguments: str) -> t.Any:
-    """Type a command, and return what it lists."""
+    """Run a command, and return the rules that it lists."""
     printed = forge.command("oci", *arguments)
     return json.loads(printed) if "--json" in arguments else printed
 
 
-def test_commands(forge: Forge) -> None:
-    """Protection, retention and quotas hold from the next request on."""
+def test_rule_commands_affect_the_next_request(forge: Forge) -> None:
+    """Protection, retention and quotas."""
     alice, where = Pusher(forge, NAME), ("--repository", NAME)
     for tag in ("v1", "pr-1"):
         alice.image(tag, tag.encode())
@@ -41,7 +41,7 @@ def test_commands(forge: Forge) -> None:
     oci(forge, "retention", "set", *where, "delete *")
     assert oci(forge, "retention", "list", "--json")[-1]["rules"] == ["delete *"]
     previewed = oci(forge, "retention", "preview", NAME, "--json")
-    # The image that was refused left no manifest.
+    # The refused image left no manifest.
     assert {row["tag"]: row["deleted"] for row in previewed} == {
         "pr-1": True,
         "v1": False,

@@ -26,7 +26,7 @@ Run = t.Callable[..., Result]
 
 @pytest.fixture(name="run")
 def _run(app: Flask) -> Run:
-    """Run `flask oci token`, and have it end well or with a message."""
+    """Run `flask oci token`; it succeeds or prints an error."""
     runner = app.test_cli_runner()
 
     def run(*arguments: str) -> Result:
@@ -38,19 +38,19 @@ def _run(app: Flask) -> Run:
 
 
 def works(app: Flask, secret: str, name: str = "alice") -> bool:
-    """Tell whether somebody can log in with a secret."""
+    """Return True if a user can log in with a secret."""
     response = RegistryClient(app, basic(name, secret)).get("/v2/")
     return response.status_code == 200
 
 
-def test_create(app: Flask, run: Run) -> None:
-    """The secret alone is what a script reads; the rest is for the person."""
+def test_create_prints_only_the_secret_to_stdout(app: Flask, run: Run) -> None:
+    """The instructions are on the standard error."""
     result = run("create", "alice", "--name", "laptop")
     assert result.exit_code == 0, result.output
     (secret,) = result.stdout.splitlines()
     assert works(app, secret)
     assert not works(app, secret, "bob")
-    assert "only time" in result.stderr
+    assert "not shown again" in result.stderr
     assert "docker login HOST -u alice" in result.stderr
     (listed,) = json.loads(run("list", "alice", "--json").stdout)
     assert listed["name"] == "laptop"
@@ -61,8 +61,10 @@ def test_create(app: Flask, run: Run) -> None:
     assert listed["repositories"] == ["*"]
 
 
-def test_create_with_limits(app: Flask, alice: RegistryClient, run: Run) -> None:
-    """Actions, patterns and days are what the token is held to."""
+def test_create_with_limits_stores_actions_patterns_and_lifetime(
+    app: Flask, alice: RegistryClient, run: Run
+) -> None:
+    """The token has them."""
     alice.push_image("alice/app", "v1")
     made = json.loads(
         run(
@@ -82,9 +84,10 @@ def test_create_with_limits(app: Flask, alice: RegistryClient, run: Run) -> None
     assert timedelta(days=29) < left <= timedelta(days=30)
 
 
-def test_list(app: Flask, alice: RegistryClient, run: Run) -> None:
-    """What docker keeps is there too, since it is revoked in the same way; no secret
-    is, in any form."""
+def test_list_includes_refresh_tokens_without_secrets(
+    app: Flask, alice: RegistryClient, run: Run
+) -> None:
+    """They are revoked in the same way."""
     secret = json.loads(run("create", "alice", "--json").stdout)["secret"]
     assert works(app, secret)
     kept = log_in(alice)["refresh_token"]
@@ -104,8 +107,8 @@ def test_list(app: Flask, alice: RegistryClient, run: Run) -> None:
     assert "bob has no tokens" in nobody.stderr
 
 
-def test_a_name_gives_the_terminal_no_orders(app: Flask, run: Run) -> None:
-    """Users name their tokens, and somebody else reads the list."""
+def test_list_replaces_control_characters_in_names(app: Flask, run: Run) -> None:
+    """Users choose the names of their tokens."""
     issue(app, "alice", name="\x1b]0;x\x07\x1b[2J\r\n", repositories=["\x9bA"])
     (line,) = run("list", "alice").stdout.splitlines()
     assert line.isprintable()
@@ -113,8 +116,8 @@ def test_a_name_gives_the_terminal_no_orders(app: Flask, run: Run) -> None:
     assert listed["name"].startswith("\x1b]0;x")
 
 
-def test_revoke(app: Flask, run: Run) -> None:
-    """It ends at once, and is gone from the list."""
+def test_revoke_ends_the_token_at_once(app: Flask, run: Run) -> None:
+    """The list no longer has it."""
     made = json.loads(run("create", "alice", "--json").stdout)
     bearer = RegistryClient(app, basic("alice", made["secret"])).bearer()
     assert bearer.get("/v2/").status_code == 200
@@ -125,8 +128,8 @@ def test_revoke(app: Flask, run: Run) -> None:
     assert json.loads(run("list", "alice", "--json").stdout) == []
 
 
-def test_revoke_what_somebody_has_found(app: Flask, run: Run) -> None:
-    """The secret itself will do, and is not repeated."""
+def test_revoke_accepts_the_secret(app: Flask, run: Run) -> None:
+    """The output does not repeat it."""
     made = json.loads(run("create", "alice", "--json").stdout)
     result = run("revoke", made["secret"])
     assert (result.exit_code, result.stdout) == (0, f"Revoked {made['id']}.\n")
@@ -136,9 +139,11 @@ def test_revoke_what_somebody_has_found(app: Flask, run: Run) -> None:
     assert made["secret"] not in again.output
 
 
-def test_revoke_all(app: Flask, alice: RegistryClient, run: Run) -> None:
-    """Everything of one user ends, even what was had with a password; and of nobody
-    else."""
+def test_revoke_all_ends_all_tokens_of_one_user(
+    app: Flask, alice: RegistryClient, run: Run
+) -> None:
+    """This includes tokens that were issued for a password, and no token of another
+    user."""
     secrets = [issue(app, name).secret for name in ("alice", "alice", "bob")]
     bearer = alice.bearer()
     result = run("revoke-all", "alice")
@@ -165,10 +170,10 @@ def test_revoke_all(app: Flask, alice: RegistryClient, run: Run) -> None:
         (["create"], "USERNAME"),
     ],
 )
-def test_what_cannot_be(
+def test_command_with_invalid_arguments_fails(
     app: Flask, run: Run, arguments: list[str], message: str
 ) -> None:
-    """It says why, exits with an error, and makes no token."""
+    """It prints the reason, exits with an error and issues no token."""
     result = run(*arguments)
     assert result.exit_code != 0
     assert message in result.output
@@ -177,10 +182,10 @@ def test_what_cannot_be(
         assert registry.access_tokens.list(user_named("alice")) == []
 
 
-def test_a_token_of_somebody_who_is_not_active(
+def test_token_of_an_inactive_user_does_not_work(
     app: Flask, admin: Administrator, run: Run
 ) -> None:
-    """It can be made, and is good for nothing until its user may do something."""
+    """It can be issued, and works once the user is active."""
     secret = json.loads(run("create", "carol", "--json").stdout)["secret"]
     assert not works(app, secret, "carol")
     admin.change_user("carol", is_active=True)
@@ -191,11 +196,11 @@ def test_a_token_of_somebody_who_is_not_active(
     "arguments",
     [("create", "alice"), ("list", "alice"), ("revoke", "x"), ("revoke-all", "alice")],
 )
-def test_a_database_that_does_not_answer(
+def test_command_with_an_unreachable_database_exits_with_2(
     app: Flask, run: Run, arguments: tuple[str, ...]
 ) -> None:
-    """Whoever types a command is told, with a status of its own."""
+    """The error is printed."""
     with Faults(app).database(0):
         result = run(*arguments)
     assert result.exit_code == 2
-    assert "database does not answer" in result.stderr
+    assert "database does not respond" in result.stderr

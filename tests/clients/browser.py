@@ -1,4 +1,4 @@
-"""A person at the pages of the forge."""
+"""A browser session of a user at the forge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOKENS = "/images/-/tokens"
 
 
 class Browser:
-    """Reads pages and sends their forms, signed in as somebody."""
+    """Reads pages and sends their forms, signed in as a user."""
 
     def __init__(self, forge: Forge, username: str, password: str) -> None:
         self._url = forge.url
@@ -27,21 +27,21 @@ class Browser:
         return answer.text
 
     def submit(self, page: str, target: str, **fields: str) -> None:
-        """Send a form with the secrets of the page that it is on."""
+        """Send a form of a page with its CSRF token."""
         hidden = r'<input type="hidden" name="([^"]+)" value="([^"]+)">'
         sent = fields | dict(re.findall(hidden, self.read(page)))
         answer = self._session.post(self._url + target, data=sent, timeout=TIMEOUT)
         answer.raise_for_status()
 
     def revoke_everything(self) -> int:
-        """End all that logs in as this person; return how much that was."""
+        """Revoke all logins of the user; return their number."""
         forms = re.findall(rf'action="({TOKENS}/[^"]+)"', self.read(TOKENS))
         for form in forms:
             self.submit(TOKENS, form)
         return len(forms)
 
     def close(self) -> None:
-        """Leave."""
+        """Close the session."""
         self._session.close()
 
     def __enter__(self) -> Browser:

@@ -23,14 +23,14 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def forge() -> t.Iterator[Forge]:
-    """The example forge as it is deployed, with all its defaults."""
+    """The example forge as deployed, with its defaults."""
     with Forge("gunicorn") as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def remote(forge: Forge) -> Remote:
-    """A look into the registry that trusts no client."""
+    """Direct access to the registry, without a client."""
     return Remote(forge)
 
 
@@ -48,7 +48,7 @@ def another() -> str:
 
 @pytest.fixture
 def root() -> bytes:
-    """The layer that makes an image run."""
+    """The layer that makes an image executable."""
     return root_file_system(tool("busybox", "Debian's busybox-static"))
 
 
@@ -75,12 +75,12 @@ def short_folder() -> t.Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def engine(short_folder: Path) -> t.Iterator[Client]:
-    """A Docker Engine of the tests' own."""
+    """A Docker Engine for the tests."""
     with running_engine(short_folder) as client:
         yield client
 
 
 @pytest.fixture
 def stranger(engine: Client, tmp_path: Path) -> Client:
-    """Docker as somebody who has not logged in."""
+    """Docker as an anonymous client."""
     return engine.having(DOCKER_CONFIG=str(tmp_path / "stranger"))

@@ -1,4 +1,4 @@
-"""A Docker Engine of the tests' own, and what a person does with it."""
+"""A Docker Engine for the tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMEOUT = 60.0
 
 @contextlib.contextmanager
 def running_engine(folder: Path) -> t.Iterator[Client]:
-    """Run a Docker Engine that touches nothing of this machine's own one."""
+    """Run a Docker Engine that is isolated from the machine's own."""
     daemon = tool("dockerd", "Debian's docker.io")
     if os.geteuid() != 0:
         unavailable("dockerd runs as root only")
@@ -64,12 +64,12 @@ def running_engine(folder: Path) -> t.Iterator[Client]:
 
 
 def login(forge: Forge, username: str = USERNAME) -> tuple[str, ...]:
-    """Return the arguments by which somebody logs in, typing their password."""
+    """Return the arguments and input to log in a user with a password."""
     return ("login", "--username", username, "--password-stdin", forge.host)
 
 
 def make(docker: Client, name: str, root: bytes) -> None:
-    """Make an image with a layer that no registry has."""
+    """Build an image with a layer that no registry has."""
     docker("import", "-", name, stdin=_merge(root, random_layer()))
 
 
@@ -79,7 +79,7 @@ def forget(docker: Client, name: str) -> None:
 
 
 def inspect(docker: Client, name: str) -> t.Any:
-    """Return what the engine knows about an image."""
+    """Return the engine's data about an image."""
     return json.loads(docker("image", "inspect", name))[0]
 
 

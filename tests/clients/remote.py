@@ -1,4 +1,4 @@
-"""Reads the registry without any client in between."""
+"""Direct access to a registry, without a client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import USERNAME
 
-#: Without these, some registries answer with another manifest than was pushed.
+#: Without these, some registries return another manifest than the pushed one.
 TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
@@ -22,7 +22,7 @@ TYPES = (
 
 
 class Remote:
-    """What the registry holds, byte for byte."""
+    """The content of the registry, byte for byte."""
 
     def __init__(self, forge: Forge) -> None:
         self._url = forge.url
@@ -30,11 +30,11 @@ class Remote:
         self._headers = {"Authorization": f"Basic {secret}", "Accept": ", ".join(TYPES)}
 
     def manifest(self, repository: str, reference: str) -> bytes:
-        """Return a manifest as it was pushed."""
+        """Return a manifest as pushed."""
         return self._get(f"/v2/{repository}/manifests/{reference}")
 
     def exists(self, repository: str, reference: str) -> bool:
-        """Tell whether a manifest is there."""
+        """Return True if a manifest exists."""
         try:
             return bool(self.manifest(repository, reference))
         except urllib.error.HTTPError as error:
@@ -49,7 +49,7 @@ class Remote:
         return found
 
     def digests(self, repository: str, reference: str) -> set[str]:
-        """Return the digests of a manifest and of all below it, each checked."""
+        """Return the digests of a manifest and of its content, each verified."""
         content = self.manifest(repository, reference)
         algorithm = reference.partition(":")[0] if ":" in reference else "sha256"
         found = {digest_of(content, algorithm)}
@@ -63,7 +63,7 @@ class Remote:
         return found
 
     def blob(self, repository: str, digest: str) -> bytes:
-        """Return a blob that is what its digest says."""
+        """Return a blob after verifying its digest."""
         content = self._get(f"/v2/{repository}/blobs/{digest}")
         assert digest == digest_of(content, digest.partition(":")[0])
         return content

@@ -1,4 +1,4 @@
-"""The example forge, where one person signs in with a second factor."""
+"""The example forge with a user who signs in with a second factor."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ REASON = "bob has a second factor: make an access token, and use that."
 
 
 def create_app() -> Flask:
-    """Make the forge, with another answer to passwords."""
+    """Create the forge with another password function."""
     registry.authenticate(check)
     return example_app.create_app()
 
 
 def check(username: str, secret: str) -> User | None:
-    """Return the user whose password this is, if a password is enough."""
+    """Return the user with this password, if a password is sufficient."""
     user = check_password(username, secret)
     if user and user.username == WHO:
         raise LoginRefused(REASON)

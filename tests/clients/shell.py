@@ -1,4 +1,4 @@
-"""Runs the clients as a person does, with an environment of the test's own."""
+"""Runs clients with an environment of the test."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ TIMEOUT = 300
 
 @dataclasses.dataclass(frozen=True)
 class Client:
-    """A program with the arguments and the environment that all its calls share."""
+    """A program with common arguments and environment."""
 
     command: tuple[str, ...]
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
 
     def __call__(self, *arguments: object, stdin: str | bytes = b"") -> str:
-        """Return what the program prints, and fail with all of it when it fails."""
+        """Return the output of the program; if it fails, fail with the output."""
         done = self._run(arguments, stdin)
         assert done.returncode == 0, _transcript(done)
         return done.stdout.decode(errors="replace")
 
     def says(self, *arguments: object) -> str:
-        """Return all that the program prints, its log too, and fail when it fails."""
+        """Return the output and the log of the program, which must succeed."""
         done = self._run(arguments, b"")
         assert done.returncode == 0, _transcript(done)
         return _transcript(done)
 
     def binary(self, *arguments: object) -> bytes:
-        """Return the very bytes that the program prints."""
+        """Return the exact bytes of the output."""
         done = self._run(arguments, b"")
         assert done.returncode == 0, _transcript(done)
         return done.stdout
 
     def succeeds(self, *arguments: object) -> bool:
-        """Tell whether the program succeeds."""
+        """Return True if the program succeeds."""
         return self._run(arguments, b"").returncode == 0
 
     def having(self, **environment: str) -> Client:
-        """Return the same client with more in its environment."""
+        """Return the same client with more environment variables."""
         more = self.environment | environment
         return dataclasses.replace(self, environment=more)
 
     def refuses(self, *arguments: object, stdin: str | bytes = b"") -> str:
-        """Return what the program says when it fails, which it must."""
+        """Return the output of the program, which must fail."""
         done = self._run(arguments, stdin)
         assert done.returncode != 0, _transcript(done)
         return (done.stdout + done.stderr).decode(errors="replace")
@@ -69,10 +69,10 @@ class Client:
 
 
 def isolated(name: str, source: str, folder: Path, run: Path) -> Client:
-    """Return a program that finds no login and no image but its own.
+    """Return a program that finds only its own logins and images.
 
-    :param folder: for what it keeps.
-    :param run: for its sockets, whose paths must stay short.
+    :param folder: the folder for its files.
+    :param run: the folder for its sockets, whose paths must be short.
     """
     command = [tool(name, source)]
     if name in ("podman", "buildah"):
@@ -80,7 +80,7 @@ def isolated(name: str, source: str, folder: Path, run: Path) -> Client:
         command += ["--storage-driver=vfs"]
     if name == "podman":
         command += ["--events-backend=none", f"--tmpdir={run}/tmp"]
-    # Podman does not pull without the file that it is told of.
+    # Podman does not pull without the configured file.
     (folder / "auth.json").write_text("{}")
     helm = {f"HELM_{x}_HOME": str(folder / x) for x in ("CONFIG", "CACHE", "DATA")}
     return Client(

@@ -1,4 +1,4 @@
-"""Archives that other programs wrote are taken in, and they read ours."""
+"""Archives of other programs, and other programs reading archives of the registry."""
 
 from __future__ import annotations
 
@@ -27,15 +27,14 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def skopeo(tmp_path: Path) -> Client:
-    """Skopeo, which needs no login for archives."""
+    """Skopeo without a login, which archives do not need."""
     return Client((tool("skopeo", "Debian's skopeo"),))
 
 
-def test_skopeo_reads_and_writes_the_same(
+def test_skopeo_archive_imports_and_exports_unchanged(
     forge: Forge, remote: Remote, repository: str, root: bytes, skopeo: Client
 ) -> None:
-    """An index goes from skopeo's archive into the registry and back to skopeo, byte
-    for byte."""
+    """An index moves from skopeo's archive to the registry and back, byte for byte."""
     index = make_index(make_image(root, "amd64"), make_image(root, "arm64"))
     folder = forge.instance / repository
     layout = index.write(folder / "in")
@@ -52,7 +51,7 @@ def test_skopeo_reads_and_writes_the_same(
     assert read_layout(folder / "again") == index.digests
 
 
-def test_an_index_moves_to_another_forge(
+def test_exported_index_imports_into_another_forge_unchanged(
     forge: Forge,
     remote: Remote,
     repository: str,
@@ -60,7 +59,7 @@ def test_an_index_moves_to_another_forge(
     skopeo: Client,
     tmp_path: Path,
 ) -> None:
-    """What one forge wrote is pulled byte for byte from one that was empty."""
+    """The other forge is empty."""
     index = make_index(make_image(root, "amd64"), make_image(root, "arm64"))
     layout, archive = index.write(tmp_path / "in"), tmp_path / "out.tar"
     forge.command("oci", "import", str(layout), f"{repository}:1.0")
@@ -75,22 +74,20 @@ def test_an_index_moves_to_another_forge(
     assert remote.digests(repository, "1.0") == index.digests
 
 
-@pytest.mark.parametrize("form", ["docker", "docker-old"])
-def test_skopeo_reads_docker_archives(
+def test_skopeo_reads_the_docker_format(
     forge: Forge,
     remote: Remote,
     repository: str,
     image: Image,
     layout: Path,
     skopeo: Client,
-    form: str,
     tmp_path: Path,
 ) -> None:
-    """An image is the same to skopeo in both forms, and comes back from the archive
-    that skopeo writes, whose layers are not compressed."""
+    """The registry also imports the archive that skopeo writes, with uncompressed
+    layers."""
     forge.command("oci", "import", str(layout), f"{repository}:1.0")
     out, back = tmp_path / "out.tar", tmp_path / "back.tar"
-    forge.command("oci", "export", f"{repository}:1.0", str(out), "--format", form)
+    forge.command("oci", "export", f"{repository}:1.0", str(out), "--format", "docker")
     name = f"docker-archive:{out}:docker.io/{repository}:1.0"
     found = json.loads(skopeo("inspect", "--config", name))
     config = json.loads(image.manifest)["config"]["digest"]
@@ -104,18 +101,16 @@ def test_skopeo_reads_docker_archives(
     assert layers == found["rootfs"]["diff_ids"]
 
 
-@pytest.mark.parametrize("form", ["docker", "docker-old"])
-def test_docker_loads_and_saves(
+def test_docker_save_and_load_exchange_archives(
     engine: Client,
     forge: Forge,
     remote: Remote,
     repository: str,
     root: bytes,
-    form: str,
     tmp_path: Path,
 ) -> None:
-    """What `docker save` wrote is pulled from the registry, and `docker load` takes
-    what comes out of it."""
+    """The registry imports the output of `docker save`, and `docker load` reads its
+    export."""
     name = f"{repository}:1.0"
     make(engine, name, root)
     before = inspect(engine, name)["RootFS"]
@@ -124,7 +119,7 @@ def test_docker_loads_and_saves(
     assert remote.digests(repository, "1.0")
     forget(engine, name)
     out = tmp_path / "out.tar"
-    forge.command("oci", "export", name, str(out), "--format", form)
+    forge.command("oci", "export", name, str(out), "--format", "docker")
     engine("load", "--input", out)
     assert inspect(engine, name)["RootFS"] == before
     forget(engine, name)

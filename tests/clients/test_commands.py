@@ -1,5 +1,4 @@
-"""The commands about what is there, typed in processes of their own while the forge
-runs, and what a client sees of each."""
+"""Commands in their own processes while the forge runs, and their effect on clients."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ INSECURE = "--tls-verify=false"
 
 
 class Terminal:
-    """Somebody at the machine of a forge.
+    """The command line of a forge.
 
     :param forge: the forge.
     """
@@ -36,13 +35,13 @@ class Terminal:
         self._forge = forge
 
     def type(self, *arguments: str, status: int = 0, **settings: str) -> str:
-        """Type ``flask oci ...``, and return what it prints."""
+        """Run ``flask oci ...``, and return its output."""
         done = self._forge.run("oci", *arguments, **settings)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
 
     def list(self, *arguments: str) -> t.Any:
-        """Type a command with ``--json``, and return its document."""
+        """Run a command with ``--json``, and return its document."""
         return json.loads(self.type(*arguments, "--json"))
 
 
@@ -58,7 +57,7 @@ def _terminal(forge: Forge) -> Terminal:
 
 
 def logged_in(folder: Path, forge: Forge, username: str, secret: str) -> Client:
-    """Return skopeo as somebody."""
+    """Return skopeo as a user."""
     folder.mkdir(exist_ok=True)
     program = tool("skopeo", "Debian's skopeo")
     client = Client((program,), {"REGISTRY_AUTH_FILE": str(folder / "auth.json")})
@@ -90,7 +89,7 @@ def _image(
     return image
 
 
-def test_what_there_is(
+def test_commands_list_and_change_what_clients_see(
     forge: Forge,
     terminal: Terminal,
     skopeo: Client,
@@ -98,8 +97,7 @@ def test_what_there_is(
     image: Image,
     tmp_path: Path,
 ) -> None:
-    """What is listed is what was pushed, and what is deleted, renamed or given away is
-    so for the next client."""
+    """Deletions, renames and transfers affect the next client."""
     place = f"docker://{forge.host}/{repository}"
     assert repository in [row["name"] for row in terminal.list("repositories")]
     assert {row["tag"] for row in terminal.list("tags", repository)} == {"1", "2"}
@@ -142,8 +140,10 @@ def test_what_there_is(
     assert bob.succeeds("inspect", INSECURE, given)
 
 
-def test_access_tokens(forge: Forge, terminal: Terminal, tmp_path: Path) -> None:
-    """A token that is made at the terminal logs somebody in until it is revoked."""
+def test_token_from_the_command_line_works_until_revoked(
+    forge: Forge, terminal: Terminal, tmp_path: Path
+) -> None:
+    """It logs a user in."""
 
     def logs_in(secret: str) -> bool:
         program = tool("skopeo", "Debian's skopeo")
@@ -168,10 +168,10 @@ def test_access_tokens(forge: Forge, terminal: Terminal, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("image")
-def test_events(
+def test_events_of_a_push_are_listed_and_delivered(
     forge: Forge, terminal: Terminal, skopeo: Client, repository: str
 ) -> None:
-    """What a client pushes is listed, and told to whoever wants to hear of it."""
+    """A webhook receives them."""
     place = f"docker://{forge.host}/{repository}"
     with Receiver() as receiver:
         hook = terminal.list("webhooks", "add", receiver.url)
@@ -196,8 +196,10 @@ def test_events(
     assert terminal.list("events", "list")
 
 
-def test_check(forge: Forge, terminal: Terminal) -> None:
-    """The check goes through the address that clients have, and leaves nothing."""
+def test_check_through_the_public_address_leaves_nothing(
+    forge: Forge, terminal: Terminal
+) -> None:
+    """It finds no problems."""
     before = terminal.list("repositories")
     found = terminal.list("check", "--url", forge.url, "--user", USERNAME)
     assert all(f["severity"] != "error" for f in found["findings"])

@@ -1,4 +1,4 @@
-"""Images from and to Debian's docker-registry."""
+"""Copies to and from Debian's docker-registry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .shell import Client
 
 pytestmark = pytest.mark.real
 
-#: Who may come in; the registry keeps a hash of it.
+#: The user and password; the registry stores a hash of it.
 USERNAME, PASSWORD = "robot", "sesame"
 HASH = "$2b$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3mGesJ9O"
 
@@ -42,7 +42,7 @@ auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
 
 @pytest.fixture(scope="module")
 def distribution(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    """Debian's docker-registry, which wants a password: its host and port."""
+    """The host and port of Debian's docker-registry, with a password."""
     program = tool("docker-registry", "Debian's docker-registry")
     folder = tmp_path_factory.mktemp("distribution")
     port = free_port()
@@ -73,7 +73,7 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
 def _logged_in(
     distribution: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Have `docker login` been typed."""
+    """A configuration as after `docker login`."""
     auth = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     logins = json.dumps({"auths": {distribution: {"auth": auth}}})
     (tmp_path / "config.json").write_text(logins)
@@ -83,18 +83,18 @@ def _logged_in(
 
 @pytest.fixture
 def skopeo() -> Client:
-    """Skopeo, which sees what is there with its own eyes."""
+    """Skopeo, to verify the content directly."""
     return Client((tool("skopeo", "Debian's skopeo"),))
 
 
 def held(skopeo: Client, host: str, image: str, folder: Path) -> set[str]:
-    """Return the digests of an image of the other registry, each checked."""
+    """Return the digests of an image of the other registry, each verified."""
     source = f"docker://{host}/{image}"
     skopeo("copy", "--all", "--src-tls-verify=false", source, f"oci:{folder}:x")
     return read_layout(folder)
 
 
-def test_there_and_back(
+def test_copy_to_docker_registry_and_back_keeps_all_bytes(
     forge: Forge,
     remote: Remote,
     distribution: str,
@@ -104,8 +104,7 @@ def test_there_and_back(
     skopeo: Client,
     tmp_path: Path,
 ) -> None:
-    """An index goes to the other registry and comes back, byte for byte, and the
-    second time nothing is sent."""
+    """The second copy sends nothing."""
     index = make_index(make_image(root, "amd64"), make_image(root, "arm64"))
     index.write(tmp_path / "in")
     forge.command("oci", "import", str(tmp_path / "in"), f"{repository}:1.0")
@@ -122,7 +121,7 @@ def test_there_and_back(
     assert (again["blobs"], again["manifests"]) == (0, 0)
 
 
-def test_mirrors(
+def test_mirror_to_docker_registry_and_back_copies_tags(
     forge: Forge,
     remote: Remote,
     distribution: str,
@@ -132,7 +131,7 @@ def test_mirrors(
     skopeo: Client,
     tmp_path: Path,
 ) -> None:
-    """Tags go there, are linked there by another name, and come back."""
+    """Blobs are linked to a second repository there."""
     images = {tag: make_image(root) for tag in ("1.0", "1.1", "2.0")}
     for tag, image in images.items():
         image.write(tmp_path / tag)
@@ -151,7 +150,7 @@ def test_mirrors(
     assert remote.digests(another, "1.0") == images["1.0"].digests
 
 
-def test_what_refers_to_an_image(
+def test_copy_to_docker_registry_keeps_an_sbom(
     forge: Forge,
     remote: Remote,
     distribution: str,
@@ -160,8 +159,7 @@ def test_what_refers_to_an_image(
     image: Image,
     layout: Path,
 ) -> None:
-    """An SBOM goes to a registry that has no list of referrers, and is found again when
-    it comes back."""
+    """The registry has no referrers API."""
     forge.command("oci", "import", str(layout), f"{repository}:1.0")
     oras = Client((tool("oras", "oras"),), folder=layout)
     (layout / "sbom.json").write_text("{}")

@@ -15,7 +15,7 @@ from .shell import Client
 pytestmark = pytest.mark.real
 
 HTTP = "--allow-http-registry"
-# Neither a transparency log nor anything else outside this machine takes part.
+# No transparency log and no other service outside this machine is used.
 SIGN = ("sign", HTTP, "--yes", "--tlog-upload=false", "--use-signing-config=false")
 VERIFY = ("verify", HTTP, "--insecure-ignore-tlog=true")
 
@@ -33,7 +33,7 @@ def cosign(forge: Forge, tmp_path: Path) -> Client:
 
 @pytest.fixture
 def crane(cosign: Client) -> Client:
-    """What puts images there for cosign to sign, with the same login."""
+    """Crane, which pushes the images to sign, with the same login."""
     program = tool("crane", "go-containerregistry, built by Go")
     return Client((program,), cosign.environment)
 

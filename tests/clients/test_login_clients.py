@@ -1,4 +1,4 @@
-"""Logging in with everything but Docker."""
+"""Logins with clients other than Docker."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ WRONG = "The user name or the password is wrong."
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """How one program logs in, and reads the tags or the chart of a repository."""
+    """The commands by which a program logs in and reads the tags or the chart."""
 
     name: str
     source: str
     login: str
     read: str
-    #: What it says to who typed a wrong password.
+    #: The output for a wrong password.
     complaint: str = WRONG
-    #: Whether its login is a login, and not only a note of what was typed.
+    #: Whether its login contacts the registry, and does not only store the input.
     asks: bool = True
 
 
@@ -81,7 +81,7 @@ PROGRAMS = [
 
 
 class Person:
-    """Somebody at one of the programs."""
+    """A user of one of the programs."""
 
     def __init__(self, program: Program, client: Client, forge: Forge) -> None:
         self.program = program
@@ -93,15 +93,15 @@ class Person:
         self._client(*self._arguments(self.program.login), stdin=secret)
 
     def is_not_let_in(self, secret: str) -> str:
-        """Log in, and fail; return what there is to learn of it."""
+        """Log in, and fail; return the output."""
         return self._client.refuses(*self._arguments(self.program.login), stdin=secret)
 
     def reads(self, repository: str) -> str:
-        """Return what a repository has."""
+        """Return the content of a repository."""
         return self._client(*self._arguments(self.program.read, repository))
 
     def is_refused(self, repository: str) -> str:
-        """Ask for what a repository has, in vain."""
+        """Read a repository, and fail."""
         return self._client.refuses(*self._arguments(self.program.read, repository))
 
     def _arguments(self, template: str, repository: str = "") -> list[str]:
@@ -112,7 +112,7 @@ class Person:
 def person(
     request: pytest.FixtureRequest, forge: Forge, tmp_path: Path, short_folder: Path
 ) -> Person:
-    """Somebody who has not logged in."""
+    """A user who has not logged in."""
     program: Program = request.param
     run = short_folder / tmp_path.name
     client = isolated(program.name, program.source, tmp_path, run)
@@ -123,7 +123,7 @@ def person(
 
 @pytest.fixture(scope="session", autouse=True)
 def _charts(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Fill two private repositories."""
+    """Two private repositories with charts."""
     folder = tmp_path_factory.mktemp("chart")
     program = PROGRAMS[-1]
     helm = isolated(program.name, program.source, folder, folder)
@@ -138,20 +138,20 @@ def _charts(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def secret(forge: Forge) -> str:
-    """An access token that reads one of the repositories."""
+    """An access token for one of the repositories."""
     limits = ("--repository", f"{USERNAME}/charts/*", "--action", "pull")
     return forge.command("oci", "token", "create", USERNAME, *limits).strip()
 
 
-def test_the_password_of_the_forge(person: Person) -> None:
-    """Who types it sees what is theirs."""
+def test_login_with_the_password_reads_own_repositories(person: Person) -> None:
+    """Each program reads private content."""
     person.logs_in(PASSWORD)
     assert "1.2.3" in person.reads(INSIDE)
     assert "1.2.3" in person.reads(OUTSIDE)
 
 
-def test_a_wrong_password(person: Person) -> None:
-    """Who types one is told so, and sees nothing."""
+def test_login_with_a_wrong_password_fails(person: Person) -> None:
+    """The program prints the reason, and reads nothing."""
     if person.program.asks:
         assert person.program.complaint in person.is_not_let_in("looking-glass")
         person.is_refused(INSIDE)
@@ -160,8 +160,10 @@ def test_a_wrong_password(person: Person) -> None:
         assert person.program.complaint in person.is_refused(INSIDE)
 
 
-def test_an_access_token(person: Person, secret: str) -> None:
-    """It does for a password, as far as it reaches."""
+def test_login_with_an_access_token_reads_its_repositories(
+    person: Person, secret: str
+) -> None:
+    """The token replaces the password, within its limits."""
     person.logs_in(secret)
     assert "1.2.3" in person.reads(INSIDE)
     person.is_refused(OUTSIDE)

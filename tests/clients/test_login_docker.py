@@ -1,4 +1,4 @@
-"""What somebody who types ``docker login`` can do afterwards, and until when."""
+"""The effect of ``docker login``, and its end."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ WRONG = "The user name or the password is wrong."
 
 @pytest.fixture
 def own_forge() -> t.Iterator[Forge]:
-    """A forge that one test may stop, and change."""
+    """A forge that one test may stop and change."""
     with Forge("werkzeug") as started:
         yield started
 
 
 @pytest.fixture
 def alice(stranger: Client, forge: Forge) -> Client:
-    """Docker as alice, who has typed her password."""
+    """Docker as alice, logged in with her password."""
     stranger(*login(forge), stdin=PASSWORD)
     return stranger
 
 
 @pytest.fixture
 def name(engine: Client, forge: Forge, repository: str, root: bytes) -> str:
-    """The name of an image that the engine has and the registry has not."""
+    """The name of an image that the engine has and the registry does not."""
     name = f"{forge.host}/{repository}:1"
     make(engine, name, root)
     return name
 
 
-def test_an_access_token_does_for_a_password(
+def test_login_with_an_access_token_succeeds(
     stranger: Client, forge: Forge, name: str
 ) -> None:
-    """What is made on the site is typed in the place of the password."""
+    """The token from the site replaces the password."""
     secret = new_token(forge, "alice")
     assert "Login Succeeded" in stranger(*login(forge), stdin=secret)
     stranger("push", name)
@@ -61,18 +61,20 @@ def test_an_access_token_does_for_a_password(
     stranger("pull", name)
 
 
-def test_a_token_for_pulling_does_not_push(
+def test_push_with_a_pull_token_is_denied(
     stranger: Client, forge: Forge, name: str
 ) -> None:
-    """Docker says that it is the token that may not."""
+    """Docker prints that the token does not allow it."""
     secret = new_token(forge, "alice", "--action", "pull")
     stranger(*login(forge), stdin=secret)
     said = stranger.refuses("push", name)
     assert "denied: You may not push here with this access token" in said
 
 
-def test_a_token_for_pulling_pulls(alice: Client, forge: Forge, name: str) -> None:
-    """It reaches what its user has pushed with more."""
+def test_pull_with_a_pull_token_succeeds(
+    alice: Client, forge: Forge, name: str
+) -> None:
+    """The image was pushed with another token."""
     alice("push", name)
     forget(alice, name)
     alice("logout", forge.host)
@@ -82,8 +84,8 @@ def test_a_token_for_pulling_pulls(alice: Client, forge: Forge, name: str) -> No
     alice("pull", name)
 
 
-def test_logout(alice: Client, forge: Forge, name: str) -> None:
-    """Whoever has logged out is nobody."""
+def test_logout_makes_docker_anonymous(alice: Client, forge: Forge, name: str) -> None:
+    """Private images are not available."""
     alice("push", name)
     forget(alice, name)
     alice("logout", forge.host)
@@ -91,15 +93,15 @@ def test_logout(alice: Client, forge: Forge, name: str) -> None:
     assert "may require 'docker login'" in alice.refuses("pull", name)
 
 
-def test_docker_keeps_no_password(alice: Client, forge: Forge) -> None:
-    """Docker is offered a token that can be revoked, and stores that instead."""
+def test_login_stores_a_revocable_token(alice: Client, forge: Forge) -> None:
+    """Docker stores it instead of the password."""
     assert stored(alice)[forge.host]["identitytoken"].startswith("oci_ref_")
 
 
-def test_what_docker_keeps_is_revoked_on_the_page(
+def test_stored_token_revoked_on_the_page_ends_the_login(
     stranger: Client, own_forge: Forge, root: bytes
 ) -> None:
-    """Its owner finds it among their tokens, and ends it with one click."""
+    """The user finds it among the access tokens."""
     name = f"{own_forge.host}/alice/app:1"
     make(stranger, name, root)
     stranger(*login(own_forge), stdin=PASSWORD)
@@ -112,10 +114,10 @@ def test_what_docker_keeps_is_revoked_on_the_page(
     stranger("pull", name)
 
 
-def test_a_login_outlives_its_tokens(
+def test_login_outlives_expired_bearer_tokens(
     stranger: Client, own_forge: Forge, root: bytes
 ) -> None:
-    """What Docker stores gets it new tokens when all of the old ones are void."""
+    """The stored token gets new ones."""
     name = f"{own_forge.host}/alice/app:1"
     make(stranger, name, root)
     stranger(*login(own_forge), stdin=PASSWORD)
@@ -130,10 +132,10 @@ def test_a_login_outlives_its_tokens(
     stranger("pull", name)
 
 
-def test_an_account_that_is_switched_off(
+def test_inactive_account_cannot_log_in(
     stranger: Client, own_forge: Forge, root: bytes
 ) -> None:
-    """It ends what is logged in at the next command, and lets nobody log in."""
+    """Existing logins end at the next command."""
     name = f"{own_forge.host}/bob/app:1"
     make(stranger, name, root)
     secret = new_token(own_forge, "bob")
@@ -151,10 +153,10 @@ def test_an_account_that_is_switched_off(
     stranger("pull", name)
 
 
-def test_a_forge_without_passwords(
+def test_login_without_password_support_explains_tokens(
     stranger: Client, own_forge: Forge, root: bytes
 ) -> None:
-    """Who types a password is told what to type, and what was had with one ends."""
+    """Logins with a password end."""
     name = f"{own_forge.host}/alice/app:1"
     make(stranger, name, root)
     stranger(*login(own_forge), stdin=PASSWORD)
@@ -168,8 +170,10 @@ def test_a_forge_without_passwords(
     stranger("push", name)
 
 
-def test_somebody_whose_password_is_not_enough(stranger: Client) -> None:
-    """The host's reason for it reaches the person at the terminal."""
+def test_login_with_a_refused_password_prints_the_reason_of_the_host(
+    stranger: Client,
+) -> None:
+    """The reason reaches the terminal."""
     with Forge("werkzeug", "tests/clients/second_factor.py") as forge:
         said = stranger.refuses(*login(forge, "bob"), stdin=BOBS_PASSWORD)
         assert f"unauthorized: {REASON}" in said
@@ -180,19 +184,19 @@ def test_somebody_whose_password_is_not_enough(stranger: Client) -> None:
 
 
 def new_token(forge: Forge, username: str, *limits: str) -> str:
-    """Make an access token on the command line."""
+    """Issue an access token on the command line."""
     return forge.command("oci", "token", "create", username, *limits).strip()
 
 
 def stored(docker: Client) -> dict[str, t.Any]:
-    """Return what Docker knows about registries."""
+    """Return Docker's stored credentials."""
     config = Path(docker.environment["DOCKER_CONFIG"], "config.json")
     found: dict[str, t.Any] = json.loads(config.read_text())["auths"]
     return found
 
 
 def bearer_token(forge: Forge) -> str:
-    """Get the token that whoever types a password gets."""
+    """Request a bearer token with a password."""
     form = f"grant_type=password&username=alice&password={PASSWORD}"
     with urllib.request.urlopen(f"{forge.url}/v2/token", form.encode()) as answer:
         token: str = json.load(answer)["access_token"]
@@ -200,7 +204,7 @@ def bearer_token(forge: Forge) -> str:
 
 
 def status(forge: Forge, bearer: str) -> int:
-    """Return how a bearer token is received."""
+    """Return the status of a request with a bearer token."""
     headers = {"Authorization": f"Bearer {bearer}"}
     request = urllib.request.Request(f"{forge.url}/v2/", headers=headers)
     try:
@@ -213,7 +217,7 @@ def status(forge: Forge, bearer: str) -> int:
 
 
 def set_active(forge: Forge, username: str, active: bool) -> None:
-    """Switch an account on or off, as the people who run the forge do."""
+    """Activate or deactivate an account, as an administrator does."""
     with contextlib.closing(sqlite3.connect(forge.instance / "forge.db")) as db, db:
         change = "UPDATE user SET is_active = ? WHERE username = ?"
         db.execute(change, (active, username))

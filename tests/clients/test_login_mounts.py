@@ -1,4 +1,4 @@
-"""Layers that one person has, and another pushes, from the same machine."""
+"""Layers of one user that another user pushes from the same machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INSECURE = "--tls-verify=false"
 def client(
     request: pytest.FixtureRequest, tmp_path: Path, short_folder: Path
 ) -> Client:
-    """A program that remembers which repository has which layer."""
+    """A program that remembers the repositories of layers."""
     name: str = request.param
     run = short_folder / tmp_path.name
     return isolated(name, f"Debian's {name}", tmp_path, run)
@@ -33,7 +33,7 @@ def client(
 def pushed(
     client: Client, forge: Forge, repository: str, layout: Path
 ) -> tuple[str, ...]:
-    """How to push, once more, the image that alice has pushed and may mount."""
+    """A function that pushes alice's image again."""
     log_in(client, forge, "alice", PASSWORD)
     identity = client("pull", f"oci:{layout.name}:latest").strip()
     push = ("--log-level=debug", "push", INSECURE, identity)
@@ -41,7 +41,7 @@ def pushed(
     return push
 
 
-def test_ones_own_layers_are_mounted(
+def test_push_mounts_layers_of_own_repositories(
     client: Client,
     forge: Forge,
     remote: Remote,
@@ -49,19 +49,19 @@ def test_ones_own_layers_are_mounted(
     another: str,
     pushed: tuple[str, ...],
 ) -> None:
-    """Nothing is sent that is in another repository of the same person."""
+    """Nothing is sent."""
     said = client.says(*pushed, f"docker://{forge.host}/{another}:1")
     assert said.count("mount OK") == 2
     assert remote.digests(another, "1") == remote.digests(repository, "1")
 
 
-def test_another_persons_layers_are_sent(
+def test_push_sends_layers_of_other_users(
     client: Client, forge: Forge, repository: str, pushed: tuple[str, ...]
 ) -> None:
-    """Who may not read them in the one repository sends them to the other."""
+    """A user without read access to the other repository sends them."""
     log_in(client, forge, "bob", "builder")
     said = client.says(*pushed, f"docker://{forge.host}/bob/app:1")
-    # It asks for them there, and is told that there are none.
+    # The client requests a mount, and the registry refuses it.
     assert f"HEAD {forge.url}/v2/{repository}/blobs/" in said
     assert "mount OK" not in said
     # Two layers and a config.
@@ -69,6 +69,6 @@ def test_another_persons_layers_are_sent(
 
 
 def log_in(client: Client, forge: Forge, username: str, password: str) -> None:
-    """Become somebody."""
+    """Log in as a user."""
     account = (f"--username={username}", "--password-stdin")
     client("login", INSECURE, *account, forge.host, stdin=password)

@@ -43,7 +43,7 @@ def python(
     """The Python package as alice, in each of its ways to say so."""
     backend = request.param
     client = oras.client.OrasClient(forge.host, insecure=True, auth_backend=backend)
-    # Without a path, the login goes into the file of whoever runs the tests.
+    # Without a path, the login would be stored in the configuration of the tester.
     path = str(tmp_path / "config.json")
     client.login(USERNAME, PASSWORD, hostname=forge.host, config_path=path)
     return client

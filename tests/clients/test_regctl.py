@@ -149,7 +149,7 @@ def test_a_manifest_is_pushed_by_its_digest(
 def test_referrers_are_found_by_their_type(
     regctl: Client, name: str, layout: Path
 ) -> None:
-    """What was attached to an image is listed with it, and filtered by its type."""
+    """Referrers of an image are listed, and filtered by their type."""
     regctl("image", "copy", f"ocidir://{layout}:latest", f"{name}:1")
     for kind in (ARTIFACT, f"{ARTIFACT}.other"):
         put = ("artifact", "put", f"--artifact-type={kind}", f"--subject={name}:1")

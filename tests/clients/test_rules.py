@@ -1,4 +1,4 @@
-"""What clients print of a protected tag, and of a quota that is used up."""
+"""The output of clients for a protected tag and for a full quota."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .shell import isolated
 
 pytestmark = pytest.mark.real
 
-#: Pushes an image, which is not the same each time, under a tag.
+#: Pushes a new image under a tag.
 Push = t.Callable[[str], str]
 
 
@@ -28,7 +28,7 @@ Push = t.Callable[[str], str]
 def _push(
     request: pytest.FixtureRequest, forge: Forge, root: bytes, tmp_path: Path
 ) -> t.Callable[..., Push]:
-    """Return a function that has a client push, or has it fail."""
+    """A function that lets a client push, or fail to."""
     program = t.cast(str, request.param)
     if program == "docker":
         engine = t.cast(Client, request.getfixturevalue("engine"))
@@ -61,10 +61,10 @@ def _push(
     return pushing
 
 
-def test_a_protected_tag(
+def test_push_to_an_immutable_tag_prints_the_reason(
     push: t.Callable[..., Push], forge: Forge, remote: Remote, repository: str
 ) -> None:
-    """Who pushes to an immutable tag reads why that is refused, and what to do."""
+    """The output has the remedy, too."""
     push(refused=False)(f"{repository}:v1")
     before = remote.digests(repository, "v1")
     forge.command("oci", "protect", "set", "--repository", repository, "--immutable=v*")
@@ -75,8 +75,10 @@ def test_a_protected_tag(
     push(refused=False)(f"{repository}:v2")
 
 
-def test_a_quota(push: t.Callable[..., Push], forge: Forge, repository: str) -> None:
-    """Who pushes more than there may be reads how much is used of how much."""
+def test_push_over_the_quota_prints_the_usage(
+    push: t.Callable[..., Push], forge: Forge, repository: str
+) -> None:
+    """The output has the used and the allowed size."""
     push(refused=False)(f"{repository}:1")
     forge.command("oci", "quota", "set", "--repository", repository, "--bytes=1kB")
     said = push(refused=True)(f"{repository}:2")

@@ -313,11 +313,11 @@ def test_the_command_line(
     alice.push_image(OLD, "v1")
     assert run("rename", OLD, NEW) == (0, f"{NEW}\n")
     assert warnings(alice, OLD)
-    assert run("visibility", NEW, "internal") == (0, f"{NEW} is internal.\n")
+    assert run("visibility", NEW, "internal") == (0, f"{NEW} is now internal.\n")
     assert bob.tags(NEW) == ["v1"]
-    assert run("visibility", NEW, "private") == (0, f"{NEW} is private.\n")
+    assert run("visibility", NEW, "private") == (0, f"{NEW} is now private.\n")
     assert refusal(bob.get(f"/v2/{NEW}/tags/list"))[0] == 404
-    assert run("transfer", NEW, "bob") == (0, f"{NEW} belongs to bob.\n")
+    assert run("transfer", NEW, "bob") == (0, f"{NEW} now belongs to bob.\n")
     assert bob.tags(NEW) == ["v1"]
     assert refusal(alice.get(f"/v2/{NEW}/tags/list"))[0] == 404
 

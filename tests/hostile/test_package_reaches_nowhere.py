@@ -36,7 +36,7 @@ FORBIDDEN: t.Final = {
 #: runs the site has named, where their guard lets them be; no client names one.
 EXCEPT: t.Final = {
     "have the server fetch something": (
-        "cli/check/address.py",
+        "cli/check/http_transport.py",
         "cli/check/tls.py",
         "events/http_client.py",
     )

@@ -50,7 +50,7 @@ def test_nothing_is_wrong_with_nothing(app: Flask) -> None:
     result = keeper.run("fsck", "--repair")
     assert (result.exit_code, result.stdout) == (
         0,
-        "Everything is as it should be.\n",
+        "No problems found.\n",
     )
     assert not keeper.folder.exists()
 

@@ -275,8 +275,8 @@ def test_the_summary(littered: tuple[RegistryClient, Upkeep]) -> None:
         assert result.exit_code == 0
         assert not result.stderr
         last = result.stdout.splitlines()[-1]
-        assert last == f"{verb} 1 idle uploads, 2 manifests and 3 blobs, 0.0 MiB."
-        assert "alice/other: 1 unneeded blobs" in result.stdout
+        assert last == f"{verb} 1 idle upload, 2 manifests and 3 blobs, 0.0 MiB."
+        assert "alice/other: 1 unreferenced blob" in result.stdout
 
 
 def test_a_scheduler(littered: tuple[RegistryClient, Upkeep]) -> None:

@@ -60,8 +60,8 @@ def test_requirements_have_a_lower_bound_only(requirement: Requirement) -> None:
     assert [specifier.operator for specifier in requirement.specifier] == [">="]
 
 
-def test_the_lowest_versions_are_those_that_are_tested() -> None:
-    """What ``tox -e min`` installs is what an application may have at the least."""
+def test_lowest_versions_are_tested() -> None:
+    """``tox -e min`` installs the lowest versions that the metadata allows."""
     lines = (ROOT / "tests/lowest.txt").read_text().splitlines()
     tested = [Requirement(line) for line in lines if not line.startswith("#")]
     lowest = {(r.name, s.version) for r in requirements() for s in r.specifier}

@@ -1,4 +1,4 @@
-"""What a host tests with: the page about it, and what that does not show."""
+"""The test tools for hosts, and the page about them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.support.host import PASSWORDS
 from tests.support.host import registry
 from tests.support.upkeep import Upkeep
 
-#: What a reader of the page has: the application of the quickstart, and the tests.
+#: The files of a reader: the application of the quickstart, and the tests.
 FILES = [
     block
     for block in BLOCKS
@@ -55,7 +55,7 @@ REAL = "tests/test_real_clients.py"
 
 @pytest.fixture(name="host")
 def _host(pytester: pytest.Pytester) -> t.Iterator[pytest.Pytester]:
-    """The application of somebody who has read the page, with its tests."""
+    """An application with the tests of the page."""
     for block in FILES:
         path = pytester.path / (block.caption or "")
         path.parent.mkdir(exist_ok=True)
@@ -71,22 +71,23 @@ def _host(pytester: pytest.Pytester) -> t.Iterator[pytest.Pytester]:
 
 
 def run(host: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run the host's tests, in this process."""
+    """Run the host's tests in this process."""
     own = ("-p", "no:cacheprovider", f"--basetemp={host.path / 'tmp'}")
     return host.runpytest_inprocess(*own, *arguments)
 
 
-def test_the_tests_of_the_page(host: pytest.Pytester) -> None:
-    """They pass, leave nothing open, and nothing outside of their folders."""
+def test_documented_tests_pass(host: pytest.Pytester) -> None:
+    """They leave nothing open, and nothing outside their folders."""
     run(host, TESTS).assert_outcomes(passed=7)
     left = {path.name for path in host.path.iterdir()}
     assert left == {"forge", "tests", "tmp", "tox.ini"}
     assert [*host.path.glob("tmp/test_push_and_pull0/oci/blobs/*/*/*")]
 
 
-def test_the_tests_of_the_page_find_a_hole(host: pytest.Pytester) -> None:
-    """An application in which everybody may do everything fails those that are about
-    others, and only those."""
+def test_documented_tests_find_a_missing_permission_check(
+    host: pytest.Pytester,
+) -> None:
+    """If every user may do everything, only the tests about other users fail."""
     with (host.path / "forge/registry.py").open("a", encoding="utf-8") as file:
         file.write("registry.authorize(lambda user, action, repository: True)\n")
     result = run(host, TESTS, "-k", "others or login or pull")
@@ -96,9 +97,9 @@ def test_the_tests_of_the_page_find_a_hole(host: pytest.Pytester) -> None:
     )
 
 
-def test_a_failure_says_what_docker_would(host: pytest.Pytester) -> None:
-    """Who sent what, and the registry's own sentence, at the line of the test, as the
-    page shows it."""
+def test_failed_push_shows_the_error_of_the_registry(host: pytest.Pytester) -> None:
+    """pytest shows the client, the request and the error at the line of the test, as on
+    the page."""
     host.path.joinpath(TESTS).write_text(
         """
 def test_bob(bob):
@@ -120,7 +121,7 @@ def test_nobody(oci_client):
     result.stdout.fnmatch_lines(
         [
             *(f"{mark} *{said}" for mark, said in lines),
-            "*Refused: GET /v2/alice/app/manifests/v1 as nobody: 401 UNAUTHORIZED",
+            "*Refused: GET /v2/alice/app/manifests/v1 as anonymous: 401 UNAUTHORIZED",
             "E *UNAUTHORIZED: Authentication is required*",
         ],
     )
@@ -148,8 +149,10 @@ def test_visits(app):
 """
 
 
-def test_the_context_of_pytest_flask(host: pytest.Pytester) -> None:
-    """With the fixture of the page, no stranger is answered as alice."""
+def test_documented_fixture_separates_users_with_pytest_flask(
+    host: pytest.Pytester,
+) -> None:
+    """An anonymous client is not answered as alice."""
     [cure] = [
         block.code
         for block in BLOCKS
@@ -161,8 +164,10 @@ def test_the_context_of_pytest_flask(host: pytest.Pytester) -> None:
     run(host, TESTS).assert_outcomes(passed=1)
 
 
-def test_a_host_without_an_application(pytester: pytest.Pytester) -> None:
-    """pytest names the fixture that is missing."""
+def test_fixtures_without_app_name_the_missing_fixture(
+    pytester: pytest.Pytester,
+) -> None:
+    """pytest prints its name."""
     pytester.makeconftest('pytest_plugins = ["flask_oci.testing.plugin"]')
     pytester.makepyfile("def test_it(oci_client): pass")
     result = run(pytester, "-p", "no:flask")
@@ -171,14 +176,14 @@ def test_a_host_without_an_application(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.real
-def test_the_real_client_of_the_page(host: pytest.Pytester) -> None:
-    """skopeo pushes to the server, and the kit's client finds it."""
+def test_documented_real_client_pushes_to_the_server(host: pytest.Pytester) -> None:
+    """skopeo pushes, and the test client pulls."""
     tool("skopeo", "Debian's skopeo")
     run(host, REAL).assert_outcomes(passed=1)
 
 
-def test_it_is_for_tests_alone() -> None:
-    """An application never loads it; and all but its plugin do without pytest."""
+def test_test_tools_are_not_imported_by_the_extension() -> None:
+    """All of them except the plugin work without pytest."""
     code = (
         "import sys, flask_oci, flask_oci.cli, flask_oci.cli.check, flask_oci.web;"
         "assert 'flask_oci.testing' not in sys.modules;"
@@ -189,14 +194,14 @@ def test_it_is_for_tests_alone() -> None:
 
 
 @pytest.mark.parametrize("name", testing.__all__)
-def test_every_name_is_described(name: str) -> None:
-    """The page on the API has all that can be imported from it."""
+def test_every_name_of_the_test_tools_is_documented(name: str) -> None:
+    """The API page has all public names."""
     section = (DOCS / "api.rst").read_text("utf-8").partition("\nTesting\n-------")[2]
     assert re.search(rf"(?m)^\.\. auto\w+:: {name}$", section)
     assert getattr(testing, name).__doc__
 
 
-def test_every_fixture_is_described() -> None:
+def test_every_fixture_is_documented() -> None:
     """The table on the page has those of the plugin."""
     source = Path(plugin.__file__).read_text("utf-8")
     fixtures = re.findall(r"@pytest.fixture\ndef (\w+)", source)
@@ -209,13 +214,15 @@ def test_every_fixture_is_described() -> None:
 
 @pytest.fixture(name="docker")
 def _docker(app: Flask, oci_client: MakeClient) -> DockerClient:
-    """Alice's docker."""
+    """Docker as alice."""
     return oci_client("alice", PASSWORDS["alice"])
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_every_kind_of_image_comes_back(docker: DockerClient, algorithm: str) -> None:
-    """By tag and by digest, with everything below it, whichever client pulls."""
+def test_pushed_images_are_pulled_unchanged(
+    docker: DockerClient, algorithm: str
+) -> None:
+    """Each client pulls by tag and by digest."""
     image = make_image(b"one", b"two", algorithm=algorithm, config={"Cmd": ["/one"]})
     index = make_index(image, make_index(make_image(), annotations={"a": "b"}))
     for made in (image, index, make_artifact(b"signed", "application/x", image)):
@@ -231,10 +238,10 @@ def test_every_kind_of_image_comes_back(docker: DockerClient, algorithm: str) ->
     assert docker.tags("alice/other") == []
 
 
-def test_access_tokens(
+def test_docker_client_with_an_access_token_logs_in(
     app: Flask, docker: DockerClient, oci_client: MakeClient
 ) -> None:
-    """One will do in the place of a password."""
+    """The token replaces the password."""
     pushed = docker.push("alice/app", "v1")
     limited = oci_client("alice", issue(app, "alice", actions={"pull"}).secret)
     assert limited.pull("alice/app", "v1") == pushed
@@ -243,10 +250,10 @@ def test_access_tokens(
     assert oci_client("alice", "wrong").login() == 401
 
 
-def test_a_token_that_is_no_longer_enough(
+def test_docker_client_requests_a_token_for_a_new_scope(
     app: Flask, docker: DockerClient, oci_client: MakeClient, admin: Administrator
 ) -> None:
-    """The client gets another one, as docker does for each command."""
+    """Docker does so for each command."""
     docker.push("alice/app", "v1")
     bob = oci_client("bob", PASSWORDS["bob"])
     with pytest.raises(Refused, match="NAME_UNKNOWN"):
@@ -255,8 +262,8 @@ def test_a_token_that_is_no_longer_enough(
     assert bob.pull("alice/app", "v1")
 
 
-def test_a_registry_that_sends_something_else() -> None:
-    """What is not what its digest says is no image, and a page no error."""
+def test_pull_of_wrong_bytes_fails() -> None:
+    """The bytes do not match the digest, or an error is a page."""
     app = Flask("liar")
     digest = make_image().digest
 
@@ -269,7 +276,7 @@ def test_a_registry_that_sends_something_else() -> None:
         return "<h1>Please log in</h1>", 403
 
     client = testing.RegistryClient(app)
-    with pytest.raises(AssertionError, match=f"Asked for {digest}, and got sha256:44"):
+    with pytest.raises(AssertionError, match=f"Expected {digest}, got sha256:44"):
         client.pull("app", "v1")
     with pytest.raises(Refused, match="Please log in") as refused:
         client.blob("app", digest)
@@ -299,28 +306,28 @@ GOOD = {"code": "DENIED", "message": "No."}
         {"errors": [{**GOOD, "reason": "x"}]},
     ],
 )
-def test_an_error_of_another_form(body: object) -> None:
-    """The test is told what was sent, where no client would make sense of it."""
+def test_malformed_error_fails_the_test(body: object) -> None:
+    """The message shows the response."""
     app = Flask("other")
     app.add_url_rule("/v2/", view_func=lambda: (jsonify(body), 403))
     with pytest.raises(AssertionError, match="GET /v2/ got a malformed error: b'"):
         testing.errors(testing.RegistryClient(app).get("/v2/"))
 
 
-def test_a_challenge_that_leads_nowhere() -> None:
-    """Docker has to be told where to log in."""
+def test_challenge_without_bearer_realm_fails_the_test() -> None:
+    """Docker could not log in."""
     app = Flask("closed")
 
     @app.get("/v2/")
     def ping() -> Response:
         return Response(status=401, headers={"WWW-Authenticate": "Basic realm=x"})
 
-    with pytest.raises(AssertionError, match="would not know where to go: Basic"):
+    with pytest.raises(AssertionError, match="no Bearer realm: Basic"):
         DockerClient(app).login()
 
 
-def test_a_server_for_real_clients(oci_server: str) -> None:
-    """It is where it says, and sends clients to itself to log in."""
+def test_server_fixture_serves_clients(oci_server: str) -> None:
+    """The challenge has the address of the server."""
     with pytest.raises(HTTPError, match="401") as refused:
         urlopen(f"http://{oci_server}/v2/")
     with refused.value as answer:
@@ -331,8 +338,8 @@ def test_a_server_for_real_clients(oci_server: str) -> None:
 # Images
 
 
-def test_a_layer_is_a_layer() -> None:
-    """With the files that it is made of, and the same bytes each time."""
+def test_make_layer_is_reproducible() -> None:
+    """The layer has the given files."""
     files = {"etc/motd": b"Welcome", "/bin/true": b""}
     layer = make_layer(files)
     assert layer == make_layer(files)
@@ -341,10 +348,10 @@ def test_a_layer_is_a_layer() -> None:
     assert found == {"etc/motd": b"Welcome", "bin/true": b""}
 
 
-def test_a_layout_can_be_imported(
+def test_written_layout_can_be_imported(
     app: Flask, docker: DockerClient, tmp_path: Path
 ) -> None:
-    """What is written is what the registry reads, and what a client then pulls."""
+    """A client pulls the imported image."""
     index = make_index(make_image(), make_image(architecture="arm64"))
     folder = index.write(tmp_path / "layout", "v1")
     with app.app_context():
@@ -355,10 +362,10 @@ def test_a_layout_can_be_imported(
 # Faults
 
 
-def test_a_fault_is_of_its_application_and_thread(
+def test_fault_affects_its_application_and_thread_only(
     docker: DockerClient, oci_faults: Faults, tmp_path: Path
 ) -> None:
-    """Files beside the registry's are no concern of it, nor what a server does."""
+    """Other files and a server are not affected."""
     digest = docker.push_blob("alice/app", b"something")
     with oci_faults.disk() as fault, ThreadPoolExecutor(1) as others:
         (tmp_path / "beside").mkdir()
@@ -369,10 +376,10 @@ def test_a_fault_is_of_its_application_and_thread(
         assert fault.happened
 
 
-def test_a_full_disk_gives_what_it_has(
+def test_full_disk_allows_reads(
     app: Flask, docker: DockerClient, oci_faults: Faults
 ) -> None:
-    """What is there can be opened, to be locked as well; there is no room for more."""
+    """Existing files can be opened and locked; writes fail."""
     found = Upkeep(app).blob(docker.push_blob("alice/app", b"something"))
     with oci_faults.full_disk() as fault:
         os.close(os.open(found, os.O_RDWR | os.O_CREAT))
@@ -383,10 +390,10 @@ def test_a_full_disk_gives_what_it_has(
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_a_fault_passes_or_lasts(
+def test_lasting_fault_fails_every_attempt(
     docker: DockerClient, oci_faults: Faults, at: int
 ) -> None:
-    """One that lasts fails every try, and the other only one."""
+    """Another fault fails one attempt only."""
     with oci_faults.database(at, lasting=True) as fault:
         for _ in range(2):
             assert refusal(docker.get("/v2/alice/app/tags/list"))[0] == 503

@@ -1,4 +1,4 @@
-"""Running the check on a forge, and looking at what it leaves behind."""
+"""Running the check on a forge, and listing what it leaves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check(forge: Forge, url: str, *arguments: str, **settings: str) -> Findings:
 
 
 def left_behind(forge: Forge) -> list[str]:
-    """Return the files, and the tables with rows, that are there."""
+    """Return the files, and the tables with rows."""
     found = [
         str(path)
         for path in (forge.instance / "oci").rglob("*")

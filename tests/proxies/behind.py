@@ -1,5 +1,4 @@
-"""The example forge, told that there is a proxy in front, as the page on deployment
-says."""
+"""The example forge, configured for a proxy as on the deployment page."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import example_app
 
 
 def create_app() -> Flask:
-    """Make the forge."""
+    """Create the forge."""
     app = example_app.create_app()
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
         app.wsgi_app, x_for=1, x_proto=1, x_host=1

@@ -16,25 +16,25 @@ APPLICATION = "tests.proxies.behind"
 
 @pytest.fixture(scope="session")
 def forge() -> t.Iterator[Forge]:
-    """The example forge, which knows that there is a proxy in front."""
+    """The example forge, configured for a proxy."""
     with Forge("gunicorn", APPLICATION) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs certificates here."""
+    """A certificate authority."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
 def certificate(authority: Authority) -> Certificate:
-    """A certificate as it should be."""
+    """A valid certificate."""
     return authority.sign("localhost")
 
 
 class Authority:
-    """Signs certificates, by way of another authority, as they do.
+    """Signs certificates with an intermediate authority.
 
     :param folder: for the certificates and their keys.
     """
@@ -46,9 +46,9 @@ class Authority:
         self.between = self._signed("between", self.root, "basicConstraints=CA:true")
 
     def sign(self, host: str, days: int = 90) -> Certificate:
-        """Make a certificate for a host.
+        """Create a certificate for a host.
 
-        :param days: until it ends; it begins yesterday.
+        :param days: its lifetime; it is valid since yesterday.
         """
         name = f"{host}{days}"
         own = self._signed(name, self.between, f"subjectAltName=DNS:{host}", days)

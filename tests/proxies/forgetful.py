@@ -1,4 +1,4 @@
-"""The example forge, where each process makes up a key of its own."""
+"""The example forge, where each process generates its own key."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ import example_app
 
 
 def create_app() -> Flask:
-    """Make the forge."""
+    """Create the forge."""
     return example_app.create_app({"SECRET_KEY": secrets.token_hex()})

@@ -1,4 +1,4 @@
-"""Proxies in front of a forge, as the page on deployment configures them."""
+"""Proxies in front of a forge, as configured on the deployment page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.support.forge import wait_until
 TIMEOUT = 60.0
 PAGE = (DOCS / "deployment.rst").read_text("utf-8")
 
-#: What a page says, and a test changes: takes a configuration, returns another.
+#: A change of a configuration of the page.
 Edit = t.Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a server shows, and who vouches for it."""
+    """The certificate of a server, and its authority."""
 
     chain: Path
     key: Path
@@ -38,8 +38,8 @@ class Certificate:
 def block(section: str, language: str, caption: str = "") -> str:
     """Return a block of the page.
 
-    :param section: the heading that it is below.
-    :param caption: of the block, where there are several.
+    :param section: the heading above it.
+    :param caption: its caption, if there are several.
     """
     _, found, below = PAGE.partition(f"\n{section}\n~")
     assert found, section
@@ -51,9 +51,9 @@ def block(section: str, language: str, caption: str = "") -> str:
 
 
 def replaced(text: str, **words: object) -> str:
-    """Put in the places of the page's addresses and files those of a test.
+    """Replace the addresses and files of the page by those of a test.
 
-    :param words: each has to be there.
+    :param words: the replacements; each must occur.
     """
     known = {
         "name": "forge.example.org",
@@ -72,10 +72,10 @@ def replaced(text: str, **words: object) -> str:
 def nginx(
     folder: Path, forge: str, certificate: Certificate, edit: Edit = str
 ) -> t.Iterator[str]:
-    """Run nginx, and return the address that clients use.
+    """Run nginx, and return the address for clients.
 
     :param folder: for its files.
-    :param forge: host and port of the application.
+    :param forge: the host and port of the application.
     :param edit: changes the configuration.
     """
     port = free_port()
@@ -145,8 +145,7 @@ def apache(
 def caddy(
     folder: Path, forge: str, certificate: Certificate, edit: Edit = str
 ) -> t.Iterator[str]:
-    """Run Caddy, with a certificate that it need not ask anybody for; see
-    :func:`nginx`."""
+    """Run Caddy, with a given certificate; see :func:`nginx`."""
     port = free_port()
     site = replaced(
         block("Caddy", "text", "Caddyfile"),
@@ -186,7 +185,7 @@ def traefik(
     file = folder / "traefik.yml"
     file.write_text(static + quiet)
     program = tool("traefik", "the dependency group proxies")
-    # It listens before it has read the file that says what for, and finds nothing.
+    # It listens before it has read the routes, and answers 404.
     command = (program, f"--configfile={file}")
     with _running(command, folder, port, unready=404):
         yield f"https://localhost:{port}"
@@ -226,8 +225,7 @@ def _running(
 
 
 def answered(port: int) -> int | None:
-    """Return the status of an answer over TLS, if there is one, whoever vouches for
-    it."""
+    """Return the status of a response over TLS, or None, for any authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

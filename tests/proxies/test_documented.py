@@ -1,4 +1,4 @@
-"""The configurations of the page on deployment: nothing is wrong with them."""
+"""The configurations of the deployment page, which have no problems."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def page(section: str, kind: str) -> str:
     return found
 
 
-def test_gunicorn_as_the_page_starts_it(tmp_path: Path) -> None:
-    """It knows each setting, and could begin to serve with them."""
+def test_documented_gunicorn_settings_are_valid(tmp_path: Path) -> None:
+    """Gunicorn knows each setting."""
     configuration = page("Gunicorn", "python")
     names = {
         name
@@ -69,10 +69,10 @@ def test_gunicorn_as_the_page_starts_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_service(tmp_path: Path) -> None:
-    """Systemd has nothing against it, where its programs are."""
+def test_documented_service_is_valid(tmp_path: Path) -> None:
+    """Systemd accepts it, if its programs exist."""
     unit = tmp_path / "forge.service"
-    # Programs and folders of the page are not on this machine.
+    # The programs and folders of the page do not exist on this machine.
     text = page("systemd", "ini").replace("/srv/forge/venv/bin/gunicorn", "/bin/true")
     unit.write_text(text.replace("User=forge\n", ""))
     analyze = tool("systemd-analyze", "Debian's systemd")
@@ -87,21 +87,23 @@ def test_the_service(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-def test_nothing_is_wrong(
+def test_check_through_a_documented_proxy_finds_nothing(
     proxy: str, forge: Forge, certificate: Certificate, tmp_path: Path
 ) -> None:
-    """The check pushes and pulls through the proxy, and has nothing to say."""
+    """The check pushes and pulls through the proxy."""
     with PROXIES[proxy](tmp_path, forge.host, certificate) as url:
         done = forge.run(
             *("oci", "check", "--json", "--url", url, "--user", "alice"),
             *("--cafile", str(certificate.authority)),
         )
-    assert json.loads(done.stdout) == {"findings": [], "passed_over": []}
+    assert json.loads(done.stdout) == {"findings": [], "skipped": []}
     assert done.returncode == 0
 
 
-def test_nginx_sends_the_files(certificate: Certificate, tmp_path: Path) -> None:
-    """With the location of the page, the registry names a file and nginx sends it."""
+def test_documented_nginx_location_sends_files(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """The registry names a file, and nginx sends it."""
     location = page("nginx and X-Accel-Redirect", "nginx")
     settings = page("nginx and X-Accel-Redirect", "python")
     (accel,) = re.findall(r'^OCI_ACCEL_REDIRECT = "(.*)"$', settings, re.M)

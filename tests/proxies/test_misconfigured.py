@@ -1,4 +1,4 @@
-"""Proxies that are configured otherwise: the check finds what each does to docker."""
+"""The check behind misconfigured proxies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 
 
 def without(line: str) -> Edit:
-    """Leave a line out of a configuration, each time that it is there."""
+    """Remove a line from a configuration, everywhere."""
 
     def edit(text: str) -> str:
         assert line in text
@@ -32,7 +32,7 @@ def without(line: str) -> Edit:
 
 
 def instead(old: str, new: str) -> Edit:
-    """Write something else into a configuration."""
+    """Replace a line of a configuration."""
 
     def edit(text: str) -> str:
         assert re.search(old, text), old
@@ -42,7 +42,7 @@ def instead(old: str, new: str) -> Edit:
 
 
 def both(*edits: Edit) -> Edit:
-    """Do one after the other."""
+    """Apply two changes."""
 
     def edit(text: str) -> str:
         for one in edits:
@@ -63,7 +63,7 @@ def before(lines: str) -> Edit:
 
 
 def apache_with(lines: str) -> Edit:
-    """Add lines to Apache's host."""
+    """Add lines to Apache's virtual host."""
     return instead("ProxyTimeout 900\n", f"ProxyTimeout 900\n{lines}\n")
 
 
@@ -73,7 +73,7 @@ def caddy_with(lines: str) -> Edit:
 
 
 def traefik_with(middleware: str) -> Edit:
-    """Put a middleware into Traefik's router."""
+    """Add a middleware to Traefik's router."""
 
     def edit(text: str) -> str:
         router = "      service: forge\n"
@@ -85,7 +85,7 @@ def traefik_with(middleware: str) -> Edit:
     return edit
 
 
-#: Somebody whose password nobody is going to type.
+#: A user of the proxy's basic authentication.
 BASIC = 'basicAuth: {users: ["staging:$apr1$x$S5mVoE3oS1x1y9gDoP1Pc1"]}'
 
 CACHE = (
@@ -98,11 +98,11 @@ BUFFERING = "buffering: {memRequestBodyBytes: 1048576}"
 NO_COLONS = 'if ($request_uri ~ "blobs/sha256%3A") { return 404; }'
 NO_SLASHES = 'if ($request_uri ~ "^/v2/[^?]*%2F") { return 404; }'
 
-#: Those of the check's that are no real ones are made of other digits.
+#: The check's invented ids have other digits.
 NO_SESSIONS = 'location ~ "/uploads/[0-9a-f-]*[1-35-79a-f]" { return 504; }'
 NO_BLOBS = "location ~ /blobs/sha256:[0-9a-f]*[1-9a-f] { return 403; }"
 
-#: What somebody does to a configuration, and what the check has to say about it.
+#: Changes of a configuration, and the findings of the check.
 CASES: list[tuple[str, str, Edit]] = [
     ("nginx", "body-limit", without("client_max_body_size")),
     ("nginx", "uploads-buffered", without("proxy_request_buffering")),
@@ -212,7 +212,7 @@ CASES: list[tuple[str, str, Edit]] = [
 @pytest.mark.parametrize(
     ("proxy", "code", "edit"), CASES, ids=[f"{p}-{c}" for p, c, _ in CASES]
 )
-def test_it_is_found(
+def test_check_behind_a_misconfigured_proxy_finds_it(
     proxy: str,
     code: str,
     edit: Edit,
@@ -220,12 +220,11 @@ def test_it_is_found(
     certificate: Certificate,
     tmp_path: Path,
 ) -> None:
-    """Each by what it does, at the address, and nothing that is a matter of the
-    application."""
+    """The finding is at the address, and the application has none."""
     with PROXIES[proxy](tmp_path, forge.host, certificate, edit) as url:
         found = check(forge, url, "--cafile", str(certificate.authority))
     assert code in found, found
-    assert {finding["where"] for finding in found.values()} == {url}
+    assert {finding["url"] for finding in found.values()} == {url}
     assert found[code]["remedies"]
     assert left_behind(forge) == []
 
@@ -239,7 +238,7 @@ def test_it_is_found(
         ("certificate-untrusted", instead("-chain.pem", ".pem"), "localhost", 90),
     ],
 )
-def test_a_certificate(
+def test_check_with_a_bad_certificate_finds_it(
     code: str,
     edit: Edit,
     host: str,
@@ -248,22 +247,22 @@ def test_a_certificate(
     authority: Authority,
     tmp_path: Path,
 ) -> None:
-    """One that docker would not take, or not for long."""
+    """Docker rejects it, or will soon."""
     certificate = authority.sign(host, days)
     with nginx(tmp_path, forge.host, certificate, edit) as url:
         found = check(forge, url, "--cafile", str(authority.root))
     assert set(found) == {code}
 
 
-def test_an_authority_that_nobody_knows(
+def test_check_without_cafile_uses_the_authorities_of_the_system(
     forge: Forge, certificate: Certificate, tmp_path: Path
 ) -> None:
-    """Without ``--cafile``, the system's are believed, as docker does."""
+    """Docker does the same."""
     with nginx(tmp_path, forge.host, certificate) as url:
         assert set(check(forge, url)) == {"certificate-untrusted"}
 
 
-def test_nobody_there(forge: Forge) -> None:
-    """There is nothing more to ask."""
+def test_check_of_an_unreachable_address_finds_only_that(forge: Forge) -> None:
+    """No other check is possible."""
     found = check(forge, f"https://localhost:{free_port()}")
     assert set(found) == {"unreachable"}

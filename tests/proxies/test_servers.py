@@ -1,4 +1,4 @@
-"""Servers without a proxy, and checks that do not run where the server does."""
+"""The check of servers without a proxy, and outside the server's environment."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .asking import left_behind
 
 pytestmark = pytest.mark.real
 
-#: Docker talks to this machine without TLS, and to no other.
+#: Docker connects without TLS to this machine only.
 ELSEWHERE = "0.0.0.0"
 
 
 @pytest.fixture(scope="module")
 def direct() -> t.Iterator[Forge]:
-    """A forge with nothing in front."""
+    """A forge without a proxy."""
     with Forge("gunicorn") as started:
         yield started
 
 
-def test_gunicorn(direct: Forge) -> None:
-    """Nothing is wrong with it."""
+def test_check_of_gunicorn_finds_nothing(direct: Forge) -> None:
+    """The server needs no proxy."""
     assert check(direct, direct.url) == {}
     assert left_behind(direct) == []
 
@@ -41,45 +41,47 @@ def test_gunicorn(direct: Forge) -> None:
     ("server", "codes"),
     [("werkzeug", {"development-server"}), ("waitress", {"uploads-buffered"})],
 )
-def test_another_server(server: str, codes: set[str]) -> None:
-    """What the pages say about it is found."""
+def test_check_of_another_server_finds_its_limits(server: str, codes: set[str]) -> None:
+    """The pages describe them."""
     with Forge(server) as forge:
         assert set(check(forge, forge.url)) == codes
         assert left_behind(forge) == []
 
 
-def test_plain_http(direct: Forge) -> None:
-    """It is no address for docker, though it answers."""
+def test_check_of_plain_http_finds_it(direct: Forge) -> None:
+    """Docker refuses the address, although it responds."""
     assert "plain-http" in check(direct, f"http://{ELSEWHERE}:{direct.port}")
 
 
-def test_another_key(direct: Forge) -> None:
+def test_check_with_another_secret_key_finds_it(direct: Forge) -> None:
     """The command has another environment than the server."""
     found = check(direct, direct.url, SECRET_KEY="8c6e2b1f" * 4)
-    assert set(found) == {"other-key"}
+    assert set(found) == {"secret-key-differs"}
 
 
-def test_another_database(direct: Forge, tmp_path: Path) -> None:
-    """The command looks at other tables, and another folder, than clients."""
+def test_check_with_another_database_finds_it(direct: Forge, tmp_path: Path) -> None:
+    """The command uses other tables and another folder than the server."""
     found = check(direct, direct.url, EXAMPLE_INSTANCE=str(tmp_path / "other"))
-    assert set(found) == {"other-database"}
+    assert set(found) == {"database-differs"}
 
 
-def test_a_key_for_each_process() -> None:
-    """What one worker signs, the next refuses."""
+def test_check_with_a_key_per_process_finds_it() -> None:
+    """One worker rejects the tokens of another."""
     with Forge("gunicorn", "tests.proxies.forgetful") as forge:
         assert "secret-key-per-process" in check(forge, forge.url)
 
 
-def test_files_that_nobody_sends() -> None:
-    """The registry leaves them to a proxy that is not there."""
+def test_check_without_a_proxy_for_files_finds_it() -> None:
+    """The registry leaves the files to a missing proxy."""
     with Forge("gunicorn", OCI_ACCEL_REDIRECT="/_blobs") as forge:
         assert set(check(forge, forge.url)) == {"accel-unhandled"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_check_that_is_interrupted(direct: Forge, number: signal.Signals) -> None:
-    """It takes back what it has pushed so far."""
+def test_interrupted_check_deletes_what_it_pushed(
+    direct: Forge, number: signal.Signals
+) -> None:
+    """Both signals are handled."""
     command = ("oci", "check", "--url", direct.url, "--user", "alice")
     process = subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", direct.application, *command],
@@ -87,7 +89,7 @@ def test_a_check_that_is_interrupted(direct: Forge, number: signal.Signals) -> N
         env=environment(direct.instance, direct.settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Whoever runs the tests in the background may have them ignore interrupts.
+        # A shell may start background jobs with interrupts ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:

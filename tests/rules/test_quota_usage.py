@@ -106,12 +106,12 @@ def test_quota_command_sets_shows_and_unsets_quota(
     assert fields["images"] == {"used": 1, "quota": None}
     text = keeper.run("quota", "show", "--repository", NAME)
     assert text.exit_code == 0
-    assert "of any size" in text.output
+    assert "of unlimited" in text.output
     listed = json.loads(keeper.run("quota", "list", "--json").output)
     assert listed == [
         {"repository": None, "owner": "alice", "bytes": 10_000, "images": None}
     ]
-    assert "everything of alice" in keeper.run("quota", "list").output
+    assert "all repositories of alice" in keeper.run("quota", "list").output
     assert keeper.run("quota", "unset", "--owner", "alice").exit_code == 0
     assert post(alice, b"new").status_code == 201
     assert keeper.run("quota", "unset", "--owner", "alice").exit_code == 1

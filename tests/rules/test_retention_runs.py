@@ -143,7 +143,7 @@ def test_retention_command_sets_previews_runs_and_unsets_rules(
     dry = json.loads(keeper.run("retention", "run", "--dry-run", "--json").output)
     assert [row["tag"] for row in dry] == ["pr-1"]
     assert alice.tags(NAME) == ["pr-1", "v1"]
-    assert "1 tags and 0 manifests went." in keeper.run("retention", "run").output
+    assert "Deleted 1 tag and 0 manifests." in keeper.run("retention", "run").output
     assert alice.tags(NAME) == ["v1"]
     assert keeper.run("retention", "unset", "--repository", NAME).exit_code == 0
     assert keeper.run("retention", "unset", "--repository", NAME).exit_code == 1

@@ -29,7 +29,7 @@ class Result:
     findings: dict[str, dict[str, t.Any]]
     """The findings by code."""
 
-    passed_over: list[str]
+    skipped: list[str]
 
     @property
     def codes(self) -> set[str]:
@@ -50,7 +50,7 @@ def check(app: Flask, *arguments: str) -> Result:
     assert len(findings) == len(fields["findings"])
     faults = [f for f in fields["findings"] if f["severity"] != "note"]
     assert done.exit_code == int(bool(faults))
-    return Result(done.exit_code, findings, fields["passed_over"])
+    return Result(done.exit_code, findings, fields["skipped"])
 
 
 def contents(app: Flask) -> tuple[list[Path], dict[str, int]]:

@@ -28,7 +28,7 @@ from flask_oci.testing.manifests import OCI_INDEX
 from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
-from flask_oci.transfer.remote import session
+from flask_oci.transfer.remote import retry
 from flask_oci.transfer.remote.address import parse_address
 from tests.support.archives import config_of
 from tests.support.command_line import Terminal
@@ -59,30 +59,30 @@ BLOBS = (CONFIG, LAYER, OTHER)
 
 @pytest.fixture(name="docker_config", autouse=True)
 def _docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What Docker keeps: nothing yet. Nobody waits for long."""
+    """An empty Docker configuration, and short pauses between attempts."""
     folder = tmp_path / "docker"
     folder.mkdir()
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
-    monkeypatch.setattr(session, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
     return folder / "config.json"
 
 
 def log_in(file: Path, host: str, login: str) -> None:
-    """Do as ``docker login`` does."""
+    """Write the configuration that ``docker login`` writes."""
     auth = login.removeprefix("Basic ")
     file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
 
 
 @pytest.fixture(name="images")
 def _images(app: Flask) -> t.Iterator[Images]:
-    """The host's own code, within an application context."""
+    """The Python API, within an application context."""
     with app.app_context():
         yield registry.images
 
 
 @pytest.fixture(name="other")
 def _other() -> OtherRegistry:
-    """A registry of somebody else, with an image, an index, and a signature."""
+    """Another registry with an image, an index and a signature."""
     other = OtherRegistry()
     other.push("app", "1.0", manifest=IMAGE, blobs=BLOBS)
     other.push("app", manifest=ARM, blobs=())
@@ -96,15 +96,15 @@ def _other() -> OtherRegistry:
 
 @pytest.fixture(name="host")
 def _host(other: OtherRegistry, serve: Serve) -> str:
-    """Where that registry is."""
+    """The host of that registry."""
     return f"127.0.0.1:{serve(other.app)}"
 
 
-def test_from_another_registry(
+def test_copy_from_another_registry_copies_index_and_signatures(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """An index comes with all of its platforms, and with what signs them, byte for
-    byte, from a registry that has no list of referrers but a tag."""
+    """Everything arrives byte for byte, from a registry with the fallback tag instead
+    of a referrers API."""
     images.copy(f"{host}/app", "alice/app", referrers=True)
     assert alice.tags("alice/app") == ["latest"]
     assert pulled(alice, "alice/app", "latest") == INDEX
@@ -116,11 +116,10 @@ def test_from_another_registry(
     assert (again.blobs, again.manifests, len(other.seen)) == (0, 0, before)
 
 
-def test_to_another_registry(
+def test_copy_to_another_registry_updates_the_fallback_tag(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """The same way back; where there is no list of referrers, the tag that stands in
-    for it is kept."""
+    """The registry has no referrers API."""
     for blob in BLOBS:
         alice.push_blob("alice/app", blob)
     alice.push_manifest("alice/app", IMAGE)
@@ -139,11 +138,10 @@ def test_to_another_registry(
     assert listed["artifactType"] == "application/x-signature"
 
 
-def test_from_and_to_a_registry_like_this_one(
+def test_copy_between_flask_oci_registries_uses_tokens_and_referrers(
     app: Flask, images: Images, alice: RegistryClient, serve: Serve, docker_config: Path
 ) -> None:
-    """Tokens are had with Docker's credentials, referrers from the list of them, and
-    what goes to the same registry is not sent at all."""
+    """Nothing is sent if both repositories are in one registry."""
     here = f"127.0.0.1:{serve(app)}"
     log_in(docker_config, here, t.cast(str, alice.authorization))
     for blob in BLOBS:
@@ -165,8 +163,10 @@ def test_from_and_to_a_registry_like_this_one(
         assert pulled(alice, f"alice/{name}", listed["digest"]) == SIGNATURE
 
 
-def test_within_this_registry(images: Images, alice: RegistryClient) -> None:
-    """Nothing is read: the other repository is told that it may have the blobs."""
+def test_copy_within_this_registry_links_blobs(
+    images: Images, alice: RegistryClient
+) -> None:
+    """No bytes are read."""
     manifest = alice.push_image("alice/app", "1.0")
     done = images.copy("alice/app:1.0", "alice/copy")
     assert (done.blobs, done.mounted) == (0, 2)
@@ -179,19 +179,21 @@ def test_within_this_registry(images: Images, alice: RegistryClient) -> None:
     assert pulled(alice, "alice/app", "1.0") == manifest
 
 
-def test_a_platform(images: Images, alice: RegistryClient, host: str) -> None:
-    """One image of an index can be had alone."""
+def test_copy_of_one_platform_copies_its_image(
+    images: Images, alice: RegistryClient, host: str
+) -> None:
+    """The rest of the index is not copied."""
     images.copy(f"{host}/app:latest", "alice/app", platforms=["linux/arm64"])
     assert pulled(alice, "alice/app", "latest") == ARM
 
 
-# What may go wrong
+# Failures
 
 
-def test_another_try(
+def test_copy_from_a_busy_registry_retries(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """A registry that is busy is asked again; one that stays so is told of."""
+    """If the registry stays busy, the error names its status."""
     other.broken = [503, 429, 500]
     images.copy(f"{host}/app:1.0", "alice/app")
     assert pulled(alice, "alice/app", "1.0") == IMAGE
@@ -200,10 +202,10 @@ def test_another_try(
         images.copy(f"{host}/app:latest", "alice/app")
 
 
-def test_an_upload_that_fails_is_begun_anew(
+def test_upload_after_a_failure_starts_again(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """A blob can only be sent from its beginning, and is."""
+    """A blob can only be sent from its beginning."""
     alice.push_image("alice/app", "3.0", b"a new layer")
 
     class Failing(list[int]):
@@ -222,7 +224,7 @@ def test_an_upload_that_fails_is_begun_anew(
 @pytest.mark.parametrize(
     ("source", "target"), [("app:1.0", "app"), (f"app@{digest_of(SIGNATURE)}", "app:s")]
 )
-def test_what_could_not_be_listed_is_listed_the_next_time(
+def test_copy_after_a_failed_listing_lists_the_signature(
     images: Images,
     alice: RegistryClient,
     host: str,
@@ -230,8 +232,7 @@ def test_what_could_not_be_listed_is_listed_the_next_time(
     source: str,
     target: str,
 ) -> None:
-    """A signature that is there, and that the tag in the place of the referrers API
-    does not tell of, is no signature to anybody."""
+    """A signature that the fallback tag does not list is not found."""
     for blob in BLOBS:
         alice.push_blob("alice/app", blob)
     alice.push_manifest("alice/app", ARM, "1.0")
@@ -257,10 +258,10 @@ def test_what_could_not_be_listed_is_listed_the_next_time(
         assert bool(other.count("PUT", fallback)) is changed
 
 
-def test_what_is_listed_at_once_is_all_listed(
+def test_parallel_copies_list_all_referrers(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """Several that move images keep one list, and none forgets the others' entries."""
+    """No transfer overwrites the entries of another."""
     signatures = [
         image(
             OTHER,
@@ -287,10 +288,10 @@ def test_what_is_listed_at_once_is_all_listed(
     assert {entry["digest"] for entry in listed} == {*map(digest_of, signatures)}
 
 
-def test_a_download_that_breaks_off_goes_on(
+def test_interrupted_download_resumes(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """What has come need not come again."""
+    """Received bytes are not requested again."""
     layer = bytes(range(256)) * 40
     manifest = image(layer)
     other.push("app", "big", manifest=manifest, blobs=[layer])
@@ -300,34 +301,34 @@ def test_a_download_that_breaks_off_goes_on(
     assert other.count("GET", digest_of(layer)) == 3
 
 
-def test_a_registry_that_lies(
+def test_copy_with_wrong_bytes_fails(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """Other bytes than those that a digest names are nobody's image."""
+    """The bytes do not match the digest."""
     other.blobs[digest_of(LAYER)] = b"A LAYER"
     with pytest.raises(Exception, match="another digest"):
         images.copy(f"{host}/app:1.0", "alice/app")
     other.manifests["app", digest_of(ARM)] = IMAGE
-    with pytest.raises(TransferError, match="other bytes"):
+    with pytest.raises(TransferError, match="does not match its digest"):
         images.copy(f"{host}/app@{digest_of(ARM)}", "alice/app:2.0")
     assert alice.get("/v2/alice/app/tags/list").get_json()["tags"] == []
 
 
 @pytest.mark.parametrize("answer", [b"[" * 100_000, b'{"token": 1', b"{}", b"[]"])
-def test_a_token_service_that_makes_no_sense(
+def test_invalid_token_response_raises_an_error(
     images: Images, host: str, other: OtherRegistry, answer: bytes
 ) -> None:
-    """Whatever it answers, there is a sentence about it."""
+    """Every invalid response has a readable error."""
     other.uses, other.answer = 1, answer
-    with pytest.raises(TransferError, match="answers with no token"):
+    with pytest.raises(TransferError, match="returned no token"):
         images.copy(f"{host}/app:1.0", "alice/app")
 
 
-def test_nothing_there(images: Images, host: str) -> None:
-    """A tag, a repository or a registry that is not there is told of by its name."""
+def test_copy_of_a_missing_source_names_it(images: Images, host: str) -> None:
+    """A tag, a repository or a registry is missing."""
     with pytest.raises(TransferError, match=r"no 2\.0 in 127\.0\.0\.1:\d+/app"):
         images.copy(f"{host}/app:2.0", "alice/app")
-    with pytest.raises(TransferError, match="does not answer"):
+    with pytest.raises(TransferError, match="does not respond"):
         images.copy("127.0.0.1:1/app:2.0", "alice/app")
     with pytest.raises(TransferError, match="no repository alice/none"):
         images.copy("alice/none:1.0", "alice/app")
@@ -336,10 +337,10 @@ def test_nothing_there(images: Images, host: str) -> None:
 # Credentials
 
 
-def test_a_password(
+def test_copy_with_a_password_sends_it(
     images: Images, host: str, other: OtherRegistry, docker_config: Path
 ) -> None:
-    """What Docker keeps is what is sent; without it, the message says what to do."""
+    """Without a password, the error explains how to log in."""
     other.closed = True
     with pytest.raises(TransferError, match=f"'docker login {host}'"):
         images.copy(f"{host}/app:1.0", "alice/app")
@@ -348,14 +349,14 @@ def test_a_password(
     assert set(other.seen) == {LOGIN}
 
 
-def test_tokens_that_end(
+def test_expired_token_is_replaced(
     images: Images,
     alice: RegistryClient,
     host: str,
     other: OtherRegistry,
     docker_config: Path,
 ) -> None:
-    """A token that ends on the way is replaced, in the middle of an upload as well."""
+    """This also works during an upload."""
     log_in(docker_config, host, LOGIN)
     other.uses = 2
     images.copy(f"{host}/app:latest", "alice/app", jobs=1)
@@ -368,11 +369,10 @@ def test_tokens_that_end(
     assert other.count("GET", "/token?") > 3
 
 
-def test_no_token_for_what_is_being_sent(
+def test_unavailable_token_service_fails_one_image(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:
-    """A token ends while its service is away: that image is told of, and the others
-    are there."""
+    """The other images are copied."""
     alice.push_image("alice/app", "1.0")
     alice.push_image("alice/app", "2.0", b"a new layer")
 
@@ -385,15 +385,15 @@ def test_no_token_for_what_is_being_sent(
 
     done = images.mirror("alice/app", f"{host}/app")
     assert list(done.failed) == ["2.0"]
-    assert "does not answer" in done.failed["2.0"]
+    assert "does not respond" in done.failed["2.0"]
     assert ("app", "1.0") in other.manifests
 
 
 @pytest.mark.parametrize("where", ["https://h:99999/", "https://[/", "https://"])
-def test_a_registry_that_leads_nowhere(
+def test_invalid_location_raises_an_error(
     images: Images, host: str, other: OtherRegistry, docker_config: Path, where: str
 ) -> None:
-    """What is no address is told of, whether a blob or a token is said to be there."""
+    """The location of a blob or of a token service is invalid."""
 
     def leading(
         environ: WSGIEnvironment, start_response: StartResponse
@@ -413,14 +413,14 @@ def test_a_registry_that_leads_nowhere(
     log_in(docker_config, host, LOGIN)
     other.closed = True
     for name in ("app", "closed"):
-        with pytest.raises(TransferError, match=r"no address|without TLS|not answer"):
+        with pytest.raises(TransferError, match=r"invalid|without TLS|not respond"):
             images.copy(f"{host}/{name}:1.0", "alice/app")
 
 
-def test_a_refresh_token(
+def test_refresh_token_is_used_for_tokens(
     app: Flask, images: Images, alice: RegistryClient, serve: Serve, docker_config: Path
 ) -> None:
-    """Docker keeps one in the place of a password, where a registry gives it."""
+    """Docker stores one instead of a password, if the registry issues it."""
     here = f"127.0.0.1:{serve(app)}"
     alice.push_image("alice/app", "1.0")
     for entry in ("identitytoken", "wrong"):
@@ -434,10 +434,10 @@ def test_a_refresh_token(
     assert alice.tags("alice/copy") == ["2.0"]
 
 
-def test_a_password_goes_to_nobody_else(
+def test_password_is_not_sent_to_other_hosts(
     images: Images, alice: RegistryClient, serve: Serve, docker_config: Path
 ) -> None:
-    """A registry may send whoever wants a blob on; the password stays behind."""
+    """A registry may redirect the download of a blob to another host."""
     first, second = OtherRegistry(closed=True), OtherRegistry()
     for other in (first, second):
         other.push("app", "1.0", manifest=IMAGE, blobs=BLOBS)
@@ -448,12 +448,12 @@ def test_a_password_goes_to_nobody_else(
     assert pulled(alice, "alice/app", "1.0") == IMAGE
     assert set(first.seen) == {LOGIN}
     assert set(second.seen) == {None}
-    # It may ask for one, and then it is told nothing, nor is its token service.
+    # If the other host asks for one, neither it nor its token service gets it.
     second.uses = 1
     with pytest.raises(TransferError, match="answers 401"):
         images.copy(f"{host}/app:1.0", "alice/third")
     assert second.count("GET", "/token?") == 0
-    # Nor is anybody led out of this machine without TLS.
+    # A redirect without TLS must not leave this machine.
     first.elsewhere = "http://registry.example"
     with pytest.raises(TransferError, match="without TLS"):
         images.copy(f"{host}/app:1.0", "alice/other")
@@ -470,7 +470,7 @@ esac
 
 
 @pytest.mark.parametrize("key", ["credsStore", "credHelpers"])
-def test_a_program_that_keeps_passwords(
+def test_credential_helper_is_called_as_docker_does(
     images: Images,
     host: str,
     other: OtherRegistry,
@@ -479,7 +479,7 @@ def test_a_program_that_keeps_passwords(
     monkeypatch: pytest.MonkeyPatch,
     key: str,
 ) -> None:
-    """Docker's own programs are asked in Docker's way."""
+    """Docker's own helpers work."""
     program, log = tmp_path / "bin" / "docker-credential-safe", tmp_path / "log"
     program.parent.mkdir()
     program.write_text(HELPER.format(host=host, log=log))
@@ -497,12 +497,12 @@ def test_a_program_that_keeps_passwords(
     ("config", "message"),
     [
         ("{", "cannot be read"),
-        ('{"credsStore": "../../bin/sh"}', "no name of a program"),
-        ('{"credsStore": "none-such"}', "does not answer"),
+        ('{"credsStore": "../../bin/sh"}', "not a valid name"),
+        ('{"credsStore": "none-such"}', "does not respond"),
         ('{"auths": {"HOST": {"auth": "!"}}}', "damaged"),
     ],
 )
-def test_what_docker_keeps_is_damaged(
+def test_damaged_credentials_raise_an_error(
     images: Images,
     host: str,
     other: OtherRegistry,
@@ -510,7 +510,7 @@ def test_what_docker_keeps_is_damaged(
     config: str,
     message: str,
 ) -> None:
-    """It is told of, and no program is run that is not one of Docker's."""
+    """Only programs that are named like Docker's helpers are run."""
     other.closed = True
     docker_config.write_text(config.replace("HOST", host))
     with pytest.raises(TransferError, match=message):
@@ -539,15 +539,17 @@ def test_what_docker_keeps_is_damaged(
         ("127.0.0.1.evil.example/app", "https://127.0.0.1.evil.example", "app", None),
     ],
 )
-def test_addresses(text: str, url: str, name: str, reference: str | None) -> None:
-    """They are written as with Docker, and TLS is only left out where it may be."""
+def test_address_is_parsed_as_docker_does(
+    text: str, url: str, name: str, reference: str | None
+) -> None:
+    """A connection without TLS needs permission."""
     found = parse_address(text, ["plain.example"])
     assert (found.url, found.name, found.reference) == (url, name, reference)
 
 
 @pytest.mark.parametrize("text", ["alice/app:1", "app", "alice/app@sha256:" + "0" * 64])
-def test_addresses_of_this_registry(text: str) -> None:
-    """Without a host, an image is here."""
+def test_address_without_host_is_local(text: str) -> None:
+    """The image is in this registry."""
     assert parse_address(text).host is None
 
 
@@ -563,8 +565,8 @@ def test_addresses_of_this_registry(text: str) -> None:
         "registry.example#.evil/app",
     ],
 )
-def test_no_addresses(text: str) -> None:
-    """What could be read in two ways is refused."""
+def test_ambiguous_address_is_rejected(text: str) -> None:
+    """The address is invalid or ambiguous."""
     with pytest.raises(Exception, match=r"TLS|scheme|host|repository name"):
         parse_address(text)
 
@@ -577,13 +579,14 @@ Copier(None, None).copy("registry.example/app", "app")
 """
 
 
-def test_without_the_library() -> None:
-    """The extension does without it, and says what to install to copy images."""
+def test_copy_without_urllib3_names_the_extra() -> None:
+    """The extension works without it."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_URLLIB3], capture_output=True, check=False
     )
-    assert b"TransferError: To talk to other registries, install flask-oci[copy]" in (
-        done.stderr
+    assert (
+        b"TransferError: To connect to other registries, install flask-oci[copy]"
+        in (done.stderr)
     )
 
 
@@ -591,13 +594,13 @@ def test_without_the_library() -> None:
 
 
 def made(moment: str, layer: bytes = LAYER) -> bytes:
-    """Return the config of an image that was made at a moment."""
+    """Return the config of an image with a build time."""
     return json.dumps({**json.loads(config_of(layer)), "created": moment}).encode()
 
 
 @pytest.fixture(name="versions")
 def _versions(other: OtherRegistry) -> dict[str, bytes]:
-    """Five images, of which the one with the highest version is not the newest."""
+    """Five images; the one with the highest version is not the newest."""
     manifests = {}
     days = {"1.9": 3, "1.10": 4, "1.2": 2, "2.0-rc": 9, "dev": 1}
     for tag, day in days.items():
@@ -607,14 +610,14 @@ def _versions(other: OtherRegistry) -> dict[str, bytes]:
     return manifests
 
 
-def test_a_mirror(
+def test_mirror_copies_changed_tags_only(
     images: Images,
     alice: RegistryClient,
     host: str,
     other: OtherRegistry,
     versions: dict[str, bytes],
 ) -> None:
-    """All tags come, each layer once; the next time, only what has changed."""
+    """Each layer is copied once."""
     source = f"{host}/many"
     done = images.mirror(source, "alice/app")
     assert {tag for tag, _ in done.images} == {*versions}
@@ -640,14 +643,14 @@ def test_a_mirror(
         ({"tags": ["none"]}, []),
     ],
 )
-def test_what_a_mirror_takes(
+def test_mirror_with_patterns_and_newest_selects_tags(
     images: Images,
     host: str,
     versions: dict[str, bytes],
     wanted: dict[str, t.Any],
     tags: list[str],
 ) -> None:
-    """Patterns, and the newest of what matches them; a dry run moves nothing."""
+    """A dry run copies nothing."""
     found = images.mirror(f"{host}/many", "alice/app", dry_run=True, **wanted)
     assert sorted(str(tag) for tag, _ in found.images) == tags
     assert (found.blobs, found.manifests) == (0, 0)
@@ -656,14 +659,14 @@ def test_what_a_mirror_takes(
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_the_newest_beside_what_cannot_be_read(
+def test_mirror_newest_with_unreadable_images_copies_the_others(
     images: Images,
     host: str,
     other: OtherRegistry,
     versions: dict[str, bytes],
     dry_run: bool,
 ) -> None:
-    """A tag that is odd does not say when it was made, and keeps no other away."""
+    """An unreadable image has no build time."""
     schema_1 = "application/vnd.docker.distribution.manifest.v1+json"
     old = encoded({"schemaVersion": 1, "mediaType": schema_1, "fsLayers": []})
     other.push("many", "old", manifest=old, blobs=())
@@ -688,14 +691,14 @@ def test_the_newest_beside_what_cannot_be_read(
     assert {tag for tag, _ in found.images} == {*versions, *odd} - {*found.failed}
 
 
-def test_a_mirror_goes_on(
+def test_mirror_with_a_damaged_image_copies_the_others(
     images: Images,
     alice: RegistryClient,
     host: str,
     other: OtherRegistry,
     versions: dict[str, bytes],
 ) -> None:
-    """One image that is damaged does not keep the others from coming."""
+    """The damaged image is reported."""
     config = json.loads(versions["1.9"])["config"]["digest"]
     kept = other.blobs.pop(config)
     done = images.mirror(f"{host}/many", "alice/app", jobs=2)
@@ -708,7 +711,7 @@ def test_a_mirror_goes_on(
 
 
 @pytest.mark.parametrize("odd", ["../../../victim/manifests/latest", "a b", "x" * 300])
-def test_a_mirror_of_what_are_no_tags(
+def test_mirror_with_invalid_tags_reports_them(
     images: Images,
     alice: RegistryClient,
     host: str,
@@ -716,8 +719,7 @@ def test_a_mirror_of_what_are_no_tags(
     serve: Serve,
     odd: str,
 ) -> None:
-    """A registry may call anything a tag: it does not lead to another repository, nor
-    is it kept here. It is told of, and the others come."""
+    """An invalid tag of a registry leads to no other repository, and is not stored."""
     for name, tag in (("evil/odd", odd), ("evil/odd", "1.0"), ("victim", "latest")):
         other.push(name, tag, manifest=IMAGE, blobs=BLOBS)
     target = OtherRegistry()
@@ -732,20 +734,22 @@ def test_a_mirror_of_what_are_no_tags(
 
 
 @pytest.mark.parametrize("odd", ["../../../victim/manifests/latest", "a b"])
-def test_a_name_that_is_no_tag(images: Images, host: str, odd: str) -> None:
-    """Whoever types one is told so; nothing else is meant by it."""
+def test_mirror_with_an_image_name_is_rejected(
+    images: Images, host: str, odd: str
+) -> None:
+    """The error explains it."""
     with pytest.raises(TransferError, match="neither a tag nor a digest"):
         images.copy(f"{host}/app:{odd}", "alice/app:1.0")
 
 
-def test_a_mirror_elsewhere(
+def test_mirror_to_another_registry_copies_a_repository(
     images: Images,
     alice: RegistryClient,
     host: str,
     other: OtherRegistry,
     versions: dict[str, bytes],
 ) -> None:
-    """A repository goes out as it comes in, and within one registry nothing is sent."""
+    """Within one registry, nothing is sent."""
     images.mirror(f"{host}/many", "alice/app", tags=["1.*"])
     images.mirror("alice/app", f"{host}/copies/one")
     assert other.manifests["copies/one", "1.10"] == versions["1.10"]
@@ -757,8 +761,10 @@ def test_a_mirror_elsewhere(
 # At the command line
 
 
-def test_commands(host: str, versions: dict[str, bytes], tmp_path: Path) -> None:
-    """A copy and a mirror, each in a process of its own, and pulled by a client."""
+def test_copy_and_mirror_commands_copy_images(
+    host: str, versions: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Each runs in its own process, and a client pulls the result."""
     terminal = Terminal(tmp_path)
     alice = terminal.alice
     done = terminal.json("copy", f"{host}/app:1.0", "alice/app:mine", "--jobs", "2")

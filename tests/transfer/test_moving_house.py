@@ -1,4 +1,4 @@
-"""What leaves one forge in an archive is the same in another that knew none of it."""
+"""Moving images to another forge by archives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.registry_client import RegistryClient
 
 NAME = "alice/app"
 
-#: As it lies in an image that is not compressed.
+#: An uncompressed layer.
 LAYER, OTHER = b"a layer of an image", b"another layer"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 MADE = archives.config_of(LAYER, OTHER)
@@ -49,20 +49,20 @@ EMPTY = descriptor(b"{}", OCI_EMPTY)
 
 
 def about(subject: bytes, kind: str) -> bytes:
-    """Write something that refers to something else."""
+    """Return a manifest with a subject."""
     return image(
         config=EMPTY, artifactType=kind, subject=descriptor(subject, OCI_MANIFEST)
     )
 
 
 SIGNATURE = about(ARTIFACT, "application/x.signature")
-#: That there is a signature of the signature is nobody's mistake.
+#: A signature may have a signature, too.
 COUNTERSIGNATURE = about(SIGNATURE, "application/x.signature")
 SBOM = about(BESIDE, "application/spdx+json")
 COSIGN = image(OTHER, config=EMPTY)
 COSIGN_TAG = f"{digest_of(IMAGE).replace(':', '-')}.sig"
 
-#: What is pushed beside a tag, the tag's own manifest the last.
+#: The manifests to push; the tag's own manifest is the last.
 STORIES: dict[str, tuple[bytes, ...]] = {
     "an image": (IMAGE,),
     "an image of Docker's": (OLD,),
@@ -78,7 +78,7 @@ BLOBS = (LAYER, OTHER, MADE, CONFIG, b"{}", b"a chart", b'{"name": "app"}')
 
 @pytest.fixture(name="elsewhere")
 def _elsewhere(tmp_path: Path) -> Flask:
-    """A forge that has another database, other storage, and nothing in them."""
+    """A forge with another, empty database and storage."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     url = f"sqlite:///{folder}/forge.sqlite"
@@ -90,7 +90,7 @@ def _elsewhere(tmp_path: Path) -> Flask:
 
 
 def everything(app: Flask, reference: str) -> dict[str, bytes]:
-    """Pull what a tag needs, and whatever refers to any of it, by digest."""
+    """Pull the content of a tag and all referrers, by digest."""
     client = RegistryClient.of(app, "alice").bearer(f"repository:{NAME}:pull")
     found: dict[str, bytes] = {}
 
@@ -116,7 +116,7 @@ def everything(app: Flask, reference: str) -> dict[str, bytes]:
 
 
 def stock(app: Flask, *manifests: bytes) -> None:
-    """Push something to a forge."""
+    """Push manifests to a forge."""
     alice = RegistryClient.of(app, "alice").bearer(f"repository:{NAME}:pull,push")
     for blob in BLOBS:
         alice.push_blob(NAME, blob)
@@ -129,11 +129,11 @@ def stock(app: Flask, *manifests: bytes) -> None:
     ("story", "form"),
     [*((story, "tar") for story in STORIES), ("an index with referrers", "folder")],
 )
-def test_it_is_the_same_elsewhere(
+def test_archive_moves_an_image_byte_for_byte(
     app: Flask, elsewhere: Flask, tmp_path: Path, story: str, form: t.Any
 ) -> None:
-    """An image, an index, or an artifact with what refers to it, is pulled from the
-    other forge byte for byte, and nothing else is there."""
+    """An image, an index or an artifact with its referrers arrives in the other forge,
+    and nothing else does."""
     stock(app, *STORIES[story])
     before = everything(app, "1.0")
     assert {digest_of(content) for content in STORIES[story]} <= {*before}
@@ -150,31 +150,25 @@ def test_it_is_the_same_elsewhere(
     assert stored == {digest.partition(":")[2] for digest in before} & blobs
 
 
-@pytest.mark.parametrize("form", ["docker", "docker-old"])
-def test_docker_s_archives_are_the_same_elsewhere(
-    app: Flask, elsewhere: Flask, tmp_path: Path, form: t.Any
+def test_docker_archive_moves_an_image_byte_for_byte(
+    app: Flask, elsewhere: Flask, tmp_path: Path
 ) -> None:
-    """So is what 'docker load' would read; the form that has no manifest brings the
-    same config and the same layers."""
+    """The archive for 'docker load' has the manifest, too."""
     stock(app, IMAGE)
     with app.app_context():
-        registry.images.export_to(tmp_path / "out.tar", NAME, "1.0", format=form)
+        registry.images.export_to(tmp_path / "out.tar", NAME, "1.0", format="docker")
     with elsewhere.app_context():
         registry.images.import_from(tmp_path / "out.tar", NAME)
     before, after = everything(app, "1.0"), everything(elsewhere, "1.0")
-    if form == "docker":
-        assert after == before
-    manifest = digest_of(IMAGE)
-    assert {*before} - {manifest} == {*after} & {*before} - {manifest}
-    assert len(after) == len(before) == 4
-    assert all(digest_of(content) == digest for digest, content in after.items())
+    assert after == before
+    assert len(after) == 4
 
 
 @pytest.mark.parametrize("form", ["folder", "tar"])
-def test_a_whole_repository_moves(
+def test_archive_moves_a_repository_with_signature_tags(
     app: Flask, elsewhere: Flask, tmp_path: Path, form: t.Any
 ) -> None:
-    """All tags go at once, and signatures by the names of their tags with them."""
+    """All tags move at once."""
     stock(app, *STORIES["an index with referrers"])
     alice = RegistryClient.of(app, "alice")
     for tag, manifest in {COSIGN_TAG: COSIGN, "2.0": ARTIFACT, "3.0": OLD}.items():
@@ -188,6 +182,6 @@ def test_a_whole_repository_moves(
         assert everything(elsewhere, tag) == everything(app, tag)
 
 
-def test_the_forms_are_all_tried() -> None:
-    """A new form of archive is moved here, too."""
-    assert {*FORMS} == {"folder", "tar", "docker", "docker-old"}
+def test_all_archive_formats_are_tested() -> None:
+    """A new format needs a test here."""
+    assert {*FORMS} == {"folder", "tar", "docker"}

@@ -1,9 +1,9 @@
-"""Finds out what is wrong with a host's setup, and says what to do about it.
+"""Checks of a host's setup, and the remedies for the problems they find.
 
-First the application is looked at from inside: its settings, its database, its disk.
-Then it is asked as a client would ask, without a server; and then through its public
-address, with all that is in front of it. What an application does by itself is told as
-such, and what is new at the address is the proxy's.
+The first checks inspect the application from inside: settings, database and storage
+folder. The next ones send it a client's requests without a server, and then through
+its public address. A problem that only shows at the address is caused by the proxy or
+the server in front of the application.
 """
 
 from __future__ import annotations
@@ -21,19 +21,23 @@ from . import requests
 from . import settings
 from . import tables
 from . import tls
-from .address import Address
-from .application import Application
 from .finding import Finding
-from .finding import kinds
 from .finding import PLACES
 from .finding import Report
 from .finding import SEVERITIES
+from .findings import finding_types
+from .findings import login as login_findings
+from .findings import requests as requests_findings
+from .findings import settings as settings_findings
+from .findings import tables as tables_findings
+from .http_transport import HttpTransport
 from .sandbox import new_name
-from .sandbox import rehearse
+from .sandbox import open_sandbox
 from .sandbox import Sandbox
 from .session import Session
 from .target import Target
 from .transport import Unreachable
+from .wsgi_transport import WsgiTransport
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,149 +54,146 @@ __all__ = [
     "Report",
     "Target",
     "check",
-    "kinds",
+    "finding_types",
     "new_name",
 ]
 
-#: How many bytes the layers have, that are pushed for a try: into the application
-#: itself, and through what is in front of it.
+#: The size of the layers that are pushed to the application itself, and through the
+#: public address, in bytes.
 INSIDE: t.Final = 1024 * 1024
 OUTSIDE: t.Final = 16 * 1024 * 1024
 
-RAISES = login.FAILS
-
-#: Findings without whose remedy there is nothing more to find.
-NEEDED_FIRST: t.Final = (
-    settings.KEY_MISSING,
-    tables.DATABASE_SILENT,
-    tables.TABLES_MISSING,
+#: Findings that make all further checks fail.
+BLOCKING: t.Final = (
+    settings_findings.KEY_MISSING,
+    tables_findings.DATABASE_UNREACHABLE,
+    tables_findings.TABLES_MISSING,
 )
 
 
 def check(
-    subject: Target,
+    target: Target,
     *,
     cafile: str | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Report:
-    """Look at an application, within a context of it.
+    """Check an application, within an application context.
 
-    :param cafile: the certificates to believe, for an address of https; None takes
-        the system's.
-    :param progress: called with what is going to be looked at.
+    :param cafile: the trusted certificates for HTTPS; None uses the system's.
+    :param progress: called with a description of each step before it starts.
     """
     report = Report()
     progress("the settings")
-    report.add(settings.look(subject))
+    report.add(settings.check(target))
     progress("the storage folder")
-    report.add(disk.look(subject))
+    report.add(disk.check(target))
     progress("the database")
-    report.add(tables.look(subject))
-    if any(found.kind in NEEDED_FIRST for found in report.findings):
-        report.passed_over.append("Everything else, since nothing works without that.")
+    report.add(tables.check(target))
+    if any(found.type in BLOCKING for found in report.findings):
+        report.skipped.append("All other checks: they need these problems to be fixed.")
         return report
-    report.add(settings.ask_policy(subject))
-    with rehearse(subject) as rehearsal:
+    report.add(settings.check_policy(target))
+    with open_sandbox(target) as sandbox:
         progress("the application")
-        _inside(report, subject, rehearsal)
-        if subject.url is not None:
-            progress(subject.url)
-            _outside(report, subject, rehearsal, Address(subject.url, cafile))
-    _tell_what_was_not(report, subject)
+        _check_application(report, target, sandbox)
+        if target.url is not None:
+            progress(target.url)
+            _check_address(report, target, sandbox, HttpTransport(target.url, cafile))
+    _add_skipped(report, target)
     return report
 
 
-def _inside(report: Report, subject: Target, rehearsal: Sandbox) -> None:
-    url = subject.url or subject.parts.config.external_url or _own_url(subject.app)
-    application = Application(subject.app, url)
-    visit = _visit(subject, application, rehearsal, INSIDE)
-    _walk(report, visit)
-    if subject.user is not None:
-        stranger = Session(subject, application, Sandbox(subject.repository), INSIDE)
-        report.add(_or_fails(login.look(stranger)))
-    report.add(_or_fails(_forced(subject, url)))
-    report.add(_or_fails(requests.hurry(visit)))
-    report.passed_over += visit.passed_over
+def _check_application(report: Report, target: Target, sandbox: Sandbox) -> None:
+    url = target.url or target.parts.config.external_url or _own_url(target.app)
+    application = WsgiTransport(target.app, url)
+    session = _session(target, application, sandbox, INSIDE)
+    _check_session(report, session)
+    if target.user is not None:
+        no_credentials = Sandbox(target.repository)
+        anonymous = Session(target, application, no_credentials, INSIDE)
+        report.add(_or_fails(login.check(anonymous)))
+    report.add(_or_fails(_check_https_redirect(target, url)))
+    report.add(_or_fails(requests.check_rate_limit(session)))
+    report.skipped += session.skipped
 
 
 def _own_url(app: Flask) -> str:
-    """Return an address by which the application knows its registry: one of its hosts,
-    where it tells them apart."""
+    """Return the URL of the registry: the host's, if the application routes by host."""
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
-    ours = sorted(e for e in endpoints if f".{e}".endswith(".oci.support"))
+    own = sorted(e for e in endpoints if f".{e}".endswith(".oci.support"))
     with app.test_request_context():
-        parts = urlsplit(url_for(ours[0], _external=True) if ours else "")
+        parts = urlsplit(url_for(own[0], _external=True) if own else "")
     return f"https://{parts.netloc or 'localhost'}"
 
 
-def _forced(subject: Target, url: str) -> Iterator[Finding]:
-    """See whether the application sends a proxy away, which speaks plain HTTP."""
-    plain = Application(subject.app, f"http://{urlsplit(url).netloc}")
+def _check_https_redirect(target: Target, url: str) -> Iterator[Finding]:
+    """Check that the application accepts plain HTTP from a proxy."""
+    plain = WsgiTransport(target.app, f"http://{urlsplit(url).netloc}")
     headers = {"X-Forwarded-Proto": "https"}
     reply = plain.ask("GET", "/v2/", headers)
     if reply.is_redirect or reply.status == 403:
-        yield requests.HTTPS_FORCED.found(
-            f"A proxy's request is answered {reply.summary}."
+        yield requests_findings.HTTPS_FORCED.found(
+            f"A request of a proxy is answered {reply.summary}."
         )
 
 
-def _outside(
-    report: Report, subject: Target, rehearsal: Sandbox, address: Address
+def _check_address(
+    report: Report, target: Target, sandbox: Sandbox, address: HttpTransport
 ) -> None:
-    rehearsal.stored = None
+    sandbox.stored = None
     try:
-        report.add(tls.knock(address), address.name)
+        report.add(tls.check(address), address.name)
     except Unreachable:
-        report.passed_over.append(f"Everything behind {address.name}.")
+        report.skipped.append(f"All checks through {address.name}: it is unreachable.")
         return
-    visit = _visit(subject, address, rehearsal, OUTSIDE)
-    _walk(report, visit)
-    if visit.size < OUTSIDE:
-        report.passed_over.append(
-            f"Layers of more than {visit.size} bytes: OCI_MAX_BLOB_SIZE allows none."
+    session = _session(target, address, sandbox, OUTSIDE)
+    _check_session(report, session)
+    if session.size < OUTSIDE:
+        report.skipped.append(
+            f"Layers of more than {session.size} bytes: OCI_MAX_BLOB_SIZE forbids them."
         )
 
 
-def _visit(
-    subject: Target, transport: Transport, rehearsal: Sandbox, size: int
+def _session(
+    target: Target, transport: Transport, sandbox: Sandbox, size: int
 ) -> Session:
-    """Go with a layer that is as large as it should be, and as it may be."""
-    most = subject.parts.config.max_blob_size
-    return Session(subject, transport, rehearsal, min(size, most or size))
+    """Return a session with layers of ``size`` bytes, or the largest allowed."""
+    limit = target.parts.config.max_blob_size
+    return Session(target, transport, sandbox, min(size, limit or size))
 
 
-def _walk(report: Report, visit: Session) -> None:
-    """Come in, look around, push and pull; as far as one gets."""
-    where = visit.transport.name
-    report.add(_or_fails(login.look(visit)), where)
-    if visit.bearer is None:
-        whose = where or "the application"
-        report.passed_over.append(f"Requests with a token to {whose}: there is none.")
-    if not visit.entered:
+def _check_session(report: Report, session: Session) -> None:
+    """Sign in, send requests, push and pull, as far as each step succeeds."""
+    url = session.transport.name
+    report.add(_or_fails(login.check(session)), url)
+    if session.bearer is None:
+        place = url or "the application"
+        report.skipped.append(f"Requests with a token to {place}: no token was issued.")
+    if not session.has_registry:
         return
-    report.add(_or_fails(requests.look(visit)), where)
-    if requests.METHODS_BLOCKED in [finding.kind for finding in report.findings]:
-        report.passed_over.append("Pushing and pulling, since requests are blocked.")
-    elif visit.pushes and visit.bearer is not None:
-        report.add(_or_fails(pushing.look(visit)), where)
-        report.add(_or_fails(pulling.look(visit)), where)
+    report.add(_or_fails(requests.check(session)), url)
+    if requests_findings.METHODS_BLOCKED in [found.type for found in report.findings]:
+        report.skipped.append("Pushing and pulling: the methods are blocked.")
+    elif session.may_push and session.bearer is not None:
+        report.add(_or_fails(pushing.check(session)), url)
+        report.add(_or_fails(pulling.check(session)), url)
 
 
 def _or_fails(findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Turn an answer that does not come into a finding."""
+    """Yield findings, and one more if a request gets no response."""
     try:
         yield from findings
     except Unreachable as error:
-        yield RAISES.found(f"{error}.")
+        yield login_findings.FAILS.found(f"{error}.")
 
 
-def _tell_what_was_not(report: Report, subject: Target) -> None:
-    if subject.user is None:
-        report.passed_over.append(
-            "Pushing and pulling: say as whom with --user. Nothing of it is left"
-            " behind."
+def _add_skipped(report: Report, target: Target) -> None:
+    if target.user is None:
+        report.skipped.append(
+            "Pushing and pulling: name a user with --user. The check deletes what it"
+            " pushes."
         )
-    if subject.url is None:
-        report.passed_over.append(
-            "What is in front of the application: say where it is with --url."
+    if target.url is None:
+        report.skipped.append(
+            "The proxy and the server: give the public address with --url."
         )

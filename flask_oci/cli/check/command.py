@@ -1,4 +1,4 @@
-"""``flask oci check``: what is wrong with this setup, and what to do about it."""
+"""``flask oci check``: find problems of a setup, and their remedies."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ...auth.policy import is_active
 from ...services import services
 from ...spec.reference import is_name
 from .. import output
+from ..common import error_messages
 from ..common import printable
-from ..common import told
 from ..common import user_or_none
-from . import check as look
+from . import check as run_checks
 from . import new_name
 from . import PLACES
 from . import SEVERITIES
@@ -40,11 +40,9 @@ def _url(_context: object, _parameter: object, value: str | None) -> str | None:
         return None
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.BadParameter("such as https://forge.example.org")
+        raise click.BadParameter("use a URL such as https://forge.example.org")
     if parts.path.strip("/") or parts.query:
-        raise click.BadParameter(
-            "docker asks at the root of a host: leave the path out"
-        )
+        raise click.BadParameter("docker uses the root of a host: remove the path")
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -56,64 +54,65 @@ def _url(_context: object, _parameter: object, value: str | None) -> str | None:
     callback=_url,
     help="The address that clients use, such as https://forge.example.org.",
 )
-@click.option("--user", "username", metavar="NAME", help="Whom to push and pull as.")
+@click.option(
+    "--user", "username", metavar="NAME", help="The user to push and pull as."
+)
 @click.option(
     "--repository",
-    "below",
+    "namespace",
     metavar="PATH",
-    help="Below which name they may push; their own name by default.",
+    help="A namespace that the user may push to; by default the user's name.",
 )
 @click.option(
     "--cafile",
     type=click.Path(exists=True, dir_okay=False),
-    help="Certificates to believe, in the place of the system's.",
+    help="Trust these certificates instead of the system's.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def check(
     url: str | None,
     username: str | None,
-    below: str | None,
+    namespace: str | None,
     cafile: str | None,
     as_json: bool,
 ) -> None:
-    """Find out what is wrong with this setup, and say what to do about it.
+    """Find problems of this setup, and print their remedies.
 
-    The settings, the database and the storage folder are looked at first, and the
-    application is asked as docker would ask it. With --url, the same is asked through
-    the public address: what is only found there is something in front of the
-    application, such as a proxy.
+    The command checks the settings, the database and the storage folder, and sends the
+    application the requests that docker sends. With --url, it also sends them through
+    the public address. A problem that only shows there is caused by the proxy or the
+    server in front of the application.
 
-    With --user, layers are pushed and pulled, for which no password is needed: the
-    check makes itself an access token for a repository of its own, both of which are
-    gone at the end. Run it as the user, and with the environment, that the server has.
+    With --user, the command pushes and pulls layers. It needs no password: it issues an
+    access token for a repository of its own, and deletes both at the end. Run it as the
+    operating system user, and in the environment, of the server.
 
-    The exit status is 0 when nothing is wrong, 1 when something is, and 2 when that
-    could not be found out. Notes are no fault.
+    The exit status is 0 without errors and warnings, 1 with any, and 2 if the check
+    failed.
     """
-    with told(), _interruptible():
-        subject = _subject(url, username, below)
-        progress = _be_silent if as_json else _tell
-        report = look(subject, cafile=cafile, progress=progress)
+    with error_messages(), _interruptible():
+        target = _target(url, username, namespace)
+        progress = _print_nothing if as_json else _print_step
+        report = run_checks(target, cafile=cafile, progress=progress)
     if as_json:
         fields = [finding.as_fields() for finding in report.findings]
-        output.as_json({"findings": fields, "passed_over": report.passed_over})
+        output.as_json({"findings": fields, "skipped": report.skipped})
     else:
-        _show(report)
+        _print_report(report)
     if not report.is_clean:
         raise click.exceptions.Exit(1)
 
 
-def _subject(url: str | None, username: str | None, below: str | None) -> Target:
+def _target(url: str | None, username: str | None, namespace: str | None) -> Target:
     user = user_or_none(username)
     if not is_active(user):
-        raise click.UsageError(f"{username} may not log in: the account is off.")
+        raise click.UsageError(f"{username} may not log in: the account is inactive.")
     parts = services()
-    namespace = below or (username or "flask-oci-check").lower()
+    namespace = namespace or (username or "flask-oci-check").lower()
     name = new_name(namespace)
     if not is_name(name):
         raise click.UsageError(
-            f"{namespace} cannot begin an image's name; say with --repository below"
-            " which name to push."
+            f"{namespace} is not a valid namespace. Name another one with --repository."
         )
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     return Target(app, parts, user, name, url)
@@ -121,8 +120,7 @@ def _subject(url: str | None, username: str | None, below: str | None) -> Target
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have what ends the process end it as the keyboard does: what has been pushed is
-    taken back on the way out."""
+    """Handle SIGTERM like Ctrl-C, so that the check deletes what it has pushed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -137,36 +135,36 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell(what: str) -> None:
-    click.echo(f"Looking at {what} …", err=True)
+def _print_step(step: str) -> None:
+    click.echo(f"Checking {step} …", err=True)
 
 
-def _be_silent(_what: str) -> None:
-    """Tell nobody, for a program reads the rest."""
+def _print_nothing(_step: str) -> None:
+    """Print no progress with --json."""
 
 
-def _show(report: Report) -> None:
+def _print_report(report: Report) -> None:
     for severity, meaning in SEVERITIES.items():
-        found = [f for f in report.findings if f.kind.severity == severity]
+        found = [f for f in report.findings if f.type.severity == severity]
         if found:
             click.secho(f"\n{severity.upper()}S: {meaning}", bold=True)
         for finding in found:
-            _show_one(finding)
+            _print_finding(finding)
     if not report.findings:
-        click.echo("\nNothing is wrong.")
-    if report.passed_over:
-        click.echo("\nNot looked at:")
-    for sentence in report.passed_over:
+        click.echo("\nNo problems found.")
+    if report.skipped:
+        click.echo("\nSkipped:")
+    for sentence in report.skipped:
         click.echo(_filled(sentence, "  - ", "    "))
 
 
-def _show_one(finding: Finding) -> None:
-    kind = finding.kind
-    where = f" (at {finding.where})" if finding.where else ""
-    click.echo(f"\n{kind.code}{where}")
-    for text in (f"{kind.title} {finding.what}", kind.why):
+def _print_finding(finding: Finding) -> None:
+    type_ = finding.type
+    url = f" (at {finding.url})" if finding.url else ""
+    click.echo(f"\n{type_.code}{url}")
+    for text in (f"{type_.title} {finding.detail}", type_.why):
         click.echo(_filled(printable(text), "  ", "  "))
-    for place, lines in kind.remedies.items():
+    for place, lines in type_.remedies.items():
         click.echo(f"  {PLACES[place]}:")
         click.echo(textwrap.indent(lines, " " * 6))
 

@@ -1,4 +1,4 @@
-"""What a check can find, and what it found."""
+"""Findings, their types and the report of a check."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import field
 
 Severity = t.Literal["error", "warning", "note"]
 
-#: What each severity means, the worst first.
+#: The meaning of each severity, the most severe first.
 SEVERITIES: t.Final[dict[Severity, str]] = {
-    "error": "Docker cannot work, or somebody can do what they should not",
-    "warning": "It works, and will not always",
-    "note": "Good to know",
+    "error": "Docker cannot work, or access control is broken",
+    "warning": "Works now, but will fail in some situations",
+    "note": "For information",
 }
 
-#: Where the lines of a remedy belong.
+#: The labels of the keys of :attr:`FindingType.remedies`.
 PLACES: t.Final = {
     "python": "In the application",
     "command": "On the command line",
@@ -27,90 +27,72 @@ PLACES: t.Final = {
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One thing that can be wrong."""
+class FindingType:
+    """A problem that a check can report."""
 
     code: str
-    """Its name, which stays the same."""
+    """A stable identifier."""
 
     severity: Severity
     title: str
-    """What is wrong, in general."""
+    """The problem in general."""
 
     why: str
-    """Why it matters, to docker or to somebody who uses it."""
+    """The effect on docker, or on a user."""
 
     remedies: dict[str, str] = field(default_factory=dict)
     """The lines to write, by a key of :data:`PLACES`."""
 
-    def found(self, what: str) -> Finding:
-        """Make a finding.
+    def found(self, detail: str) -> Finding:
+        """Return a finding of this type.
 
-        :param what: a sentence on what it is here.
+        :param detail: a sentence about the checked application.
         """
-        return Finding(self, what)
+        return Finding(self, detail)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong here."""
+    """A problem of the checked application."""
 
-    kind: Kind
-    what: str
-    """What it is here."""
+    type: FindingType
+    detail: str
+    """A sentence about the checked application."""
 
-    where: str = ""
-    """The address that shows it, or nothing where the application itself does."""
+    url: str = ""
+    """The address that shows the problem; empty for the application itself."""
 
     def as_fields(self) -> dict[str, t.Any]:
-        """Return it for a program to read."""
+        """Return the finding as a JSON object."""
         return {
-            "code": self.kind.code,
-            "severity": self.kind.severity,
-            "title": self.kind.title,
-            "what": self.what,
-            "where": self.where,
-            "why": self.kind.why,
-            "remedies": self.kind.remedies,
+            "code": self.type.code,
+            "severity": self.type.severity,
+            "title": self.type.title,
+            "detail": self.detail,
+            "url": self.url,
+            "why": self.type.why,
+            "remedies": self.type.remedies,
         }
-
-
-_kinds: dict[str, Kind] = {}
-
-
-def kind(code: str, severity: Severity, title: str, why: str, **remedies: str) -> Kind:
-    """Declare something that can be found.
-
-    :param remedies: the lines to write, by a key of :data:`PLACES`.
-    """
-    if code in _kinds or remedies.keys() - PLACES.keys():
-        raise ValueError(code)
-    _kinds[code] = Kind(code, severity, title, why, remedies)
-    return _kinds[code]
-
-
-def kinds() -> list[Kind]:
-    """Return everything that can be found, the worst first."""
-    order = list(SEVERITIES)
-    return sorted(_kinds.values(), key=lambda k: (order.index(k.severity), k.code))
 
 
 @dataclass
 class Report:
-    """What a check has found, and what it could not look at."""
+    """The result of a check."""
 
     findings: list[Finding] = field(default_factory=list)
-    passed_over: list[str] = field(default_factory=list)
-    """What was not looked at, and why, a sentence each."""
+    skipped: list[str] = field(default_factory=list)
+    """Checks that were skipped, with the reason, one sentence each."""
 
-    def add(self, findings: t.Iterable[Finding], where: str = "") -> None:
-        """Take findings in, each kind once: what the application does by itself is
-        seen through its address, too."""
+    def add(self, findings: t.Iterable[Finding], url: str = "") -> None:
+        """Add findings whose type is not in the report yet.
+
+        A problem of the application also shows at its address, and is reported once.
+        """
         for finding in findings:
-            if all(known.kind != finding.kind for known in self.findings):
-                self.findings.append(Finding(finding.kind, finding.what, where))
+            if all(known.type != finding.type for known in self.findings):
+                self.findings.append(Finding(finding.type, finding.detail, url))
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong; a note is no fault."""
-        return all(finding.kind.severity == "note" for finding in self.findings)
+        """Return True if there are neither errors nor warnings."""
+        return all(finding.type.severity == "note" for finding in self.findings)

@@ -1,4 +1,4 @@
-"""A repository and a token for the time of a check, and nothing of them afterwards."""
+"""The temporary repository and token of a check."""
 
 from __future__ import annotations
 
@@ -25,80 +25,81 @@ if t.TYPE_CHECKING:
     from ...services import Services
     from .target import Target
 
-#: After how long the token ends, should nobody be left to revoke it.
+#: The lifetime of the token, in case the check cannot revoke it.
 LIFETIME: t.Final = timedelta(minutes=10)
 
-#: For how many seconds a request that was broken off is waited for.
-PATIENCE: t.Final = 5.0
+#: How long to wait for an interrupted request, in seconds.
+TIMEOUT: t.Final = 5.0
 
 
 @dataclass
 class Sandbox:
-    """What a check uses to push and pull."""
+    """The repository that a check pushes to, and its credentials."""
 
     repository: str
     authorization: str | None = None
-    """A header with the user's name and a token of its own, if there is a user."""
+    """The Authorization header with name and token, if there is a user."""
 
     digests: list[str] = field(default_factory=list)
-    """What is being pushed; it is told before, so that it can be taken back."""
+    """The layers to delete at the end; added before they are pushed."""
 
     stored: str | None = None
-    """The digest of a layer that is there."""
+    """The digest of a pushed layer."""
 
 
 def new_name(namespace: str) -> str:
-    """Return a name of a repository that nobody has."""
+    """Return the name of a new repository."""
     return f"{namespace}/flask-oci-check-{secrets.token_hex(8)}"
 
 
 @contextmanager
-def rehearse(subject: Target) -> Iterator[Sandbox]:
-    """Make a token that reaches one new repository; at the end, take back the token,
-    the repository and what was pushed to it, whatever ends it.
+def open_sandbox(target: Target) -> Iterator[Sandbox]:
+    """Issue a token for one new repository.
 
-    Without a user there is no token, but strangers may be able to push.
+    At the end, however the check ends, revoke the token and delete the repository and
+    its layers. Without a user there is no token, but anonymous clients may be able to
+    push.
     """
-    parts, rehearsal, issued = subject.parts, Sandbox(subject.repository), None
+    parts, sandbox, issued = target.parts, Sandbox(target.repository), None
     try:
-        if subject.user is not None:
-            issued = _issue(subject)
-            username = parts.catalog.users.namespace_of(subject.user)
+        if target.user is not None:
+            issued = _issue(target)
+            username = parts.catalog.users.namespace_of(target.user)
             pair = base64.b64encode(f"{username}:{issued.secret}".encode()).decode()
-            rehearsal.authorization = f"Basic {pair}"
-        # Nobody should wait for this connection while bytes flow.
+            sandbox.authorization = f"Basic {pair}"
+        # Return the connection to the pool while the check sends layers.
         parts.catalog.release()
-        yield rehearsal
+        yield sandbox
     finally:
-        with _undisturbed():
+        with _signals_ignored():
             if issued is not None:
                 parts.access_tokens.revoke(issued.id)
-            _clear(parts, rehearsal)
+            _clear(parts, sandbox)
 
 
-def _issue(subject: Target) -> IssuedToken:
-    return subject.parts.access_tokens.issue(
-        subject.user,
+def _issue(target: Target) -> IssuedToken:
+    return target.parts.access_tokens.issue(
+        target.user,
         name="flask oci check",
-        repositories=[subject.repository],
+        repositories=[target.repository],
         actions=["pull", "push"],
         expires=LIFETIME,
     )
 
 
-def _clear(parts: Services, rehearsal: Sandbox) -> None:
-    repository = parts.catalog.repositories.find(rehearsal.repository)
+def _clear(parts: Services, sandbox: Sandbox) -> None:
+    repository = parts.catalog.repositories.find(sandbox.repository)
     if repository.id is not None:
         uploads = parts.catalog.uploads.of(repository.id)
         parts.catalog.repositories.delete(repository)
         for uuid in uploads:
             _wait_for(parts, uuid)
             parts.storage.discard_upload(uuid)
-        parts.catalog.outbox.forget(rehearsal.repository)
-    for text in rehearsal.digests:
+        parts.catalog.outbox.forget(sandbox.repository)
+    for text in sandbox.digests:
         digest = Digest.parse(text)
         with parts.storage.exclusive_lock(digest):
-            # Nobody else has bytes that were made up a moment ago, but ask.
+            # No other repository should have the random bytes, but verify it.
             later = utcnow() + timedelta(seconds=1)
             parts.catalog.garbage.delete_blob(digest, later)
             if not parts.catalog.garbage.unrecorded([digest]):
@@ -107,9 +108,11 @@ def _clear(parts: Services, rehearsal: Sandbox) -> None:
 
 
 def _wait_for(parts: Services, uuid: str) -> None:
-    """Wait until the server has noticed that a request was broken off: it keeps what
-    it has got, and would do so after us."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until the server has noticed that a request was interrupted.
+
+    The server stores the bytes it has received, and would do so after the cleanup.
+    """
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         try:
             with parts.storage.open_upload(uuid):
@@ -121,8 +124,8 @@ def _wait_for(parts: Services, uuid: str) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let nothing interrupt: who is impatient presses the keys twice, or ends it."""
+def _signals_ignored() -> Iterator[None]:
+    """Ignore signals during the cleanup, because users often press Ctrl-C twice."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""One walk through the registry: over the address, or of the application itself."""
+"""A series of requests over one transport, with the token that they use."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ if t.TYPE_CHECKING:
 
     from .sandbox import Sandbox
     from .target import Target
-    from .transport import Pieces
     from .transport import Reply
+    from .transport import StreamedBody
     from .transport import Transport
 
 
 @dataclass
 class Session:
-    """Somebody who asks."""
+    """A client that sends requests over one transport."""
 
-    subject: Target
+    target: Target
     transport: Transport
-    rehearsal: Sandbox
+    sandbox: Sandbox
 
     size: int
-    """How many bytes a layer has, that is pushed for a try."""
+    """The size of the layers to push, in bytes."""
 
-    entered: bool = False
-    """Whether there is a registry at all."""
+    has_registry: bool = False
+    """Whether a registry answers at all."""
 
-    pushes: bool = False
-    """Whether there is somebody who may push."""
+    may_push: bool = False
+    """Whether the token allows pushes."""
 
     bearer: str | None = None
-    """The token that was had, once there is one."""
+    """The token, once it is issued."""
 
-    passed_over: list[str] = field(default_factory=list)
-    """What could not be looked at, and why, a sentence each."""
+    skipped: list[str] = field(default_factory=list)
+    """Checks that were skipped, with the reason, one sentence each."""
 
     def ask(
         self,
         method: str,
         path: str,
-        body: bytes | Pieces | None = None,
+        body: bytes | StreamedBody | None = None,
         *,
         anonymous: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send a request with the token that there is.
+        """Send a request, with the token if there is one.
 
-        :param anonymous: whether to leave it out.
+        :param anonymous: whether to omit the token.
         """
         sent = dict(headers or {})
         if self.bearer and not anonymous:
@@ -60,9 +60,9 @@ class Session:
         return self.transport.ask(method, path, sent, body)
 
     def announce(self, method: str, path: str, length: int) -> Reply | None:
-        """Announce a body, without credentials, and send none of it."""
+        """Announce a body without credentials, and send none of it."""
         return self.transport.announce(method, path, length, {})
 
     def follow(self, path: str, location: str) -> str:
-        """Return where a ``Location`` leads, as a path, as far as it stays here."""
+        """Return the path of a ``Location`` header, without its scheme and host."""
         return urlsplit(urljoin(path, location))._replace(scheme="", netloc="").geturl()

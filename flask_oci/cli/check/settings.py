@@ -1,4 +1,4 @@
-"""Findings about what the host has told Flask and the registry."""
+"""Checks of the settings of Flask and of the registry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from ...catalog import RepositoryInfo
 from ...spec.scope import ACTIONS
 from .finding import Finding
-from .finding import kind
+from .findings import settings as findings
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +19,10 @@ if t.TYPE_CHECKING:
     from ...spec.scope import Action
     from .target import Target
 
-#: How many characters a key should have that nobody can guess.
-ENOUGH: t.Final = 16
+#: The shortest key that cannot be guessed, in characters.
+KEY_LENGTH: t.Final = 16
 
-#: Keys that are in every tutorial, and so in every list to try.
+#: Keys of tutorials, which every attacker tries.
 WELL_KNOWN: t.Final = frozenset(
     [
         "a secret key",
@@ -64,144 +64,50 @@ WELL_KNOWN: t.Final = frozenset(
     ]
 )
 
-_NEW_KEY = (
-    "python -c 'import secrets; print(secrets.token_hex())'  # Once; keep it as"
-    " SECRET_KEY."
-)
-_FIXED = "app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)"
 
-KEY_MISSING = kind(
-    "secret-key-missing",
-    "error",
-    "The application has no secret key.",
-    "Tokens are signed with it: docker login is answered 500.",
-    command=_NEW_KEY,
-    python='SECRET_KEY = os.environ["SECRET_KEY"]',
-)
-KEY_KNOWN = kind(
-    "secret-key-known",
-    "error",
-    "The secret key can be guessed.",
-    "Whoever knows it can sign a token for any user, and pull and push as them.",
-    command=_NEW_KEY,
-    python='SECRET_KEY = os.environ["SECRET_KEY"]',
-)
-KEY_PER_PROCESS = kind(
-    "secret-key-per-process",
-    "error",
-    "Each process makes up a secret key of its own.",
-    "docker gets a token from one worker and shows it to the next, which refuses it:"
-    " logging in succeeds now and then, and no restart is survived.",
-    command=_NEW_KEY,
-    python='SECRET_KEY = os.environ["SECRET_KEY"]  # Not secrets.token_hex() at start.',
-)
-AUTHENTICATE_MISSING = kind(
-    "authenticate-missing",
-    "error",
-    "Nothing checks passwords.",
-    "docker login with a password is answered 500.",
-    python="@registry.authenticate\ndef check(username, secret):\n    ...  # The user,"
-    " or None.\n\n# Or, where only access tokens are to be taken:\nOCI_PASSWORD_LOGIN ="
-    " False",
-)
-POLICY_FAILS = kind(
-    "authorize-fails",
-    "error",
-    "The function that decides who may do what raises an error.",
-    "It is asked about people who have not signed in, as None, and about repositories"
-    " that do not exist yet. Those requests are answered 500.",
-    python="@registry.authorize\ndef may(user, action, repository):\n    if user is"
-    ' None:\n        return action == "pull" and repository.visibility == "public"\n'
-    "    ...",
-)
-STRANGERS_PUSH = kind(
-    "strangers-may-push",
-    "error",
-    "Whoever has not signed in may push or delete.",
-    "Everybody in the world can replace images that others run.",
-    python="@registry.authorize\ndef may(user, action, repository):\n    if user is"
-    ' None and action != "pull":\n        return False\n    ...',
-)
-STRANGERS_PULL = kind(
-    "strangers-may-pull",
-    "warning",
-    "Whoever has not signed in may pull what is private.",
-    "A new repository is private until its owner says something else.",
-    python="@registry.authorize\ndef may(user, action, repository):\n    if user is"
-    ' None:\n        return action == "pull" and repository.visibility == "public"\n'
-    "    ...",
-)
-DEBUG = kind(
-    "debug-mode",
-    "warning",
-    "The application is in debug mode.",
-    "An error shows the source, and a prompt, to whoever provokes it.",
-    command="flask --app forge run  # Without --debug, and without FLASK_DEBUG.",
-)
-TESTING = kind(
-    "testing-mode",
-    "warning",
-    "The application is in testing mode.",
-    "An error ends the connection in the place of an answer, and extensions leave out"
-    " checks.",
-    python="TESTING = False",
-)
-URL_DIFFERS = kind(
-    "external-url-differs",
-    "error",
-    "OCI_EXTERNAL_URL is not the address that clients use.",
-    "docker is sent there for its token, and may reach nothing, or somebody else.",
-    python='OCI_EXTERNAL_URL = "https://forge.example.org"',
-)
-ADDRESS_HIDDEN = kind(
-    "client-address-hidden",
-    "note",
-    "The application does not see its clients' addresses.",
-    "Failed logins are counted by address. If all come from the proxy's, one guesser"
-    " uses up everybody's attempts.",
-    python=_FIXED,
-)
-
-
-def look(subject: Target) -> Iterator[Finding]:
-    """Look at what is configured."""
-    yield from _secret_key(subject.app.secret_key)
-    yield from _modes(subject)
-    config, hooks = subject.parts.config, subject.parts.hooks
+def check(target: Target) -> Iterator[Finding]:
+    """Check the secret key, the modes and the addresses."""
+    yield from _secret_key(target.app.secret_key)
+    yield from _modes(target)
+    config, hooks = target.parts.config, target.parts.hooks
     if config.password_login and hooks.authenticate is None:
-        yield AUTHENTICATE_MISSING.found("There is no @registry.authenticate.")
-    yield from _address(subject)
+        yield findings.AUTHENTICATE_MISSING.found(
+            "There is no @registry.authenticate function."
+        )
+    yield from _address(target)
 
 
-def ask_policy(subject: Target) -> Iterator[Finding]:
-    """Ask the policy about somebody who has not signed in, as requests do."""
-    repository = RepositoryInfo(subject.repository)
+def check_policy(target: Target) -> Iterator[Finding]:
+    """Evaluate the policy for an anonymous client, as requests do."""
+    repository = RepositoryInfo(target.repository)
     try:
-        allowed = [a for a in ACTIONS if nobody_may(subject, a)]
+        allowed = [a for a in ACTIONS if anonymous_may(target, a)]
     except Exception as error:
         name = type(error).__name__
-        yield POLICY_FAILS.found(f"Asked about nobody, it raises {name}: {error}.")
+        yield findings.POLICY_FAILS.found(
+            f"For an anonymous client, it raises {name}: {error}."
+        )
         return
     if "push" in allowed or "delete" in allowed:
-        yield STRANGERS_PUSH.found(f"Nobody may {' and '.join(allowed)}.")
+        yield findings.ANONYMOUS_PUSH.found(f"They may {' and '.join(allowed)}.")
     elif "pull" in allowed:
-        yield STRANGERS_PULL.found(f"Nobody may pull {repository.name}.")
+        yield findings.ANONYMOUS_PULL.found(f"They may pull {repository.name}.")
 
 
-def nobody_may(subject: Target, action: Action) -> bool:
-    """Tell whether who has not signed in may do something to a new repository."""
-    with subject.app.test_request_context("/v2/"):
+def anonymous_may(target: Target, action: Action) -> bool:
+    """Return True if an anonymous client may act on a new repository."""
+    with target.app.test_request_context("/v2/"):
         try:
-            subject.parts.policy.list_filter(None)
-            repository = RepositoryInfo(subject.repository)
-            return subject.parts.policy.is_allowed(None, action, repository)
+            target.parts.policy.list_filter(None)
+            repository = RepositoryInfo(target.repository)
+            return target.parts.policy.is_allowed(None, action, repository)
         except HTTPException:
-            # The host's way to say no, with a reason.
+            # The host denies the action with a reason of its own.
             return False
 
 
 def proxy_fix(app: t.Any) -> ProxyFix | None:
-    """Return the middleware that reads what a proxy says, if there is one."""
+    """Return the middleware that reads the headers of a proxy, or None."""
     inner = app.wsgi_app
     while inner is not None and not isinstance(inner, ProxyFix):
         inner = getattr(inner, "app", None) or getattr(inner, "wsgi_app", None)
@@ -210,37 +116,39 @@ def proxy_fix(app: t.Any) -> ProxyFix | None:
 
 def _secret_key(key: str | bytes | None) -> Iterator[Finding]:
     if not key:
-        yield KEY_MISSING.found("SECRET_KEY is not set.")
+        yield findings.KEY_MISSING.found("SECRET_KEY is not set.")
         return
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     if text.strip().lower() in WELL_KNOWN:
-        yield KEY_KNOWN.found("It is one that every tutorial has.")
-    elif len(text) < ENOUGH or len(set(text)) < ENOUGH // 4:
-        yield KEY_KNOWN.found(
-            f"It has {len(text)} characters, {len(set(text))} of them different."
+        yield findings.KEY_KNOWN.found("It is a key from a tutorial.")
+    elif len(text) < KEY_LENGTH or len(set(text)) < KEY_LENGTH // 4:
+        yield findings.KEY_KNOWN.found(
+            f"It has {len(text)} characters, {len(set(text))} of them distinct."
         )
 
 
-def _modes(subject: Target) -> Iterator[Finding]:
-    if subject.app.debug:
-        yield DEBUG.found("DEBUG is on.")
-    if subject.app.testing:
-        yield TESTING.found("TESTING is on.")
+def _modes(target: Target) -> Iterator[Finding]:
+    if target.app.debug:
+        yield findings.DEBUG.found("findings.DEBUG is on.")
+    if target.app.testing:
+        yield findings.TESTING.found("findings.TESTING is on.")
 
 
-def _address(subject: Target) -> Iterator[Finding]:
-    if subject.url is None:
+def _address(target: Target) -> Iterator[Finding]:
+    if target.url is None:
         return
-    told = subject.parts.config.external_url
-    if told and origin(told) != origin(subject.url):
-        yield URL_DIFFERS.found(f"It is {told}, and the check was given {subject.url}.")
-    fix = proxy_fix(subject.app)
-    if urlsplit(subject.url).scheme == "https" and (fix is None or not fix.x_for):
-        yield ADDRESS_HIDDEN.found("There is no ProxyFix with x_for.")
+    configured = target.parts.config.external_url
+    if configured and origin(configured) != origin(target.url):
+        yield findings.URL_DIFFERS.found(
+            f"It is {configured}, and --url is {target.url}."
+        )
+    fix = proxy_fix(target.app)
+    if urlsplit(target.url).scheme == "https" and (fix is None or not fix.x_for):
+        yield findings.ADDRESS_HIDDEN.found("There is no ProxyFix with x_for.")
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of an address."""
+    """Return the scheme, host and port of a URL."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return parts.scheme, (parts.hostname or "").lower(), port

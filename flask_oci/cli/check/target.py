@@ -1,4 +1,4 @@
-"""What is being checked."""
+"""The application that is being checked."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """One application and its registry.
-
-    Whoever looks at it does so within a context of the application.
-    """
+    """An application and its registry; to be used within an application context."""
 
     app: Flask
     parts: Services
     user: t.Any
-    """Whom the check pushes and pulls as, or None."""
+    """The user to push and pull as, or None."""
 
     repository: str
-    """A repository that is made for the check, where somebody pushes, and goes with
-    it."""
+    """A repository that the check creates and deletes."""
 
     url: str | None
-    """The address by which clients reach the application, where one was given."""
+    """The address that clients use, or None."""

@@ -1,4 +1,4 @@
-"""How a check asks: what is common to the application and to its address."""
+"""The interface of the transports: requests, replies and streamed bodies."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Mapping
 
-#: How many bytes of an answer are read.
+#: The largest response body that is read, in bytes.
 MOST_BYTES: t.Final = 64 * 1024 * 1024
 
 
 class Unreachable(Exception):
-    """There was no answer. The text says why, in a sentence."""
+    """There was no response. The message has the reason."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
-    """By lower-case name; what is repeated is joined by commas."""
+    """By lower-case name; the values of repeated headers are joined by commas."""
 
     body: bytes = b""
 
     @property
     def is_registry(self) -> bool:
-        """Whether the registry wrote it, and not something on the way."""
+        """Return True if the response is the registry's, not a proxy's or a hook's."""
         if "docker-distribution-api-version" in self.headers:
             return True
         return self.has_error
 
     @property
     def has_error(self) -> bool:
-        """Whether the body is an error in the registry's own JSON."""
+        """Return True if the body is a JSON error of the registry."""
         errors = self.fields.get("errors")
         return isinstance(errors, list) and all(isinstance(e, dict) for e in errors)
 
     @property
     def fields(self) -> dict[str, t.Any]:
-        """The JSON object that the body is, or an empty one."""
+        """Return the JSON object in the body, or an empty one."""
         try:
             found = json.loads(self.body)
         except ValueError:
@@ -53,7 +53,7 @@ class Reply:
 
     @property
     def summary(self) -> str:
-        """The answer in a few words."""
+        """Return the response in a few words."""
         if self.has_error and (errors := self.fields["errors"]):
             return f"{self.status}: {errors[0].get('message')}".rstrip(".")
         kind = self.headers.get("content-type", "no content").partition(";")[0]
@@ -63,57 +63,61 @@ class Reply:
 
     @property
     def is_redirect(self) -> bool:
-        """Whether it sends the client elsewhere."""
+        """Return True if the response is a redirect."""
         return self.status in (301, 302, 303, 307, 308) and "location" in self.headers
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The body of a request, a piece at a time."""
+class StreamedBody:
+    """The body of a request, in chunks."""
 
-    pieces: Iterable[bytes]
+    chunks: Iterable[bytes]
     length: int | None
-    """How many bytes there are; None does not announce it."""
+    """The value of Content-Length; None omits the header."""
 
 
 class Transport(t.Protocol):
-    """Asks the registry, with or without what is in front of it."""
+    """Sends requests to the registry, directly or through its public address."""
 
     name: str
-    """The address, or nothing for the application itself."""
+    """The public address; empty for the application itself."""
 
     def ask(
         self,
         method: str,
         path: str,
         headers: Mapping[str, str] | None = None,
-        body: bytes | Pieces | None = None,
+        body: bytes | StreamedBody | None = None,
     ) -> Reply:
-        """Send a request, and return its answer.
+        """Send a request, and return the response.
 
-        :param path: with its query, percent-encoded.
-        :raises Unreachable: when there is none.
+        :param path: the percent-encoded path and query.
+        :raises Unreachable: if there is no response.
         """
 
     def announce(
         self, method: str, path: str, length: int, headers: Mapping[str, str]
     ) -> Reply | None:
-        """Announce a body and send none of it; return what is answered to that, or
-        None when the other side waits for the body, as it should."""
+        """Announce a body, send none of it, and return the response.
+
+        Return None if the server waits for the body, as it should.
+        """
 
 
-class Watch(t.NamedTuple):
-    """Something to do between two pieces of a body."""
+class Checkpoint(t.NamedTuple):
+    """A function to call between two chunks of a body."""
 
     after: int
-    """Behind how many bytes."""
+    """The number of bytes after which to call it."""
 
-    do: Callable[[], None]
+    call: Callable[[], None]
 
 
-def pieces_of(content: bytes, size: int, watch: Watch | None = None) -> Iterable[bytes]:
-    """Cut a body into pieces, and do something in between."""
+def split_body(
+    content: bytes, size: int, checkpoint: Checkpoint | None = None
+) -> Iterable[bytes]:
+    """Yield a body in chunks, and call a function in between."""
     for start in range(0, len(content), size):
-        if watch is not None and watch.after == start:
-            watch.do()
+        if checkpoint is not None and checkpoint.after == start:
+            checkpoint.call()
         yield content[start : start + size]

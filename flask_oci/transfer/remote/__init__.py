@@ -1,5 +1,5 @@
-"""Other registries, as places that images come from and go to.
+"""Other registries, as sources and targets of transfers.
 
-Talking to them needs urllib3, which ``flask-oci[copy]`` brings, so nothing is imported
+The modules need urllib3, which ``flask-oci[copy]`` installs, so nothing is imported
 here.
 """

@@ -1,4 +1,4 @@
-"""Where an image is, as people type it."""
+"""Addresses of images, as users type them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Collection
 from ...spec.reference import split_image
 from ..base import TransferError
 
-#: A host name, or an address in brackets, and perhaps a port.
+#: A host name or an address in brackets, with an optional port.
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:]{2,39}\])"
     r"(?::[0-9]{1,5})?",
     re.ASCII,
 )
 
-#: What Docker Hub is called, and where it answers.
+#: The names of Docker Hub, and the host of its registry.
 HUB: t.Final = "docker.io"
 HUB_HOSTS: t.Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
 HUB_ENDPOINT: t.Final = "registry-1.docker.io"
@@ -37,33 +37,34 @@ class Address(t.NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where the registry answers."""
+        """The URL of the registry."""
         host = HUB_ENDPOINT if self.host in HUB_HOSTS else self.host
         return f"{self.scheme}://{host}"
 
 
 def parse_address(text: str, plain_http_hosts: Collection[str] = ()) -> Address:
-    """Read ``[HOST/]NAME[:TAG|@DIGEST]``.
+    """Parse ``[HOST/]NAME[:TAG|@DIGEST]``.
 
-    As with Docker, what stands in front is a host if it has a dot or a colon, or is
-    ``localhost``; without one, the image is of this registry. ``https://`` or
-    ``http://`` may stand before the host.
+    As with Docker, the first component is a host if it contains a dot or a colon, or is
+    ``localhost``; without a host, the image is in this registry. ``https://`` or
+    ``http://`` may precede the host.
 
-    :param plain_http_hosts: hosts to connect to without TLS; loopback always may.
-    :raises TransferError: when it is none, or without TLS and may not be.
+    :param plain_http_hosts: hosts to connect to without TLS; loopback is always
+        allowed.
+    :raises TransferError: if it is invalid, or without TLS and not allowed.
     """
     scheme, mark, rest = text.rpartition("://")
     if mark and scheme not in ("https", "http", "docker"):
-        raise TransferError(f"{text} begins with no scheme that is known here.")
+        raise TransferError(f"{text} has an unknown URL scheme.")
     host, slash, image = rest.partition("/")
     if not (slash and (mark or "." in host or ":" in host or host == "localhost")):
         return Address(None, *split_image(text))
     if not _HOST.fullmatch(host):
-        raise TransferError(f"{host} is no name of a host.")
+        raise TransferError(f"{host} is not a valid host name.")
     may_be_plain = host in plain_http_hosts or is_loopback(host)
     if scheme == "http" and not may_be_plain:
         raise TransferError(
-            f"{host} would be talked to without TLS. If you mean that, say"
+            f"The connection to {host} would not use TLS. To allow this, use"
             f" '--plain-http {host}'."
         )
     if scheme not in ("http", "https"):
@@ -75,7 +76,7 @@ def parse_address(text: str, plain_http_hosts: Collection[str] = ()) -> Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, with or without a port, is this machine."""
+    """Return True if a host, with or without a port, is this machine."""
     name = host.rpartition("]")[0].lstrip("[") or host.partition(":")[0]
     try:
         return ipaddress.ip_address(name).is_loopback

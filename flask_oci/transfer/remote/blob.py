@@ -1,18 +1,18 @@
-"""The bytes of a blob of another registry."""
+"""Blobs of other registries."""
 
 from __future__ import annotations
 
 import urllib3
 
 from ..base import Interrupted
-from .session import ATTEMPTS
-from .session import pause
-from .session import Response
+from .retry import ATTEMPTS
+from .retry import pause
+from .retry import Response
 from .session import Session
 
 
 class RemoteBlob:
-    """The bytes of a blob, from as many answers as it takes."""
+    """The bytes of a blob, from one or several responses."""
 
     def __init__(self, session: Session, url: str, scope: str) -> None:
         self._session = session
@@ -23,7 +23,7 @@ class RemoteBlob:
         self._failures = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, and none at the end."""
+        """Return at most ``size`` bytes; none at the end."""
         while True:
             try:
                 if self._response is None:
@@ -36,7 +36,7 @@ class RemoteBlob:
                 return piece
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._response is not None:
             self._response.close()
 
@@ -52,7 +52,7 @@ class RemoteBlob:
         said = response.headers.get("Content-Range", "")
         if wanted and not said.startswith(f"bytes {self._position}-"):
             response.close()
-            raise Interrupted("The rest of a blob is not to be had.")
+            raise Interrupted("The rest of a blob is not available.")
         return response
 
     def _fail(self, error: Exception) -> None:
@@ -60,5 +60,7 @@ class RemoteBlob:
         self._response = None
         self._failures += 1
         if self._failures >= ATTEMPTS:
-            raise Interrupted(f"A blob breaks off again and again: {error}.") from error
+            raise Interrupted(
+                f"The download of a blob was interrupted repeatedly: {error}."
+            ) from error
         pause(self._failures)

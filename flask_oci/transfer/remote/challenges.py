@@ -1,7 +1,6 @@
-"""What a registry asks for in ``WWW-Authenticate``, and what is had for it.
+"""Authentication challenges of registries (``WWW-Authenticate``).
 
-Distribution's docs/content/spec/auth/token.md says how a token is fetched, and
-oauth.md how with a refresh token.
+Distribution's docs/content/spec/auth/token.md and oauth.md describe the token requests.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ _SCHEME = re.compile(r"(?:^|,\s*)(Basic|Bearer)(?:\s+|$)", re.I)
 
 
 class Challenge(t.NamedTuple):
-    """A scheme, and what belongs to it."""
+    """A scheme and its parameters."""
 
     scheme: str
     """``basic`` or ``bearer``."""
@@ -23,9 +22,9 @@ class Challenge(t.NamedTuple):
 
 
 def parse(values: t.Iterable[str]) -> list[Challenge]:
-    """Read the challenges of an answer; what is not known is left out.
+    """Parse the challenges of a response; unknown schemes are ignored.
 
-    :param values: of each header.
+    :param values: the values of the headers.
     """
     found = []
     for value in values:

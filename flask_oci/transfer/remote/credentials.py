@@ -1,7 +1,7 @@
-"""What to log in to a registry with, as Docker keeps it.
+"""Credentials for other registries, from Docker's configuration.
 
-``~/.docker/config.json``, or that in ``$DOCKER_CONFIG``, has secrets, or the names of
-programs that have them: ``docker-credential-<name> get`` reads a host and writes a JSON
+``~/.docker/config.json``, or that in ``$DOCKER_CONFIG``, contains secrets or the names
+of credential helpers: ``docker-credential-<name> get`` reads a host and prints a JSON
 document.
 """
 
@@ -18,13 +18,13 @@ import typing as t
 from ..base import TransferError
 from .address import HUB_HOSTS
 
-#: What Docker Hub is called in the file.
+#: The name of Docker Hub in the file.
 HUB_KEY: t.Final = "https://index.docker.io/v1/"
 
-#: How long a program may take, in seconds. It may have to ask somebody.
+#: The timeout of a helper, which may prompt the user, in seconds.
 PATIENCE: t.Final = 60
 
-#: The user name beside a secret that is a refresh token.
+#: The user name that marks a secret as a refresh token.
 IDENTITY: t.Final = "<token>"
 
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
@@ -38,7 +38,8 @@ class Login(t.NamedTuple):
 
     @property
     def is_identity(self) -> bool:
-        """Whether the secret is a refresh token, which only the token service takes."""
+        """Return True if the secret is a refresh token, which only token services
+        accept."""
         return self.username == IDENTITY
 
     @property
@@ -49,10 +50,10 @@ class Login(t.NamedTuple):
 
 
 def find(host: str) -> Login | None:
-    """Return what to log in to a registry with, or None.
+    """Return the credentials for a registry, or None.
 
     :param host: its name and port.
-    :raises TransferError: when the file or a program cannot be read.
+    :raises TransferError: if the file or a helper cannot be read.
     """
     config = _config()
     key = HUB_KEY if host in HUB_HOSTS else host
@@ -89,14 +90,14 @@ def _read(entry: dict[str, t.Any], host: str) -> Login | None:
     try:
         pair = base64.b64decode(str(entry["auth"]), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise TransferError(f"What Docker keeps for {host} is damaged.") from error
+        raise TransferError(f"Docker's credentials for {host} are damaged.") from error
     username, _, secret = pair.partition(":")
     return Login(username, secret.rstrip("\0"))
 
 
 def _ask(helper: str, key: str) -> Login | None:
     if not _HELPER.fullmatch(helper):
-        raise TransferError(f"{helper} is no name of a program that keeps passwords.")
+        raise TransferError(f"{helper} is not a valid name of a credential helper.")
     program = f"docker-credential-{helper}"
     try:
         done = subprocess.run(  # noqa: S603 - its name is checked, and there is no shell
@@ -107,7 +108,7 @@ def _ask(helper: str, key: str) -> Login | None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise TransferError(f"{program} does not answer: {error}.") from error
+        raise TransferError(f"{program} does not respond: {error}.") from error
     if done.returncode:
         said = (done.stdout or done.stderr).decode(errors="replace").strip()
         if "not found" in said:
@@ -117,7 +118,7 @@ def _ask(helper: str, key: str) -> Login | None:
         found = json.loads(done.stdout)
         return Login(str(found["Username"]), str(found["Secret"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise TransferError(f"{program} did not answer as it should.") from error
+        raise TransferError(f"The response of {program} is invalid.") from error
 
 
 def _mapping(value: object) -> dict[str, t.Any]:

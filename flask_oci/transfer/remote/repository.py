@@ -1,4 +1,4 @@
-"""A repository of another registry, as a place that images come from and go to."""
+"""Repositories of other registries, as sources and targets of transfers."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from ..base import Source
 from ..base import TransferError
 from .address import Address
 from .blob import RemoteBlob
-from .session import finish
-from .session import Response
+from .retry import finish
+from .retry import Response
 from .session import Session
 
 ACCEPT: t.Final = ", ".join(sorted(MANIFEST_TYPES | INDEX_TYPES))
 
-#: How many pages of a list are read, each of a thousand entries or so.
+#: The largest number of pages of a list, each of about a thousand entries.
 MAX_PAGES: t.Final = 1000
 PAGE: t.Final = 1000
 
-#: How many bytes a page of a list may have.
+#: The largest size of a page of a list, in bytes.
 MAX_PAGE_BYTES: t.Final = 16 * 1024 * 1024
 
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.I)
@@ -48,9 +48,9 @@ class RemoteRepository:
     """A :class:`~flask_oci.transfer.base.Source` and
     :class:`~flask_oci.transfer.base.Target` at another registry.
 
-    :param address: of the repository.
-    :param limit: how many bytes a manifest may have.
-    :param writes: whether images are put there.
+    :param address: the repository.
+    :param limit: the largest size of a manifest, in bytes.
+    :param writes: whether images are pushed to it.
     """
 
     parallel = True
@@ -66,7 +66,7 @@ class RemoteRepository:
         self._listing = threading.Lock()
 
     def references(self) -> list[str]:
-        """Return what the registry calls its tags, whatever that is."""
+        """Return the tags as the registry lists them, valid or not."""
         found: list[str] = []
         for page in self._pages(f"{self._path}/tags/list?{urlencode({'n': PAGE})}"):
             tags = page.get("tags")
@@ -74,7 +74,7 @@ class RemoteRepository:
         return [tag for tag in found if isinstance(tag, str)]
 
     def find(self, reference: str) -> RawManifest:
-        """Return what a tag or a digest names."""
+        """Return the manifest of a tag or a digest."""
         response = self._get_manifest(reference, (200, 404))
         if response.status == 404:
             finish(response)
@@ -88,12 +88,12 @@ class RemoteRepository:
         return checked(content, digest, media_type)
 
     def manifest(self, wanted: Descriptor) -> RawManifest:
-        """Return a manifest that another one has as its child."""
+        """Return a child manifest of an index."""
         return self.find(str(wanted.digest))._replace(media_type=wanted.media_type)
 
     @contextmanager
     def open(self, wanted: Descriptor) -> Iterator[Reader]:
-        """Open a blob for reading. Where it breaks off, it is asked for the rest."""
+        """Open a blob for reading. If the response is interrupted, request the rest."""
         blob = RemoteBlob(self._session, self._blob_path(wanted.digest), self._scope)
         try:
             yield blob
@@ -101,9 +101,8 @@ class RemoteRepository:
             blob.close()
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
-        """Return the manifests whose subject this is, from the referrers API or, where
-        there is none, from the tag that stands in for it (spec.md, "Referrers Tag
-        Schema")."""
+        """Return the manifests with this subject, from the referrers API or, if there
+        is none, from the fallback tag (spec.md, "Referrers Tag Schema")."""
         url = f"{self._path}/referrers/{digest}"
         response = self._session.request(
             "GET", url, scope=self._scope, expected=(200, 400, 404, 405, 501)
@@ -119,26 +118,26 @@ class RemoteRepository:
         return descriptors
 
     def attached(self, digest: Digest) -> list[str]:
-        """Return the tags of what belongs to a manifest."""
+        """Return the tags of related content of a manifest."""
         return [tag for tag in attached_tags(digest) if tag in self._tags]
 
     def has_manifest(self, digest: Digest) -> bool:
-        """Tell whether a manifest is there."""
+        """Return True if a manifest exists."""
         return self._exists(self._manifest_path(str(digest)))
 
     def lists(self, item: RawManifest) -> bool:
-        """Tell whether a manifest is among the referrers of its subject."""
+        """Return True if a manifest is among the referrers of its subject."""
         subject = item.parsed().subject
         return subject is None or any(
             item.digest == listed.digest for listed in self.referrers(subject)
         )
 
     def has_blob(self, wanted: Descriptor) -> bool:
-        """Tell whether a blob is there."""
+        """Return True if a blob exists."""
         return self._exists(self._blob_path(wanted.digest))
 
     def points_at(self, tag: str) -> Digest | None:
-        """Return what a tag names."""
+        """Return the digest of a tag."""
         response = self._session.request(
             "HEAD",
             self._manifest_path(tag),
@@ -153,13 +152,13 @@ class RemoteRepository:
         return Digest.parse(said) if is_digest(said) else self.find(tag).digest
 
     def mount(self, wanted: Descriptor, source: Source) -> bool:
-        """Have the registry take a blob from another repository of its own."""
+        """Ask the registry to link a blob of its other repository."""
         if not isinstance(source, RemoteRepository):
             return False
         if source.address.url != self.address.url:
             return False
         query = urlencode({"mount": str(wanted.digest), "from": source.name})
-        # The registry has to know that it may be read there.
+        # The token must allow the registry to read the blob there.
         scope = f"{self._scope} repository:{source.name}:pull"
         response = self._session.request(
             "POST",
@@ -169,12 +168,12 @@ class RemoteRepository:
         )
         finish(response)
         if response.status == 202:
-            # It has begun a session instead, which is as good as any.
+            # The registry has started an upload session instead, which can be used.
             self._started[wanted.digest] = response.headers.get("Location", "")
         return response.status == 201
 
     def put_blob(self, wanted: Descriptor, source: Reader) -> None:
-        """Push a blob, in one piece."""
+        """Push a blob in one request."""
         location = self._started.pop(wanted.digest, "") or self._start()
         mark = "&" if "?" in location else "?"
         url = f"{location}{mark}{urlencode({'digest': str(wanted.digest)})}"
@@ -189,13 +188,13 @@ class RemoteRepository:
             )
 
     def put_manifest(self, item: RawManifest, tag: str | None) -> None:
-        """Push a manifest, and where the registry has no referrers API, list it."""
+        """Push a manifest, and list it if the registry has no referrers API."""
         subject = item.parsed().subject
         if subject is not None:
             response = self._put(item, str(item.digest))
             if not response.headers.get("OCI-Subject"):
                 self._list_referrer(item, subject)
-        # The tag is last: where it is, nothing is left to be done.
+        # The tag is pushed last: it marks a complete image.
         if subject is None or tag is not None:
             self._put(item, tag or str(item.digest))
 
@@ -212,8 +211,8 @@ class RemoteRepository:
         return response
 
     def _list_referrer(self, item: RawManifest, subject: Digest) -> None:
-        """Add a manifest to the list that stands in for the referrers API."""
-        # What is read must not change before it is written again.
+        """Add a manifest to the fallback tag of its subject."""
+        # The list must not change between reading and writing it.
         with self._listing:
             self._add_referrer(item, subject)
 
@@ -241,7 +240,7 @@ class RemoteRepository:
         self._put(index, fallback_tag(subject))
 
     def _fallback(self, digest: Digest) -> RawManifest | None:
-        """Return the index that stands in for the referrers API, if there is one."""
+        """Return the index of the fallback tag, or None."""
         response = self._get_manifest(fallback_tag(digest), (200, 404))
         if response.status == 404:
             finish(response)
@@ -261,7 +260,7 @@ class RemoteRepository:
         finish(response)
         location = response.headers.get("Location")
         if not location:
-            raise TransferError(f"{self.address.host} does not say where to upload to.")
+            raise TransferError(f"{self.address.host} sends no upload location.")
         return location
 
     def _get_manifest(self, reference: str, expected: t.Collection[int]) -> Response:
@@ -287,7 +286,7 @@ class RemoteRepository:
     def _pages(
         self, url: str, response: Response | None = None
     ) -> Iterator[dict[str, t.Any]]:
-        """Follow the links of a list to its end."""
+        """Yield the pages of a list."""
         for _ in range(MAX_PAGES):
             if response is None:
                 response = self._session.request("GET", url, scope=self._scope)
@@ -301,7 +300,9 @@ class RemoteRepository:
     def _next(self, link: str, before: str) -> str:
         url = self._session.absolute(link)
         if not url.startswith(f"{self.address.url}/") or link == before:
-            raise TransferError(f"A list of {self.address.host} goes on elsewhere.")
+            raise TransferError(
+                f"A list of {self.address.host} continues on another host."
+            )
         return url
 
     @cached_property
@@ -320,7 +321,7 @@ class RemoteRepository:
         return f"{self._path}/blobs/{digest}"
 
     def _manifest_path(self, reference: str) -> str:
-        # Dots and slashes of what somebody else calls a tag would lead to another
+        # Dots and slashes in a tag of another registry would lead to another
         # repository.
         if not is_tag(reference) and not is_digest(reference):
             raise TransferError(f"'{reference}' is neither a tag nor a digest.")
@@ -328,6 +329,6 @@ class RemoteRepository:
 
 
 def fallback_tag(digest: Digest) -> str:
-    """Return the tag that stands in for the referrers API (spec.md, "Referrers Tag
+    """Return the fallback tag of the referrers API (spec.md, "Referrers Tag
     Schema")."""
     return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"

@@ -1,15 +1,12 @@
-"""Requests to one registry: credentials, redirects, and another try."""
+"""Requests to one registry: credentials, redirects and retries."""
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 import typing as t
 from collections.abc import Mapping
 from contextlib import closing
 from contextlib import suppress
-from urllib.parse import urlencode
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
@@ -26,34 +23,30 @@ from .address import Address
 from .address import is_loopback
 from .challenges import Challenge
 from .credentials import Login
+from .retry import ATTEMPTS
+from .retry import finish
+from .retry import MAX_ANSWER
+from .retry import pause
+from .retry import Response
+from .retry import retry_after
+from .token_requests import AGENT
+from .token_requests import token_request
+from .token_requests import TokenRequest
 
-#: How often something is tried, and how long the first wait is, in seconds. Each is
-#: twice as long as the one before.
-ATTEMPTS: t.Final = 5
-FIRST_WAIT: t.Final = 0.5
-LONGEST_WAIT: t.Final = 60.0
-
-#: Answers after which it is worth another try.
+#: Statuses after which a request is retried.
 AGAIN: t.Final = frozenset({408, 429, 500, 502, 503, 504})
 
 REDIRECTS: t.Final = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS: t.Final = 5
 
-#: How long to wait for a connection, and for the next bytes, in seconds.
+#: The timeouts for a connection and for the next bytes, in seconds.
 TIMEOUT: t.Final = urllib3.Timeout(connect=15, read=120)
-
-#: How many bytes a token service may answer, and an error may have.
-MAX_ANSWER: t.Final = 256 * 1024
-
-AGENT: t.Final = "flask-oci"
-
-Response = urllib3.BaseHTTPResponse
 
 
 class Session:
-    """Talks to the registry of an address.
+    """A client of one registry.
 
-    :param address: of a repository there.
+    :param address: a repository of the registry.
     """
 
     def __init__(self, address: Address) -> None:
@@ -77,12 +70,13 @@ class Session:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Response:
-        """Send a request, again and again if need be, and return its answer.
+        """Send a request, with retries, and return the response.
 
-        :param url: an address, or a path at the registry.
-        :param scope: what a token has to be for.
-        :param expected: the statuses that are no error. What has one is not yet read.
-        :raises Interrupted: when the registry does not answer, or says that it cannot.
+        :param url: a URL, or a path of the registry.
+        :param scope: the scope that a token needs.
+        :param expected: the statuses that are no error. The body of such a response is
+            not read yet.
+        :raises Interrupted: if the registry does not respond, or fails temporarily.
         :raises TransferError: for any other status.
         """
         for attempt in range(ATTEMPTS):
@@ -98,17 +92,17 @@ class Session:
                     return response
                 if last or response.status not in AGAIN:
                     raise self._refusal(method, url, response)
-                pause(attempt, _retry_after(response))
+                pause(attempt, retry_after(response))
                 finish(response)
         raise AssertionError("the last attempt returns or raises")
 
     def stream(
         self, method: str, url: str, *, scope: str, body: t.Any, size: int
     ) -> Response:
-        """Send a request with a body that can be read once; it is not tried again.
+        """Send a request with a body that can be read once, without retries.
 
-        :param size: of the body, in bytes.
-        :raises Interrupted: when it might succeed another time.
+        :param size: the size of the body, in bytes.
+        :raises Interrupted: if another attempt may succeed.
         """
         headers = {
             "Content-Length": str(size),
@@ -118,10 +112,10 @@ class Session:
         try:
             response = self._send(method, self.absolute(url), scope, headers, body)
             if response.status == 401:
-                # The token may have ended; the next time there is a new one.
+                # The token may have expired; the next attempt uses a new one.
                 with closing(response):
                     self._answer_challenge(response, scope, used)
-                raise Interrupted(f"{self._address.host} wants other credentials.")
+                raise Interrupted(f"{self._address.host} requires new credentials.")
         except urllib3.exceptions.HTTPError as error:
             raise self._silent(error) from error
         if response.status in AGAIN:
@@ -129,25 +123,25 @@ class Session:
         return response
 
     def absolute(self, url: str, base: str = "") -> str:
-        """Return where a path, or a ``Location``, leads.
+        """Return the absolute URL of a path or a ``Location``.
 
-        :param base: from which address; that of the registry, without one.
-        :raises TransferError: when it is no address, or without TLS where the registry
-            is with it.
+        :param base: the base URL; by default the registry's.
+        :raises TransferError: if it is invalid, or without TLS while the registry uses
+            TLS.
         """
         with suppress(ValueError):
             target = urljoin(base or f"{self._address.url}/", url)
             if self._is_private(target):
                 return target
         raise TransferError(
-            f"{self._address.host} leads to '{url}', which is no address, or without"
+            f"{self._address.host} redirects to '{url}', which is invalid or without"
             " TLS."
         )
 
     def read(self, response: Response, limit: int) -> bytes:
-        """Read an answer that is small.
+        """Read a small response.
 
-        :raises TransferError: when it has more than ``limit`` bytes.
+        :raises TransferError: if it has more than ``limit`` bytes.
         """
         pieces, length = [], 0
         try:
@@ -172,7 +166,7 @@ class Session:
         headers: Mapping[str, str] | None,
         body: bytes | None,
     ) -> Response:
-        """Send a request, and once more with a token if one is asked for."""
+        """Send a request, and repeat it with a token if the registry asks for one."""
         target, used = self.absolute(url), self._authorization.get(scope)
         response = self._send(method, target, scope, headers, body)
         try:
@@ -191,8 +185,8 @@ class Session:
         headers: Mapping[str, str] | None,
         body: t.Any,
     ) -> Response:
-        """Send a request, and follow where it leads. Credentials are for the registry:
-        whatever host it sends a client on to does not get them."""
+        """Send a request and follow redirects. Credentials are only sent to the
+        registry itself, not to hosts that it redirects to."""
         for _ in range(MAX_REDIRECTS):
             sent = {"User-Agent": AGENT, **(headers or {})}
             authorization = self._authorization.get(scope)
@@ -209,18 +203,20 @@ class Session:
             )
             location = response.headers.get("Location")
             if response.status == 401 and _origin(url) != self.origin:
-                # Nor do they go to a token service that it names.
+                # The other host must not choose a token service either.
                 raise self._refusal(method, url, response)
             if response.status not in REDIRECTS or location is None:
                 return response
             if method not in ("GET", "HEAD"):
-                raise TransferError(f"{url} leads elsewhere, and must not.")
+                raise TransferError(
+                    f"{url} redirects a request that must not be redirected."
+                )
             finish(response)
             url = self.absolute(location, url)
-        raise TransferError(f"{url} leads from one place to the next.")
+        raise TransferError(f"{url} redirects too often.")
 
     def _is_private(self, url: str) -> bool:
-        """Tell whether an address is with TLS, or as near as a registry without it."""
+        """Return True for TLS, or without it for the same host and loopback."""
         try:
             parts = urlsplit(url)
             _origin(url)
@@ -233,14 +229,14 @@ class Session:
     def _answer_challenge(
         self, response: Response, scope: str, used: str | None
     ) -> bool:
-        """Get what a registry asks for.
+        """Get the credentials that a challenge asks for.
 
-        :param used: what it has just refused.
-        :return: False when there is nothing else to be had.
+        :param used: the credentials that were just refused.
+        :return: False if there are no others.
         """
         asked = challenges.parse(response.headers.getlist("WWW-Authenticate"))
         with self._lock:
-            # Several are told at once that a token has ended; one gets the next.
+            # Several threads get 401 for an expired token; one gets the next token.
             if self._authorization.get(scope) != used:
                 finish(response)
                 return True
@@ -259,55 +255,31 @@ class Session:
         realm = challenge.parameters.get("realm", "")
         if not self._is_private(realm):
             raise TransferError(
-                f"{self._address.host} wants credentials to be sent to '{realm}', which"
-                " is no address, or without TLS."
+                f"{self._address.host} requests credentials for '{realm}', which is"
+                " invalid or without TLS."
             )
-        return f"Bearer {self._fetch_token(realm, challenge, scope, login)}"
+        request = token_request(realm, challenge, scope, login)
+        return f"Bearer {self._fetch_token(request)}"
 
-    def _fetch_token(
-        self, realm: str, challenge: Challenge, scope: str, login: Login | None
-    ) -> str:
-        scopes = [*scope.split(), *challenge.parameters.get("scope", "").split()]
-        fields = [("service", challenge.parameters.get("service", ""))]
-        fields = [(key, value) for key, value in fields if value]
-        headers = {"User-Agent": AGENT}
-        if login is not None and login.is_identity:
-            form = [
-                *fields,
-                ("grant_type", "refresh_token"),
-                ("client_id", AGENT),
-                ("refresh_token", login.secret),
-                ("scope", " ".join(dict.fromkeys(scopes))),
-            ]
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-            return self._token("POST", realm, headers, urlencode(form).encode())
-        if login is not None:
-            headers["Authorization"] = login.basic
-            fields.append(("account", login.username))
-        fields += [("scope", each) for each in dict.fromkeys(scopes)]
-        mark = "&" if "?" in realm else "?"
-        return self._token("GET", f"{realm}{mark}{urlencode(fields)}", headers, None)
-
-    def _token(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None
-    ) -> str:
+    def _fetch_token(self, request: TokenRequest) -> str:
         response = self._pool.urlopen(
-            method,
-            url,
-            body=body,
-            headers=headers,
+            request.method,
+            request.url,
+            body=request.body,
+            headers=request.headers,
             redirect=False,
             preload_content=False,
             decode_content=False,
         )
         if response.status != 200:
-            raise self._refusal(method, url.partition("?")[0], response)
+            url = request.url.partition("?")[0]
+            raise self._refusal(request.method, url, response)
         try:
             fields = read_object(self.read(response, MAX_ANSWER))
             return str(fields.get("token") or fields["access_token"])
         except (RegistryError, KeyError) as error:
             raise TransferError(
-                f"The token service of {self._address.host} answers with no token."
+                f"The token service of {self._address.host} returned no token."
             ) from error
 
     def _find_login(self) -> Login | None:
@@ -317,7 +289,7 @@ class Session:
         return self._login
 
     def _refusal(self, method: str, url: str, response: Response) -> TransferError:
-        """Return what a registry says when it refuses, with what to do about it."""
+        """Return the error for a refused request, with the remedy."""
         said = ""
         with suppress(TransferError, RegistryError, LookupError, AttributeError):
             error = read_object(self.read(response, MAX_ANSWER))["errors"][0]
@@ -332,32 +304,7 @@ class Session:
         return kind(text + hint)
 
     def _silent(self, error: Exception) -> Interrupted:
-        return Interrupted(f"{self._address.host} does not answer: {error}.")
-
-
-def finish(response: Response) -> None:
-    """Be done with an answer, whose connection can be used again if it is short."""
-    with suppress(urllib3.exceptions.HTTPError):
-        if len(response.read(MAX_ANSWER)) < MAX_ANSWER:
-            response.release_conn()
-            return
-    response.close()
-
-
-def pause(attempt: int, least: float = 0) -> None:
-    """Wait before another try, each time twice as long, and about so long: who was
-    refused together should not come back together.
-
-    :param attempt: how many tries there have been before the one that failed.
-    :param least: how long, in seconds, if somebody has said so.
-    """
-    wait = FIRST_WAIT * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
-    time.sleep(min(max(wait, least), LONGEST_WAIT))
-
-
-def _retry_after(response: Response) -> float:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() and len(value) < 6 else 0.0
+        return Interrupted(f"{self._address.host} does not respond: {error}.")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -1,4 +1,4 @@
-"""Asks through the public address, as a client does."""
+"""Requests through the public address, as a client sends them."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from datetime import timezone
 from urllib.parse import urlsplit
 
 from .transport import MOST_BYTES
-from .transport import Pieces
 from .transport import Reply
+from .transport import StreamedBody
 from .transport import Unreachable
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
-#: For how many seconds an answer is waited for.
-PATIENCE: t.Final = 30.0
+#: The timeout of a request, in seconds.
+TIMEOUT: t.Final = 30.0
 
-#: For how many seconds a refusal is waited for, where there should be none.
-HESITATION: t.Final = 2.0
+#: How long to wait for a refusal of an announced body, in seconds.
+REFUSAL_TIMEOUT: t.Final = 2.0
 
 
-class Address:
-    """Sends each request over a connection of its own.
+class HttpTransport:
+    """Sends each request over its own connection.
 
-    :param url: where the application's root is.
-    :param cafile: the certificates to believe; None takes the system's.
+    :param url: the root of the application.
+    :param cafile: the trusted certificates; None uses the system's.
     """
 
     def __init__(self, url: str, cafile: str | None = None) -> None:
@@ -47,12 +47,12 @@ class Address:
         method: str,
         path: str,
         headers: Mapping[str, str] | None = None,
-        body: bytes | Pieces | None = None,
+        body: bytes | StreamedBody | None = None,
     ) -> Reply:
-        """Send a request, and return its answer."""
+        """Send a request, and return the response."""
         with self._connection(method, path) as connection:
             self._begin(connection, method, path, headers or {}, _length(body))
-            # Who hangs up in the middle of a body may have said why.
+            # A server that closes the connection during the body may have answered.
             with suppress(BrokenPipeError, ConnectionResetError):
                 _send(connection, body)
             return _read(connection.getresponse())
@@ -60,19 +60,19 @@ class Address:
     def announce(
         self, method: str, path: str, length: int, headers: Mapping[str, str]
     ) -> Reply | None:
-        """Announce a body and send none of it."""
+        """Announce a body, and send none of it."""
         with self._connection(method, path) as connection:
             self._begin(connection, method, path, headers, str(length))
-            connection.sock.settimeout(HESITATION)
+            connection.sock.settimeout(REFUSAL_TIMEOUT)
             try:
                 return _read(connection.getresponse())
             except TimeoutError:
                 return None
 
     def certificate_ends(self) -> datetime | None:
-        """Return when the certificate expires, if there is one.
+        """Return the expiry of the certificate, or None without TLS.
 
-        :raises Unreachable: when nobody answers.
+        :raises Unreachable: if no server responds.
         """
         if self._tls is None:
             return None
@@ -89,11 +89,11 @@ class Address:
         connection: http.client.HTTPConnection
         if self._tls is not None:
             connection = http.client.HTTPSConnection(
-                self.host, self.port, timeout=PATIENCE, context=self._tls
+                self.host, self.port, timeout=TIMEOUT, context=self._tls
             )
         else:
             connection = http.client.HTTPConnection(
-                self.host, self.port, timeout=PATIENCE
+                self.host, self.port, timeout=TIMEOUT
             )
         try:
             yield connection
@@ -122,7 +122,7 @@ class Address:
         connection.endheaders()
 
 
-def _length(body: bytes | Pieces | None) -> str | None:
+def _length(body: bytes | StreamedBody | None) -> str | None:
     if body is None:
         return None
     if isinstance(body, bytes):
@@ -130,15 +130,17 @@ def _length(body: bytes | Pieces | None) -> str | None:
     return "chunked" if body.length is None else str(body.length)
 
 
-def _send(connection: http.client.HTTPConnection, body: bytes | Pieces | None) -> None:
+def _send(
+    connection: http.client.HTTPConnection, body: bytes | StreamedBody | None
+) -> None:
     if isinstance(body, bytes):
         connection.send(body)
     elif body is not None:
-        for piece in body.pieces:
+        for chunk in body.chunks:
             if body.length is not None:
-                connection.send(piece)
+                connection.send(chunk)
             else:
-                connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+                connection.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         if body.length is None:
             connection.send(b"0\r\n\r\n")
 

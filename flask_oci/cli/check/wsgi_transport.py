@@ -1,4 +1,4 @@
-"""Asks the application itself, as a server would, with nothing in front."""
+"""Requests to the application itself, as a WSGI server sends them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.test import run_wsgi_app
 
-from .transport import Pieces
 from .transport import Reply
+from .transport import StreamedBody
 from .transport import Unreachable
 
 if t.TYPE_CHECKING:
@@ -19,18 +19,18 @@ if t.TYPE_CHECKING:
 
     from flask import Flask
 
-#: An address that is nobody's (RFC 5737), so that what counts requests by address
-#: counts these for nobody.
-VISITOR: t.Final = "192.0.2.1"
+#: A documentation address (RFC 5737), so that rate limits by address count these
+#: requests for no real client.
+CLIENT_ADDRESS: t.Final = "192.0.2.1"
 
 
-class Application:
+class WsgiTransport:
     """Calls an application as a WSGI server does.
 
-    Flask's test client would keep one context around several requests, and have
-    errors raised that a server answers.
+    Flask's test client would share one context among several requests, and raise
+    errors that a server answers.
 
-    :param url: the address that the requests are for.
+    :param url: the address of the requests.
     """
 
     name = ""
@@ -44,10 +44,10 @@ class Application:
         method: str,
         path: str,
         headers: Mapping[str, str] | None = None,
-        body: bytes | Pieces | None = None,
+        body: bytes | StreamedBody | None = None,
     ) -> Reply:
-        """Send a request, and return its answer."""
-        if isinstance(body, Pieces):
+        """Send a request, and return the response."""
+        if isinstance(body, StreamedBody):
             stream = _Stream(body)
             overrides: dict[str, t.Any] = {
                 "wsgi.input": stream,
@@ -63,7 +63,7 @@ class Application:
     def announce(
         self, method: str, path: str, length: int, headers: Mapping[str, str]
     ) -> Reply | None:
-        """Announce a body and send none of it."""
+        """Announce a body, and send none of it."""
         return self._call(method, path, headers, None, {"CONTENT_LENGTH": str(length)})
 
     def _call(
@@ -77,8 +77,8 @@ class Application:
         url = urlsplit(self._url)
         path, _, query = path.partition("?")
         sent: dict[str, str] = {
-            # What a proxy in front tells, to whoever listens to it.
-            "X-Forwarded-For": VISITOR,
+            # The headers of a proxy; an application without ProxyFix ignores them.
+            "X-Forwarded-For": CLIENT_ADDRESS,
             "X-Forwarded-Host": url.netloc,
             "X-Forwarded-Proto": url.scheme,
             **(headers or {}),
@@ -90,13 +90,13 @@ class Application:
             method=method,
             headers=Headers(sent.items()),
             data=body,
-            environ_overrides={"REMOTE_ADDR": VISITOR, **overrides},
+            environ_overrides={"REMOTE_ADDR": CLIENT_ADDRESS, **overrides},
         )
         try:
             environ = builder.get_environ()
         finally:
             builder.close()
-        # The request must not run inside of the context that the check runs in.
+        # The request must not run within the application context of the check.
         return contextvars.Context().run(self._run, environ)
 
     def _run(self, environ: dict[str, t.Any]) -> Reply:
@@ -108,7 +108,7 @@ class Application:
                 b"".join(chunks),
             )
         except Exception as error:
-            # An application in debug or testing mode passes it on.
+            # An application in debug or testing mode propagates exceptions.
             raise Unreachable(
                 f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} raised"
                 f" {type(error).__name__}: {error}"
@@ -116,27 +116,27 @@ class Application:
 
 
 class _Stream:
-    """The input of a request that is made of pieces."""
+    """The ``wsgi.input`` of a streamed body."""
 
-    def __init__(self, body: Pieces) -> None:
-        self._pieces = iter(body.pieces)
+    def __init__(self, body: StreamedBody) -> None:
+        self._chunks = iter(body.chunks)
         self._rest = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Return at most ``size`` bytes, and none at the end."""
+        """Return at most ``size`` bytes; none at the end."""
         if size < 0:
-            return self._rest + b"".join(self._pieces)
+            return self._rest + b"".join(self._chunks)
         if not self._rest:
-            self._rest = next(self._pieces, b"")
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return piece
+            self._rest = next(self._chunks, b"")
+        chunk, self._rest = self._rest[:size], self._rest[size:]
+        return chunk
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill as much of a buffer as there is, and return how much."""
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
+        """Fill the buffer, and return the number of bytes."""
+        chunk = self.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
 
     def readline(self, size: int = -1) -> bytes:
-        """Return a line; nobody asks for one here."""
+        """Return bytes like :meth:`read`; the registry does not read lines."""
         return self.read(size)

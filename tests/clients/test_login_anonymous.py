@@ -1,4 +1,4 @@
-"""What somebody can do who has not logged in, on a forge that has secrets."""
+"""Clients without a login, on a forge with private images."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ABSENT = f"{USERNAME}/absent"
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """How one program pulls, or looks at, what a repository has as "1"."""
+    """The commands by which a program pulls or inspects the tag "1"."""
 
     name: str
     source: str
     pull: str
-    #: What it says where it may not.
+    #: The output for a private image.
     complaint: str = "Authentication is required; use 'docker login'."
 
 
@@ -48,7 +48,7 @@ PROGRAMS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def published(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """The image that alice has twice: for everybody, and for herself."""
+    """An image of alice in a public and in a private repository."""
     folder = tmp_path_factory.mktemp("images")
     image = make_image(root_file_system(tool("busybox", "Debian's busybox-static")))
     layout = image.write(folder / "layout")
@@ -72,7 +72,7 @@ def program(request: pytest.FixtureRequest) -> Program:
 def client(
     program: Program, forge: Forge, tmp_path: Path, short_folder: Path
 ) -> Client:
-    """The same, with nothing that anybody has logged in with."""
+    """The program without any login."""
     run = short_folder / tmp_path.name
     client = isolated(program.name, program.source, tmp_path, run)
     if program.name == "regctl":
@@ -80,15 +80,17 @@ def client(
     return client
 
 
-def test_what_is_public_is_pulled(
+def test_anonymous_pull_of_a_public_image_succeeds(
     program: Program, client: Client, forge: Forge
 ) -> None:
-    """Everybody has it."""
+    """No login is needed."""
     client(*program.pull.format(name=f"{forge.host}/{OPEN}:1").split())
 
 
-def test_what_is_private_is_not(program: Program, client: Client, forge: Forge) -> None:
-    """They are told to log in, whether or not there is anything to see."""
+def test_anonymous_pull_of_a_private_image_requires_a_login(
+    program: Program, client: Client, forge: Forge
+) -> None:
+    """A missing repository gets the same response."""
     said = []
     for repository in (HIDDEN, ABSENT):
         name = f"{forge.host}/{repository}"
@@ -99,19 +101,19 @@ def test_what_is_private_is_not(program: Program, client: Client, forge: Forge) 
     assert said[0] == said[1]
 
 
-def test_docker_pulls_what_is_public(
+def test_anonymous_docker_pulls_a_public_image(
     stranger: Client, forge: Forge, published: Image
 ) -> None:
-    """Docker has it, too."""
+    """No login is needed."""
     name = f"{forge.host}/{OPEN}:1"
     assert published.digest in stranger("pull", name)
     stranger("rmi", name)
 
 
 @pytest.mark.parametrize("repository", [HIDDEN, ABSENT])
-def test_docker_does_not_pull_what_is_private(
+def test_anonymous_docker_does_not_pull_a_private_image(
     stranger: Client, forge: Forge, repository: str
 ) -> None:
-    """Docker finds words of its own for it."""
+    """Docker prints its own error."""
     said = stranger.refuses("pull", f"{forge.host}/{repository}:1")
     assert "may require 'docker login'" in said

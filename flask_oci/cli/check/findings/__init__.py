@@ -1,0 +1,30 @@
+"""The findings that a check can report, one module for each module of checks."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..finding import FindingType
+from ..finding import SEVERITIES
+from . import disk
+from . import login
+from . import pulling
+from . import pushing
+from . import requests
+from . import settings
+from . import tables
+from . import tls
+
+_MODULES: t.Final = (settings, disk, tables, login, requests, pushing, pulling, tls)
+
+
+def finding_types() -> list[FindingType]:
+    """Return every type of finding, the most severe first, sorted by code."""
+    order = list(SEVERITIES)
+    found = [
+        value
+        for module in _MODULES
+        for value in vars(module).values()
+        if isinstance(value, FindingType)
+    ]
+    return sorted(found, key=lambda f: (order.index(f.severity), f.code))

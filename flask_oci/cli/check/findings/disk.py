@@ -1,0 +1,93 @@
+"""Findings about the storage folder."""
+
+from __future__ import annotations
+
+from ..finding import FindingType
+
+_ANOTHER_FOLDER = 'OCI_STORAGE_PATH = "/srv/forge/oci"'
+
+UNWRITABLE = FindingType(
+    "storage-unwritable",
+    "error",
+    "The storage folder is not writable.",
+    "Pushes are answered 503. Run this check as the user that the server runs as.",
+    {"command": "chown -R forge: /srv/forge/oci", "python": _ANOTHER_FOLDER},
+)
+
+NO_LOCKS = FindingType(
+    "storage-without-locks",
+    "error",
+    "The file system of the storage folder does not enforce locks.",
+    "Two requests can write to the same upload, and a garbage collection can delete"
+    " layers that are being pushed.",
+    {
+        "python": _ANOTHER_FOLDER,
+        "command": (
+            "mount -t nfs4 server:/forge /srv/forge  # Without nolock and local_lock."
+        ),
+    },
+)
+
+EPHEMERAL = FindingType(
+    "storage-ephemeral",
+    "warning",
+    "The storage folder does not survive a restart.",
+    "When the container or the machine restarts, the layers are lost. The database"
+    " still lists the images, and docker pull fails.",
+    {
+        "python": _ANOTHER_FOLDER,
+        "command": "docker run --volume forge-images:/srv/forge/oci …",
+    },
+)
+
+UNRELIABLE = FindingType(
+    "storage-unreliable",
+    "warning",
+    "The storage folder is on a file system without reliable guarantees.",
+    "Network, FUSE and FAT file systems do not always rename, flush and lock as the"
+    " registry needs. A layer that was acknowledged to docker may be missing.",
+    {"python": _ANOTHER_FOLDER},
+)
+
+SPLIT = FindingType(
+    "storage-split",
+    "error",
+    "The storage folder is spread over several file systems.",
+    "A finished upload becomes a blob by a rename, which works within one file system"
+    " only. Every push is answered 503.",
+    {"command": "umount /srv/forge/oci/blobs  # Mount the disk at /srv/forge/oci."},
+)
+
+FULL = FindingType(
+    "storage-full",
+    "warning",
+    "The disk of the storage folder is almost full.",
+    "A push that does not fit is answered 503 before it is complete.",
+    {"command": "flask oci gc"},
+)
+
+PERMISSIONS = FindingType(
+    "storage-permissions",
+    "warning",
+    "Every user of this machine can write to the storage folder or list it.",
+    "Private images are files in this folder, named by their digests.",
+    {"command": "chmod o-rwx /srv/forge/oci"},
+)
+
+PUBLIC = FindingType(
+    "storage-public",
+    "error",
+    "The storage folder is inside the application's static folder.",
+    "Flask serves static files without authorization. A client that knows or guesses a"
+    " path downloads private images.",
+    {"python": _ANOTHER_FOLDER},
+)
+
+CLOCK = FindingType(
+    "storage-clock",
+    "warning",
+    "The clocks of the disk and of this machine differ.",
+    "The registry uses both to find idle uploads. It could delete uploads in progress,"
+    " or keep old ones.",
+    {"command": "timedatectl set-ntp true  # On both machines."},
+)
