@@ -8,12 +8,12 @@ from flask.cli import with_appcontext
 from ..catalog import RepositoryInfo
 from ..core.content import Actor
 from ..rules.quota import readable
+from ..rules.wording import plural
 from ..services import services
 from ..spec.reference import parse_reference
 from ..spec.reference import split_image
 from .common import error_messages
 from .image import details
-from .output import plural
 
 
 @click.command()

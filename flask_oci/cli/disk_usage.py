@@ -9,11 +9,11 @@ from flask.cli import with_appcontext
 
 from ..clock import utcnow
 from ..rules.quota import readable
+from ..rules.wording import plural
 from ..services import services
 from . import output
 from .common import error_messages
 from .common import user_named
-from .output import plural
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,10 @@ from flask.cli import with_appcontext
 
 from ..changes import KINDS
 from ..events.delivery import DeliveryResult
+from ..rules.wording import plural
 from ..services import services
 from . import output
 from .common import error_messages
-from .output import plural
 
 if t.TYPE_CHECKING:
     from ..catalog.delivery_log import DeliveryRow

@@ -13,12 +13,12 @@ from ..operations.explain import explain
 from ..operations.fsck import Checker
 from ..operations.fsck import Problem
 from ..operations.gc import GarbageCollector
+from ..rules.wording import plural
 from ..services import services
 from ..spec.digest import Digest
 from . import output
 from . import progress
 from .common import error_messages
-from .output import plural
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

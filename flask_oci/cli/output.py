@@ -41,11 +41,6 @@ def section(title: str) -> None:
     click.echo(f"\n{title}")
 
 
-def plural(count: int, singular: str, plural: str | None = None) -> str:
-    """Return a count with its noun: "1 tag", "2 tags"."""
-    return f"{count} {singular if count == 1 else plural or singular + 's'}"
-
-
 def minute(moment: datetime) -> str:
     """Return a time to the minute."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"

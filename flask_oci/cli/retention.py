@@ -9,13 +9,13 @@ import click
 from flask.cli import with_appcontext
 
 from ..operations.retention import RetentionRunner
+from ..rules.wording import plural
 from ..services import services
 from . import output
 from .common import error_messages
 from .common import scope_name
 from .common import scope_options
 from .common import user_or_none
-from .output import plural
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

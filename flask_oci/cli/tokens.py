@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from ..auth.access_tokens import AccessTokens
 from ..auth.access_tokens import is_token
+from ..rules.wording import plural
 from ..services import services
 from ..spec.scope import ACTIONS
 from ..spec.scope import TOKEN_ACTIONS
@@ -17,7 +18,6 @@ from . import output
 from .common import error_messages
 from .common import printable
 from .common import user_named
-from .output import plural
 
 if t.TYPE_CHECKING:
     from ..catalog.credentials import Credential

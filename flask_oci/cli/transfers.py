@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import click
 
 from ..rules.quota import readable
+from ..rules.wording import plural
 from ..transfer import Progress
 from ..transfer import TransferResult
 from . import output
-from .output import plural
 from .progress import bar as progress_of
 
 if t.TYPE_CHECKING:

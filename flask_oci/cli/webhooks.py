@@ -9,10 +9,10 @@ import click
 from flask.cli import with_appcontext
 
 from ..events import FORMS
+from ..rules.wording import plural
 from ..services import services
 from . import output
 from .common import error_messages
-from .output import plural
 
 if t.TYPE_CHECKING:
     from ..catalog.webhooks import WebhookInfo

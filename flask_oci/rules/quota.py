@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..errors import Denied
-from ..wording import plural
+from .wording import plural
 
 #: The used part of a quota from which the registry warns.
 WARNING_THRESHOLD: t.Final = 0.9

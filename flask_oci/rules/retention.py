@@ -17,12 +17,12 @@ from datetime import datetime
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from ..wording import plural
 from .protection import is_attached
 from .protection import NOTHING
 from .protection import patterns
 from .protection import Protection
 from .protection import subject_of
+from .wording import plural
 
 #: The maximum number of rules of one repository, of one owner or of the configuration.
 MAX_RULES: t.Final = 50

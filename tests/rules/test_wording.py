@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_oci.wording import plural
+from flask_oci.rules.wording import plural
 
 
 @pytest.mark.parametrize(
