@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..catalog import RepositoryInfo
-from ..core.content import Actor
+from ..core.actor import Actor
 from ..errors import Denied
 from ..errors import NameUnknown
 from ..http import authorization

@@ -8,7 +8,6 @@ been asked before.
 from __future__ import annotations
 
 import typing as t
-import uuid
 from dataclasses import replace
 
 from ..catalog.repository_info import name_of
@@ -23,6 +22,7 @@ from ..rules.protection import TagProtected
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from ..spec.manifest import parse
+from .blob_content import BlobContent
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,24 +34,9 @@ if t.TYPE_CHECKING:
     from ..catalog.repository_info import RepositoryRef
     from ..config import Config
     from ..storage import Storage
-    from ..storage import UploadFile
+    from .actor import Actor
 
 T = t.TypeVar("T")
-
-
-def always() -> bool:
-    """Let somebody whom the host has sent manage whatever they change."""
-    return True
-
-
-class Actor(t.NamedTuple):
-    """What stays known of a user when the transaction that read them has ended."""
-
-    key: t.Any = None
-    name: str | None = None
-    manages: Callable[[], bool] = always
-    """Tells whether they may change protected tags; asked only where there are any,
-    since a host's answer may take long."""
 
 
 class Pushed(t.NamedTuple):
@@ -64,7 +49,7 @@ class Pushed(t.NamedTuple):
     host allows that."""
 
 
-class Content:
+class Content(BlobContent):
     """Puts content into repositories, and takes it out.
 
     :param config: how large a manifest may be, and what may be missing or deleted.
@@ -73,74 +58,8 @@ class Content:
     """
 
     def __init__(self, config: Config, catalog: Catalog, storage: Storage) -> None:
+        super().__init__(catalog, storage)
         self._config = config
-        self._catalog = catalog
-        self._storage = storage
-
-    def actor(self, user: t.Any, manages: Callable[[], bool] = always) -> Actor:
-        """Return who does something.
-
-        :param user: one of the host's users, or None for nobody in particular.
-        :param manages: tells whether they may change protected tags.
-        """
-        users = self._catalog.users
-        return Actor(users.key_of(user), users.name_of(user), manages)
-
-    def put_blob(
-        self,
-        repository: RepositoryRef,
-        by: Actor,
-        digest: Digest | None,
-        receive: Callable[[UploadFile], object],
-    ) -> Digest:
-        """Store a blob that comes in one piece, and link it to a repository.
-
-        :param repository: it is made if there is none.
-        :param by: whose it is then.
-        :param digest: what the bytes must have; None is what they turn out to have.
-        :param receive: appends the bytes. No database connection is held meanwhile.
-        :return: their digest.
-        :raises DigestInvalid: when they have another digest; nothing is kept.
-        """
-        session_id = str(uuid.uuid4())
-        self._catalog.release()
-        self._storage.start_upload(session_id)
-        try:
-            with self._storage.open_upload(session_id) as upload:
-                receive(upload)
-                digest = digest or _hashed(upload)
-                verify(upload, digest)
-                with self._storage.shared_lock(digest):
-                    upload.commit(digest)
-                    self._catalog.uploads.record_blob(
-                        repository, by.key, digest, upload.length
-                    )
-                return digest
-        finally:
-            self._storage.discard_upload(session_id)
-
-    def link_blob(
-        self,
-        repository: RepositoryRef,
-        by: Actor,
-        digest: Digest,
-        size: int,
-        source: str,
-    ) -> bool:
-        """Link a blob that is stored, and that ``by`` may have, to a repository.
-
-        :param size: in bytes, as its row has it.
-        :param source: the repository that it is had from.
-        :return: False when the storage does not have it.
-        """
-        self._catalog.release()
-        with self._storage.shared_lock(digest):
-            if self._storage.size(digest) != size:
-                return False
-            self._catalog.uploads.record_blob(
-                repository, by.key, digest, size, source=source
-            )
-        return True
 
     def put_manifest(
         self,
@@ -287,21 +206,6 @@ class Content:
             for descriptor in manifest.descriptors
             if self._storage.size(descriptor.digest) != descriptor.size
         }
-
-
-def verify(upload: UploadFile, digest: Digest) -> None:
-    """Compare what was received with the digest that it was sent as.
-
-    :raises DigestInvalid: when it has another one.
-    """
-    if not upload.matches(digest):
-        raise DigestInvalid(detail=str(digest))
-
-
-def _hashed(upload: UploadFile) -> Digest:
-    if upload.hashed is None:
-        raise DigestInvalid("Nobody has hashed these bytes.")
-    return upload.hashed.digest
 
 
 def too_large(most: int) -> ManifestInvalid:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
-from contextlib import suppress
 
 from flask import request
 from flask import url_for
 
-from ..core.content import verify
 from ..errors import BlobUploadInvalid
 from ..errors import RegistryError
 from ..errors import SizeInvalid
-from ..errors import Unavailable
 from ..http import body
 from ..http.authorization import admit
 from ..http.authorization import may
@@ -73,7 +70,12 @@ def append(name: str, session_id: str) -> Response:
     session = _find(name, session_id)
     span = parse_content_range(request.headers.get("Content-Range"))
     found = room(session.repository, session=session.uuid)
-    with _opened(name, session) as upload:
+    parts = services()
+    parts.catalog.release()
+    with (
+        _describing_position(name, session),
+        parts.storage.open_upload(session.uuid) as upload,
+    ):
         _receive(upload, session.algorithm, span, found)
         upload.sync()
         length = upload.length
@@ -91,8 +93,20 @@ def finish(name: str, session_id: str) -> Response:
     """
     session = _find(name, session_id)
     digest = Digest.parse(request.args.get("digest", ""))
-    if not _finish_again(session, digest):
-        _finish(name, session, digest)
+    span = parse_content_range(request.headers.get("Content-Range"))
+    has_bytes = span is not None or body.has_body()
+    found = room(session.repository, digest=digest, session=session.uuid)
+
+    def receive(upload: UploadFile) -> None:
+        if has_bytes:
+            _receive(upload, digest.algorithm, span, found)
+
+    def check_length(length: int) -> None:
+        if found is not None:
+            found.check(length)
+
+    with _describing_position(name, session):
+        services().content.finish_upload(session, digest, receive, check_length)
     return _created(name, digest)
 
 
@@ -144,58 +158,6 @@ def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
     )
 
 
-def _finish(name: str, session: UploadSession, digest: Digest) -> None:
-    parts = services()
-    span = parse_content_range(request.headers.get("Content-Range"))
-    brings_bytes = span is not None or body.has_body()
-    found = room(session.repository, digest=digest, session=session.uuid)
-    with _opened(name, session) as upload:
-        before = upload.length
-        try:
-            if brings_bytes:
-                _receive(upload, digest.algorithm, span, found)
-            verify(upload, digest)
-            if found is not None:
-                found.check(upload.length)
-            with parts.storage.shared_lock(digest):
-                upload.commit(digest)
-                parts.catalog.uploads.finish(session, digest, upload.length)
-        except BaseException:
-            upload.truncate(before)
-            raise
-    _forget(session)
-
-
-def _finish_again(session: UploadSession, digest: Digest) -> bool:
-    """End a session whose bytes an earlier attempt made a blob, but whose row it
-    could not end.
-
-    :return: False when it is not that.
-    """
-    parts = services()
-    parts.catalog.release()
-    if parts.storage.has_upload(session.uuid):
-        return False
-    # Anybody can name a digest. What is stored under this one is only the session's
-    # if it is known that its bytes had it.
-    known = parts.storage.hashed(session.uuid)
-    if known is None or known.digest != digest:
-        return False
-    with parts.storage.shared_lock(digest):
-        if parts.storage.sync_blob(digest) != known.length:
-            return False
-        parts.catalog.uploads.finish(session, digest, known.length)
-    _forget(session)
-    return True
-
-
-def _forget(session: UploadSession) -> None:
-    # The push is done, whether or not what was noted on the way can be thrown away;
-    # the collection comes by.
-    with suppress(Unavailable):
-        services().storage.discard_upload(session.uuid)
-
-
 def _begin(repository: RepositoryInfo) -> Response:
     parts = services()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
@@ -221,19 +183,15 @@ def _find(name: str, session_id: str) -> UploadSession:
 
 
 @contextmanager
-def _opened(name: str, session: UploadSession) -> Iterator[UploadFile]:
-    """Hold a session's bytes and no database connection.
+def _describing_position(name: str, session: UploadSession) -> Iterator[None]:
+    """Add the session's position to an error about the session.
 
-    An error about the session says where it stands, so that a client can go on
-    from there without asking.
+    A client can then continue from there without asking.
     """
-    parts = services()
-    parts.catalog.release()
     try:
-        with parts.storage.open_upload(session.uuid) as upload:
-            yield upload
+        yield
     except BlobUploadInvalid as error:
-        length = parts.storage.upload_length(session.uuid)
+        length = services().storage.upload_length(session.uuid)
         error.headers.update(_progress(416, name, session.uuid, length).headers)
         raise
 
