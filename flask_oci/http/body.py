@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 
-from flask import g
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.exceptions import HTTPException
@@ -12,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import SizeInvalid
 from ..errors import Unsupported
+from ..events.request_state import request_state
 
 if t.TYPE_CHECKING:
     from ..storage.protocol import Reader
@@ -59,7 +59,7 @@ def check_length(received: int) -> None:
 
     :raises SizeInvalid: when they differ.
     """
-    g._oci_received = received
+    request_state().received = received
     announced = request.content_length
     if announced is not None and announced != received:
         raise SizeInvalid(

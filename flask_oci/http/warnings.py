@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from flask import g
 from flask import Response
+
+from ..events.request_state import request_state
 
 #: How many bytes of warnings one answer may have (spec.md, "Warnings").
 MAX_BYTES: t.Final = 4096
@@ -18,13 +19,14 @@ def warn(text: str) -> None:
 
     :param text: a sentence in ASCII, for the person at the other end.
     """
-    g.setdefault("_oci_warnings", []).append(text)
+    request_state().warnings.append(text)
 
 
 def emit(response: Response) -> None:
     """Put the warnings of the current request into its answer."""
-    left = MAX_BYTES
-    for text in g.pop("_oci_warnings", ()):
+    left, state = MAX_BYTES, request_state()
+    texts, state.warnings = state.warnings, []
+    for text in texts:
         value = f'299 - "{_quotable(text)}"'
         left -= len(value)
         if left >= 0:

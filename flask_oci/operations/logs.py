@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from flask import g
 from flask import has_request_context
 from flask import request
+
+from ..events.request_state import request_state
 
 
 class RequestFilter(logging.Filter):
@@ -38,7 +39,7 @@ def fields() -> dict[str, str | None]:
         "repository": values.get("name"),
         "digest": named or request.args.get("digest") or request.args.get("mount"),
         "tag": reference if reference and ":" not in reference else None,
-        "user": g.get("_oci_actor"),
+        "user": request_state().actor,
         "address": request.remote_addr,
         "route": request.endpoint,
     }

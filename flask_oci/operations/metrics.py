@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from flask import g
 from flask import request
 
 from ..changes import COLLECTED
 from ..config import REST
+from ..events.request_state import request_state
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,18 +95,19 @@ class Metrics:
 
     def begin(self) -> None:
         """Remember that a request begins."""
-        g._oci_began = time.perf_counter()
-        g._oci_received = 0
+        state = request_state()
+        state.started, state.received = time.perf_counter(), 0
 
     def end(self, response: Response) -> None:
         """Count a request that is being answered."""
         route = _route()
         method = request.method if request.method in METHODS else "other"
         self._requests.labels(route, method, str(response.status_code)).inc()
-        if "_oci_began" in g:
-            taken = time.perf_counter() - g._oci_began
+        state = request_state()
+        if state.started is not None:
+            taken = time.perf_counter() - state.started
             self._seconds.labels(route, method).observe(taken)
-            self._received.inc(g._oci_received)
+            self._received.inc(state.received)
         if method != "HEAD" and response.status_code in (200, 206):
             self._sent.inc(response.content_length or 0)
         pushed = PUSHES.get((route, response.status_code))
