@@ -16,6 +16,7 @@ from ..errors import NameInvalid
 from ..errors import NameUnknown
 from ..errors import Unsupported
 from ..http import authorization
+from ..http.readable import readable_repositories
 from ..services import principal
 from ..services import services
 from ..spec.reference import check_name
@@ -27,8 +28,8 @@ from .bodies import Repository
 from .bodies import RepositoryChange
 from .bodies import RepositoryList
 
-#: How many repositories are read at once where each has to be asked about.
-BATCH: t.Final = 1000
+if t.TYPE_CHECKING:
+    from ..catalog import Condition
 
 
 def repositories(query: RepositoryList) -> Repositories:
@@ -103,36 +104,23 @@ def delete_repository(name: str) -> None:
 
 
 def _visible(query: RepositoryList, most: int) -> list[Listed]:
-    """List what the caller may pull: in one statement, if the policy has one."""
-    parts = services()
-    condition = parts.policy.list_filter(principal().user)
+    """Return the repositories that match the query and that the caller may pull."""
     start = paging.place(query.next)
-    behind = Behind(*start) if start else None
-    every = condition is not None and principal().limit is None
-    # Otherwise most of what there is may be hidden from who asks for one entry.
-    size = most if every else max(most, BATCH)
-    found: list[Listed] = []
-    while len(found) < most:
-        batch = parts.catalog.repository_list.page(
+    first = Behind(*start) if start else None
+
+    def read(
+        size: int, previous: Listed | None, condition: Condition | None
+    ) -> list[Listed]:
+        return services().catalog.repository_list.page(
             size,
             condition,
             search=query.search.lower(),
             below=query.under,
             order=query.order,
-            behind=behind,
+            behind=previous.place if previous else first,
         )
-        found += [r for r in batch if every or _is_shown(r.info, condition)]
-        if len(batch) < size:
-            break
-        behind = batch[-1].place
-    return found[:most]
 
-
-def _is_shown(repository: RepositoryInfo, condition: t.Any) -> bool:
-    """Tell whether the caller may pull what a condition has let through."""
-    if condition is None:
-        return authorization.may("pull", repository)
-    return principal().credential_allows("pull", repository.name)
+    return readable_repositories(most, read, lambda listed: listed.info)
 
 
 def _about(repository: RepositoryInfo) -> Repository:

@@ -104,10 +104,10 @@ def manages(name: str) -> Callable[[], bool]:
 
 
 def _may(action: Action, repository: RepositoryInfo) -> bool:
-    asking = principal()
-    return asking.credential_allows(
-        action, repository.name
-    ) and services().policy.is_allowed(asking.user, action, repository)
+    caller = principal()
+    if not caller.credential_allows(action, repository.name):
+        return False
+    return services().policy.is_allowed(caller.user, action, repository)
 
 
 def refusal(name: str, action: Action) -> RegistryError:

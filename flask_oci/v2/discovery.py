@@ -8,7 +8,7 @@ from flask import request
 
 from ..auth.principal import ANONYMOUS
 from ..http.authorization import admit
-from ..http.authorization import may
+from ..http.readable import readable_repositories
 from ..http.responses import Response
 from ..services import principal
 from ..services import services
@@ -20,9 +20,6 @@ from . import paging
 if t.TYPE_CHECKING:
     from ..catalog import Condition
     from ..catalog import RepositoryInfo
-
-#: How many repositories are read at once where each has to be asked about.
-BATCH: t.Final = 1000
 
 
 def tags(name: str) -> Response:
@@ -94,25 +91,14 @@ def _referrers(
 
 
 def _readable(limit: int, last: str | None) -> list[str]:
-    """List what the caller may pull: in one statement, if the policy has one."""
-    parts = services()
-    condition = parts.policy.list_filter(principal().user)
-    # Without one, most of what there is may be hidden from who asks for one entry.
-    size = max(limit, BATCH) if condition is None else limit
-    names: list[str] = []
-    while len(names) < limit:
-        batch = parts.catalog.repositories.page(size, last, condition)
-        names += [r.name for r in batch if _is_shown(r, condition)]
-        if len(batch) < size:
-            break
-        last = batch[-1].name
-    return names[:limit]
+    """Return the names of the repositories after ``last`` that the caller may pull."""
 
+    def read(
+        size: int, previous: RepositoryInfo | None, condition: Condition | None
+    ) -> list[RepositoryInfo]:
+        return services().catalog.repositories.page(
+            size, previous.name if previous else last, condition
+        )
 
-def _is_shown(repository: RepositoryInfo, condition: Condition | None) -> bool:
-    """Tell whether the caller may pull what a condition has let through."""
-    if condition is None:
-        return may("pull", repository)
-    # The condition was the policy's answer. What the caller logged in with may still
-    # reach less far.
-    return principal().credential_allows("pull", repository.name)
+    found = readable_repositories(limit, read, lambda repository: repository)
+    return [repository.name for repository in found]
