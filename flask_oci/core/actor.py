@@ -9,7 +9,7 @@ if t.TYPE_CHECKING:
 
 
 def always() -> bool:
-    """Return True: a user whom the host names may change protected tags."""
+    """Return True. A user that the host's own code names may change protected tags."""
     return True
 
 
@@ -22,6 +22,6 @@ class Actor(t.NamedTuple):
     name: str | None = None
     """The user's name, or None if there is no user."""
 
-    manages: Callable[[], bool] = always
+    may_manage: Callable[[], bool] = always
     """Returns True if the user may change protected tags. It is called only if a tag
     is protected, because the host's answer may take long."""

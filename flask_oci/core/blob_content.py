@@ -1,6 +1,5 @@
 """Blobs of a repository: uploads, their completion, and links (spec.md, "Pushing
-Blobs").
-"""
+Blobs")."""
 
 from __future__ import annotations
 
@@ -36,14 +35,14 @@ class BlobContent:
         self._catalog = catalog
         self._storage = storage
 
-    def actor(self, user: t.Any, manages: Callable[[], bool] = always) -> Actor:
-        """Return who does something.
+    def actor(self, user: t.Any, may_manage: Callable[[], bool] = always) -> Actor:
+        """Return the actor for one of the host's users.
 
-        :param user: one of the host's users, or None for nobody in particular.
-        :param manages: tells whether they may change protected tags.
+        :param user: one of the host's users, or None if there is no user.
+        :param may_manage: returns True if the user may change protected tags.
         """
         users = self._catalog.users
-        return Actor(users.key_of(user), users.name_of(user), manages)
+        return Actor(users.key_of(user), users.name_of(user), may_manage)
 
     def put_blob(
         self,
@@ -52,14 +51,14 @@ class BlobContent:
         digest: Digest | None,
         receive: Callable[[UploadFile], object],
     ) -> Digest:
-        """Store a blob that comes in one piece, and link it to a repository.
+        """Store a blob that arrives in one piece, and link it to a repository.
 
-        :param repository: it is made if there is none.
-        :param by: whose it is then.
-        :param digest: what the bytes must have; None is what they turn out to have.
+        :param repository: the repository, which is created if it does not exist.
+        :param by: the user who pushes, and who owns a repository that is created.
+        :param digest: the digest that the bytes must have; None accepts any bytes.
         :param receive: appends the bytes. No database connection is held meanwhile.
-        :return: their digest.
-        :raises DigestInvalid: when they have another digest; nothing is kept.
+        :return: the digest of the bytes.
+        :raises DigestInvalid: if the bytes have another digest; nothing is kept.
         """
         session_id = str(uuid.uuid4())
         self._catalog.release()
@@ -67,7 +66,7 @@ class BlobContent:
         try:
             with self._storage.open_upload(session_id) as upload:
                 receive(upload)
-                digest = digest or _hashed(upload)
+                digest = digest or _computed_digest(upload)
                 self._complete_upload(
                     upload,
                     digest,
@@ -141,9 +140,9 @@ class BlobContent:
             record(upload.length)
 
     def _resume_completion(self, session: UploadSession, digest: Digest) -> bool:
-        """Record a blob that an earlier attempt to finish the session stored.
+        """Record a blob that an earlier attempt to finish the session has stored.
 
-        :return: False if no attempt has stored the session's bytes.
+        :return: False if no earlier attempt has stored the session's bytes.
         """
         if self._storage.has_upload(session.uuid):
             return False
@@ -166,11 +165,11 @@ class BlobContent:
         size: int,
         source: str,
     ) -> bool:
-        """Link a blob that is stored, and that ``by`` may have, to a repository.
+        """Link a stored blob, which the actor may read, to a repository.
 
-        :param size: in bytes, as its row has it.
-        :param source: the repository that it is had from.
-        :return: False when the storage does not have it.
+        :param size: the size of the blob in bytes, as the catalog has it.
+        :param source: the name of the repository that the actor may read the blob from.
+        :return: False if the storage does not have the blob.
         """
         self._catalog.release()
         with self._storage.shared_lock(digest):
@@ -183,15 +182,15 @@ class BlobContent:
 
 
 def verify(upload: UploadFile, digest: Digest) -> None:
-    """Compare what was received with the digest that it was sent as.
+    """Compare the bytes of an upload with the digest that the client sent.
 
-    :raises DigestInvalid: when it has another one.
+    :raises DigestInvalid: if the bytes have another digest.
     """
     if not upload.matches(digest):
         raise DigestInvalid(detail=str(digest))
 
 
-def _hashed(upload: UploadFile) -> Digest:
+def _computed_digest(upload: UploadFile) -> Digest:
     if upload.hashed is None:
-        raise DigestInvalid("Nobody has hashed these bytes.")
+        raise DigestInvalid("The bytes were not hashed, so their digest is unknown.")
     return upload.hashed.digest

@@ -1,8 +1,8 @@
-"""The verbs on what a repository holds, whichever way they are asked for.
+"""Content of a repository: blobs, manifests and tags.
 
-A request, an archive that is imported and a host's own code all come through here, so
-that the same is verified, kept durably, and told of. Whether somebody may do it has
-been asked before.
+Requests, imported archives and the host's own code all use these operations, so that
+each verifies, stores and reports content in the same way. The caller has checked the
+permission.
 """
 
 from __future__ import annotations
@@ -40,21 +40,22 @@ T = t.TypeVar("T")
 
 
 class Pushed(t.NamedTuple):
-    """A manifest that has been recorded."""
+    """A recorded manifest."""
 
     digest: Digest
     manifest: Manifest
     missing: list[str]
-    """The digests of what it references and its repository does not have, where the
-    host allows that."""
+    """The digests of the references that the repository does not have, if the host
+    allows missing content."""
 
 
 class Content(BlobContent):
-    """Puts content into repositories, and takes it out.
+    """Adds content to repositories and deletes it.
 
-    :param config: how large a manifest may be, and what may be missing or deleted.
-    :param catalog: where it is recorded.
-    :param storage: where blobs lie.
+    :param config: the maximum size of a manifest, and whether content may be missing or
+        be deleted while in use.
+    :param catalog: where content is recorded.
+    :param storage: where the bytes of blobs are.
     """
 
     def __init__(self, config: Config, catalog: Catalog, storage: Storage) -> None:
@@ -71,18 +72,20 @@ class Content(BlobContent):
         digest: Digest | None = None,
         tags: Sequence[str] = (),
     ) -> Pushed:
-        """Record a manifest, what it references and its tags: all of it or none.
+        """Record a manifest, its references and its tags: all of them or none.
 
-        :param repository: it is made if there is none.
-        :param by: who pushes it.
-        :param content: its exact bytes.
-        :param media_type: what it was sent as; None is what it says itself.
-        :param digest: what the bytes must have, if that was said.
-        :param tags: names for it, each of them a tag.
-        :raises DigestInvalid: when the bytes have another digest.
-        :raises ManifestInvalid: when it is no manifest; 413 when it is too large.
-        :raises ManifestBlobUnknown: when it references what is not there.
-        :raises Denied: when a tag is protected from who does it.
+        :param repository: the repository, which is created if it does not exist.
+        :param by: the user who pushes.
+        :param content: the exact bytes of the manifest.
+        :param media_type: the media type that it was sent as; None uses the manifest's
+            own ``mediaType``.
+        :param digest: the digest that the bytes must have, or None.
+        :param tags: the tags to set.
+        :raises DigestInvalid: if the bytes have another digest.
+        :raises ManifestInvalid: if the bytes are not a valid manifest; with status 413
+            if there are too many bytes.
+        :raises ManifestBlobUnknown: if the manifest references missing content.
+        :raises Denied: if a tag is protected from the actor.
         """
         if len(content) > self._config.max_manifest_size:
             raise too_large(self._config.max_manifest_size)
@@ -110,12 +113,12 @@ class Content(BlobContent):
     def delete(
         self, repository: RepositoryInfo, reference: Digest | str, by: Actor
     ) -> None:
-        """Take a tag away, or delete a manifest with every tag that points at it.
+        """Delete a tag, or a manifest together with every tag that points at it.
 
         :param reference: a tag, whose manifest stays, or a digest.
-        :raises Denied: when an index in the repository needs the manifest, or a tag
-            is protected from who does it.
-        :raises ManifestUnknown: when there is no such tag or manifest.
+        :raises Denied: if an index in the repository needs the manifest, or a tag is
+            protected from the actor.
+        :raises ManifestUnknown: if there is no such tag or manifest.
         """
         key = repository.key
 
@@ -139,27 +142,28 @@ class Content(BlobContent):
     def delete_tags(
         self, repository: RepositoryInfo, names: Sequence[str], by: Actor
     ) -> list[str]:
-        """Take some tags away, all or none; their manifests stay.
+        """Delete tags, all or none; their manifests stay.
 
-        :return: those that there were.
-        :raises Denied: when one is protected from who does it.
+        :return: the tags that existed.
+        :raises Denied: if one of them is protected from the actor.
         """
         key = repository.key
-        gone = self._guarded(
+        deleted = self._guarded(
             by,
             lambda guard: self._catalog.tags.delete_all(key, names, by.key, guard),
         )
-        for name in gone:
+        for name in deleted:
             audit.record("delete", by.name, repository.name, reference=name)
-        return gone
+        return deleted
 
     def restore_tag(
         self, repository: RepositoryInfo, move_id: int, by: Actor
     ) -> str | None:
-        """Put a tag back where it was before one of its moves.
+        """Move a tag back to the manifest that it pointed at before one of its moves.
 
-        :return: the tag, or None where what it pointed at is no longer there.
-        :raises Denied: when it is protected from who does it.
+        :param move_id: the key of the move.
+        :return: the tag, or None if the manifest no longer exists.
+        :raises Denied: if the tag is protected from the actor.
         """
         key = repository.key
         tag = self._guarded(
@@ -172,10 +176,10 @@ class Content(BlobContent):
     def delete_blob(
         self, repository: RepositoryInfo, digest: Digest, by: Actor
     ) -> None:
-        """Take a blob out of a repository. Others that link it keep it.
+        """Delete a blob from a repository. Other repositories that link it keep it.
 
-        :raises Denied: when a manifest in the repository needs the blob.
-        :raises BlobUnknown: when the repository links no such blob.
+        :raises Denied: if a manifest in the repository needs the blob.
+        :raises BlobUnknown: if the repository does not link the blob.
         """
         removal = self._catalog.blobs.unlink(
             repository.key,
@@ -189,18 +193,19 @@ class Content(BlobContent):
         audit.record("delete", by.name, repository.name, reference=str(digest))
 
     def _guarded(self, by: Actor, work: Callable[[Guard], T]) -> T:
-        """Do something to tags, and ask whether somebody manages the repository only
-        where that makes a difference."""
+        """Change tags, and ask whether the actor may manage the repository only if a
+        protected tag requires it."""
         guard = Guard(self._config.protection)
         try:
             return work(guard)
         except TagProtected:
-            if not by.manages():
+            if not by.may_manage():
                 raise
         return work(replace(guard, manages=True))
 
     def _lost(self, manifest: Manifest) -> set[str]:
-        """Return what the catalog may take for stored blobs, and are none."""
+        """Return the digests of the referenced blobs that the storage does not have,
+        although the catalog may have rows of them."""
         return {
             str(descriptor.digest)
             for descriptor in manifest.descriptors
@@ -209,9 +214,12 @@ class Content(BlobContent):
 
 
 def too_large(most: int) -> ManifestInvalid:
-    """Return the answer to a manifest of more than ``most`` bytes."""
+    """Return the error for a manifest that is too large.
+
+    :param most: the maximum size of a manifest in bytes.
+    """
     return ManifestInvalid(
-        f"A manifest may have {most} bytes here; put large content into blobs.",
+        f"A manifest may have at most {most} bytes; put large content into blobs.",
         status=413,
     )
 
@@ -221,7 +229,7 @@ def _verified(content: bytes, digest: Digest | None) -> Digest:
         return Digest.of(content)
     if Digest.of(content, digest.algorithm) != digest:
         raise DigestInvalid(
-            "The manifest does not have the digest it was pushed under.",
+            "The manifest does not have the digest that it was pushed with.",
             detail=str(digest),
         )
     return digest

@@ -81,7 +81,7 @@ def _note(stored: StoredManifest, response: Response) -> None:
         except Exception:
             app.logger.warning("Pulls are written down later.", exc_info=True)
 
-    if pulls.note(stored.repository_id, stored.digest):
+    if pulls.count(stored.repository_id, stored.digest):
         response.call_on_close(write)
 
 

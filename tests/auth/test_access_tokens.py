@@ -269,7 +269,7 @@ def test_who_is_not_there_vouches_for_nothing(
 ) -> None:
     """A token ends when the function that it was bound to is gone from the host."""
     JOBS.add("44")
-    client = by_access_token(app, "alice", valid=is_running, about="44")
+    client = by_access_token(app, "alice", validator=is_running, context="44")
     assert client.get("/v2/").status_code == 200
     monkeypatch.setattr(registry._hooks, "validators", {})
     assert refusal(client.get("/v2/")) == (401, "UNAUTHORIZED")
@@ -307,14 +307,14 @@ def test_what_is_used_is_known(app: Flask, admin: Administrator) -> None:
         {"repositories": [""]},
         {"repositories": "alice/*"},
         {"expires": datetime(2030, 1, 1)},  # noqa: DTZ001
-        {"valid": lambda about: True},
+        {"validator": lambda context: True},
     ],
 )
 def test_a_limit_that_cannot_be_is_refused(
     app: Flask, limits: dict[str, t.Any]
 ) -> None:
     """A mistake of the host's makes no token, least of all one without a limit."""
-    with pytest.raises(ValueError, match=r"'(actions|repositories|expires|valid)'"):
+    with pytest.raises(ValueError, match=r"'(actions|repositories|expires|validator)'"):
         issue(app, "alice", **limits)
     with app.app_context():
         assert registry.access_tokens.list(user_named("alice")) == []

@@ -25,7 +25,7 @@ from .shell import Client
 pytestmark = pytest.mark.real
 
 BOBS_PASSWORD = "builder"
-WRONG = "The user name or the password is wrong."
+WRONG = "Wrong user name or password."
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_forge_without_passwords(
     own_forge.restart(OCI_PASSWORD_LOGIN="false")
     assert "unauthorized" in stranger.refuses("push", name)
     said = stranger.refuses(*login(own_forge), stdin=PASSWORD)
-    assert "unauthorized: Passwords are not accepted here. Make an access token" in said
+    assert "unauthorized: Passwords are not accepted. Create an access token" in said
     stranger(*login(own_forge), stdin=new_token(own_forge, "alice"))
     stranger("push", name)
 

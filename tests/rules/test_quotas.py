@@ -506,7 +506,7 @@ def test_any_text_is_a_size_or_refused(text: str) -> None:
 def test_below_zero(make_app: MakeApp) -> None:
     """A quota cannot be less than nothing."""
     app = make_app()
-    with app.app_context(), pytest.raises(ValueError, match="below zero"):
+    with app.app_context(), pytest.raises(ValueError, match="must not be negative"):
         registry.quotas.set(owner=user_named("alice"), bytes=-1)
 
 

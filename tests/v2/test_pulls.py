@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_oci.core.pull_counter import FRESH
-from flask_oci.core.pull_counter import PATIENCE
+from flask_oci.core.pull_counter import REFRESH_INTERVAL
+from flask_oci.core.pull_counter import WRITE_INTERVAL
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index
@@ -93,7 +93,7 @@ def test_what_is_no_pull(
     alice.get(f"/v2/{NAME}/tags/list")
     visitor.get(f"{PAGE}/-/image/v1")
     visitor.status(f"{PAGE}/-/raw/{digest_of(manifest)}")
-    with later(2 * PATIENCE):
+    with later(2 * WRITE_INTERVAL):
         assert pulls(visitor) == 0
 
 
@@ -116,7 +116,7 @@ def test_pulls_are_written_together(
         for _ in range(20):
             pull(alice)
     assert not [s for s in sent if s.startswith("UPDATE")]
-    with later(PATIENCE):
+    with later(WRITE_INTERVAL):
         pull(alice)
         assert pulls(visitor) == 22
 
@@ -125,10 +125,10 @@ def test_the_moment_is_written_once_an_hour(app: Flask, alice: RegistryClient) -
     """A manifest that is pulled all the time is written to now and then."""
     alice.push_image(NAME, "v1")
     pull(alice)
-    with later(FRESH - timedelta(minutes=1)), statements(app) as sent:
+    with later(REFRESH_INTERVAL - timedelta(minutes=1)), statements(app) as sent:
         pull(alice)
     assert not [s for s in sent if s.startswith("UPDATE oci_manifest")]
-    with later(FRESH), statements(app) as sent:
+    with later(REFRESH_INTERVAL), statements(app) as sent:
         pull(alice)
     assert len([s for s in sent if s.startswith("UPDATE oci_manifest")]) == 1
 
@@ -162,7 +162,7 @@ def test_a_database_that_writes_nothing(
         # Nobody asks a database that has just failed again and again.
         assert alice.get(PATH).data == manifest
         assert not caplog.text
-    with later(PATIENCE):
+    with later(WRITE_INTERVAL):
         pull(alice)
         assert pulls(visitor) == 3
 
@@ -183,11 +183,11 @@ def test_what_waits_is_bounded(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that is away for long costs counts, and no memory."""
-    monkeypatch.setattr("flask_oci.core.pull_counter.MOST", 100)
+    monkeypatch.setattr("flask_oci.core.pull_counter.MAX_ENTRIES", 100)
     pulls = app.extensions["oci"].pulls
     with failing_updates(app), app.app_context():
         for number in range(1000):
-            pulls.note(number, digest_of(b"a"))
+            pulls.count(number, digest_of(b"a"))
             if number % 50 == 0:
                 with pytest.raises(sa.exc.OperationalError):
                     pulls.write()
@@ -219,7 +219,7 @@ def test_threads_lose_nothing(
         thread.start()
     for thread in threads:
         thread.join()
-    with later(PATIENCE):
+    with later(WRITE_INTERVAL):
         pull(alice)
         assert pulls(visitor) == 101
 
