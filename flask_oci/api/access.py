@@ -61,7 +61,7 @@ def _find(name: str, action: Action) -> None:
 
 def actor(repository: RepositoryInfo) -> Actor:
     """Return the caller, as who changes what is in a repository."""
-    manages = authorization.manages(repository.name)
+    manages = authorization.manage_check(repository.name)
     return services().content.actor(principal().user, manages)
 
 

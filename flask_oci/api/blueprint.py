@@ -112,7 +112,7 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
             "The REST interface is there and the registry is not: register"
             " registry.blueprint as well."
         )
-    request_hooks.admit(values)
+    request_hooks.authenticate(values)
 
 
 def _keep_no_errors(response: Response) -> Response:

@@ -1,6 +1,5 @@
-"""Warnings: "Registry implementations MAY include informational warnings in
-`Warning` headers" (spec.md, "Warnings").
-"""
+"""``Warning`` headers: "Registry implementations MAY include informational warnings in
+`Warning` headers" (spec.md, "Warnings")."""
 
 from __future__ import annotations
 
@@ -10,20 +9,20 @@ from flask import Response
 
 from ..events.request_state import request_state
 
-#: How many bytes of warnings one answer may have (spec.md, "Warnings").
+#: The maximum size of all warnings of one response in bytes (spec.md, "Warnings").
 MAX_BYTES: t.Final = 4096
 
 
 def warn(text: str) -> None:
-    """Have the current request's answer carry a warning that clients print.
+    """Add a warning, which clients print, to the response of the current request.
 
-    :param text: a sentence in ASCII, for the person at the other end.
+    :param text: a sentence in ASCII, for the user of the client.
     """
     request_state().warnings.append(text)
 
 
 def emit(response: Response) -> None:
-    """Put the warnings of the current request into its answer."""
+    """Add the warnings of the current request to its response."""
     left, state = MAX_BYTES, request_state()
     texts, state.warnings = state.warnings, []
     for text in texts:

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 def tags(name: str) -> Response:
     """end-8: ``GET /v2/<name>/tags/list?n=<integer>&last=<tagname>``, 200.
 
-    :raises NameUnknown: when nothing has been pushed to the repository.
+    :raises NameUnknown: if nothing has been pushed to the repository.
     """
     key, limit = admit(name, "pull").key, paging.limit()
     found = services().catalog.tags.page(key, limit + 1, paging.last())
@@ -37,15 +37,15 @@ def tags(name: str) -> Response:
 def referrers(name: str, digest: str) -> Response:
     """end-12: ``GET /v2/<name>/referrers/<digest>?artifactType=<type>``, 200.
 
-    There is a list for every well-formed digest, and it is empty for a digest, or
-    a repository, that nobody has pushed: a 404 would tell clients that there is
-    no referrers API here.
+    Every well-formed digest has a list. The list is empty if the digest or the
+    repository is unknown, because a 404 would mean that the registry has no referrers
+    API.
 
-    :raises DigestInvalid: when the digest is none.
+    :raises DigestInvalid: if the digest is malformed.
     """
     repository = admit(name, "pull")
     subject = Digest.parse(digest)
-    # An empty value asks for nothing in particular.
+    # An empty value does not filter.
     types = [v for v in map(paging.text, request.args.getlist("artifactType")) if v]
     found, more = _referrers(repository, subject, types)
     response = paging.page(
@@ -64,13 +64,13 @@ def catalog() -> Response:
     caller may pull from (Distribution's docs/content/spec/api.md, "Listing
     Repositories").
 
-    :raises Unauthorized: when there are no credentials, or a token that was not
-        made for this.
+    :raises Unauthorized: if the request has no credentials, or a token that does not
+        cover the catalog.
     """
-    asking = principal()
-    if asking == ANONYMOUS or not asking.covers_catalog:
+    caller = principal()
+    if caller == ANONYMOUS or not caller.covers_catalog:
         raise services().authenticator.challenge(
-            [CATALOG_SCOPE], "insufficient_scope" if asking.claims else None
+            [CATALOG_SCOPE], "insufficient_scope" if caller.claims else None
         )
     limit = paging.limit()
     found = _readable(limit + 1, paging.last())

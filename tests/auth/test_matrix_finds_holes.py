@@ -52,7 +52,7 @@ HOLES = {
         "oci.uploads", "v2/push_blob.py", "start", "push"
     ),
     "sessions of everybody": unchecked(
-        "oci.upload", "v2/push_blob.py", "_find", "push"
+        "oci.upload", "v2/push_blob.py", "_find_session", "push"
     ),
     "manifests by everybody": unchecked(
         "oci.manifest_put", "v2/push_manifest.py", "put", "push"
