@@ -303,7 +303,7 @@ def test_explaining_a_layer(alice: RegistryClient, keeper: Upkeep) -> None:
     assert result.stdout.splitlines() == [
         "alice/app",
         f"  layer of {digest_of(child)}",
-        "    has no tag, and stays without: OCI_UNTAGGED_LIFETIME is not set",
+        "    untagged; kept because OCI_UNTAGGED_LIFETIME is not set",
         f"    child of {digest_of(whole)}",
         "      tagged latest",
     ]
@@ -331,12 +331,12 @@ def test_explaining_what_will_go(alice: RegistryClient, keeper: Upkeep) -> None:
     assert "spared until" in now
     assert "nothing needs it" in now
     now = keeper.run("gc", "--explain", digest_of(manifest)).stdout
-    assert "stays without until" in now
+    assert "untagged; kept until" in now
     with later(LONG):
         then = keeper.run("gc", "--explain", DIGEST).stdout
         assert then.splitlines() == ["alice/app", "  nothing needs it"]
         then = keeper.run("gc", "--explain", digest_of(manifest)).stdout
-        assert then.splitlines() == ["alice/app", "  has no tag"]
+        assert then.splitlines() == ["alice/app", "  untagged"]
 
 
 def test_explaining_what_is_not_there(alice: RegistryClient, keeper: Upkeep) -> None:
