@@ -6,7 +6,6 @@ import typing as t
 from dataclasses import dataclass
 
 from flask import current_app
-from flask import g
 
 from .auth.access_tokens import AccessTokens
 from .auth.authenticator import Authenticator
@@ -27,6 +26,7 @@ from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
 from .core.summaries import Summaries
 from .events import Events
+from .events.request_state import request_state
 from .hooks import Hooks
 from .operations.metrics import Metrics
 from .storage import Storage
@@ -66,11 +66,12 @@ def services() -> Services:
 
 def principal() -> Principal:
     """Return the principal of the current request; anonymous before authentication."""
-    return t.cast(Principal, g.get("_oci_principal", ANONYMOUS))
+    return t.cast(Principal, request_state().principal or ANONYMOUS)
 
 
-def remember(asking: Principal) -> None:
+def remember(caller: Principal) -> None:
     """Set the principal of the current request."""
-    g._oci_principal = asking
+    state = request_state()
+    state.principal = caller
     # Read now, because the row of the user may expire before the name is needed.
-    g._oci_actor = services().catalog.users.name_of(asking.user)
+    state.set_actor(services().catalog.users.name_of(caller.user))

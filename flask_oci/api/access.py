@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..catalog import RepositoryInfo
-from ..core.content import Actor
+from ..core.actor import Actor
 from ..errors import Denied
 from ..errors import NameUnknown
 from ..http import authorization
@@ -63,7 +63,7 @@ def _check_visible(name: str, action: Action) -> None:
 
 def actor(repository: RepositoryInfo) -> Actor:
     """Return the caller as the actor of a change to a repository's content."""
-    manages = authorization.manages(repository.name)
+    manages = authorization.manage_check(repository.name)
     return services().content.actor(principal().user, manages)
 
 

@@ -112,7 +112,7 @@ def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
             "The REST interface needs the registry: register registry.blueprint as"
             " well."
         )
-    request_hooks.admit(values)
+    request_hooks.authenticate(values)
 
 
 def _forbid_caching_errors(response: Response) -> Response:

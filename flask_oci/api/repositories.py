@@ -16,6 +16,7 @@ from ..errors import NameInvalid
 from ..errors import NameUnknown
 from ..errors import Unsupported
 from ..http import authorization
+from ..http.readable import readable_repositories
 from ..services import principal
 from ..services import services
 from ..spec.reference import check_name
@@ -27,8 +28,8 @@ from .bodies import Repository
 from .bodies import RepositoryChange
 from .bodies import RepositoryList
 
-#: The number of repositories to read at once if the policy checks each of them.
-UNFILTERED_BATCH_SIZE: t.Final = 1000
+if t.TYPE_CHECKING:
+    from ..catalog import Condition
 
 
 def repositories(query: RepositoryList) -> Repositories:
@@ -104,39 +105,23 @@ def delete_repository(name: str) -> None:
 
 
 def _visible(query: RepositoryList, maximum: int) -> list[Listed]:
-    """Return repositories that the caller may pull from.
-
-    One SQL statement does it if the policy has a filter for lists.
-    """
-    parts = services()
-    condition = parts.policy.list_filter(principal().user)
+    """Return the repositories that match the query and that the caller may pull."""
     start = paging.position(query.next)
-    behind = Behind(*start) if start else None
-    is_filtered = condition is not None and principal().limit is None
-    # If rows are checked one by one, most of them may be hidden from the caller.
-    size = maximum if is_filtered else max(maximum, UNFILTERED_BATCH_SIZE)
-    found: list[Listed] = []
-    while len(found) < maximum:
-        batch = parts.catalog.repository_list.page(
+    first = Behind(*start) if start else None
+
+    def read(
+        size: int, previous: Listed | None, condition: Condition | None
+    ) -> list[Listed]:
+        return services().catalog.repository_list.page(
             size,
             condition,
             search=query.search.lower(),
             below=query.under,
             order=query.order,
-            behind=behind,
+            behind=previous.place if previous else first,
         )
-        found += [r for r in batch if is_filtered or _may_pull(r.info, condition)]
-        if len(batch) < size:
-            break
-        behind = batch[-1].place
-    return found[:maximum]
 
-
-def _may_pull(repository: RepositoryInfo, condition: t.Any) -> bool:
-    """Return True if the caller may pull from a repository that passed the filter."""
-    if condition is None:
-        return authorization.may("pull", repository)
-    return principal().credential_allows("pull", repository.name)
+    return readable_repositories(maximum, read, lambda listed: listed.info)
 
 
 def _body(repository: RepositoryInfo) -> Repository:

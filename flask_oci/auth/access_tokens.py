@@ -1,7 +1,8 @@
-"""Access tokens for people and machines, and refresh tokens for clients.
+"""Access tokens for users and machines, and refresh tokens for clients.
 
-Both are long random secrets that are shown once and stored as a hash. They can
-be revoked at any time, and whatever was had with them ends at the same moment.
+Both are long random secrets that are shown once and stored as a hash. They can be
+revoked at any time. Every token that was issued for a revoked token ends at the same
+moment.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ if t.TYPE_CHECKING:
 
     Validator = Callable[[str], bool]
 
-#: How an access token begins, so that secret scanners recognise one.
+#: The prefix of access tokens, by which secret scanners recognise them.
 ACCESS_PREFIX: t.Final = "oci_pat_"
 
-#: How a refresh token begins.
+#: The prefix of refresh tokens.
 REFRESH_PREFIX: t.Final = "oci_ref_"
 
-#: How long what a token is bound to may be, in characters.
+#: The maximum length of a token's context, in characters.
 ABOUT_LENGTH: t.Final = 255
 
 _ALPHABET = string.digits + string.ascii_letters
@@ -50,16 +51,17 @@ _CHECKSUM_LENGTH = 6
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How far a credential reaches, whatever its user may do.
+    """The actions and repositories that a credential is limited to, whatever its user
+    may do.
 
-    A credential that has been limited cannot be turned into one that is less so.
+    A limited credential cannot be exchanged for one with a wider limit.
     """
 
     actions: tuple[str, ...]
     repositories: tuple[str, ...]
 
     def allows(self, action: Action, name: str) -> bool:
-        """Tell whether an action on a repository is within the limit."""
+        """Return True if the limit includes an action on a repository."""
         covered = action in self.actions or (
             action == "pull" and "push" in self.actions
         )
@@ -71,13 +73,13 @@ class IssuedToken:
     """A new access token, the only time that its secret can be seen."""
 
     id: str
-    """By which it is listed and revoked."""
+    """The identifier to list and revoke it by."""
 
     secret: str
-    """What to type at ``docker login`` in the place of the password."""
+    """The secret to use instead of the password, for example with ``docker login``."""
 
     expires_at: datetime | None
-    """When it ends by itself, if it does."""
+    """When it expires, or None if it does not."""
 
 
 class AccessTokens:
@@ -101,23 +103,22 @@ class AccessTokens:
         context: object = None,
         parent: Credential | None = None,
     ) -> IssuedToken:
-        """Make an access token.
+        """Issue an access token.
 
-        :param user: one of the host's users, who can do no more with it than
-            without.
-        :param name: what its owner calls it.
-        :param repositories: patterns of repository names; ``*`` in one stands for
-            anything, ``/`` included.
-        :param actions: some of ``pull``, ``push``, ``delete`` and ``manage``; the last
-            one is for REST, and has to be asked for.
-        :param expires: when, or after how long, it ends by itself.
+        :param user: one of the host's users. The token never allows more than the user
+            may do.
+        :param name: a name by which the user recognises the token.
+        :param repositories: patterns of repository names; ``*`` stands for any text,
+            including ``/``.
+        :param actions: some of ``pull``, ``push``, ``delete`` and ``manage``.
+            ``manage`` is for the REST API, and is not among the default actions.
+        :param expires: when, or after how long, the token expires.
         :param validator: a function that was registered with
-            ``@registry.token_validator``. It is asked about ``context`` each time
-            the token is used, which can bind it to the life of a job.
-        :param context: what ``validator`` is given, as text, such as the job's key.
-        :param parent: one of the user's tokens, by which this one is made and with
-            which it ends.
-        :raises ValueError: for an action, a pattern or a function that cannot be.
+            ``@registry.token_validator``. It is called with ``context`` each time the
+            token is used, for example to end the token together with a job.
+        :param context: the argument for ``validator``, as text, such as the job's key.
+        :param parent: another token of the user. The new token ends together with it.
+        :raises ValueError: if an action, a pattern or the function is invalid.
         """
         credential = Credential(
             id=secrets.token_hex(16),
@@ -130,7 +131,7 @@ class AccessTokens:
             validator=self._validator_name(validator),
             about=_checked_context(context),
             created_at=utcnow(),
-            expires_at=_moment(expires),
+            expires_at=_expiry(expires),
             last_used_at=None,
             parent_id=parent.id if parent else None,
         )
@@ -146,11 +147,12 @@ class AccessTokens:
         return self._credentials.of(self._users.key_of(user))
 
     def revoke(self, token_id: str, *, user: t.Any = None) -> bool:
-        """End a token, and every bearer and refresh token that was had with it.
+        """Revoke a token, and every bearer and refresh token that was issued for it.
 
-        :param token_id: as :meth:`list` has it.
-        :param user: whose it has to be; None revokes anybody's.
-        :return: whether there was such a token.
+        :param token_id: the identifier, as :meth:`list` returns it.
+        :param user: the user that the token must belong to; None revokes a token of any
+            user.
+        :return: True if there was such a token.
         """
         credential = self._credentials.by_id(token_id)
         if credential is None or (
@@ -162,9 +164,10 @@ class AccessTokens:
         return revoked
 
     def revoke_all(self, user: t.Any) -> int:
-        """End every token of a user, bearer tokens included: after a new password, say.
+        """Revoke every token of a user, including bearer tokens, for example after a
+        password change.
 
-        :return: how many access and refresh tokens there were.
+        :return: the number of access and refresh tokens that were revoked.
         """
         count = self._credentials.revoke_all(
             self._users.key_of(user), self._users.subject_of(user)
@@ -175,10 +178,11 @@ class AccessTokens:
     def issue_refresh(
         self, user: t.Any, parent: Credential | None, lifetime: timedelta
     ) -> str:
-        """Make a refresh token, which reaches as far as what it was had with.
+        """Issue a refresh token, which has the limit of its parent.
 
-        :param parent: the credential that it was had with, if not a password.
-        :param lifetime: for how long after its last use it is good.
+        :param parent: the credential that the user logged in with, or None for a
+            password.
+        :param lifetime: how long the token is is_valid after its last use.
         """
         now = utcnow()
         credential = Credential(
@@ -201,42 +205,42 @@ class AccessTokens:
         return secret
 
     def by_secret(self, secret: str) -> Credential | None:
-        """Return the token that a secret belongs to, if it is good."""
+        """Return the valid token with this secret, or None."""
         if not _is_well_formed(secret):
             return None
-        return self._good(self._credentials.by_hash(_hash(secret)))
+        return self._if_valid(self._credentials.by_hash(_hash(secret)))
 
     def by_id(self, token_id: str) -> Credential | None:
-        """Return the token that a bearer token was had with, if it is good."""
-        return self._good(self._credentials.by_id(token_id))
+        """Return the valid token with this identifier, or None."""
+        return self._if_valid(self._credentials.by_id(token_id))
 
-    def ended(self, subject: str, issued_at: int) -> bool:
-        """Tell whether everything of a subject has ended since.
+    def is_revoked(self, subject: str, issued_at: int) -> bool:
+        """Return True if all tokens of a subject were revoked at or after a time.
 
-        :param issued_at: since when, in microseconds after 1970.
+        :param issued_at: the time, in microseconds since 1970.
         """
         last = self._revocations.last(subject)
         return last is not None and issued_at <= last
 
-    def used(self, credential: Credential, lifetime: timedelta) -> None:
-        """Remember that a token was used, which keeps a refresh token alive.
+    def record_use(self, credential: Credential, lifetime: timedelta) -> None:
+        """Record a use of a token, which also extends the life of a refresh token.
 
-        :param lifetime: for how long after its last use a refresh token is good.
+        :param lifetime: how long a refresh token is is_valid after its last use.
         """
         expires_at = credential.expires_at
         if credential.kind == "refresh":
             expires_at = utcnow() + lifetime
         self._credentials.touch(credential, expires_at)
 
-    def _good(self, credential: Credential | None) -> Credential | None:
+    def _if_valid(self, credential: Credential | None) -> Credential | None:
         if credential is None:
             return None
         if credential.expires_at is not None and credential.expires_at <= utcnow():
             return None
         if credential.validator is not None:
-            valid = self._hooks.validators.get(credential.validator)
-            # A function that is no longer there cannot vouch for anything.
-            if valid is None or not valid(credential.about or ""):
+            is_valid = self._hooks.validators.get(credential.validator)
+            # A validator that is no longer registered cannot confirm the token.
+            if is_valid is None or not is_valid(credential.about or ""):
                 return None
         if (
             credential.parent_id is not None
@@ -252,27 +256,29 @@ class AccessTokens:
             if inspect.unwrap(hook, stop=lambda f: f is validator) is validator:
                 return name
         raise ValueError(
-            "'validator' must be a function that was registered with"
-            " @registry.token_validator, since it is asked again in other processes."
+            "'validator' must be a function that is registered with"
+            " @registry.token_validator, because other processes call it by its name."
         )
 
 
 def is_token(text: str) -> bool:
-    """Tell whether a text looks like one of our tokens, good or not."""
+    """Return True if a text has the prefix of a token, valid or not."""
     return text.startswith((ACCESS_PREFIX, REFRESH_PREFIX))
 
 
 def limit_of(credential: Credential) -> Limit:
-    """Return how far a credential reaches."""
+    """Return the limit of a credential."""
     return Limit(credential.actions, credential.repositories)
 
 
-def _moment(expires: datetime | timedelta | None) -> datetime | None:
+def _expiry(expires: datetime | timedelta | None) -> datetime | None:
     if isinstance(expires, timedelta):
         return utcnow() + expires
     if expires is not None and expires.tzinfo is None:
-        raise ValueError("'expires' is a timedelta, or a datetime with a time zone.")
-    # Not every database keeps the time zone, and what it drops is taken for UTC.
+        raise ValueError(
+            "'expires' must be a timedelta, or a datetime with a time zone."
+        )
+    # Some databases drop the time zone, and the value is read back as UTC.
     return expires and expires.astimezone(timezone.utc)
 
 
@@ -280,24 +286,24 @@ def _checked_actions(actions: Iterable[str]) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(actions))
     if not wanted or not set(wanted) <= set(TOKEN_ACTIONS):
         known = ", ".join(TOKEN_ACTIONS)
-        raise ValueError(f"'actions' are some of {known}, not {wanted!r}.")
+        raise ValueError(f"Invalid 'actions' {wanted!r}: use some of {known}.")
     return wanted
 
 
 def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     if isinstance(patterns, str):
-        raise ValueError(f"'repositories' is a list of patterns, not {patterns!r}.")
+        raise ValueError(f"'repositories' must be a list, not {patterns!r}.")
     wanted = tuple(patterns)
     if not wanted or not all(isinstance(p, str) and p for p in wanted):
-        raise ValueError("'repositories' has at least one pattern, such as 'alice/*'.")
+        raise ValueError("'repositories' needs a pattern, such as 'alice/*'.")
     return wanted
 
 
 def _checked_context(context: object) -> str | None:
     text = None if context is None else str(context)
     if text is not None and len(text) > ABOUT_LENGTH:
-        # A database may cut it, and then it is about something else.
-        raise ValueError(f"'context' has at most {ABOUT_LENGTH} characters.")
+        # A database could truncate it, and it would then name another object.
+        raise ValueError(f"'context' has more than {ABOUT_LENGTH} characters.")
     return text
 
 
@@ -307,8 +313,8 @@ def _new_secret(prefix: str) -> str:
 
 
 def _checksum(body: str) -> str:
-    """Return six digits by which a scanner, or we, can tell a token from a guess
-    without a look into the database."""
+    """Return six characters by which a scanner can tell a token from a random text, and
+    by which a guess is rejected without a database query."""
     number, digits = zlib.crc32(body.encode()), ""
     for _ in range(_CHECKSUM_LENGTH):
         number, digit = divmod(number, len(_ALPHABET))
@@ -322,5 +328,5 @@ def _is_well_formed(secret: str) -> bool:
 
 
 def _hash(secret: str) -> str:
-    # The secret is random and long, so there is nothing to stretch or to salt.
+    # The secret is long and random, so it needs no key stretching and no salt.
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Who is asking: credentials and bearer tokens become a principal.
+"""Authentication: passwords, access tokens and bearer tokens.
 
-Only the ``Authorization`` header counts. A session cookie means nothing here,
-so that no page of the web can push or delete in its reader's name.
+Only the ``Authorization`` header authenticates a request. Session cookies are ignored,
+so that no web page can push or delete in the name of its reader.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ if t.TYPE_CHECKING:
     from .signed_tokens import Tokens
 
 
-#: What the log says where docker is about to be sent to the wrong place.
+#: The warning in the log if clients are about to be sent to the wrong host.
 UNKNOWN_PROXY: t.Final = (
-    "A proxy says that clients call this application %s, and the application believes"
-    " that it is called %s, which is where clients are told to log in. Behind a proxy"
-    " of yours, have the application believe it: app.wsgi_app = ProxyFix(app.wsgi_app,"
-    " x_for=1, x_proto=1, x_host=1, x_prefix=1). Or set OCI_EXTERNAL_URL."
+    "A proxy reports the host %s, but the application uses %s and sends clients there"
+    " to log in. If the proxy is yours, trust its headers: app.wsgi_app ="
+    " ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_prefix=1). Or set"
+    " OCI_EXTERNAL_URL."
 )
 
 
 class LoginRefused(Exception):
-    """Raised by a host's ``@registry.authenticate`` function to say why somebody
-    whose password may be right cannot log in with it.
+    """Raised by a host's ``@registry.authenticate`` function to explain why a user
+    cannot log in with a password that may be correct.
 
     :param reason: a sentence that ``docker login`` prints.
     """
@@ -63,15 +63,15 @@ class LoginRefused(Exception):
 
 
 class Authenticator:
-    """Finds out who is asking.
+    """Authenticates requests.
 
     :param config: the settings.
-    :param hooks: where the host's password check is.
+    :param hooks: the host's functions, among them its password check.
     :param tokens: reads bearer tokens.
-    :param access_tokens: finds what somebody logged in with.
-    :param throttle: limits guessing where the host does not.
+    :param access_tokens: finds access and refresh tokens.
+    :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
-    :param token_endpoint: the endpoint, as Flask knows it, that clients get tokens at.
+    :param token_endpoint: the Flask endpoint of the token service.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Authenticator:
         hooks: Hooks,
         tokens: Tokens,
         access_tokens: AccessTokens,
-        throttle: RateLimiter,
+        rate_limiter: RateLimiter,
         users: Users,
         token_endpoint: str,
     ) -> None:
@@ -88,16 +88,17 @@ class Authenticator:
         self._hooks = hooks
         self._tokens = tokens
         self._access_tokens = access_tokens
-        self._throttle = throttle
+        self._rate_limiter = rate_limiter
         self._users = users
         self._token_endpoint = token_endpoint
 
     def identify(self) -> Principal:
-        """Return who sent the current request, by its ``Authorization`` header.
+        """Return the principal of the current request's ``Authorization`` header.
 
-        :raises Unauthorized: when it is bad. It never turns into an anonymous
-            request: a mistyped password would look like a missing image.
-        :raises TooManyRequests: when logging in failed too often.
+        :raises Unauthorized: if the credentials are invalid. Such a request is never
+            treated as anonymous, because a mistyped password would look like a missing
+            image.
+        :raises TooManyRequests: if there were too many failed logins.
         """
         sent = request.headers.get("Authorization")
         if sent is None:
@@ -111,64 +112,64 @@ class Authenticator:
             )
         if authorization.type == "bearer":
             return self._by_bearer(authorization.token or "")
-        raise self.challenge(message="Authenticate with Basic or Bearer.")
+        raise self.challenge(message="Unsupported scheme; use Basic or Bearer.")
 
     def log_in(self, username: str, secret: str) -> Principal:
-        """Return who this user name and password, or access token, are of.
+        """Return the principal for a user name and a password or access token.
 
-        :raises Unauthorized: when they are nobody's.
-        :raises TooManyRequests: when there were too many attempts.
+        :raises Unauthorized: if they are invalid.
+        :raises TooManyRequests: if there were too many failed logins.
         """
         if not username and not secret:
-            # What podman and others send when they have nothing to send.
+            # Podman and other clients send empty credentials if they have none.
             return ANONYMOUS
         address = request.remote_addr or ""
-        # Nobody guesses an access token, so machines are not held up by who guesses
-        # passwords at the same address.
-        guessed = self._hooks.before_login is None and not is_token(secret)
+        # An access token cannot be guessed. It is not limited, so that machines can log
+        # in while a client at the same address guesses passwords.
+        is_password = self._hooks.before_login is None and not is_token(secret)
         if self._hooks.before_login is not None:
             self._hooks.before_login(username, address)
-        failed_before = guessed and self._throttle.check(username, address)
+        failed_before = is_password and self._rate_limiter.check(username, address)
         try:
             principal = self._check(username, secret)
             if principal is None:
-                if guessed:
-                    self._throttle.failed(username, address)
-                raise self.challenge(message="The user name or the password is wrong.")
+                if is_password:
+                    self._rate_limiter.record_failure(username, address)
+                raise self.challenge(message="Wrong user name or password.")
         except Unauthorized:
-            # Some forges take a token in the place of the user's name.
+            # Some forges accept a token instead of the user name.
             shown = "(a token)" if is_token(username) else username[:255]
             audit.record("login-failed", None, username=shown)
             raise
         if failed_before:
-            self._throttle.succeeded(username, address)
+            self._rate_limiter.reset(username, address)
         return principal
 
     def refresh(self, secret: str) -> Principal:
-        """Return who this refresh token is of.
+        """Return the principal for a refresh token.
 
-        :raises Unauthorized: when it is nobody's, or no longer good.
+        :raises Unauthorized: if the token is invalid or has expired.
         """
         credential = self._access_tokens.by_secret(secret)
         if (
             credential is None
             or credential.kind != "refresh"
-            or not self._accepts(credential)
+            or not self._is_login_accepted(credential)
         ):
-            raise self._stale()
+            raise self._invalid_token()
         user = self._load(credential.subject)
-        if not self._is_still(user, credential.about, ABOUT_LENGTH):
-            raise self._stale()
-        self._access_tokens.used(credential, self.refresh_lifetime)
+        if not self._may_use(user, credential.about, ABOUT_LENGTH):
+            raise self._invalid_token()
+        self._access_tokens.record_use(credential, self.refresh_lifetime)
         return Principal(user, credential=credential)
 
     @property
     def refresh_lifetime(self) -> timedelta:
-        """For how long after its last use a refresh token is good."""
+        """The time for which a refresh token is valid after its last use."""
         return self._config.refresh_token_lifetime
 
     def claims_of(self, principal: Principal, access: tuple[Scope, ...]) -> Claims:
-        """Return what a bearer token for somebody has to say."""
+        """Return the claims of a bearer token for a principal."""
         if principal.user is None:
             return Claims("", "", access, None)
         return Claims(
@@ -184,20 +185,21 @@ class Authenticator:
         error: str | None = None,
         message: str | None = None,
     ) -> Unauthorized:
-        """Make the 401 that tells a client where to get a token
-        (Distribution's docs/content/spec/auth/token.md, "How to authenticate").
+        """Return the 401 that tells a client where to get a token (Distribution's
+        docs/content/spec/auth/token.md, "How to authenticate").
 
-        :param scopes: what the token would have to cover.
-        :param error: ``invalid_token`` or ``insufficient_scope``, where a token
-            was sent.
+        :param scopes: the scopes that the token must cover.
+        :param error: ``invalid_token`` or ``insufficient_scope``, if the client sent a
+            token.
+        :param message: the message for the user; None uses the default one.
         """
         parameters = {"realm": self._realm(), "service": self._config.service}
         if scope := " ".join(map(str, scopes)):
             parameters["scope"] = scope
         if error:
             parameters["error"] = error
-        # Every value is quoted, and there is one challenge only: some clients
-        # read no other form.
+        # Every value is quoted, and there is only one challenge, because some clients
+        # cannot read another form.
         challenge = ",".join(f'{key}="{value}"' for key, value in parameters.items())
         return Unauthorized(
             message,
@@ -206,37 +208,37 @@ class Authenticator:
         )
 
     def sign_in(self, principal: Principal) -> None:
-        """Make Flask-Login's ``current_user`` the one who asks, for this request."""
+        """Set Flask-Login's ``current_user`` for this request."""
         flask_login.sign_in(principal.user)
 
     def visitor(self) -> t.Any:
-        """Return the user who looks at a page, or None for somebody unknown.
+        """Return the user who views a page, or None for an anonymous visitor.
 
-        It is who the host says, or who Flask-Login says where the host says nothing.
+        The host's ``current_user_loader`` decides, or Flask-Login if there is none.
         """
-        ask = self._hooks.current_user_loader
-        return flask_login.current_user() if ask is None else ask()
+        load = self._hooks.current_user_loader
+        return flask_login.current_user() if load is None else load()
 
     def _check(self, username: str, secret: str) -> Principal | None:
         if "\0" in username or "\0" in secret:
-            # No host has such a user, and some databases refuse the question.
+            # No host has such a user, and some databases reject the query.
             return None
         if not username or not secret:
-            # A directory may take a login without a password for one that nobody
-            # has to prove, and say that it succeeded (RFC 4513, section 5.1.2).
+            # An LDAP directory may treat a login without a password as an anonymous
+            # bind, and report success (RFC 4513, section 5.1.2).
             return None
         if is_token(secret):
             return self._by_access_token(username, secret)
         if not self._config.password_login:
             raise self.challenge(
-                message="Passwords are not accepted here. Make an access token on the"
-                " site and use it in the place of the password."
+                message="Passwords are not accepted. Create an access token on the"
+                " website and use it instead of the password."
             )
         if self._hooks.authenticate is None:
             raise RuntimeError(
-                "flask_oci does not know how to check a password. Decorate a"
-                " function of (username, secret), which returns the user or None,"
-                " with @registry.authenticate."
+                "flask_oci has no function to check passwords. Register one with"
+                " @registry.authenticate: it takes (username, secret) and returns"
+                " the user or None."
             )
         try:
             user = self._hooks.authenticate(username, secret)
@@ -251,53 +253,57 @@ class Authenticator:
         if credential is None or credential.kind != "access":
             return None
         user = self._load(credential.subject)
-        if not self._is_still(user, username):
+        if not self._may_use(user, username):
             return None
-        self._access_tokens.used(credential, self.refresh_lifetime)
+        self._access_tokens.record_use(credential, self.refresh_lifetime)
         return Principal(user, credential=credential)
 
     def _by_bearer(self, token: str) -> Principal:
         try:
             claims = self._tokens.read(token)
         except TokenInvalid:
-            raise self._stale() from None
+            raise self._invalid_token() from None
         if not claims.subject and self._config.require_login:
-            # It was made for nobody, before everybody had to say who they are.
-            raise self._stale()
+            # The token was issued to an anonymous client, before a login was required.
+            raise self._invalid_token()
         if not claims.subject:
             return Principal(None, claims)
         credential = None
         if claims.credential is not None:
             credential = self._access_tokens.by_id(claims.credential)
             if credential is None:
-                raise self._stale()
-        elif self._access_tokens.ended(claims.subject, claims.issued_at):
-            raise self._stale()
-        if not self._accepts(credential):
-            raise self._stale()
+                raise self._invalid_token()
+        elif self._access_tokens.is_revoked(claims.subject, claims.issued_at):
+            raise self._invalid_token()
+        if not self._is_login_accepted(credential):
+            raise self._invalid_token()
         user = self._load(claims.subject)
-        if not self._is_still(user, claims.username):
-            raise self._stale()
+        if not self._may_use(user, claims.username):
+            raise self._invalid_token()
         return Principal(user, claims, credential)
 
-    def _accepts(self, credential: Credential | None) -> bool:
-        """Tell whether what somebody first logged in with would still do.
+    def _is_login_accepted(self, credential: Credential | None) -> bool:
+        """Return True if the method of the first login is still accepted.
 
-        Where passwords are no longer accepted, what was had with one ends too.
+        If passwords are no longer accepted, tokens that were issued for a password end
+        too.
         """
-        had_with_a_password = credential is None or (
+        used_password = credential is None or (
             credential.kind == "refresh" and credential.parent_id is None
         )
-        return self._config.password_login or not had_with_a_password
+        return self._config.password_login or not used_password
 
-    def _is_still(
+    def _may_use(
         self, user: t.Any, username: str | None, length: int | None = None
     ) -> bool:
-        """Tell whether whoever a credential leads to may use it: a database may give
-        the key of a deleted user to somebody else.
+        """Return True if the user of a credential may still use it.
 
-        :param username: what its user was called.
-        :param length: how much of that was kept, in characters; None is all of it.
+        The user name is compared, because a database may give the key of a deleted user
+        to a new user.
+
+        :param username: the name of the user when the credential was issued.
+        :param length: the number of characters of the name that were stored; None means
+            all.
         """
         return (
             user is not None
@@ -305,10 +311,10 @@ class Authenticator:
             and self._users.namespace_of(user)[:length] == username
         )
 
-    def _stale(self) -> Unauthorized:
+    def _invalid_token(self) -> Unauthorized:
         return self.challenge(
             error="invalid_token",
-            message="The token is not, or no longer, valid; log in again.",
+            message="The token is invalid or has expired; log in again.",
         )
 
     def _load(self, subject: str) -> t.Any:
@@ -320,20 +326,21 @@ class Authenticator:
     def _realm(self) -> str:
         if self._config.external_url:
             return self._config.external_url + url_for(self._token_endpoint)
-        # Whoever came by https must not be led to send a password in the clear.
-        by_https = request.headers.get("X-Forwarded-Proto") == "https"
+        # A client that uses https must not be sent to an address without TLS, where it
+        # would send the password in plain text.
+        is_https = request.headers.get("X-Forwarded-Proto") == "https"
         hosts = request.headers.get("X-Forwarded-Host", request.host)
         if request.host not in hosts.replace(" ", "").split(","):
             advise(UNKNOWN_PROXY, hosts, request.host)
-        scheme = "https" if by_https else request.scheme
+        scheme = "https" if is_https else request.scheme
         realm = url_for(self._token_endpoint, _external=True, _scheme=scheme)
         return quote(realm, safe="/:?&=@[]%")
 
 
 def _read(header: str) -> Authorization | None:
-    """Read an ``Authorization`` header; None is what cannot be one."""
-    # A server joins several headers by a comma, and whoever sends two may have
-    # been let through by the other one. What we take has no comma in it.
+    """Return a parsed ``Authorization`` header, or None if it is malformed."""
+    # A server joins repeated headers with a comma, and another program may have checked
+    # only one of them. No valid header here contains a comma.
     if not header.isascii() or "," in header:
         return None
     return Authorization.from_header(header)

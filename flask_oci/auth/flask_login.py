@@ -1,4 +1,4 @@
-"""The login manager of a host that has Flask-Login: the only module that knows it."""
+"""The login manager of hosts that use Flask-Login. No other module uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
 
 def current_user() -> t.Any:
-    """Return who is signed in, by session or otherwise, or None."""
+    """Return the user who is signed in, or None."""
     manager = _manager()
     if manager is None:
         return None
@@ -23,12 +23,12 @@ def current_user() -> t.Any:
 
 
 def sign_in(user: t.Any) -> None:
-    """Make ``current_user`` this one, for this request.
+    """Set ``current_user`` for this request. No session is written.
 
-    Nobody is remembered: no session is written. Called for nobody as well, since
-    otherwise a cookie would say who they are.
+    It is also called for anonymous clients, because a session cookie would otherwise
+    set ``current_user``.
 
-    :param user: None is nobody.
+    :param user: one of the host's users, or None for an anonymous client.
     """
     manager = _manager()
     if manager is not None:
@@ -36,13 +36,13 @@ def sign_in(user: t.Any) -> None:
 
 
 def user_loader() -> Callable[[str], t.Any] | None:
-    """Return what finds a user by the text that a session has for them, or None."""
+    """Return the function that loads a user by the identifier in a session, or None."""
     found: Callable[[str], t.Any] | None = getattr(_manager(), "_user_callback", None)
     return found
 
 
 def login_view() -> str | None:
-    """Return the endpoint of the page to sign in at, or None."""
+    """Return the endpoint of the login page, or None."""
     return getattr(_manager(), "login_view", None) or None
 
 

@@ -1,7 +1,7 @@
-"""The one question that decides access: may this user do this to that repository?
+"""Permissions: whether a user may perform an action on a repository.
 
-It is asked at the time of use, on every route, and its answer is never
-remembered, so that what a host changes takes effect at the next request.
+The policy is asked at the time of use, on every route. Its answer is never cached, so
+that a change by the host takes effect at the next request.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if t.TYPE_CHECKING:
 
 
 class Policy:
-    """Answers for one application.
+    """Decides for one application.
 
-    :param config: whether everybody has to say who they are.
-    :param hooks: where the host's own answer is, if it gives one.
-    :param catalog: who the users are, and what they own.
+    :param config: whether a login is required.
+    :param hooks: the host's own policy, if it has one.
+    :param catalog: the users, and the repositories that they own.
     """
 
     def __init__(self, config: Config, hooks: Hooks, catalog: Catalog) -> None:
@@ -37,14 +37,14 @@ class Policy:
     def is_allowed(
         self, user: t.Any, action: Action, repository: RepositoryInfo
     ) -> bool:
-        """Tell whether ``user`` may do ``action`` to ``repository``.
+        """Return True if ``user`` may perform ``action`` on ``repository``.
 
-        :param user: one of the host's users, or None for somebody who did not
-            say who they are.
+        :param user: one of the host's users, or None for an anonymous client.
         :param action: ``pull``, ``push``, ``delete`` or ``manage``.
-        :param repository: it need not exist: a first push makes it.
+        :param repository: the repository, which need not exist: the first push creates
+            it.
         """
-        if not self._admits(user):
+        if not self._is_accepted(user):
             return False
         repository = replace(repository, visibility=self.visibility(repository))
         if self._hooks.authorize is not None:
@@ -52,22 +52,25 @@ class Policy:
         return default_policy(self._catalog.users, user, action, repository)
 
     def visibility(self, repository: RepositoryInfo) -> str:
-        """Return who may see a repository: what the host says, or what is recorded."""
+        """Return the visibility of a repository: the host's decision, or else the
+        recorded one."""
         decided = self.decided_visibility(repository)
         return repository.visibility if decided is None else decided
 
     def decided_visibility(self, repository: RepositoryInfo) -> str | None:
-        """Return what the host says about who may see a repository, if it does."""
+        """Return the visibility that the host decides for a repository, or None."""
         if self._hooks.visibility_of is None:
             return None
         return self._hooks.visibility_of(repository)
 
     def list_filter(self, user: t.Any) -> Condition | None:
-        """Return the condition by which the database finds what ``user`` may pull.
+        """Return the database condition that selects the repositories that ``user`` may
+        pull.
 
-        None has no row left out: the caller asks :meth:`is_allowed` about each.
+        None means that there is no such condition: the caller must ask
+        :meth:`is_allowed` about each repository.
         """
-        if not self._admits(user):
+        if not self._is_accepted(user):
             return self._catalog.repositories.nothing()
         if self._hooks.list_filter is not None:
             return self._hooks.list_filter(user)
@@ -76,19 +79,19 @@ class Policy:
         users = self._catalog.users
         return self._catalog.repositories.readable_by(users.key_of(user))
 
-    def _admits(self, user: t.Any) -> bool:
-        """Tell whether somebody may do anything at all."""
+    def _is_accepted(self, user: t.Any) -> bool:
+        """Return True if a user, or an anonymous client, may do anything at all."""
         return not self._config.require_login if user is None else is_active(user)
 
 
 def default_policy(
     users: Users, user: t.Any, action: Action, repository: RepositoryInfo
 ) -> bool:
-    """Answer where the host does not.
+    """Return the decision of the default policy.
 
-    A repository's owner may do everything to it, and the user whose name its
-    first component is may make it. Others may pull it when it is public, and
-    signed-in users when it is internal.
+    The owner of a repository may do everything to it. A user may create repositories
+    below their own name. Other users may pull public repositories and, if they are
+    signed in, internal ones.
     """
     if user is not None and _owns(users, user, repository):
         return True
@@ -97,10 +100,9 @@ def default_policy(
 
 def _owns(users: Users, user: t.Any, repository: RepositoryInfo) -> bool:
     if repository.exists:
-        # Not by name: whoever takes the name of a user who left must not get
-        # that user's images with it.
-        # A user whom the host has not saved yet has no key, and owns nothing; least of
-        # all what belongs to nobody.
+        # The key decides, and not the name. A user who takes the name of a deleted user
+        # must not get that user's images. A user that the host has not saved yet has no
+        # key and owns nothing, in particular no repository without an owner.
         key = users.key_of(user)
         return key is not None and bool(repository.owner_id == key)
     return users.namespace_of(user) == repository.namespace

@@ -1,4 +1,4 @@
-"""Who makes a request, and how far what they sent reaches."""
+"""The principal of a request: its user, its credential and its bearer token."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who makes a request, and how far their credentials reach."""
+    """The user of a request, and the limits of the credentials that were sent."""
 
     user: t.Any = None
-    """One of the host's users, or None for somebody who did not say."""
+    """One of the host's users, or None for an anonymous client."""
 
     claims: Claims | None = None
-    """What their bearer token says, if they sent one."""
+    """The claims of the bearer token, if one was sent."""
 
     credential: Credential | None = None
-    """The access or refresh token that they logged in with, if it was one."""
+    """The access or refresh token of the login, if one was used."""
 
     @property
     def limit(self) -> Limit | None:
-        """How far the credential reaches; None is as far as its user."""
+        """The limit of the credential, or None if it has none."""
         return limit_of(self.credential) if self.credential else None
 
     def credential_allows(self, action: Action, name: str) -> bool:
-        """Tell whether the credential reaches as far as this action."""
+        """Return True if the credential's limit includes an action on a repository."""
         return self.limit is None or self.limit.allows(action, name)
 
     def token_covers(self, action: Action, name: str) -> bool:
-        """Tell whether the bearer token's access list has this action.
+        """Return True if the access list of the bearer token includes an action on a
+        repository.
 
-        A bearer token is an upper bound: what it does not list, it cannot be
-        used for, whatever its user may do. "push" covers "pull", since nobody
-        can push without looking at what is there.
+        A bearer token is an upper bound: it cannot be used for an action that it does
+        not list, whatever its user may do. "push" includes "pull", because a client
+        reads what is there before it pushes.
         """
         if self.claims is None:
             return True
@@ -57,9 +58,9 @@ class Principal:
 
     @property
     def covers_catalog(self) -> bool:
-        """Tell whether the token's access list has the list of repositories."""
+        """Return True if the access list includes the list of repositories."""
         return self.claims is None or CATALOG_SCOPE in self.claims.access
 
 
-#: Somebody who sent no credentials.
+#: The principal of a request without credentials.
 ANONYMOUS: t.Final = Principal()

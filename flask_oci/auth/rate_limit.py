@@ -1,8 +1,8 @@
-"""A limit to guessing passwords.
+"""Rate limit for failed logins.
 
-A host that limits requests itself, with Flask-Limiter or at its proxy, says so
-with ``@registry.before_login``; this one is for all others. Its counts are in
-the database, so that several worker processes count together.
+A host that limits requests itself, with Flask-Limiter or at its proxy, registers
+``@registry.before_login``. This limit is for all other hosts. Its counts are in the
+database, so that all worker processes share them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..config import Config
 
-#: How many times the attempts at one account an address has for all accounts.
+#: The limit for an address, as a multiple of the limit for one account.
 ACCOUNTS: t.Final = 10
 
 
 class RateLimiter:
     """Counts failed logins by account and address, and by address alone.
 
-    By account alone would let anybody lock out anybody.
+    A count by account alone would allow any client to lock out any user.
     """
 
     def __init__(self, catalog: Catalog, config: Config) -> None:
@@ -36,48 +36,48 @@ class RateLimiter:
         self._window = config.login_period
 
     def check(self, username: str, address: str) -> bool:
-        """Let a login pass, or not.
+        """Refuse a login after too many failures.
 
-        :return: whether there is anything to forget should it succeed.
-        :raises TooManyRequests: when there were too many failures; it says in how
-            many seconds to try again.
+        :return: True if there are failures to reset after a successful login.
+        :raises TooManyRequests: if there were too many failures. The error names the
+            seconds until the next attempt.
         """
         if self._attempts is None:
             return False
-        account, everything = _keys(username, address)
-        most = {account: self._attempts, everything: self._attempts * ACCOUNTS}
+        account, network = _keys(username, address)
+        most = {account: self._attempts, network: self._attempts * ACCOUNTS}
         counts = self._failures.counts(most, self._window)
         for key, (count, since) in counts.items():
             if count >= most[key]:
                 raise self._refusal(since)
         return account in counts
 
-    def failed(self, username: str, address: str) -> None:
-        """Count a login that failed."""
+    def record_failure(self, username: str, address: str) -> None:
+        """Count a failed login."""
         if self._attempts is not None:
             self._failures.add(_keys(username, address), self._window)
 
-    def succeeded(self, username: str, address: str) -> None:
-        """Forget the failures of an account at an address."""
+    def reset(self, username: str, address: str) -> None:
+        """Reset the failures of an account at an address."""
         self._failures.forget(_keys(username, address)[0])
 
     def _refusal(self, since: datetime) -> TooManyRequests:
         left = since + self._window - datetime.now(timezone.utc)
         seconds = max(1, int(left.total_seconds()))
         return TooManyRequests(
-            f"Logging in failed too often; try again in {seconds} seconds.",
+            f"Too many failed logins; try again in {seconds} seconds.",
             headers={"Retry-After": str(seconds)},
         )
 
 
 def _keys(username: str, address: str) -> tuple[str, str]:
-    place = _place(address)
-    return _key(f"{place}\n{username}"), _key(place)
+    network = _network(address)
+    return _key(f"{network}\n{username}"), _key(network)
 
 
-def _place(address: str) -> str:
-    """Return what somebody cannot easily change of their address. Whoever has an IPv6
-    address has at least as many as there are in a network of 64 bits."""
+def _network(address: str) -> str:
+    """Return the part of an address that a client cannot easily change. A client with
+    IPv6 usually has a network of 64 bits."""
     try:
         parsed = ip_address(address)
     except ValueError:

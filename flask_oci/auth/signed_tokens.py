@@ -1,8 +1,7 @@
-"""Bearer tokens, which are claims, signed; and the tokens of forms.
+"""Signed tokens: bearer tokens with claims, and tokens against forged forms.
 
-"The token is opaque to the client" (Distribution's docs/content/spec/auth/
-token.md), so it is what itsdangerous makes of a few short fields. This is the
-only module that knows itsdangerous.
+"The token is opaque to the client" (Distribution's docs/content/spec/auth/token.md), so
+it is a short text signed by itsdangerous. No other module uses itsdangerous.
 """
 
 from __future__ import annotations
@@ -24,53 +23,53 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence
 
-#: Keeps a token of ours from being taken for anything else that the host signs
-#: with the same key, and the other way round.
+#: Separates bearer tokens from other texts that the host signs with the same key.
 SALT: t.Final = "flask-oci.bearer"
 
-#: The same for what is in the forms of the pages.
+#: The same for the tokens in forms.
 FORM_SALT: t.Final = "flask-oci.form"
 
-#: For how many seconds a form can be sent that somebody has in front of them.
+#: How many seconds after it was shown a form can be sent.
 FORM_LIFETIME: t.Final = 12 * 60 * 60
 
 
-#: For how many seconds a token is good before and after its time. A client counts
-#: from when it got it, several servers' clocks differ, and what is refused in the
-#: middle of a push is a push that failed.
+#: How many seconds before and after its lifetime a token is accepted. Clients count
+#: from when they receive the token, the clocks of several servers differ, and a token
+#: that is refused in the middle of a push breaks the push.
 LEEWAY: t.Final = 10
 
 
 class TokenInvalid(Exception):
-    """A token is forged, damaged, expired or meant for another service."""
+    """The token is forged, damaged, expired or issued for another service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a bearer token says."""
+    """The claims of a bearer token."""
 
     subject: str
-    """Which user it was made for; empty for nobody."""
+    """The subject of the user; empty for an anonymous client."""
 
     username: str
-    """What that user was called."""
+    """The name of the user when the token was issued."""
 
     access: tuple[Scope, ...]
-    """The most that it can be used for."""
+    """The scopes that the token covers at most."""
 
     credential: str | None
-    """The access or refresh token that it was had with, and ends with."""
+    """The identifier of the access or refresh token that it was issued for, and ends
+    with."""
 
     issued_at: int = 0
-    """When it was signed, in microseconds after 1970."""
+    """When the token was signed, in microseconds since 1970."""
 
 
 class Tokens:
     """Signs and reads bearer tokens.
 
-    :param keys: returns the signing keys, the present one last.
-    :param service: whom the tokens are for.
-    :param lifetime: for how many seconds they are good, which clients are told.
+    :param keys: returns the signing keys, the current one last.
+    :param service: the name of the service that the tokens are for.
+    :param lifetime: how many seconds a token is valid; clients are told.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Tokens:
         self.lifetime = lifetime
 
     def sign(self, claims: Claims) -> str:
-        """Make a token of ``claims`` that begins now."""
+        """Return a token with ``claims`` that is valid from now on."""
         access = [[s.type, s.name, list(s.actions)] for s in claims.access]
         return _serializer(tuple(self._keys()), SALT).dumps(
             {
@@ -90,47 +89,47 @@ class Tokens:
                 "aud": self._service,
                 "access": access,
                 "via": claims.credential,
-                # Itsdangerous says so, too, but only to the second.
+                # Itsdangerous stores the time too, but only in whole seconds.
                 "iat": microseconds(utcnow()),
             }
         )
 
     def read(self, token: str) -> Claims:
-        """Return what a token says.
+        """Return the claims of a token.
 
-        :raises TokenInvalid: when it cannot be believed.
+        :raises TokenInvalid: if the token is invalid.
         """
         try:
             signed = _verified(token, tuple(self._keys()))
         except (BadData, KeyError) as error:
-            # What lacks a field was signed by another version of this package.
+            # A token without a field was signed by another version of this package.
             raise TokenInvalid(str(error)) from None
         age = int(time.time()) - signed.at
         if not -LEEWAY <= age <= self.lifetime + LEEWAY:
-            raise TokenInvalid("the token is from another time")
+            raise TokenInvalid("the token has expired, or is not valid yet")
         if signed.service != self._service:
-            raise TokenInvalid("the token is meant for another service")
+            raise TokenInvalid("the token was issued for another service")
         return signed.claims
 
 
 class FormTokens:
-    """Signs and checks what only a page of ours can have put into a form.
+    """Signs and checks the tokens in the forms of the registry's pages.
 
-    A page of another site can have a visitor's browser send a form, with the
-    visitor's cookies. It cannot know what is in ours.
+    A page of another site can make a visitor's browser send a form with the visitor's
+    cookies. It cannot know the token in the registry's own forms.
 
-    :param keys: returns the signing keys, the present one last.
+    :param keys: returns the signing keys, the current one last.
     """
 
     def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
         self._keys = keys
 
     def sign(self, subject: str) -> str:
-        """Make a token for the forms of a user."""
+        """Return a token for the forms of a user."""
         return _serializer(tuple(self._keys()), FORM_SALT).dumps(subject)
 
     def accepts(self, token: str, subject: str) -> bool:
-        """Tell whether a token was made for that user, and not long ago."""
+        """Return True if a token was issued for this user and has not expired."""
         try:
             found = _serializer(tuple(self._keys()), FORM_SALT).loads(
                 token, FORM_LIFETIME
@@ -144,14 +143,14 @@ class _Signed(t.NamedTuple):
     claims: Claims
     service: str
     at: float
-    """When it was signed, in whole seconds after 1970."""
+    """When the token was signed, in whole seconds since 1970."""
 
 
-# A client sends its token with every request. That the signature is right stays so;
-# what can change, its age before all, is looked at each time.
+# A client sends its token with every request. The signature is verified once;
+# conditions that can change, such as the age, are checked each time.
 @lru_cache(maxsize=1024)
 def _verified(token: str, keys: tuple[str, ...]) -> _Signed:
-    fields, moment = _serializer(keys, SALT).loads(token, return_timestamp=True)
+    fields, signed_at = _serializer(keys, SALT).loads(token, return_timestamp=True)
     claims = Claims(
         subject=fields["sub"],
         username=fields["usr"],
@@ -159,7 +158,7 @@ def _verified(token: str, keys: tuple[str, ...]) -> _Signed:
         credential=fields["via"],
         issued_at=fields["iat"],
     )
-    return _Signed(claims, fields["aud"], moment.timestamp())
+    return _Signed(claims, fields["aud"], signed_at.timestamp())
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
-from ..core.content import Actor
+from ..core.actor import Actor
 from ..rules.quota import readable
 from ..rules.wording import plural
 from ..services import services

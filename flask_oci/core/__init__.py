@@ -1,1 +1,1 @@
-"""Operations on repositories and their content that all interfaces share."""
+"""Operations on repositories and their content, shared by all interfaces."""

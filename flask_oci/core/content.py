@@ -1,14 +1,13 @@
-"""The verbs on what a repository holds, whichever way they are asked for.
+"""Content of a repository: blobs, manifests and tags.
 
-A request, an archive that is imported and a host's own code all come through here, so
-that the same is verified, kept durably, and told of. Whether somebody may do it has
-been asked before.
+Requests, imported archives and the host's own code all use these operations, so that
+each verifies, stores and reports content in the same way. The caller has checked the
+permission.
 """
 
 from __future__ import annotations
 
 import typing as t
-import uuid
 from dataclasses import replace
 
 from ..catalog.repository_info import name_of
@@ -23,6 +22,7 @@ from ..rules.protection import TagProtected
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from ..spec.manifest import parse
+from .blob_content import BlobContent
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,113 +34,33 @@ if t.TYPE_CHECKING:
     from ..catalog.repository_info import RepositoryRef
     from ..config import Config
     from ..storage import Storage
-    from ..storage import UploadFile
+    from .actor import Actor
 
 T = t.TypeVar("T")
 
 
-def always() -> bool:
-    """Let somebody whom the host has sent manage whatever they change."""
-    return True
-
-
-class Actor(t.NamedTuple):
-    """What stays known of a user when the transaction that read them has ended."""
-
-    key: t.Any = None
-    name: str | None = None
-    manages: Callable[[], bool] = always
-    """Tells whether they may change protected tags; asked only where there are any,
-    since a host's answer may take long."""
-
-
 class Pushed(t.NamedTuple):
-    """A manifest that has been recorded."""
+    """A recorded manifest."""
 
     digest: Digest
     manifest: Manifest
     missing: list[str]
-    """The digests of what it references and its repository does not have, where the
-    host allows that."""
+    """The digests of the references that the repository does not have, if the host
+    allows missing content."""
 
 
-class Content:
-    """Puts content into repositories, and takes it out.
+class Content(BlobContent):
+    """Adds content to repositories and deletes it.
 
-    :param config: how large a manifest may be, and what may be missing or deleted.
-    :param catalog: where it is recorded.
-    :param storage: where blobs lie.
+    :param config: the maximum size of a manifest, and whether content may be missing or
+        be deleted while in use.
+    :param catalog: where content is recorded.
+    :param storage: where the bytes of blobs are.
     """
 
     def __init__(self, config: Config, catalog: Catalog, storage: Storage) -> None:
+        super().__init__(catalog, storage)
         self._config = config
-        self._catalog = catalog
-        self._storage = storage
-
-    def actor(self, user: t.Any, manages: Callable[[], bool] = always) -> Actor:
-        """Return who does something.
-
-        :param user: one of the host's users, or None for nobody in particular.
-        :param manages: tells whether they may change protected tags.
-        """
-        users = self._catalog.users
-        return Actor(users.key_of(user), users.name_of(user), manages)
-
-    def put_blob(
-        self,
-        repository: RepositoryRef,
-        by: Actor,
-        digest: Digest | None,
-        receive: Callable[[UploadFile], object],
-    ) -> Digest:
-        """Store a blob that comes in one piece, and link it to a repository.
-
-        :param repository: it is made if there is none.
-        :param by: whose it is then.
-        :param digest: what the bytes must have; None is what they turn out to have.
-        :param receive: appends the bytes. No database connection is held meanwhile.
-        :return: their digest.
-        :raises DigestInvalid: when they have another digest; nothing is kept.
-        """
-        session_id = str(uuid.uuid4())
-        self._catalog.release()
-        self._storage.start_upload(session_id)
-        try:
-            with self._storage.open_upload(session_id) as upload:
-                receive(upload)
-                digest = digest or _hashed(upload)
-                verify(upload, digest)
-                with self._storage.shared_lock(digest):
-                    upload.commit(digest)
-                    self._catalog.uploads.record_blob(
-                        repository, by.key, digest, upload.length
-                    )
-                return digest
-        finally:
-            self._storage.discard_upload(session_id)
-
-    def link_blob(
-        self,
-        repository: RepositoryRef,
-        by: Actor,
-        digest: Digest,
-        size: int,
-        source: str,
-    ) -> bool:
-        """Link a blob that is stored, and that ``by`` may have, to a repository.
-
-        :param size: in bytes, as its row has it.
-        :param source: the repository that it is had from.
-        :return: False when the storage does not have it.
-        """
-        self._catalog.release()
-        with self._storage.shared_lock(digest):
-            if self._storage.size(digest) != size:
-                return False
-            self._catalog.uploads.record_blob(
-                repository, by.key, digest, size, source=source
-            )
-        return True
 
     def put_manifest(
         self,
@@ -152,18 +72,20 @@ class Content:
         digest: Digest | None = None,
         tags: Sequence[str] = (),
     ) -> Pushed:
-        """Record a manifest, what it references and its tags: all of it or none.
+        """Record a manifest, its references and its tags: all of them or none.
 
-        :param repository: it is made if there is none.
-        :param by: who pushes it.
-        :param content: its exact bytes.
-        :param media_type: what it was sent as; None is what it says itself.
-        :param digest: what the bytes must have, if that was said.
-        :param tags: names for it, each of them a tag.
-        :raises DigestInvalid: when the bytes have another digest.
-        :raises ManifestInvalid: when it is no manifest; 413 when it is too large.
-        :raises ManifestBlobUnknown: when it references what is not there.
-        :raises Denied: when a tag is protected from who does it.
+        :param repository: the repository, which is created if it does not exist.
+        :param by: the user who pushes.
+        :param content: the exact bytes of the manifest.
+        :param media_type: the media type that it was sent as; None uses the manifest's
+            own ``mediaType``.
+        :param digest: the digest that the bytes must have, or None.
+        :param tags: the tags to set.
+        :raises DigestInvalid: if the bytes have another digest.
+        :raises ManifestInvalid: if the bytes are not a valid manifest; with status 413
+            if there are too many bytes.
+        :raises ManifestBlobUnknown: if the manifest references missing content.
+        :raises Denied: if a tag is protected from the actor.
         """
         if len(content) > self._config.max_manifest_size:
             raise too_large(self._config.max_manifest_size)
@@ -191,12 +113,12 @@ class Content:
     def delete(
         self, repository: RepositoryInfo, reference: Digest | str, by: Actor
     ) -> None:
-        """Take a tag away, or delete a manifest with every tag that points at it.
+        """Delete a tag, or a manifest together with every tag that points at it.
 
         :param reference: a tag, whose manifest stays, or a digest.
-        :raises Denied: when an index in the repository needs the manifest, or a tag
-            is protected from who does it.
-        :raises ManifestUnknown: when there is no such tag or manifest.
+        :raises Denied: if an index in the repository needs the manifest, or a tag is
+            protected from the actor.
+        :raises ManifestUnknown: if there is no such tag or manifest.
         """
         key = repository.key
 
@@ -220,27 +142,28 @@ class Content:
     def delete_tags(
         self, repository: RepositoryInfo, names: Sequence[str], by: Actor
     ) -> list[str]:
-        """Take some tags away, all or none; their manifests stay.
+        """Delete tags, all or none; their manifests stay.
 
-        :return: those that there were.
-        :raises Denied: when one is protected from who does it.
+        :return: the tags that existed.
+        :raises Denied: if one of them is protected from the actor.
         """
         key = repository.key
-        gone = self._guarded(
+        deleted = self._guarded(
             by,
             lambda guard: self._catalog.tags.delete_all(key, names, by.key, guard),
         )
-        for name in gone:
+        for name in deleted:
             audit.record("delete", by.name, repository.name, reference=name)
-        return gone
+        return deleted
 
     def restore_tag(
         self, repository: RepositoryInfo, move_id: int, by: Actor
     ) -> str | None:
-        """Put a tag back where it was before one of its moves.
+        """Move a tag back to the manifest that it pointed at before one of its moves.
 
-        :return: the tag, or None where what it pointed at is no longer there.
-        :raises Denied: when it is protected from who does it.
+        :param move_id: the key of the move.
+        :return: the tag, or None if the manifest no longer exists.
+        :raises Denied: if the tag is protected from the actor.
         """
         key = repository.key
         tag = self._guarded(
@@ -253,10 +176,10 @@ class Content:
     def delete_blob(
         self, repository: RepositoryInfo, digest: Digest, by: Actor
     ) -> None:
-        """Take a blob out of a repository. Others that link it keep it.
+        """Delete a blob from a repository. Other repositories that link it keep it.
 
-        :raises Denied: when a manifest in the repository needs the blob.
-        :raises BlobUnknown: when the repository links no such blob.
+        :raises Denied: if a manifest in the repository needs the blob.
+        :raises BlobUnknown: if the repository does not link the blob.
         """
         removal = self._catalog.blobs.unlink(
             repository.key,
@@ -270,18 +193,19 @@ class Content:
         audit.record("delete", by.name, repository.name, reference=str(digest))
 
     def _guarded(self, by: Actor, work: Callable[[Guard], T]) -> T:
-        """Do something to tags, and ask whether somebody manages the repository only
-        where that makes a difference."""
+        """Change tags, and ask whether the actor may manage the repository only if a
+        protected tag requires it."""
         guard = Guard(self._config.protection)
         try:
             return work(guard)
         except TagProtected:
-            if not by.manages():
+            if not by.may_manage():
                 raise
         return work(replace(guard, manages=True))
 
     def _lost(self, manifest: Manifest) -> set[str]:
-        """Return what the catalog may take for stored blobs, and are none."""
+        """Return the digests of the referenced blobs that the storage does not have,
+        although the catalog may have rows of them."""
         return {
             str(descriptor.digest)
             for descriptor in manifest.descriptors
@@ -289,25 +213,13 @@ class Content:
         }
 
 
-def verify(upload: UploadFile, digest: Digest) -> None:
-    """Compare what was received with the digest that it was sent as.
-
-    :raises DigestInvalid: when it has another one.
-    """
-    if not upload.matches(digest):
-        raise DigestInvalid(detail=str(digest))
-
-
-def _hashed(upload: UploadFile) -> Digest:
-    if upload.hashed is None:
-        raise DigestInvalid("Nobody has hashed these bytes.")
-    return upload.hashed.digest
-
-
 def too_large(most: int) -> ManifestInvalid:
-    """Return the answer to a manifest of more than ``most`` bytes."""
+    """Return the error for a manifest that is too large.
+
+    :param most: the maximum size of a manifest in bytes.
+    """
     return ManifestInvalid(
-        f"A manifest may have {most} bytes here; put large content into blobs.",
+        f"A manifest may have at most {most} bytes; put large content into blobs.",
         status=413,
     )
 
@@ -317,7 +229,7 @@ def _verified(content: bytes, digest: Digest | None) -> Digest:
         return Digest.of(content)
     if Digest.of(content, digest.algorithm) != digest:
         raise DigestInvalid(
-            "The manifest does not have the digest it was pushed under.",
+            "The manifest does not have the digest that it was pushed with.",
             detail=str(digest),
         )
     return digest

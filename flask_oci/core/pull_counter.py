@@ -1,7 +1,8 @@
-"""Pulls, gathered in this process and written down now and then.
+"""Pull counts and times, collected in this process and written to the database from
+time to time.
 
-A pull must not cost a write, nor fail because of one. So what is known of it waits
-here, and is written after an answer has been sent, by itself and all at once.
+A pull must not cost a write, nor fail because of one. Pulls are therefore collected in
+memory, and written together after a response has been sent.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ if t.TYPE_CHECKING:
 
     from ..catalog.pulls import Pulls as PullRecords
 
-#: How old the moment on record has to be before it is written anew.
-FRESH: t.Final = timedelta(hours=1)
+#: A manifest's time of last pull is written again only after this time.
+REFRESH_INTERVAL: t.Final = timedelta(hours=1)
 
-#: How long counts, and what could not be written, wait.
-PATIENCE: t.Final = timedelta(minutes=1)
+#: The time between two writes of counts, and before a failed write is tried again.
+WRITE_INTERVAL: t.Final = timedelta(minutes=1)
 
-#: How many manifests, and repositories, are remembered.
-MOST: t.Final = 10_000
+#: The number of manifests, and of repositories, that are kept in memory.
+MAX_ENTRIES: t.Final = 10_000
 
 
 class Pulls:
-    """What this process knows of pulls, for any number of threads.
+    """Pulls that this process has seen. It is safe to use from any number of threads.
 
-    :param records: where they are written down.
+    :param records: the table that they are written to.
     """
 
     def __init__(self, records: PullRecords) -> None:
@@ -43,65 +44,69 @@ class Pulls:
         self._lock = Lock()
         self._known: OrderedDict[tuple[int, str], datetime] = OrderedDict()
         self._counts: Counter[int] = Counter()
-        self._moments: dict[tuple[int, str], datetime] = {}
-        self._counts_due = utcnow() + PATIENCE
-        self._moments_due = utcnow()
+        self._times: dict[tuple[int, str], datetime] = {}
+        self._counts_due = utcnow() + WRITE_INTERVAL
+        self._times_due = utcnow()
 
-    def note(self, repository_id: int, digest: str) -> bool:
-        """Remember that a manifest is being pulled.
+    def count(self, repository_id: int, digest: str) -> bool:
+        """Count a pull of a manifest.
 
-        :return: whether to call :meth:`write` once it has been sent.
+        :return: True if :meth:`write` should be called after the response has been
+            sent.
         """
         key, now = (repository_id, digest), utcnow()
         with self._lock:
             self._counts[repository_id] += 1
             known = self._known.get(key)
-            if known is None or now - known >= FRESH:
-                self._known[key] = self._moments[key] = now
+            if known is None or now - known >= REFRESH_INTERVAL:
+                self._known[key] = self._times[key] = now
                 self._known.move_to_end(key)
-            while len(self._known) > MOST:
+            while len(self._known) > MAX_ENTRIES:
                 self._known.popitem(last=False)
-            if self._moments:
-                return now >= self._moments_due
+            if self._times:
+                return now >= self._times_due
             return now >= self._counts_due
 
     def write(self) -> None:
-        """Write down what waits, and keep it for later where that fails.
+        """Write the collected pulls to the database. If that fails, they are kept for
+        later.
 
-        :raises Exception: whatever the database says; nobody's pull depends on it.
+        :raises Exception: the error of the database. The caller must not fail a pull
+            because of it.
         """
         with self._lock:
             counts, self._counts = self._counts, Counter()
-            moments, self._moments = self._moments, {}
-            self._counts_due = utcnow() + PATIENCE
+            times, self._times = self._times, {}
+            self._counts_due = utcnow() + WRITE_INTERVAL
         if not counts:
             return
         try:
-            self._records.record(counts, moments)
+            self._records.record(counts, times)
         except Exception:
-            self._keep(counts, moments)
+            self._restore(counts, times)
             raise
 
     def write_at_exit(self, app: App) -> None:
-        """Have what waits written when the process ends, if it ends in peace."""
+        """Write the collected pulls when the process exits normally."""
         reference = weakref.ref(app)
 
-        def leave() -> None:
-            ending = t.cast(t.Any, reference())
-            if ending is not None and self._counts:
-                with ending.app_context():
+        def write_waiting() -> None:
+            current = t.cast(t.Any, reference())
+            if current is not None and self._counts:
+                with current.app_context():
                     self.write()
 
-        atexit.register(leave)
+        atexit.register(write_waiting)
 
-    def _keep(
-        self, counts: Counter[int], moments: dict[tuple[int, str], datetime]
+    def _restore(
+        self, counts: Counter[int], times: dict[tuple[int, str], datetime]
     ) -> None:
         with self._lock:
-            self._moments_due = self._counts_due = utcnow() + PATIENCE
-            # What was noted meanwhile is newer.
-            self._moments = {**moments, **self._moments}
+            self._times_due = self._counts_due = utcnow() + WRITE_INTERVAL
+            # The times that were collected meanwhile are newer.
+            self._times = {**times, **self._times}
             self._counts += counts
-            if max(len(self._moments), len(self._counts)) > MOST:
-                # A database that has been away for so long may as well not know.
-                self._moments, self._counts = {}, Counter()
+            if max(len(self._times), len(self._counts)) > MAX_ENTRIES:
+                # The database has been unavailable for long. Losing counts is better
+                # than unlimited memory.
+                self._times, self._counts = {}, Counter()

@@ -1,4 +1,4 @@
-"""What a host, or its command line, changes about repositories."""
+"""Repositories: finding, changing, renaming and deleting them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..events import audit
 from ..rules.visibility import VISIBILITIES
 from ..spec.reference import check_name
 
-#: How many bytes a description may have, which every database can hold.
+#: The maximum size of a description in bytes, which every database can store.
 MAX_DESCRIPTION: t.Final = 60_000
 
 if t.TYPE_CHECKING:
@@ -23,9 +23,9 @@ if t.TYPE_CHECKING:
 class RepositoryManager:
     """Finds and changes repositories for a host: ``registry.repositories``.
 
-    Nobody is asked for permission here: the host has done so. What it has asked about
-    it gives as :meth:`find` returned it, and not by its name, which another repository
-    may have got since; then it is that one which is changed, or none.
+    These methods do not check permissions: the host has done so. To change the
+    repository that it checked, the host passes the object that :meth:`find` returned. A
+    name could meanwhile belong to another repository.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -33,9 +33,9 @@ class RepositoryManager:
         self._users = catalog.users
 
     def find(self, name: str) -> RepositoryInfo:
-        """Return the repository of that name.
+        """Return the repository with this name.
 
-        :raises NameUnknown: when there is none.
+        :raises NameUnknown: if there is no such repository.
         """
         return self._repositories.get(name)
 
@@ -45,9 +45,9 @@ class RepositoryManager:
         """Set who may pull from a repository, from the next request on.
 
         :param visibility: ``private``, ``internal`` or ``public``.
-        :param by: the user who wants it, for the audit.
-        :raises ValueError: for any other visibility.
-        :raises NameUnknown: when there is no such repository.
+        :param by: the user who makes the change, for the audit log.
+        :raises ValueError: if the visibility is invalid.
+        :raises NameUnknown: if there is no such repository.
         """
         _check_visibility(visibility)
         key = self._users.key_of(by)
@@ -57,12 +57,12 @@ class RepositoryManager:
     def describe(
         self, repository: RepositoryRef, description: str, *, by: t.Any = None
     ) -> None:
-        """Set what the page of a repository says about it.
+        """Set the description on the page of a repository.
 
-        :param description: in Markdown; the first line is its summary.
-        :param by: the user who wants it, for the audit.
-        :raises ValueError: when it is longer than a page should be.
-        :raises NameUnknown: when there is no such repository.
+        :param description: Markdown; the first line is the summary.
+        :param by: the user who makes the change, for the audit log.
+        :raises ValueError: if the description is too long.
+        :raises NameUnknown: if there is no such repository.
         """
         _check_description(description)
         found = self._repositories.change(repository, description=description)
@@ -71,10 +71,10 @@ class RepositoryManager:
     def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
         """Delete a repository with its manifests, tags and upload sessions.
 
-        The space is free when the collection has run.
+        The disk space is free after the next garbage collection.
 
-        :param by: the user who wants it, for the audit.
-        :raises NameUnknown: when there is no such repository.
+        :param by: the user who makes the change, for the audit log.
+        :raises NameUnknown: if there is no such repository.
         """
         self._repositories.delete(repository, by=self._users.key_of(by))
         name = name_of(repository)
@@ -86,8 +86,8 @@ class RepositoryManager:
         """Give a repository to another user, under the same name.
 
         :param owner: one of the host's users.
-        :param by: the user who wants it, for the audit.
-        :raises NameUnknown: when there is no such repository.
+        :param by: the user who makes the change, for the audit log.
+        :raises NameUnknown: if there is no such repository.
         """
         to, key = self._users.key_of(owner), self._users.key_of(by)
         found = self._repositories.change(repository, by=key, owner_id=to)
@@ -103,42 +103,44 @@ class RepositoryManager:
         within_transaction: Callable[[], object] | None = None,
         recursive: bool = True,
     ) -> list[str]:
-        """Rename a repository, or every one below a prefix, such as a user's name.
+        """Rename a repository, or all repositories below a prefix, such as a user's
+        name.
 
-        What was pushed stays as it is. The old names can be pulled from, with a
-        warning, until somebody pushes to them.
+        Their content does not change. The old names can be pulled from, with a warning,
+        until a client pushes to them.
 
-        :param old: a repository's name, or the first components of some.
-        :param new: what to put in its place.
-        :param owner: one of the host's users, to give them to at the same time; None
-            leaves them to whom they belong.
-        :param by: the user who wants it, for the audit.
+        :param old: the name of a repository, or the first components of names.
+        :param new: the replacement for ``old``.
+        :param owner: one of the host's users, who becomes the owner at the same time;
+            None keeps the owners.
+        :param by: the user who makes the change, for the audit log.
         :param within_transaction: a function that renames the host's own rows. It is
             called in the same transaction, so that both renames are committed or
-            neither, and again if the transaction is retried.
+            neither. It is called again if the transaction is retried.
         :param recursive: whether to rename the repositories below ``old/`` as well.
         :return: the new names.
-        :raises NameInvalid: when a new name is none.
-        :raises ValueError: when somebody has a new name already.
+        :raises NameInvalid: if a new name is invalid.
+        :raises ValueError: if a new name is in use.
         """
         found = [
             repository.name
             for repository in self._repositories.all_below(old)
             if recursive or repository.name == old
         ]
-        # What moves down makes room for what is above it, and the other way around.
+        # A longer name is free only after the repositories below it have moved, and a
+        # shorter name only after those above it.
         found.sort(reverse=len(new) > len(old))
         names = {name: check_name(new + name[len(old) :]) for name in found}
-        values, told = {}, {}
+        values, detail = {}, {}
         if owner is not None:
             values = {"owner_id": self._users.key_of(owner)}
-            told = {"owner": self._users.namespace_of(owner)}
+            detail = {"owner": self._users.namespace_of(owner)}
         key = self._users.key_of(by)
         self._repositories.rename(names, within_transaction, by=key, **values)
         for before, after in names.items():
             moved = {"renamed_from": before} if before != after else {}
-            if moved or told:
-                self._record(by, after, **moved, **told)
+            if moved or detail:
+                self._record(by, after, **moved, **detail)
         return sorted(names.values())
 
     def change(
@@ -151,38 +153,39 @@ class RepositoryManager:
         new_name: str | None = None,
         by: t.Any = None,
     ) -> RepositoryInfo:
-        """Change several things about a repository: all of them or none.
+        """Change several properties of a repository: all of them or none.
 
-        :param description: what its page says; None leaves it, as everywhere here.
+        :param description: the description on its page; for every parameter, None keeps
+            the value.
         :param visibility: ``private``, ``internal`` or ``public``.
-        :param owner: one of the host's users, to give it to.
-        :param new_name: what to call it from now on.
-        :param by: the user who wants it, for the audit.
-        :return: it, under the name that it has then.
-        :raises ValueError: when a value cannot be, or somebody has the new name.
-        :raises NameInvalid: when the new name is none.
-        :raises NameUnknown: when there is no such repository.
+        :param owner: one of the host's users, who becomes the owner.
+        :param new_name: the new name.
+        :param by: the user who makes the change, for the audit log.
+        :return: the repository, with its new name.
+        :raises ValueError: if a value is invalid, or the new name is in use.
+        :raises NameInvalid: if the new name is invalid.
+        :raises NameUnknown: if there is no such repository.
         """
         values: dict[str, t.Any] = {}
-        told: dict[str, str] = {}
+        detail: dict[str, str] = {}
         if visibility is not None:
             _check_visibility(visibility)
-            values["visibility"] = told["visibility"] = visibility
+            values["visibility"] = detail["visibility"] = visibility
         if owner is not None:
             values["owner_id"] = self._users.key_of(owner)
-            told["owner"] = self._users.namespace_of(owner)
+            detail["owner"] = self._users.namespace_of(owner)
         if description is not None:
             _check_description(description)
             values["description"] = description
         name = name_of(repository)
         if new_name is not None and check_name(new_name) != name:
-            told["renamed_from"] = name
+            detail["renamed_from"] = name
         key = self._users.key_of(by)
         found = self._repositories.change(
             repository, new_name=new_name, by=key, **values
         )
-        if told:
-            self._record(by, found.name, **told)
+        if detail:
+            self._record(by, found.name, **detail)
         if description is not None:
             audit.record("described", self._users.name_of(by), found.name)
         return found
@@ -194,10 +197,10 @@ class RepositoryManager:
 def _check_visibility(visibility: str) -> None:
     if visibility not in VISIBILITIES:
         raise ValueError(
-            f"A visibility is one of {', '.join(VISIBILITIES)}, not {visibility!r}."
+            f"Invalid visibility {visibility!r}: use one of {', '.join(VISIBILITIES)}."
         )
 
 
 def _check_description(description: str) -> None:
     if len(description.encode()) > MAX_DESCRIPTION:
-        raise ValueError(f"A description has at most {MAX_DESCRIPTION} bytes.")
+        raise ValueError(f"The description has more than {MAX_DESCRIPTION} bytes.")

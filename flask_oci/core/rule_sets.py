@@ -1,4 +1,5 @@
-"""What a host, its command line and its pages lay down for repositories."""
+"""Rule sets for hosts, the command line and the pages: tag protection, retention and
+quotas."""
 
 from __future__ import annotations
 
@@ -25,24 +26,25 @@ Value = t.TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class RuleEntry(t.Generic[Value]):
-    """Something that has been laid down."""
+    """A rule that is set for a repository or an owner."""
 
     repository: str | None
-    """The name of the repository that it is for, or None."""
+    """The name of the repository, or None if the rule is for an owner."""
 
     owner: str | None
-    """The name of the user for whose repositories it is, or None."""
+    """The name of the owner, or None if the rule is for a repository."""
 
     value: Value
-    """What it says."""
+    """The value of the rule."""
 
 
 class RuleBook(abc.ABC, t.Generic[Value]):
-    """Rules of one kind. Each is for a repository, or for everything that a user owns.
+    """Rules of one kind. Each is for one repository, or for all repositories of an
+    owner.
 
-    Nobody is asked for permission here: the host has done so. A repository is given by
-    its name, or as it was found when that was asked: then whatever has got its name
-    since is left alone.
+    These methods do not check permissions: the host has done so. A repository is given
+    by its name, or as an object that the host has looked up. An object never matches
+    another repository that has taken the name since.
     """
 
     kind: t.ClassVar[Kind]
@@ -57,35 +59,35 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         owner: t.Any = None,
         by: t.Any = None,
     ) -> bool:
-        """Take back what was laid down.
+        """Delete a rule.
 
-        :param repository: the name of the repository that it was for.
-        :param owner: the user for whose repositories it was, where that is so.
-        :param by: the user who wants it, for the audit.
-        :return: whether there was anything.
-        :raises NameUnknown: when there is no such repository.
+        :param repository: the repository that the rule is for.
+        :param owner: one of the host's users, if the rule is for an owner.
+        :param by: the user who makes the change, for the audit log.
+        :return: True if there was a rule.
+        :raises NameUnknown: if there is no such repository.
         """
-        holder = self._holder(repository, owner)
-        gone = self._catalog.rules.delete(self.kind, holder)
-        if gone:
+        scope = self._scope(repository, owner)
+        is_deleted = self._catalog.rules.delete(self.kind, scope)
+        if is_deleted:
             self._record(by, repository, owner, "nothing")
-        return gone
+        return is_deleted
 
     def get(
         self, *, repository: RepositoryRef | None = None, owner: t.Any = None
     ) -> Value:
-        """Return what is laid down for just that.
+        """Return the value of exactly this rule, without the rules that it overrides.
 
-        :param repository: the name of a repository.
-        :param owner: one of the host's users, in its place.
-        :raises NameUnknown: when there is no such repository.
+        :param repository: the repository that the rule is for.
+        :param owner: one of the host's users, if the rule is for an owner.
+        :raises NameUnknown: if there is no such repository.
         """
         return self._read(
-            self._catalog.rules.get(self.kind, self._holder(repository, owner))
+            self._catalog.rules.get(self.kind, self._scope(repository, owner))
         )
 
     def list(self) -> list[RuleEntry[Value]]:
-        """List everything that is laid down."""
+        """Return all rules of this kind."""
         found = self._catalog.rules.list(self.kind)
         names = self._catalog.users.names(row.owner_id for row in found)
         return [
@@ -95,7 +97,7 @@ class RuleBook(abc.ABC, t.Generic[Value]):
 
     @abc.abstractmethod
     def _read(self, value: t.Any) -> Value:
-        """Read what is recorded; None is nothing."""
+        """Return the value of a stored rule; None means that no rule is set."""
 
     def _put(
         self,
@@ -105,12 +107,12 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         owner: t.Any,
         by: t.Any,
     ) -> None:
-        self._catalog.rules.put(self.kind, self._holder(repository, owner), value)
+        self._catalog.rules.put(self.kind, self._scope(repository, owner), value)
         self._record(by, repository, owner, text)
 
-    def _holder(self, repository: RepositoryRef | None, owner: t.Any) -> RuleScope:
+    def _scope(self, repository: RepositoryRef | None, owner: t.Any) -> RuleScope:
         if (repository is None) == (owner is None):
-            raise ValueError("A rule is for a repository, or for an owner.")
+            raise ValueError("Give either a repository or an owner.")
         if repository is None:
             return RuleScope(owner_id=self._catalog.users.key_of(owner))
         if isinstance(repository, str):
@@ -121,16 +123,15 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         self, by: t.Any, repository: RepositoryRef | None, owner: t.Any, text: str
     ) -> None:
         users = self._catalog.users
-        told = {} if owner is None else {"owner": users.namespace_of(owner)}
+        detail = {} if owner is None else {"owner": users.namespace_of(owner)}
         name = None if repository is None else name_of(repository)
         audit.record(
-            "rule-changed", users.name_of(by), name, **told, **{self.kind: text}
+            "rule-changed", users.name_of(by), name, **detail, **{self.kind: text}
         )
 
 
 class Protections(RuleBook[Protection]):
-    """Which tags not everybody who may push can move or delete:
-    ``registry.tag_protection``."""
+    """Tags that are protected or immutable: ``registry.tag_protection``."""
 
     kind = "protect"
 
@@ -143,16 +144,17 @@ class Protections(RuleBook[Protection]):
         immutable: t.Iterable[str] = (),
         by: t.Any = None,
     ) -> None:
-        """Lay down which tags are protected, in the place of what was laid down.
+        """Set the protected and immutable tags, and replace an earlier rule.
 
-        :param repository: the name of the repository that it is for.
-        :param owner: one of the host's users, where it is for all of theirs.
-        :param protected: patterns of tags that only who may ``manage`` the repository
-            can move or delete.
-        :param immutable: patterns of tags that nobody can.
-        :param by: the user who wants it, for the audit.
-        :raises ValueError: when a pattern is none.
-        :raises NameUnknown: when there is no such repository.
+        :param repository: the repository that the rule is for.
+        :param owner: one of the host's users, if the rule is for all of their
+            repositories.
+        :param protected: patterns of tags that only users who may ``manage`` the
+            repository can move or delete.
+        :param immutable: patterns of tags that no user can move or delete.
+        :param by: the user who makes the change, for the audit log.
+        :raises ValueError: if a pattern is invalid.
+        :raises NameUnknown: if there is no such repository.
         """
         value = {
             "protected": patterns(protected),
@@ -166,7 +168,7 @@ class Protections(RuleBook[Protection]):
 
 
 class Retention(RuleBook[tuple[str, ...]]):
-    """Which tags and manifests may go: ``registry.retention``."""
+    """Rules that delete old tags and manifests: ``registry.retention``."""
 
     kind = "retain"
 
@@ -178,20 +180,21 @@ class Retention(RuleBook[tuple[str, ...]]):
         owner: t.Any = None,
         by: t.Any = None,
     ) -> None:
-        """Lay rules down, in the place of what was laid down.
+        """Set the retention rules, and replace earlier ones.
 
         :param rules: sentences, such as ``keep 10 newest`` and ``delete * not pulled
             for 90 days``.
-        :param repository: the name of the repository that they are for.
-        :param owner: one of the host's users, where they are for all of theirs that
-            have no rules of their own.
-        :param by: the user who wants it, for the audit.
-        :raises ValueError: when one is no rule, or they could delete nothing.
-        :raises NameUnknown: when there is no such repository.
+        :param repository: the repository that the rules are for.
+        :param owner: one of the host's users, if the rules are for all of their
+            repositories that have no rules of their own.
+        :param by: the user who makes the change, for the audit log.
+        :raises ValueError: if a rule is invalid, or the rules could not delete
+            anything.
+        :raises NameUnknown: if there is no such repository.
         """
         texts = [rule.text for rule in parse(rules)]
         if not texts:
-            raise ValueError("Give some rules, or take back those that there are.")
+            raise ValueError("No rules given. Use unset to delete the rules.")
         self._put(texts, "; ".join(texts), repository, owner, by)
 
     def _read(self, value: t.Any) -> tuple[str, ...]:
@@ -199,7 +202,7 @@ class Retention(RuleBook[tuple[str, ...]]):
 
 
 class Quotas(RuleBook[Quota]):
-    """How much a repository, or everything of an owner's, may be:
+    """Limits for the size of a repository, or of all repositories of an owner:
     ``registry.quotas``."""
 
     kind = "quota"
@@ -213,19 +216,20 @@ class Quotas(RuleBook[Quota]):
         images: int | None = None,
         by: t.Any = None,
     ) -> None:
-        """Lay a quota down, in the place of what was laid down.
+        """Set a quota, and replace an earlier one.
 
-        :param repository: the name of the repository that it is for.
-        :param owner: one of the host's users, where it is for all that they own.
-        :param bytes: how many there may be; None is any number.
-        :param images: how many of them may have a tag; None is any number.
-        :param by: the user who wants it, for the audit.
-        :raises ValueError: when a number is below zero.
-        :raises NameUnknown: when there is no such repository.
+        :param repository: the repository that the quota is for.
+        :param owner: one of the host's users, if the quota is for all that they own.
+        :param bytes: the maximum number of bytes; None means no limit.
+        :param images: the maximum number of images that have a tag; None means no
+            limit.
+        :param by: the user who makes the change, for the audit log.
+        :raises ValueError: if a number is negative.
+        :raises NameUnknown: if there is no such repository.
         """
         for number in (bytes, images):
             if number is not None and number < 0:
-                raise ValueError("A quota is no number below zero.")
+                raise ValueError("A quota must not be negative.")
         value = {"bytes": bytes, "images": images}
         text = " ".join(f"{key}={number}" for key, number in value.items())
         self._put(value, text, repository, owner, by)
@@ -233,18 +237,18 @@ class Quotas(RuleBook[Quota]):
     def show(
         self, *, repository: RepositoryRef | None = None, owner: t.Any = None
     ) -> QuotaUsage:
-        """Return how much is used, of how much.
+        """Return a quota and how much of it is used.
 
-        :param repository: the name of a repository.
-        :param owner: one of the host's users, in its place.
-        :raises NameUnknown: when there is no such repository.
+        :param repository: the repository that the quota is for.
+        :param owner: one of the host's users, if the quota is for an owner.
+        :raises NameUnknown: if there is no such repository.
         """
-        holder = self._holder(repository, owner)
+        scope = self._scope(repository, owner)
         if repository is None:
             name = self._catalog.users.namespace_of(owner)
         else:
             name = name_of(repository)
-        return self._catalog.quotas.standing(holder, name)
+        return self._catalog.quotas.standing(scope, name)
 
     def _read(self, value: t.Any) -> Quota:
         return Quota() if value is None else Quota.read(value)

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from datetime import timezone
 
-from flask import g
 from flask import has_request_context
 from flask import request
 
 from ..signals import audited
 from ..signals import notify_receivers
+from .request_state import request_state
 
 logger = logging.getLogger("flask_oci.audit")
 
@@ -57,16 +57,14 @@ def acting(actor: str | None) -> Iterator[None]:
 
     :param actor: the name of the user; None keeps the user of the request.
     """
-    before = g.get("_oci_actor")
+    state = request_state()
+    before = state.actor, state.has_actor
     if actor is not None:
-        g._oci_actor = actor
+        state.set_actor(actor)
     try:
         yield
     finally:
-        if actor is not None and before is not None:
-            g._oci_actor = before
-        elif actor is not None:
-            g.pop("_oci_actor")
+        state.actor, state.has_actor = before
 
 
 def record(

@@ -9,13 +9,13 @@ import logging
 import typing as t
 
 from flask import current_app
-from flask import g
 from flask import has_request_context
 from flask import request
 
 from .. import signals
 from ..changes import Origin
 from ..signals import notify_receivers
+from .request_state import request_state
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class EventPublisher:
     def origin(self, by: t.Any) -> Origin:
         """Return the actor, address and client of the current request."""
         if not has_request_context():
-            return Origin(g.get("_oci_actor") or self._name_of(by))
+            return Origin(request_state().actor or self._name_of(by))
         agent = request.user_agent.string[:MAX_USER_AGENT]
         return Origin(
             self._actor() or self._name_of(by),
@@ -89,8 +89,9 @@ class EventPublisher:
         return signal is not None and bool(signal.receivers)
 
     def _actor(self) -> str | None:
-        if "_oci_actor" in g:
-            return t.cast("str | None", g._oci_actor)
+        state = request_state()
+        if state.has_actor:
+            return state.actor
         return self._catalog.users.name_of(self._visitor())
 
     def _name_of(self, key: t.Any) -> str | None:

@@ -1,1 +1,2 @@
-"""HTTP that the interfaces for programs share: request hooks, bodies, authorization."""
+"""HTTP code that the interfaces for programs share: request hooks, bodies,
+authorization."""

@@ -1,7 +1,7 @@
-"""Admission to a repository, and the three ways to say no.
+"""Authorization: access to a repository, and the errors 401, 403 and 404.
 
-Who is not allowed gets an answer that does not depend on whether the repository
-exists, unless they may know that it does.
+The error for a caller without permission does not depend on whether the repository
+exists, unless the caller may know that it does.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ if t.TYPE_CHECKING:
     from ..errors import RegistryError
     from ..spec.scope import Action
 
-#: What somebody is told whose own access token hides a repository from them.
-UNREACHED: t.Final = "There is no repository of that name that this access token sees."
+#: The message for a caller whose own access token excludes a repository.
+EXCLUDED: t.Final = "No repository of this name is visible to this access token."
 
 
 def admit(name: str, action: Action) -> RepositoryInfo:
-    """Return the repository if the caller may do ``action`` to it.
+    """Return the repository if the caller may perform ``action`` on it.
 
-    To pull, the name that a repository had before will do, with a warning.
+    For a pull, a former name of the repository works too, with a warning.
 
-    :raises Unauthorized: 401, when other credentials would do: none were sent,
-        or a token that was not made for this.
-    :raises Denied: 403, when the caller may not change it.
-    :raises NameUnknown: 404, when the caller may not know of it.
+    :raises Unauthorized: 401, if other credentials would help: the request has none, or
+        its bearer token does not cover the action.
+    :raises Denied: 403, if the caller may not change the repository.
+    :raises NameUnknown: 404, if the caller may not know of the repository.
     """
     repository = find(name, action)
     try:
         allowed = _may(action, repository)
     except Denied:
-        # The host's reason is for somebody. Clients only log in after a challenge.
+        # The host's reason is for a known user. Clients log in only after a challenge.
         if principal().user is not None:
             raise
         allowed = False
@@ -56,11 +56,11 @@ def admit(name: str, action: Action) -> RepositoryInfo:
 
 
 def find(name: str, action: Action) -> RepositoryInfo:
-    """Return the repository that a name stands for when ``action`` is done to it.
+    """Return the repository that a name stands for when ``action`` is performed.
 
-    An old name can be pulled from; to push to it is to take it. For who may not pull
-    what it leads to, it leads nowhere: they are told what they would be if nothing
-    had ever been there.
+    A pull finds a repository by a former name; a push to a former name creates a new
+    repository. To a caller who may not pull the renamed repository, the former name
+    looks like a name that was never used.
     """
     repository = services().catalog.repositories.find(
         name, by_old_name=action == "pull"
@@ -71,26 +71,27 @@ def find(name: str, action: Action) -> RepositoryInfo:
 
 
 def may(action: Action, repository: RepositoryInfo) -> bool:
-    """Tell whether the caller, with the credential they have, may do ``action``.
+    """Return True if the caller may perform ``action`` with the credential of the
+    login.
 
-    The policy is asked, and the credential's own limit; not the bearer token's
-    access list, which only says what it was fetched for.
+    The policy and the credential's limit decide. The access list of the bearer token is
+    ignored, because it only names what the token was requested for.
     """
     try:
         return _may(action, repository)
     except Denied:
-        # A host may give a reason, but this is one question of several.
+        # The host's reason is dropped, because this is one question of several.
         return False
 
 
-def manages(name: str) -> Callable[[], bool]:
-    """Return what tells whether the caller may change protected tags.
+def manage_check(name: str) -> Callable[[], bool]:
+    """Return a function that returns True if the caller may change protected tags.
 
-    A token need not be made for managing: one that may delete may do to them what
-    its user may.
+    A token for "manage" is not required: the user must be allowed to manage the
+    repository, and the token to delete.
     """
 
-    def ask() -> bool:
+    def check() -> bool:
         try:
             return principal().credential_allows(
                 "delete", name
@@ -100,27 +101,27 @@ def manages(name: str) -> Callable[[], bool]:
         except Denied:
             return False
 
-    return ask
+    return check
 
 
 def _may(action: Action, repository: RepositoryInfo) -> bool:
-    asking = principal()
-    return asking.credential_allows(
-        action, repository.name
-    ) and services().policy.is_allowed(asking.user, action, repository)
+    caller = principal()
+    if not caller.credential_allows(action, repository.name):
+        return False
+    return services().policy.is_allowed(caller.user, action, repository)
 
 
 def refusal(name: str, action: Action) -> RegistryError:
-    """Return what somebody is told who may not do ``action``."""
+    """Return the error for a caller who may not perform ``action``."""
     if principal().user is None:
         return challenge(name, action)
-    # That a credential is the reason says nothing about what it does not reach.
+    # An error that names the credential does not show whether the repository exists.
     by_credential = not principal().credential_allows(action, name)
     if action == "pull":
-        return NameUnknown(UNREACHED if by_credential else None, detail=name)
+        return NameUnknown(EXCLUDED if by_credential else None, detail=name)
     username = services().catalog.users.name_of(principal().user)
     remedy = (
-        " with this access token; make one that may."
+        " with this access token; create one with this permission."
         if by_credential
         else f" as {username}; ask the owner of {name}."
     )
@@ -128,16 +129,16 @@ def refusal(name: str, action: Action) -> RegistryError:
 
 
 def challenge(name: str, action: Action) -> RegistryError:
-    """Return the 401 that asks for a token with which one may do ``action``."""
+    """Return the 401 that asks for a token that covers ``action``."""
     if action == "manage":
-        # No token is for that, so none is asked for.
+        # No bearer token covers "manage", so the challenge has no scope.
         return services().authenticator.challenge()
-    # A client that pushes also looks at what is there already; and whoever asks
-    # whether a blob is there is about to push. Some fetch one token for both.
-    pushes = action == "push" or (
+    # A client that pushes also reads what is there, and a HEAD for a blob usually
+    # precedes a push. Some clients fetch one token for both.
+    is_push = action == "push" or (
         request.method == "HEAD" and "/blobs/" in request.path
     )
-    wanted: tuple[Action, ...] = ("pull", "push") if pushes else (action,)
+    wanted: tuple[Action, ...] = ("pull", "push") if is_push else (action,)
     return services().authenticator.challenge(
         [repository_scope(name, *wanted)],
         "insufficient_scope" if principal().claims else None,

@@ -1,10 +1,9 @@
-"""Bodies of requests."""
+"""Request bodies: announced length, streaming and draining."""
 
 from __future__ import annotations
 
 import typing as t
 
-from flask import g
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.exceptions import HTTPException
@@ -12,37 +11,38 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import SizeInvalid
 from ..errors import Unsupported
+from ..events.request_state import request_state
 
 if t.TYPE_CHECKING:
     from ..storage.protocol import Reader
 
-#: How many bytes of an unread body are read before an error is answered. Many
-#: clients see a broken connection, not the answer, if nobody reads what they
-#: are still sending.
+#: How many bytes of an unread body are read before an error is sent. Many clients
+#: report a broken connection instead of the error if the server does not read what they
+#: send.
 DRAINED: t.Final = 8 * 1024 * 1024
 
 _PIECE = 64 * 1024
 
 
 def check_announcement() -> None:
-    """Refuse a length that is none; Werkzeug would take it for an empty body.
+    """Refuse an invalid ``Content-Length``; Werkzeug would treat it as an empty body.
 
-    :raises SizeInvalid: when ``Content-Length`` is not a whole number.
+    :raises SizeInvalid: if ``Content-Length`` is not a whole number.
     """
     announced = request.environ.get("CONTENT_LENGTH") or "0"
     if not (announced.isascii() and announced.isdecimal()):
         raise SizeInvalid(
-            "Content-Length is the number of bytes in the body, in decimal digits.",
+            "Invalid Content-Length: send the size of the body in bytes, as a number.",
             detail=announced,
         )
 
 
 def stream() -> Reader:
-    """Return the body of the current request, to be read a piece at a time.
+    """Return the body of the current request as a stream.
 
-    :raises Unsupported: 501, when the server under Flask does not hand on
-        bodies whose length was not announced. What would arrive then is an
-        empty body, and an empty blob would be stored.
+    :raises Unsupported: 501, if the WSGI server does not pass on bodies without
+        ``Content-Length``. The body would look empty, and an empty blob would be
+        stored.
     """
     if _is_hidden():
         raise Unsupported(
@@ -55,11 +55,12 @@ def stream() -> Reader:
 
 
 def check_length(received: int) -> None:
-    """Compare what arrived with what was announced; not every server does.
+    """Compare the received length with ``Content-Length``; not every server does.
 
-    :raises SizeInvalid: when they differ.
+    :param received: the number of bytes that were received.
+    :raises SizeInvalid: if they differ.
     """
-    g._oci_received = received
+    request_state().received = received
     announced = request.content_length
     if announced is not None and announced != received:
         raise SizeInvalid(
@@ -69,12 +70,12 @@ def check_length(received: int) -> None:
 
 
 def has_body() -> bool:
-    """Tell whether the current request announces a body."""
+    """Return True if the current request announces a body."""
     return bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in request.environ
 
 
 def drain() -> None:
-    """Read a bounded part of what has not been read of the body."""
+    """Read the rest of the body, up to a limit."""
     if not has_body() or _is_hidden():
         return
     try:
@@ -89,23 +90,24 @@ def drain() -> None:
 class _Received:
     """The body of the current request.
 
-    Werkzeug's server makes the buffer that it is to fill shorter where a chunk
-    breaks off, and says that it is full. What Python makes of that has the rest of
-    it from anywhere in the process's memory, without an end if the client names a
-    length without one. A view keeps its length, and the attempt is an error.
+    If a chunk breaks off, Werkzeug's server shortens the buffer that it fills, but
+    reports a full buffer. Python's ``read`` would then return bytes from elsewhere in
+    the process's memory. A ``memoryview`` cannot be resized, so that the attempt raises
+    an error.
     """
 
     def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, and none at the end."""
+        """Return at most ``size`` bytes, or no bytes at the end."""
         buffer = memoryview(bytearray(size))
         try:
             received = t.cast(t.Any, request.stream).readinto(buffer)
         except RequestEntityTooLarge:
             raise
         except Exception as error:
-            # Every server has exceptions of its own for what it cannot read.
+            # Each WSGI server raises exceptions of its own for a body that it cannot
+            # read.
             raise ClientDisconnected(
-                "The body broke off, or is malformed; send what is missing again."
+                "The body broke off or is malformed; send the missing part again."
             ) from error
         return bytes(buffer[:received])
 

@@ -1,8 +1,8 @@
-"""What the host answers below ``/v2``, in the registry's language.
+"""Responses of the host below ``/v2``, translated into the registry's JSON errors.
 
-A host may answer before a view does: its ``before_request`` sends everybody to a page
-to sign in on, or its error handler shows a page about an error. Docker can read
-neither. Whoever may get further by saying who they are is asked to.
+A host may answer before a view does: its ``before_request`` redirects to a login page,
+or its error handler shows a page. Docker can use neither. A caller who has not logged
+in gets a challenge instead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from ..spec.scope import Action
 
-#: Which of our actions a method is, as far as a challenge is concerned.
+#: The action that a challenge for a method asks for.
 _ACTIONS: t.Final[dict[str, Action]] = {
     "GET": "pull",
     "HEAD": "pull",
@@ -31,21 +31,18 @@ _ACTIONS: t.Final[dict[str, Action]] = {
 }
 
 
-def is_foreign(response: AnyResponse) -> bool:
-    """Tell whether an answer is none of the registry's: it leads elsewhere, or it is a
-    page."""
+def is_host_response(response: AnyResponse) -> bool:
+    """Return True if a response is a redirect or a page of the host."""
     if isinstance(response, Response):
         return False
-    leads_elsewhere = (
-        300 <= response.status_code < 400 and "Location" in response.headers
-    )
-    return leads_elsewhere or response.mimetype == "text/html"
+    is_redirect = 300 <= response.status_code < 400 and "Location" in response.headers
+    return is_redirect or response.mimetype == "text/html"
 
 
-def translated(response: AnyResponse) -> errors.RegistryError:
-    """Return the error that stands for a page, or for a way elsewhere.
+def to_registry_error(response: AnyResponse) -> errors.RegistryError:
+    """Return the registry's error for a page or a redirect of the host.
 
-    :param response: the host's answer, which is dropped.
+    :param response: the host's response, which is dropped.
     """
     response.close()
     status = response.status_code
@@ -55,38 +52,38 @@ def translated(response: AnyResponse) -> errors.RegistryError:
     if status >= 500:
         return errors.RegistryError(status=status, headers=kept)
     if response.location == request.url.replace("http:", "https:", 1):
-        # Docker would follow, and turn a POST into a GET.
-        return errors.Denied("This registry is reached by https, and not by http.")
-    return refused(_reason(response))
+        # Docker would follow the redirect, and turn a POST into a GET.
+        return errors.Denied("This registry requires https; do not use http.")
+    return refusal(_reason(response))
 
 
-def limited() -> None:
-    """Say in the log what a limit on every request of the host's does to clients.
+def log_rate_limit() -> None:
+    """Log how the host's rate limit affects clients of ``/v2``.
 
-    Programs that use REST make no more requests than they want to.
+    Programs that use the REST API do not need many requests at once.
     """
     if not request.path.startswith("/v2/"):
         return
     advise(
         "The application's rate limit refused %s %s. A push or a pull makes dozens of"
-        " requests at once. With Flask-Limiter, this leaves the registry out:"
+        " requests at once. With Flask-Limiter, exempt the registry:"
         " limiter.exempt(registry.blueprint)",
         request.method,
         request.path,
     )
 
 
-def refused(reason: str) -> errors.RegistryError:
-    """Return the error for a request that the host let nobody answer.
+def refusal(reason: str) -> errors.RegistryError:
+    """Return the error for a request that the host refused before a view was called.
 
-    :param reason: why, for somebody who is known. Others are asked who they are, since
-        clients only log in after a challenge.
+    :param reason: the reason, which only authenticated callers see. Other callers get a
+        challenge, because clients log in only after one.
     """
     if principal().user is None:
         return _challenge()
     advise(
-        "Before the registry could answer %s %s, the application refused it: %s If that"
-        " is a before_request function, have it begin with:"
+        "The application refused %s %s before the registry could answer: %s If a"
+        " before_request function did it, begin that function with:"
         ' if request.blueprint == "%s": return',
         request.method,
         request.path,
@@ -105,5 +102,5 @@ def _challenge() -> errors.RegistryError:
 
 def _reason(response: AnyResponse) -> str:
     if location := response.headers.get("Location"):
-        return f"The application wants you to go to {location} first, with a browser."
-    return "The application has a page for you instead; have a look with a browser."
+        return f"The application redirects to {location}; open it in a browser."
+    return "The application returned a page instead; open this address in a browser."

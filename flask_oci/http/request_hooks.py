@@ -1,7 +1,8 @@
-"""How a request comes in, and an answer goes out, where the caller is a program.
+"""Request hooks of the interfaces for programs: authentication, errors and response
+headers.
 
-Whatever the host does around a view, its answer is the registry's own JSON, and only
-the ``Authorization`` header says who asks.
+The response is the registry's own JSON, even if the host answers instead of a view.
+Only the ``Authorization`` header authenticates the caller.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ if t.TYPE_CHECKING:
 
 METHODS: t.Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-#: Flask's own limit is in the way of layers, and None would not lift it. What a
-#: body may have is decided where it is read.
+#: The value that lifts Flask's own limit, which layers exceed; None would not lift it.
+#: The limit of a body is checked where the body is read.
 UNLIMITED: t.Final = 2**63 - 1
 
-#: Statuses that other parts of the request's way raise, and what they mean here.
+#: The registry's errors for HTTP statuses that the host or Werkzeug raises.
 TRANSLATIONS: t.Final[dict[int, type[errors.RegistryError]]] = {
     400: errors.SizeInvalid,
     401: errors.Unauthorized,
@@ -51,27 +52,27 @@ TRANSLATIONS: t.Final[dict[int, type[errors.RegistryError]]] = {
 
 
 def install(blueprint: Blueprint, unknown: Callable[[str], Response]) -> None:
-    """Have a blueprint answer in JSON, also where it has no view.
+    """Make a blueprint answer in JSON, also at addresses without a view.
 
-    :param unknown: answers for an address that no rule of the blueprint's matches. It
-        is given what of the path is below the blueprint's prefix.
+    :param unknown: answers for an address that no rule of the blueprint matches. Its
+        argument is the path below the blueprint's prefix.
     """
 
-    def answer(rest: str) -> Response:
+    def respond(rest: str) -> Response:
         allowed = _allowed_methods()
         if allowed and request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": ", ".join(allowed)})
         if allowed:
             raise errors.Unsupported(
-                f"{request.method} is not supported here; {', '.join(allowed)} is.",
+                f"{request.method} is not supported here; use {', '.join(allowed)}.",
                 headers={"Allow": ", ".join(allowed)},
             )
         return unknown(rest)
 
     blueprint.add_url_rule(
-        "/<oci_rest:rest>", "unknown", answer, provide_automatic_options=False
+        "/<oci_rest:rest>", "unknown", respond, provide_automatic_options=False
     )
-    blueprint.record_once(_answer_the_rest)
+    blueprint.record_once(_accept_every_method)
     for status in default_exceptions:
         blueprint.register_error_handler(status, _translate)
     for failure in (*FAILURES, REFUSED):
@@ -79,14 +80,14 @@ def install(blueprint: Blueprint, unknown: Callable[[str], Response]) -> None:
     blueprint.after_request(_finish)
 
 
-def admit(values: dict[str, t.Any] | None) -> None:
-    """Find out who asks, before any hook of the host's.
+def authenticate(values: dict[str, t.Any] | None) -> None:
+    """Authenticate the request, before the host's ``before_request`` functions run.
 
-    It is for a value preprocessor, the one place that precedes the host's
-    ``before_request``, so that its ``current_user`` is right there, and a page to
-    sign in on never answers docker.
+    It is called by a URL value preprocessor, the only hook that precedes them. The
+    host's functions then see the right ``current_user``, and a login page is never sent
+    to Docker.
 
-    :param values: the variables of the rule; ``name`` is that of a repository.
+    :param values: the variables of the URL rule; ``name`` is the name of a repository.
     """
     metrics = services().metrics
     if metrics is not None:
@@ -94,10 +95,11 @@ def admit(values: dict[str, t.Any] | None) -> None:
     request.max_content_length = UNLIMITED
     csrf = current_app.extensions.get("csrf")
     if csrf is not None and request.blueprint is not None:
-        # Cookies mean nothing here, so there is nothing to forge.
+        # Cookies are ignored here, so a request cannot be forged.
         csrf.exempt(current_app.blueprints[request.blueprint])
     authenticator = services().authenticator
-    # Hooks of the host's that run after a refusal must not see a cookie's user.
+    # The host's hooks that run after a refusal must not see the user of a session
+    # cookie.
     authenticator.sign_in(ANONYMOUS)
     sign_in(authenticator.identify())
     body.check_announcement()
@@ -105,18 +107,18 @@ def admit(values: dict[str, t.Any] | None) -> None:
         check_name(values["name"])
     if request.method in ("GET", "HEAD") and body.has_body():
         raise errors.Unsupported(
-            f"A {request.method} request has no body here.", status=400
+            f"A {request.method} request must not have a body.", status=400
         )
 
 
-def sign_in(asking: Principal) -> None:
-    """Have the request be somebody's, for the registry and for the host."""
-    remember(asking)
-    services().authenticator.sign_in(asking)
+def sign_in(caller: Principal) -> None:
+    """Set the principal of the request, for the registry and for the host."""
+    remember(caller)
+    services().authenticator.sign_in(caller)
 
 
-def _answer_the_rest(state: BlueprintSetupState) -> None:
-    """Serve every method where no other rule matches.
+def _accept_every_method(state: BlueprintSetupState) -> None:
+    """Accept every method where no other rule matches.
 
     Otherwise the host would answer there, in HTML.
     """
@@ -126,8 +128,8 @@ def _answer_the_rest(state: BlueprintSetupState) -> None:
 
 
 class _EveryMethod(set[str]):
-    """The methods that there are, for who lists a rule's, such as a debugging tool;
-    and all that a client can make up, for who asks whether one is among them."""
+    """A set of methods that iterates over the standard ones, for tools that list the
+    methods of a rule, and that contains any method that a client may send."""
 
     def __contains__(self, method: object) -> bool:
         return True
@@ -143,16 +145,16 @@ def _allowed_methods() -> list[str]:
 
 
 def _translate(error: HTTPException) -> Response:
-    """Say in the registry's JSON what Werkzeug, or the host, says in HTML."""
+    """Return the registry's JSON error for an HTTP error of Werkzeug or of the host."""
     if error.response is not None:
         return t.cast(Response, error.response)
     status = error.code or 500
     if status in (401, 403):
         return _answer(
-            host_responses.refused(error.description or "The host refused this.")
+            host_responses.refusal(error.description or "The application refused this.")
         )
     if status == 429:
-        host_responses.limited()
+        host_responses.log_rate_limit()
     kind = TRANSLATIONS.get(status, errors.Unsupported)
     if status >= 500:
         kind = errors.RegistryError
@@ -164,14 +166,15 @@ def _translate(error: HTTPException) -> Response:
 
 
 def _unavailable(error: Exception) -> Response:
-    """Have the client try again when the database does not answer, or lacks a table."""
+    """Return the error for a database that does not respond or lacks a table, so that
+    clients try again."""
     outdated = services().catalog.schema.explain(error)
     if outdated is not None:
         current_app.logger.error(outdated.remedy)
         return _answer(outdated)
     if isinstance(error, REFUSED):
         raise error
-    current_app.logger.error("The database failed the registry.", exc_info=error)
+    current_app.logger.error("A database error prevented a response.", exc_info=error)
     return _answer(errors.Unavailable())
 
 
@@ -180,14 +183,15 @@ def _answer(error: errors.RegistryError) -> Response:
 
 
 def _finish(response: Response) -> Response:
-    if host_responses.is_foreign(response):
+    if host_responses.is_host_response(response):
         response = t.cast(
-            Response, current_app.make_response(host_responses.translated(response))
+            Response,
+            current_app.make_response(host_responses.to_registry_error(response)),
         )
     if response.status_code >= 400:
         body.drain()
     warnings.emit(response)
-    # Whatever sets a cookie behind this, such as the host's session, sets none.
+    # Hooks that run later, such as the host's session, must not set a cookie.
     response.set_cookie = _set_no_cookie  # type: ignore[method-assign]
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -198,4 +202,4 @@ def _finish(response: Response) -> Response:
 
 
 def _set_no_cookie(*args: object, **kwargs: object) -> None:
-    """Stand for a response's ``set_cookie``, and so for its ``delete_cookie``."""
+    """Replace ``set_cookie`` of a response, which ``delete_cookie`` uses too."""

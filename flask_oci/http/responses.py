@@ -1,4 +1,4 @@
-"""The kind of response that every view answers with."""
+"""The response class of all views."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from flask import json
 
 
 class Response(flask.Response):
-    """A response that is no page, unless it says what it is.
+    """A response whose default content type is not HTML.
 
-    It always says something: hooks of hosts look at the type of every answer, and
-    many take for granted that there is one.
+    It always has a content type, because many hooks of hosts read it without a check.
     """
 
     default_mimetype: str | None = "application/octet-stream"
 
 
 def as_json(body: dict[str, t.Any]) -> Response:
-    """Answer 200 with a JSON document."""
+    """Return a JSON document with status 200."""
     return Response(json.dumps(body), content_type="application/json")

@@ -19,11 +19,11 @@ _HOST: t.Final = "oci_host"
 
 
 class MountedBlueprint(Blueprint):
-    """A blueprint whose rules match whatever a client calls the application.
+    """A blueprint whose rules match any host name.
 
-    With ``Flask(host_matching=True)``, a rule is for the one host that it names, and
-    one that names none is for none. These are for all, or for the one that
-    ``app.register_blueprint(blueprint, host=...)`` says.
+    With ``Flask(host_matching=True)``, a rule matches one host only, and a rule without
+    a host matches none. These rules match every host, or the one host that
+    ``app.register_blueprint(blueprint, host=...)`` names.
     """
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
@@ -34,7 +34,7 @@ class MountedBlueprint(Blueprint):
     def make_setup_state(
         self, app: App, options: dict[str, t.Any], first_registration: bool = False
     ) -> BlueprintSetupState:
-        """Make what the rules are added by."""
+        """Return the setup state that adds the rules."""
         return _SetupState(self, app, options, first_registration)
 
 
@@ -62,9 +62,9 @@ def _keep_host(endpoint: str, values: dict[str, t.Any]) -> None:
 
 
 class NameConverter(BaseConverter):
-    """A repository name in a URL rule: many segments, one value.
+    """A repository name in a URL rule: one value of many segments.
 
-    Its length is checked on admission. A converter that refuses a value ends the
+    The length of the name is checked later. A converter that rejects a value ends the
     search for a rule, and the host would answer.
     """
 
@@ -73,15 +73,15 @@ class NameConverter(BaseConverter):
 
 
 class RestConverter(BaseConverter):
-    """Whatever is left of a path."""
+    """The rest of a path."""
 
     part_isolating = False
-    # A dot would leave out line feeds, and leave those addresses to the host.
+    # A dot does not match line feeds, and the host would answer at those addresses.
     regex = r"[\s\S]*"
     weight = 1000
 
 
 def register_converters(state: BlueprintSetupState) -> None:
-    """Make ``<oci_name:…>`` and ``<oci_rest:…>`` known to an application."""
+    """Register the URL converters ``oci_name`` and ``oci_rest`` with an application."""
     state.app.url_map.converters["oci_name"] = NameConverter
     state.app.url_map.converters["oci_rest"] = RestConverter

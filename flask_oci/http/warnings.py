@@ -1,30 +1,31 @@
-"""Warnings: "Registry implementations MAY include informational warnings in
-`Warning` headers" (spec.md, "Warnings").
-"""
+"""``Warning`` headers: "Registry implementations MAY include informational warnings in
+`Warning` headers" (spec.md, "Warnings")."""
 
 from __future__ import annotations
 
 import typing as t
 
-from flask import g
 from flask import Response
 
-#: How many bytes of warnings one answer may have (spec.md, "Warnings").
+from ..events.request_state import request_state
+
+#: The maximum size of all warnings of one response in bytes (spec.md, "Warnings").
 MAX_BYTES: t.Final = 4096
 
 
 def warn(text: str) -> None:
-    """Have the current request's answer carry a warning that clients print.
+    """Add a warning, which clients print, to the response of the current request.
 
-    :param text: a sentence in ASCII, for the person at the other end.
+    :param text: a sentence in ASCII, for the user of the client.
     """
-    g.setdefault("_oci_warnings", []).append(text)
+    request_state().warnings.append(text)
 
 
 def emit(response: Response) -> None:
-    """Put the warnings of the current request into its answer."""
-    left = MAX_BYTES
-    for text in g.pop("_oci_warnings", ()):
+    """Add the warnings of the current request to its response."""
+    left, state = MAX_BYTES, request_state()
+    texts, state.warnings = state.warnings, []
+    for text in texts:
         value = f'299 - "{_quotable(text)}"'
         left -= len(value)
         if left >= 0:

@@ -1,1 +1,2 @@
-"""Operations of a running registry: collection, checks, retention, health, metrics."""
+"""Operation of a registry: garbage collection, checks, retention, health, logs,
+metrics."""

@@ -1,4 +1,5 @@
-"""Why something is kept: the chain from a digest to the tags that need it."""
+"""Explanations of why content is kept: the chain from a digest to the tags that need
+it."""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ _MINUTE: t.Final = "%Y-%m-%d %H:%M UTC"
 
 
 def explain(config: Config, catalog: Catalog, digest: Digest) -> Iterator[str]:
-    """Say, line by line, what keeps a blob or a manifest from being collected.
+    """Yield lines that explain why garbage collection keeps a blob or a manifest.
 
-    :param digest: its digest; whether it exists does not matter.
+    :param digest: the digest of the content, which need not exist.
     """
     holders = catalog.consistency.holders(digest)
     if not holders:
@@ -33,11 +34,11 @@ def explain(config: Config, catalog: Catalog, digest: Digest) -> Iterator[str]:
             if until > utcnow():
                 yield f"  spared until {until:{_MINUTE}}"
         chain = _Chain(config, catalog, holder.id)
-        yield from list(chain.from_(str(digest), "  ")) or ["  nothing needs it"]
+        yield from list(chain.lines(str(digest), "  ")) or ["  nothing needs it"]
 
 
 class _Chain:
-    """Follows what needs what, in one repository."""
+    """Follows the references to a digest within one repository."""
 
     def __init__(self, config: Config, catalog: Catalog, repository_id: int) -> None:
         self._config = config
@@ -46,29 +47,29 @@ class _Chain:
         self._repository_id = repository_id
         self._seen: set[str] = set()
 
-    def from_(self, digest: str, indent: str) -> Iterator[str]:
-        """Say what keeps something, and what keeps that."""
+    def lines(self, digest: str, indent: str) -> Iterator[str]:
+        """Yield the tags and manifests that keep a digest, and those that keep them."""
         self._seen.add(digest)
         if tags := self._inspection.tags_of(self._repository_id, digest):
             yield f"{indent}tagged {', '.join(tags)}"
         elif touched_at := self._inspection.touched_at(self._repository_id, digest):
-            yield f"{indent}{self._without_tag(digest, touched_at)}"
+            yield f"{indent}{self._untagged(digest, touched_at)}"
         for relation, other in self._inspection.keepers(self._repository_id, digest):
             if other not in self._seen:
                 yield f"{indent}{relation} {other}"
-                yield from self.from_(other, indent + "  ")
+                yield from self.lines(other, indent + "  ")
 
-    def _without_tag(self, digest: str, touched_at: datetime) -> str:
+    def _untagged(self, digest: str, touched_at: datetime) -> str:
         lifetime = self._config.untagged_lifetime
         if lifetime is None:
-            return "has no tag, and stays without: OCI_UNTAGGED_LIFETIME is not set"
+            return "untagged; kept because OCI_UNTAGGED_LIFETIME is not set"
         end = touched_at + max(lifetime, self._config.lease_lifetime)
         if end > utcnow():
-            return f"has no tag, and stays without until {end:{_MINUTE}}"
+            return f"untagged; kept until {end:{_MINUTE}}"
         if left_at := self._left_at(digest):
             until = left_at + t.cast("timedelta", self._config.undo_period)
-            return f"has no tag, and one can be put back until {until:{_MINUTE}}"
-        return "has no tag"
+            return f"untagged; a deleted tag can be restored until {until:{_MINUTE}}"
+        return "untagged"
 
     def _left_at(self, digest: str) -> datetime | None:
         window = self._config.undo_period

@@ -1,9 +1,9 @@
-"""Checking that the tables and the files say the same, and that bytes are what
-their digests say.
+"""Consistency checks of the database against the storage, and of bytes against their
+digests.
 
-Repair deletes no file: those that are wrong are put aside, and rows that promise
-what is not there, and that nothing needs, are taken back. What is needed and lost
-stays on record, and is answered 404, until somebody pushes it again.
+A repair deletes no file. Damaged files are quarantined. Rows of missing content that no
+manifest needs are deleted. Missing content that a manifest needs stays recorded and is
+answered with 404, until a client pushes it again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..storage import Storage
 
-#: Under which name the storage remembers how far a scrub has got.
+#: The name under which the storage keeps the position of a scrub.
 BOOKMARK: t.Final = "scrub"
 
 _PIECE = 1024 * 1024
@@ -32,29 +32,29 @@ _PIECE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it should be."""
+    """An inconsistency that a check found."""
 
     kind: str
     """``lost``, ``damaged``, ``unrecorded``, ``dangling`` or ``misplaced``."""
 
     subject: str
-    """The digest or the name that it is about."""
+    """The digest or the name that the problem is about."""
 
     message: str
-    """What is wrong, and what to do."""
+    """The problem and the remedy."""
 
     repaired: bool = False
-    """Whether it has been mended."""
+    """True if it has been repaired."""
 
     harmless: bool = False
-    """Whether nobody will notice: nothing that was acknowledged is missing."""
+    """True if no acknowledged content is missing."""
 
 
 class Checker:
-    """Checks one application's registry, while it runs.
+    """Checks the registry of one application, while it runs.
 
-    :param repair: whether to mend what can be mended.
-    :param sparse: whether manifests may do without what they reference.
+    :param repair: whether to repair problems if possible.
+    :param sparse: whether manifests may reference missing content.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Checker:
         repair: bool = False,
         sparse: bool = False,
     ) -> None:
-        self._inspection = catalog.consistency
+        self._consistency = catalog.consistency
         self._garbage = catalog.garbage
         self._release = catalog.release
         self._drop_misplaced = catalog.tags.drop_misplaced
@@ -74,24 +74,24 @@ class Checker:
         self._sparse = sparse
 
     def check(self) -> Iterator[Problem]:
-        """Compare the tables with the files, and the tables with themselves."""
-        for digest, size in self._inspection.blobs():
+        """Compare the tables with the files, and the tables with each other."""
+        for digest, size in self._consistency.blobs():
             if self._storage.size(digest) != size:
                 yield from self._lost(digest)
         for batch in batched(self._storage.digests(), BATCH):
             unrecorded = self._garbage.unrecorded(batch)
-            # Nobody is to wait for a file while it holds a connection.
+            # A lock on a file may take long, and must not hold a database connection.
             self._release()
             for digest in unrecorded:
                 yield from self._unrecorded(digest)
-        for repository, digest_text in self._inspection.damaged_manifests():
+        for repository, digest_text in self._consistency.damaged_manifests():
             yield Problem(
                 "damaged",
                 digest_text,
                 f"The bytes of this manifest of {repository} have another digest."
                 " Restore the database, or push the manifest again after deleting it.",
             )
-        for reference in self._inspection.dangling():
+        for reference in self._consistency.dangling():
             yield Problem(
                 "dangling",
                 reference.digest,
@@ -107,22 +107,24 @@ class Checker:
         rate: int | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> Iterator[Problem]:
-        """Read every blob and compare it with its digest.
+        """Read every blob and compare its bytes with its digest.
 
-        It goes on where the last scrub was broken off.
+        It continues where the last scrub was interrupted.
 
-        :param rate: how many bytes to read in a second at the most.
-        :param progress: told how many bytes have been read, now and then.
+        :param rate: the maximum number of bytes to read per second; None means no
+            limit.
+        :param progress: called with the number of bytes that have been read since the
+            last call.
         """
-        reading = _Reading(rate, progress)
+        limit = _RateLimit(rate, progress)
         for digest in self._to_scrub():
-            if not self._is_intact(digest, reading):
+            if not self._is_intact(digest, limit):
                 yield from self._damaged(digest)
             self._storage.remember(BOOKMARK, str(digest))
         self._storage.remember(BOOKMARK, "")
 
     def bytes_to_scrub(self) -> int:
-        """Return how many bytes a scrub would read now."""
+        """Return the number of bytes that a scrub would read now."""
         return sum(self._storage.size(digest) or 0 for digest in self._to_scrub())
 
     def _to_scrub(self) -> Iterator[Digest]:
@@ -131,13 +133,13 @@ class Checker:
 
     def _lost(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.exclusive_lock(digest):
-            expected = self._inspection.blob_size(digest)
+            expected = self._consistency.blob_size(digest)
             found = self._storage.size(digest)
             self._release()
-            # It may have been collected, or pushed again, since it was listed.
+            # It may have been deleted or pushed again since it was listed.
             if expected is None or expected == found:
                 return
-            needed_by = self._put_aside(digest) if self._repair else []
+            needed_by = self._quarantine(digest) if self._repair else []
         what = "no file" if found is None else f"a file of {found} bytes"
         yield Problem(
             "lost" if found is None else "damaged",
@@ -149,10 +151,10 @@ class Checker:
 
     def _damaged(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.exclusive_lock(digest):
-            # A push may have replaced it by whole bytes meanwhile.
-            if self._is_intact(digest, _Reading()):
+            # A push may have replaced it by an intact file meanwhile.
+            if self._is_intact(digest, _RateLimit()):
                 return
-            needed_by = self._put_aside(digest) if self._repair else []
+            needed_by = self._quarantine(digest) if self._repair else []
         yield Problem(
             "damaged",
             str(digest),
@@ -160,10 +162,10 @@ class Checker:
             repaired=self._repair and not needed_by,
         )
 
-    def _put_aside(self, digest: Digest) -> list[str]:
-        """Return the repositories that need what is not served any more."""
+    def _quarantine(self, digest: Digest) -> list[str]:
+        """Quarantine a file, and return the repositories that need the blob."""
         self._storage.quarantine(digest)
-        return self._inspection.forget_blob(digest)
+        return self._consistency.forget_blob(digest)
 
     def _unrecorded(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.exclusive_lock(digest):
@@ -173,33 +175,33 @@ class Checker:
             yield Problem(
                 "unrecorded",
                 str(digest),
-                "A file that no row knows: a push that was broken off left it. The"
-                " collection removes it.",
+                "The file has no row, because a push was interrupted. Garbage"
+                " collection deletes it.",
                 harmless=True,
             )
 
     def _misplaced_tags(self) -> Iterator[Problem]:
-        for repository_id, name, tag in self._inspection.misplaced_tags():
+        for repository_id, name, tag in self._consistency.misplaced_tags():
             if self._repair and not self._drop_misplaced(repository_id, tag):
                 continue
             yield Problem(
                 "misplaced",
                 f"{name}:{tag}",
-                "The tag points at nothing that is in its repository. Push it again.",
+                "The tag's manifest is not in its repository. Push it again.",
                 repaired=self._repair,
             )
 
-    def _is_intact(self, digest: Digest, reading: _Reading) -> bool:
+    def _is_intact(self, digest: Digest, limit: _RateLimit) -> bool:
         hasher = hashlib.new(digest.algorithm)
         try:
             file = self._storage.open(digest)
         except FileNotFoundError:
-            # Collected since it was listed.
+            # Garbage collection has deleted it since it was listed.
             return True
         with file:
             while piece := file.read(_PIECE):
                 hasher.update(piece)
-                reading.went_on(len(piece))
+                limit.wait_after(len(piece))
         return hasher.hexdigest() == digest.encoded
 
 
@@ -209,11 +211,11 @@ def _to_push(needed_by: list[str]) -> str:
     return f" Push it again, to one of: {', '.join(needed_by)}."
 
 
-class _Reading:
-    """Tells of bytes that are read, and keeps them at or below a rate.
+class _RateLimit:
+    """Reports bytes that are read, and limits their rate.
 
-    :param rate: how many to read in a second at the most.
-    :param progress: told how many have been read.
+    :param rate: the maximum number of bytes to read per second; None means no limit.
+    :param progress: called with the number of bytes of each piece.
     """
 
     def __init__(
@@ -226,8 +228,8 @@ class _Reading:
         self._started = time.monotonic()
         self._done = 0
 
-    def went_on(self, count: int) -> None:
-        """Return when more than these ``count`` bytes may be read."""
+    def wait_after(self, count: int) -> None:
+        """Report ``count`` bytes, and sleep until more bytes may be read."""
         self._progress(count)
         self._done += count
         if self._rate is not None:

@@ -1,9 +1,9 @@
-"""Collection: deleting what nothing needs, while pushes run.
+"""Garbage collection: deleting content that is not needed, while pushes run.
 
-A client that was told that a blob is there relies on it until it has pushed the
-manifest. Such a promise is a lease, and is kept for the grace period; so is what a
-manifest needed that has been deleted, for a backup may still name it. Beyond that,
-whatever a tag leads to is kept, and whatever that needs.
+A client that was told that a blob exists relies on it until it has pushed the manifest.
+This promise is a lease, which lasts for the grace period. The content of a deleted
+manifest is kept for the same time, because a backup may still name it. Beyond that,
+content is kept if a tag needs it, directly or through other manifests.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ if t.TYPE_CHECKING:
     Progress = Callable[[str], None]
 
 
-#: How many files are looked up in one statement.
+#: The number of files that are looked up in one statement.
 BATCH: t.Final = 500
 
 
 @dataclass
 class GarbageResult:
-    """What a collection deleted, or would delete."""
+    """The content that a garbage collection deleted, or would delete."""
 
     uploads: list[str] = field(default_factory=list)
-    """Upload sessions that were idle for too long."""
+    """The upload sessions that were idle for too long."""
 
     manifests: list[tuple[str, Digest]] = field(default_factory=list)
-    """Manifests that nothing needs, each with its repository."""
+    """The manifests that are not needed, each with its repository."""
 
     links: list[tuple[str, Digest]] = field(default_factory=list)
-    """Blobs that a repository no longer needs, each with the repository."""
+    """The blobs that a repository does not need, each with the repository."""
 
     blobs: list[Digest] = field(default_factory=list)
-    """Blobs that no repository needs."""
+    """The blobs that no repository needs."""
 
     freed: int = 0
-    """How many bytes are gone from the disk."""
+    """The number of bytes that were freed on the disk."""
 
     def counts(self) -> dict[str, int]:
-        """Return how many there were of each."""
+        """Return the number of deleted objects of each kind, and the freed bytes."""
         return {
             "uploads": len(self.uploads),
             "manifests": len(self.manifests),
@@ -71,8 +71,8 @@ class GarbageResult:
 class GarbageCollector:
     """Collects the garbage of one application.
 
-    :param dry_run: whether to find it only.
-    :param progress: told what is being done, in a few words, now and then.
+    :param dry_run: whether to find garbage without deleting it.
+    :param progress: called with a few words about the current step.
     """
 
     def __init__(
@@ -87,22 +87,22 @@ class GarbageCollector:
         self._config = config
         self._garbage = catalog.garbage
         self._outbox = catalog.outbox
-        self._ask = catalog.ask
-        self._mention = catalog.record_if_observed
+        self._ask_receivers = catalog.ask
+        self._record_if_observed = catalog.record_if_observed
         self._release = catalog.release
         self._storage = storage
         self._dry_run = dry_run
         self._progress = progress
-        self._collected = GarbageResult()
+        self._result = GarbageResult()
         self._leases_end = utcnow() - config.lease_lifetime
 
     def run(self) -> GarbageResult:
-        """Collect everything, in the order in which one thing frees the next.
+        """Delete all garbage, in the order in which one deletion allows the next.
 
-        :raises Denied: when a receiver of ``collection_starting`` refuses.
+        :raises Denied: if a receiver of ``collection_starting`` refuses.
         """
         if not self._dry_run:
-            self._ask(Change(kind=COLLECTED))
+            self._ask_receivers(Change(kind=COLLECTED))
         repositories = self._garbage.repositories()
         self._progress("upload sessions")
         self._collect_uploads()
@@ -113,15 +113,17 @@ class GarbageCollector:
         self._progress("blobs")
         self._collect_blobs()
         self._progress("files")
-        # Beside a database that knows of nothing, files are more likely to be
-        # another database's than nobody's.
+        # If the database has no repositories, the files probably belong to another
+        # database.
         if repositories:
             self._collect_files()
         self._release()
         if not self._dry_run:
             self._prune_events()
-            self._mention(Change(kind=COLLECTED, detail=self._collected.counts()))
-        return self._collected
+            self._record_if_observed(
+                Change(kind=COLLECTED, detail=self._result.counts())
+            )
+        return self._result
 
     def _prune_events(self) -> None:
         lifetime = self._config.event_lifetime
@@ -129,23 +131,23 @@ class GarbageCollector:
 
     def _collect_uploads(self) -> None:
         before = utcnow() - self._config.upload_lifetime
-        begun = self._garbage.uploads_begun(before)
-        # A session's file comes after its row and goes after it, so a crash can
-        # leave a file without a row.
-        begun += [
+        uuids = self._garbage.uploads_begun(before)
+        # The file of a session is created after its row and deleted after it, so a
+        # crash can leave a file without a row.
+        uuids += [
             upload.uuid
             for upload in self._storage.uploads()
             if upload.touched_at < before.timestamp()
             and not self._garbage.upload_exists(upload.uuid)
         ]
         self._release()
-        for uuid in dict.fromkeys(begun):
+        for uuid in dict.fromkeys(uuids):
             if not self._is_idle(uuid, before):
                 continue
             size = self._upload_length(uuid)
-            if self._dry_run or self._expire(uuid, before):
-                self._collected.uploads.append(uuid)
-                self._collected.freed += size
+            if self._dry_run or self._expire_upload(uuid, before):
+                self._result.uploads.append(uuid)
+                self._result.freed += size
 
     def _upload_length(self, uuid: str) -> int:
         try:
@@ -157,18 +159,18 @@ class GarbageCollector:
         progress = self._storage.upload_progress(uuid)
         return progress is None or progress.touched_at < before.timestamp()
 
-    def _expire(self, uuid: str, before: datetime) -> bool:
+    def _expire_upload(self, uuid: str, before: datetime) -> bool:
         try:
             with self._storage.open_upload(uuid):
-                # Bytes may have come before it was held.
-                return self._is_idle(uuid, before) and self._end(uuid, before)
+                # Bytes may have arrived before the session was locked.
+                return self._is_idle(uuid, before) and self._delete_upload(uuid, before)
         except BlobUploadInvalid:
-            # Somebody is in the middle of sending a slow body.
+            # A client is sending a slow body.
             return False
         except BlobUploadUnknown:
-            return self._end(uuid, before)
+            return self._delete_upload(uuid, before)
 
-    def _end(self, uuid: str, before: datetime) -> bool:
+    def _delete_upload(self, uuid: str, before: datetime) -> bool:
         self._garbage.delete_upload(uuid, before)
         if self._garbage.upload_exists(uuid):
             return False
@@ -188,7 +190,7 @@ class GarbageCollector:
             else self._garbage.delete_manifests
         )
         found = collect(repository_id, before, left_since)
-        self._collected.manifests += [(name, digest) for digest in found]
+        self._result.manifests += [(name, digest) for digest in found]
 
     def _collect_links(self, repository_id: int, name: str) -> None:
         before = self._leases_end
@@ -196,44 +198,47 @@ class GarbageCollector:
             if self._dry_run or self._garbage.delete_link(
                 repository_id, digest, before
             ):
-                self._collected.links.append((name, digest))
+                self._result.links.append((name, digest))
 
     def _collect_blobs(self) -> None:
-        # A dry run looks past the links that it would have deleted.
-        doomed = Counter(digest for _, digest in self._collected.links)
+        # A dry run ignores the links that it would have deleted.
+        unneeded_links = Counter(digest for _, digest in self._result.links)
         before = self._leases_end
-        unlinked = self._garbage.unlinked_blobs(before, doomed if self._dry_run else {})
+        unlinked = self._garbage.unlinked_blobs(
+            before, unneeded_links if self._dry_run else {}
+        )
         for digest in unlinked:
             self._release()
-            with self._alone_with(digest):
+            with self._lock(digest):
                 if self._dry_run or self._garbage.delete_blob(digest, before):
-                    self._forget(digest)
+                    self._delete_blob(digest)
 
     def _collect_files(self) -> None:
-        """Delete files that no row knows: what a crash left between a rename and a
-        commit, in either order."""
+        """Delete files without a row, which a crash between a rename and a commit
+        leaves."""
         for batch in batched(self._storage.digests(), BATCH):
             unrecorded = self._garbage.unrecorded(batch)
             self._release()
             for digest in unrecorded:
-                with self._alone_with(digest):
-                    # Asked again, now that nobody is about to write the row.
-                    still = self._garbage.unrecorded([digest])
+                with self._lock(digest):
+                    # Check again, because no request can write the row while the blob
+                    # is locked.
+                    is_unrecorded = self._garbage.unrecorded([digest])
                     self._release()
-                    if still and self._storage.size(digest) is not None:
-                        self._forget(digest)
+                    if is_unrecorded and self._storage.size(digest) is not None:
+                        self._delete_blob(digest)
 
-    def _forget(self, digest: Digest) -> None:
-        self._collected.freed += self._storage.size(digest) or 0
-        self._collected.blobs.append(digest)
+    def _delete_blob(self, digest: Digest) -> None:
+        self._result.freed += self._storage.size(digest) or 0
+        self._result.blobs.append(digest)
         if not self._dry_run:
             self._storage.delete(digest)
 
-    def _alone_with(self, digest: Digest) -> t.ContextManager[None]:
+    def _lock(self, digest: Digest) -> t.ContextManager[None]:
         return nullcontext() if self._dry_run else self._storage.exclusive_lock(digest)
 
 
 def batched(digests: Iterator[Digest], size: int) -> Iterator[list[Digest]]:
-    """Go through digests, some at a time."""
+    """Yield digests in lists of at most ``size``."""
     while batch := list(islice(digests, size)):
         yield batch

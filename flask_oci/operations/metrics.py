@@ -1,8 +1,7 @@
 """Metrics for Prometheus.
 
-What happens is counted where it happens, in each process. What is stored, and what
-waits, is asked of the database when somebody wants to know. No label has a value that a
-client can make up.
+Requests are counted in each process. Stored content and waiting deliveries are queried
+when the metrics are read. No label has a value that a client can choose.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from flask import g
 from flask import request
 
 from ..changes import COLLECTED
 from ..config import REST
+from ..events.request_state import request_state
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +26,8 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..storage import Storage
 
-#: In seconds. A push takes as long as the client's line.
+#: The bounds of the histogram in seconds. The duration of a push depends on the
+#: client's connection.
 BUCKETS: t.Final = (
     0.005,
     0.01,
@@ -49,13 +49,13 @@ METHODS: t.Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Missing(RuntimeError):
-    """The package that metrics need is not installed, or they are not switched on."""
+    """The prometheus-client package is not installed, or metrics are not enabled."""
 
 
 class Metrics:
-    """Counts what happens to one application's registry.
+    """Counts the requests of one application's registry.
 
-    :raises Missing: when prometheus-client is not installed.
+    :raises Missing: if prometheus-client is not installed.
     """
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
@@ -75,38 +75,44 @@ class Metrics:
         )
         self._seconds = prometheus.Histogram(
             "oci_request_seconds",
-            "How long it took until the answer began.",
+            "Seconds until the response began.",
             ("route", "method"),
             buckets=BUCKETS,
             registry=self._own,
         )
         self._received = prometheus.Counter(
-            "oci_received_bytes", "Bytes of bodies of pushes.", registry=self._own
+            "oci_received_bytes",
+            "Bytes of received bodies.",
+            registry=self._own,
         )
         self._sent = prometheus.Counter(
-            "oci_sent_bytes", "Bytes of content in answers.", registry=self._own
+            "oci_sent_bytes", "Bytes of content that were sent.", registry=self._own
         )
         self._pushes = prometheus.Counter(
-            "oci_pushes", "What was pushed.", ("kind",), registry=self._own
+            "oci_pushes",
+            "Pushed blobs and manifests.",
+            ("kind",),
+            registry=self._own,
         )
         self._pulls = prometheus.Counter(
-            "oci_pulls", "What was pulled.", ("kind",), registry=self._own
+            "oci_pulls", "Pulled blobs and manifests.", ("kind",), registry=self._own
         )
 
     def begin(self) -> None:
-        """Remember that a request begins."""
-        g._oci_began = time.perf_counter()
-        g._oci_received = 0
+        """Start measuring a request."""
+        state = request_state()
+        state.started, state.received = time.perf_counter(), 0
 
     def end(self, response: Response) -> None:
-        """Count a request that is being answered."""
+        """Count a request whose response is ready."""
         route = _route()
         method = request.method if request.method in METHODS else "other"
         self._requests.labels(route, method, str(response.status_code)).inc()
-        if "_oci_began" in g:
-            taken = time.perf_counter() - g._oci_began
+        state = request_state()
+        if state.started is not None:
+            taken = time.perf_counter() - state.started
             self._seconds.labels(route, method).observe(taken)
-            self._received.inc(g._oci_received)
+            self._received.inc(state.received)
         if method != "HEAD" and response.status_code in (200, 206):
             self._sent.inc(response.content_length or 0)
         pushed = PUSHES.get((route, response.status_code))
@@ -117,10 +123,10 @@ class Metrics:
             self._pulls.labels(route).inc()
 
     def text(self) -> tuple[bytes, str]:
-        """Return all metrics in Prometheus' format, and its content type.
+        """Return all metrics in the format of Prometheus, and their content type.
 
-        Where several processes share a folder, as ``PROMETHEUS_MULTIPROC_DIR`` has it,
-        what all of them have counted is added up.
+        If several processes share the folder ``PROMETHEUS_MULTIPROC_DIR``, their counts
+        are added up.
         """
         from prometheus_client import CollectorRegistry
         from prometheus_client import CONTENT_TYPE_LATEST
@@ -137,12 +143,13 @@ class Metrics:
 
 
 def _route() -> str:
-    """Return what the current address is called, for REST with ``rest.`` before it."""
+    """Return the name of the current endpoint, with the prefix ``rest.`` for the REST
+    API."""
     blueprint, _, name = str(request.endpoint).rpartition(".")
     return f"rest.{name}" if blueprint.endswith(REST) else name
 
 
-#: What an answer of a status means on a route.
+#: The kind of content that was pushed, by route and status.
 PUSHES: t.Final = {
     ("manifest_put", 201): "manifest",
     ("upload_finish", 201): "blob",
@@ -152,25 +159,25 @@ PULLS: t.Final = frozenset({"manifest", "blob"})
 
 
 class State:
-    """What is so at the moment that somebody asks."""
+    """Metrics that are queried when they are read."""
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
         self._catalog = catalog
         self._storage = storage
 
     def collect(self) -> Iterator[Metric]:
-        """Ask the database and the storage."""
+        """Query the database and the storage."""
         from prometheus_client.core import GaugeMetricFamily as Gauge
 
         totals = self._catalog.usage.totals()
         yield Gauge("oci_repositories", "Repositories.", totals.repositories)
-        yield Gauge("oci_blobs", "Blobs that are stored.", totals.blobs)
-        yield Gauge("oci_storage_bytes", "Bytes of all blobs.", totals.bytes)
+        yield Gauge("oci_blobs", "Stored blobs.", totals.blobs)
+        yield Gauge("oci_storage_bytes", "Bytes of all stored blobs.", totals.bytes)
         free = self._storage.free()
         if free is not None:
-            yield Gauge("oci_storage_free_bytes", "For how many there is room.", free)
+            yield Gauge("oci_storage_free_bytes", "Bytes of free disk space.", free)
         sessions = self._catalog.usage.sessions()
-        yield Gauge("oci_uploads", "Upload sessions that have begun.", sessions)
+        yield Gauge("oci_uploads", "Unfinished upload sessions.", sessions)
         events = Gauge("oci_deliveries", "Deliveries to webhooks.", labels=["state"])
         counts = self._catalog.delivery_log.counts()
         for state in ("unassigned", "pending", "dead"):
@@ -185,12 +192,12 @@ class State:
         for event in self._catalog.outbox.latest(1, kind=COLLECTED):
             yield Gauge(
                 "oci_collection_timestamp_seconds",
-                "When the last collection ended, in seconds after 1970.",
+                "End of the last garbage collection, in seconds since 1970.",
                 event.at.timestamp(),
             )
             yield Gauge(
                 "oci_collection_freed_bytes",
-                "How many bytes the last collection freed.",
+                "Bytes that the last garbage collection freed.",
                 event.data["detail"]["freed"],
             )
 

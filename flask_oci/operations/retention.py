@@ -1,7 +1,7 @@
-"""Retention: deleting tags, and what is left without one, by rules.
+"""Retention: deleting tags and untagged manifests by rules.
 
-The nearest rules count: those of the repository, or else those of its owner, or else
-those of the site. What is protected or released stays, whatever they say.
+The most specific rules apply: those of the repository, else those of its owner, else
+those of the site. Protected tags and exempt manifests are kept, whatever the rules say.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ if t.TYPE_CHECKING:
     from ..rules.retention import Snapshot
     from ..rules.retention import Verdict
 
-#: How many repositories are read at once.
+#: The number of repositories that are read at once.
 BATCH: t.Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """What retention made of one tag, or of one manifest without a tag."""
+    """The decision of retention about one tag, or about one untagged manifest."""
 
     repository: str
     """The name of the repository."""
 
     tag: str | None
-    """The tag, or None where it is about a manifest."""
+    """The tag, or None if the decision is about an untagged manifest."""
 
     digest: str
-    """Of the manifest, or of what the tag points at."""
+    """The digest of the manifest, or of the manifest that the tag points at."""
 
     deleted: bool
-    """Whether it went, or would go."""
+    """True if it was deleted, or would be deleted."""
 
     rule: str | None
-    """The rule that says so, or None where none does."""
+    """The rule that decided, or None."""
 
     reason: str
-    """Why, in words."""
+    """The reason, in words."""
 
 
 class RetentionRunner:
-    """Applies the rules of one application.
+    """Applies the retention rules of one application.
 
-    :param config: the site's rules, and how long deleted tags can be put back.
-    :param hooks: what the host says is released.
-    :param catalog: what is there, and what is laid down.
+    :param config: the rules of the site, and how long deleted tags can be restored.
+    :param hooks: the host's decision about which images are exempt.
+    :param catalog: the content, and the rules of repositories and owners.
     """
 
     def __init__(self, config: Config, hooks: Hooks, catalog: Catalog) -> None:
@@ -74,11 +74,12 @@ class RetentionRunner:
     def run(
         self, names: t.Sequence[str] | None = None, *, dry_run: bool = False
     ) -> Iterator[Retained]:
-        """Apply the rules, a repository at a time.
+        """Apply the rules, one repository at a time.
 
-        :param names: of which repositories; None is of all.
-        :param dry_run: whether only to say what would go.
-        :return: what became of every tag, and of every manifest that waits to go.
+        :param names: the names of the repositories; None means all.
+        :param dry_run: whether to decide without deleting.
+        :return: the decision about every tag, and about every untagged manifest that is
+            due for deletion.
         """
         for repository in self._repositories(names):
             for verdict in self.of(repository, dry_run=dry_run):
@@ -93,7 +94,8 @@ class RetentionRunner:
     ) -> list[Verdict]:
         """Apply the rules to one repository.
 
-        :param rules: others than those that are laid down, for a dry run.
+        :param dry_run: whether to decide without deleting.
+        :param rules: rules to try instead of those that are set, for a dry run.
         """
         key = repository.key
         now, window = utcnow(), self._config.undo_period
@@ -119,25 +121,25 @@ class RetentionRunner:
         repository: RepositoryInfo,
         now: datetime,
         rules: t.Sequence[Rule] | None,
-        stock: Snapshot,
+        snapshot: Snapshot,
         own: t.Any,
         owners: t.Any,
         protection: Protection,
     ) -> list[Verdict]:
         if rules is None:
-            laid = owners if own is None else own
-            rules = self._config.retention if laid is None else parse(laid)
-        judge = RetentionEvaluator(
+            own_rules = owners if own is None else own
+            rules = self._config.retention if own_rules is None else parse(own_rules)
+        evaluator = RetentionEvaluator(
             rules=rules,
             now=now,
             protection=self._config.protection | protection,
             grace=self._config.lease_lifetime,
         )
         if self._hooks.retention_exempt is not None:
-            judge = replace(
-                judge, is_exempt=partial(self._hooks.retention_exempt, repository)
+            evaluator = replace(
+                evaluator, is_exempt=partial(self._hooks.retention_exempt, repository)
             )
-        return judge.evaluate(stock)
+        return evaluator.evaluate(snapshot)
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:
         repositories, last = self._catalog.repositories, None

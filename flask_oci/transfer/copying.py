@@ -24,7 +24,7 @@ from .transfer import Transfer
 from .worker_pool import WorkerPool
 
 if t.TYPE_CHECKING:
-    from ..core.content import Actor
+    from ..core.actor import Actor
     from .remote.repository import RemoteRepository
 
     ImageLocation = Repository | RemoteRepository

@@ -21,7 +21,7 @@ from .base import TransferError
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..config import Config
-    from ..core.content import Actor
+    from ..core.actor import Actor
     from ..core.content import Content
     from ..storage import Storage
     from ..storage import UploadFile

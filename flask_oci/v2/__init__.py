@@ -1,5 +1,5 @@
 """The endpoints of spec.md, one module for each of its sections.
 
-A view reads like its paragraph there: admit the request, ask the catalog or the
-storage, answer with headers.
+A view authorizes the request, calls the catalog or the storage, and returns a response
+with the headers that the section requires.
 """

@@ -17,11 +17,11 @@ from ..spec.reference import is_name
 def support() -> Response:
     """end-1: ``GET /v2/``, 200 or 401.
 
-    Docker learns here how to authenticate, so whoever sends no credentials is
-    challenged, even where everything is public. Any token will do, also one
-    that was made for nobody.
+    Docker learns here how to authenticate. A request without credentials is therefore
+    challenged, even if all repositories are public. Any token is accepted, including
+    one that was issued to an anonymous client.
 
-    :raises Unauthorized: when there are no credentials.
+    :raises Unauthorized: if the request has no credentials.
     """
     if principal() == ANONYMOUS:
         raise services().authenticator.challenge()
@@ -29,10 +29,10 @@ def support() -> Response:
 
 
 def unknown(rest: str) -> Response:
-    """Answer, in the registry's language, for every address without a view.
+    """Return a JSON error for every address without a view.
 
-    :raises NameInvalid: when it would be an endpoint but for its name.
-    :raises NameUnknown: otherwise.
+    :raises NameInvalid: if the address is an endpoint with an invalid repository name.
+    :raises NameUnknown: for any other address.
     """
     for keyword in ("blobs", "manifests", "tags", "referrers"):
         name, found, _ = rest.rpartition(f"/{keyword}/")

@@ -1,4 +1,4 @@
-"""The blueprint: the route table, admission, and errors in the registry's language."""
+"""The blueprint of ``/v2``: the route table, authentication, and errors in JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if t.TYPE_CHECKING:
 
 PREFIX: t.Final = "/v2"
 
-#: Methods, rule, endpoint and view. The endpoint table of spec.md, in its order.
+#: The methods, rule, endpoint and view of each route, in the order of the endpoint
+#: table of spec.md.
 ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/", "support", base.support),
     (("GET",), "/<oci_name:name>/blobs/<digest>", "blob", pull.blob),
@@ -85,17 +86,17 @@ ROUTES: t.Final[tuple[Route, ...]] = (
 
 
 def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Blueprint:
-    """Make the blueprint that serves ``/v2``.
+    """Return the blueprint that serves ``/v2``.
 
-    :param on_register: called once for each application it is registered on.
+    :param on_register: called once for each application that registers the blueprint.
     """
     blueprint = MountedBlueprint("oci", __name__, url_prefix=PREFIX, cli_group="oci")
     blueprint.record_once(_check_prefix)
     blueprint.record_once(register_converters)
     blueprint.record_once(on_register)
     for methods, rule, endpoint, view in ROUTES:
-        # Both spellings are served where a slash ends the rule: a redirect
-        # would lose the body of a POST.
+        # Rules that end in a slash also match without it, because a redirect would lose
+        # the body of a POST.
         blueprint.add_url_rule(
             rule,
             endpoint,
@@ -104,7 +105,7 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
             strict_slashes=False,
             provide_automatic_options=False,
         )
-    blueprint.url_value_preprocessor(_admit)
+    blueprint.url_value_preprocessor(_authenticate)
     blueprint.after_request(_finish)
     request_hooks.install(blueprint, base.unknown)
     return blueprint
@@ -113,16 +114,16 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
 def _check_prefix(state: BlueprintSetupState) -> None:
     if not (state.url_prefix or "").endswith(PREFIX):
         raise ValueError(
-            f"Clients look for a registry below {PREFIX} and nowhere else: register"
-            f" registry.blueprint without url_prefix, not with {state.url_prefix!r}."
+            f"Invalid url_prefix {state.url_prefix!r}: clients expect a registry below"
+            f" {PREFIX}. Register registry.blueprint without url_prefix."
         )
 
 
-def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
-    """Find out who asks, before any hook of the host's."""
-    # What is sent is named by the hash of its bytes, so nobody compresses them.
+def _authenticate(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
+    """Authenticate the request, before any hook of the host runs."""
+    # Content is named by the hash of its bytes, so hooks must not compress it.
     request.environ.pop("HTTP_ACCEPT_ENCODING", None)
-    request_hooks.admit(values)
+    request_hooks.authenticate(values)
     if endpoint == f"{request.blueprint}.oauth":
         request_hooks.sign_in(token.by_form())
 

@@ -1,4 +1,4 @@
-"""Answers that carry content: headers, conditions and ranges (RFC 9110)."""
+"""Responses with content: headers, conditional requests and ranges (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if t.TYPE_CHECKING:
 
 BLOB_TYPE: t.Final = "application/octet-stream"
 
-#: For whatever is named by its digest. "no-transform" keeps proxies from
+#: For content that is named by its digest. "no-transform" keeps proxies from
 #: compressing it, which would change the bytes that the client hashes.
 IMMUTABLE: t.Final = "private, max-age=31536000, immutable, no-transform"
 
-#: For whatever is named by a tag.
+#: For content that is named by a tag.
 REVALIDATED: t.Final = "private, no-cache, no-transform"
 
 _SMALL_PIECE = 64 * 1024
 
 
 def manifest(stored: StoredManifest, *, immutable: bool) -> Response:
-    """Answer with a manifest.
+    """Return a response with a manifest.
 
-    :param immutable: whether it was asked for by its digest.
+    :param immutable: True if the client asked for it by its digest.
     """
     response = _content(
         stored.digest, stored.media_type, IMMUTABLE if immutable else REVALIDATED
@@ -51,21 +51,21 @@ def manifest(stored: StoredManifest, *, immutable: bool) -> Response:
 
 
 def blob(digest: Digest, size: int) -> Response:
-    """Answer with a blob, or the parts of it that were asked for.
+    """Return a response with a blob, or with the requested ranges of it.
 
-    :param size: of the blob, in bytes.
+    :param size: the size of the blob in bytes.
     """
     response = _content(str(digest), BLOB_TYPE, IMMUTABLE)
     response.headers["Accept-Ranges"] = "bytes"
-    # The registry's content is on the host's own origin, and must not be shown
-    # there as a page.
+    # Pushed content has the host's own origin, and a browser must not show it as a
+    # page.
     response.headers["Content-Disposition"] = "attachment"
     if _is_known_to_client(str(digest)):
         return _not_modified(response)
     response.content_length = size
     if request.method == "HEAD":
         return response
-    return _sent_by_server(response, digest) or _sent(response, digest, size)
+    return _accelerated(response, digest) or _streamed(response, digest, size)
 
 
 def _content(digest: str, media_type: str, caching: str) -> Response:
@@ -84,14 +84,15 @@ def _is_known_to_client(digest: str) -> bool:
 
 def _not_modified(response: Response) -> Response:
     response.status_code = 304
-    # A 304 has no content, so it has no headers about content.
+    # A 304 has no content, and therefore no headers about content.
     for header in ("Content-Type", "Content-Length", "Content-Disposition"):
         response.headers.pop(header, None)
     return response
 
 
-def _sent_by_server(response: Response, digest: Digest) -> Response | None:
-    """Leave the file, and its ranges, to the server in front, where it can."""
+def _accelerated(response: Response, digest: Digest) -> Response | None:
+    """Return a response that leaves the file and its ranges to the server in front, or
+    None if that is not configured."""
     storage, prefix = services().storage, services().config.accel_redirect
     if prefix is not None:
         path = f"{prefix}/{storage.relative_path(digest)}"
@@ -104,22 +105,22 @@ def _sent_by_server(response: Response, digest: Digest) -> Response | None:
     return response
 
 
-def _sent(response: Response, digest: Digest, size: int) -> Response:
+def _streamed(response: Response, digest: Digest, size: int) -> Response:
     try:
         spans = parse_range(_range_header(str(digest)), size)
     except Unsatisfiable:
         return _unsatisfiable(response, size)
     if spans is None:
-        return _whole(response, digest, Span(0, size))
+        return _single(response, digest, Span(0, size))
     response.status_code = 206
     if len(spans) == 1:
         response.headers["Content-Range"] = _content_range(spans[0], size)
-        return _whole(response, digest, spans[0])
+        return _single(response, digest, spans[0])
     return _multipart(response, digest, spans, size)
 
 
 def _range_header(digest: str) -> str | None:
-    """Return the ``Range`` header, unless it depends on a version we do not have
+    """Return the ``Range`` header, unless it depends on another version of the blob
     (RFC 9110, section 13.1.5)."""
     condition = request.headers.get("If-Range")
     if condition is not None and condition != f'"{digest}"':
@@ -135,16 +136,16 @@ def _unsatisfiable(response: Response, size: int) -> Response:
     response.headers.pop("ETag")
     response.headers["Cache-Control"] = "no-store"
     response.set_data(
-        '{"errors": [{"code": "SIZE_INVALID", "message": "The blob has no such'
-        f' range; it has {size} bytes."}}]}}'
+        '{"errors": [{"code": "SIZE_INVALID", "message": "The requested range'
+        f' is outside of the blob, which has {size} bytes."}}]}}'
     )
     return response
 
 
-def _whole(response: Response, digest: Digest, span: Span) -> Response:
-    """Send one span. The server's own file sending, where it has one, is told by
-    position and Content-Length what to send (PEP 3333)."""
-    file = _opened(digest)
+def _single(response: Response, digest: Digest, span: Span) -> Response:
+    """Return a response with one span. A WSGI server that sends files itself uses the
+    file's position and Content-Length (PEP 3333)."""
+    file = _open(digest)
     file.seek(span.start)
     response.content_length = span.length
     wrapper = request.environ.get("wsgi.file_wrapper")
@@ -154,11 +155,12 @@ def _whole(response: Response, digest: Digest, span: Span) -> Response:
     return response
 
 
-def _opened(digest: Digest) -> t.BinaryIO:
+def _open(digest: Digest) -> t.BinaryIO:
     try:
         return services().storage.open(digest)
     except FileNotFoundError:
-        # Collected a moment ago: nothing in the repository needed it.
+        # Garbage collection has just deleted it, because nothing in the repository
+        # needed it.
         raise BlobUnknown(detail=str(digest)) from None
 
 
@@ -172,7 +174,8 @@ def _pieces(file: t.BinaryIO, length: int) -> Iterator[bytes]:
 def _multipart(
     response: Response, digest: Digest, spans: list[Span], size: int
 ) -> Response:
-    """Send several spans (RFC 9110, section 14.6), as lazy pullers ask for."""
+    """Return a response with several spans (RFC 9110, section 14.6), which lazy-pulling
+    clients request."""
     boundary = secrets.token_hex(16)
     heads = [
         (
@@ -186,7 +189,7 @@ def _multipart(
     response.content_length = (
         sum(map(len, heads)) + sum(span.length for span in spans) + len(tail)
     )
-    file = _opened(digest)
+    file = _open(digest)
     parts = zip(heads, spans, strict=True)
     response.response = _parts(file, parts, tail)
     response.call_on_close(file.close)
@@ -203,7 +206,7 @@ def _parts(
             file.seek(position)
             piece = file.read(min(left, _SMALL_PIECE))
             if not piece:
-                raise OSError("a blob became shorter while it was being sent")
+                raise OSError("The blob became shorter while it was sent.")
             position, left = position + len(piece), left - len(piece)
             yield piece
     yield tail

@@ -8,7 +8,7 @@ from flask import request
 
 from ..auth.principal import ANONYMOUS
 from ..http.authorization import admit
-from ..http.authorization import may
+from ..http.readable import readable_repositories
 from ..http.responses import Response
 from ..services import principal
 from ..services import services
@@ -21,14 +21,11 @@ if t.TYPE_CHECKING:
     from ..catalog import Condition
     from ..catalog import RepositoryInfo
 
-#: How many repositories are read at once where each has to be asked about.
-BATCH: t.Final = 1000
-
 
 def tags(name: str) -> Response:
     """end-8: ``GET /v2/<name>/tags/list?n=<integer>&last=<tagname>``, 200.
 
-    :raises NameUnknown: when nothing has been pushed to the repository.
+    :raises NameUnknown: if nothing has been pushed to the repository.
     """
     key, limit = admit(name, "pull").key, paging.limit()
     found = services().catalog.tags.page(key, limit + 1, paging.last())
@@ -40,15 +37,15 @@ def tags(name: str) -> Response:
 def referrers(name: str, digest: str) -> Response:
     """end-12: ``GET /v2/<name>/referrers/<digest>?artifactType=<type>``, 200.
 
-    There is a list for every well-formed digest, and it is empty for a digest, or
-    a repository, that nobody has pushed: a 404 would tell clients that there is
-    no referrers API here.
+    Every well-formed digest has a list. The list is empty if the digest or the
+    repository is unknown, because a 404 would mean that the registry has no referrers
+    API.
 
-    :raises DigestInvalid: when the digest is none.
+    :raises DigestInvalid: if the digest is malformed.
     """
     repository = admit(name, "pull")
     subject = Digest.parse(digest)
-    # An empty value asks for nothing in particular.
+    # An empty value does not filter.
     types = [v for v in map(paging.text, request.args.getlist("artifactType")) if v]
     found, more = _referrers(repository, subject, types)
     response = paging.page(
@@ -67,13 +64,13 @@ def catalog() -> Response:
     caller may pull from (Distribution's docs/content/spec/api.md, "Listing
     Repositories").
 
-    :raises Unauthorized: when there are no credentials, or a token that was not
-        made for this.
+    :raises Unauthorized: if the request has no credentials, or a token that does not
+        cover the catalog.
     """
-    asking = principal()
-    if asking == ANONYMOUS or not asking.covers_catalog:
+    caller = principal()
+    if caller == ANONYMOUS or not caller.covers_catalog:
         raise services().authenticator.challenge(
-            [CATALOG_SCOPE], "insufficient_scope" if asking.claims else None
+            [CATALOG_SCOPE], "insufficient_scope" if caller.claims else None
         )
     limit = paging.limit()
     found = _readable(limit + 1, paging.last())
@@ -94,25 +91,14 @@ def _referrers(
 
 
 def _readable(limit: int, last: str | None) -> list[str]:
-    """List what the caller may pull: in one statement, if the policy has one."""
-    parts = services()
-    condition = parts.policy.list_filter(principal().user)
-    # Without one, most of what there is may be hidden from who asks for one entry.
-    size = max(limit, BATCH) if condition is None else limit
-    names: list[str] = []
-    while len(names) < limit:
-        batch = parts.catalog.repositories.page(size, last, condition)
-        names += [r.name for r in batch if _is_shown(r, condition)]
-        if len(batch) < size:
-            break
-        last = batch[-1].name
-    return names[:limit]
+    """Return the names of the repositories after ``last`` that the caller may pull."""
 
+    def read(
+        size: int, previous: RepositoryInfo | None, condition: Condition | None
+    ) -> list[RepositoryInfo]:
+        return services().catalog.repositories.page(
+            size, previous.name if previous else last, condition
+        )
 
-def _is_shown(repository: RepositoryInfo, condition: Condition | None) -> bool:
-    """Tell whether the caller may pull what a condition has let through."""
-    if condition is None:
-        return may("pull", repository)
-    # The condition was the policy's answer. What the caller logged in with may still
-    # reach less far.
-    return principal().credential_allows("pull", repository.name)
+    found = readable_repositories(limit, read, lambda repository: repository)
+    return [repository.name for repository in found]

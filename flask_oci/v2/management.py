@@ -6,7 +6,7 @@ import typing as t
 
 from ..errors import NameUnknown
 from ..http.authorization import admit
-from ..http.authorization import manages
+from ..http.authorization import manage_check
 from ..http.responses import Response
 from ..services import principal
 from ..services import services
@@ -20,16 +20,16 @@ if t.TYPE_CHECKING:
 def manifest(name: str, reference: str) -> Response:
     """end-9: ``DELETE /v2/<name>/manifests/<tag-or-digest>``, 202.
 
-    A tag is taken away and its manifest stays; a digest is deleted with every
+    Deleting a tag keeps its manifest. Deleting a digest deletes the manifest and every
     tag that points at it.
 
-    :raises Denied: when an index in the repository needs the manifest, or a tag is
+    :raises Denied: if an index in the repository needs the manifest, or a tag is
         protected from the caller.
-    :raises ManifestUnknown: when there is no such tag or manifest.
+    :raises ManifestUnknown: if there is no such tag or manifest.
     """
     repository = _admit(name)
     content = services().content
-    by = content.actor(principal().user, manages(name))
+    by = content.actor(principal().user, manage_check(name))
     content.delete(repository, parse_reference(reference), by)
     return Response(status=202)
 
@@ -37,10 +37,10 @@ def manifest(name: str, reference: str) -> Response:
 def blob(name: str, digest: str) -> Response:
     """end-10: ``DELETE /v2/<name>/blobs/<digest>``, 202.
 
-    The blob is taken out of this repository. Others that link it keep it.
+    The blob is deleted from this repository. Other repositories that link it keep it.
 
-    :raises Denied: when a manifest in the repository needs the blob.
-    :raises BlobUnknown: when the repository links no such blob.
+    :raises Denied: if a manifest in the repository needs the blob.
+    :raises BlobUnknown: if the repository does not link the blob.
     """
     repository = _admit(name)
     content = services().content

@@ -1,4 +1,4 @@
-"""Lists, a page at a time (spec.md, "Listing Tags")."""
+"""Pages of lists (spec.md, "Listing Tags")."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _COUNT = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 def limit() -> int:
-    """Return how many entries the client wants, or is given at the most.
+    """Return the number of entries to list: the client's ``n``, up to the configured
+    maximum.
 
-    :raises Unsupported: 400, when ``n`` is not a whole number.
+    :raises Unsupported: 400, if ``n`` is not a whole number.
     """
     most = services().config.max_page_size
     wanted = request.args.get("n")
@@ -27,7 +28,7 @@ def limit() -> int:
         return most
     if not _COUNT.fullmatch(wanted):
         raise Unsupported(
-            "'n' is the number of entries to list, in decimal digits.",
+            "Invalid 'n': send the number of entries to list, in decimal digits.",
             detail=wanted,
             status=400,
         )
@@ -35,23 +36,23 @@ def limit() -> int:
 
 
 def last() -> str | None:
-    """Return the entry to begin behind."""
+    """Return the entry to begin after, or None."""
     value = request.args.get("last")
     return None if value is None else text(value)
 
 
 def text(value: str) -> str:
-    """Return a parameter as a database will compare it: PostgreSQL refuses a NUL,
-    and nothing that is listed is longer than this."""
+    """Return a query parameter in a form that every database can compare. PostgreSQL
+    refuses a NUL, and no listed name is longer than 1024 characters."""
     return value.replace("\0", "")[:1024]
 
 
 def page(body: dict[str, t.Any], next_last: str | None, **kept: t.Any) -> Response:
-    """Answer with a page.
+    """Return a response with one page of a list.
 
     :param body: the page itself.
-    :param next_last: the ``last`` of the page that follows, or None at the end.
-    :param kept: other parameters of the request that the next one needs.
+    :param next_last: the ``last`` parameter of the next page, or None at the end.
+    :param kept: other parameters of the request that the next page needs.
     """
     response = as_json(body)
     if next_last is not None:

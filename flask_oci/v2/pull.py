@@ -1,4 +1,4 @@
-"""Pull (spec.md, "Pull")."""
+"""Pulling manifests and blobs (spec.md, "Pull")."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ..services import services
 from ..spec.digest import Digest
 from ..spec.reference import parse_reference
 from . import content_response
-from .presence import is_stored
 
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
@@ -27,11 +26,11 @@ if t.TYPE_CHECKING:
 def manifest(name: str, reference: str) -> Response:
     """end-3: ``GET`` and ``HEAD /v2/<name>/manifests/<tag-or-digest>``, 200.
 
-    The bytes and the media type are those that were pushed, whatever types the
-    client says it accepts.
+    The response has the bytes and the media type that were pushed, whatever types the
+    client accepts.
 
-    :raises ManifestUnknown: when there is no such manifest.
-    :raises NameUnknown: when nothing has been pushed to the repository.
+    :raises ManifestUnknown: if there is no such manifest.
+    :raises NameUnknown: if nothing has been pushed to the repository.
     """
     repository = admit(name, "pull")
     key, wanted = repository.key, parse_reference(reference)
@@ -42,15 +41,15 @@ def manifest(name: str, reference: str) -> Response:
         raise ManifestUnknown(detail=reference)
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
     if request.method == "GET":
-        _note(stored, response)
-        services().catalog.record_if_observed(_pulled(repository, stored, wanted))
+        _count_pull(stored, response)
+        services().catalog.record_if_observed(_pull_event(repository, stored, wanted))
     return response
 
 
 def blob(name: str, digest: str) -> Response:
     """end-2: ``GET`` and ``HEAD /v2/<name>/blobs/<digest>``, 200, 206 or 304.
 
-    :raises BlobUnknown: when the repository links no such blob.
+    :raises BlobUnknown: if the repository does not link the blob.
     """
     repository = admit(name, "pull")
     wanted = Digest.parse(digest)
@@ -61,7 +60,7 @@ def blob(name: str, digest: str) -> Response:
     if found is None or not is_stored(wanted, found.size):
         raise BlobUnknown(detail=digest)
     if request.method == "HEAD" and not parts.catalog.blobs.lease(
-        # Whoever asks whether it is there will rely on it.
+        # A client that asks whether the blob exists relies on it afterwards.
         found,
         parts.config.lease_freshness,
     ):
@@ -69,25 +68,47 @@ def blob(name: str, digest: str) -> Response:
     return content_response.blob(wanted, found.size)
 
 
-def _note(stored: StoredManifest, response: Response) -> None:
-    """Remember a pull, which waits for nothing and depends on nothing."""
+def is_stored(digest: Digest, size: int) -> bool:
+    """Return True if the storage has a blob that the catalog has a row of.
+
+    A blob without its file counts as absent, so that a client pushes it again and
+    thereby repairs it.
+
+    :param size: the size of the blob in bytes, as the row has it.
+    """
+    found = services().storage.size(digest)
+    if found != size:
+        current_app.logger.error(
+            "The blob %s should have %d bytes and has %s. Push it again, or run"
+            " 'flask oci fsck'.",
+            digest,
+            size,
+            "no file" if found is None else found,
+        )
+    return found == size
+
+
+def _count_pull(stored: StoredManifest, response: Response) -> None:
+    """Count a pull. The response neither waits for that nor depends on it."""
     app, pulls = t.cast(t.Any, current_app)._get_current_object(), services().pulls
 
     def write() -> None:
-        # The client has its answer, and the request's connection has been given back.
+        # The response has been sent, and the request's connection has been returned.
         try:
             with app.app_context():
                 pulls.write()
         except Exception:
-            app.logger.warning("Pulls are written down later.", exc_info=True)
+            app.logger.warning(
+                "Writing pull counts failed; it will be tried again.", exc_info=True
+            )
 
-    if pulls.note(stored.repository_id, stored.digest):
+    if pulls.count(stored.repository_id, stored.digest):
         response.call_on_close(write)
 
 
 def _renew_lease(stored: StoredManifest, wanted: Digest | str) -> bool:
-    """Tell whether a manifest stays at least for the grace period, if the client may
-    rely on it; a tag keeps what it points at anyway."""
+    """Return True if the client may rely on a manifest for the grace period. A tag
+    keeps its manifest anyway."""
     parts = services()
     return (
         request.method != "HEAD"
@@ -96,7 +117,7 @@ def _renew_lease(stored: StoredManifest, wanted: Digest | str) -> bool:
     )
 
 
-def _pulled(
+def _pull_event(
     repository: RepositoryInfo, stored: StoredManifest, wanted: Digest | str
 ) -> Change:
     return Change(

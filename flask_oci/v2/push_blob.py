@@ -1,19 +1,16 @@
-"""Pushing blobs (spec.md, "Pushing Blobs")."""
+"""Pushing blobs: uploads, chunks and mounts (spec.md, "Pushing Blobs")."""
 
 from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
-from contextlib import suppress
 
 from flask import request
 from flask import url_for
 
-from ..core.content import verify
 from ..errors import BlobUploadInvalid
 from ..errors import RegistryError
 from ..errors import SizeInvalid
-from ..errors import Unavailable
 from ..http import body
 from ..http.authorization import admit
 from ..http.authorization import may
@@ -26,8 +23,8 @@ from ..spec.digest import Digest
 from ..spec.ranges import parse_content_range
 from ..spec.ranges import Span
 from ..spec.reference import is_name
-from .presence import is_stored
-from .quota_check import room
+from .pull import is_stored
+from .quota_check import upload_allowance
 from .quota_check import UploadAllowance
 from .quota_check import warn_if_nearly_full
 
@@ -42,12 +39,12 @@ if t.TYPE_CHECKING:
 def start(name: str) -> Response:
     """end-4 and end-11: ``POST /v2/<name>/blobs/uploads/``, 201 or 202.
 
-    With ``?mount=<digest>&from=<name>`` a blob is linked from another repository,
-    with ``?digest=<digest>`` the body is the whole blob; otherwise, and whenever
-    nothing can be mounted, an upload session begins.
+    ``?mount=<digest>&from=<name>`` links a blob of another repository. With
+    ``?digest=<digest>``, the body is the whole blob. Otherwise, and if the blob cannot
+    be mounted, an upload session begins.
 
-    :raises DigestInvalid: when a digest or ``digest-algorithm`` is not supported,
-        or the body has another digest.
+    :raises DigestInvalid: if a digest or ``digest-algorithm`` is not supported, or the
+        body has another digest.
     """
     repository = admit(name, "push")
     if (mount := request.args.get("mount")) is not None:
@@ -59,64 +56,81 @@ def start(name: str) -> Response:
         digest = Digest.parse(text)
         _receive_whole(repository, digest)
         return _created(name, digest)
-    if (found := room(repository)) is not None:
-        found.check(1)
+    if (allowance := upload_allowance(repository)) is not None:
+        allowance.check(1)
     return _begin(repository)
 
 
 def append(name: str, session_id: str) -> Response:
     """end-5: ``PATCH`` of a session with a chunk, 202.
 
-    A chunk that is out of order is a 416 and changes nothing. Without
-    ``Content-Range`` the body goes behind what is there.
+    A chunk that is out of order gets a 416 and changes nothing. Without
+    ``Content-Range``, the body is appended.
     """
-    session = _find(name, session_id)
+    session = _find_session(name, session_id)
     span = parse_content_range(request.headers.get("Content-Range"))
-    found = room(session.repository, session=session.uuid)
-    with _opened(name, session) as upload:
-        _receive(upload, session.algorithm, span, found)
+    allowance = upload_allowance(session.repository, session=session.uuid)
+    parts = services()
+    parts.catalog.release()
+    with (
+        _describing_position(name, session),
+        parts.storage.open_upload(session.uuid) as upload,
+    ):
+        _receive(upload, session.algorithm, span, allowance)
         upload.sync()
         length = upload.length
     return _progress(202, name, session.uuid, length)
 
 
 def finish(name: str, session_id: str) -> Response:
-    """end-6: ``PUT`` of a session with ``?digest=<digest>`` and maybe a last
+    """end-6: ``PUT`` of a session with ``?digest=<digest>``, and with or without a last
     chunk, 201.
 
-    When it fails, the session is what it was before, so that it can be tried
-    again, even if it is a blob by then that is not yet on record.
+    If it fails, the session is unchanged and the client can try again.
 
-    :raises DigestInvalid: when the session's bytes have another digest.
+    :raises DigestInvalid: if the session's bytes have another digest.
     """
-    session = _find(name, session_id)
+    session = _find_session(name, session_id)
     digest = Digest.parse(request.args.get("digest", ""))
-    if not _finish_again(session, digest):
-        _finish(name, session, digest)
+    span = parse_content_range(request.headers.get("Content-Range"))
+    has_bytes = span is not None or body.has_body()
+    allowance = upload_allowance(
+        session.repository, digest=digest, session=session.uuid
+    )
+
+    def receive(upload: UploadFile) -> None:
+        if has_bytes:
+            _receive(upload, digest.algorithm, span, allowance)
+
+    def check_length(length: int) -> None:
+        if allowance is not None:
+            allowance.check(length)
+
+    with _describing_position(name, session):
+        services().content.finish_upload(session, digest, receive, check_length)
     return _created(name, digest)
 
 
 def status(name: str, session_id: str) -> Response:
     """end-13: ``GET`` of a session, 204 with the range that is stored."""
-    session = _find(name, session_id)
+    session = _find_session(name, session_id)
     length = services().storage.upload_length(session.uuid)
     return _progress(204, name, session.uuid, length)
 
 
 def cancel(name: str, session_id: str) -> Response:
     """end-14: ``DELETE`` of a session, 204."""
-    session = _find(name, session_id)
+    session = _find_session(name, session_id)
     services().catalog.uploads.cancel(session)
     services().storage.discard_upload(session.uuid)
     return Response(status=204)
 
 
 def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bool:
-    """Link a blob that the caller may read somewhere else.
+    """Link a blob of another repository that the caller may pull from.
 
-    The source is asked about with the caller's own rights, whatever repositories
-    the bearer token was fetched for: clients fetch it before they know where a
-    layer can be mounted from.
+    The caller's own permissions decide about the source, and not the access list of the
+    bearer token: clients request the token before they know the source of a layer.
     """
     parts, user = services(), principal().user
     if source is not None and not is_name(source):
@@ -135,65 +149,13 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
 
 
 def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
-    content, found = services().content, room(repository, digest=digest)
+    content, allowance = services().content, upload_allowance(repository, digest=digest)
     content.put_blob(
         repository,
         content.actor(principal().user),
         digest,
-        lambda upload: _receive(upload, digest.algorithm, None, found),
+        lambda upload: _receive(upload, digest.algorithm, None, allowance),
     )
-
-
-def _finish(name: str, session: UploadSession, digest: Digest) -> None:
-    parts = services()
-    span = parse_content_range(request.headers.get("Content-Range"))
-    brings_bytes = span is not None or body.has_body()
-    found = room(session.repository, digest=digest, session=session.uuid)
-    with _opened(name, session) as upload:
-        before = upload.length
-        try:
-            if brings_bytes:
-                _receive(upload, digest.algorithm, span, found)
-            verify(upload, digest)
-            if found is not None:
-                found.check(upload.length)
-            with parts.storage.shared_lock(digest):
-                upload.commit(digest)
-                parts.catalog.uploads.finish(session, digest, upload.length)
-        except BaseException:
-            upload.truncate(before)
-            raise
-    _forget(session)
-
-
-def _finish_again(session: UploadSession, digest: Digest) -> bool:
-    """End a session whose bytes an earlier attempt made a blob, but whose row it
-    could not end.
-
-    :return: False when it is not that.
-    """
-    parts = services()
-    parts.catalog.release()
-    if parts.storage.has_upload(session.uuid):
-        return False
-    # Anybody can name a digest. What is stored under this one is only the session's
-    # if it is known that its bytes had it.
-    known = parts.storage.hashed(session.uuid)
-    if known is None or known.digest != digest:
-        return False
-    with parts.storage.shared_lock(digest):
-        if parts.storage.sync_blob(digest) != known.length:
-            return False
-        parts.catalog.uploads.finish(session, digest, known.length)
-    _forget(session)
-    return True
-
-
-def _forget(session: UploadSession) -> None:
-    # The push is done, whether or not what was noted on the way can be thrown away;
-    # the collection comes by.
-    with suppress(Unavailable):
-        services().storage.discard_upload(session.uuid)
 
 
 def _begin(repository: RepositoryInfo) -> Response:
@@ -212,7 +174,7 @@ def _begin(repository: RepositoryInfo) -> Response:
     return response
 
 
-def _find(name: str, session_id: str) -> UploadSession:
+def _find_session(name: str, session_id: str) -> UploadSession:
     repository = admit(name, "push")
     parts = services()
     return parts.catalog.uploads.find(
@@ -221,40 +183,40 @@ def _find(name: str, session_id: str) -> UploadSession:
 
 
 @contextmanager
-def _opened(name: str, session: UploadSession) -> Iterator[UploadFile]:
-    """Hold a session's bytes and no database connection.
+def _describing_position(name: str, session: UploadSession) -> Iterator[None]:
+    """Add the session's position to an error about the session.
 
-    An error about the session says where it stands, so that a client can go on
-    from there without asking.
+    A client can then continue from there without asking.
     """
-    parts = services()
-    parts.catalog.release()
     try:
-        with parts.storage.open_upload(session.uuid) as upload:
-            yield upload
+        yield
     except BlobUploadInvalid as error:
-        length = parts.storage.upload_length(session.uuid)
+        length = services().storage.upload_length(session.uuid)
         error.headers.update(_progress(416, name, session.uuid, length).headers)
         raise
 
 
 def _receive(
-    upload: UploadFile, algorithm: str, span: Span | None, found: UploadAllowance | None
+    upload: UploadFile,
+    algorithm: str,
+    span: Span | None,
+    allowance: UploadAllowance | None,
 ) -> None:
     """Append the request's body, which is meant for ``span`` of the upload.
 
-    What arrives of a body that breaks off stays. A body that is longer than it
-    may be leaves nothing.
+    If the body breaks off, the received bytes stay. If it is too long, none of it
+    stays.
 
-    :param found: how much of it there may be by the quotas.
+    :param allowance: the number of bytes that quotas allow, or None if there is no
+        limit.
     """
     _check_order(upload, span)
     source = body.stream()
     before = upload.length
     announced = span.length if span else None
-    ceilings = _ceilings(found)
-    if found is not None:
-        found.check(before + (announced or request.content_length or 0))
+    ceilings = _ceilings(allowance)
+    if allowance is not None:
+        allowance.check(before + (announced or request.content_length or 0))
     most = min((length for length, _ in ceilings), default=None)
     left = None if most is None else max(most - before, 0)
     limits = [limit for limit in (left, announced) if limit is not None]
@@ -273,14 +235,15 @@ def _receive(
         )
 
 
-def _ceilings(found: UploadAllowance | None) -> list[tuple[int, RegistryError]]:
-    """Return how long a blob may be, and what is said to who sends more."""
+def _ceilings(allowance: UploadAllowance | None) -> list[tuple[int, RegistryError]]:
+    """Return the maximum lengths of a blob in bytes, each with the error for a longer
+    one."""
     most, ceilings = services().config.max_blob_size, list[tuple[int, RegistryError]]()
     if most is not None:
-        message = f"A blob may have {most} bytes here, and this one has more."
+        message = f"The blob is larger than the limit of {most} bytes."
         ceilings.append((most, SizeInvalid(message, status=413)))
-    if found is not None:
-        ceilings.append((found.bytes, found.exceeded()))
+    if allowance is not None:
+        ceilings.append((allowance.bytes, allowance.exceeded()))
     return ceilings
 
 
@@ -289,14 +252,14 @@ def _check_order(upload: UploadFile, span: Span | None) -> None:
         return
     if span.start != upload.length:
         raise BlobUploadInvalid(
-            f"The next chunk begins at byte {upload.length}; send that one.",
+            f"Chunk out of order: the next chunk begins at byte {upload.length}.",
             detail=f"{span.start}-{span.stop - 1}",
             status=416,
         )
     if request.content_length not in (None, span.length):
         raise SizeInvalid(
-            f"Content-Range has {span.length} bytes and Content-Length"
-            f" {request.content_length}."
+            f"Content-Range has {span.length} bytes, but Content-Length is"
+            f" {request.content_length}; send matching headers."
         )
 
 
@@ -308,8 +271,8 @@ def _created(name: str, digest: Digest) -> Response:
 
 
 def _progress(status: int, name: str, session_id: str, length: int) -> Response:
-    """Answer with where a session is and what it has; nothing is shown as ``0-0``,
-    for want of a range of no bytes."""
+    """Return a response with the location and the range of a session. An empty session
+    has the range ``0-0``, because there is no range of no bytes."""
     response = Response(status=status)
     response.headers["Location"] = url_for(".upload", name=name, session_id=session_id)
     response.headers["Range"] = f"0-{max(length - 1, 0)}"

@@ -12,7 +12,7 @@ from ..core.content import too_large
 from ..errors import ManifestInvalid
 from ..http import body
 from ..http.authorization import admit
-from ..http.authorization import manages
+from ..http.authorization import manage_check
 from ..http.responses import Response
 from ..http.warnings import warn
 from ..services import principal
@@ -22,31 +22,30 @@ from ..spec.reference import check_tag
 from ..spec.reference import NAME_MAX_LENGTH
 from .quota_check import warn_if_nearly_full
 
-#: How many tags one push may set; a registry "SHOULD support pushing at least 10
-#: tags per request".
+#: The maximum number of tags in one push; a registry "SHOULD support pushing at least
+#: 10 tags per request".
 MAX_TAGS: t.Final = 100
 
 
 def put(name: str, reference: str) -> Response:
     """end-7: ``PUT /v2/<name>/manifests/<tag-or-digest>``, 201.
 
-    By digest, any number of ``?tag=<tag>`` point tags at it in the same push.
-    The manifest, what it references and its tags are there together or not at
-    all.
+    With a digest, any number of ``?tag=<tag>`` set tags in the same push. The manifest,
+    its references and its tags are recorded together or not at all.
 
-    :raises DigestInvalid: when the body has another digest.
-    :raises ManifestInvalid: when it is no manifest; 413 when it is too large, 414
-        when there are too many tags.
-    :raises ManifestBlobUnknown: when it references what has not been pushed.
-    :raises Denied: when it would move a tag that is protected from the caller.
+    :raises DigestInvalid: if the body has another digest.
+    :raises ManifestInvalid: if the body is not a valid manifest; with status 413 if it
+        is too large, or 414 if there are too many tags.
+    :raises ManifestBlobUnknown: if the manifest references content that was not pushed.
+    :raises Denied: if a tag would move that is protected from the caller.
     """
     repository = admit(name, "push")
-    verbs = services().content
-    # Reading the body ends the transaction, and what was read of the user with it.
-    by = verbs.actor(principal().user, manages(name))
+    operations = services().content
+    # Reading the body ends the transaction, and with it the access to the user's row.
+    by = operations.actor(principal().user, manage_check(name))
     digest, tags = _reference(reference)
     content, media_type = _content(), request.headers.get("Content-Type")
-    pushed = verbs.put_manifest(
+    pushed = operations.put_manifest(
         repository, by, content, media_type, digest=digest, tags=tags
     )
     _warn(name, pushed.missing)
@@ -62,13 +61,13 @@ def put(name: str, reference: str) -> Response:
 
 
 def _reference(reference: str) -> tuple[Digest | None, list[str]]:
-    """Return the digest that the manifest must have, if any, and its tags."""
+    """Return the digest that the manifest must have, or None, and its tags."""
     if ":" not in reference:
         return None, [check_tag(reference)]
     tags = list(dict.fromkeys(request.args.getlist("tag")))
     if len(tags) > MAX_TAGS:
         raise ManifestInvalid(
-            f"One push may set {MAX_TAGS} tags; push the digest again for more.",
+            f"Too many tags: a push may set {MAX_TAGS}; push the digest again.",
             status=414,
         )
     return Digest.parse(reference), [check_tag(tag) for tag in tags]
@@ -76,8 +75,8 @@ def _reference(reference: str) -> tuple[Digest | None, list[str]]:
 
 def _content() -> bytes:
     most = services().config.max_manifest_size
-    # Werkzeug takes a body of unknown length for too large as soon as it has all
-    # that it may have, whether more comes or not.
+    # Werkzeug treats a body of unknown length as too large as soon as it has reached
+    # the limit, even if it ends there.
     request.max_content_length = most + 1
     pieces, received = [], 0
     try:
@@ -97,11 +96,11 @@ def _content() -> bytes:
 def _warn(name: str, missing: list[str]) -> None:
     if missing:
         warn(
-            f"{len(missing)} of what this manifest references are not in {name}; it"
-            " cannot be pulled whole until they are pushed."
+            f"Missing references in {name}: {len(missing)}. The image cannot be pulled"
+            " completely until they are pushed."
         )
     if len(request.host) + 1 + len(name) > NAME_MAX_LENGTH:
         warn(
-            f"With the registry's host in front, the name is longer than"
-            f" {NAME_MAX_LENGTH} characters, which some clients refuse."
+            f"With the registry's host, the name is longer than {NAME_MAX_LENGTH}"
+            " characters; some clients refuse it."
         )

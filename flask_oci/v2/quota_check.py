@@ -1,7 +1,7 @@
-"""Quotas, as early as the protocol allows.
+"""Quota checks before an upload, as early as the protocol allows.
 
-What is recorded is looked at once more in the transaction that records it. Here is what
-spares a client from sending what would be refused in the end.
+The transaction that records content checks the quota again. These checks spare clients
+from sending bytes that would be refused in the end.
 """
 
 from __future__ import annotations
@@ -23,71 +23,75 @@ if t.TYPE_CHECKING:
     from ..rules.quota import QuotaUsage
     from ..spec.digest import Digest
 
-#: After how many seconds without a byte an upload is taken for broken off.
+#: An upload that has received no bytes for this many seconds counts as broken off.
 IDLE: t.Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class UploadAllowance:
-    """How many bytes an upload may have."""
+    """The number of bytes that an upload may have."""
 
     bytes: int
-    standing: QuotaUsage
+    usage: QuotaUsage
     unfinished: int
-    """How many are taken by other uploads."""
+    """The number of bytes that other unfinished uploads have."""
 
     def check(self, length: int) -> None:
-        """Refuse an upload that will have more.
+        """Refuse an upload that is too large.
 
-        :param length: how many it will have.
-        :raises QuotaExceeded: when these are too many.
+        :param length: the expected length of the upload in bytes.
+        :raises QuotaExceeded: if the upload is too large.
         """
         if length > self.bytes:
             raise self.exceeded(length)
 
     def exceeded(self, length: int | None = None) -> QuotaExceeded:
-        """Return what somebody is told who sends more."""
-        return self.standing.exceeded(length, self.unfinished)
+        """Return the error for an upload that is too large.
+
+        :param length: the expected length of the upload in bytes, or None if it is
+            unknown.
+        """
+        return self.usage.exceeded(length, self.unfinished)
 
 
-def room(
+def upload_allowance(
     repository: RepositoryInfo, *, digest: Digest | None = None, session: str = ""
 ) -> UploadAllowance | None:
-    """Return how many bytes an upload may have, or None where there is no limit.
+    """Return the allowance of an upload, or None if there is no limit.
 
-    :param digest: of what is uploaded, if that is known. What is there already takes
-        no more room.
-    :param session: the upload, which does not count against itself.
+    :param digest: the digest of the upload, if it is known. A blob that is already
+        counted needs no further space.
+    :param session: the upload's own session, whose bytes are not counted.
     """
     quotas = services().catalog.quotas
     if not quotas.apply_to(repository):
         return None
     pusher_id = services().catalog.users.key_of(principal().user)
-    found = []
-    for holder, standing in quotas.of(repository, pusher_id):
-        _warn(standing)
-        limit = standing.quota.bytes
+    allowances = []
+    for scope, usage in quotas.of(repository, pusher_id):
+        _warn(usage)
+        limit = usage.quota.bytes
         if limit is None:
             continue
-        active, idle, too_many = _unfinished(holder, session)
-        # What was broken off is in nobody's way, unless there is too much of it.
-        left = min(limit - standing.bytes - active, limit - active - idle)
+        active, idle, too_many = _unfinished(scope, session)
+        # Idle uploads count only if they have more bytes than are recorded.
+        left = min(limit - usage.bytes - active, limit - active - idle)
         if too_many:
             left = 0
-        known = _counted(repository, holder, digest)
-        found.append(UploadAllowance(max(left, known), standing, active))
-    return min(found, key=lambda room: room.bytes, default=None)
+        known = _counted(repository, scope, digest)
+        allowances.append(UploadAllowance(max(left, known), usage, active))
+    return min(allowances, key=lambda allowance: allowance.bytes, default=None)
 
 
 def _counted(
-    repository: RepositoryInfo, holder: RuleScope, digest: Digest | None
+    repository: RepositoryInfo, scope: RuleScope, digest: Digest | None
 ) -> int:
-    """Return how many bytes a blob has that is counted already, where the caller may
-    read it; 0 is for any other."""
+    """Return the size in bytes of a blob that the quota already counts, if the caller
+    may read it; otherwise 0."""
     if digest is None:
         return 0
     parts = services()
-    blobs, counted = parts.catalog.blobs, parts.catalog.quotas.counted_for(holder)
+    blobs, counted = parts.catalog.blobs, parts.catalog.quotas.counted_for(scope)
     seen = parts.policy.list_filter(principal().user)
     for info, size in (
         *blobs.holders(digest, repository.name, counted),
@@ -99,23 +103,23 @@ def _counted(
 
 
 def warn_if_nearly_full(repository: RepositoryInfo) -> None:
-    """Have the current answer warn who has nearly all that they may have."""
+    """Add a warning to the current response if a quota is nearly used up."""
     quotas = services().catalog.quotas
     if repository.exists and quotas.apply_to(repository):
-        for _, standing in quotas.of(repository, None):
-            _warn(standing)
+        for _, usage in quotas.of(repository, None):
+            _warn(usage)
 
 
-def _warn(standing: QuotaUsage) -> None:
-    if standing.warning is not None:
-        warn(standing.warning)
+def _warn(usage: QuotaUsage) -> None:
+    if usage.warning is not None:
+        warn(usage.warning)
 
 
-def _unfinished(holder: RuleScope, session: str) -> tuple[int, int, bool]:
-    """Return how many bytes other uploads have, that go on and that do not, and whether
-    there are more of them than are looked at."""
+def _unfinished(scope: RuleScope, session: str) -> tuple[int, int, bool]:
+    """Return how many bytes other active and idle uploads have, and whether there are
+    more uploads than are examined."""
     parts, active, idle = services(), 0, 0
-    uuids = parts.catalog.quotas.uploads(holder)
+    uuids = parts.catalog.quotas.uploads(scope)
     for uuid in uuids:
         progress = parts.storage.upload_progress(uuid) if uuid != session else None
         if progress is None:

@@ -1,6 +1,5 @@
-"""The token service that ``docker login`` talks to (Distribution's
-docs/content/spec/auth/token.md and oauth.md).
-"""
+"""The token service for ``docker login`` (Distribution's
+docs/content/spec/auth/token.md and oauth.md)."""
 
 from __future__ import annotations
 
@@ -26,25 +25,25 @@ from ..spec.scope import Scope
 if t.TYPE_CHECKING:
     from ..spec.scope import Action
 
-#: How many bytes of a form are read. A refresh token has less than a hundred.
+#: The maximum size of a form in bytes. A refresh token has fewer than a hundred.
 MAX_FORM: t.Final = 64 * 1024
 
 
 def token() -> Response:
     """``GET /v2/token?service=<service>&scope=<scope>``, 200.
 
-    Who may do less than they ask for gets a token for less, down to one that is
-    good for nothing but ``GET /v2/``. Only bad credentials fail, and they have
-    done so before this is reached.
+    A user who may do less than the scopes ask for gets a token for less, down to a
+    token that is valid for ``GET /v2/`` only. Only bad credentials fail, before this
+    view is called.
 
-    :raises Unauthorized: when there are none, and everybody has to have some, or when
-        the credentials are a token of ours. It would renew itself for ever.
+    :raises Unauthorized: if a login is required and there are no credentials, or if the
+        credentials are a bearer token, which could otherwise renew itself without end.
     """
     authenticator = services().authenticator
     if principal().claims is not None:
         raise authenticator.challenge(
             error="invalid_token",
-            message="A token does not get another; send what it was had with.",
+            message="A bearer token cannot get another; send your credentials.",
         )
     if principal().user is None and services().config.require_login:
         raise authenticator.challenge()
@@ -60,9 +59,9 @@ def oauth() -> Response:
 
 
 def by_form() -> Principal:
-    """Return whom the credentials in the form are of.
+    """Return the principal for the credentials in the form.
 
-    :raises Unauthorized: when the credentials are bad.
+    :raises Unauthorized: if the credentials are invalid.
     :raises Unsupported: 400, for any other grant type.
     """
     request.max_content_length = MAX_FORM
@@ -72,20 +71,20 @@ def by_form() -> Principal:
         return authenticator.refresh(form.get("refresh_token", ""))
     if grant_type != "password":
         raise Unsupported(
-            "'grant_type' is 'password' or 'refresh_token'.",
+            "Unsupported 'grant_type': use 'password' or 'refresh_token'.",
             detail=grant_type,
             status=400,
         )
-    asking = authenticator.log_in(form.get("username", ""), form.get("password", ""))
-    if asking.user is None:
+    caller = authenticator.log_in(form.get("username", ""), form.get("password", ""))
+    if caller.user is None:
         raise authenticator.challenge()
-    return asking
+    return caller
 
 
 def _issue(scopes: list[Scope], *, offline: bool) -> Response:
-    parts, asking = services(), principal()
-    granted = tuple(_grants(scopes))
-    signed = parts.tokens.sign(parts.authenticator.claims_of(asking, granted))
+    parts, caller = services(), principal()
+    granted = tuple(_granted(scopes))
+    signed = parts.tokens.sign(parts.authenticator.claims_of(caller, granted))
     answer: dict[str, t.Any] = {
         "token": signed,
         "access_token": signed,
@@ -93,35 +92,36 @@ def _issue(scopes: list[Scope], *, offline: bool) -> Response:
         # Without "issued_at", clients count from now by their own clocks.
         "expires_in": parts.tokens.lifetime,
     }
-    if offline and asking.user is not None and _logs_in(asking):
+    if offline and caller.user is not None and _used_secret(caller):
         answer["refresh_token"] = parts.access_tokens.issue_refresh(
-            asking.user, asking.credential, parts.authenticator.refresh_lifetime
+            caller.user, caller.credential, parts.authenticator.refresh_lifetime
         )
-    if not scopes and asking.user is not None:
-        # What asks for nothing is "docker login"; all else is pulls and pushes.
-        audit.record("login", parts.catalog.users.name_of(asking.user))
+    if not scopes and caller.user is not None:
+        # A request without scopes is "docker login"; all others are pulls and pushes.
+        audit.record("login", parts.catalog.users.name_of(caller.user))
     response = as_json(answer)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _logs_in(asking: Principal) -> bool:
-    """Tell whether somebody typed a secret; a refresh token breeds no others."""
-    return asking.credential is None or asking.credential.kind == "access"
+def _used_secret(caller: Principal) -> bool:
+    """Return True if the login used a password or an access token. A refresh token must
+    not issue others."""
+    return caller.credential is None or caller.credential.kind == "access"
 
 
-def _grants(scopes: list[Scope]) -> t.Iterator[Scope]:
+def _granted(scopes: list[Scope]) -> t.Iterator[Scope]:
     for scope in scopes:
         if scope == CATALOG_SCOPE:
-            # What it lists is decided when it is asked for.
+            # The contents of the list are decided when it is requested.
             yield scope
         elif (
             is_name(scope.name)
-            and (asked := repository_actions(scope))
-            and (actions := _allowed(scope.name, asked))
+            and (requested := repository_actions(scope))
+            and (actions := _allowed(scope.name, requested))
         ):
             yield Scope("repository", scope.name, actions)
 
 
-def _allowed(name: str, asked: tuple[Action, ...]) -> tuple[Action, ...]:
-    return tuple(action for action in asked if may(action, find(name, action)))
+def _allowed(name: str, requested: tuple[Action, ...]) -> tuple[Action, ...]:
+    return tuple(action for action in requested if may(action, find(name, action)))

@@ -12,7 +12,7 @@ from flask import url_for
 from ..auth.flask_login import login_view
 from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
-from ..core.content import Actor
+from ..core.actor import Actor
 from ..errors import Denied
 from ..services import services
 from ..spec.reference import is_name

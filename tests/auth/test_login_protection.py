@@ -289,7 +289,7 @@ def test_login_refused_by_host_has_its_reason(app: Flask, asked: list[str]) -> N
     by_token = by_access_token(app, "bob")
     assert by_token.bearer().get("/v2/").status_code == 200
     wrong = attempt(app, "bob", "wrong").get_json()["errors"][0]["message"]
-    assert wrong == "The user name or the password is wrong."
+    assert wrong == "Wrong user name or password."
 
 
 @pytest.mark.options(oci_password_login=False)

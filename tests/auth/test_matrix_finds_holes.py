@@ -52,7 +52,7 @@ HOLES = {
         "oci.uploads", "v2/push_blob.py", "start", "push"
     ),
     "sessions of everybody": unchecked(
-        "oci.upload", "v2/push_blob.py", "_find", "push"
+        "oci.upload", "v2/push_blob.py", "_find_session", "push"
     ),
     "manifests by everybody": unchecked(
         "oci.manifest_put", "v2/push_manifest.py", "put", "push"
@@ -66,18 +66,18 @@ HOLES = {
     ),
     "a catalog of everything": Hole(
         "oci.catalog",
-        "v2/discovery.py",
-        "_readable",
-        "page(size, last, condition)",
-        "page(size, last, None)",
+        "http/readable.py",
+        "readable_repositories",
+        "read(size, previous, condition)",
+        "read(size, previous, None)",
         policy="default",
     ),
     "a catalog past the limits": Hole(
         "oci.catalog",
-        "v2/discovery.py",
-        "_is_shown",
-        'principal().credential_allows("pull", repository.name)',
-        "True",
+        "http/readable.py",
+        "readable_repositories",
+        "is_exact or",
+        "condition is not None or",
         policy="default",
     ),
     "tokens for whatever is asked": Hole(
@@ -87,7 +87,7 @@ HOLES = {
         "oci.blob", "auth/signed_tokens.py", "read", "!= self._service", "is None"
     ),
     "an inactive account": Hole(
-        "oci.blob", "auth/authenticator.py", "_is_still", "and is_active(user)", ""
+        "oci.blob", "auth/authenticator.py", "_may_use", "and is_active(user)", ""
     ),
     "a revoked access token": Hole(
         "oci.blob",
@@ -100,8 +100,8 @@ HOLES = {
         "oci.manifest_delete",
         "http/authorization.py",
         "_may",
-        "asking.credential_allows(\n        action, repository.name\n    )",
-        "True",
+        "not caller.credential_allows(action, repository.name)",
+        "False",
     ),
     "an access list that limits nothing": Hole(
         "oci.tags",

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 CHART = "apiVersion: v2\nname: looking-glass\nversion: 1.2.3\n"
 INSIDE = f"{USERNAME}/charts/looking-glass"
 OUTSIDE = f"{USERNAME}/attic/looking-glass"
-WRONG = "The user name or the password is wrong."
+WRONG = "Wrong user name or password."
 
 
 @dataclasses.dataclass(frozen=True)

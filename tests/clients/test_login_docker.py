@@ -25,7 +25,7 @@ from .shell import Client
 pytestmark = pytest.mark.real
 
 BOBS_PASSWORD = "builder"
-WRONG = "The user name or the password is wrong."
+WRONG = "Wrong user name or password."
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_login_without_password_support_explains_tokens(
     own_forge.restart(OCI_PASSWORD_LOGIN="false")
     assert "unauthorized" in stranger.refuses("push", name)
     said = stranger.refuses(*login(own_forge), stdin=PASSWORD)
-    assert "unauthorized: Passwords are not accepted here. Make an access token" in said
+    assert "unauthorized: Passwords are not accepted. Create an access token" in said
     stranger(*login(own_forge), stdin=new_token(own_forge, "alice"))
     stranger("push", name)
 

@@ -1,5 +1,5 @@
-"""Archives that somebody made to do harm: nothing is read or written elsewhere, nothing
-grows, and no image comes of it that a push would not have made."""
+"""Malicious archives: no file is read or written outside, sizes are limited, and no
+image results that could not have been pushed."""
 
 from __future__ import annotations
 
@@ -55,8 +55,11 @@ def archive(content: bytes) -> archive_reader.Archive:
 
 
 @pytest.mark.parametrize("name", ["../layer", "/layer", "a/../../layer", "..", "/"])
-def test_a_name_that_leads_elsewhere(images: Images, tmp_path: Path, name: str) -> None:
-    """It is nobody's name: no file is made, and none is found by it."""
+def test_archive_name_outside_is_ignored(
+    images: Images, tmp_path: Path, name: str
+) -> None:
+    """A path outside of the archive is not a valid name: no file is created, and no
+    file is found by it."""
     members = {**GOOD, name: b"not wanted"}
     before = sorted(tmp_path.parent.iterdir())
     images.import_from(tar(members), "alice/app")
@@ -68,7 +71,7 @@ def test_a_name_that_leads_elsewhere(images: Images, tmp_path: Path, name: str) 
     "target", ["/etc/passwd", "../../../../etc/passwd", BLOB, "a", "../../b"]
 )
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
-def test_a_link_that_leads_elsewhere(
+def test_archive_link_outside_is_not_followed(
     images: Images, alice: RegistryClient, target: str, kind: bytes
 ) -> None:
     """It leads nowhere: to no file of the machine, and not around in a circle."""
@@ -79,7 +82,7 @@ def test_a_link_that_leads_elsewhere(
 
 
 @pytest.mark.parametrize("how", ["file", "folder", "pipe", "device"])
-def test_a_folder_that_leads_elsewhere(
+def test_layout_link_outside_is_not_followed(
     images: Images, tmp_path: Path, how: str
 ) -> None:
     """A link out of a folder is no file of it, even to the very bytes that are wanted.
@@ -104,10 +107,8 @@ def test_a_folder_that_leads_elsewhere(
         images.import_from(inside, "alice/app")
 
 
-def test_docker_archives_name_no_file_of_the_machine(
-    images: Images, tmp_path: Path
-) -> None:
-    """A layer is named by whoever made the archive."""
+def test_docker_archive_cannot_name_local_files(images: Images, tmp_path: Path) -> None:
+    """The author of an archive chooses the names of its layers."""
     (tmp_path / "secret").write_bytes(gzip.compress(b"of somebody"))
     config = archives.config_of(b"whatever it is")
     for path in ("../secret", str(tmp_path / "secret"), "a/../../secret"):
@@ -121,7 +122,7 @@ def test_docker_archives_name_no_file_of_the_machine(
                 images.import_from(source, "alice/app")
 
 
-def test_the_same_name_twice(images: Images) -> None:
+def test_archive_duplicate_name_is_refused(images: Images) -> None:
     """Two readers would take different files for the one that is meant."""
     file = tar(GOOD)
     twice = file.getvalue()[: -2 * tarfile.BLOCKSIZE].rstrip(b"\0")
@@ -131,7 +132,7 @@ def test_the_same_name_twice(images: Images) -> None:
         images.import_from(io.BytesIO(twice), "alice/app")
 
 
-def test_something_small_that_becomes_large(images: Images) -> None:
+def test_archive_decompression_is_limited(images: Images) -> None:
     """It is let go as soon as it is larger than it may be."""
     bomb = gzip.compress(bytes(20 * MIB))
     tracemalloc.start()
@@ -143,7 +144,7 @@ def test_something_small_that_becomes_large(images: Images) -> None:
 
 
 @pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K"])
-def test_a_header_that_says_it_is_large(tmp_path: Path, kind: bytes) -> None:
+def test_archive_large_header_is_refused(tmp_path: Path, kind: bytes) -> None:
     """The standard library would read it whole. A file with holes takes no disk."""
     header = tarfile.TarInfo("pax")
     header.type, header.size = kind, 4 * 1024 * MIB
@@ -157,8 +158,9 @@ def test_a_header_that_says_it_is_large(tmp_path: Path, kind: bytes) -> None:
         pytest.fail("it was opened")
 
 
-def test_a_manifest_that_says_it_is_large(images: Images, tmp_path: Path) -> None:
-    """What is read whole has a limit, whatever the archive says."""
+def test_archive_large_manifest_is_refused(images: Images, tmp_path: Path) -> None:
+    """Files that are read as a whole have a maximum size, whatever the archive
+    declares."""
     member = tarfile.TarInfo("index.json")
     member.size = 4 * 1024 * MIB
     with (tmp_path / "in").open("wb") as file:
@@ -169,7 +171,7 @@ def test_a_manifest_that_says_it_is_large(images: Images, tmp_path: Path) -> Non
         images.import_from(tmp_path / "in", "alice/app")
 
 
-def test_memory_is_flat(images: Images, tmp_path: Path) -> None:
+def test_archive_large_layer_uses_little_memory(images: Images, tmp_path: Path) -> None:
     """A large layer goes in and out a piece at a time."""
     layer = os.urandom(MIB) * 24
     manifest = image(layer)
@@ -184,14 +186,14 @@ def test_memory_is_flat(images: Images, tmp_path: Path) -> None:
     assert peak < 8 * MIB
 
 
-def test_more_files_than_an_archive_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archive_too_many_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them would have to be remembered."""
     monkeypatch.setattr(archive_reader, "MAX_FILES", 10)
     with pytest.raises(TransferError, match="more than 10 files"):
         archive(tar({str(n): b"" for n in range(11)}).getvalue())
 
 
-def test_holes_are_no_bytes() -> None:
+def test_archive_sparse_file_is_refused() -> None:
     """A file with holes says that it is larger than what the archive has of it."""
     sparse = tarfile.TarInfo("hole")
     sparse.type = tarfile.GNUTYPE_SPARSE
@@ -199,7 +201,7 @@ def test_holes_are_no_bytes() -> None:
 
 
 @pytest.mark.parametrize("mark", [b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd\0\0"])
-def test_other_compressions(images: Images, mark: bytes) -> None:
+def test_archive_other_compression_is_refused(images: Images, mark: bytes) -> None:
     """They are refused, and the message says what to do."""
     with pytest.raises(TransferError, match="unpack it first"):
         images.import_from(io.BytesIO(mark + bytes(100)), "alice/app")
@@ -224,15 +226,14 @@ MANY = settings(
 
 @MANY
 @given(base=st.sampled_from([PACKED, OLD]), edits=edits, cut=st.integers(0, 2048))
-def test_damaged_archives(
+def test_archive_damaged_is_imported_completely_or_not(
     images: Images,
     alice: RegistryClient,
     base: bytes,
     edits: list[tuple[int, bytes]],
     cut: int,
 ) -> None:
-    """Whatever is in an archive, it is taken in whole or refused with a reason, and
-    what was taken in has the digests that it is found by."""
+    """An archive is imported completely, or refused with a reason."""
     damaged = bytearray(base[: len(base) - cut])
     for position, piece in edits:
         damaged[position : position + len(piece)] = piece
@@ -247,7 +248,7 @@ def test_damaged_archives(
 
 @MANY
 @given(content=st.binary(max_size=3000) | st.binary(max_size=600).map(gzip.compress))
-def test_no_archives(images: Images, content: bytes) -> None:
+def test_archive_random_bytes_are_refused(images: Images, content: bytes) -> None:
     """Anything at all is refused with a reason."""
     with pytest.raises((TransferError, RegistryError)):
         images.import_from(io.BytesIO(content), "alice/app")
@@ -262,8 +263,8 @@ NAMES = st.text("abc/.-_ é", min_size=1, max_size=120).filter(
     members=st.dictionaries(NAMES, st.binary(max_size=700), max_size=5),
     form=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),
 )
-def test_good_archives(members: archives.Members, form: int) -> None:
-    """What an archive has is found by its name, byte for byte."""
+def test_archive_files_are_found_by_name(members: archives.Members, form: int) -> None:
+    """Each file of an archive is found by its name, byte for byte."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=form) as packed:
         for name, content in members.items():

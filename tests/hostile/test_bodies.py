@@ -156,8 +156,8 @@ def test_a_body_shorter_than_announced_leaves_what_arrived(server: Server) -> No
     _resumes(server, location, sent)
 
 
-def test_a_body_longer_than_announced_ends_where_it_was_to(server: Server) -> None:
-    """What comes behind the announced length is no part of the upload."""
+def test_body_longer_than_announced_is_cut(server: Server) -> None:
+    """Bytes after the announced length are not part of the upload."""
     location = start_upload(server.port)
     answer = ask(
         server.port, "PATCH", location, "Content-Length: 3", body=b"abcdef", end=True
@@ -191,7 +191,7 @@ def test_a_body_longer_than_announced_ends_where_it_was_to(server: Server) -> No
     ids="|".join,
 )
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_an_odd_length_is_refused(
+def test_content_length_malformed_is_refused(
     server: Server, method: str, lines: list[str]
 ) -> None:
     """A length that is none, or that contradicts another, is a clean 4xx."""
@@ -203,7 +203,7 @@ def test_an_odd_length_is_refused(
 
 
 @pytest.mark.parametrize("framing", [CHUNKED, "Content-Length: 3"])
-def test_a_client_that_waits_for_leave_gets_it(server: Server, framing: str) -> None:
+def test_expect_continue_is_answered(server: Server, framing: str) -> None:
     """``Expect: 100-continue`` is answered, and the body that follows is taken."""
     location = start_upload(server.port)
     body = chunk(b"abc") + LAST_CHUNK if framing == CHUNKED else b"abc"
@@ -246,11 +246,12 @@ def test_a_body_on_a_get_is_refused(server: Server, target: str, framing: str) -
         "* * *",
     ],
 )
-def test_an_odd_request_line_is_no_server_error(server: Server, line: str) -> None:
+def test_request_line_malformed_is_refused(server: Server, line: str) -> None:
     """A request line out of shape is refused by the server or by the registry."""
     answer = _first_answer(server, f"{line}\r\nHost: registry.test\r\n\r\n")
     if answer is None:
-        # What answers in the manner of 1991, or not at all, is still there.
+        # The server has closed the connection, or answered in HTTP/0.9; it must still
+        # run.
         assert ask(server.port, "GET", "/v2/").status == 200
         return
     assert answer.status < 500 or (answer.status, answer.is_from_registry) == (

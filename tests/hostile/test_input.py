@@ -67,7 +67,7 @@ ROUTES = (
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_names_lead_nowhere(alice: RegistryClient, value: str) -> None:
+def test_hostile_names_return_4xx(alice: RegistryClient, value: str) -> None:
     """No name, tag, digest or session id of any shape is more than a clean 4xx."""
     alice.push_image("alice/app", "latest")
     for method, route in ROUTES:
@@ -79,7 +79,9 @@ def test_hostile_names_lead_nowhere(alice: RegistryClient, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_parameters_lead_nowhere(alice: RegistryClient, value: str) -> None:
+def test_hostile_parameters_are_refused_or_ignored(
+    alice: RegistryClient, value: str
+) -> None:
     """No parameter of any shape is more than refused, or not heard."""
     alice.push_image("alice/app", "latest")
     query = value.encode("utf-8", "surrogateescape").decode("latin-1")
@@ -136,7 +138,7 @@ def test_hostile_parameters_lead_nowhere(alice: RegistryClient, value: str) -> N
         "1.0",
     ],
 )
-def test_a_count_that_is_none_is_refused(alice: RegistryClient, n: str) -> None:
+def test_page_size_not_decimal_is_refused(alice: RegistryClient, n: str) -> None:
     """Only decimal digits of ASCII are a number of entries."""
     alice.push_image("alice/app", "latest")
     for path in ("/v2/_catalog", "/v2/alice/app/tags/list"):
@@ -186,8 +188,8 @@ AUTHORIZATIONS = {
 
 
 @pytest.mark.parametrize("header", AUTHORIZATIONS.values(), ids=AUTHORIZATIONS)
-def test_odd_credentials_are_refused(app: Flask, header: str) -> None:
-    """Credentials that nobody could have got are a 401 that says where to get some."""
+def test_credentials_malformed_return_401(app: Flask, header: str) -> None:
+    """Malformed credentials return a 401 that names the token service."""
     for path in ("/v2/", "/v2/token", "/v2/alice/app/manifests/latest", "/v2/x/y/z"):
         response = judge(RegistryClient(app, header).get(path))
         assert refusal(response) == (401, "UNAUTHORIZED")
@@ -195,7 +197,9 @@ def test_odd_credentials_are_refused(app: Flask, header: str) -> None:
 
 
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.swapcase, "{} ".format])
-def test_a_scheme_has_no_case(app: Flask, spell: t.Callable[[str], str]) -> None:
+def test_authentication_scheme_is_case_insensitive(
+    app: Flask, spell: t.Callable[[str], str]
+) -> None:
     """ "[...] it uses a case-insensitive token to identify the authentication scheme"
     (RFC 9110, section 11.1), with one space or more behind it."""
     alice = RegistryClient.of(app, "alice")
@@ -206,8 +210,8 @@ def test_a_scheme_has_no_case(app: Flask, spell: t.Callable[[str], str]) -> None
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic Og=="])
-def test_empty_credentials_are_nobodys(app: Flask, header: str) -> None:
-    """Who sends an empty name and password is somebody who sent nothing."""
+def test_credentials_empty_are_anonymous(app: Flask, header: str) -> None:
+    """A client that sends an empty name and password is anonymous."""
     client = RegistryClient(app, header)
     assert refusal(judge(client.get("/v2/"))) == (401, "UNAUTHORIZED")
     response = judge(client.post("/v2/alice/app/blobs/uploads/"))
@@ -227,9 +231,7 @@ FORM_TYPES = (
 
 
 @pytest.mark.parametrize("content_type", FORM_TYPES)
-def test_a_blob_is_bytes_of_whatever_type(
-    alice: RegistryClient, content_type: str
-) -> None:
+def test_blob_content_type_is_ignored(alice: RegistryClient, content_type: str) -> None:
     """The type of a blob's body is not looked at: a form is stored, not parsed."""
     content = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'
     headers = {"Content-Type": content_type}
@@ -249,7 +251,7 @@ def test_a_blob_is_bytes_of_whatever_type(
 
 
 @pytest.mark.parametrize("content_type", FORM_TYPES)
-def test_a_manifest_is_of_a_manifest_type(
+def test_manifest_other_content_type_is_refused(
     alice: RegistryClient, content_type: str
 ) -> None:
     """A manifest that is sent as anything else is refused, and never served as it."""

@@ -1,4 +1,4 @@
-"""What the package can do at all, read from its source."""
+"""Capabilities of the package, read from its source."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import pytest
 import flask_oci
 
 (PACKAGE,) = map(Path, flask_oci.__path__)
-#: What moves images from and to archives does what its operator asks for, and what
-#: hosts test with what a test does. Nothing that answers a request imports either:
-#: contracts of the linter's say so.
+#: Modules of the transfer and testing packages are excluded: operators and tests call
+#: them. The import contracts keep requests from reaching them.
 SOURCES = sorted(
     source
     for source in PACKAGE.rglob("*.py")
@@ -31,9 +30,9 @@ FORBIDDEN: t.Final = {
     "have XML read": "xml lxml",
 }
 
-#: Who may all the same: the check of the command line goes to the address that
-#: somebody typed, and no view leads there. Events are told to the webhooks that whoever
-#: runs the site has named, where their guard lets them be; no client names one.
+#: Modules that are allowed: the command line's check connects to the address that its
+#: operator types, and no view reaches it. Events are sent to webhooks that
+#: administrators set, as far as the address filter allows; clients cannot name one.
 EXCEPT: t.Final = {
     "have the server fetch something": (
         "cli/check/http_transport.py",
@@ -47,7 +46,7 @@ CALLS: t.Final = frozenset({"eval", "exec", "compile", "__import__", "system", "
 
 
 def imports(source: Path) -> t.Iterator[str]:
-    """Return what a module imports, each with all of its dots."""
+    """Yield the names that a module imports, each with all of its dots."""
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,7 +55,7 @@ def imports(source: Path) -> t.Iterator[str]:
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_nobody_can(what: str) -> None:
+def test_package_imports_no_forbidden_module(what: str) -> None:
     """A registry stores what is pushed. It fetches, unpacks and runs nothing."""
     forbidden = FORBIDDEN[what].split()
     found = {
@@ -69,7 +68,7 @@ def test_nobody_can(what: str) -> None:
     assert not found
 
 
-def test_nothing_is_decompressed() -> None:
+def test_package_decompresses_nothing() -> None:
     """Of zlib, there is a checksum and no more."""
     used = {
         node.attr
@@ -82,7 +81,7 @@ def test_nothing_is_decompressed() -> None:
     assert used <= {"crc32"}
 
 
-def test_no_text_becomes_code() -> None:
+def test_package_evaluates_no_text() -> None:
     """There is no function called that would make it so."""
     found = {
         f"{source.relative_to(PACKAGE)}: {name}"

@@ -1,9 +1,8 @@
-"""The check: what is wrong with what is stored, and what can be done about it."""
+"""Consistency checks and repairs."""
 
 from __future__ import annotations
 
 import shutil
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -40,11 +39,11 @@ def _manifest(alice: RegistryClient) -> bytes:
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask, manifest: bytes) -> Upkeep:
-    """Somebody who checks what there is."""
+    """An operator who checks the registry."""
     return Upkeep(app)
 
 
-def test_nothing_is_wrong_with_nothing(app: Flask) -> None:
+def test_check_new_registry_finds_nothing(app: Flask) -> None:
     """A check before the first push finds nothing, and makes no folder."""
     keeper = Upkeep(app)
     result = keeper.run("fsck", "--repair")
@@ -55,9 +54,11 @@ def test_nothing_is_wrong_with_nothing(app: Flask) -> None:
     assert not keeper.folder.exists()
 
 
-def test_nothing_is_wrong(keeper: Upkeep, alice: RegistryClient) -> None:
-    """What was pushed is as it should be, and so are sessions, locks, and what a crash
-    leaves of our own notes."""
+def test_check_intact_registry_finds_nothing(
+    keeper: Upkeep, alice: RegistryClient
+) -> None:
+    """Pushed content, upload sessions, locks and files that a crash left are not
+    reported."""
     alice.patch(alice.start_upload("alice/app"), b"half a blob")
     foreign = {"descriptor": {**descriptor(b"far away", FOREIGN), "urls": ["http://x"]}}
     alice.push_manifest("alice/app", image(LAYER, foreign["descriptor"]), "windows")
@@ -70,9 +71,11 @@ def test_nothing_is_wrong(keeper: Upkeep, alice: RegistryClient) -> None:
 FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 
 
-def test_a_lost_file(keeper: Upkeep, alice: RegistryClient, manifest: bytes) -> None:
-    """A blob whose file is lost is reported, absent for everybody, and mended in each
-    repository by one push."""
+def test_check_lost_file_is_repaired_by_a_push(
+    keeper: Upkeep, alice: RegistryClient, manifest: bytes
+) -> None:
+    """A blob whose file is lost is reported, is absent for every client, and is
+    repaired in each repository by one push."""
     keeper.blob(DIGEST).unlink()
 
     assert keeper.kinds(status=1) == [("lost", DIGEST)]
@@ -94,7 +97,9 @@ def test_a_lost_file(keeper: Upkeep, alice: RegistryClient, manifest: bytes) -> 
         assert alice.get(f"/v2/{name}/blobs/{DIGEST}").data == LAYER
 
 
-def test_a_lost_file_that_nothing_needs(keeper: Upkeep, alice: RegistryClient) -> None:
+def test_repair_lost_unneeded_blob_deletes_its_row(
+    keeper: Upkeep, alice: RegistryClient
+) -> None:
     """The row of a lost blob that no manifest needs is taken back by a repair."""
     keeper.blob(alice.push_blob("alice/app", UNNEEDED)).unlink()
     before = keeper.rows("Blob")
@@ -107,7 +112,9 @@ def test_a_lost_file_that_nothing_needs(keeper: Upkeep, alice: RegistryClient) -
     assert keeper.rows("Blob") == before - 1
 
 
-def test_a_lost_folder(keeper: Upkeep, alice: RegistryClient) -> None:
+def test_check_lost_folder_reports_all_blobs(
+    keeper: Upkeep, alice: RegistryClient
+) -> None:
     """When the whole folder is gone, everything that was in it is reported, and can be
     pushed again."""
     shutil.rmtree(keeper.folder)
@@ -123,7 +130,7 @@ def test_a_lost_folder(keeper: Upkeep, alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", LAYER[:-1], LAYER + b"!"])
-def test_a_file_of_another_size(
+def test_check_file_of_wrong_size_is_quarantined(
     keeper: Upkeep, alice: RegistryClient, content: bytes
 ) -> None:
     """A file that has been cut, or grown, is not served, and is put aside."""
@@ -138,7 +145,9 @@ def test_a_file_of_another_size(
     assert alice.get(BLOB).data == LAYER
 
 
-def test_bit_rot(keeper: Upkeep, alice: RegistryClient) -> None:
+def test_scrub_changed_bytes_are_quarantined(
+    keeper: Upkeep, alice: RegistryClient
+) -> None:
     """Bytes that have changed are found by a scrub, and put aside by a repair, so that
     the next push brings them anew."""
     keeper.store(DIGEST, DAMAGED)
@@ -154,7 +163,7 @@ def test_bit_rot(keeper: Upkeep, alice: RegistryClient) -> None:
     assert alice.get(BLOB).data == LAYER
 
 
-def test_bit_rot_is_mended_by_a_push(keeper: Upkeep, alice: RegistryClient) -> None:
+def test_push_replaces_changed_bytes(keeper: Upkeep, alice: RegistryClient) -> None:
     """Pushing a blob that is there replaces its bytes, with no check before."""
     keeper.store(DIGEST, DAMAGED)
     alice.push_blob("alice/app", LAYER)
@@ -162,7 +171,9 @@ def test_bit_rot_is_mended_by_a_push(keeper: Upkeep, alice: RegistryClient) -> N
     assert keeper.fsck("--scrub") == []
 
 
-def test_bit_rot_of_what_nothing_needs(keeper: Upkeep, alice: RegistryClient) -> None:
+def test_repair_damaged_unneeded_blob_is_quarantined(
+    keeper: Upkeep, alice: RegistryClient
+) -> None:
     """A damaged blob that nothing needs is put aside, and that is all."""
     keeper.store(alice.push_blob("alice/app", UNNEEDED), bytes(len(UNNEEDED)))
     (problem,) = keeper.fsck("--scrub", "--repair")
@@ -170,8 +181,8 @@ def test_bit_rot_of_what_nothing_needs(keeper: Upkeep, alice: RegistryClient) ->
     assert keeper.fsck("--scrub") == []
 
 
-def test_repair_deletes_nothing(keeper: Upkeep, alice: RegistryClient) -> None:
-    """What has been put aside stays, even when the same blob is damaged again."""
+def test_repair_keeps_quarantined_files(keeper: Upkeep, alice: RegistryClient) -> None:
+    """A quarantined file stays, even if the same blob is damaged again."""
     for content in (b"b layer", b"c layer"):
         keeper.store(DIGEST, content)
         keeper.fsck("--scrub", "--repair", status=1)
@@ -179,14 +190,14 @@ def test_repair_deletes_nothing(keeper: Upkeep, alice: RegistryClient) -> None:
     assert keeper.quarantined() == [b"b layer", b"c layer"]
 
 
-def test_a_file_without_a_row(keeper: Upkeep) -> None:
-    """A file that nobody was promised is mentioned, and no reason to be alarmed."""
+def test_check_file_without_row_is_harmless(keeper: Upkeep) -> None:
+    """A file without a row is reported, but does not make the check fail."""
     keeper.store(digest_of(UNNEEDED), UNNEEDED)
     assert keeper.kinds("--repair") == [("unrecorded", digest_of(UNNEEDED))]
     assert keeper.blob(digest_of(UNNEEDED)).exists()
 
 
-def test_a_reference_to_no_blob(keeper: Upkeep, alice: RegistryClient) -> None:
+def test_check_missing_layer_is_reported(keeper: Upkeep, alice: RegistryClient) -> None:
     """A manifest whose layer its repository does not hold is reported."""
     Blob, Link = models.Blob, models.RepositoryBlob
     layer = sa.select(Blob.id).where(Blob.digest == DIGEST).scalar_subquery()
@@ -198,7 +209,7 @@ def test_a_reference_to_no_blob(keeper: Upkeep, alice: RegistryClient) -> None:
     assert keeper.fsck() == []
 
 
-def test_a_reference_to_no_manifest(
+def test_check_missing_child_is_reported(
     keeper: Upkeep, alice: RegistryClient, manifest: bytes
 ) -> None:
     """An index whose child its repository does not hold is reported, unless the host
@@ -215,8 +226,8 @@ def test_a_reference_to_no_manifest(
     assert "alice/app" in problem["message"]
 
 
-def test_a_sparse_index(make_app: MakeApp) -> None:
-    """What a host lets people leave out is no reason to be alarmed."""
+def test_check_sparse_index_is_harmless(make_app: MakeApp) -> None:
+    """Missing content does not make the check fail if the host allows it."""
     app = make_app(OCI_ALLOW_SPARSE=True)
     manifest = index(descriptor(image(LAYER), OCI_MANIFEST))
     RegistryClient.of(app, "alice").push_manifest("alice/app", manifest, "latest")
@@ -232,11 +243,11 @@ ONLY_SQLITE = pytest.mark.skipif(
 @pytest.mark.parametrize(
     "points_at", ["another repository", pytest.param("nothing", marks=ONLY_SQLITE)]
 )
-def test_a_misplaced_tag(
+def test_repair_misplaced_tag_is_deleted(
     keeper: Upkeep, alice: RegistryClient, bob: RegistryClient, points_at: str
 ) -> None:
-    """A tag that points out of its repository shows nobody anything, is reported, and
-    is taken away by a repair."""
+    """A tag that points out of its repository shows no content, is reported, and is
+    deleted by a repair."""
     foreign = bob.push_image("bob/private", layer=b"of bob")
     Row, Tag, Repository = models.Manifest, models.Tag, models.Repository
     key = sa.select(Row.id).where(Row.digest == digest_of(foreign)).scalar_subquery()
@@ -259,10 +270,10 @@ def test_a_misplaced_tag(
     assert alice.tags("alice/app") == []
 
 
-def test_a_tag_that_is_pushed_during_a_repair(
+def test_repair_keeps_a_tag_that_is_pushed_meanwhile(
     app: Flask, keeper: Upkeep, alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """Whatever the repair has seen before, it takes no tag away that has come since."""
+    """A repair does not delete a tag that was pushed after the repair had read it."""
     foreign = bob.push_image("bob/private", layer=b"of bob")
     manifest = image(LAYER)
     Row, Tag, Repository = models.Manifest, models.Tag, models.Repository
@@ -288,7 +299,7 @@ def test_a_tag_that_is_pushed_during_a_repair(
         assert alice.tags("alice/app") == ["1.0"]
 
 
-def test_a_damaged_manifest(keeper: Upkeep, manifest: bytes) -> None:
+def test_check_damaged_manifest_is_reported(keeper: Upkeep, manifest: bytes) -> None:
     """A manifest whose bytes have changed in the database is reported."""
     Row = models.Manifest
     changed = manifest.replace(b"amd64", b"arm64") + b" "
@@ -298,8 +309,8 @@ def test_a_damaged_manifest(keeper: Upkeep, manifest: bytes) -> None:
     assert keeper.kinds(status=1) == [("damaged", digest_of(manifest))] * 2
 
 
-def test_what_is_read_at_a_terminal(keeper: Upkeep) -> None:
-    """Whoever types the command reads what is wrong, what to do, and how far it is."""
+def test_check_output_has_problem_remedy_and_progress(keeper: Upkeep) -> None:
+    """An operator reads the problem, the remedy and the progress."""
     keeper.blob(DIGEST).unlink()
     result = keeper.run("fsck", "--scrub")
     assert result.exit_code == 1
@@ -308,40 +319,3 @@ def test_what_is_read_at_a_terminal(keeper: Upkeep) -> None:
         "  The blob should have 7 bytes and has no file. Push it again.\n"
     )
     assert not result.stderr
-
-
-def test_a_scrub_goes_on_where_it_was(keeper: Upkeep, alice: RegistryClient) -> None:
-    """A scrub that was broken off does not begin anew, and the one behind it does."""
-    contents = [b"1", b"2", b"3", b"4"]
-    first, _, third, last = sorted(alice.push_blob("alice/new", c) for c in contents)
-    whole = keeper.blob(third).read_bytes()
-    keeper.blob(third).unlink()
-    keeper.blob(third).mkdir()
-    assert keeper.run("fsck", "--scrub").exit_code == 2
-
-    keeper.blob(third).rmdir()
-    keeper.store(third, whole)
-    for digest in (first, last):
-        keeper.store(digest, b"?")
-    assert keeper.kinds("--scrub", status=1) == [("damaged", last)]
-    assert keeper.kinds("--scrub", status=1) == [
-        ("damaged", first),
-        ("damaged", last),
-    ]
-
-
-def test_a_scrub_can_be_slow(
-    keeper: Upkeep, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A scrub leaves the disk to others when it has read its share."""
-    mebibyte = 1024 * 1024
-    alice.push_blob("alice/new", bytes(4 * mebibyte))
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
-
-    assert keeper.fsck("--scrub", "--rate", "2") == []
-
-    # No time passes here, so that each pause is all that was read by then.
-    assert pauses[-1] == pytest.approx(2, abs=0.001)
-    assert keeper.run("fsck", "--scrub", "--rate", "0").exit_code == 2

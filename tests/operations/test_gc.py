@@ -1,4 +1,4 @@
-"""The collection: what goes, what it says, and who may start it."""
+"""Garbage collection: deleted content, output, and ways to start it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
-from flask_oci.testing.manifests import UNKNOWN
 from tests.conftest import MakeApp
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
@@ -31,11 +30,11 @@ WEEK = timedelta(days=7)
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask) -> Upkeep:
-    """Somebody who collects."""
+    """An operator who collects garbage."""
     return Upkeep(app)
 
 
-def test_a_new_registry_has_nothing_to_collect(keeper: Upkeep) -> None:
+def test_gc_new_registry_deletes_nothing(keeper: Upkeep) -> None:
     """A collection before the first push finds nothing, and makes no folder."""
     assert keeper.gc() == {
         "uploads": [],
@@ -47,7 +46,7 @@ def test_a_new_registry_has_nothing_to_collect(keeper: Upkeep) -> None:
     assert not keeper.folder.exists()
 
 
-def test_a_blob_that_no_manifest_needs(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_unneeded_blob_is_deleted(alice: RegistryClient, keeper: Upkeep) -> None:
     """A blob that was pushed, and never used, goes with its link, row and file."""
     alice.push_image("alice/app", "1.0")
     alice.push_blob("alice/app", BLOB)
@@ -63,8 +62,8 @@ def test_a_blob_that_no_manifest_needs(alice: RegistryClient, keeper: Upkeep) ->
     assert refusal(alice.get(f"/v2/alice/app/blobs/{DIGEST}"))[0] == 404
 
 
-def test_what_is_tagged_stays(make_app: MakeApp) -> None:
-    """Whatever a tag leads to can be pulled for ever."""
+def test_gc_tagged_content_is_kept(make_app: MakeApp) -> None:
+    """All content that a tag needs can be pulled at any later time."""
     app = make_app(OCI_UNTAGGED_LIFETIME=1)
     alice, keeper = RegistryClient.of(app, "alice"), Upkeep(app)
     child = alice.push_image("alice/app", layer=b"of a child")
@@ -83,7 +82,7 @@ def test_what_is_tagged_stays(make_app: MakeApp) -> None:
     assert keeper.fsck() == []
 
 
-def test_a_blob_stays_while_one_repository_needs_it(
+def test_gc_blob_needed_by_one_repository_is_kept(
     alice: RegistryClient, keeper: Upkeep
 ) -> None:
     """A blob is taken from the repository that does not need it, and from no other."""
@@ -99,7 +98,9 @@ def test_a_blob_stays_while_one_repository_needs_it(
     assert alice.get(f"/v2/alice/other/blobs/{digest_of(LAYER)}").status_code == 404
 
 
-def test_a_blob_that_its_owner_deleted(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_deleted_blob_is_kept_for_the_grace_period(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """The file of a blob that was deleted goes after the grace period, and no sooner:
     a backup may have begun before."""
     alice.push_blob("alice/app", BLOB)
@@ -107,15 +108,17 @@ def test_a_blob_that_its_owner_deleted(alice: RegistryClient, keeper: Upkeep) ->
         assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 202
         assert keeper.gc()["blobs"] == []
     with later(WEEK + LONG):
-        # Who has it no longer cannot put that off.
+        # A repository without the blob cannot extend the time.
         assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 404
-        # Who has it no longer cannot put that off.
+        # A repository without the blob cannot extend the time.
         assert alice.delete(f"/v2/alice/app/blobs/{DIGEST}").status_code == 404
         assert keeper.gc()["blobs"] == [DIGEST]
     assert keeper.blobs() == set()
 
 
-def test_blobs_of_a_deleted_repository(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_deleted_repository_keeps_blobs_for_the_grace_period(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """The blobs of a deleted repository go a grace period after it, and no sooner."""
     alice.push_image("alice/app", "1.0")
     with later(WEEK):
@@ -127,7 +130,9 @@ def test_blobs_of_a_deleted_repository(alice: RegistryClient, keeper: Upkeep) ->
     assert keeper.blobs() == set()
 
 
-def test_blobs_of_a_deleted_manifest(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_deleted_manifest_keeps_blobs_for_the_grace_period(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """The blobs of a deleted manifest go a grace period after it, and no sooner."""
     manifest = alice.push_image("alice/app", "1.0")
     path = f"/v2/alice/app/manifests/{digest_of(manifest)}"
@@ -139,9 +144,9 @@ def test_blobs_of_a_deleted_manifest(alice: RegistryClient, keeper: Upkeep) -> N
     assert keeper.blobs() == set()
 
 
-def test_idle_sessions_end(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A session that nobody has gone on with for a week ends, and its bytes go; a
-    younger one can be finished."""
+def test_gc_idle_session_expires(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A session without new bytes for a week expires, and its bytes are deleted; a
+    younger session can be finished."""
     old = alice.start_upload("alice/app")
     alice.patch(old, b"half a blob")
     with later(timedelta(days=4)):
@@ -156,9 +161,7 @@ def test_idle_sessions_end(alice: RegistryClient, keeper: Upkeep) -> None:
         assert alice.put(f"{young}?digest={DIGEST}").status_code == 201
 
 
-def test_a_session_that_is_written_to_is_not_idle(
-    alice: RegistryClient, keeper: Upkeep
-) -> None:
+def test_gc_active_session_is_kept(alice: RegistryClient, keeper: Upkeep) -> None:
     """A body that takes longer than a session may be idle is not cut off."""
     location = alice.start_upload("alice/app")
     found = []
@@ -175,9 +178,11 @@ def test_a_session_that_is_written_to_is_not_idle(
     assert alice.put(f"{location}?digest={DIGEST}").status_code == 201
 
 
-def test_bytes_of_no_session(alice: RegistryClient, keeper: Upkeep) -> None:
-    """What a crash in the middle of a push in one request has left goes as well, and
-    what is not ours stays."""
+def test_gc_upload_without_session_is_deleted(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """Files that a crash left in the middle of a push are deleted, and unknown files
+    are kept."""
     alice.push_image("alice/app", "1.0")
     leftover = keeper.folder / "uploads" / "0a0b0c0d-0000-4000-8000-000000000000"
     leftover.write_bytes(b"half a blob")
@@ -190,7 +195,7 @@ def test_bytes_of_no_session(alice: RegistryClient, keeper: Upkeep) -> None:
     assert keeper.uploads() == {"notes.txt"}
 
 
-def test_a_file_that_no_row_knows(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_file_without_row_is_deleted(alice: RegistryClient, keeper: Upkeep) -> None:
     """A file whose row a crash prevented is removed."""
     alice.push_image("alice/app", "1.0")
     keeper.store(DIGEST, BLOB)
@@ -205,9 +210,7 @@ def test_a_file_that_no_row_knows(alice: RegistryClient, keeper: Upkeep) -> None
     assert foreign.exists()
 
 
-def test_a_file_that_no_row_knows_is_adopted(
-    alice: RegistryClient, keeper: Upkeep
-) -> None:
+def test_push_reuses_a_file_without_row(alice: RegistryClient, keeper: Upkeep) -> None:
     """A push of the same bytes makes a blob of a file that a crash left."""
     alice.start_upload("alice/app")
     keeper.store(DIGEST, b"damaged, too")
@@ -219,7 +222,7 @@ def test_a_file_that_no_row_knows_is_adopted(
     assert alice.get(f"/v2/alice/app/blobs/{DIGEST}").data == BLOB
 
 
-def test_files_beside_an_empty_database_stay(keeper: Upkeep) -> None:
+def test_gc_empty_database_keeps_files(keeper: Upkeep) -> None:
     """Files are left alone where the database has no repository at all: it may be the
     wrong one."""
     keeper.store(DIGEST, BLOB)
@@ -245,7 +248,7 @@ def _littered(make_app: MakeApp) -> tuple[RegistryClient, Upkeep]:
     return alice, keeper
 
 
-def test_a_dry_run(littered: tuple[RegistryClient, Upkeep]) -> None:
+def test_gc_dry_run_deletes_nothing(littered: tuple[RegistryClient, Upkeep]) -> None:
     """A dry run says what the next run deletes, and deletes nothing."""
     _, keeper = littered
     with later(WEEK * 2):
@@ -265,8 +268,10 @@ def test_a_dry_run(littered: tuple[RegistryClient, Upkeep]) -> None:
         assert not any(keeper.gc().values())
 
 
-def test_the_summary(littered: tuple[RegistryClient, Upkeep]) -> None:
-    """Whoever types the command reads what went, and how much room there is now."""
+def test_gc_output_has_deletions_and_free_space(
+    littered: tuple[RegistryClient, Upkeep],
+) -> None:
+    """An operator reads the deleted objects and the free disk space."""
     _, keeper = littered
     with later(WEEK * 2):
         announced = keeper.run("gc", "--dry-run")
@@ -279,7 +284,7 @@ def test_the_summary(littered: tuple[RegistryClient, Upkeep]) -> None:
         assert "alice/other: 1 unreferenced blob" in result.stdout
 
 
-def test_a_scheduler(littered: tuple[RegistryClient, Upkeep]) -> None:
+def test_gc_from_host_code_is_the_same(littered: tuple[RegistryClient, Upkeep]) -> None:
     """A host can collect from its own code, to the same effect."""
     alice, keeper = littered
     with later(WEEK * 2), keeper.app.app_context():
@@ -291,56 +296,3 @@ def test_a_scheduler(littered: tuple[RegistryClient, Upkeep]) -> None:
     assert DIGEST in map(str, announced.blobs)
     assert not keeper.blob(DIGEST).exists()
     assert alice.get(f"/v2/alice/app/blobs/{digest_of(LAYER)}").data == LAYER
-
-
-def test_explaining_a_layer(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A person can ask what keeps a layer, and is told of each step up to a tag."""
-    child = alice.push_image("alice/app")
-    whole = index(descriptor(child, OCI_MANIFEST))
-    alice.push_manifest("alice/app", whole, "latest")
-    with later(LONG):
-        result = keeper.run("gc", "--explain", digest_of(LAYER))
-    assert result.stdout.splitlines() == [
-        "alice/app",
-        f"  layer of {digest_of(child)}",
-        "    has no tag, and stays without: OCI_UNTAGGED_LIFETIME is not set",
-        f"    child of {digest_of(whole)}",
-        "      tagged latest",
-    ]
-
-
-def test_explaining_referrers(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A signature is kept by what it signs, and what is signed by its signature; an
-    explanation does not go round in circles."""
-    subject = alice.push_image("alice/app", "1.0")
-    signature = alice.push_image(
-        "alice/app", layer=b"signed", subject=descriptor(subject, OCI_MANIFEST)
-    )
-    said = keeper.run("gc", "--explain", digest_of(signature)).stdout.splitlines()
-    assert said[2:] == [f"  referrer of {digest_of(subject)}", "    tagged 1.0"]
-    said = keeper.run("gc", "--explain", digest_of(subject)).stdout.splitlines()
-    assert said[1:3] == ["  tagged 1.0", f"  subject of {digest_of(signature)}"]
-
-
-@pytest.mark.options(oci_untagged_lifetime=3600)
-def test_explaining_what_will_go(alice: RegistryClient, keeper: Upkeep) -> None:
-    """What only time keeps says until when, and what nothing keeps says so."""
-    manifest = alice.push_image("alice/app")
-    alice.push_blob("alice/app", BLOB)
-    now = keeper.run("gc", "--explain", DIGEST).stdout
-    assert "spared until" in now
-    assert "nothing needs it" in now
-    now = keeper.run("gc", "--explain", digest_of(manifest)).stdout
-    assert "stays without until" in now
-    with later(LONG):
-        then = keeper.run("gc", "--explain", DIGEST).stdout
-        assert then.splitlines() == ["alice/app", "  nothing needs it"]
-        then = keeper.run("gc", "--explain", digest_of(manifest)).stdout
-        assert then.splitlines() == ["alice/app", "  has no tag"]
-
-
-def test_explaining_what_is_not_there(alice: RegistryClient, keeper: Upkeep) -> None:
-    """An unknown digest is said to be unknown, and no digest at all is an error."""
-    said = keeper.run("gc", "--explain", UNKNOWN)
-    assert said.stdout == f"No repository has {UNKNOWN}.\n"
-    assert keeper.run("gc", "--explain", "sha256:abc").exit_code == 1

@@ -1,5 +1,5 @@
-"""Promises: what a client was told is there stays until it can have pushed the
-manifest, and no longer."""
+"""Leases: content that a client was told exists is kept until the client can have
+pushed the manifest."""
 
 from __future__ import annotations
 
@@ -58,18 +58,19 @@ PROMISES = pytest.mark.parametrize("promise", [ask, mount, push, upload])
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask, alice: RegistryClient) -> Upkeep:
-    """Somebody who collects where a blob is in two repositories and needed in one."""
+    """An operator who collects garbage while a blob is in two repositories and needed
+    in one."""
     alice.push_image("alice/base", "1.0")
     alice.push_blob(NAME, LAYER)
     return Upkeep(app)
 
 
 @PROMISES
-def test_a_promise_is_kept(
+def test_lease_keeps_a_reported_blob(
     alice: RegistryClient, keeper: Upkeep, promise: Promise
 ) -> None:
-    """A blob that a client was told is there, for whatever reason, can be relied on
-    for the grace period."""
+    """A client can rely on a blob for the grace period, however it learned that the
+    blob exists."""
     with later(GRACE * 30):
         assert promise(alice) in (200, 201)
     with later(GRACE * 31 - MINUTE):
@@ -81,10 +82,8 @@ def test_a_promise_is_kept(
 
 
 @PROMISES
-def test_a_promise_ends(
-    alice: RegistryClient, keeper: Upkeep, promise: Promise
-) -> None:
-    """A promise that nobody has relied on in time is kept no longer."""
+def test_lease_expires(alice: RegistryClient, keeper: Upkeep, promise: Promise) -> None:
+    """A blob that no client has relied on in time is deleted."""
     with later(GRACE * 30):
         assert promise(alice) in (200, 201)
     with later(GRACE * 30 + LONG):
@@ -92,19 +91,21 @@ def test_a_promise_ends(
         assert alice.head(BLOB).status_code == 404
 
 
-def test_a_late_look_is_a_promise_too(alice: RegistryClient, keeper: Upkeep) -> None:
-    """Whoever asks just before the last promise would have to be renewed has the
-    whole grace period, too."""
+def test_lease_requested_late_lasts_the_whole_period(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """A client that asks just before the renewal of a lease is due has the whole grace
+    period, too."""
     with later(GRACE / 4 - MINUTE):
         assert ask(alice) == 200
     with later(GRACE * 1.25 - 2 * MINUTE):
         assert keeper.gc()["links"] == []
 
 
-def test_a_promise_costs_a_write_now_and_then(
+def test_lease_is_renewed_with_few_writes(
     alice: RegistryClient, keeper: Upkeep
 ) -> None:
-    """Asking again and again keeps a blob for as long as somebody asks."""
+    """Repeated requests keep a blob, with a write from time to time."""
     for hours in range(0, 100, 20):
         with later(timedelta(hours=hours)):
             assert ask(alice) == 200
@@ -113,10 +114,10 @@ def test_a_promise_costs_a_write_now_and_then(
         assert keeper.gc()["links"] == [[NAME, DIGEST]]
 
 
-def test_a_promise_is_one_repository_s(
+def test_lease_covers_one_repository(
     alice: RegistryClient, bob: RegistryClient, keeper: Upkeep
 ) -> None:
-    """What a client was told of one repository keeps nothing in another."""
+    """A lease in one repository keeps no content in another."""
     alice.push_blob("alice/third", LAYER)
     with later(GRACE * 30):
         assert alice.head(f"/v2/alice/third/blobs/{DIGEST}").status_code == 200
@@ -125,7 +126,9 @@ def test_a_promise_is_one_repository_s(
 
 
 @pytest.mark.options(oci_grace_period=60)
-def test_the_grace_period_is_the_host_s(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_lease_lasts_the_configured_grace_period(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """A host decides how long promises are kept."""
     with later(59 * timedelta(seconds=1)):
         assert keeper.gc()["links"] == []
@@ -134,7 +137,7 @@ def test_the_grace_period_is_the_host_s(alice: RegistryClient, keeper: Upkeep) -
 
 
 @pytest.mark.options(oci_untagged_lifetime=1)
-def test_a_manifest_is_promised_too(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_lease_keeps_a_reported_manifest(alice: RegistryClient, keeper: Upkeep) -> None:
     """A client that was told that a child is there can push an index of it."""
     child = alice.push_image(NAME)
     path = f"/v2/{NAME}/manifests/{digest_of(child)}"
@@ -149,8 +152,8 @@ def test_a_manifest_is_promised_too(alice: RegistryClient, keeper: Upkeep) -> No
 
 
 @pytest.mark.options(oci_untagged_lifetime=1)
-def test_a_manifest_s_promise_ends(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A manifest that somebody asked for, and nobody used, goes in the end."""
+def test_lease_of_manifest_expires(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A manifest that a client asked for but did not use is deleted in the end."""
     child = alice.push_image(NAME)
     with later(GRACE * 30):
         path = f"/v2/{NAME}/manifests/{digest_of(child)}"

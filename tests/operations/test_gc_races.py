@@ -1,4 +1,4 @@
-"""A collection and a push at once, the one at every step of the other."""
+"""Garbage collections and pushes at the same time, each at every step of the other."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def tag(client: RegistryClient) -> None:
     push_the_manifest_only(client)
 
 
-#: What is tried where there is a manifest that nothing needs.
+#: The pushes to try if there is a manifest that is not needed.
 OF_A_MANIFEST = (push_an_index, tag)
 
 PUSHES = (
@@ -86,9 +86,9 @@ PUSHES = (
 
 
 class Race:
-    """A collection and a push, in a world that is made anew for each step.
+    """A garbage collection and a push, in a new registry for each step.
 
-    :param push: what the client does.
+    :param push: the actions of the client.
     """
 
     def __init__(self, app: Flask, push: Push) -> None:
@@ -142,12 +142,13 @@ def _race(app: Flask, request: pytest.FixtureRequest) -> Race:
 
 
 @pytest.mark.options(oci_untagged_lifetime=1)
-def test_a_push_at_each_step_of_a_collection(race: Race) -> None:
-    """Whatever a collection is about to do: a push succeeds, and stays."""
+def test_gc_push_at_each_step_succeeds(race: Race) -> None:
+    """A push at any step of a garbage collection succeeds, and its content is kept."""
     assert race.run(race.keeper.gc, race.push) > 10
 
 
 @pytest.mark.options(oci_untagged_lifetime=1)
-def test_a_collection_at_each_step_of_a_push(race: Race) -> None:
-    """Whatever a client has been told: a collection comes too late, or is seen."""
+def test_push_gc_at_each_step_is_safe(race: Race) -> None:
+    """A garbage collection at any step of a push deletes no content that the client
+    relies on, or the client sees the deletion."""
     assert race.run(race.push, race.keeper.gc) > 10

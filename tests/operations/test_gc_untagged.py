@@ -1,4 +1,4 @@
-"""Manifests without a tag: which stay, and from when on the others go."""
+"""Garbage collection of untagged manifests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FOR_A_WEEK = pytest.mark.options(oci_untagged_lifetime=7 * 24 * 3600)
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask) -> Upkeep:
-    """Somebody who collects."""
+    """An operator who collects garbage."""
     return Upkeep(app)
 
 
@@ -45,8 +45,11 @@ def delete_tag(client: RegistryClient, tag: str) -> None:
     assert client.delete(f"/v2/{NAME}/manifests/{tag}").status_code == 202
 
 
-def test_without_a_setting_they_stay(alice: RegistryClient, keeper: Upkeep) -> None:
-    """What was ever pushed can be pulled by its digest, unless a host decides."""
+def test_gc_untagged_manifests_are_kept_by_default(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """Every pushed manifest can be pulled by its digest, unless the host sets a
+    lifetime."""
     manifest = alice.push_image(NAME)
     with later(YEAR):
         assert not any(keeper.gc().values())
@@ -55,8 +58,10 @@ def test_without_a_setting_they_stay(alice: RegistryClient, keeper: Upkeep) -> N
 
 
 @FOR_A_WEEK
-def test_one_that_never_had_a_tag(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A manifest that was pushed by its digest goes a week after that."""
+def test_gc_never_tagged_manifest_expires(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """A manifest that was pushed by its digest is deleted a week after the push."""
     manifest = alice.push_image(NAME)
     with later(7 * DAY - GRACE / 100):
         assert collected(keeper) == set()
@@ -66,8 +71,10 @@ def test_one_that_never_had_a_tag(alice: RegistryClient, keeper: Upkeep) -> None
 
 @FOR_A_WEEK
 @pytest.mark.parametrize("how", ["moved", "deleted"])
-def test_one_whose_tag_is_gone(alice: RegistryClient, keeper: Upkeep, how: str) -> None:
-    """A manifest goes a week after its tag, however long it has been there."""
+def test_gc_manifest_expires_after_its_tag(
+    alice: RegistryClient, keeper: Upkeep, how: str
+) -> None:
+    """A manifest is deleted a week after its tag, however old the manifest is."""
     manifest = alice.push_image(NAME, "latest")
     with later(YEAR):
         if how == "moved":
@@ -81,7 +88,9 @@ def test_one_whose_tag_is_gone(alice: RegistryClient, keeper: Upkeep, how: str) 
 
 
 @FOR_A_WEEK
-def test_one_that_is_pushed_again(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_manifest_pushed_again_is_kept(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """Pushing a manifest once more makes it young."""
     alice.push_image(NAME)
     with later(6 * DAY):
@@ -93,7 +102,7 @@ def test_one_that_is_pushed_again(alice: RegistryClient, keeper: Upkeep) -> None
 
 
 @AT_ONCE
-def test_none_younger_than_the_grace_period(
+def test_gc_lifetime_is_at_least_the_grace_period(
     alice: RegistryClient, keeper: Upkeep
 ) -> None:
     """A shorter life than the grace period is as long as that."""
@@ -105,7 +114,9 @@ def test_none_younger_than_the_grace_period(
 
 
 @AT_ONCE
-def test_children(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_children_are_kept_with_their_index(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """The children of an index stay with it, through any number of indexes, and go
     with it."""
     children = [alice.push_image(NAME, layer=bytes([n])) for n in range(2)]
@@ -123,7 +134,7 @@ def test_children(alice: RegistryClient, keeper: Upkeep) -> None:
 
 
 @AT_ONCE
-def test_a_child_of_two(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_child_of_two_indexes_is_kept(alice: RegistryClient, keeper: Upkeep) -> None:
     """A child stays while one of its indexes does."""
     child = descriptor(alice.push_image(NAME), OCI_MANIFEST)
     gone = index(child, annotations={"n": "1"})
@@ -136,7 +147,9 @@ def test_a_child_of_two(alice: RegistryClient, keeper: Upkeep) -> None:
 
 
 @AT_ONCE
-def test_referrers(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_referrers_are_kept_with_their_subject(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """Signatures stay with what they sign, even those of children, and signatures of
     signatures; they go with it."""
     child = alice.push_image(NAME)
@@ -153,8 +166,10 @@ def test_referrers(alice: RegistryClient, keeper: Upkeep) -> None:
 
 
 @AT_ONCE
-def test_the_subject_of_what_is_tagged(alice: RegistryClient, keeper: Upkeep) -> None:
-    """What a tagged signature signs stays, and so does what it is made of."""
+def test_gc_subject_of_tagged_referrer_is_kept(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """The subject of a tagged signature is kept, with its own content."""
     subject = alice.push_image(NAME)
     alice.push_manifest(NAME, sign(alice, subject, b"signature"), "signed")
     with later(YEAR):
@@ -162,7 +177,9 @@ def test_the_subject_of_what_is_tagged(alice: RegistryClient, keeper: Upkeep) ->
 
 
 @AT_ONCE
-def test_a_signature_of_nothing(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_referrer_without_subject_expires(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """A referrer whose subject was never here, or is gone, is like any other."""
     subject = alice.push_image(NAME, "1.0")
     stays = sign(alice, subject, b"one")
@@ -175,7 +192,9 @@ def test_a_signature_of_nothing(alice: RegistryClient, keeper: Upkeep) -> None:
 
 
 @AT_ONCE
-def test_other_repositories(alice: RegistryClient, keeper: Upkeep) -> None:
+def test_gc_tag_keeps_nothing_in_other_repositories(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
     """A tag in one repository keeps nothing in another."""
     manifest = alice.push_image(NAME)
     alice.push_image("alice/other", "1.0")
@@ -185,7 +204,7 @@ def test_other_repositories(alice: RegistryClient, keeper: Upkeep) -> None:
         assert alice.get(path).data == manifest
 
 
-def test_a_changed_setting(make_app: MakeApp) -> None:
+def test_gc_new_lifetime_applies_to_old_manifests(make_app: MakeApp) -> None:
     """A host that begins to collect them finds those of before."""
     app = make_app()
     manifest = RegistryClient.of(app, "alice").push_image(NAME)

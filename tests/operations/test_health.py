@@ -47,7 +47,7 @@ def test_it_costs_one_statement(app: Flask) -> None:
 
 
 def test_a_database_that_does_not_answer(app: Flask) -> None:
-    """It fails, and does not say more to whoever asks than that."""
+    """The check fails, and does not report the cause to the client."""
     with Faults(app).database(0):
         health = look(app)
     assert not health.ok

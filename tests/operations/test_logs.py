@@ -21,7 +21,7 @@ NAME = "alice/app"
 
 @pytest.fixture(name="records")
 def _records(app: Flask) -> list[logging.LogRecord]:
-    """What the host's own handler is given, with the filter on it."""
+    """The records that the host's own handler receives, with the filter."""
     records: list[logging.LogRecord] = []
 
     class Handler(logging.Handler):
@@ -43,14 +43,14 @@ def _clean(app: Flask, records: object) -> object:
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """Return what the filter has added."""
+    """Return the fields that the filter has added."""
     return {name: getattr(record, name) for name in FIELDS}
 
 
-def test_a_record_of_a_request(
+def test_record_of_request_has_fields(
     app: Flask, alice: RegistryClient, records: list[logging.LogRecord]
 ) -> None:
-    """It has the repository, what is asked for, and who asks."""
+    """It has the repository, the content and the user of the request."""
 
     def note(sender: Flask, change: Change) -> None:
         app.logger.error("something")
@@ -70,10 +70,10 @@ def test_a_record_of_a_request(
     assert blob == {**common, "digest": digest, "tag": None, "route": "oci.uploads"}
 
 
-def test_a_lost_blob(
+def test_record_of_lost_blob_has_the_repository(
     app: Flask, alice: RegistryClient, records: list[logging.LogRecord]
 ) -> None:
-    """What the registry itself complains of can be found by the repository."""
+    """The registry's own messages can be found by the repository."""
     alice.push_blob(NAME, LAYER)
     digest = digest_of(LAYER)
     Upkeep(app).blob(digest).unlink()
@@ -82,7 +82,9 @@ def test_a_lost_blob(
     assert (fields(record)["repository"], fields(record)["digest"]) == (NAME, digest)
 
 
-def test_a_record_of_no_request(app: Flask, records: list[logging.LogRecord]) -> None:
+def test_record_without_request_has_empty_fields(
+    app: Flask, records: list[logging.LogRecord]
+) -> None:
     """It has the same attributes, so that a format can rely on them."""
     with app.app_context():
         app.logger.error("something")

@@ -51,7 +51,7 @@ def value(app: Flask, name: str, **labels: str) -> float:
     return scrape(app).get((name, tuple(sorted(labels.items()))), 0)
 
 
-def test_requests(app: Flask, alice: RegistryClient) -> None:
+def test_requests_are_counted(app: Flask, alice: RegistryClient) -> None:
     """They are counted by route, method and status, with how long they took."""
     alice.push_image(NAME, "latest")
     for _ in range(3):
@@ -74,8 +74,9 @@ def test_requests(app: Flask, alice: RegistryClient) -> None:
     assert found["oci_request_seconds_sum", labels] > 0
 
 
-def test_rest(app: Flask, alice: RegistryClient) -> None:
-    """What REST was asked is counted apart, though names are the same."""
+def test_rest_requests_have_their_own_routes(app: Flask, alice: RegistryClient) -> None:
+    """Requests to the REST API are counted separately, although endpoints have the same
+    names."""
     alice.push_image(NAME, "latest")
     alice.get(f"/v2/{NAME}/tags/list")
     alice.get(f"/api/oci/v1/repositories/{NAME}/-/tags")
@@ -89,8 +90,8 @@ def test_rest(app: Flask, alice: RegistryClient) -> None:
     assert seconds > 0
 
 
-def test_pushes_pulls_and_bytes(app: Flask, alice: RegistryClient) -> None:
-    """What goes in and out is counted, by what it is."""
+def test_pushes_pulls_and_bytes_are_counted(app: Flask, alice: RegistryClient) -> None:
+    """Pushes and pulls are counted by kind, and their bytes are added up."""
     manifest = alice.push_image(NAME, "latest")
     location = alice.start_upload(NAME)
     alice.patch(location, b"streamed", chunked=True)
@@ -110,8 +111,8 @@ def test_pushes_pulls_and_bytes(app: Flask, alice: RegistryClient) -> None:
         assert value(app, "oci_pulls_total", kind=kind) == count
 
 
-def test_what_is_so_now(app: Flask, alice: RegistryClient) -> None:
-    """What is stored, and what is being pushed, is asked when somebody scrapes."""
+def test_stored_content_is_queried(app: Flask, alice: RegistryClient) -> None:
+    """Stored content and uploads are queried when the metrics are read."""
     alice.push_image(NAME, "latest")
     alice.push_image("alice/other", "latest")
     alice.start_upload(NAME)
@@ -123,8 +124,8 @@ def test_what_is_so_now(app: Flask, alice: RegistryClient) -> None:
 
 
 @pytest.mark.options(oci_webhook_attempts=1)
-def test_deliveries(app: Flask, alice: RegistryClient) -> None:
-    """What webhooks have yet to be told, and what was given up, can be watched."""
+def test_deliveries_are_counted_by_state(app: Flask, alice: RegistryClient) -> None:
+    """Waiting deliveries to webhooks, and those that were given up, are counted."""
     alice.push_image(NAME, "one")
     assert value(app, "oci_deliveries", state="unassigned") == 0
     with app.app_context():
@@ -135,12 +136,14 @@ def test_deliveries(app: Flask, alice: RegistryClient) -> None:
     with app.app_context():
         registry.events.deliver()
     assert value(app, "oci_deliveries", state="unassigned") == 0
-    # Nobody answers, so the second one waits.
+    # The receiver does not answer, so the second delivery waits.
     assert value(app, "oci_deliveries", state="pending") == 1
     assert value(app, "oci_deliveries", state="dead") == 1
 
 
-def test_the_last_collection(app: Flask, alice: RegistryClient) -> None:
+def test_last_collection_is_known_to_all_processes(
+    app: Flask, alice: RegistryClient
+) -> None:
     """When it was, and what it freed, is known in every process."""
     assert ("oci_collection_freed_bytes", ()) not in scrape(app)
     alice.push_blob(NAME, b"garbage")
@@ -153,7 +156,7 @@ def test_the_last_collection(app: Flask, alice: RegistryClient) -> None:
         )
 
 
-def test_no_label_is_made_up_by_a_client(app: Flask, alice: RegistryClient) -> None:
+def test_labels_do_not_depend_on_clients(app: Flask, alice: RegistryClient) -> None:
     """However many names, tags, methods and addresses are asked for, there are as many
     series as there were."""
     alice.push_image(NAME, "latest")
@@ -176,24 +179,24 @@ def test_no_label_is_made_up_by_a_client(app: Flask, alice: RegistryClient) -> N
     assert "one" not in json.dumps(sorted(str(key) for key in before))
 
 
-def test_they_are_off_unless_they_are_wanted(make_app: MakeApp) -> None:
-    """Nobody can scrape by mistake, and nothing is counted."""
+def test_metrics_are_off_by_default(make_app: MakeApp) -> None:
+    """Metrics cannot be read by mistake, and requests are not counted."""
     app = make_app(OCI_METRICS=False)
     RegistryClient.of(app, "alice").push_image(NAME, "latest")
     with app.test_request_context(), pytest.raises(RuntimeError, match="OCI_METRICS"):
         registry.metrics()
 
 
-def test_there_is_no_page_of_them(app: Flask) -> None:
-    """Who may see them is for the host to say: no address of ours has them."""
+def test_metrics_have_no_address(app: Flask) -> None:
+    """The host decides who may read metrics: the registry has no address for them."""
     rules = [rule.rule for rule in app.url_map.iter_rules()]
     assert not [rule for rule in rules if "metrics" in rule]
 
 
-def test_without_the_package(
+def test_metrics_without_prometheus_client_names_the_package(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever wants them and lacks the package is told what to install."""
+    """A host that enables metrics without the package is told which one to install."""
     real = builtins.__import__
 
     def lacking(name: str, *args: t.Any, **kwargs: t.Any) -> t.Any:

@@ -34,7 +34,7 @@ def test_all_processes_are_counted(tmp_path: Path) -> None:
 
 
 def refused(forge: Forge) -> float:
-    """Return how often somebody was asked to log in."""
+    """Return the number of requests that were challenged to log in."""
     with urllib.request.urlopen(f"{forge.url}/metrics") as response:
         text = response.read().decode()
     total: float = sum(

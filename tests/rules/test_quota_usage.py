@@ -179,5 +179,5 @@ def test_any_text_as_size_is_parsed_or_refused(text: str) -> None:
 def test_negative_quota_is_refused(make_app: MakeApp) -> None:
     """A quota has at least zero bytes."""
     app = make_app()
-    with app.app_context(), pytest.raises(ValueError, match="below zero"):
+    with app.app_context(), pytest.raises(ValueError, match="must not be negative"):
         registry.quotas.set(owner=user_named("alice"), bytes=-1)

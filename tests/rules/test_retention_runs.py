@@ -89,7 +89,7 @@ def test_former_manifest_of_moved_tag_is_kept_within_undo_period(
     with later(36 * DAY):
         assert keeper.gc()["manifests"] == []
         explained = keeper.run("gc", "--explain", before).output
-        assert "has no tag, and one can be put back until" in explained
+        assert "untagged; a deleted tag can be restored until" in explained
         put_back(app, "v1")
         assert pull(alice, before) == 200
 

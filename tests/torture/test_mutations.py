@@ -84,7 +84,7 @@ MUTATIONS = {
     ),
     "a digest is not compared": Mutation(
         STORM,
-        "flask_oci/core/content.py",
+        "flask_oci/core/blob_content.py",
         "verify",
         "not upload.matches(digest)",
         "False",

@@ -1,4 +1,4 @@
-"""An import or an export that is killed leaves nothing half-made, and goes on."""
+"""Killed imports and exports: no partial results, and the next run continues."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ def visible(alice: RegistryClient, name: str) -> list[str]:
     return t.cast("list[str]", tags)
 
 
-def test_an_import_that_is_killed(terminal: Terminal) -> None:
-    """No tag is there before all that it needs is; the next import brings the rest."""
-    # What the forge has is mounted, and nothing would be moved.
+def test_import_killed_is_completed_by_the_next(terminal: Terminal) -> None:
+    """A tag is set after everything that it needs; the next import adds the rest."""
+    # The registry would mount the blobs that it has, and nothing would be transferred.
     elsewhere = Terminal(terminal.folder / "elsewhere")
     archive = terminal.folder / "whole.tar"
     kill(elsewhere, "import", archive, "alice/new", len(CONFIG) + len(LARGE) // 2)
@@ -110,9 +110,9 @@ def test_an_import_that_is_killed(terminal: Terminal) -> None:
     elsewhere.close()
 
 
-def test_an_archive_whose_writing_is_killed(terminal: Terminal) -> None:
-    """An archive has its name when it is whole; one that had it is what it was until
-    then."""
+def test_export_archive_killed_leaves_no_partial_file(terminal: Terminal) -> None:
+    """An archive gets its name when it is complete, and an older archive is unchanged
+    until then."""
     target = terminal.folder / "out.tar"
     target.write_bytes(b"an older one")
     kill(terminal, "export", target, NAME, len(LARGE) // 2)
@@ -121,9 +121,9 @@ def test_an_archive_whose_writing_is_killed(terminal: Terminal) -> None:
     assert target.read_bytes() == (terminal.folder / "whole.tar").read_bytes()
 
 
-def test_a_folder_whose_writing_is_killed(terminal: Terminal) -> None:
-    """No file of a layout is there in part, nor is an image listed before it is whole;
-    the next export writes what is missing."""
+def test_export_folder_killed_leaves_no_partial_file(terminal: Terminal) -> None:
+    """A layout has no partial files and lists no incomplete image; the next export
+    writes the rest."""
     target = terminal.folder / "out"
     kill(terminal, "export", target, NAME, len(LARGE) // 2)
     for path in target.glob("blobs/sha256/*"):
@@ -140,8 +140,8 @@ def test_a_folder_whose_writing_is_killed(terminal: Terminal) -> None:
 
 
 @pytest.mark.real
-def test_a_command_that_is_killed_at_its_input(terminal: Terminal) -> None:
-    """What came through a pipe that broke in the middle is not there."""
+def test_import_broken_pipe_stores_no_image(terminal: Terminal) -> None:
+    """An image that came through a broken pipe is not stored."""
     elsewhere = Terminal(terminal.folder / "piped")
     archive = (terminal.folder / "whole.tar").read_bytes()
     with subprocess.Popen(

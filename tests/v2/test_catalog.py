@@ -17,7 +17,7 @@ NAMES = ["alice/a", "alice/a-b", "alice/a.b", "alice/a/b", "alice/a0", "alice/a_
 
 @pytest.fixture(name="filled")
 def _filled(alice: RegistryClient, bob: RegistryClient) -> RegistryClient:
-    """Somebody with repositories, among those of others."""
+    """A user with repositories, among those of other users."""
     for name in NAMES[::2] + NAMES[1::2]:
         alice.push_image(name)
     bob.push_image("bob/private")
@@ -26,8 +26,11 @@ def _filled(alice: RegistryClient, bob: RegistryClient) -> RegistryClient:
     return alice
 
 
-def test_catalog(filled: RegistryClient, bob: RegistryClient) -> None:
-    """Users see what they may pull, in the order of its bytes."""
+def test_catalog_lists_readable_repositories_in_byte_order(
+    filled: RegistryClient, bob: RegistryClient
+) -> None:
+    """A user sees the repositories that they may pull, in the order of the names'
+    bytes."""
     response = filled.get(CATALOG)
 
     assert response.status_code == 200
@@ -38,12 +41,14 @@ def test_catalog(filled: RegistryClient, bob: RegistryClient) -> None:
     assert seen == ["bob/private", "bob/public"]
 
 
-def test_nothing(alice: RegistryClient) -> None:
-    """A list of nothing is an empty list."""
+def test_catalog_without_repositories_is_empty(alice: RegistryClient) -> None:
+    """A registry without repositories has an empty list."""
     assert alice.get(CATALOG).get_json() == {"repositories": []}
 
 
-def test_repository_without_a_manifest(alice: RegistryClient) -> None:
+def test_catalog_repository_without_manifest_is_not_listed(
+    alice: RegistryClient,
+) -> None:
     """A repository that nothing could be pulled from is not listed."""
     alice.push_blob("alice/app", b"only a blob")
 
@@ -51,7 +56,7 @@ def test_repository_without_a_manifest(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 6, 7, 8])
-def test_pages(filled: RegistryClient, n: int) -> None:
+def test_catalog_pages_list_all_repositories(filled: RegistryClient, n: int) -> None:
     """Links lead through all repositories, n at a time."""
     pages = list(filled.pages(f"{CATALOG}?n={n}", "repositories"))
 
@@ -59,7 +64,7 @@ def test_pages(filled: RegistryClient, n: int) -> None:
     assert len(pages) == -(-7 // n)
 
 
-def test_link(filled: RegistryClient) -> None:
+def test_catalog_link_is_a_path_on_this_host(filled: RegistryClient) -> None:
     """The link to the next page is a path on this host."""
     response = filled.get(CATALOG, query={"n": "4"})
 
@@ -67,7 +72,7 @@ def test_link(filled: RegistryClient) -> None:
     assert response.headers["Link"] == link
 
 
-def test_page_of_nothing(filled: RegistryClient) -> None:
+def test_catalog_page_of_zero_entries_is_empty(filled: RegistryClient) -> None:
     """A page of no entries is empty and leads nowhere."""
     response = filled.get(CATALOG, query={"n": "0"})
 
@@ -76,8 +81,10 @@ def test_page_of_nothing(filled: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("last", ["", "alice/a", "alice/a.", "alice/zzz", "z", "\0"])
-def test_last(filled: RegistryClient, last: str) -> None:
-    """A list begins behind the last entry of the one before."""
+def test_catalog_last_begins_after_that_entry(
+    filled: RegistryClient, last: str
+) -> None:
+    """A list begins after the last entry of the previous one."""
     names = filled.get(CATALOG, query={"last": last}).get_json()["repositories"]
 
     last = last.replace("\0", "")
@@ -86,8 +93,8 @@ def test_last(filled: RegistryClient, last: str) -> None:
 
 @pytest.mark.options(oci_max_page_size=2)
 @pytest.mark.parametrize("query", ["", "?n=1000000000000000000"])
-def test_clamp(filled: RegistryClient, query: str) -> None:
-    """A page is never longer than configured, whatever was asked for."""
+def test_catalog_page_size_is_limited(filled: RegistryClient, query: str) -> None:
+    """A page is never longer than configured, whatever size the client asks for."""
     pages = list(filled.pages(CATALOG + query, "repositories"))
 
     assert [len(page) for page in pages] == [2, 2, 2, 1]
@@ -102,9 +109,9 @@ def _hosts_policy(make_app: MakeApp, filled: RegistryClient) -> Flask:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 100])
-def test_own_policy(hosts_policy: Flask, n: int) -> None:
-    """Where the host decides, its answer decides what is listed, and pages are as
-    full as ever."""
+def test_catalog_host_policy_fills_pages(hosts_policy: Flask, n: int) -> None:
+    """If the host's policy decides, its decisions determine the list, and pages are
+    full."""
     client = RegistryClient.of(hosts_policy, "bob")
 
     pages = list(client.pages(f"{CATALOG}?n={n}", "repositories"))
@@ -113,8 +120,10 @@ def test_own_policy(hosts_policy: Flask, n: int) -> None:
     assert len(pages) == -(-3 // n)
 
 
-def test_anonymous(filled: RegistryClient, anonymous: RegistryClient) -> None:
-    """Whoever sends no credentials is told which token to get."""
+def test_catalog_anonymous_client_is_challenged(
+    filled: RegistryClient, anonymous: RegistryClient
+) -> None:
+    """A client without credentials is told which token to get."""
     response = anonymous.get(CATALOG)
 
     assert refusal(response) == (401, "UNAUTHORIZED")
@@ -122,8 +131,8 @@ def test_anonymous(filled: RegistryClient, anonymous: RegistryClient) -> None:
     assert 'scope="registry:catalog:*"' in challenge
 
 
-def test_token(filled: RegistryClient) -> None:
-    """A token for the list gets it, and another one does not."""
+def test_catalog_requires_a_token_for_the_catalog(filled: RegistryClient) -> None:
+    """A token for the catalog is accepted, and another token is not."""
     allowed = filled.bearer("registry:catalog:*")
     other = filled.bearer("repository:alice/a:pull")
 
@@ -133,8 +142,10 @@ def test_token(filled: RegistryClient) -> None:
     assert 'error="insufficient_scope"' in response.headers["WWW-Authenticate"]
 
 
-def test_token_of_nobody(filled: RegistryClient, anonymous: RegistryClient) -> None:
-    """A token that was made for nobody lists what is public."""
+def test_catalog_anonymous_token_lists_public_repositories(
+    filled: RegistryClient, anonymous: RegistryClient
+) -> None:
+    """A token that was issued to an anonymous client lists public repositories."""
     client = anonymous.bearer("registry:catalog:*")
 
     assert client.get(CATALOG).get_json() == {"repositories": ["bob/public"]}

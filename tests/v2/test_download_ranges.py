@@ -40,7 +40,9 @@ def _push(alice: RegistryClient) -> None:
         ("bytes=10-19,5000-6000", 10, 19),
     ],
 )
-def test_one_range(alice: RegistryClient, header: str, first: int, last: int) -> None:
+def test_range_single_returns_exact_bytes(
+    alice: RegistryClient, header: str, first: int, last: int
+) -> None:
     """One range is answered with exactly those bytes."""
     response = alice.get(PATH, headers={"Range": header})
 
@@ -61,7 +63,7 @@ def test_one_range(alice: RegistryClient, header: str, first: int, last: int) ->
         ("bytes=0-9,10-19", [(0, 9), (10, 19)]),
     ],
 )
-def test_many_ranges(
+def test_range_several_returns_parts_in_order(
     alice: RegistryClient, header: str, spans: list[tuple[int, int]]
 ) -> None:
     """Several ranges are answered as parts, each with its place, in the order
@@ -90,7 +92,9 @@ def test_many_ranges(
     ],
     ids=lambda header: header[:20],
 )
-def test_range_that_is_ignored(alice: RegistryClient, header: str) -> None:
+def test_range_unsupported_returns_whole_blob(
+    alice: RegistryClient, header: str
+) -> None:
     """Other units, overlapping ranges and swarms of them get the whole blob."""
     response = alice.get(PATH, headers={"Range": header})
 
@@ -116,7 +120,9 @@ def test_range_that_is_ignored(alice: RegistryClient, header: str) -> None:
         "bytes=99999999999999999999999-",
     ],
 )
-def test_range_that_cannot_be_satisfied(alice: RegistryClient, header: str) -> None:
+def test_range_unsatisfiable_returns_416_with_length(
+    alice: RegistryClient, header: str
+) -> None:
     """Ranges that are malformed or past the end are told how long the blob is."""
     response = alice.get(PATH, headers={"Range": header})
 
@@ -127,7 +133,9 @@ def test_range_that_cannot_be_satisfied(alice: RegistryClient, header: str) -> N
 
 
 @pytest.mark.parametrize("header", ["bytes=0-", "bytes=0-0", "bytes=-1"])
-def test_range_of_nothing(alice: RegistryClient, header: str) -> None:
+def test_range_of_empty_blob_is_unsatisfiable(
+    alice: RegistryClient, header: str
+) -> None:
     """The empty blob has no range that could be sent."""
     digest = alice.push_blob("alice/app", b"")
 
@@ -146,7 +154,9 @@ def test_range_of_nothing(alice: RegistryClient, header: str) -> None:
         ("Wed, 21 Oct 2015 07:28:00 GMT", 200),
     ],
 )
-def test_if_range(alice: RegistryClient, condition: str, status: int) -> None:
+def test_if_range_other_version_returns_whole_blob(
+    alice: RegistryClient, condition: str, status: int
+) -> None:
     """A range that depends on another version gets the whole of this one."""
     headers = {"Range": "bytes=0-9", "If-Range": condition}
 
@@ -156,7 +166,7 @@ def test_if_range(alice: RegistryClient, condition: str, status: int) -> None:
     assert response.data == (CONTENT[:10] if status == 206 else CONTENT)
 
 
-def test_head_has_no_range(alice: RegistryClient) -> None:
+def test_head_ignores_range(alice: RegistryClient) -> None:
     """Ranges mean something for GET only."""
     response = alice.head(PATH, headers={"Range": "bytes=0-9"})
 
@@ -164,7 +174,7 @@ def test_head_has_no_range(alice: RegistryClient) -> None:
     assert response.headers["Content-Length"] == "1000"
 
 
-def test_condition_comes_before_range(alice: RegistryClient) -> None:
+def test_condition_takes_precedence_over_range(alice: RegistryClient) -> None:
     """A client that has the blob is not sent a part of it."""
     etag = f'"{digest_of(CONTENT)}"'
 
@@ -173,7 +183,7 @@ def test_condition_comes_before_range(alice: RegistryClient) -> None:
     assert response.status_code == 304
 
 
-def test_manifests_have_no_ranges(alice: RegistryClient) -> None:
+def test_manifest_ignores_range(alice: RegistryClient) -> None:
     """A manifest is always sent whole."""
     manifest = alice.push_image("alice/app", "latest")
 
@@ -185,7 +195,7 @@ def test_manifests_have_no_ranges(alice: RegistryClient) -> None:
     assert response.data == manifest
 
 
-def test_file_is_handed_to_the_server(alice: RegistryClient) -> None:
+def test_file_wrapper_gets_the_open_file(alice: RegistryClient) -> None:
     """A server that can send files itself is given the open file, at the first
     byte of the range."""
     wrapped = []
@@ -229,7 +239,7 @@ def test_x_sendfile(alice: RegistryClient) -> None:
 
 
 @pytest.mark.options(oci_accel_redirect="/_blobs", use_x_sendfile=True)
-def test_head_is_not_passed_on(alice: RegistryClient) -> None:
+def test_head_is_answered_without_accel_redirect(alice: RegistryClient) -> None:
     """HEAD is answered here, with the length of the blob."""
     response = alice.head(PATH)
 
@@ -239,10 +249,10 @@ def test_head_is_not_passed_on(alice: RegistryClient) -> None:
 
 
 @pytest.mark.options(oci_accel_redirect="/_blobs")
-def test_nothing_is_passed_on_to_who_may_not_read(
+def test_accel_redirect_without_permission_is_not_sent(
     bob: RegistryClient, anonymous: RegistryClient
 ) -> None:
-    """Where the blob is, is told to who may pull it, and to nobody else."""
+    """The path of a blob is sent only to clients that may pull it."""
     for client, status in ((bob, 404), (anonymous, 401)):
         response = client.get(PATH)
         assert response.status_code == status

@@ -48,16 +48,18 @@ def assert_not_mounted(
 
 @pytest.mark.parametrize("query", [{}, {"from": "alice/app"}])
 @pytest.mark.parametrize("name", ["alice/new", "alice/app/sub", "alice/app"])
-def test_mount(alice: RegistryClient, name: str, query: dict[str, str]) -> None:
-    """A blob of one's own is mounted with no bytes sent, whether or not the client
-    says from where."""
+def test_mount_own_blob_links_it_without_upload(
+    alice: RegistryClient, name: str, query: dict[str, str]
+) -> None:
+    """A user's own blob is mounted without an upload, with or without a named
+    source."""
     alice.push_blob("alice/app", LAYER)
 
     assert_mounted(alice, name, mount(alice, name, **query))
 
 
-def test_unknown_parameter(alice: RegistryClient) -> None:
-    """What other clients put beside the source does not disturb."""
+def test_mount_unknown_parameters_are_ignored(alice: RegistryClient) -> None:
+    """Parameters that other clients add are ignored."""
     alice.push_blob("alice/app", LAYER)
     query = {"from": "alice/app", "origin": "docker.io"}
 
@@ -65,7 +67,7 @@ def test_unknown_parameter(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"from": "bob/app"}])
-def test_mount_what_is_public(
+def test_mount_readable_blob_links_it(
     alice: RegistryClient,
     bob: RegistryClient,
     admin: Administrator,
@@ -81,7 +83,7 @@ def test_mount_what_is_public(
 @pytest.mark.parametrize(
     "source", [None, "bob/app", "bob/missing", "alice/app", "UPPER", "", "a" * 300]
 )
-def test_mount_what_cannot_be_mounted(
+def test_mount_unreadable_blob_begins_an_upload(
     alice: RegistryClient, bob: RegistryClient, source: str | None
 ) -> None:
     """A blob that only others may pull is no different from one that is nowhere: an
@@ -94,10 +96,10 @@ def test_mount_what_cannot_be_mounted(
 
 
 @pytest.mark.parametrize("query", [{}, {"from": "bob/app"}])
-def test_existence_does_not_show(
+def test_mount_private_blob_looks_unknown(
     alice: RegistryClient, bob: RegistryClient, query: dict[str, str]
 ) -> None:
-    """Nothing in the answer tells a private blob from an unknown one."""
+    """The response to a mount does not differ between a private and an unknown blob."""
     bob.push_blob("bob/app", LAYER)
 
     private = mount(alice, "alice/new", **query)
@@ -108,12 +110,12 @@ def test_existence_does_not_show(
     assert set(private.headers.keys()) == set(missing.headers.keys())
 
 
-def test_mount_of_an_unknown_blob(alice: RegistryClient) -> None:
-    """A mount of what nobody has pushed begins an upload."""
+def test_mount_unknown_blob_begins_an_upload(alice: RegistryClient) -> None:
+    """A mount of a blob that was never pushed begins an upload."""
     assert_not_mounted(alice, "alice/new", mount(alice, "alice/new"))
 
 
-def test_source_that_has_lost_the_blob(alice: RegistryClient) -> None:
+def test_mount_deleted_blob_begins_an_upload(alice: RegistryClient) -> None:
     """A blob that was deleted from its source cannot be mounted from there."""
     digest = alice.push_blob("alice/app", LAYER)
     assert alice.delete(f"/v2/alice/app/blobs/{digest}").status_code == 202
@@ -123,7 +125,7 @@ def test_source_that_has_lost_the_blob(alice: RegistryClient) -> None:
     assert_not_mounted(alice, "alice/new", response)
 
 
-def test_mounted_blob_outlives_its_source(alice: RegistryClient) -> None:
+def test_mounted_blob_survives_deletion_from_its_source(alice: RegistryClient) -> None:
     """A mounted blob stays when the repository it came from loses it."""
     digest = alice.push_blob("alice/app", LAYER)
     mount(alice, "alice/new")
@@ -133,8 +135,10 @@ def test_mounted_blob_outlives_its_source(alice: RegistryClient) -> None:
     assert alice.get(f"/v2/alice/new/blobs/{digest}").data == LAYER
 
 
-def test_mount_is_a_push(bob: RegistryClient, alice: RegistryClient) -> None:
-    """Whoever may not push to a repository cannot mount into it."""
+def test_mount_without_push_permission_is_refused(
+    bob: RegistryClient, alice: RegistryClient
+) -> None:
+    """A user who may not push to a repository cannot mount a blob into it."""
     bob.push_blob("bob/app", LAYER)
     alice.push_blob("alice/app", b"something else")
 
@@ -143,7 +147,7 @@ def test_mount_is_a_push(bob: RegistryClient, alice: RegistryClient) -> None:
     assert refusal(response) == (403, "DENIED")
 
 
-def test_mount_with_a_token_for_the_target(alice: RegistryClient) -> None:
+def test_mount_needs_a_token_for_the_target_only(alice: RegistryClient) -> None:
     """A token for the target is enough where its user may pull the source, since
     clients ask for it before they know the source."""
     alice.push_blob("alice/app", LAYER)
@@ -154,7 +158,7 @@ def test_mount_with_a_token_for_the_target(alice: RegistryClient) -> None:
     assert_mounted(client, "alice/new", response)
 
 
-def test_sha512(alice: RegistryClient) -> None:
+def test_mount_sha512_keeps_the_digest(alice: RegistryClient) -> None:
     """A blob is mounted under the digest that it was pushed with."""
     digest = alice.push_blob("alice/app", LAYER, "sha512")
 

@@ -1,4 +1,4 @@
-"""Indexes of indexes, deeper than anybody would build them in earnest."""
+"""Nested indexes, deeper than any client builds them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ CALLS = 100
 
 
 def collect(app: Flask, after: timedelta) -> int:
-    """Collect at a later moment, and return how many manifests went. What goes down a
-    call for each floor fails."""
+    """Run a garbage collection at a later time, and return the number of deleted
+    manifests. An algorithm that recurses once for each level fails."""
     before = sys.getrecursionlimit()
     with app.app_context(), time_machine.travel(utcnow() + after, tick=False):
         sys.setrecursionlimit(len(inspect.stack()) + CALLS)
@@ -50,15 +50,18 @@ def _tower(alice: RegistryClient) -> bytes:
 
 
 @pytest.mark.options(oci_untagged_lifetime=1, oci_grace_period=1, oci_undo_period=None)
-def test_a_tower_of_indexes(alice: RegistryClient, tower: bytes) -> None:
-    """All of it is kept while its top has a tag, and all of it goes without."""
+def test_nested_indexes_are_kept_and_deleted_with_their_tag(
+    alice: RegistryClient, tower: bytes
+) -> None:
+    """All nested indexes are kept while the outermost one has a tag, and are deleted
+    without it."""
     alice.push_manifest("alice/app", tower, "v1")
     path = f"/v2/alice/app/blobs/{digest_of(LAYER)}"
     assert collect(alice.app, timedelta(days=1)) == 0
     assert alice.get(path).data == LAYER
     assert alice.delete("/v2/alice/app/manifests/v1").status_code == 202
     assert collect(alice.app, timedelta(days=2)) == FLOORS + 1
-    # What it was made of goes a grace period later.
+    # Its blobs are deleted one grace period later.
     assert alice.get(path).data == LAYER
     assert collect(alice.app, timedelta(days=3)) == 0
     assert alice.get(path).status_code == 404

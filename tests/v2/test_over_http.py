@@ -1,4 +1,4 @@
-"""What only a real server shows: bodies without a length, and the wire."""
+"""Requests over a real connection: bodies without a length, and kept connections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTENT = bytes(range(256)) * 4096
 
 
 class Answer(t.NamedTuple):
-    """What came back."""
+    """A response."""
 
     status: int
     headers: http.client.HTTPMessage

@@ -24,7 +24,9 @@ REPOSITORIES = ("alice/app", "alice/sub/name")
 
 @pytest.mark.parametrize("name", REPOSITORIES)
 @pytest.mark.parametrize("by", ["tag", "digest"])
-def test_manifest(alice: RegistryClient, name: str, by: str) -> None:
+def test_manifest_is_served_as_pushed(
+    alice: RegistryClient, name: str, by: str
+) -> None:
     """A manifest is served as the bytes and the type that were pushed."""
     manifest = alice.push_image(name, "latest")
     reference = "latest" if by == "tag" else digest_of(manifest)
@@ -41,7 +43,7 @@ def test_manifest(alice: RegistryClient, name: str, by: str) -> None:
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)
-def test_blob(alice: RegistryClient, name: str) -> None:
+def test_blob_is_served_as_attachment(alice: RegistryClient, name: str) -> None:
     """A blob is served as bytes that no browser shows and no proxy changes."""
     digest = alice.push_blob(name, b"<script>alert(1)</script>")
 
@@ -61,7 +63,7 @@ def test_blob(alice: RegistryClient, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["tag", "digest", "blob", "empty blob"])
-def test_head_is_get_without_a_body(alice: RegistryClient, kind: str) -> None:
+def test_head_has_the_headers_of_get(alice: RegistryClient, kind: str) -> None:
     """HEAD has the status and every header of GET, and nothing behind them."""
     manifest = alice.push_image("alice/app", "latest")
     path = {
@@ -95,10 +97,10 @@ def test_head_is_get_without_a_body(alice: RegistryClient, kind: str) -> None:
         (f"alice/missing/blobs/{UNKNOWN}", 404, "BLOB_UNKNOWN"),
     ],
 )
-def test_unknown(
+def test_unknown_content_returns_its_404(
     alice: RegistryClient, method: str, path: str, status: int, code: str
 ) -> None:
-    """What was not pushed is unknown, in the words of its kind."""
+    """Content that was not pushed returns the 404 of its kind."""
     alice.push_image("alice/app", "latest")
 
     response = alice.request(method, f"/v2/{path}")
@@ -111,7 +113,9 @@ def test_unknown(
 
 
 @pytest.mark.parametrize("accept", [DOCKER_MANIFEST, OCI_INDEX, "text/html", "*/*"])
-def test_accept_negotiates_nothing(alice: RegistryClient, accept: str) -> None:
+def test_accept_does_not_change_the_media_type(
+    alice: RegistryClient, accept: str
+) -> None:
     """A manifest has one type, whatever types the client accepts."""
     manifest = alice.push_image("alice/app", "latest")
 
@@ -121,7 +125,7 @@ def test_accept_negotiates_nothing(alice: RegistryClient, accept: str) -> None:
     assert response.headers["Content-Type"] == OCI_MANIFEST
 
 
-def test_sha512_tag(alice: RegistryClient) -> None:
+def test_tag_keeps_a_sha512_digest(alice: RegistryClient) -> None:
     """A tag answers with the digest it was pushed with, whose algorithm may be
     sha512."""
     manifest = alice.push_image("alice/app")
@@ -134,7 +138,7 @@ def test_sha512_tag(alice: RegistryClient) -> None:
         assert response.data == manifest
 
 
-def test_caching_depends_on_what_can_change(alice: RegistryClient) -> None:
+def test_caching_differs_for_digest_and_tag(alice: RegistryClient) -> None:
     """Content named by its digest may be kept, and content named by a tag may not
     be used unasked."""
     manifest = alice.push_image("alice/app", "latest")
@@ -158,7 +162,7 @@ CONDITIONS = ['"{}"', 'W/"{}"', '"other", "{}"', "*"]
 @pytest.mark.parametrize("condition", CONDITIONS)
 @pytest.mark.parametrize("kind", ["manifests/latest", "manifests/{}", "blobs/{}"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_known_content_is_not_sent_again(
+def test_known_content_returns_304(
     alice: RegistryClient, method: str, kind: str, condition: str
 ) -> None:
     """A client that has the content already is told so, and sent nothing."""
@@ -181,7 +185,7 @@ def test_known_content_is_not_sent_again(
 
 
 @pytest.mark.parametrize("kind", ["manifests/latest", "blobs/{}"])
-def test_other_content_is_sent(alice: RegistryClient, kind: str) -> None:
+def test_changed_content_is_sent(alice: RegistryClient, kind: str) -> None:
     """A client that has something else is sent what there is now."""
     alice.push_image("alice/app", "latest")
     path = f"/v2/alice/app/{kind.format(digest_of(LAYER))}"
@@ -194,7 +198,7 @@ def test_other_content_is_sent(alice: RegistryClient, kind: str) -> None:
 
 @pytest.mark.options(oci_allow_delete_in_use=True)
 @pytest.mark.parametrize("kind", ["manifests/{0}", "manifests/latest", "blobs/{1}"])
-def test_deleted_content_is_gone_for_caches_too(
+def test_deleted_content_is_unknown_to_conditional_requests(
     alice: RegistryClient, kind: str
 ) -> None:
     """After a deletion neither a condition nor a HEAD finds the content."""
@@ -209,8 +213,8 @@ def test_deleted_content_is_gone_for_caches_too(
     assert alice.get(path).status_code == 404
 
 
-def test_blob_is_read_through_a_repository_that_has_it(alice: RegistryClient) -> None:
-    """A blob that is known elsewhere is unknown where nobody pushed it."""
+def test_blob_of_another_repository_is_unknown(alice: RegistryClient) -> None:
+    """A blob is unknown in a repository that it was not pushed to."""
     digest = alice.push_blob("alice/app", LAYER)
     alice.push_blob("alice/other", CONFIG)
 
@@ -219,11 +223,9 @@ def test_blob_is_read_through_a_repository_that_has_it(alice: RegistryClient) ->
     assert refusal(response) == (404, "BLOB_UNKNOWN")
 
 
-def test_blob_without_its_file_is_unknown(
-    alice: RegistryClient, tmp_path: Path
-) -> None:
-    """A blob whose file the disk has lost is unknown, so that clients push it
-    again, which mends it."""
+def test_blob_without_file_is_unknown(alice: RegistryClient, tmp_path: Path) -> None:
+    """A blob whose file is lost is unknown, so that clients push it again, which
+    repairs it."""
     digest = alice.push_blob("alice/app", LAYER)
     (file,) = [p for p in (tmp_path / "oci" / "blobs").rglob("*") if p.is_file()]
     file.unlink()
@@ -235,7 +237,7 @@ def test_blob_without_its_file_is_unknown(
 
 @pytest.mark.parametrize("path", ["manifests/latest", f"blobs/{digest_of(LAYER)}"])
 @pytest.mark.parametrize("body", ["with length", "chunked"])
-def test_get_with_a_body(alice: RegistryClient, path: str, body: str) -> None:
+def test_get_with_body_is_refused(alice: RegistryClient, path: str, body: str) -> None:
     """A GET that brings a body is refused."""
     alice.push_image("alice/app", "latest")
 
@@ -246,7 +248,7 @@ def test_get_with_a_body(alice: RegistryClient, path: str, body: str) -> None:
     assert refusal(response) == (400, "UNSUPPORTED")
 
 
-def test_no_connection_is_held_while_a_blob_is_sent(
+def test_download_holds_no_database_connection(
     alice: RegistryClient, admin: Administrator
 ) -> None:
     """A slow download costs no database connection."""

@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_oci.core.pull_counter import FRESH
-from flask_oci.core.pull_counter import PATIENCE
+from flask_oci.core.pull_counter import REFRESH_INTERVAL
+from flask_oci.core.pull_counter import WRITE_INTERVAL
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index
@@ -67,7 +67,7 @@ def failing_updates(app: Flask) -> t.Iterator[None]:
         sa.event.remove(engine, "before_cursor_execute", fail)
 
 
-def test_a_pull_is_seen(alice: RegistryClient, visitor: Visitor) -> None:
+def test_pull_is_counted_and_dated(alice: RegistryClient, visitor: Visitor) -> None:
     """The list has how often a repository was pulled, an image when it was."""
     alice.push_image(NAME, "v1")
     assert pulls(visitor) == 0
@@ -82,10 +82,10 @@ def test_a_pull_is_seen(alice: RegistryClient, visitor: Visitor) -> None:
         assert "Last pulled just now" in visitor.get(f"{PAGE}/-/image/v1").text
 
 
-def test_what_is_no_pull(
+def test_pull_other_requests_are_not_counted(
     alice: RegistryClient, bob: RegistryClient, visitor: Visitor
 ) -> None:
-    """Who only looks, or looks at the wrong thing, or may not, pulls nothing."""
+    """A HEAD request, a failed request and a refused request do not count as pulls."""
     manifest = alice.push_image(NAME, "v1")
     alice.head(PATH)
     alice.get(f"/v2/{NAME}/manifests/v2")
@@ -93,11 +93,13 @@ def test_what_is_no_pull(
     alice.get(f"/v2/{NAME}/tags/list")
     visitor.get(f"{PAGE}/-/image/v1")
     visitor.status(f"{PAGE}/-/raw/{digest_of(manifest)}")
-    with later(2 * PATIENCE):
+    with later(2 * WRITE_INTERVAL):
         assert pulls(visitor) == 0
 
 
-def test_a_pull_of_an_index(alice: RegistryClient, visitor: Visitor) -> None:
+def test_pull_of_index_counts_two_manifests(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
     """An index and the image that a client takes of it are two manifests."""
     child = alice.push_image(NAME)
     alice.push_manifest(NAME, index(descriptor(child, OCI_MANIFEST)), "v1")
@@ -116,27 +118,25 @@ def test_pulls_are_written_together(
         for _ in range(20):
             pull(alice)
     assert not [s for s in sent if s.startswith("UPDATE")]
-    with later(PATIENCE):
+    with later(WRITE_INTERVAL):
         pull(alice)
         assert pulls(visitor) == 22
 
 
-def test_the_moment_is_written_once_an_hour(app: Flask, alice: RegistryClient) -> None:
+def test_pull_time_is_written_once_an_hour(app: Flask, alice: RegistryClient) -> None:
     """A manifest that is pulled all the time is written to now and then."""
     alice.push_image(NAME, "v1")
     pull(alice)
-    with later(FRESH - timedelta(minutes=1)), statements(app) as sent:
+    with later(REFRESH_INTERVAL - timedelta(minutes=1)), statements(app) as sent:
         pull(alice)
     assert not [s for s in sent if s.startswith("UPDATE oci_manifest")]
-    with later(FRESH), statements(app) as sent:
+    with later(REFRESH_INTERVAL), statements(app) as sent:
         pull(alice)
     assert len([s for s in sent if s.startswith("UPDATE oci_manifest")]) == 1
 
 
-def test_nothing_is_written_before_the_answer(
-    app: Flask, alice: RegistryClient
-) -> None:
-    """The client has all of the manifest before anybody writes that it was pulled."""
+def test_pull_is_written_after_the_response(app: Flask, alice: RegistryClient) -> None:
+    """The client has the whole manifest before the pull is written."""
     manifest = alice.push_image(NAME, "v1")
     with statements(app) as sent:
         response = alice.get(PATH, buffered=False)
@@ -146,7 +146,7 @@ def test_nothing_is_written_before_the_answer(
         assert [s for s in sent if s.startswith("UPDATE")]
 
 
-def test_a_database_that_writes_nothing(
+def test_pull_failed_write_is_tried_again(
     app: Flask,
     alice: RegistryClient,
     visitor: Visitor,
@@ -157,18 +157,20 @@ def test_a_database_that_writes_nothing(
 
     with failing_updates(app), caplog.at_level(logging.WARNING):
         assert alice.get(PATH).data == manifest
-        assert "Pulls are written down later" in caplog.text
+        assert "Writing pull counts failed" in caplog.text
         caplog.clear()
-        # Nobody asks a database that has just failed again and again.
+        # A database that has just failed is not asked again at once.
         assert alice.get(PATH).data == manifest
         assert not caplog.text
-    with later(PATIENCE):
+    with later(WRITE_INTERVAL):
         pull(alice)
         assert pulls(visitor) == 3
 
 
-def test_a_repository_that_has_gone(alice: RegistryClient, visitor: Visitor) -> None:
-    """What was pulled and is deleted by now is no reason to fail."""
+def test_pull_of_deleted_repository_is_dropped(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A pull of a repository that was deleted meanwhile causes no error."""
     alice.push_image(NAME, "v1")
     alice.push_image("alice/other", "v1")
     pull(alice)
@@ -179,15 +181,15 @@ def test_a_repository_that_has_gone(alice: RegistryClient, visitor: Visitor) -> 
     assert "1 pull " in visitor.get("/images/").text
 
 
-def test_what_waits_is_bounded(
+def test_pulls_waiting_are_bounded(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that is away for long costs counts, and no memory."""
-    monkeypatch.setattr("flask_oci.core.pull_counter.MOST", 100)
+    monkeypatch.setattr("flask_oci.core.pull_counter.MAX_ENTRIES", 100)
     pulls = app.extensions["oci"].pulls
     with failing_updates(app), app.app_context():
         for number in range(1000):
-            pulls.note(number, digest_of(b"a"))
+            pulls.count(number, digest_of(b"a"))
             if number % 50 == 0:
                 with pytest.raises(sa.exc.OperationalError):
                     pulls.write()
@@ -204,10 +206,10 @@ def test_what_waits_is_bounded(
     assert 0 < len(written) <= 200
 
 
-def test_threads_lose_nothing(
+def test_pulls_of_many_threads_are_all_counted(
     app: Flask, alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """Whatever number of threads pulls at once, each pull counts once."""
+    """Each pull counts once, from any number of threads."""
     alice.push_image(NAME, "v1")
 
     def work() -> None:
@@ -219,15 +221,15 @@ def test_threads_lose_nothing(
         thread.start()
     for thread in threads:
         thread.join()
-    with later(PATIENCE):
+    with later(WRITE_INTERVAL):
         pull(alice)
         assert pulls(visitor) == 101
 
 
-def test_a_process_that_ends(
+def test_pulls_are_written_at_exit(
     app: Flask, alice: RegistryClient, visitor: Visitor, database_url: str
 ) -> None:
-    """What a process has not written yet, it writes when it ends."""
+    """A process writes its waiting pulls when it exits."""
     alice.push_image(NAME, "v1")
     script = f"""
 import sys

@@ -59,7 +59,7 @@ def test_single_post(
     assert alice.get(response.headers["Location"]).data == content
 
 
-def test_session(alice: RegistryClient) -> None:
+def test_session_response_has_all_headers(alice: RegistryClient) -> None:
     """A session begins with all that a client needs to go on with it."""
     response = alice.post(UPLOADS)
 
@@ -72,7 +72,7 @@ def test_session(alice: RegistryClient) -> None:
 
 
 @pytest.mark.options(oci_chunk_min_length=4096)
-def test_chunk_min_length(alice: RegistryClient) -> None:
+def test_chunk_min_length_is_announced(alice: RegistryClient) -> None:
     """A registry with a least size of chunks says so."""
     assert alice.post(UPLOADS).headers["OCI-Chunk-Min-Length"] == "4096"
 
@@ -94,7 +94,9 @@ def test_digest_algorithm(
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha384", "SHA256", "", "../x"])
-def test_unsupported_algorithm(alice: RegistryClient, algorithm: str) -> None:
+def test_session_unsupported_algorithm_is_refused(
+    alice: RegistryClient, algorithm: str
+) -> None:
     """A session for an algorithm that cannot be verified is refused."""
     response = alice.post(UPLOADS, query={"digest-algorithm": algorithm})
 
@@ -103,7 +105,9 @@ def test_unsupported_algorithm(alice: RegistryClient, algorithm: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH and PUT"])
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_wrong_digest(alice: RegistryClient, method: str, algorithm: str) -> None:
+def test_push_wrong_digest_stores_nothing(
+    alice: RegistryClient, method: str, algorithm: str
+) -> None:
     """Content that does not have the digest it is sent under is not stored."""
     digest = digest_of(b"the right bytes", algorithm)
     if method == "POST":
@@ -149,8 +153,11 @@ MALFORMED = {
 
 @pytest.mark.parametrize("digest", MALFORMED.values(), ids=MALFORMED.keys())
 @pytest.mark.parametrize("place", ["POST", "PUT", "mount"])
-def test_malformed_digest(alice: RegistryClient, place: str, digest: str) -> None:
-    """What is no digest of a supported algorithm is a 400 wherever it is sent."""
+def test_push_malformed_digest_returns_400(
+    alice: RegistryClient, place: str, digest: str
+) -> None:
+    """A digest that is malformed or of an unsupported algorithm returns 400
+    everywhere."""
     if place == "PUT":
         location = with_query(alice.start_upload("alice/app"), digest=digest)
         response = alice.put(location, b"content")
@@ -161,7 +168,7 @@ def test_malformed_digest(alice: RegistryClient, place: str, digest: str) -> Non
     assert refusal(response) == (400, "DIGEST_INVALID")
 
 
-def test_no_digest(alice: RegistryClient) -> None:
+def test_finish_without_digest_keeps_the_session(alice: RegistryClient) -> None:
     """A session cannot be closed without saying what it holds, and stays open."""
     location = alice.start_upload("alice/app")
 
@@ -171,7 +178,7 @@ def test_no_digest(alice: RegistryClient) -> None:
     assert alice.put(right, b"content").status_code == 201
 
 
-def test_name_of_one_algorithm_is_no_name_in_another(alice: RegistryClient) -> None:
+def test_blob_is_known_by_its_verified_digest_only(alice: RegistryClient) -> None:
     """A blob can be had under the digest it was verified by, and no other."""
     alice.push_blob("alice/app", b"bytes", "sha512")
 
@@ -180,7 +187,7 @@ def test_name_of_one_algorithm_is_no_name_in_another(alice: RegistryClient) -> N
     assert alice.head(f"/v2/alice/app/blobs/{other}").status_code == 404
 
 
-def test_pushing_again(alice: RegistryClient) -> None:
+def test_push_existing_blob_succeeds(alice: RegistryClient) -> None:
     """Pushing what is there already succeeds, in every way of pushing."""
     digest = alice.push_blob("alice/app", b"bytes")
 
@@ -201,7 +208,7 @@ def test_pushing_again(alice: RegistryClient) -> None:
         "text/plain; charset=utf-16",
     ],
 )
-def test_content_type_means_nothing(alice: RegistryClient, content_type: str) -> None:
+def test_push_content_type_is_ignored(alice: RegistryClient, content_type: str) -> None:
     """A blob is bytes, whatever else a client calls it."""
     content = b'a=b&c=d\r\n--x\r\n{"json": true}'
     digest = digest_of(content)
@@ -213,7 +220,7 @@ def test_content_type_means_nothing(alice: RegistryClient, content_type: str) ->
     assert alice.get(f"/v2/alice/app/blobs/{digest}").data == content
 
 
-def test_trailing_slash(alice: RegistryClient) -> None:
+def test_session_with_or_without_trailing_slash_begins(alice: RegistryClient) -> None:
     """A session begins with and without a slash at the end, and no redirect."""
     assert alice.post("/v2/alice/app/blobs/uploads").status_code == 202
     assert alice.post("/v2/alice/app/blobs/uploads/").status_code == 202
@@ -222,7 +229,7 @@ def test_trailing_slash(alice: RegistryClient) -> None:
 @pytest.mark.options(oci_max_blob_size=1000)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_blob_that_is_too_large(
+def test_push_too_large_blob_returns_413(
     alice: RegistryClient, tmp_path: Path, method: str, chunked: bool
 ) -> None:
     """A blob that is larger than it may be is a 413, and nothing of it stays."""
@@ -239,7 +246,7 @@ def test_blob_that_is_too_large(
 
 
 @pytest.mark.options(oci_max_blob_size=1000)
-def test_blob_grows_too_large(alice: RegistryClient) -> None:
+def test_chunk_over_the_limit_keeps_the_session(alice: RegistryClient) -> None:
     """The limit is for the whole blob, and a session that met it can be closed."""
     location = alice.start_upload("alice/app")
     assert alice.patch(location, bytes(600)).status_code == 202
@@ -298,15 +305,17 @@ def test_server_that_hides_chunked_bodies(
         assert response.status_code in (201, 202)
 
 
-def test_refused_push_leaves_nothing(bob: RegistryClient, tmp_path: Path) -> None:
-    """Whoever may not push leaves no bytes and no repository behind."""
+def test_push_without_permission_leaves_nothing(
+    bob: RegistryClient, tmp_path: Path
+) -> None:
+    """A push without permission leaves no bytes and no repository."""
     response = bob.post(UPLOADS, b"content", query={"digest": digest_of(b"content")})
 
     assert refusal(response) == (403, "DENIED")
     assert not [p for p in (tmp_path / "oci").rglob("*") if p.is_file()]
 
 
-def test_unknown_digest_is_no_blob(alice: RegistryClient) -> None:
+def test_push_unfinished_digest_is_unknown(alice: RegistryClient) -> None:
     """Beginning to push a digest does not make it known."""
     location = with_query(alice.start_upload("alice/app"), digest=UNKNOWN)
 

@@ -42,7 +42,7 @@ def artifact(config_type: str, layer_type: str) -> bytes:
 
 EMPTY_CONFIG = {**descriptor(b"{}", OCI_EMPTY), "data": "e30="}
 
-#: What every one of them may reference is pushed before.
+#: All content that these manifests reference is pushed before.
 KINDS: dict[str, bytes] = {
     "OCI image": IMAGE,
     "Docker image": DOCKER_IMAGE,
@@ -110,7 +110,7 @@ KINDS: dict[str, bytes] = {
 
 @pytest.fixture(name="ready")
 def _ready(alice: RegistryClient) -> RegistryClient:
-    """Somebody who has pushed all that the manifests here reference."""
+    """A user who has pushed all content that the manifests reference."""
     for blob in (CONFIG, LAYER, b"{}", b'{"rootfs":{"diff_ids":["x"]}}'):
         alice.push_blob("alice/app", blob)
     alice.push_blob("alice/app", LAYER, "sha512")
@@ -121,7 +121,9 @@ def _ready(alice: RegistryClient) -> RegistryClient:
 
 @pytest.mark.parametrize("manifest", KINDS.values(), ids=KINDS.keys())
 @pytest.mark.parametrize("by", ["tag", "digest", "sha512"])
-def test_kinds(ready: RegistryClient, by: str, manifest: bytes) -> None:
+def test_manifest_of_any_kind_is_served_as_pushed(
+    ready: RegistryClient, by: str, manifest: bytes
+) -> None:
     """A manifest of any kind is accepted and served byte for byte."""
     digest = digest_of(manifest, "sha512" if by == "sha512" else "sha256")
     reference = "v1" if by == "tag" else digest
@@ -140,7 +142,7 @@ def test_kinds(ready: RegistryClient, by: str, manifest: bytes) -> None:
     assert ready.get(f"/v2/alice/app/manifests/{digest}").data == manifest
 
 
-def test_pushing_again(ready: RegistryClient) -> None:
+def test_push_existing_manifest_succeeds(ready: RegistryClient) -> None:
     """Pushing the same manifest again succeeds, by tag and by digest."""
     manifest = KINDS["OCI index"]
     for reference in ("v1", digest_of(manifest)) * 2:
@@ -149,7 +151,7 @@ def test_pushing_again(ready: RegistryClient) -> None:
     assert ready.tags("alice/app") == ["v1"]
 
 
-def test_manifest_without_a_tag(ready: RegistryClient) -> None:
+def test_push_by_digest_sets_no_tag(ready: RegistryClient) -> None:
     """A manifest that was pushed by its digest has no tag."""
     assert ready.head(f"/v2/alice/app/manifests/{digest_of(IMAGE)}").status_code == 200
     assert ready.tags("alice/app") == []
@@ -163,7 +165,9 @@ def test_manifest_without_a_tag(ready: RegistryClient) -> None:
         "",
     ],
 )
-def test_content_type_parameters(ready: RegistryClient, content_type: str) -> None:
+def test_content_type_parameters_are_ignored(
+    ready: RegistryClient, content_type: str
+) -> None:
     """Parameters of the Content-Type are ignored, and without one the manifest
     says what it is."""
     ready.put(
@@ -178,7 +182,9 @@ def test_content_type_parameters(ready: RegistryClient, content_type: str) -> No
 @pytest.mark.parametrize(
     "media_type", [OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX, DOCKER_LIST]
 )
-def test_manifest_that_names_no_type(ready: RegistryClient, media_type: str) -> None:
+def test_manifest_without_media_type_gets_the_content_type(
+    ready: RegistryClient, media_type: str
+) -> None:
     """A manifest without a media type of its own has that of its request."""
     is_index = media_type in (OCI_INDEX, DOCKER_LIST)
     fields: dict[str, t.Any] = (
@@ -195,7 +201,7 @@ def test_manifest_that_names_no_type(ready: RegistryClient, media_type: str) -> 
     assert pulled.headers["Content-Type"] == media_type
 
 
-def test_bytes_keep_their_type(ready: RegistryClient) -> None:
+def test_push_with_another_media_type_is_refused(ready: RegistryClient) -> None:
     """The same bytes cannot be pushed again as something else."""
     manifest = encoded({"schemaVersion": 2, "config": descriptor(CONFIG), "layers": []})
     path = ("alice/app", "v1", manifest)
@@ -259,7 +265,9 @@ def test_missing_content(
 
 @pytest.mark.options(oci_allow_sparse=True)
 @pytest.mark.parametrize(("manifest", "missing"), MISSING.values(), ids=MISSING.keys())
-def test_sparse(alice: RegistryClient, manifest: bytes, missing: list[bytes]) -> None:
+def test_push_sparse_manifest_succeeds_with_warning(
+    alice: RegistryClient, manifest: bytes, missing: list[bytes]
+) -> None:
     """Where sparse manifests are allowed, a push of one succeeds with a warning."""
     response = alice.put_manifest("alice/app", "v1", manifest)
 
@@ -274,9 +282,11 @@ def test_sparse(alice: RegistryClient, manifest: bytes, missing: list[bytes]) ->
 @pytest.mark.parametrize(
     ("name", "warned"), [("alice/app", False), ("alice/" + "a" * 249, True)]
 )
-def test_warning_of_long_names(alice: RegistryClient, name: str, warned: bool) -> None:
-    """A name that is too long for some clients with the host in front is warned
-    of."""
+def test_push_long_name_gets_a_warning(
+    alice: RegistryClient, name: str, warned: bool
+) -> None:
+    """A name that is too long for some clients with the registry's host gets a
+    warning."""
     manifest = alice.push_image(name)
 
     response = alice.put_manifest(name, "v1", manifest)
@@ -287,7 +297,9 @@ def test_warning_of_long_names(alice: RegistryClient, name: str, warned: bool) -
 
 @pytest.mark.parametrize("change", [-1, 1])
 @pytest.mark.parametrize("kind", ["config", "layer", "child"])
-def test_size_that_differs(ready: RegistryClient, kind: str, change: int) -> None:
+def test_push_descriptor_with_wrong_size_is_refused(
+    ready: RegistryClient, kind: str, change: int
+) -> None:
     """A descriptor that says another size than the content has is refused."""
     content = {"config": CONFIG, "layer": LAYER, "child": IMAGE}[kind]
     wrong = descriptor(content, OCI_MANIFEST, size=len(content) + change)
@@ -303,7 +315,7 @@ def test_size_that_differs(ready: RegistryClient, kind: str, change: int) -> Non
     assert ready.head("/v2/alice/app/manifests/v1").status_code == 404
 
 
-def test_content_of_another_repository(
+def test_push_manifest_with_foreign_blob_is_refused(
     ready: RegistryClient, bob: RegistryClient
 ) -> None:
     """Naming a blob in a manifest gives no access to it: it is missing where it

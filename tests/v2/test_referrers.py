@@ -24,7 +24,7 @@ EMPTY = descriptor(b"{}", OCI_EMPTY)
 
 @pytest.fixture(name="subject")
 def _subject(alice: RegistryClient) -> Json:
-    """What alice's artifacts refer to."""
+    """The descriptor of the manifest that alice's artifacts refer to."""
     alice.push_blob("alice/app", b"{}")
     return descriptor(alice.push_image("alice/app", "v1"), OCI_MANIFEST)
 
@@ -40,8 +40,11 @@ def path_of(subject: Json) -> str:
     return f"/v2/alice/app/referrers/{subject['digest']}"
 
 
-def test_what_a_referrer_is_described_by(alice: RegistryClient, subject: Json) -> None:
-    """Its type, its annotations, and where to have it."""
+def test_referrers_descriptor_has_type_and_annotations(
+    alice: RegistryClient, subject: Json
+) -> None:
+    """A referrer's descriptor has its type, its annotations, its size and its
+    digest."""
     signed = artifact(subject, artifactType=SIGNATURE)
     by_config = image(config=descriptor(b"{}", OCI_CONFIG), subject=subject)
     for manifest in (signed, by_config):
@@ -62,7 +65,7 @@ def test_what_a_referrer_is_described_by(alice: RegistryClient, subject: Json) -
     assert body["manifests"] == sorted(expected, key=lambda entry: entry["digest"])
 
 
-def test_types(alice: RegistryClient, subject: Json) -> None:
+def test_referrers_filter_by_type(alice: RegistryClient, subject: Json) -> None:
     """A client asks for one type, or for several, and is told that it was heard."""
     for number, kind in enumerate((SBOM, SIGNATURE, SBOM, "text/plain")):
         manifest = artifact(subject, number, artifactType=kind)
@@ -83,7 +86,9 @@ def test_types(alice: RegistryClient, subject: Json) -> None:
 
 
 @pytest.mark.parametrize("query", ["?n=2", f"?n=2&artifactType={SBOM}"])
-def test_pages(alice: RegistryClient, subject: Json, query: str) -> None:
+def test_referrers_pages_list_all_once(
+    alice: RegistryClient, subject: Json, query: str
+) -> None:
     """Links lead through all of them once, and keep to the type that was asked for."""
     digests = {
         alice.push_manifest("alice/app", artifact(subject, n, artifactType=SBOM))
@@ -96,7 +101,9 @@ def test_pages(alice: RegistryClient, subject: Json, query: str) -> None:
     assert listed == sorted(digests | (set() if "Type" in query else {other}))
 
 
-def test_a_page_can_be_read(alice: RegistryClient, subject: Json) -> None:
+def test_referrers_page_is_at_most_four_mib(
+    alice: RegistryClient, subject: Json
+) -> None:
     """Clients read answers of up to four MiB, however long the annotations are."""
     filler = {f"key{n}": "x" * 10_000 for n in range(90)}
     digests = [
@@ -112,7 +119,9 @@ def test_a_page_can_be_read(alice: RegistryClient, subject: Json) -> None:
     assert listed == sorted(digests)
 
 
-def test_what_comes_and_goes(alice: RegistryClient, subject: Json) -> None:
+def test_referrers_list_follows_pushes_and_deletions(
+    alice: RegistryClient, subject: Json
+) -> None:
     """A referrer can be there before its subject and after it, and is gone from the
     list when it is deleted."""
     later = descriptor(image(config=EMPTY, annotations={"a": "later"}), OCI_MANIFEST)
@@ -128,7 +137,7 @@ def test_what_comes_and_goes(alice: RegistryClient, subject: Json) -> None:
     assert alice.get(path_of(subject)).get_json()["manifests"] == []
 
 
-def test_nothing_refers_to_it(alice: RegistryClient) -> None:
+def test_referrers_of_unknown_digest_is_empty(alice: RegistryClient) -> None:
     """An unknown digest has an empty list, a malformed one is a 400."""
     alice.push_image("alice/app", "v1")
     for name in ("alice/app", "alice/missing"):

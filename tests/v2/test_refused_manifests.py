@@ -158,13 +158,17 @@ def _ready(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("manifest", SYNTAX.values(), ids=SYNTAX.keys())
-def test_syntax(alice: RegistryClient, manifest: bytes) -> None:
-    """What is not one JSON object in UTF-8, the same to every reader, is refused."""
+def test_manifest_ambiguous_json_is_refused(
+    alice: RegistryClient, manifest: bytes
+) -> None:
+    """A manifest that is not one unambiguous JSON object in UTF-8 is refused."""
     assert _put(alice, manifest, OCI_MANIFEST) == (400, "MANIFEST_INVALID")
 
 
 @pytest.mark.parametrize("manifest", FIELDS.values(), ids=FIELDS.keys())
-def test_fields(alice: RegistryClient, manifest: bytes) -> None:
+def test_manifest_invalid_fields_are_refused(
+    alice: RegistryClient, manifest: bytes
+) -> None:
     """Fields that are missing, or of the wrong kind, or of two kinds of manifest
     are refused."""
     is_index = b'"config"' not in manifest or b'"manifests": []' in manifest
@@ -175,7 +179,7 @@ def test_fields(alice: RegistryClient, manifest: bytes) -> None:
 
 @pytest.mark.parametrize(("field", "value"), DESCRIPTOR.values(), ids=DESCRIPTOR.keys())
 @pytest.mark.parametrize("kind", ["config", "layer", "child", "subject"])
-def test_descriptors(
+def test_manifest_invalid_descriptor_is_refused(
     alice: RegistryClient, kind: str, field: str, value: object
 ) -> None:
     """A descriptor that describes nothing is refused wherever it stands."""
@@ -208,11 +212,11 @@ def test_descriptors(
     ],
 )
 @pytest.mark.parametrize("inside", [True, False], ids=["named inside", "not inside"])
-def test_other_media_types(
+def test_manifest_unsupported_media_type_is_refused(
     alice: RegistryClient, media_type: str, inside: bool
 ) -> None:
-    """What is no OCI or Docker schema 2 manifest is refused, also when it is one
-    but for its type."""
+    """A media type other than OCI and Docker schema 2 is refused, even if the manifest
+    is valid otherwise."""
     fields = json.loads(IMAGE)
     fields.pop("mediaType")
     if inside:
@@ -221,7 +225,7 @@ def test_other_media_types(
     assert _put(alice, encoded(fields), media_type) == (400, "MANIFEST_INVALID")
 
 
-def test_schema_1(alice: RegistryClient) -> None:
+def test_manifest_docker_schema_1_is_refused(alice: RegistryClient) -> None:
     """Docker's first schema is refused, so that clients try the second."""
     manifest = encoded(
         {"schemaVersion": 1, "name": "alice/app", "tag": "v1", "fsLayers": []}
@@ -232,7 +236,9 @@ def test_schema_1(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("content_type", [None, "", "; charset=utf-8"])
-def test_no_type_at_all(alice: RegistryClient, content_type: str | None) -> None:
+def test_manifest_without_type_is_refused(
+    alice: RegistryClient, content_type: str | None
+) -> None:
     """A manifest whose type neither the request nor the manifest says is refused."""
     fields = json.loads(IMAGE)
     del fields["mediaType"]
@@ -244,7 +250,9 @@ def test_no_type_at_all(alice: RegistryClient, content_type: str | None) -> None
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_digest_of_something_else(alice: RegistryClient, algorithm: str) -> None:
+def test_manifest_wrong_digest_is_refused(
+    alice: RegistryClient, algorithm: str
+) -> None:
     """A manifest is not stored under a digest that it does not have."""
     digest = digest_of(b"something else", algorithm)
 
@@ -260,7 +268,9 @@ def test_digest_of_something_else(alice: RegistryClient, algorithm: str) -> None
     ["sha256:baddigeststring", "sha256:", "md5:" + "ab" * 16, "a:b", "sha256:%2e%2e"],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-def test_malformed_digest(alice: RegistryClient, method: str, reference: str) -> None:
+def test_manifest_malformed_digest_returns_400(
+    alice: RegistryClient, method: str, reference: str
+) -> None:
     """A reference with a colon is a digest, or a 400."""
     response = alice.request(
         method,
@@ -278,7 +288,9 @@ def test_malformed_digest(alice: RegistryClient, method: str, reference: str) ->
 @pytest.mark.parametrize(
     "tag", [".a", "-a", "a" * 129, "a b", "a+b", "\u00e4", "\u0661", "a\n", "a\0"]
 )
-def test_malformed_tag(alice: RegistryClient, place: str, tag: str) -> None:
+def test_manifest_malformed_tag_refuses_the_push(
+    alice: RegistryClient, place: str, tag: str
+) -> None:
     """A push that would set what is no tag is refused as a whole."""
     if place == "path":
         response = alice.put_manifest("alice/app", quote(tag), IMAGE)
@@ -292,7 +304,9 @@ def test_malformed_tag(alice: RegistryClient, place: str, tag: str) -> None:
 
 
 @pytest.mark.parametrize("length", [10 * MIB + 1, None], ids=["length", "chunked"])
-def test_manifest_that_is_too_large(alice: RegistryClient, length: int | None) -> None:
+def test_manifest_over_10_mib_returns_413(
+    alice: RegistryClient, length: int | None
+) -> None:
     """A manifest of more than 10 MiB is a 413, and is never held in memory as a
     whole."""
     source = Source(b" " * (10 * MIB + 1))
@@ -311,8 +325,10 @@ def test_manifest_that_is_too_large(alice: RegistryClient, length: int | None) -
 @pytest.mark.options(oci_max_manifest_size=1000)
 @pytest.mark.parametrize(("excess", "status"), [(0, 201), (1, 413)])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_limit(alice: RegistryClient, excess: int, status: int, chunked: bool) -> None:
-    """The limit is the largest manifest that is taken."""
+def test_manifest_limit_includes_its_value(
+    alice: RegistryClient, excess: int, status: int, chunked: bool
+) -> None:
+    """A manifest of exactly the maximum size is accepted."""
     manifest = IMAGE.ljust(1000 + excess)
 
     response = alice.put_manifest("alice/app", "v1", manifest, chunked=chunked)
@@ -320,7 +336,7 @@ def test_limit(alice: RegistryClient, excess: int, status: int, chunked: bool) -
     assert response.status_code == status
 
 
-def test_body_that_the_server_hides(alice: RegistryClient) -> None:
+def test_manifest_hidden_body_returns_501(alice: RegistryClient) -> None:
     """A manifest that the server does not hand on is a 501."""
     response = alice.put_manifest(
         "alice/app",

@@ -19,14 +19,14 @@ TAGS.sort()
 
 @pytest.fixture(name="tagged")
 def _tagged(alice: RegistryClient) -> RegistryClient:
-    """Somebody with an image of many tags, set in no order."""
+    """A user with an image of many tags, set in no particular order."""
     manifest = alice.push_image("alice/app")
     tags = TAGS[::2] + TAGS[1::2]
     alice.put_manifest("alice/app", digest_of(manifest), manifest, query={"tag": tags})
     return alice
 
 
-def test_list(tagged: RegistryClient) -> None:
+def test_tags_are_listed_in_byte_order(tagged: RegistryClient) -> None:
     """All tags are listed, in the order of their bytes."""
     response = tagged.get(LIST)
 
@@ -36,19 +36,19 @@ def test_list(tagged: RegistryClient) -> None:
     assert "Link" not in response.headers
 
 
-def test_repository_without_tags(alice: RegistryClient) -> None:
+def test_tags_of_untagged_repository_is_empty(alice: RegistryClient) -> None:
     """A repository without tags has an empty list, not none at all."""
     alice.push_image("alice/app")
 
     assert alice.get(LIST).get_json() == {"name": "alice/app", "tags": []}
 
 
-def test_unknown_repository(alice: RegistryClient) -> None:
-    """A repository that nobody has pushed to has no list."""
+def test_tags_of_unknown_repository_returns_404(alice: RegistryClient) -> None:
+    """A repository that does not exist has no list of tags."""
     assert refusal(alice.get(LIST)) == (404, "NAME_UNKNOWN")
 
 
-def test_repository_whose_tags_are_gone(alice: RegistryClient) -> None:
+def test_tags_deleted_keep_the_repository(alice: RegistryClient) -> None:
     """A repository stays when its last tag is deleted."""
     alice.push_image("alice/app", "latest")
 
@@ -58,7 +58,7 @@ def test_repository_whose_tags_are_gone(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 12, 13, 14, 1000])
-def test_pages(tagged: RegistryClient, n: int) -> None:
+def test_tags_pages_list_all_tags(tagged: RegistryClient, n: int) -> None:
     """Links lead through all tags, n at a time, and end with the last one."""
     pages = list(tagged.pages(f"{LIST}?n={n}", "tags"))
 
@@ -67,7 +67,7 @@ def test_pages(tagged: RegistryClient, n: int) -> None:
     assert len(pages) == -(-len(TAGS) // n)
 
 
-def test_link(tagged: RegistryClient) -> None:
+def test_tags_link_is_a_path_on_this_host(tagged: RegistryClient) -> None:
     """The link to the next page is a path on this host with both parameters."""
     response = tagged.get(LIST, query={"n": "2"})
 
@@ -76,7 +76,7 @@ def test_link(tagged: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("n", ["0", "00", "000000"])
-def test_page_of_nothing(tagged: RegistryClient, n: str) -> None:
+def test_tags_page_of_zero_entries_is_empty(tagged: RegistryClient, n: str) -> None:
     """A page of no entries is empty and leads nowhere."""
     response = tagged.get(LIST, query={"n": n})
 
@@ -86,7 +86,9 @@ def test_page_of_nothing(tagged: RegistryClient, n: str) -> None:
 
 @pytest.mark.parametrize("last", [*TAGS, "", "~", "B", "a.", "\u00e4", "\0", "a\0"])
 @pytest.mark.parametrize("n", [None, "3"])
-def test_last(tagged: RegistryClient, last: str, n: str | None) -> None:
+def test_tags_last_begins_after_that_entry(
+    tagged: RegistryClient, last: str, n: str | None
+) -> None:
     """A list begins behind the last entry of the one before, which need not
     exist any more."""
     query = {"last": last} if n is None else {"last": last, "n": n}
@@ -119,7 +121,9 @@ BAD_NUMBERS = [
 @pytest.mark.parametrize(
     "path", [LIST, "/v2/_catalog", f"/v2/alice/app/referrers/{digest_of(LAYER)}"]
 )
-def test_bad_number(tagged: RegistryClient, path: str, n: str) -> None:
+def test_page_size_malformed_is_refused(
+    tagged: RegistryClient, path: str, n: str
+) -> None:
     """A number of entries that is not written in digits is refused."""
     response = tagged.get(path, query={"n": n})
 
@@ -128,16 +132,15 @@ def test_bad_number(tagged: RegistryClient, path: str, n: str) -> None:
 
 @pytest.mark.options(oci_max_page_size=5)
 @pytest.mark.parametrize("query", ["", "?n=6", "?n=1000000000000000000"])
-def test_clamp(tagged: RegistryClient, query: str) -> None:
-    """Whoever asks for more than a page may have gets a page, and a link to the
-    next one."""
+def test_tags_page_size_is_limited(tagged: RegistryClient, query: str) -> None:
+    """A page size above the maximum returns a full page and a link to the next one."""
     pages = list(tagged.pages(LIST + query, "tags"))
 
     assert [len(page) for page in pages] == [5, 5, 3]
     assert [tag for page in pages for tag in page] == TAGS
 
 
-def test_pages_while_tags_come(tagged: RegistryClient) -> None:
+def test_tags_pages_end_while_tags_are_pushed(tagged: RegistryClient) -> None:
     """Links come to an end and miss nothing while tags are pushed in between."""
     manifest = image(LAYER)
     seen: list[str] = []
@@ -154,7 +157,7 @@ def test_pages_while_tags_come(tagged: RegistryClient) -> None:
     assert seen == sorted(seen)
 
 
-def test_moving_a_tag(alice: RegistryClient) -> None:
+def test_tag_moved_keeps_the_old_manifest(alice: RegistryClient) -> None:
     """A tag that moves leaves its old manifest where its digest finds it."""
     old = alice.push_image("alice/app", "latest")
     new = alice.push_image("alice/app", "latest", layer=b"another layer")
@@ -164,7 +167,7 @@ def test_moving_a_tag(alice: RegistryClient) -> None:
     assert alice.tags("alice/app") == ["latest"]
 
 
-def test_case_matters(alice: RegistryClient) -> None:
+def test_tags_are_case_sensitive(alice: RegistryClient) -> None:
     """Tags that differ in case only are two tags."""
     lower = alice.push_image("alice/app", "latest")
     upper = alice.push_image("alice/app", "LATEST", layer=b"another layer")
@@ -177,8 +180,8 @@ def test_case_matters(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("tag", ["a", "_", "0", "a" * 128, "a..b", "v1.0-rc_1", "A"])
-def test_every_kind_of_tag(alice: RegistryClient, tag: str) -> None:
-    """Whatever the grammar allows can be pushed, listed, pulled and deleted."""
+def test_tag_of_every_allowed_form_works(alice: RegistryClient, tag: str) -> None:
+    """Every tag that the grammar allows can be pushed, listed, pulled and deleted."""
     manifest = alice.push_image("alice/app", tag)
 
     assert alice.tags("alice/app") == [tag]
@@ -187,7 +190,9 @@ def test_every_kind_of_tag(alice: RegistryClient, tag: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_tags_of_a_digest(alice: RegistryClient, algorithm: str) -> None:
+def test_push_by_digest_sets_all_tags_once(
+    alice: RegistryClient, algorithm: str
+) -> None:
     """A push by digest sets all the tags it names, once each, and says which."""
     manifest = alice.push_image("alice/app")
     tags = [f"v{number}" for number in range(12)]
@@ -209,7 +214,7 @@ def test_tags_of_a_digest(alice: RegistryClient, algorithm: str) -> None:
         assert pulled.headers["Docker-Content-Digest"] == digest
 
 
-def test_too_many_tags(alice: RegistryClient) -> None:
+def test_push_too_many_tags_returns_414(alice: RegistryClient) -> None:
     """A push of more tags than one may set is a 414 and sets none."""
     manifest = alice.push_image("alice/app")
 
@@ -224,7 +229,7 @@ def test_too_many_tags(alice: RegistryClient) -> None:
     assert alice.tags("alice/app") == []
 
 
-def test_refused_push_moves_no_tag(alice: RegistryClient) -> None:
+def test_push_refused_moves_no_tag(alice: RegistryClient) -> None:
     """A manifest that is refused leaves the tag where it was."""
     manifest = alice.push_image("alice/app", "latest")
 

@@ -57,11 +57,11 @@ MINE = "repository:alice/app"
         (["repository:Alice/App:pull", "repository:alice/../bob:pull"], ""),
     ],
 )
-def test_who_asks_gets_what_they_may(
+def test_token_grants_the_allowed_part_of_the_request(
     alice: RegistryClient, bob: RegistryClient, scopes: list[str], granted: str
 ) -> None:
-    """What a token is granted is what was asked for and is allowed. That this may be
-    nothing is no failure."""
+    """A token grants those of the requested actions that are allowed. A token that
+    grants nothing is not an error."""
     bob.push_image("bob/app", "v1")
     response = alice.get("/v2/token", query={"service": "forge", "scope": scopes})
     assert response.status_code == 200
@@ -76,7 +76,7 @@ def test_who_asks_gets_what_they_may(
     assert posted.get_json()["scope"] == granted
 
 
-def test_the_answer_is_what_clients_read(alice: RegistryClient) -> None:
+def test_token_response_has_the_fields_of_clients(alice: RegistryClient) -> None:
     """Both names of the token, no moment by our clock, and nothing for a cache."""
     response = alice.get("/v2/token", query={"account": "bob", "client_id": "docker"})
     answer = response.get_json()
@@ -88,10 +88,10 @@ def test_the_answer_is_what_clients_read(alice: RegistryClient) -> None:
     assert bearer.get("/v2/bob/app/tags/list").status_code == 404
 
 
-def test_anybody_gets_a_token_for_what_is_public(
+def test_token_anonymous_covers_public_repositories(
     admin: Administrator, alice: RegistryClient, anonymous: RegistryClient
 ) -> None:
-    """Somebody without an account pulls what is public and can do nothing else."""
+    """An anonymous client can pull public images, and can do nothing else."""
     alice.push_image("alice/app", "v1")
     alice.push_image("alice/secret", "v1")
     admin.publish("alice/app")
@@ -107,8 +107,8 @@ def test_anybody_gets_a_token_for_what_is_public(
     assert refusal(nobody.get("/v2/alice/secret/tags/list"))[0] == 401
 
 
-def test_where_everybody_has_to_log_in(make_app: MakeApp) -> None:
-    """Nobody gets a token for nothing, and one from before the setting is none."""
+def test_token_anonymous_is_refused_if_login_is_required(make_app: MakeApp) -> None:
+    """No anonymous token is issued, and one from before the setting is invalid."""
     app = make_app()
     alice = RegistryClient.of(app, "alice")
     alice.push_image("alice/app", "v1")
@@ -129,7 +129,9 @@ def test_where_everybody_has_to_log_in(make_app: MakeApp) -> None:
     )
 
 
-def test_a_password_in_a_form(app: Flask, alice: RegistryClient) -> None:
+def test_form_credentials_take_precedence_over_the_header(
+    app: Flask, alice: RegistryClient
+) -> None:
     """The form's credentials count, not those of the header."""
     alice.push_image("alice/app", "v1")
     fields = {"username": "alice", "password": "wonderland", "scope": f"{MINE}:pull"}
@@ -142,7 +144,7 @@ def test_a_password_in_a_form(app: Flask, alice: RegistryClient) -> None:
         assert refusal(wrong) == (401, "UNAUTHORIZED")
 
 
-def test_credentials_in_an_address_are_none(app: Flask) -> None:
+def test_credentials_in_the_url_are_ignored(app: Flask) -> None:
     """Addresses are logged; what is sent in one is not read."""
     response = RegistryClient(app).post(
         "/v2/token",
@@ -152,16 +154,15 @@ def test_credentials_in_an_address_are_none(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("grant_type", ["", "client_credentials", "implicit"])
-def test_other_grants_are_not_supported(app: Flask, grant_type: str) -> None:
-    """What nobody uses is refused in a way that clients fall back from."""
+def test_grant_type_unsupported_returns_400(app: Flask, grant_type: str) -> None:
+    """An unsupported grant type is refused in a way that makes clients fall back."""
     response = grant(RegistryClient(app), grant_type=grant_type)
     assert refusal(response) == (400, "UNSUPPORTED")
 
 
-def test_a_refresh_token_stands_for_a_password(
-    app: Flask, alice: RegistryClient
-) -> None:
-    """Docker keeps it in the place of the password, and gets tokens with it."""
+def test_refresh_token_replaces_the_password(app: Flask, alice: RegistryClient) -> None:
+    """Docker stores the refresh token instead of the password, and gets tokens with
+    it."""
     alice.push_image("alice/app", "v1")
     kept = log_in(alice)["refresh_token"]
     response = refresh(app, kept, f"{MINE}:pull,push", "repository:bob/app:pull")
@@ -177,10 +178,10 @@ def test_a_refresh_token_stands_for_a_password(
     assert refresh(app, offline.get_json()["refresh_token"]).status_code == 200
 
 
-def test_who_gets_no_refresh_token(
+def test_refresh_token_requires_a_typed_secret(
     app: Flask, alice: RegistryClient, anonymous: RegistryClient
 ) -> None:
-    """Nobody does who has not typed a secret: not the anonymous, nor who refreshes."""
+    """Anonymous clients and clients that refresh get no refresh token."""
     assert "refresh_token" not in log_in(anonymous)
     assert "refresh_token" not in alice.get("/v2/token").get_json()
     again = grant(
@@ -193,7 +194,9 @@ def test_who_gets_no_refresh_token(
     assert "refresh_token" not in again.get_json()
 
 
-def test_a_refresh_token_is_nothing_else(app: Flask, alice: RegistryClient) -> None:
+def test_refresh_token_is_accepted_for_refresh_only(
+    app: Flask, alice: RegistryClient
+) -> None:
     """It is no password, no bearer token and no access token."""
     kept = log_in(alice)["refresh_token"]
     for header in (basic("alice", kept), f"Bearer {kept}", basic("<token>", kept)):
@@ -209,7 +212,7 @@ def test_a_refresh_token_is_nothing_else(app: Flask, alice: RegistryClient) -> N
         assert refresh(app, secret).status_code == 401
 
 
-def test_a_refresh_token_lasts_while_it_is_used(
+def test_refresh_token_lasts_while_it_is_used(
     app: Flask, alice: RegistryClient
 ) -> None:
     """Ninety days after its last use it is over, and each use begins them anew."""
@@ -227,10 +230,11 @@ def test_a_refresh_token_lasts_while_it_is_used(
 @pytest.mark.parametrize(
     "end", ["revoked", "all revoked", "inactive", "deleted", "renamed"]
 )
-def test_a_refresh_token_ends_at_once(
+def test_refresh_token_revoked_ends_at_once(
     app: Flask, admin: Administrator, alice: RegistryClient, end: str
 ) -> None:
-    """It ends with its revocation or its user, and so does what was had with it."""
+    """A refresh token ends with its revocation or its user, and so do the tokens that
+    were issued for it."""
     kept = log_in(alice)["refresh_token"]
     bearer = bearing(app, refresh(app, kept, f"{MINE}:pull,push"))
     assert bearer.start_upload("alice/app")
@@ -254,7 +258,7 @@ def test_a_refresh_token_ends_at_once(
 
 
 @pytest.mark.skipif(bool(DATABASE_URL), reason="only SQLite keeps a name as long")
-def test_a_refresh_token_of_a_long_name(app: Flask, admin: Administrator) -> None:
+def test_refresh_token_of_long_name_is_valid(app: Flask, admin: Administrator) -> None:
     """A name of any length can be logged in with, and stays the same."""
     name = "a" * 300
     admin.change_user("alice", username=name)
@@ -265,8 +269,8 @@ def test_a_refresh_token_of_a_long_name(app: Flask, admin: Administrator) -> Non
 def test_a_refresh_token_is_not_left_to_who_gets_the_key(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """A user who is deleted by SQL, and whose key the database gives to somebody else,
-    logs in as nobody else."""
+    """A user who is deleted by SQL, and whose key the database gives to another user,
+    cannot log in as that user."""
     kept = log_in(alice)["refresh_token"]
     with app.app_context():
         key = user_named("alice").id

@@ -1,4 +1,4 @@
-"""Upload sessions: whose they are, and who may do what at the same time."""
+"""Upload sessions: ownership, and several requests at the same time."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ from tests.support.upload_steps import HALF
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
-def test_unknown_session(alice: RegistryClient, method: str, session: str) -> None:
-    """A session that nobody began is unknown, whatever its name looks like."""
+def test_session_unknown_returns_404(
+    alice: RegistryClient, method: str, session: str
+) -> None:
+    """A session that does not exist is unknown, whatever its identifier looks like."""
     alice.push_blob("alice/app", b"the repository exists")
 
     response = alice.request(
@@ -63,11 +65,11 @@ METHODS = ["GET", "PATCH", "PUT", "DELETE"]
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("whose", ["another user", "another repository", "both"])
-def test_session_belongs_to_a_user_and_a_repository(
+def test_session_of_another_user_or_repository_is_unknown(
     open_app: Flask, method: str, whose: str
 ) -> None:
-    """Somebody else's session, and one of another repository, cannot be told from
-    one that does not exist, and nothing happens to it."""
+    """A session of another user or repository looks like one that does not exist, and
+    is not changed."""
     alice = RegistryClient.of(open_app, "alice")
     bob = RegistryClient.of(open_app, "bob")
     location = alice.start_upload("alice/app")
@@ -96,10 +98,10 @@ def test_session_belongs_to_a_user_and_a_repository(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_session_of_somebody_who_is_gone(
+def test_session_without_credentials_is_refused(
     alice: RegistryClient, anonymous: RegistryClient, method: str
 ) -> None:
-    """A session's address is no key: without credentials it opens nothing."""
+    """The address of a session does not replace credentials."""
     location = alice.start_upload("alice/app")
 
     response = anonymous.request(method, with_query(location, digest=DIGEST))
@@ -108,7 +110,7 @@ def test_session_of_somebody_who_is_gone(
     expect_bytes(alice, location, 0)
 
 
-def test_right_that_was_taken_away(make_app: MakeApp) -> None:
+def test_session_after_losing_permission_cannot_be_finished(make_app: MakeApp) -> None:
     """A user who may not push any more cannot finish what they began."""
     alice = RegistryClient.of(make_app(), "alice")
     location = alice.start_upload("alice/app")
@@ -122,7 +124,7 @@ def test_right_that_was_taken_away(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_two_requests_for_one_session(alice: RegistryClient, method: str) -> None:
+def test_session_second_writer_is_refused(alice: RegistryClient, method: str) -> None:
     """While one request writes to a session, another one is told to wait, and
     their bytes never mix."""
     location = alice.start_upload("alice/app")
@@ -144,7 +146,9 @@ def test_two_requests_for_one_session(alice: RegistryClient, method: str) -> Non
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_cancel_while_bytes_arrive(alice: RegistryClient, method: str) -> None:
+def test_session_cancelled_during_upload_stays_cancelled(
+    alice: RegistryClient, method: str
+) -> None:
     """A session that is cancelled under a request stays cancelled, and the request
     gets an answer."""
     location = alice.start_upload("alice/app")

@@ -23,7 +23,7 @@ def _chunk(first: int, last: int) -> dict[str, str]:
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "length"])
 @pytest.mark.parametrize("last_in_put", [True, False], ids=["PUT last", "PUT empty"])
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_chunks(
+def test_chunks_of_every_form_make_a_blob(
     alice: RegistryClient,
     announced: bool,
     chunked: bool,
@@ -60,12 +60,12 @@ def test_chunks(
     assert alice.get(response.headers["Location"]).data == CONTENT
 
 
-def test_status_of_a_new_session(alice: RegistryClient) -> None:
+def test_session_new_has_range_of_no_bytes(alice: RegistryClient) -> None:
     """A session that has nothing says so as well as a range can."""
     expect_bytes(alice, alice.start_upload("alice/app"), 0)
 
 
-def test_cancel(alice: RegistryClient) -> None:
+def test_session_cancelled_is_unknown(alice: RegistryClient) -> None:
     """A cancelled session is unknown from then on."""
     location = alice.start_upload("alice/app")
     alice.patch(location, b"bytes")
@@ -79,7 +79,7 @@ def test_cancel(alice: RegistryClient) -> None:
         assert refusal(again) == (404, "BLOB_UPLOAD_UNKNOWN")
 
 
-def test_closed_session(alice: RegistryClient) -> None:
+def test_session_finished_is_unknown(alice: RegistryClient) -> None:
     """A session that has become a blob is no session any more."""
     location = alice.start_upload("alice/app")
     assert close(alice, location, CONTENT).status_code == 201
@@ -96,7 +96,7 @@ def test_closed_session(alice: RegistryClient) -> None:
     [(HALF + 1, HALF + 10), (2 * HALF, 2 * HALF + 9), (0, 9), (HALF - 1, HALF + 8)],
     ids=["gap", "far", "replayed", "overlapping"],
 )
-def test_chunk_out_of_order(
+def test_chunk_out_of_order_returns_416_with_position(
     alice: RegistryClient, method: str, first: int, last: int
 ) -> None:
     """A chunk that is not the next is a 416 that says where to go on, and the
@@ -120,7 +120,7 @@ def test_chunk_out_of_order(
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_first_chunk_out_of_order(alice: RegistryClient, method: str) -> None:
+def test_chunk_first_must_begin_at_zero(alice: RegistryClient, method: str) -> None:
     """The first chunk begins at the first byte."""
     location = alice.start_upload("alice/app")
 
@@ -137,7 +137,7 @@ def test_first_chunk_out_of_order(alice: RegistryClient, method: str) -> None:
 @pytest.mark.parametrize(
     "header", ["", "0", "0-", "-9", "9-0", "a-b", "0-9-19", "+0-9", "0-1e1", "0 - 9"]
 )
-def test_malformed_content_range(
+def test_content_range_malformed_returns_400(
     alice: RegistryClient, method: str, header: str
 ) -> None:
     """A Content-Range that is none is a 400, and the chunk is not taken."""
@@ -155,7 +155,9 @@ def test_malformed_content_range(
 
 
 @pytest.mark.parametrize("header", ["bytes 0-9/*", "bytes 0-9/10", "bytes=0-9", "0-9"])
-def test_content_range_of_http(alice: RegistryClient, header: str) -> None:
+def test_content_range_in_http_form_is_accepted(
+    alice: RegistryClient, header: str
+) -> None:
     """A Content-Range is understood in the form that HTTP has of it, too."""
     location = alice.start_upload("alice/app")
 
@@ -167,7 +169,7 @@ def test_content_range_of_http(alice: RegistryClient, header: str) -> None:
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "length"])
-def test_more_than_was_announced(
+def test_chunk_longer_than_content_range_is_refused(
     alice: RegistryClient, method: str, chunked: bool
 ) -> None:
     """A chunk that is longer than its Content-Range is not taken."""
@@ -188,7 +190,7 @@ def test_more_than_was_announced(
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "length"])
-def test_less_than_was_announced(
+def test_chunk_shorter_than_content_range_is_an_error(
     alice: RegistryClient, method: str, chunked: bool
 ) -> None:
     """A chunk that is shorter than its Content-Range is an error, and the status
@@ -210,7 +212,7 @@ def test_less_than_was_announced(
     assert close(alice, location, rest).status_code == 201
 
 
-def test_wrong_digest_leaves_the_session(alice: RegistryClient) -> None:
+def test_finish_wrong_digest_keeps_the_session(alice: RegistryClient) -> None:
     """A session that was closed with the wrong digest can be closed with the right
     one, and what the failed request brought is forgotten."""
     location = alice.start_upload("alice/app")
@@ -222,7 +224,7 @@ def test_wrong_digest_leaves_the_session(alice: RegistryClient) -> None:
     assert close(alice, location, CONTENT[HALF:]).status_code == 201
 
 
-def test_earlier_locations_stay_good(alice: RegistryClient) -> None:
+def test_session_earlier_locations_stay_valid(alice: RegistryClient) -> None:
     """Every location that was given for a session goes on leading to it, whatever
     parameters a client has put behind it."""
     first = alice.start_upload("alice/app")

@@ -1,0 +1,48 @@
+"""State of the current request or command, kept on ``flask.g``."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from dataclasses import field
+
+from flask import g
+
+
+@dataclass
+class RequestState:
+    """Values that the registry keeps while it handles one request or command."""
+
+    principal: object = None
+    """The principal, once the request is authenticated. Use
+    :func:`flask_oci.services.principal`, which returns it with its type."""
+
+    has_actor: bool = False
+    """True if :attr:`actor` is set, even if it is set to None."""
+
+    actor: str | None = None
+    """The name of the user who makes the request, or None for an anonymous client."""
+
+    warnings: list[str] = field(default_factory=list)
+    """The texts of the response's ``Warning`` headers."""
+
+    started: float | None = None
+    """The value of :func:`time.perf_counter` when the request began, in seconds, or
+    None if no request is being measured."""
+
+    received: int = 0
+    """The number of bytes that were received as the request's body."""
+
+    def set_actor(self, name: str | None) -> None:
+        """Set the user who makes the request.
+
+        :param name: the name of the user, or None for an anonymous client.
+        """
+        self.actor, self.has_actor = name, True
+
+
+def request_state() -> RequestState:
+    """Return the state of the current request, which is created at the first call."""
+    if "_oci_state" not in g:
+        g._oci_state = RequestState()
+    return t.cast(RequestState, g._oci_state)
