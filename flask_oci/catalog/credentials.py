@@ -96,7 +96,7 @@ class Credentials:
     ) -> list[Credential]:
         """Return some of a user's credentials, the newest first.
 
-        :param limit: how many to return at the most.
+        :param limit: the maximum number of results.
         :param behind: the id, and the moment, of the one to begin behind.
         """
         made, key = self._table.c.created_at, self._table.c.id
@@ -130,7 +130,7 @@ class Credentials:
 
         def work() -> bool:
             columns = self._table.c
-            # SQLite cascades only where the host has told each connection to.
+            # SQLite cascades only if the host enables foreign keys per connection.
             self._db.session.execute(
                 sa.delete(self._table).where(columns.parent_id == credential_id)
             )

@@ -63,7 +63,7 @@ class Garbage:
     ) -> list[Digest]:
         """Return the manifests that nothing has needed since ``before``.
 
-        :param left_since: since when a lost tag can be put back; None is never.
+        :param left_since: removed tags can be restored since then; None is never.
         """
         unneeded = reachability.read(self._db, repository_id, left_since).unneeded(
             before
@@ -76,7 +76,7 @@ class Garbage:
         """Delete the manifests that nothing has needed since ``before``, and return
         them.
 
-        :param left_since: since when a lost tag can be put back; None is never.
+        :param left_since: removed tags can be restored since then; None is never.
         """
 
         def work() -> list[Digest]:

@@ -165,7 +165,7 @@ class Manifests:
         """Delete a manifest and every tag that points at it.
 
         :param unless_needed: whether to leave it while an index needs it.
-        :param by: the key of the user who does it.
+        :param by: the key of the user who makes the change.
         :param guard: how far they may go.
         :raises Denied: when one of the tags is protected from them.
         """

@@ -55,7 +55,7 @@ class Outbox:
 
         :param repository: of which repository; None is of all.
         :param kind: of which kind; None is of any.
-        :param before: the key of the event to begin behind.
+        :param before: return only entries with a smaller key.
         """
         Event = self._db.models.Event
         statement = select_events(self._db).order_by(Event.id.desc()).limit(limit)

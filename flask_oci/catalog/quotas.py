@@ -173,7 +173,7 @@ class Quotas:
                 images.scalar_subquery(),
             )
         ).one()
-        # MariaDB adds whole numbers up to a decimal.
+        # MariaDB returns the sum of integers as a decimal.
         return QuotaUsage(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
 
     def counted_for(self, holder: RuleScope) -> Condition:

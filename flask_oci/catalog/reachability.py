@@ -93,7 +93,7 @@ def read(
 ) -> Reachability:
     """Return what a repository's manifests need of each other.
 
-    :param left_since: since when a lost tag can be put back; None is never.
+    :param left_since: removed tags can be restored since then; None is never.
     """
     return Reachability(
         _nodes(database, repository_id),

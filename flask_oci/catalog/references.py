@@ -63,7 +63,7 @@ def delete(database: Database, repository_id: int, manifest_ids: Sequence[int]) 
     """
     _spare(database, repository_id, manifest_ids)
     models = database.models
-    # SQLite cascades only where the host has told each connection to.
+    # SQLite cascades only if the host enables foreign keys per connection.
     for table, column in (
         (models.ManifestReference.__table__, "manifest_id"),
         (models.Manifest.__table__, "id"),

@@ -32,7 +32,7 @@ class Referrers:
         """List descriptors of referrers, in the order of their digests.
 
         :param artifact_types: the types to list; none lists all.
-        :param limit: how many to return at the most. There may be fewer, since
+        :param limit: the maximum number of results. There may be fewer, since
             annotations can be long.
         :param last: the digest to begin behind.
         :return: the descriptors, and whether there are more behind them.

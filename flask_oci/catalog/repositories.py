@@ -112,9 +112,9 @@ class Repositories:
     ) -> list[RepositoryInfo]:
         """List repositories that hold a manifest, by name.
 
-        :param limit: how many to return at the most.
-        :param last: the name to begin behind.
-        :param condition: what to list; None lists all.
+        :param limit: the maximum number of results.
+        :param last: the name after which the page begins.
+        :param condition: the repositories to list; None lists all.
         """
         Repository, Manifest = self._db.models.Repository, self._db.models.Manifest
         statement = (
@@ -176,7 +176,7 @@ class Repositories:
     ) -> RepositoryInfo:
         """Rename a repository, set some of its columns, or both.
 
-        :param by: the key of the user who does it.
+        :param by: the key of the user who makes the change.
         :return: it, under the name that it has then.
         :raises NameUnknown: when it is not, or no longer, what is meant.
         :raises ValueError: when somebody has the new name already.
@@ -198,7 +198,7 @@ class Repositories:
         Blobs stay until the collection finds that nothing needs them, and that nothing
         has for the grace period.
 
-        :param by: the key of the user who does it.
+        :param by: the key of the user who makes the change.
         :raises NameUnknown: when it is not, or no longer, what is meant.
         """
 
@@ -244,7 +244,7 @@ class Repositories:
             .where(models.Blob.id.in_(linked))
             .values(unlinked_at=utcnow())
         )
-        # SQLite cascades only where the host has told each connection to.
+        # SQLite cascades only if the host enables foreign keys per connection.
         self._db.execute(
             sa.delete(models.ManifestReference.__table__).where(
                 models.ManifestReference.manifest_id.in_(manifests)
@@ -277,7 +277,7 @@ class Repositories:
         :param names: the new name of each old one, which may be the same one. Where
             one is another's new name, that one comes first.
         :param within_transaction: does what belongs to it, in the same transaction.
-        :param by: the key of the user who does it.
+        :param by: the key of the user who makes the change.
         :param values: other columns to set.
         :raises ValueError: when somebody has a new name already.
         """

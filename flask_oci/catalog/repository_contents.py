@@ -87,7 +87,7 @@ class RepositoryContents:
     ) -> list[TagRow]:
         """List tags with what they point at.
 
-        :param limit: how many to return at the most.
+        :param limit: the maximum number of results.
         :param search: what their names have in them.
         :param attached: whether to list the tags that point at signatures and the
             like, or the others.
@@ -189,9 +189,9 @@ class RepositoryContents:
     ) -> list[Move]:
         """List moves of tags, the last first.
 
-        :param limit: how many to return at the most.
+        :param limit: the maximum number of results.
         :param tag: whose; empty is everybody's.
-        :param before: the key of the one to begin behind.
+        :param before: return only entries with a smaller key.
         """
         Manifest, Row = self._db.models.Manifest, self._db.models.TagMove
         still_there = sa.exists().where(

@@ -69,8 +69,8 @@ class RepositoryIndex:
     ) -> list[Listed]:
         """List repositories.
 
-        :param limit: how many to return at the most.
-        :param condition: what to list; None lists all.
+        :param limit: the maximum number of results.
+        :param condition: the repositories to list; None lists all.
         :param search: what their names have in them, in lower case.
         :param below: the name of one, or the first components of some.
         :param order: by name, or the last pushed to first.
@@ -146,7 +146,7 @@ class RepositoryIndex:
         }
 
     def _counts(self, statement: t.Any) -> list[tuple[int, int]]:
-        # MariaDB adds whole numbers up to a decimal.
+        # MariaDB returns the sum of integers as a decimal.
         return [(key, int(count)) for key, count in self._db.session.execute(statement)]
 
 

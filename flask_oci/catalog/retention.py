@@ -40,7 +40,7 @@ class Retention:
         """Return what would become of everything in a repository.
 
         :param decide: says what, given all that it depends on.
-        :param left_since: since when a lost tag can be put back; None is never.
+        :param left_since: removed tags can be restored since then; None is never.
         """
         known = reachability.read(self._db, repository_id, left_since)
         return self._decided(repository_id, decide, known)

@@ -31,7 +31,7 @@ class Tags:
     def page(self, repository_id: int, limit: int, last: str | None) -> list[str]:
         """List tags in the order of their bytes.
 
-        :param limit: how many to return at the most.
+        :param limit: the maximum number of results.
         :param last: the tag to begin behind, whether or not it exists.
         """
         Tag = self._db.models.Tag
@@ -50,7 +50,7 @@ class Tags:
     ) -> bool:
         """Take a tag away; its manifest stays.
 
-        :param by: the key of the user who does it.
+        :param by: the key of the user who makes the change.
         :param guard: how far they may go.
         :return: whether there was one.
         :raises Denied: when it is protected from them.
@@ -66,7 +66,7 @@ class Tags:
     ) -> list[str]:
         """Take some tags away, all or none; their manifests stay.
 
-        :param by: the key of the user who does it.
+        :param by: the key of the user who makes the change.
         :param guard: how far they may go.
         :return: those that there were.
         :raises Denied: when one is protected from them.
@@ -112,7 +112,7 @@ class Tags:
     ) -> str | None:
         """Put a tag back where it was before one of its moves.
 
-        :param by: the key of the user who does it.
+        :param by: the key of the user who makes the change.
         :param guard: how far they may go.
         :return: the tag, or None where what it pointed at is no longer there.
         :raises Denied: when it is elsewhere now, and protected from them.
@@ -165,7 +165,7 @@ def move(
     """Point a tag at a manifest, within a transaction that has locked its repository.
 
     :param digest: that of the manifest.
-    :param by: the key of the user who does it.
+    :param by: the key of the user who makes the change.
     :param by_push: whether the manifest is being pushed.
     :raises Denied: when it points elsewhere, and is protected from them.
     """

@@ -77,7 +77,7 @@ class Usage:
     ) -> list[RepositoryUsage]:
         """List repositories, those that link most first.
 
-        :param limit: how many to return at the most.
+        :param limit: the maximum number of results.
         :param offset: how many to pass over.
         :param owner_id: whose to list; None lists all.
         """
@@ -157,7 +157,7 @@ class Usage:
     def uploads(self, limit: int, repository_id: int | None = None) -> list[UploadRow]:
         """List upload sessions, the last one that was begun first.
 
-        :param limit: how many to return at the most.
+        :param limit: the maximum number of results.
         :param repository_id: of which repository; None is of all.
         """
         Repository, Upload = self._db.models.Repository, self._db.models.Upload

@@ -121,7 +121,7 @@ class Webhooks:
             found = sa.select(Webhook.id).where(Webhook.id == key).with_for_update()
             if self._db.session.scalar(found) is None:
                 return False
-            # SQLite cascades only where the host has told each connection to.
+            # SQLite cascades only if the host enables foreign keys per connection.
             forget_deliveries(self._db, Delivery.webhook_id == key)
             self._db.session.execute(
                 sa.delete(Webhook.__table__).where(Webhook.id == key)
