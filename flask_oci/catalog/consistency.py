@@ -173,7 +173,8 @@ class Consistency:
         return moment and as_utc(moment)
 
     def holders(self, digest: Digest) -> list[Having]:
-        """Return the repositories that link the blob or have the manifest of a digest."""
+        """Return the repositories that link the blob, or have the manifest, of a
+        digest."""
         models = self._db.models
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
         Manifest = models.Manifest
