@@ -88,7 +88,7 @@ class Manifests:
         *,
         lost: t.Collection[str],
         allow_sparse: bool,
-        guard: Guard = tags.NOBODY,
+        guard: Guard = tags.DEFAULT_GUARD,
     ) -> list[str]:
         """Record a manifest, its references and its tags, in one transaction.
 
@@ -113,15 +113,15 @@ class Manifests:
             )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
-            place = tags.LockedRepository(repository_id, repository.name, guard)
+            locked = tags.LockedRepository(repository_id, repository.name, guard)
             self._db.record_change(
-                _pushed(place, manifest, content, digest, tag_names, user_id)
+                _pushed(locked, manifest, content, digest, tag_names, user_id)
             )
             with self._quotas.within(repository):
                 key = self._insert(repository_id, user_id, manifest, content, digest)
                 for tag in tag_names:
                     tags.move(
-                        self._db, place, tag, key, str(digest), user_id, by_push=True
+                        self._db, locked, tag, key, str(digest), user_id, by_push=True
                     )
             return missing
 
@@ -160,7 +160,7 @@ class Manifests:
         *,
         unless_needed: bool,
         by: t.Any = None,
-        guard: Guard = tags.NOBODY,
+        guard: Guard = tags.DEFAULT_GUARD,
     ) -> Removal:
         """Delete a manifest and every tag that points at it.
 
@@ -173,7 +173,7 @@ class Manifests:
 
         def work() -> Removal:
             locked = self._db.lock_repository(repository_id)
-            place = tags.LockedRepository(repository_id, locked, guard)
+            repository = tags.LockedRepository(repository_id, locked, guard)
             if unless_needed and (
                 parents := references.users_of(
                     self._db, repository_id, digest, kind="child"
@@ -188,10 +188,10 @@ class Manifests:
             ).first()
             if row is None:
                 return Removal(False, [])
-            self._db.record_change(deleted(place, str(digest), row.media_type, by))
+            self._db.record_change(deleted(repository, str(digest), row.media_type, by))
             named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
             for name in self._db.session.scalars(newest(named)).all():
-                tags.drop(self._db, place, name, by)
+                tags.drop(self._db, repository, name, by)
             references.delete(self._db, repository_id, [row.id])
             return Removal(True, [])
 
@@ -272,7 +272,7 @@ class Manifests:
 
 
 def deleted(
-    place: tags.LockedRepository, digest: str, media_type: str, by: t.Any = None
+    repository: tags.LockedRepository, digest: str, media_type: str, by: t.Any = None
 ) -> Change:
     """Return the change that deletes a manifest.
 
@@ -280,8 +280,8 @@ def deleted(
     """
     return Change(
         kind=MANIFEST_DELETED,
-        repository=place.name,
-        repository_id=place.id,
+        repository=repository.name,
+        repository_id=repository.id,
         digest=digest,
         media_type=media_type,
         by=by,
@@ -289,7 +289,7 @@ def deleted(
 
 
 def _pushed(
-    place: tags.LockedRepository,
+    repository: tags.LockedRepository,
     manifest: Manifest,
     content: bytes,
     digest: Digest,
@@ -298,8 +298,8 @@ def _pushed(
 ) -> Change:
     return Change(
         kind=MANIFEST_PUSHED,
-        repository=place.name,
-        repository_id=place.id,
+        repository=repository.name,
+        repository_id=repository.id,
         digest=str(digest),
         media_type=manifest.media_type,
         artifact_type=manifest.artifact_type,

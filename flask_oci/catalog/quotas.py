@@ -68,9 +68,9 @@ class Quotas:
         site, found = self.site(), []
         if repository.exists:
             own = RuleScope(repository_id=repository.id)
-            laid = self._laid(own, lock)
+            stored = self._stored(own, lock)
             found.append(
-                (own, repository.name, site.repository if laid is None else laid)
+                (own, repository.name, site.repository if stored is None else stored)
             )
         else:
             # The push creates this repository, so it is empty.
@@ -78,8 +78,8 @@ class Quotas:
         if owner_id is not None:
             owners = RuleScope(owner_id=owner_id)
             called = self._users.names([owner_id]).get(owner_id, "The owner")
-            laid = self._laid(owners, lock)
-            found.append((owners, called, site.owner if laid is None else laid))
+            stored = self._stored(owners, lock)
+            found.append((owners, called, site.owner if stored is None else stored))
         return [
             Held(holder, self._measured(self.counted_for(holder), called, quota))
             for holder, called, quota in found
@@ -91,9 +91,9 @@ class Quotas:
 
         :param name: the name of the repository or the owner.
         """
-        laid, site = self._laid(holder), self.site()
+        stored, site = self._stored(holder), self.site()
         default = site.owner if holder.repository_id is None else site.repository
-        most = default if laid is None else laid
+        most = default if stored is None else stored
         return self._measured(self.counted_for(holder), name, most)
 
     @contextmanager
@@ -122,10 +122,10 @@ class Quotas:
         :param given: the repository to transfer.
         """
         owners, own = RuleScope(owner_id=owner_id), RuleScope(repository_id=given.id)
-        laid = self._laid(owners)
+        stored = self._stored(owners)
         # Both are measured together, because a layer in both counts once.
         both = sa.or_(self.counted_for(owners), self.counted_for(own))
-        most = self.site().owner if laid is None else laid
+        most = self.site().owner if stored is None else stored
         return not self._measured(both, name, most).is_too_much
 
     def uploads(self, holder: RuleScope) -> list[str]:
@@ -141,7 +141,7 @@ class Quotas:
             )
         )
 
-    def _laid(self, holder: RuleScope, lock: bool = False) -> Quota | None:
+    def _stored(self, holder: RuleScope, lock: bool = False) -> Quota | None:
         """Return the quota that is set for this scope, or None."""
         Rule = self._db.models.Rule.__table__
         mine = Rule.c.owner_id == holder.owner_id
