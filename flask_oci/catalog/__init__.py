@@ -1,7 +1,7 @@
-"""The verbs on metadata. Only this package speaks SQL.
+"""The registry's metadata in the host's database. Only this package executes SQL.
 
-A :class:`Catalog` knows neither requests nor files: a view asks it what is
-there, and tells it what became true.
+A :class:`Catalog` knows neither HTTP requests nor files. Views and services read
+metadata from it and record changes in it.
 """
 
 from __future__ import annotations
@@ -67,11 +67,12 @@ __all__ = [
 
 
 class Catalog:
-    """Everything that is recorded about one host's images.
+    """The metadata of one host's registry.
 
-    :param db: has the host's session; each application context has its own.
+    :param db: the host's database extension; each application context has its own
+        session.
     :param models: the tables.
-    :param username: which attribute of a user is the name of its namespace.
+    :param username: the attribute of a user that names the user's namespace.
     """
 
     def __init__(self, db: HasSession, models: Models, username: str) -> None:
@@ -109,5 +110,5 @@ class Catalog:
         self._database = database
 
     def observe(self, observer: Observer) -> None:
-        """Have somebody told of every change from now on."""
+        """Set the observer of all later changes."""
         self._database.observer = observer

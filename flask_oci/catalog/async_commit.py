@@ -1,7 +1,7 @@
-"""Commits that do not wait for the disk, for rows that nobody misses after a power cut.
+"""Asynchronous commits, which do not wait for the disk.
 
-Whatever is committed later, and waits, has the disk take these as well: a database
-writes down all of its commits in one order.
+They suit rows that may be lost in a power cut. A later commit that waits for the disk
+makes these durable as well, because a database writes all commits in one order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ def commit(
 ) -> None:
     """Execute a statement in a transaction of its own.
 
-    MySQL has no such commit for one transaction, so there it waits.
+    On MySQL this waits for the disk, because MySQL has no asynchronous commit for a
+    single transaction.
     """
     with engine.connect() as connection, _hurried(connection):
         driver = connection.connection
@@ -28,8 +29,8 @@ def commit(
             connection.execute(statement, values)
             connection.commit()
         except BaseException:
-            # What could not be committed is no transaction any more to SQLAlchemy,
-            # and may still be one to the database, with its locks.
+            # After a failed commit, SQLAlchemy considers the transaction closed, but
+            # the database may still have it open, with its locks.
             driver.rollback()
             raise
 
@@ -42,7 +43,7 @@ def _hurried(connection: sa.Connection) -> Iterator[None]:
     if connection.dialect.name != "sqlite" or driver is None or driver.in_transaction:
         yield
         return
-    # What the host has chosen holds again for whoever has the connection next.
+    # The next user of the connection must get the setting that the host has chosen.
     (chosen,) = driver.execute("PRAGMA synchronous").fetchone()
     driver.execute(f"PRAGMA synchronous = {min(chosen, 1)}")
     try:

@@ -1,4 +1,4 @@
-"""Which blobs there are, and which repositories may read them."""
+"""Blobs: their records and the links from repositories."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .references import Removal
 from .repository_info import RepositoryInfo
 from .tags import LockedRepository
 
-#: How many repositories are looked at to find one that a blob can be had from.
+#: The maximum number of repositories to consider as the source of a blob.
 HOLDERS: t.Final = 100
 
 
@@ -35,11 +35,11 @@ class LinkedBlob(t.NamedTuple):
     """In bytes."""
 
     leased_at: datetime
-    """When a client was last told that it is there."""
+    """When the registry last told a client that the blob exists."""
 
 
 class Blobs:
-    """Links blobs to repositories. A repository reads what it links, and only that."""
+    """Links blobs to repositories. A repository can read only the blobs it links."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -54,11 +54,11 @@ class Blobs:
         )
 
     def lease(self, blob: LinkedBlob, fresh_for: timedelta) -> bool:
-        """Have the collection spare a link from now on for the grace period.
+        """Protect a link from garbage collection for the grace period.
 
-        :param fresh_for: how old a lease may be that is left as it is, since a
-            client that looks at every layer need not write for each.
-        :return: False when the link is no longer there.
+        :param fresh_for: the age up to which a lease is not renewed, so that a client
+            that checks every layer does not cause a write for each.
+        :return: False if the link no longer exists.
         """
         now = utcnow()
         if now - blob.leased_at < fresh_for:
@@ -82,10 +82,10 @@ class Blobs:
         name: str | None,
         condition: Condition | None,
     ) -> list[tuple[RepositoryInfo, int]]:
-        """Return repositories that link a blob, each with the blob's size.
+        """Return repositories that link a blob, each with the blob's size in bytes.
 
-        :param name: of the one to return; None returns some of all.
-        :param condition: what repositories to look at; None is at all.
+        :param name: the only repository to return; None considers all.
+        :param condition: the repositories to consider; None considers all.
         """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
@@ -111,7 +111,10 @@ class Blobs:
         return [(RepositoryInfo(*row[:4]), row[4]) for row in rows]
 
     def link(self, repository_id: int, digest: Digest, size: int) -> None:
-        """Record a blob whose bytes are stored, and that the repository reads it."""
+        """Record a blob whose bytes are stored, and link it to the repository.
+
+        :param size: the size of the blob, in bytes.
+        """
         Blob = self._db.models.Blob
         self._db.insert_if_absent(Blob, digest=str(digest), size=size)
         blob_id = self._db.execute(self._newest, {"digest": str(digest)}).scalar()
@@ -124,23 +127,23 @@ class Blobs:
     def unlink(
         self, repository_id: int, digest: Digest, by: t.Any, *, unless_used: bool
     ) -> Removal:
-        """Take a blob out of a repository, in a transaction of its own.
+        """Delete the link of a blob from a repository, in a transaction of its own.
 
-        :param by: the key of the user who does it.
-        :param unless_used: whether to leave it while a manifest needs it.
+        :param by: the key of the user who makes the change.
+        :param unless_used: whether to keep the link if a manifest needs the blob.
         """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         here = Link.repository_id == repository_id
 
         def work() -> Removal:
-            place = LockedRepository(
+            repository = LockedRepository(
                 repository_id, self._db.lock_repository(repository_id)
             )
             if unless_used and (
                 users := references.users_of(self._db, repository_id, digest)
             ):
                 return Removal(False, users)
-            # Only who has it may put its collection off.
+            # Only a repository that links the blob may postpone its collection.
             held = self._db.change(
                 sa.update(Blob.__table__)
                 .where(
@@ -151,7 +154,7 @@ class Blobs:
             )
             if not held:
                 return Removal(False, [])
-            self._db.record_change(unlinked(place, digest, by))
+            self._db.record_change(unlinked(repository, digest, by))
             blob_id = sa.select(Blob.id).where(Blob.digest == str(digest))
             self._db.session.execute(
                 sa.delete(Link.__table__).where(
@@ -180,15 +183,16 @@ class Blobs:
         )
 
 
-def unlinked(place: LockedRepository, digest: Digest, by: t.Any = None) -> Change:
-    """Describe that a blob is taken out of a repository.
+def unlinked(repository: LockedRepository, digest: Digest, by: t.Any = None) -> Change:
+    """Return the change that deletes a blob from a repository.
 
-    :param by: the key of the user who does it; None is the collection.
+    :param by: the key of the user who makes the change; None is the garbage
+        collection.
     """
     return Change(
         kind=BLOB_DELETED,
-        repository=place.name,
-        repository_id=place.id,
+        repository=repository.name,
+        repository_id=repository.id,
         digest=str(digest),
         by=by,
     )

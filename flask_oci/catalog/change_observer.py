@@ -1,4 +1,4 @@
-"""Who is told of changes."""
+"""Change observers, which receive every change of the catalog."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from ..changes import Origin
 
 
 class Observer(t.Protocol):
-    """Listens to the catalog on behalf of a host."""
+    """Receives the changes of a catalog."""
 
     def origin(self, by: t.Any) -> Origin:
-        """Return who makes the current change.
+        """Return the origin of the current change.
 
-        :param by: the key of the user who does it, where that is known.
+        :param by: the key of the user who makes the change, if it is known.
         """
 
     def before(self, change: Change) -> None:
-        """Hear of a change within the transaction that will make it.
+        """Receive a change within the transaction that will make it.
 
-        :raises Denied: to refuse it; nothing of the transaction happens then.
+        :raises Denied: to refuse the change; the transaction is then rolled back.
         """
 
     def after(self, changes: list[Change]) -> None:
-        """Hear of changes that have been committed, and raise nothing."""
+        """Receive changes that have been committed. It must not raise."""
 
     def is_persisted(self, kind: str) -> bool:
-        """Tell whether changes of a kind are written to the outbox."""
+        """Return True if changes of a kind are written to the outbox."""
 
     def has_listeners(self, kind: str) -> bool:
-        """Tell whether anybody listens to changes of a kind."""
+        """Return True if changes of a kind have listeners."""
 
 
 class NullObserver:
-    """What observes a catalog that has not been told who does."""
+    """The observer of a catalog that has no other observer."""
 
     def origin(self, by: t.Any) -> Origin:
-        """Return nobody."""
+        """Return an empty origin."""
         return Origin()
 
     def before(self, change: Change) -> None:
-        """Refuse nothing."""
+        """Allow the change."""
 
     def after(self, changes: list[Change]) -> None:
         """Do nothing."""
 
     def is_persisted(self, kind: str) -> bool:
-        """Keep nothing."""
+        """Return False."""
         return False
 
     def has_listeners(self, kind: str) -> bool:
-        """Hear nothing."""
+        """Return False."""
         return False

@@ -1,4 +1,4 @@
-"""What the tables say, for whoever compares it with the files."""
+"""Consistency queries, for comparing the tables with the stored files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .database import Database
 #: How many rows are read at a time.
 BATCH: t.Final = 500
 
-#: Manifests are read whole, so fewer of them at a time.
+#: How many manifests are read at a time. It is small because each is read whole.
 MANIFEST_BATCH: t.Final = 20
 
 
 class Dangling(t.NamedTuple):
-    """A reference of a manifest to content that its repository does not hold."""
+    """A reference of a manifest to content that its repository does not have."""
 
     repository: str
     manifest: str
@@ -31,37 +31,38 @@ class Dangling(t.NamedTuple):
 
 
 class Having(t.NamedTuple):
-    """A repository that has something to do with a digest."""
+    """A repository that has the content of a digest."""
 
     id: int
     name: str
     leased_at: datetime | None
-    """When a client was last told of the blob, if it is one that is linked."""
+    """When the registry last told a client that the blob exists, or None for a
+    manifest."""
 
 
 class Consistency:
-    """Goes through the tables in short transactions, a batch at a time."""
+    """Reads the tables in short transactions, a batch at a time."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def blobs(self) -> Iterator[tuple[Digest, int]]:
-        """Go through every blob and its size, in the order of their digests."""
+        """Yield every blob and its size in bytes, ordered by digest."""
         Blob = self._db.models.Blob
         statement = sa.select(Blob.digest, Blob.size).order_by(Blob.digest)
         for digest, size in self._batches(statement, Blob.digest, BATCH):
             yield Digest.parse(digest), size
 
     def blob_size(self, digest: Digest) -> int | None:
-        """Return the size of a blob, whichever repository links it, or None."""
+        """Return the size of a blob in bytes, or None if it is not recorded."""
         Blob = self._db.models.Blob
         return self._db.session.scalar(
             sa.select(Blob.size).where(Blob.digest == str(digest))
         )
 
     def damaged_manifests(self) -> Iterator[tuple[str, str]]:
-        """Go through the manifests whose bytes have another digest than they should:
-        their repositories and digests."""
+        """Yield the repository and the recorded digest of each manifest whose bytes
+        have another digest."""
         Manifest, Repository = self._db.models.Manifest, self._db.models.Repository
         statement = (
             sa.select(Manifest.id, Repository.name, Manifest.digest, Manifest.content)
@@ -75,7 +76,7 @@ class Consistency:
                 yield name, digest
 
     def dangling(self) -> list[Dangling]:
-        """Return the references to what is not where it should be."""
+        """Return the references to content that is not in the manifest's repository."""
         models = self._db.models
         Manifest, Reference = models.Manifest, models.ManifestReference
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
@@ -98,7 +99,7 @@ class Consistency:
             .where(
                 ~linked,
                 sa.or_(Reference.kind != "child", ~held),
-                # What a manifest says is elsewhere was never pushed.
+                # Foreign layers are stored elsewhere and are never pushed.
                 Reference.media_type.not_like("%.foreign.%"),
                 Reference.media_type.not_like("%.nondistributable.%"),
             )
@@ -107,8 +108,10 @@ class Consistency:
         return [Dangling(*row) for row in rows]
 
     def misplaced_tags(self) -> list[tuple[int, str, str]]:
-        """Return the tags that point at another repository's manifest: the key and
-        the name of their repository, and their own names."""
+        """Return the tags that point at no manifest of their repository.
+
+        :return: the key and the name of the repository, and the name of the tag.
+        """
         models = self._db.models
         Manifest, Repository, Tag = models.Manifest, models.Repository, models.Tag
         rows = self._db.session.execute(
@@ -125,13 +128,13 @@ class Consistency:
         return [(key, name, tag) for key, name, tag in rows]
 
     def forget_blob(self, digest: Digest) -> list[str]:
-        """Delete the links of a blob that no manifest needs, and its row with the
-        last of them.
+        """Delete the links of a blob that no manifest needs. If no link is left,
+        delete the blob's row.
 
-        A link that is needed stays, since it is what has one push of the blob mend
-        every repository that lost it.
+        A needed link is kept, so that one push of the blob repairs every repository
+        that lost it.
 
-        :return: the names of the repositories that need it.
+        :return: the names of the repositories that need the blob.
         """
         models = self._db.models
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
@@ -159,7 +162,8 @@ class Consistency:
         return self._db.write(work)
 
     def touched_at(self, repository_id: int, digest: str) -> datetime | None:
-        """Return when a manifest was last needed for itself, or None."""
+        """Return when a manifest was last pushed, untagged or checked, or None if it
+        does not exist."""
         Manifest = self._db.models.Manifest
         moment = self._db.session.scalar(
             sa.select(Manifest.touched_at).where(
@@ -169,7 +173,8 @@ class Consistency:
         return moment and as_utc(moment)
 
     def holders(self, digest: Digest) -> list[Having]:
-        """Return the repositories that link a blob, or have a manifest, of a digest."""
+        """Return the repositories that link the blob, or have the manifest, of a
+        digest."""
         models = self._db.models
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
         Manifest = models.Manifest
@@ -208,8 +213,11 @@ class Consistency:
         )
 
     def keepers(self, repository_id: int, digest: str) -> list[tuple[str, str]]:
-        """Return the manifests of a repository that keep something: what it is to
-        each, in words, and their digests."""
+        """Return the manifests of a repository that keep the content of a digest.
+
+        :return: the relation of the content to the manifest, such as ``layer of``, and
+            the digest of the manifest.
+        """
         models = self._db.models
         Manifest, Reference = models.Manifest, models.ManifestReference
         referencing = self._db.session.execute(
@@ -239,7 +247,10 @@ class Consistency:
     def _batches(
         self, statement: t.Any, key: t.Any, size: int
     ) -> Iterator[tuple[t.Any, ...]]:
-        """Read a statement that is ordered by its first column, ``key``."""
+        """Yield the rows of a statement that is ordered by its first column, ``key``.
+
+        :param size: the number of rows in a batch.
+        """
         last = None
         while True:
             batch = statement if last is None else statement.where(key > last)

@@ -15,13 +15,13 @@ from ..clock import utcnow
 from .database import Database
 from .revocations import Revocations
 
-#: How often the last use of a credential is written down, at the most.
+#: The minimum time between two updates of a credential's last use.
 TOUCHED_EVERY: t.Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What is recorded of an access token or a refresh token."""
+    """The record of an access token or a refresh token."""
 
     id: str
     kind: str
@@ -32,14 +32,14 @@ class Credential:
     repositories: tuple[str, ...]
     validator: str | None
     about: str | None
-    """What the validator is asked about; for a refresh token, what its user was
-    called."""
+    """The context for the validator; for a refresh token, the name of the user when it
+    was issued."""
 
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
     parent_id: str | None = None
-    """The credential that it was had with, and goes with."""
+    """The credential that was used to get this one. Revoking it revokes this one."""
 
 
 class Credentials:
@@ -52,12 +52,12 @@ class Credentials:
     def add(self, credential: Credential, hash: str) -> None:
         """Record a new credential.
 
-        :param hash: by which its secret is found again.
+        :param hash: the hash of its secret.
         """
         columns = self._table.c
 
         def work() -> None:
-            # Clients get refresh tokens at each login, and forget most of them.
+            # Clients get a refresh token at each login and discard most of them.
             self._db.session.execute(
                 sa.delete(self._table).where(
                     columns.user_id == credential.user_id,
@@ -79,11 +79,11 @@ class Credentials:
         return self._one(self._by_hash, hash)
 
     def by_id(self, credential_id: str) -> Credential | None:
-        """Return a credential, or None when it has been revoked."""
+        """Return a credential, or None if it has been revoked."""
         return self._one(self._by_id, credential_id)
 
     def of(self, user_id: t.Any) -> list[Credential]:
-        """Return a user's credentials, the newest first."""
+        """Return the credentials of a user, the newest first."""
         rows = self._db.session.execute(
             self._select()
             .where(self._table.c.user_id == user_id)
@@ -96,8 +96,9 @@ class Credentials:
     ) -> list[Credential]:
         """Return some of a user's credentials, the newest first.
 
-        :param limit: how many to return at the most.
-        :param behind: the id, and the moment, of the one to begin behind.
+        :param limit: the maximum number of results.
+        :param behind: the id and the creation time of the last one of the previous
+            page.
         """
         made, key = self._table.c.created_at, self._table.c.id
         statement = self._select().where(self._table.c.user_id == user_id)
@@ -110,7 +111,7 @@ class Credentials:
         return [_credential(row) for row in rows]
 
     def touch(self, credential: Credential, expires_at: datetime | None) -> None:
-        """Remember that a credential is being used, and until when it is good."""
+        """Record the current use of a credential, and its new expiry."""
         now = utcnow()
         if credential.last_used_at and now - credential.last_used_at < TOUCHED_EVERY:
             return
@@ -123,27 +124,29 @@ class Credentials:
         )
 
     def revoke(self, credential_id: str) -> bool:
-        """Revoke a credential and those that were had with it.
+        """Revoke a credential and the credentials issued with it.
 
-        :return: whether it was there.
+        :return: True if it existed.
         """
 
         def work() -> bool:
             columns = self._table.c
-            # SQLite cascades only where the host has told each connection to.
+            # SQLite cascades only if the host enables foreign keys per connection.
             self._db.session.execute(
                 sa.delete(self._table).where(columns.parent_id == credential_id)
             )
-            gone = self._db.change(
+            deleted = self._db.change(
                 sa.delete(self._table).where(columns.id == credential_id)
             )
-            return bool(gone)
+            return bool(deleted)
 
         return self._db.write(work)
 
     def revoke_all(self, user_id: t.Any, subject: str) -> int:
-        """Revoke everything of a user's, and the bearer tokens that were had without a
-        credential; return how many credentials there were."""
+        """Revoke all credentials of a user, and the bearer tokens issued without one.
+
+        :return: the number of credentials revoked.
+        """
 
         def work() -> int:
             revoked = self._db.change(

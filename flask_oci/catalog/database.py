@@ -1,4 +1,4 @@
-"""Transactions, and the two statements that make races end in success."""
+"""Transactions with retries, and inserts that tolerate concurrent inserts."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ if t.TYPE_CHECKING:
     from .models import Models
 
 T = t.TypeVar("T")
-#: What a statement returned.
+#: The result of a statement.
 Rows: t.TypeAlias = "sa.CursorResult[Unpack[tuple[t.Any, ...]]]"
-#: What rows have to be like.
+#: A condition on rows, as for WHERE.
 Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
-#: What is raised when the database does not answer, or not in time.
+#: The exceptions that are raised if the database does not answer in time.
 FAILURES: t.Final = (OperationalError, InterfaceError, sa.exc.TimeoutError)
 
-#: Where a session has the changes that its transaction makes.
-_TOLD: t.Final = "oci_told"
+#: The key in ``session.info`` of the changes that the transaction makes.
+_CHANGES: t.Final = "oci_changes"
 
-#: How often a transaction is tried before the database's refusal is believed.
+#: The maximum number of attempts to commit a transaction.
 ATTEMPTS: t.Final = 8
 
-#: The longest wait before the first retry, in seconds; it doubles each time.
+#: The maximum wait before the first retry, in seconds. It doubles each time.
 FIRST_WAIT: t.Final = 0.01
 
 _SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
@@ -57,7 +57,7 @@ _MYSQL_RETRIES = frozenset({1020, 1205, 1213})
 
 
 class Database:
-    """The host's session and our tables.
+    """The host's session and the registry's tables.
 
     :param session: the host's session; each application context has its own.
     :param models: the tables.
@@ -69,27 +69,27 @@ class Database:
         self.observer: Observer = NullObserver()
 
     def release(self) -> None:
-        """End the transaction and give the connection back.
+        """Commit the transaction and return the connection to the pool.
 
-        What the host may have changed in the session is kept. Called before
-        body bytes flow: a slow client must not hold a connection.
+        The commit keeps changes that the host made in the session. Call this before
+        transferring a body, because a slow client must not hold a connection.
         """
         try:
             self.session.commit()
         except BaseException:
-            # Otherwise SQLAlchemy would give the connection back as it is, in the
-            # middle of a transaction, and whoever had it next would read the past.
+            # Without this, SQLAlchemy would return the connection in the middle of a
+            # transaction, and its next user would read outdated rows.
             self.session.rollback()
             raise
 
     def execute(self, statement: sa.Executable, values: t.Any = None) -> Rows:
-        """Execute a statement about columns, in the session's transaction.
+        """Execute a statement on columns, in the session's transaction.
 
-        The session could do it as well, in half as much time again: what it would look
-        after are objects.
+        Executing it through the session takes 50 % longer, because the session also
+        looks after objects.
 
-        :param values: what is bound to the statement's parameters; a list of such
-            executes it for each.
+        :param values: the values of the statement's parameters. A list executes the
+            statement once for each item.
         """
         connection = self.session.connection({"mapper": self.models.Repository})
         return connection.execute(statement, values)
@@ -97,37 +97,37 @@ class Database:
     def change(self, statement: sa.Executable, values: t.Any = None) -> int:
         """Execute a statement as :meth:`execute` does.
 
-        :return: how many rows it has changed, or deleted.
+        :return: the number of rows changed or deleted.
         """
         return int(t.cast(t.Any, self.execute(statement, values)).rowcount)
 
     def rollback(self) -> None:
-        """Forget the transaction, in whatever state a failure has left it."""
+        """Roll back the transaction, also after a failure."""
         self.session.rollback()
 
     def write(self, work: Callable[[], T]) -> T:
         """Run ``work`` in a transaction of its own, and commit it.
 
-        When the database asks for another try, because of a deadlock, a busy
-        file or a row that a rival made first, ``work`` runs again from the
-        start, so it must read what it depends on itself.
+        After a deadlock, a busy database file or a concurrent insert of the same row,
+        ``work`` runs again from the start. It must therefore read all data that it
+        depends on.
 
-        :param work: does everything through :attr:`session`.
-        :return: what ``work`` returned.
+        :param work: a function that makes its changes through :attr:`session`.
+        :return: the result of ``work``.
         """
 
         def attempt() -> tuple[T, list[Change]]:
             self._begin()
-            told: list[Change] = []
-            self.session.info[_TOLD] = told
+            changes: list[Change] = []
+            self.session.info[_CHANGES] = changes
             result = work()
-            outbox.keep(self, told)
+            outbox.keep(self, changes)
             self.session.commit()
-            return result, told
+            return result, changes
 
         self.release()
-        result, told = self._retry(attempt)
-        self.observer.after(told)
+        result, changes = self._retry(attempt)
+        self.observer.after(changes)
         return result
 
     def execute_async_commit(
@@ -135,13 +135,13 @@ class Database:
     ) -> bool:
         """Execute a statement in a transaction of its own, which a power cut may undo.
 
-        :return: False when it refers to a row that is not, or no longer, there, or
-            it has to be part of a larger transaction.
+        :return: False if the statement refers to a row that does not exist, or has to
+            be part of a larger transaction.
         """
         self.release()
         engine = self.session.get_bind(self.models.Repository)
         if not isinstance(engine, sa.Engine):
-            # The host has its sessions share one connection, as tests do.
+            # The host's sessions share one connection, as is usual in tests.
             return False
 
         def attempt() -> bool:
@@ -154,7 +154,8 @@ class Database:
         return self._retry(attempt)
 
     def _retry(self, attempt: Callable[[], T]) -> T:
-        """Try something again for as long as the database asks for that."""
+        """Call a function again after errors that a retry can fix, up to
+        :data:`ATTEMPTS` times."""
         for number in range(ATTEMPTS):
             try:
                 return attempt()
@@ -162,7 +163,8 @@ class Database:
                 self.session.rollback()
                 if number == ATTEMPTS - 1 or not _worth_another_try(error):
                     raise
-                # Rivals that wait equally long would only meet again.
+                # The wait is random, so that concurrent transactions do not collide
+                # again.
                 time.sleep(random.uniform(0, FIRST_WAIT * 2**number))  # noqa: S311
             except BaseException:
                 self.session.rollback()
@@ -170,31 +172,31 @@ class Database:
         raise AssertionError("the last attempt returns or raises")
 
     def record_change(self, change: Change, *, ask: bool = True) -> Change:
-        """Tell of a change that the current transaction makes, before it makes it.
+        """Record a change of the current transaction, before the transaction makes it.
 
-        Whoever listens is told once more after the commit, and the outbox has it then.
+        After the commit, the change is in the outbox and the observer receives it.
 
-        :param ask: whether anybody may refuse it.
-        :raises Denied: when somebody does.
+        :param ask: whether the observer may refuse the change.
+        :raises Denied: if the observer refuses the change.
         """
         if ask:
             self.ask(change)
         else:
             change.origin = self.observer.origin(change.by)
-        self.session.info[_TOLD].append(change)
+        self.session.info[_CHANGES].append(change)
         return change
 
     def ask(self, change: Change) -> None:
-        """Ask whether a change may be made.
+        """Ask the observer whether a change may be made.
 
-        :raises Denied: when somebody refuses it.
+        :raises Denied: if the observer refuses the change.
         """
         change.origin = self.observer.origin(change.by)
         self.observer.before(change)
 
     def record_if_observed(self, change: Change) -> None:
-        """Tell of something that changes nothing, such as a pull, if anybody wants to
-        know."""
+        """Report an event that changes nothing, such as a pull, if it is persisted or
+        has listeners."""
         if self.observer.is_persisted(change.kind):
             self.write(lambda: self.record_change(change, ask=False))
         elif self.observer.has_listeners(change.kind):
@@ -202,27 +204,31 @@ class Database:
             self.observer.after([change])
 
     def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:
-        """Insert a row, or leave the one that is there with the same key."""
+        """Insert a row, unless there is a row with the same key."""
         self.insert_all_if_absent(model, [values])
 
     def insert_all_if_absent(
         self, model: type[t.Any], rows: list[dict[str, t.Any]]
     ) -> None:
-        """Insert rows of the same columns, but for those that are there."""
+        """Insert rows that have the same columns, except those whose key exists."""
         self.execute(_insert_if_absent(self._dialect, model.__table__), rows)
 
     def upsert(
         self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any
     ) -> None:
-        """Insert a row, or change the one that is there with the same key."""
+        """Insert a row, or update the row with the same key.
+
+        :param key: the columns of the key, with their values.
+        :param values: the columns to set or update.
+        """
         statement = _upsert(self._dialect, model.__table__, tuple(key), tuple(values))
         self.execute(statement, {**key, **values})
 
     def lock_repository(self, repository_id: int) -> str | None:
-        """Keep rivals from changing what a repository holds until the transaction
-        ends, so that what was checked stays true.
+        """Lock a repository until the transaction ends, so that no other transaction
+        changes its contents.
 
-        :return: its name, or None when it has been deleted meanwhile.
+        :return: its name, or None if it has been deleted.
         """
         name = self.execute(self._locking, {"key": repository_id}).scalar()
         return t.cast("str | None", name)
@@ -241,11 +247,11 @@ class Database:
         return self.session.get_bind(self.models.Repository).dialect.name
 
     def _begin(self) -> None:
-        """Begin a transaction in which what is checked is so.
+        """Begin a transaction that reads current rows.
 
-        MySQL's read what was so when they first read anything, although they have
-        waited for a lock since. A SQLite transaction that reads first and writes
-        later is refused, with no waiting, when anybody wrote in between.
+        By default, a MySQL transaction reads rows as of its first read, even after it
+        has waited for a lock. SQLite refuses, without waiting, a transaction that
+        reads first and writes later if another connection wrote in between.
         """
         mapper = {"mapper": self.models.Repository}
         if self._dialect in ("mysql", "mariadb"):
@@ -298,9 +304,10 @@ def _worth_another_try(error: DBAPIError) -> bool:
 
 
 def newest(statement: SelectT) -> SelectT:
-    """Make a statement read what is committed now, not when the transaction began.
+    """Return the statement so that it reads rows as committed now, not as of the start
+    of the transaction.
 
-    MySQL's transactions keep reading the past, in which the row that
-    :meth:`Database.insert_if_absent` met does not exist.
+    A MySQL transaction can otherwise not see the row that made
+    :meth:`Database.insert_if_absent` insert nothing.
     """
     return statement.with_for_update(read=True)

@@ -1,4 +1,4 @@
-"""What the host's database is like, and what it promises."""
+"""Settings of the host's database, such as its durability."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MYSQL = ("innodb_flush_log_at_trx_commit", "log_bin", "binlog_format")
 
 
 class DatabaseSettings:
-    """Looks at the database as a whole. Nothing here writes.
+    """Reads the settings of the database. It writes nothing.
 
-    :param username: which attribute of a user is the name of its namespace.
+    :param username: the attribute of a user that names the user's namespace.
     """
 
     def __init__(self, database: Database, username: str) -> None:
@@ -23,7 +23,7 @@ class DatabaseSettings:
         self._username = username
 
     def settings(self) -> dict[str, str]:
-        """Return what the database says about itself, with its ``dialect``."""
+        """Return the database's settings by name, including its ``dialect``."""
         dialect = self._engine.dialect.name
         settings = {"dialect": dialect}
         if dialect == "sqlite":
@@ -40,9 +40,9 @@ class DatabaseSettings:
         return settings
 
     def names(self, limit: int) -> list[str]:
-        """Return what some of the users are called.
+        """Return the names of some users.
 
-        :param limit: how many to look at.
+        :param limit: the maximum number of names.
         """
         name = getattr(self._db.models.User, self._username)
         found = self._db.session.scalars(sa.select(name).limit(limit))
@@ -51,11 +51,12 @@ class DatabaseSettings:
         return names
 
     def has_unique_names(self) -> bool:
-        """Tell whether the database keeps two users from having one name."""
+        """Return True if the database enforces unique user names, or if that cannot be
+        determined."""
         attribute = sa.inspect(self._db.models.User).all_orm_descriptors[self._username]
         columns = getattr(getattr(attribute, "property", None), "columns", None)
         if not columns:
-            # It is computed, and who knows from what.
+            # The attribute is computed, so its uniqueness cannot be determined.
             return True
         (column, *_) = columns
         if column.unique or column.primary_key:

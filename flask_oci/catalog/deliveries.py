@@ -1,7 +1,7 @@
-"""Deliveries: which webhook is to be told of which event, and whose turn it is.
+"""Webhook deliveries: assigning events to webhooks, leasing and recording results.
 
-Several processes may deliver at once. Each takes what it sends for a while, and what a
-process that died had taken is taken by another one when the while is over.
+Several processes may deliver at once. Each leases the delivery that it sends. When the
+lease of a process that died expires, another process takes over the delivery.
 """
 
 from __future__ import annotations
@@ -30,46 +30,46 @@ from .webhooks import Webhooks
 #: How many events are assigned in one transaction.
 BATCH: t.Final = 200
 
-#: How many of the deliveries that wait are looked at at a time.
+#: How many pending deliveries are read at a time.
 WINDOW: t.Final = 500
 
-#: How many of what is held up a database is told to pass over.
+#: The maximum number of blocked lanes in a query's exclusion.
 MOST_LANES: t.Final = 400
 
-#: A repository, by its key or by one of its names.
+#: A repository, identified by its key or by one of its names.
 Lane = int | str
 
 
 class Claim(t.NamedTuple):
-    """A delivery that is this process's to make."""
+    """A delivery that this process has leased."""
 
     delivery_id: int
     lease: str
     attempts: int
-    """How often it has been tried before."""
+    """The number of earlier attempts."""
 
     event: StoredEvent
 
 
 class Outcome(t.NamedTuple):
-    """What became of one attempt."""
+    """The result of one attempt."""
 
     status: int | None
-    """What was answered, or None where nobody answered."""
+    """The HTTP status of the answer, or None if there was no answer."""
 
     error: str | None
-    """Why nobody answered, or what was wrong with the answer."""
+    """The reason why there was no answer, or why it was not a success."""
 
     milliseconds: int
 
     @property
     def succeeded(self) -> bool:
-        """Whether the webhook has been told."""
+        """Whether the webhook accepted the notification."""
         return self.error is None
 
 
 class Waiting(t.NamedTuple):
-    """A delivery that has yet to be made, as far as it is looked at."""
+    """A pending delivery."""
 
     id: int
     event_id: int
@@ -81,29 +81,29 @@ class Waiting(t.NamedTuple):
 
     @property
     def lanes(self) -> set[Lane]:
-        """Return what it has to wait for the others of: a repository is known by its
-        key, and to whoever is told by its names."""
+        """The key and the names of its repository. Deliveries that share one of them
+        are made in order; receivers know a repository only by its names."""
         lanes = (self.repository_id, self.repository, self.former_name)
         return {lane for lane in lanes if lane is not None}
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether it can be made, and nobody is at it."""
+        """Return True if it can be made now and no process has leased it."""
         busy = self.leased_until and as_utc(self.leased_until) >= now
         return as_utc(self.due_at) <= now and not busy
 
 
 class Deliveries:
-    """Assigns events to webhooks, hands deliveries out, and remembers how they went:
-    :class:`~flask_oci.catalog.delivery_log.DeliveryLog` shows it."""
+    """Assigns events to webhooks, leases deliveries, and records their results.
+    :class:`~flask_oci.catalog.delivery_log.DeliveryLog` lists the results."""
 
     def __init__(self, database: Database, webhooks: Webhooks) -> None:
         self._db = database
         self._webhooks = webhooks
 
     def assign(self) -> int:
-        """Find out who is to be told of some of the events that are new.
+        """Assign a batch of new events to webhooks.
 
-        :return: how many events there were.
+        :return: the number of events assigned.
         """
         Event = self._db.models.Event
         new = sa.select(Event.id).where(Event.assigned_at.is_(None)).limit(1)
@@ -113,12 +113,12 @@ class Deliveries:
         return self._db.write(self._assign)
 
     def claim(self, webhook: WebhookInfo, lease: timedelta) -> Claim | None:
-        """Take the next delivery to a webhook that can be made now.
+        """Lease the next delivery to a webhook that can be made now.
 
-        What happened to one repository is told in order, so whatever waits holds up
-        what comes after it.
+        The events of one repository are delivered in order, so a pending delivery
+        blocks the later ones of its repository.
 
-        :param lease: for how long nobody else takes it.
+        :param lease: how long no other process can take the delivery.
         """
         now = utcnow()
         for delivery_id in self._heads(webhook.id, now):
@@ -130,7 +130,7 @@ class Deliveries:
     def record_outcome(
         self, claim: Claim, outcome: Outcome, retry_at: datetime | None
     ) -> None:
-        """Remember how an attempt went.
+        """Record the result of an attempt.
 
         :param retry_at: when to try again; None is never.
         """
@@ -142,7 +142,8 @@ class Deliveries:
             values["due_at"] = retry_at
 
         def work() -> None:
-            # Whoever took over from a process that was too slow has the last word.
+            # If another process took over because this one was too slow, the result
+            # of the other one counts.
             changed = self._db.session.execute(
                 sa.update(Delivery.__table__)
                 .where(Delivery.id == claim.delivery_id, Delivery.lease == claim.lease)
@@ -166,7 +167,7 @@ class Deliveries:
     def _assign(self) -> int:
         models = self._db.models
         Delivery, Event = models.Delivery, models.Event
-        # Whoever is added after this is told of what happens after this.
+        # A webhook added after this query is notified only of later events.
         events = self._db.session.execute(
             sa.select(Event.id, Event.kind, Event.repository, Event.former_name)
             .where(Event.assigned_at.is_(None))
@@ -200,8 +201,8 @@ class Deliveries:
         return len(events)
 
     def _heads(self, webhook_id: str, now: datetime) -> Iterator[int]:
-        """Go through the deliveries that are due, and for which nothing before them
-        that concerns the same repository still waits."""
+        """Yield the deliveries that are due and not blocked by an earlier pending
+        delivery for the same repository."""
         held_up: Counter[Lane] = Counter()
         last = 0
         while waiting := self._waiting(webhook_id, last, held_up):
@@ -219,9 +220,11 @@ class Deliveries:
     def _waiting(
         self, webhook_id: str, last: int, held_up: Counter[Lane]
     ) -> list[Waiting]:
-        """Return what waits, but for what would change nothing about what is held up.
+        """Return the next pending deliveries, except those that are blocked and would
+        block nothing more.
 
-        :param last: the event to begin behind.
+        :param last: the key of the event after which to begin.
+        :param held_up: the blocked lanes, each with its number of deliveries.
         """
         models = self._db.models
         Delivery, Event = models.Delivery, models.Event
@@ -250,14 +253,14 @@ class Deliveries:
         return [Waiting(*row) for row in self._db.session.execute(statement)]
 
     def _is_within(self, lanes: list[Lane]) -> sa.ColumnElement[bool]:
-        """Return the condition of what has to wait for some lanes, and whose lanes are
-        all among them: nothing else waits for it alone."""
+        """Return the condition for deliveries whose lanes are all among the given ones.
+        Such a delivery is blocked, and blocks no other lane."""
         Event = self._db.models.Event
         keys = [lane for lane in lanes if isinstance(lane, int)]
         names = [lane for lane in lanes if isinstance(lane, str)]
         return sa.and_(
             sa.or_(Event.repository_id.is_(None), Event.repository_id.in_(keys)),
-            # What is about no repository waits for nothing.
+            # An event without a repository is never blocked.
             Event.repository.is_not(None),
             Event.repository.in_(names),
             sa.or_(Event.former_name.is_(None), Event.former_name.in_(names)),

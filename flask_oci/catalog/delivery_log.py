@@ -1,5 +1,4 @@
-"""The log of deliveries: which webhook was told of what, at which attempt, and what was
-given up."""
+"""Delivery log: deliveries with their attempts, counts, and replay."""
 
 from __future__ import annotations
 
@@ -20,12 +19,12 @@ from .outbox import as_event
 from .outbox import select_events
 from .outbox import StoredEvent
 
-#: Of how many deliveries the log is read at once.
+#: The number of deliveries whose attempts are read at a time.
 BATCH: t.Final = 500
 
 
 class DeliveryRow(t.NamedTuple):
-    """A delivery, as it is listed."""
+    """A delivery in a list."""
 
     id: int
     webhook_id: str
@@ -37,7 +36,7 @@ class DeliveryRow(t.NamedTuple):
 
 
 class Attempt(t.NamedTuple):
-    """A request that was made."""
+    """A request to a webhook."""
 
     at: datetime
     status: int | None
@@ -46,13 +45,16 @@ class Attempt(t.NamedTuple):
 
 
 class DeliveryLog:
-    """Lists deliveries, and has them made again."""
+    """Lists and replays deliveries."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def rows(self, limit: int, *conditions: t.Any) -> list[DeliveryRow]:
-        """List deliveries with the log of their attempts, the newest event first."""
+        """Return deliveries with their attempts, the newest event first.
+
+        :param limit: the maximum number of results.
+        """
         models = self._db.models
         Delivery, Event = models.Delivery, models.Event
         own = (
@@ -78,8 +80,8 @@ class DeliveryLog:
         return found
 
     def counts(self) -> dict[str, int]:
-        """Return how many deliveries there are of each state, and how many events
-        have yet to be assigned, if there is any webhook."""
+        """Return the number of deliveries in each state except "delivered", and the
+        number of ``unassigned`` events, which is 0 without webhooks."""
         models = self._db.models
         Delivery, Event = models.Delivery, models.Event
         counted = self._db.session.execute(
@@ -96,9 +98,9 @@ class DeliveryLog:
         return {**found, "unassigned": self._db.session.scalar(new) or 0}
 
     def replay(self, *conditions: t.Any) -> int:
-        """Have deliveries made again, from the beginning.
+        """Make finished deliveries pending again, with no attempts made.
 
-        :return: how many.
+        :return: the number of deliveries.
         """
         Delivery = self._db.models.Delivery
 
@@ -113,7 +115,7 @@ class DeliveryLog:
         return self._db.write(work)
 
     def dead(self, webhook_id: str | None = None) -> t.Any:
-        """Return the condition of deliveries that were given up."""
+        """Return the condition for dead deliveries."""
         Delivery = self._db.models.Delivery
         given_up = Delivery.state == DEAD
         return (
@@ -123,7 +125,7 @@ class DeliveryLog:
         )
 
     def of_events(self, keys: Sequence[int], webhook_id: str | None = None) -> t.Any:
-        """Return the condition of deliveries of some events."""
+        """Return the condition for the deliveries of some events."""
         Delivery = self._db.models.Delivery
         chosen = Delivery.event_id.in_(keys)
         return (
@@ -133,7 +135,7 @@ class DeliveryLog:
         )
 
     def _logs(self, keys: Sequence[int]) -> defaultdict[int, list[Attempt]]:
-        """Return the attempts that were made, by delivery."""
+        """Return the attempts by the key of their delivery."""
         columns = self._db.models.DeliveryAttempt.__table__.c
         wanted = ("delivery_id", *Attempt._fields)
         statement = sa.select(*(columns[name] for name in wanted)).order_by(columns.id)

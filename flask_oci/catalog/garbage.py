@@ -1,4 +1,4 @@
-"""What nothing needs any more, and what keeps the rest."""
+"""Garbage collection queries: unneeded content, and its deletion."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .blobs import unlinked
 from .database import Database
 from .tags import LockedRepository
 
-#: How many rows are looked at in one transaction.
+#: How many rows are read in one transaction.
 BATCH: t.Final = 500
 
 
 class Garbage:
-    """Finds what can go, and deletes it if that is still so.
+    """Finds unneeded content and deletes it.
 
-    Each deletion asks its question again in the transaction that answers it.
+    Each deletion checks again, in its own transaction, that the content is unneeded.
     """
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def uploads_begun(self, before: datetime) -> list[str]:
-        """Return the sessions that were begun before a moment."""
+        """Return the upload sessions that were started before a moment."""
         Upload = self._db.models.Upload
         return list(
             self._db.session.scalars(
@@ -37,14 +37,17 @@ class Garbage:
         )
 
     def delete_upload(self, uuid: str, before: datetime) -> bool:
-        """Delete a session that was begun before a moment."""
+        """Delete an upload session if it was started before a moment.
+
+        :return: True if it was deleted.
+        """
         Upload = self._db.models.Upload
         return self._delete(
             Upload.__table__, Upload.uuid == uuid, Upload.started_at < before
         )
 
     def upload_exists(self, uuid: str) -> bool:
-        """Tell whether there is a session of that name."""
+        """Return True if the upload session exists."""
         Upload = self._db.models.Upload
         return bool(
             self._db.session.scalar(sa.select(sa.exists().where(Upload.uuid == uuid)))
@@ -61,9 +64,9 @@ class Garbage:
     def unneeded_manifests(
         self, repository_id: int, before: datetime, left_since: datetime | None = None
     ) -> list[Digest]:
-        """Return the manifests that nothing has needed since ``before``.
+        """Return the manifests that have been unneeded since ``before``.
 
-        :param left_since: since when a lost tag can be put back; None is never.
+        :param left_since: removed tags can be restored since then; None is never.
         """
         unneeded = reachability.read(self._db, repository_id, left_since).unneeded(
             before
@@ -73,28 +76,28 @@ class Garbage:
     def delete_manifests(
         self, repository_id: int, before: datetime, left_since: datetime | None = None
     ) -> list[Digest]:
-        """Delete the manifests that nothing has needed since ``before``, and return
-        them.
+        """Delete the manifests that have been unneeded since ``before``, and return
+        their digests.
 
-        :param left_since: since when a lost tag can be put back; None is never.
+        :param left_since: removed tags can be restored since then; None is never.
         """
 
         def work() -> list[Digest]:
-            place = LockedRepository(
+            repository = LockedRepository(
                 repository_id, self._db.lock_repository(repository_id)
             )
             known = reachability.read(self._db, repository_id, left_since)
-            gone = sorted(known.unneeded(before))
+            unneeded = sorted(known.unneeded(before))
             reachability.delete(
-                self._db, place, [known.nodes[digest] for digest in gone]
+                self._db, repository, [known.nodes[digest] for digest in unneeded]
             )
-            return [Digest.parse(digest) for digest in gone]
+            return [Digest.parse(digest) for digest in unneeded]
 
         return self._db.write(work)
 
     def unneeded_links(self, repository_id: int, before: datetime) -> list[Digest]:
-        """Return the blobs that a repository links, that none of its manifests needs
-        and that nothing has relied on since ``before``."""
+        """Return the blobs that a repository links, but none of its manifests needs,
+        and whose lease is older than ``before``."""
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         rows = self._db.session.scalars(
             sa.select(Blob.digest)
@@ -109,37 +112,40 @@ class Garbage:
         return [Digest.parse(digest) for digest in rows]
 
     def delete_link(self, repository_id: int, digest: Digest, before: datetime) -> bool:
-        """Delete a link, if it is still not needed."""
+        """Delete a link if it is still unneeded.
+
+        :return: True if it was deleted.
+        """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         blob_id = sa.select(Blob.id).where(Blob.digest == str(digest)).scalar_subquery()
 
         def work() -> bool:
-            # A manifest that is being pushed looks for its blobs under this lock.
-            place = LockedRepository(
+            # A push of a manifest checks its blobs under this lock.
+            repository = LockedRepository(
                 repository_id, self._db.lock_repository(repository_id)
             )
             if references.users_of(self._db, repository_id, digest):
                 return False
-            gone = self._db.change(
+            deleted = self._db.change(
                 sa.delete(Link.__table__).where(
                     Link.repository_id == repository_id,
                     Link.blob_id == blob_id,
                     Link.leased_at < before,
                 )
             )
-            if gone:
-                self._db.record_change(unlinked(place, digest), ask=False)
-            return bool(gone)
+            if deleted:
+                self._db.record_change(unlinked(repository, digest), ask=False)
+            return bool(deleted)
 
         return self._db.write(work)
 
     def unlinked_blobs(
         self, before: datetime, doomed: t.Mapping[Digest, int]
     ) -> list[Digest]:
-        """Return the blobs that no repository links, nor has deleted since
-        ``before``.
+        """Return the blobs that no repository links, and no repository has deleted
+        since ``before``.
 
-        :param doomed: how many links to leave out of account, by blob.
+        :param doomed: the number of links to ignore, by blob.
         """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         links = sa.func.count(Link.blob_id)
@@ -159,8 +165,11 @@ class Garbage:
         return [digest for digest, count in found if count <= doomed.get(digest, 0)]
 
     def delete_blob(self, digest: Digest, before: datetime) -> bool:
-        """Delete a blob's row, if still no repository links it, nor has deleted it
-        since ``before``."""
+        """Delete a blob's row if no repository links it, and no repository has deleted
+        the blob since ``before``.
+
+        :return: True if it was deleted.
+        """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         return self._delete(
             Blob.__table__,
@@ -170,7 +179,7 @@ class Garbage:
         )
 
     def unrecorded(self, digests: t.Sequence[Digest]) -> list[Digest]:
-        """Return those digests that there is no blob of."""
+        """Return the given digests that have no blob record."""
         Blob = self._db.models.Blob
         known = set(
             self._db.session.scalars(

@@ -1,4 +1,4 @@
-"""The host's session, and which of its databases our tables are in."""
+"""The host's session, bound to the database that has the registry's tables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if t.TYPE_CHECKING:
 
 
 class HasSession(t.Protocol):
-    """What a host's database extension is to us: Flask-SQLAlchemy is that, and so is
-    Flask-SQLAlchemy-Lite."""
+    """The interface of a host's database extension. Flask-SQLAlchemy and
+    Flask-SQLAlchemy-Lite have it."""
 
     @property
     def session(self) -> t.Any:
@@ -24,9 +24,10 @@ class HasSession(t.Protocol):
 
 
 def session_of(db: HasSession) -> Session:
-    """Return a session that is the current application context's at each use.
+    """Return a session that stands for the current application context's session.
 
-    :param db: the host's; it may have a session within such a context only.
+    :param db: the host's database extension. It may have a session only within an
+        application context.
     """
     try:
         session = db.session
@@ -38,11 +39,11 @@ def session_of(db: HasSession) -> Session:
 
 
 def session_for(session: Session, models: Models) -> Session:
-    """Return the host's session, as it is for statements about our tables.
+    """Return the host's session, bound to the database of the registry's tables.
 
-    Our tables are in the users' database. Where that is not the host's first one,
-    Flask-SQLAlchemy knows it by the model that a statement is about, and many of ours
-    are about columns alone.
+    The tables are in the database of the user table. If that is not the host's default
+    database, Flask-SQLAlchemy finds it by the model in a statement, but many of the
+    registry's statements contain only columns.
 
     :param session: the host's session.
     :param models: the tables.
@@ -53,7 +54,7 @@ def session_for(session: Session, models: Models) -> Session:
 
 
 class _Bound:
-    """A session whose statements go to the database of our tables."""
+    """A session that executes statements in the database of the registry's tables."""
 
     def __init__(self, session: Session, models: Models) -> None:
         self._session = session

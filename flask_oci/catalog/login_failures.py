@@ -1,4 +1,4 @@
-"""Failed logins, counted for all worker processes together."""
+"""Login failure counts, shared by all worker processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .database import Database
 
 
 class LoginFailures:
-    """Counts failures by key, in windows of time."""
+    """Counts failed logins by key, in time windows."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -22,7 +22,10 @@ class LoginFailures:
     def counts(
         self, keys: t.Collection[str], window: timedelta
     ) -> dict[str, tuple[int, datetime]]:
-        """Return how many failures each key has, and since when."""
+        """Return the number of failures of each key, and the start of its window.
+
+        :param window: the length of a time window.
+        """
         table = self._table
         rows = self._db.session.execute(
             sa.select(table.c.key, table.c.count, table.c.since).where(
@@ -32,7 +35,10 @@ class LoginFailures:
         return {key: (count, as_utc(since)) for key, count, since in rows}
 
     def add(self, keys: t.Collection[str], window: timedelta) -> None:
-        """Count a failure for each key, beginning anew where the window is over."""
+        """Count a failure for each key. An expired window is started again.
+
+        :param window: the length of a time window.
+        """
         now = utcnow()
 
         def work() -> None:
@@ -52,7 +58,7 @@ class LoginFailures:
         self._db.write(work)
 
     def forget(self, key: str) -> None:
-        """Begin anew for one key, after a login that succeeded."""
+        """Reset the count of a key, after a successful login."""
         table = self._table
         self._db.write(
             lambda: self._db.session.execute(sa.delete(table).where(table.c.key == key))

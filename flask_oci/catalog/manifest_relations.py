@@ -1,5 +1,4 @@
-"""What the manifests of one repository need, amount to, and have to do with each
-other, for the pages that show it."""
+"""Manifest relations in one repository: sizes, referrers and parents, for the pages."""
 
 from __future__ import annotations
 
@@ -18,18 +17,18 @@ from .repository_contents import SHOWN
 
 
 class Weight(t.NamedTuple):
-    """What a manifest amounts to."""
+    """The size and the type of a manifest's content."""
 
     bytes: int
-    """Of the blobs that it needs, each of them once, as in the figures of a repository.
-    Manifests are in the database, and are not counted."""
+    """The size of the blobs that it needs, each counted once, as in the figures of a
+    repository. Manifests are in the database and are not counted."""
 
     config: tuple[str, str, int] | None
-    """The media type, digest and size of its config."""
+    """The media type, digest and size in bytes of its config."""
 
     layer_type: str
-    """The media type of one of its layers, or children, by which some artifacts are
-    known."""
+    """The media type of one of its layers or children. It identifies the type of some
+    artifacts."""
 
 
 class ManifestRelations:
@@ -41,11 +40,11 @@ class ManifestRelations:
     def weights(
         self, repository_id: int, manifest_ids: Sequence[int]
     ) -> dict[int, Weight]:
-        """Return what some manifests amount to, by their keys."""
+        """Return the weights of some manifests, by the manifests' keys."""
         own = self._own(repository_id, manifest_ids)
         config = own.c.kind == "config"
-        # The config of a cache of BuildKit's is one of an index's children, and its
-        # type the first in the order of the alphabet.
+        # In a BuildKit cache, the config is one of the index's children, and its media
+        # type is the first in alphabetical order.
         layer_type = sa.case((own.c.kind != "config", own.c.media_type))
         rows = self._db.session.execute(
             sa.select(
@@ -68,8 +67,8 @@ class ManifestRelations:
         }
 
     def _own(self, repository_id: int, manifest_ids: Sequence[int]) -> sa.Subquery:
-        """Select what some manifests reference, each thing once, and the key of what is
-        a manifest of the same repository."""
+        """Return a query of the distinct references of some manifests. ``child_id`` is
+        the key of a referenced manifest of the same repository."""
         Reference = self._db.models.ManifestReference
         Child = aliased(self._db.models.Manifest)
         is_child = sa.and_(
@@ -91,8 +90,8 @@ class ManifestRelations:
         )
 
     def _below(self, repository_id: int, manifest_ids: Sequence[int]) -> dict[int, int]:
-        """Return how many bytes the children of some manifests reference, each blob
-        once for each of these, by their keys."""
+        """Return the bytes that the children of each manifest reference, by its key.
+        Each blob counts once per manifest."""
         Reference = self._db.models.ManifestReference
         Child, Below = aliased(self._db.models.Manifest), aliased(Reference)
         below = (
@@ -117,7 +116,7 @@ class ManifestRelations:
     def referrers(
         self, repository_id: int, digests: Sequence[str]
     ) -> dict[str, list[ManifestRow]]:
-        """Return what refers to some manifests, by the digest of the subject."""
+        """Return the referrers of some manifests, by the digest of the subject."""
         Manifest = self._db.models.Manifest
         rows = self._db.session.execute(
             sa.select(*columns(self._db))
@@ -134,7 +133,7 @@ class ManifestRelations:
         return found
 
     def count_referrers(self, repository_id: int, digests: Sequence[str]) -> int:
-        """Return how many manifests refer to some others."""
+        """Return the number of referrers of some manifests."""
         Manifest = self._db.models.Manifest
         return (
             self._db.session.scalar(
@@ -149,7 +148,8 @@ class ManifestRelations:
     def referrer_types(
         self, repository_id: int, digests: Sequence[str]
     ) -> dict[str, set[str]]:
-        """Return the artifact types of what refers to some manifests."""
+        """Return the artifact types of the referrers of some manifests, by the digest
+        of the subject."""
         Manifest = self._db.models.Manifest
         rows = self._db.session.execute(
             sa.select(Manifest.subject_digest, Manifest.artifact_type)
@@ -166,7 +166,7 @@ class ManifestRelations:
         return found
 
     def parents(self, repository_id: int, digest: str) -> list[str]:
-        """Return the digests of some of the indexes that a manifest belongs to."""
+        """Return the digests of up to 20 indexes that a manifest belongs to."""
         Manifest = self._db.models.Manifest
         Reference = self._db.models.ManifestReference
         return list(
@@ -184,10 +184,10 @@ class ManifestRelations:
         )
 
     def linked(self, repository_id: int, digests: Sequence[str]) -> set[str]:
-        """Return those of some blobs that a repository may read.
+        """Return the given digests whose blobs the repository may read.
 
-        A manifest may name content that its repository does not have, where the
-        host allows sparse ones.
+        If the host allows sparse manifests, a manifest may reference content that its
+        repository does not have.
         """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
         return set(

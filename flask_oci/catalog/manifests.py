@@ -1,4 +1,4 @@
-"""Manifests: exact bytes, and what they reference."""
+"""Manifests: finding, recording and deleting them."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from .repository_info import RepositoryRef
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """A manifest as it is served."""
+    """A recorded manifest."""
 
     digest: str
     media_type: str
     size: int
     content: bytes | None
-    """The bytes that were pushed, or None where only the rest was asked for."""
+    """The bytes that were pushed, or None if they were not read."""
 
     repository_id: int
     touched_at: datetime
-    """When it was last pushed, or promised to a client."""
+    """When it was last pushed or untagged, or its lease was last renewed."""
 
 
 class Manifests:
@@ -62,9 +62,9 @@ class Manifests:
     def find(
         self, repository_id: int, reference: Digest | str, *, content: bool = True
     ) -> StoredManifest | None:
-        """Return the manifest that a tag or a digest names, or None.
+        """Return the manifest of a tag or a digest, or None.
 
-        :param content: whether its bytes are wanted.
+        :param content: whether to read its bytes.
         """
         statement = self._finding(isinstance(reference, Digest), content)
         row = self._db.execute(
@@ -88,18 +88,18 @@ class Manifests:
         *,
         lost: t.Collection[str],
         allow_sparse: bool,
-        guard: Guard = tags.NOBODY,
+        guard: Guard = tags.DEFAULT_GUARD,
     ) -> list[str]:
-        """Record a manifest, what it references and its tags: all of it or none.
+        """Record a manifest, its references and its tags, in one transaction.
 
-        :param lost: digests of blobs whose bytes the storage does not have.
-        :param guard: how far who does it may go with tags that are there.
-        :return: the digests of referenced content that is not there, which are
-            some only with ``allow_sparse``.
-        :raises ManifestBlobUnknown: for content that is not there.
-        :raises SizeInvalid: for content of another size than the manifest says.
-        :raises Denied: for a tag that is protected from who does it.
-        :raises QuotaExceeded: when there may not be so much, or so many.
+        :param lost: the digests of blobs whose bytes the storage does not have.
+        :param allow_sparse: whether referenced content may be missing.
+        :param guard: the caller's permissions on protected tags.
+        :return: the digests of missing content; empty without ``allow_sparse``.
+        :raises ManifestBlobUnknown: if referenced content is missing.
+        :raises SizeInvalid: if the size of content is not the one in its descriptor.
+        :raises Denied: if the caller may not change one of the tags.
+        :raises QuotaExceeded: if the push would exceed a quota.
         """
         tag_names = list(tag_names)
 
@@ -113,25 +113,25 @@ class Manifests:
             )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
-            place = tags.LockedRepository(repository_id, repository.name, guard)
+            locked = tags.LockedRepository(repository_id, repository.name, guard)
             self._db.record_change(
-                _pushed(place, manifest, content, digest, tag_names, user_id)
+                _pushed(locked, manifest, content, digest, tag_names, user_id)
             )
             with self._quotas.within(repository):
                 key = self._insert(repository_id, user_id, manifest, content, digest)
                 for tag in tag_names:
                     tags.move(
-                        self._db, place, tag, key, str(digest), user_id, by_push=True
+                        self._db, locked, tag, key, str(digest), user_id, by_push=True
                     )
             return missing
 
         return self._db.write(work)
 
     def lease(self, stored: StoredManifest, fresh_for: timedelta) -> bool:
-        """Have the collection spare a manifest from now on for the grace period.
+        """Protect a manifest from garbage collection for the grace period.
 
-        :param fresh_for: how old a lease may be that is left as it is.
-        :return: False when the manifest is no longer there.
+        :param fresh_for: the age up to which a lease is not renewed.
+        :return: False if the manifest no longer exists.
         """
         now = utcnow()
         if now - stored.touched_at < fresh_for:
@@ -139,7 +139,7 @@ class Manifests:
         Manifest = self._db.models.Manifest
 
         def work() -> bool:
-            # A collection may have found it old, and not yet deleted it.
+            # A garbage collection may have selected it and not deleted it yet.
             self._db.lock_repository(stored.repository_id)
             touched = self._db.change(
                 sa.update(Manifest.__table__)
@@ -160,20 +160,20 @@ class Manifests:
         *,
         unless_needed: bool,
         by: t.Any = None,
-        guard: Guard = tags.NOBODY,
+        guard: Guard = tags.DEFAULT_GUARD,
     ) -> Removal:
         """Delete a manifest and every tag that points at it.
 
-        :param unless_needed: whether to leave it while an index needs it.
-        :param by: the key of the user who does it.
-        :param guard: how far they may go.
-        :raises Denied: when one of the tags is protected from them.
+        :param unless_needed: whether to keep the manifest if an index needs it.
+        :param by: the key of the user who makes the change.
+        :param guard: the caller's permissions on protected tags.
+        :raises Denied: if the caller may not delete one of the tags.
         """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
 
         def work() -> Removal:
             locked = self._db.lock_repository(repository_id)
-            place = tags.LockedRepository(repository_id, locked, guard)
+            repository = tags.LockedRepository(repository_id, locked, guard)
             if unless_needed and (
                 parents := references.users_of(
                     self._db, repository_id, digest, kind="child"
@@ -188,10 +188,10 @@ class Manifests:
             ).first()
             if row is None:
                 return Removal(False, [])
-            self._db.record_change(deleted(place, str(digest), row.media_type, by))
+            self._db.record_change(deleted(repository, str(digest), row.media_type, by))
             named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
             for name in self._db.session.scalars(newest(named)).all():
-                tags.drop(self._db, place, name, by)
+                tags.drop(self._db, repository, name, by)
             references.delete(self._db, repository_id, [row.id])
             return Removal(True, [])
 
@@ -225,7 +225,7 @@ class Manifests:
             )
         return statement.where(
             manifest.id == tag.manifest_id,
-            # A tag that points at another repository's manifest opens nothing.
+            # A tag does not give access to the manifest of another repository.
             manifest.repository_id == repository_id,
             tag.repository_id == repository_id,
             tag.name == wanted,
@@ -258,8 +258,8 @@ class Manifests:
             references.record(self._db, row.id, manifest.descriptors)
         elif row.media_type != manifest.media_type:
             raise ManifestInvalid(
-                f"These bytes are in this repository already, as {row.media_type};"
-                " content does not change its type.",
+                f"This repository already has this manifest with the media type"
+                f" {row.media_type}. Push it with that media type.",
                 detail=str(digest),
             )
         else:
@@ -272,13 +272,16 @@ class Manifests:
 
 
 def deleted(
-    place: tags.LockedRepository, digest: str, media_type: str, by: t.Any = None
+    repository: tags.LockedRepository, digest: str, media_type: str, by: t.Any = None
 ) -> Change:
-    """Describe that a manifest is deleted."""
+    """Return the change that deletes a manifest.
+
+    :param by: the key of the user who makes the change; None is the registry itself.
+    """
     return Change(
         kind=MANIFEST_DELETED,
-        repository=place.name,
-        repository_id=place.id,
+        repository=repository.name,
+        repository_id=repository.id,
         digest=digest,
         media_type=media_type,
         by=by,
@@ -286,7 +289,7 @@ def deleted(
 
 
 def _pushed(
-    place: tags.LockedRepository,
+    repository: tags.LockedRepository,
     manifest: Manifest,
     content: bytes,
     digest: Digest,
@@ -295,8 +298,8 @@ def _pushed(
 ) -> Change:
     return Change(
         kind=MANIFEST_PUSHED,
-        repository=place.name,
-        repository_id=place.id,
+        repository=repository.name,
+        repository_id=repository.id,
         digest=str(digest),
         media_type=manifest.media_type,
         artifact_type=manifest.artifact_type,

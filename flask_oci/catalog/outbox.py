@@ -1,4 +1,4 @@
-"""The outbox: what happened, written in the transaction that made it happen."""
+"""Event outbox: events, written in the transactions that make the changes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if t.TYPE_CHECKING:
     from .database import Database
 
 
-#: How many events are forgotten in one transaction.
+#: How many events are deleted in one transaction.
 BATCH: t.Final = 500
 
 
 class StoredEvent(t.NamedTuple):
-    """Something that happened, as it is told."""
+    """A recorded event."""
 
     id: int
-    """Its key; that of a later event of the same repository is greater."""
+    """Its key. Later events of the same repository have greater keys."""
 
     uuid: str
-    """What whoever is told twice knows it by."""
+    """Its identifier, by which receivers recognize a repeated delivery."""
 
     kind: str
     repository: str | None
@@ -38,7 +38,7 @@ class StoredEvent(t.NamedTuple):
 
 
 class Outbox:
-    """Lists events, and forgets old ones."""
+    """Lists events, and deletes old ones."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -51,11 +51,11 @@ class Outbox:
         kind: str | None = None,
         before: int | None = None,
     ) -> list[StoredEvent]:
-        """Return the last events, the newest first.
+        """Return the latest events, the newest first.
 
-        :param repository: of which repository; None is of all.
-        :param kind: of which kind; None is of any.
-        :param before: the key of the event to begin behind.
+        :param repository: return only events of this repository; None is all.
+        :param kind: return only events of this kind; None is all.
+        :param before: return only entries with a smaller key.
         """
         Event = self._db.models.Event
         statement = select_events(self._db).order_by(Event.id.desc()).limit(limit)
@@ -68,17 +68,17 @@ class Outbox:
         return [as_event(row) for row in self._db.session.execute(statement)]
 
     def prune(self, before: datetime) -> int:
-        """Forget the events from before a moment that no webhook has yet to be told of.
+        """Delete the events from before a moment that have no pending delivery.
 
-        :return: how many there were.
+        :return: the number of events deleted.
         """
         count = 0
-        while gone := self._db.write(lambda: self._forget(before)):
-            count += gone
+        while deleted := self._db.write(lambda: self._forget(before)):
+            count += deleted
         return count
 
     def forget(self, repository: str) -> None:
-        """Forget the events of a repository that was there for a try."""
+        """Delete the events of a repository that was created only for a check."""
         Event, Delivery = self._db.models.Event, self._db.models.Delivery
         keys = sa.select(Event.id).where(Event.repository == repository)
 
@@ -111,10 +111,10 @@ class Outbox:
 
 
 def keep(database: Database, changes: list[Change]) -> None:
-    """Write to the outbox what a transaction has done, before it is committed.
+    """Write the changes of a transaction to the outbox, before its commit.
 
-    It comes last in the transaction, which has locked the repository by then: so the
-    keys of its events ascend in the order of the commits.
+    This is the last step of the transaction, which has locked the repository by then.
+    The keys of a repository's events therefore ascend in the order of the commits.
     """
     rows = [
         {
@@ -134,19 +134,19 @@ def keep(database: Database, changes: list[Change]) -> None:
 
 
 def select_events(database: Database, *more: t.Any) -> sa.Select[t.Any]:
-    """Select the columns of :class:`StoredEvent`, and some more behind them."""
+    """Return a query of the columns of :class:`StoredEvent`, followed by others."""
     columns = database.models.Event.__table__.c
     return sa.select(*(columns[name] for name in StoredEvent._fields), *more)
 
 
 def as_event(row: t.Any) -> StoredEvent:
-    """Make an event of a row."""
+    """Return the event of a row of :func:`select_events`."""
     event = StoredEvent(*row[: len(StoredEvent._fields)])
     return event._replace(at=as_utc(event.at))
 
 
 def forget_deliveries(database: Database, condition: t.Any) -> None:
-    """Delete deliveries with the log of their attempts, within a transaction."""
+    """Delete deliveries with their attempts, within a transaction."""
     models = database.models
     Delivery, Attempt = models.Delivery, models.DeliveryAttempt
     keys = sa.select(Delivery.id).where(condition)

@@ -1,4 +1,4 @@
-"""When manifests were last pulled, and how often repositories were."""
+"""Pull counts of repositories, and last pull times of manifests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .database import Database
 
 
 class Pulls:
-    """Writes down pulls, many at once, in a transaction of their own."""
+    """Records pulls in batches, each in a transaction of its own."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -21,14 +21,14 @@ class Pulls:
     def record(
         self, counts: Mapping[int, int], moments: Mapping[tuple[int, str], datetime]
     ) -> None:
-        """Remember that manifests were pulled.
+        """Record pulls of manifests.
 
-        :param counts: how many pulls there were, by the key of the repository.
-        :param moments: when a manifest was last pulled, by the key of its repository
-            and its digest.
+        :param counts: the number of pulls, by the key of the repository.
+        :param moments: the time of the last pull, by the key of the repository and the
+            digest of the manifest.
         """
-        # Whatever else changes manifests has their repository to itself first. Those
-        # who wait for each other's repositories have to do so in one order.
+        # Other transactions that change manifests lock the repository first. Updating
+        # the repositories in the order of their keys avoids deadlocks.
         pulled = [{"key": key, "count": counts[key]} for key in sorted(counts)]
         last = [
             {"repository": key, "wanted": digest, "moment": moment}

@@ -1,4 +1,4 @@
-"""Quotas: how much there is, and whether there may be more."""
+"""Quotas of repositories and owners: their usage and enforcement."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from .repository_info import RepositoryInfo
 from .rules import RuleScope
 from .users import Users
 
-#: How many of somebody's unfinished uploads are looked at.
+#: The maximum number of unfinished uploads that are counted.
 UPLOADS: t.Final = 1000
 
 
 class Site(t.NamedTuple):
-    """What holds where nothing else is laid down."""
+    """The default quotas of the site."""
 
     owner: Quota = Quota()
     repository: Quota = Quota()
 
     @property
     def is_limit(self) -> bool:
-        """Whether there is anything that it does not allow."""
+        """Whether one of the quotas has a limit."""
         return self.owner.is_limit or self.repository.is_limit
 
 
 class Held(t.NamedTuple):
-    """A quota, what it is for, and how much of it is used."""
+    """A quota's scope and its usage."""
 
     holder: RuleScope
     standing: QuotaUsage
 
 
 class Quotas:
-    """Adds up what repositories and owners have, and compares it with their quotas."""
+    """Measures the usage of repositories and owners, and enforces their quotas."""
 
     def __init__(self, database: Database, users: Users) -> None:
         self._db = database
@@ -49,16 +49,17 @@ class Quotas:
         self.site: t.Callable[[], Site] = Site
 
     def apply_to(self, repository: RepositoryInfo) -> bool:
-        """Tell whether any quota may hold for a repository. It asks nobody."""
+        """Return True if a quota may apply to a repository. This executes no query."""
         return repository.is_limited or self.site().is_limit or not repository.exists
 
     def of(
         self, repository: RepositoryInfo, pusher_id: t.Any = None, *, lock: bool = False
     ) -> list[Held]:
-        """Return the quotas that hold for a repository, which need not exist.
+        """Return the quotas that apply to a repository, which need not exist.
 
-        :param pusher_id: whose it becomes if it is in nobody's namespace.
-        :param lock: whether others who ask that, too, wait for this transaction.
+        :param pusher_id: the key of the user who becomes the owner if the namespace
+            belongs to no user.
+        :param lock: whether to lock the quota rules until the transaction ends.
         """
         owner_id = repository.owner_id
         if not repository.exists:
@@ -67,18 +68,18 @@ class Quotas:
         site, found = self.site(), []
         if repository.exists:
             own = RuleScope(repository_id=repository.id)
-            laid = self._laid(own, lock)
+            stored = self._stored(own, lock)
             found.append(
-                (own, repository.name, site.repository if laid is None else laid)
+                (own, repository.name, site.repository if stored is None else stored)
             )
         else:
-            # The one that the push makes; nothing is in it yet.
+            # The push creates this repository, so it is empty.
             found.append((RuleScope(repository_id=0), repository.name, site.repository))
         if owner_id is not None:
             owners = RuleScope(owner_id=owner_id)
             called = self._users.names([owner_id]).get(owner_id, "The owner")
-            laid = self._laid(owners, lock)
-            found.append((owners, called, site.owner if laid is None else laid))
+            stored = self._stored(owners, lock)
+            found.append((owners, called, site.owner if stored is None else stored))
         return [
             Held(holder, self._measured(self.counted_for(holder), called, quota))
             for holder, called, quota in found
@@ -86,23 +87,23 @@ class Quotas:
         ]
 
     def standing(self, holder: RuleScope, name: str) -> QuotaUsage:
-        """Return how much a repository, or an owner, has of how much.
+        """Return the quota usage of a repository or an owner.
 
-        :param name: what it is called.
+        :param name: the name of the repository or the owner.
         """
-        laid, site = self._laid(holder), self.site()
+        stored, site = self._stored(holder), self.site()
         default = site.owner if holder.repository_id is None else site.repository
-        most = default if laid is None else laid
+        most = default if stored is None else stored
         return self._measured(self.counted_for(holder), name, most)
 
     @contextmanager
     def within(self, repository: RepositoryInfo) -> Iterator[None]:
-        """Refuse what takes more than there may be, within the transaction that has
-        done it.
+        """Enforce the quotas of a repository on the changes made in this context.
 
-        Where a quota is laid down, others who change what it is about wait meanwhile.
+        The context must be within a transaction. If a quota is set, other transactions
+        that change content under the quota wait for this one.
 
-        :raises QuotaExceeded: at the end.
+        :raises QuotaExceeded: at the end, if the changes exceed a quota.
         """
         if not self.apply_to(repository):
             yield
@@ -114,19 +115,21 @@ class Quotas:
             self._measured(mine, then.name, then.quota).check(then)
 
     def has_room_for(self, owner_id: t.Any, name: str, given: RepositoryInfo) -> bool:
-        """Tell whether a repository could be somebody's without too much being theirs.
+        """Return True if a repository can be transferred to an owner without exceeding
+        the owner's quota.
 
-        :param name: what they are called.
+        :param name: the name of the new owner.
+        :param given: the repository to transfer.
         """
         owners, own = RuleScope(owner_id=owner_id), RuleScope(repository_id=given.id)
-        laid = self._laid(owners)
-        # Together, since a layer that is in both counts once.
+        stored = self._stored(owners)
+        # Both are measured together, because a layer in both counts once.
         both = sa.or_(self.counted_for(owners), self.counted_for(own))
-        most = self.site().owner if laid is None else laid
+        most = self.site().owner if stored is None else stored
         return not self._measured(both, name, most).is_too_much
 
     def uploads(self, holder: RuleScope) -> list[str]:
-        """Return upload sessions that have not ended, those that began last first."""
+        """Return the unfinished upload sessions, the latest first."""
         Upload, Repository = self._db.models.Upload, self._db.models.Repository
         return list(
             self._db.session.scalars(
@@ -138,8 +141,8 @@ class Quotas:
             )
         )
 
-    def _laid(self, holder: RuleScope, lock: bool = False) -> Quota | None:
-        """Return what is laid down for just that, or None."""
+    def _stored(self, holder: RuleScope, lock: bool = False) -> Quota | None:
+        """Return the quota that is set for this scope, or None."""
         Rule = self._db.models.Rule.__table__
         mine = Rule.c.owner_id == holder.owner_id
         if holder.repository_id is not None:
@@ -151,11 +154,11 @@ class Quotas:
         return None if value is None else Quota.read(value)
 
     def _measured(self, mine: Condition, name: str, quota: Quota) -> QuotaUsage:
-        """Add up what the repositories of a condition have."""
+        """Return the quota usage of the repositories that match a condition."""
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
         Manifest, Tag = models.Manifest, models.Tag
-        # Not "exists", by which some databases look at every blob that there is.
+        # With "exists" instead of "in", some databases scan all blobs.
         linked = sa.select(Link.blob_id).where(
             Link.repository_id == Repository.id, mine
         )
@@ -173,11 +176,11 @@ class Quotas:
                 images.scalar_subquery(),
             )
         ).one()
-        # MariaDB adds whole numbers up to a decimal.
+        # MariaDB returns the sum of integers as a decimal.
         return QuotaUsage(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
 
     def counted_for(self, holder: RuleScope) -> Condition:
-        """Return the condition of the repositories that a quota is about."""
+        """Return the condition for the repositories that a quota counts."""
         Repository = self._db.models.Repository
         if holder.repository_id is not None:
             return Repository.id == holder.repository_id

@@ -1,4 +1,4 @@
-"""Which manifests of a repository need which."""
+"""Manifest reachability: the manifests of a repository that tags or others need."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH: t.Final = 500
 
 
 class Node(t.NamedTuple):
-    """A manifest, as far as others can need it."""
+    """A manifest in the graph of a repository's manifests."""
 
     id: int
     digest: str
@@ -36,16 +36,16 @@ class Node(t.NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """What a repository's manifests need of each other."""
+    """The graph of a repository's manifests."""
 
     nodes: Mapping[str, Node]
     children: Mapping[str, Sequence[str]]
     left: Mapping[str, datetime]
-    """When something lost a tag that can still be put back, by its digest."""
+    """When a manifest lost a tag that can still be restored, by its digest."""
 
     def unneeded(self, before: datetime) -> set[str]:
-        """Return the digests of what nothing has needed since ``before``, and no tag
-        can be put back to."""
+        """Return the digests of the manifests that have been unneeded since ``before``
+        and have no tag that can be restored."""
         roots = (
             node.digest
             for node in self.nodes.values()
@@ -54,20 +54,20 @@ class Reachability:
         return self.nodes.keys() - self._reached(roots, self._neighbours())
 
     def loose(self) -> list[Node]:
-        """Return what has no tag, and nothing tagged needs."""
+        """Return the manifests that have no tag and that no tagged manifest needs."""
         roots = (node.digest for node in self.nodes.values() if node.tagged)
         reached = self._reached(roots, self._neighbours())
         return [node for key, node in sorted(self.nodes.items()) if key not in reached]
 
     def pulled_at(self, digest: str) -> datetime | None:
-        """Return when a manifest, or a child of it, was last pulled."""
+        """Return when a manifest or one of its children was last pulled, or None."""
         parts = self._reached([digest], self.children)
         moments = (self.nodes[d].pulled_at for d in parts if d in self.nodes)
         return max((moment for moment in moments if moment), default=None)
 
     def _neighbours(self) -> Mapping[str, Sequence[str]]:
-        """Return what each manifest keeps: an index its children, a subject its
-        referrers, and a referrer its subject."""
+        """Return the digests that each manifest keeps: an index keeps its children, a
+        subject its referrers, and a referrer its subject."""
         found = defaultdict(list, {d: list(c) for d, c in self.children.items()})
         for node in self.nodes.values():
             if node.subject is not None and node.subject in self.nodes:
@@ -91,9 +91,9 @@ class Reachability:
 def read(
     database: Database, repository_id: int, left_since: datetime | None
 ) -> Reachability:
-    """Return what a repository's manifests need of each other.
+    """Return the graph of a repository's manifests.
 
-    :param left_since: since when a lost tag can be put back; None is never.
+    :param left_since: removed tags can be restored since then; None is never.
     """
     return Reachability(
         _nodes(database, repository_id),
@@ -102,15 +102,19 @@ def read(
     )
 
 
-def delete(database: Database, place: LockedRepository, nodes: Sequence[Node]) -> None:
-    """Delete manifests that nothing needs, within a transaction that has locked their
+def delete(
+    database: Database, repository: LockedRepository, nodes: Sequence[Node]
+) -> None:
+    """Delete unneeded manifests, within a transaction that has locked their
     repository."""
     for node in nodes:
-        # Nothing needs it, so nobody is asked.
-        database.record_change(deleted(place, node.digest, node.media_type), ask=False)
+        # The manifest is unneeded, so the observer cannot refuse the deletion.
+        database.record_change(
+            deleted(repository, node.digest, node.media_type), ask=False
+        )
     for start in range(0, len(nodes), BATCH):
         keys = [node.id for node in nodes[start : start + BATCH]]
-        references.delete(database, place.id, keys)
+        references.delete(database, repository.id, keys)
 
 
 def _nodes(database: Database, repository_id: int) -> dict[str, Node]:
@@ -153,7 +157,10 @@ def _children(database: Database, repository_id: int) -> dict[str, list[str]]:
 def left(
     database: Database, repository_id: int, since: datetime
 ) -> dict[str, datetime]:
-    """Return when manifests last lost a tag since a moment, by their digests."""
+    """Return the times when manifests last lost a tag, by their digests.
+
+    :param since: ignore tags that were removed before this moment.
+    """
     Move = database.models.TagMove
     rows = database.session.execute(
         sa.select(Move.from_digest, sa.func.max(Move.moved_at))

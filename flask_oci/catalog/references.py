@@ -1,4 +1,4 @@
-"""References: which content a manifest needs, and which manifests need content."""
+"""Manifest references: recording, deleting and querying them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from ..spec.manifest import Descriptor
 from ..spec.manifest import Kind
 from .database import Database
 
-#: How many values one statement compares with, well below any database's limit.
+#: How many values one statement contains, well below the limit of any database.
 CHUNK: t.Final = 500
 
-#: How many of the manifests that need something are named to the client.
+#: The maximum number of manifests in a list of those that need some content.
 NAMED: t.Final = 3
 
 
 class Removal(t.NamedTuple):
-    """What became of a wish to delete something."""
+    """The result of a request to delete content."""
 
     done: bool
-    """Whether it was there and is gone."""
+    """Whether the content existed and has been deleted."""
 
     needed_by: list[str]
-    """The digests of manifests that it was kept for."""
+    """The digests of manifests that need the content, if it was kept for them."""
 
 
 def record(
     database: Database, manifest_id: int, descriptors: Sequence[Descriptor]
 ) -> None:
-    """Record what a new manifest references, within its transaction."""
+    """Record the references of a new manifest, within its transaction."""
     if not descriptors:
         return
     database.execute(
@@ -56,14 +56,14 @@ def record(
 
 
 def delete(database: Database, repository_id: int, manifest_ids: Sequence[int]) -> None:
-    """Delete manifests with what they reference, within a transaction.
+    """Delete manifests with their references, within a transaction.
 
-    The collection spares their blobs for the grace period: a backup that has the
-    manifests still may come to the blobs only later.
+    Garbage collection keeps their blobs for the grace period, because a running backup
+    may have copied the manifests and not yet the blobs.
     """
     _spare(database, repository_id, manifest_ids)
     models = database.models
-    # SQLite cascades only where the host has told each connection to.
+    # SQLite cascades only if the host enables foreign keys per connection.
     for table, column in (
         (models.ManifestReference.__table__, "manifest_id"),
         (models.Manifest.__table__, "id"),
@@ -87,10 +87,10 @@ def _spare(database: Database, repository_id: int, manifest_ids: Sequence[int]) 
 
 
 def needing(database: Database, repository_id: t.Any, digest: t.Any) -> sa.Exists:
-    """Return the condition that a manifest of a repository needs something.
+    """Return the condition that a manifest of a repository needs some content.
 
-    :param repository_id: a key, or a column that has it.
-    :param digest: a digest, or a column that has it.
+    :param repository_id: the key of the repository, or a column with it.
+    :param digest: the digest of the content, or a column with it.
     """
     models = database.models
     Manifest, Reference = models.Manifest, models.ManifestReference
@@ -104,9 +104,10 @@ def needing(database: Database, repository_id: t.Any, digest: t.Any) -> sa.Exist
 def users_of(
     database: Database, repository_id: int, digest: Digest, kind: Kind | None = None
 ) -> list[str]:
-    """Return the digests of some manifests of a repository that need this one.
+    """Return the digests of some manifests of a repository that need some content.
 
-    :param kind: as what they need it; None is as anything.
+    :param digest: the digest of the content.
+    :param kind: the kind of the references to consider; None considers all.
     """
     models = database.models
     Manifest, Reference = models.Manifest, models.ManifestReference
@@ -128,13 +129,13 @@ def missing(
     descriptors: Sequence[Descriptor],
     lost: t.Collection[str],
 ) -> list[str]:
-    """Return the digests of what a repository would need to hold a manifest.
+    """Return the digests of a manifest's content that a repository does not have.
 
-    The children of an index may be manifests, or blobs, as in the caches that
-    BuildKit exports.
+    The children of an index are manifests, or blobs in a BuildKit cache.
 
-    :param lost: digests of blobs whose bytes the storage does not have.
-    :raises SizeInvalid: for content of another size than its descriptor says.
+    :param descriptors: the descriptors of the manifest.
+    :param lost: the digests of blobs whose bytes the storage does not have.
+    :raises SizeInvalid: if the size of content is not the one in its descriptor.
     """
     wanted = {str(d.digest): d.size for d in descriptors if not d.foreign}
     children = [
@@ -145,7 +146,8 @@ def missing(
     for digest, size in (*blobs.items(), *manifests.items()):
         if size != wanted[digest]:
             raise SizeInvalid(
-                f"The manifest says that content of {size} bytes has {wanted[digest]}.",
+                f"The manifest gives a size of {wanted[digest]} bytes, but the content"
+                f" has {size} bytes.",
                 detail=digest,
             )
     held = manifests.keys() | (blobs.keys() - set(lost))

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from ..spec.digest import Digest
 from .database import Database
 
-#: How many bytes of manifests one page may stand for. Clients read answers of up
-#: to 4 MiB, as they read manifests.
+#: The maximum total size of the manifests on one page, in bytes. Clients accept answers
+#: of up to 4 MiB, the limit for manifests.
 MAX_PAGE_BYTES: t.Final = 3 * 1024 * 1024
 
 
 class Referrers:
-    """Lists what refers to a subject, whether or not the subject is there."""
+    """Lists the referrers of a subject, which need not exist."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -29,13 +29,13 @@ class Referrers:
         limit: int,
         last: str | None,
     ) -> tuple[list[dict[str, t.Any]], bool]:
-        """List descriptors of referrers, in the order of their digests.
+        """Return descriptors of referrers, ordered by digest.
 
-        :param artifact_types: the types to list; none lists all.
-        :param limit: how many to return at the most. There may be fewer, since
+        :param artifact_types: the types to list; an empty sequence lists all.
+        :param limit: the maximum number of results. There may be fewer, because
             annotations can be long.
-        :param last: the digest to begin behind.
-        :return: the descriptors, and whether there are more behind them.
+        :param last: the digest after which the page begins.
+        :return: the descriptors, and whether more follow.
         """
         Manifest = self._db.models.Manifest
         statement = (
@@ -72,11 +72,11 @@ class Referrers:
 
 
 def _fitting(found: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the keys that fit into one answer, and always the first."""
+    """Return the keys of the manifests that fit into one answer, at least the first."""
     fitting: list[int] = []
     total = 0
     for key, size in found:
-        # What is shown of a manifest is no longer than the manifest.
+        # A descriptor is never longer than its manifest.
         total += size
         if fitting and total > MAX_PAGE_BYTES:
             break

@@ -1,4 +1,4 @@
-"""Repositories: names, owners and who may see them."""
+"""Repositories: finding, creating, listing, changing and deleting them."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if t.TYPE_CHECKING:
 
 
 class Repositories:
-    """Finds, makes, lists and changes repositories."""
+    """Finds, creates, lists, changes and deletes repositories."""
 
     def __init__(self, database: Database, users: Users) -> None:
         self._db = database
         self._users = users
 
     def get(self, name: str) -> RepositoryInfo:
-        """Return the repository of that name.
+        """Return the repository of a name.
 
-        :raises NameUnknown: when there is none.
+        :raises NameUnknown: if it does not exist.
         """
         repository = self.find(name)
         if not repository.exists:
@@ -48,27 +48,29 @@ class Repositories:
         return repository
 
     def find(self, name: str, *, by_old_name: bool = False) -> RepositoryInfo:
-        """Return the repository of that name, whether it exists or not.
+        """Return the repository of a name, which need not exist.
 
-        :param by_old_name: whether a name that it had before will do.
+        :param by_old_name: whether to find it by a former name as well.
         """
         statement = self._by_any_name if by_old_name else self._by_name
         row = self._db.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
     def ensure(self, wanted: RepositoryRef, pusher_id: t.Any) -> RepositoryInfo:
-        """Make the repository if it is not there, within a transaction.
+        """Create the repository if it does not exist, within a transaction.
 
-        It belongs to the user whose namespace it is in, or, where the
-        namespace is nobody's, to who pushes.
+        The owner is the user whose namespace it is in. If the namespace belongs to no
+        user, the owner is the pusher.
 
+        :param wanted: the name, or the repository that the caller was authorized for.
+        :param pusher_id: the key of the user who pushes.
         :return: the repository, with its key.
-        :raises NameUnknown: when there was one that somebody was admitted to, and its
-            name is free, or another's, by now.
+        :raises NameUnknown: if the caller was authorized for a repository that has
+            since been deleted, renamed or replaced.
         """
         found = self.find(name_of(wanted))
-        admitted = wanted.id if isinstance(wanted, RepositoryInfo) else None
-        if admitted is not None and found.id != admitted:
+        authorized = wanted.id if isinstance(wanted, RepositoryInfo) else None
+        if authorized is not None and found.id != authorized:
             raise NameUnknown(detail=found.name)
         return found if found.exists else self._make(found.name, pusher_id)
 
@@ -78,31 +80,30 @@ class Repositories:
         self._db.record_change(change)
         owner_id = self._users.owner_of_namespace(name.partition("/")[0])
         owner_id = pusher_id if owner_id is None else owner_id
-        # Where a rival has made it meanwhile, this fails, and the transaction, tried
-        # again, finds it: it is told of once.
+        # If another transaction has created it meanwhile, this fails, and the retried
+        # transaction finds it. Its creation is therefore recorded only once.
         made = self._db.execute(
             sa.insert(Repository.__table__), {"name": name, "owner_id": owner_id}
         )
         change.repository_id = key = t.cast(t.Any, made).inserted_primary_key[0]
-        # Whoever takes a name, it leads to nothing else from now on.
+        # A name in use must no longer be the alias of another repository.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
-        # Nobody has looked yet.
+        # Its quotas have not been read, so it may be limited.
         return RepositoryInfo(name, key, owner_id, is_limited=True)
 
     def push_to(self, repository_id: int) -> bool:
-        """Remember that a manifest is pushed, within a transaction, which locks the
+        """Record the push of a manifest, within a transaction. This locks the
         repository as :meth:`Database.lock_repository` does.
 
-        :return: False when the repository has been deleted meanwhile.
+        :return: False if the repository has been deleted.
         """
         values = {"key": repository_id, "pushed_at": utcnow()}
         return bool(self._db.change(self._pushing, values))
 
     def lock(self, repository_id: int) -> RepositoryInfo | None:
-        """Return a repository as it is, and stays until the transaction ends: it is
-        locked as :meth:`Database.lock_repository` does.
+        """Lock a repository as :meth:`Database.lock_repository` does, and return it.
 
-        :return: None when it has been deleted meanwhile.
+        :return: the current repository, or None if it has been deleted.
         """
         row = self._db.execute(self._locking, {"key": repository_id}).first()
         return RepositoryInfo(*row) if row else None
@@ -110,11 +111,11 @@ class Repositories:
     def page(
         self, limit: int, last: str | None, condition: Condition | None
     ) -> list[RepositoryInfo]:
-        """List repositories that hold a manifest, by name.
+        """Return the repositories that have a manifest, ordered by name.
 
-        :param limit: how many to return at the most.
-        :param last: the name to begin behind.
-        :param condition: what to list; None lists all.
+        :param limit: the maximum number of results.
+        :param last: the name after which the page begins.
+        :param condition: the repositories to list; None lists all.
         """
         Repository, Manifest = self._db.models.Repository, self._db.models.Manifest
         statement = (
@@ -130,7 +131,8 @@ class Repositories:
         return [RepositoryInfo(*row) for row in self._db.session.execute(statement)]
 
     def readable_by(self, user_id: t.Any) -> Condition:
-        """Return the condition of what a user may pull by the default policy."""
+        """Return the condition for the repositories that a user may pull by the default
+        policy."""
         Repository = self._db.models.Repository
         if user_id is None:
             return Repository.visibility == PUBLIC
@@ -140,25 +142,25 @@ class Repositories:
         )
 
     def owned_by(self, user_id: t.Any) -> Condition:
-        """Return the condition of what belongs to a user."""
+        """Return the condition for the repositories of an owner."""
         return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
 
     def path_filter(self, path: t.Any) -> Condition:
-        """Return the condition of the repository of that name, and of those whose
-        names begin with it and a slash.
+        """Return the condition for the repository with the name ``path``, and for those
+        whose names begin with it and a slash.
 
-        :param path: a text, or one in SQL, such as a column.
+        :param path: a string, or an SQL expression such as a column.
         """
         name = self._db.models.Repository.name
-        # Names compare bytewise, and "0" is what comes after "/": an index finds these.
+        # Names compare bytewise, and "0" follows "/", so the database can use an index.
         return sa.or_(name == path, sa.and_(name > path + "/", name < path + "0"))
 
     def nothing(self) -> Condition:
-        """Return the condition of no repository."""
+        """Return the condition that no repository matches."""
         return sa.false()
 
     def all_below(self, path: str) -> list[RepositoryInfo]:
-        """List the repositories that :meth:`below` finds, by name."""
+        """Return the repositories that :meth:`path_filter` selects, ordered by name."""
         rows = self._db.session.execute(
             self._select()
             .where(self.path_filter(path))
@@ -176,10 +178,11 @@ class Repositories:
     ) -> RepositoryInfo:
         """Rename a repository, set some of its columns, or both.
 
-        :param by: the key of the user who does it.
-        :return: it, under the name that it has then.
-        :raises NameUnknown: when it is not, or no longer, what is meant.
-        :raises ValueError: when somebody has the new name already.
+        :param by: the key of the user who makes the change.
+        :param values: the columns to set.
+        :return: the repository, with its new name.
+        :raises NameUnknown: if it does not exist, or its name or owner has changed.
+        :raises ValueError: if the new name is taken.
         """
 
         def work() -> RepositoryInfo:
@@ -193,13 +196,13 @@ class Repositories:
         return self._db.write(work)
 
     def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
-        """Delete a repository with all that is recorded about it.
+        """Delete a repository with all its records.
 
-        Blobs stay until the collection finds that nothing needs them, and that nothing
-        has for the grace period.
+        Garbage collection deletes its blobs when they have been unneeded for the grace
+        period.
 
-        :param by: the key of the user who does it.
-        :raises NameUnknown: when it is not, or no longer, what is meant.
+        :param by: the key of the user who makes the change.
+        :raises NameUnknown: if it does not exist, or its name or owner has changed.
         """
 
         def work() -> None:
@@ -219,10 +222,12 @@ class Repositories:
         self._db.write(work)
 
     def _as_it_is(self, wanted: RepositoryRef) -> RepositoryInfo:
-        """Return a repository as it is, and stays until the transaction ends.
+        """Lock a repository and return it, within a transaction.
 
-        What somebody was admitted to has to be the same, still called the same and
-        owned by the same: whatever has got its name since is not theirs to change.
+        It must still have the name and the owner for which the caller was authorized,
+        because the caller may not change another repository of the same name.
+
+        :raises NameUnknown: if it does not exist, or its name or owner has changed.
         """
         found = wanted if isinstance(wanted, RepositoryInfo) else self.get(wanted)
         now = self.lock(found.key)
@@ -231,7 +236,7 @@ class Repositories:
         return now
 
     def _empty(self, repository_id: int) -> None:
-        """Delete all that is recorded about a repository, within a transaction."""
+        """Delete all records that belong to a repository, within a transaction."""
         models = self._db.models
         linked = sa.select(models.RepositoryBlob.blob_id).where(
             models.RepositoryBlob.repository_id == repository_id
@@ -244,7 +249,7 @@ class Repositories:
             .where(models.Blob.id.in_(linked))
             .values(unlinked_at=utcnow())
         )
-        # SQLite cascades only where the host has told each connection to.
+        # SQLite cascades only if the host enables foreign keys per connection.
         self._db.execute(
             sa.delete(models.ManifestReference.__table__).where(
                 models.ManifestReference.manifest_id.in_(manifests)
@@ -272,14 +277,14 @@ class Repositories:
         by: t.Any = None,
         **values: t.Any,
     ) -> None:
-        """Give repositories other names, all or none; the old ones lead to them.
+        """Rename repositories in one transaction; the old names become aliases.
 
-        :param names: the new name of each old one, which may be the same one. Where
-            one is another's new name, that one comes first.
-        :param within_transaction: does what belongs to it, in the same transaction.
-        :param by: the key of the user who does it.
+        :param names: the new name of each repository by its old name; both may be the
+            same. A repository must come before the one that takes its old name.
+        :param within_transaction: a function to call in the same transaction.
+        :param by: the key of the user who makes the change.
         :param values: other columns to set.
-        :raises ValueError: when somebody has a new name already.
+        :raises ValueError: if a new name is taken.
         """
 
         def work() -> None:
@@ -296,7 +301,7 @@ class Repositories:
 
     def _move(self, found: RepositoryInfo, new: str, by: t.Any) -> RepositoryInfo:
         if self.find(new).exists:
-            raise ValueError(f"There is a repository named {new} already.")
+            raise ValueError(f"A repository named {new} already exists.")
         Alias = self._db.models.RepositoryAlias
         self._db.record_change(
             Change(
@@ -315,7 +320,7 @@ class Repositories:
     def _set(
         self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
     ) -> None:
-        self._tell(repository, values, by)
+        self._record(repository, values, by)
         self._update(repository, **values)
 
     def _update(self, repository: RepositoryInfo, **values: t.Any) -> None:
@@ -324,10 +329,10 @@ class Repositories:
             sa.update(table).where(table.c.id == repository.id).values(**values)
         )
 
-    def _tell(
+    def _record(
         self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
     ) -> None:
-        """Tell of those columns that mean something to others."""
+        """Record the changes of the columns that have an event."""
         change = partial(
             Change, repository=repository.name, repository_id=repository.id, by=by
         )
@@ -371,8 +376,8 @@ class Repositories:
 
     @cached_property
     def _by_any_name(self) -> sa.Select[t.Any]:
-        # One statement whatever there is: what is hidden must not take longer,
-        # or shorter, than what is missing.
+        # A single statement, so that the response time does not reveal whether a hidden
+        # repository exists.
         columns = self._db.models.Repository.__table__.c
         aliases = self._db.models.RepositoryAlias.__table__.c
         name: sa.BindParameter[str] = sa.bindparam("name")

@@ -1,6 +1,7 @@
-"""What is in one repository, for the pages that show it.
+"""Repository contents: tags, manifests and tag moves, for the pages.
 
-Each method is one statement, or two, whatever the number of tags and manifests.
+Each method executes one or two statements, regardless of the number of tags and
+manifests.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from ..rules.protection import ATTACHED
 from .database import Condition
 from .database import Database
 
-#: How many bytes a manifest may have whose content is read for a list.
+#: The maximum size of a manifest whose content is read for a list, in bytes.
 SMALL: t.Final = 64 * 1024
 
-#: How many of a manifest's descriptors, and of what refers to it, are shown.
+#: The maximum number of a manifest's descriptors, and of its referrers, on a page.
 SHOWN: t.Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A manifest as a page knows it."""
+    """A manifest on a page."""
 
     id: int
     digest: str
@@ -37,19 +38,19 @@ class ManifestRow:
     subject: str | None
     annotations: dict[str, str]
     size: int
-    """Of the manifest itself, in bytes."""
+    """The size of the manifest itself, in bytes."""
 
     pushed_at: datetime
     pushed_by_id: t.Any
     pulled_at: datetime | None
-    """When it was last pulled, give or take an hour."""
+    """When it was last pulled, to about an hour."""
 
     content: bytes | None
-    """Its bytes, or None where there are too many for a list."""
+    """Its bytes, or None if they were not read."""
 
 
 class TagRow(t.NamedTuple):
-    """A tag and what it points at; a manifest without a tag has no name."""
+    """A tag and its manifest. The name is None for an untagged manifest."""
 
     name: str | None
     moved_at: datetime
@@ -57,7 +58,7 @@ class TagRow(t.NamedTuple):
 
 
 class Move(t.NamedTuple):
-    """That a tag moved, appeared or went away."""
+    """The creation, move or deletion of a tag."""
 
     id: int
     name: str
@@ -66,7 +67,7 @@ class Move(t.NamedTuple):
     moved_at: datetime
     moved_by_id: t.Any
     can_be_undone: bool
-    """Whether what it pointed at before is still there."""
+    """Whether the manifest that it pointed at before still exists."""
 
 
 class RepositoryContents:
@@ -85,14 +86,14 @@ class RepositoryContents:
         newest_first: bool = True,
         behind: tuple[str, datetime] | None = None,
     ) -> list[TagRow]:
-        """List tags with what they point at.
+        """Return tags with their manifests.
 
-        :param limit: how many to return at the most.
-        :param search: what their names have in them.
-        :param attached: whether to list the tags that point at signatures and the
-            like, or the others.
-        :param newest_first: in the order in which they moved last, or by name.
-        :param behind: the name, and the moment, of the one to begin behind.
+        :param limit: the maximum number of results.
+        :param search: text that the names contain.
+        :param attached: True lists the tags that attach something to an image, such as
+            a signature; False lists the others.
+        :param newest_first: True orders by the last move; False orders by name.
+        :param behind: the name and the time of the last one of the previous page.
         """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
         belongs = only_attached(Tag.name)
@@ -122,10 +123,10 @@ class RepositoryContents:
     def untagged(
         self, repository_id: int, limit: int, behind: tuple[str, datetime] | None = None
     ) -> list[TagRow]:
-        """List manifests that have no tag, belong to no index and refer to nothing,
-        the last pushed first.
+        """Return manifests without a tag, an index or a subject, the last pushed first.
 
-        :param behind: the digest, and the moment, of the one to begin behind.
+        :param limit: the maximum number of results.
+        :param behind: the digest and the time of the last one of the previous page.
         """
         models = self._db.models
         Manifest, Tag, Reference = models.Manifest, models.Tag, models.ManifestReference
@@ -161,10 +162,10 @@ class RepositoryContents:
         content: bool = True,
         whole: bool = False,
     ) -> dict[str, ManifestRow]:
-        """Return those manifests of a repository that are there, by digest.
+        """Return the existing manifests among the given digests, by digest.
 
-        :param content: whether their bytes are wanted.
-        :param whole: whether those of large ones are, too.
+        :param content: whether to read their bytes.
+        :param whole: whether to read the bytes of large manifests as well.
         """
         Manifest = self._db.models.Manifest
         rows = self._db.session.execute(
@@ -175,7 +176,7 @@ class RepositoryContents:
         return {row[1]: manifest_row(row) for row in rows}
 
     def tagged(self, repository_id: int, name: str) -> TagRow | None:
-        """Return a tag and the whole of what it points at, or None."""
+        """Return a tag with its manifest and all of its bytes, or None."""
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
         row = self._db.session.execute(
             sa.select(Tag.name, Tag.updated_at, *columns(self._db, True))
@@ -187,11 +188,11 @@ class RepositoryContents:
     def moves(
         self, repository_id: int, limit: int, *, tag: str = "", before: int | None
     ) -> list[Move]:
-        """List moves of tags, the last first.
+        """Return moves of tags, the latest first.
 
-        :param limit: how many to return at the most.
-        :param tag: whose; empty is everybody's.
-        :param before: the key of the one to begin behind.
+        :param limit: the maximum number of results.
+        :param tag: return only moves of this tag; an empty name is all.
+        :param before: return only entries with a smaller key.
         """
         Manifest, Row = self._db.models.Manifest, self._db.models.TagMove
         still_there = sa.exists().where(
@@ -237,7 +238,7 @@ class RepositoryContents:
         return found
 
     def existing_tags(self, repository_id: int, names: Sequence[str]) -> set[str]:
-        """Return those of some names that there is a tag of."""
+        """Return the given names that are tags of the repository."""
         Tag = self._db.models.Tag
         return set(
             self._db.session.scalars(
@@ -249,19 +250,19 @@ class RepositoryContents:
 
 
 def only_attached(name: t.Any) -> Condition:
-    """Return the condition of a tag that is only there to attach something to an
-    image, as :func:`flask_oci.protection.is_attached` tells of one."""
-    # Most names are no match at the first look, which is quicker.
+    """Return the condition for a tag that attaches something to an image, as
+    :func:`flask_oci.rules.protection.is_attached` decides for one name."""
+    # The prefix excludes most names faster than the regular expression.
     return sa.and_(name.startswith("sha"), name.regexp_match(ATTACHED))
 
 
 def columns(
     database: Database, whole: bool = False, content: bool = True
 ) -> tuple[t.Any, ...]:
-    """Return what :func:`manifest_row` is made of.
+    """Return the columns that :func:`manifest_row` reads.
 
-    :param whole: whether the content of large manifests is wanted, too.
-    :param content: whether that of any is.
+    :param whole: whether to read the content of large manifests as well.
+    :param content: whether to read any content.
     """
     Manifest = database.models.Manifest
     if not content:
@@ -286,7 +287,7 @@ def columns(
 
 
 def manifest_row(row: t.Any) -> ManifestRow:
-    """Make a row of :func:`columns` readable."""
+    """Return the manifest of a row of :func:`columns`."""
     values = list(row)
     values[3] = values[3] or ""
     values[5] = values[5] or {}

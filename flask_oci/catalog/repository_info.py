@@ -1,4 +1,4 @@
-"""A repository, as policies and views know it."""
+"""Repository information for policies and views."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ..rules.visibility import PUBLIC
 
 @dataclass(frozen=True, slots=True)
 class RepositoryInfo:
-    """A repository, or the one that a first push would make.
+    """A repository, or one that a first push would create.
 
-    It is what a host's ``authorize`` function is asked about.
+    A host's ``authorize`` function receives it.
     """
 
     name: str
-    """Its whole name, such as ``alice/tools/app``."""
+    """Its full name, such as ``alice/tools/app``."""
 
     id: int | None = None
     """Its key, or None while nothing has been pushed to it."""
 
     owner_id: t.Any = None
-    """The key of the user whose it is, or None when it is nobody's."""
+    """The key of its owner, or None if it has no owner."""
 
     visibility: str = PRIVATE
     """``private``, ``internal`` or ``public``."""
 
     is_limited: bool = field(default=False, repr=False, compare=False)
-    """Whether a quota is laid down for it, or for its owner, as far as somebody looked
-    who is about to push."""
+    """Whether a quota is set for it or for its owner. Only lookups for a push set
+    this."""
 
     @property
     def key(self) -> int:
         """Its key.
 
-        :raises NameUnknown: while nothing has been pushed to it.
+        :raises NameUnknown: if nothing has been pushed to it.
         """
         if self.id is None:
             raise NameUnknown(detail=self.name)
@@ -56,19 +56,19 @@ class RepositoryInfo:
         return self.name.partition("/")[0]
 
     def is_open_to(self, user: t.Any) -> bool:
-        """Tell whether its visibility alone lets somebody pull.
+        """Return True if its visibility alone allows a user to pull.
 
-        :param user: one of the host's users, or None.
+        :param user: one of the host's users, or None for an anonymous client.
         """
         return self.visibility == PUBLIC or (
             self.visibility == INTERNAL and user is not None
         )
 
 
-#: A repository's name, or the repository as somebody has found it.
+#: A repository's name, or a repository that was looked up before.
 RepositoryRef: t.TypeAlias = str | RepositoryInfo
 
 
 def name_of(repository: RepositoryRef) -> str:
-    """Return what a repository is called."""
+    """Return the name of a repository."""
     return repository if isinstance(repository, str) else repository.name

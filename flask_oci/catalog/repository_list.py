@@ -1,4 +1,4 @@
-"""Repositories side by side, for the pages that list them."""
+"""Repository lists and their figures, for the pages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .database import Database
 from .repositories import Repositories
 from .repository_info import RepositoryInfo
 
-#: By what a list of repositories can be ordered.
+#: The possible orders of a repository list.
 Order = t.Literal["name", "pushed"]
 
 
 class Behind(t.NamedTuple):
-    """Where in a list of repositories the next page begins: behind this one."""
+    """The position in a repository list after which the next page begins."""
 
     name: str
     pushed_at: datetime
@@ -34,24 +34,24 @@ class Listed:
     description: str
     pushed_at: datetime
     pull_count: int
-    """How often manifests of it were pulled, up to a while ago."""
+    """The number of pulls of its manifests. Recent pulls may not be counted yet."""
 
     @property
     def place(self) -> Behind:
-        """Where a page that begins behind it begins."""
+        """Its position in the list, for the page that begins after it."""
         return Behind(self.info.name, self.pushed_at)
 
 
 class Figures(t.NamedTuple):
-    """How much there is in a repository."""
+    """The number of tags and the size of a repository."""
 
     tags: int = 0
     bytes: int = 0
-    """Of its blobs, each of them once. Other repositories may share them."""
+    """The size of its blobs, each counted once. Other repositories may share them."""
 
 
 class RepositoryIndex:
-    """Lists repositories that something has been pushed to, whatever is in them."""
+    """Lists the repositories that have received a push, including empty ones."""
 
     def __init__(self, database: Database, repositories: Repositories) -> None:
         self._db = database
@@ -67,14 +67,15 @@ class RepositoryIndex:
         order: Order = "name",
         behind: Behind | None = None,
     ) -> list[Listed]:
-        """List repositories.
+        """Return a page of repositories.
 
-        :param limit: how many to return at the most.
-        :param condition: what to list; None lists all.
-        :param search: what their names have in them, in lower case.
-        :param below: the name of one, or the first components of some.
-        :param order: by name, or the last pushed to first.
-        :param behind: where to begin.
+        :param limit: the maximum number of results.
+        :param condition: the repositories to list; None lists all.
+        :param search: text that the names contain, in lower case.
+        :param below: a path; return only the repository of that name and those whose
+            names begin with it and a slash.
+        :param order: ``name``, or ``pushed`` for the latest push first.
+        :param behind: the position after which the page begins.
         """
         Repository = self._db.models.Repository
         name, pushed = Repository.name, Repository.pushed_at
@@ -93,7 +94,7 @@ class RepositoryIndex:
         return [_listed(row) for row in rows]
 
     def about(self, repository_id: int) -> Listed | None:
-        """Return what a list would say about one repository, pushed to or not."""
+        """Return the list entry of one repository, even without a push, or None."""
         Repository = self._db.models.Repository
         pushed = sa.func.coalesce(Repository.pushed_at, Repository.created_at)
         row = self._db.session.execute(
@@ -123,7 +124,7 @@ class RepositoryIndex:
         return sa.or_(pushed < place.pushed_at, sa.and_(same, later))
 
     def figures(self, repository_ids: Sequence[int]) -> dict[int, Figures]:
-        """Return how much there is in each of some repositories, by their keys."""
+        """Return the figures of some repositories, by the repositories' keys."""
         models = self._db.models
         Tag, Blob, Link = models.Tag, models.Blob, models.RepositoryBlob
         tags = dict(
@@ -146,7 +147,7 @@ class RepositoryIndex:
         }
 
     def _counts(self, statement: t.Any) -> list[tuple[int, int]]:
-        # MariaDB adds whole numbers up to a decimal.
+        # MariaDB returns the sum of integers as a decimal.
         return [(key, int(count)) for key, count in self._db.session.execute(statement)]
 
 

@@ -1,4 +1,4 @@
-"""What retention looks at, and what it deletes if that is still so."""
+"""Retention queries and deletions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from .database import Database
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    #: Given what is in a repository, and what is laid down for it and its owner.
+    #: Decides on the contents of a repository. The arguments are the contents, the
+    #: rules of the repository and of its owner, and the protection of its tags.
     Decide = Callable[[Snapshot, t.Any, t.Any, Protection], list[Verdict]]
 
 
 class Retention:
-    """Has it decided what may go, and deletes that."""
+    """Reads the contents of a repository for a decision, and carries it out."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -37,10 +38,10 @@ class Retention:
     def preview(
         self, repository_id: int, decide: Decide, left_since: datetime | None
     ) -> list[Verdict]:
-        """Return what would become of everything in a repository.
+        """Return the verdicts on everything in a repository, without deleting.
 
-        :param decide: says what, given all that it depends on.
-        :param left_since: since when a lost tag can be put back; None is never.
+        :param decide: returns the verdicts on the contents.
+        :param left_since: removed tags can be restored since then; None is never.
         """
         known = reachability.read(self._db, repository_id, left_since)
         return self._decided(repository_id, decide, known)
@@ -52,22 +53,23 @@ class Retention:
         left_since: datetime | None,
         guard: Guard,
     ) -> list[Verdict]:
-        """Delete what may go, as is decided in the same transaction.
+        """Apply the verdicts in the transaction in which they are decided.
 
-        :param guard: how far it may go with protected tags, whatever is decided.
-        :return: what became of everything.
+        :param decide: returns the verdicts on the contents.
+        :param guard: the permissions on protected tags, regardless of the verdicts.
+        :return: the verdicts, as carried out.
         """
 
         def work() -> list[Verdict]:
             name = self._db.lock_repository(repository_id)
-            place = tags.LockedRepository(repository_id, name, guard)
+            repository = tags.LockedRepository(repository_id, name, guard)
             known = reachability.read(self._db, repository_id, left_since)
             verdicts = self._decided(repository_id, decide, known)
-            gone = [v.digest for v in verdicts if v.deleted and v.tag is None]
+            deleted = [v.digest for v in verdicts if v.deleted and v.tag is None]
             reachability.delete(
-                self._db, place, [known.nodes[digest] for digest in gone]
+                self._db, repository, [known.nodes[digest] for digest in deleted]
             )
-            return [self._carried_out(place, verdict) for verdict in verdicts]
+            return [self._carried_out(repository, verdict) for verdict in verdicts]
 
         return self._db.write(work)
 
@@ -77,11 +79,13 @@ class Retention:
         """Return when a manifest last lost a tag, if that was after ``since``."""
         return reachability.left(self._db, repository_id, since).get(digest)
 
-    def _carried_out(self, place: tags.LockedRepository, verdict: Verdict) -> Verdict:
+    def _carried_out(
+        self, repository: tags.LockedRepository, verdict: Verdict
+    ) -> Verdict:
         if not verdict.deleted or verdict.tag is None:
             return verdict
         try:
-            tags.drop(self._db, place, verdict.tag, None)
+            tags.drop(self._db, repository, verdict.tag, None)
         except Denied as error:
             return replace(verdict, deleted=False, rule=None, reason=error.message)
         return verdict

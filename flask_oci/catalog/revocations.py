@@ -1,4 +1,4 @@
-"""Moments at which everything that somebody had ended."""
+"""Token revocations: when all tokens of a user were revoked."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from .database import Database
 
 
 class Revocations:
-    """Remembers until when bearer tokens that no other token stands behind have ended.
+    """Records when the bearer tokens that were issued without a credential ended.
 
-    They are by subject, and not by the key of a user: one who is deleted has none,
-    and a database may give it to somebody else.
+    The records use the subject instead of the user's key, because a deleted user has
+    no key, and a database may reuse the key for another user.
     """
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def last(self, subject: str) -> int | None:
-        """Return when everything of a subject ended last, in microseconds."""
+        """Return the last revocation of a subject's tokens, in microseconds since 1970,
+        or None."""
         last = self._db.execute(self._last, {"key": _key(subject)}).scalar()
         return t.cast("int | None", last)
 
     def statements(self, subject: str) -> tuple[sa.Delete, sa.Insert]:
-        """Return what ends everything of a subject, to be executed in this order."""
+        """Return the statements that revoke all tokens of a subject, in order."""
         table, key = self._db.models.Revocation.__table__, _key(subject)
         return (
             sa.delete(table).where(table.c.key == key),
@@ -43,5 +44,5 @@ class Revocations:
 
 
 def _key(subject: str) -> str:
-    # A host's subjects may be longer than a column that has an index.
+    # A host's subjects may be longer than an indexed column allows.
     return hashlib.sha256(subject.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Rules: what has been laid down, for which repository or for whose."""
+"""Rules: protection, quotas and retention of repositories and owners."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..rules.protection import Protection
 from .database import Database
 from .models import Models
 
-#: What rules are about.
+#: The kinds of rules.
 Kind = t.Literal["protect", "quota", "retain"]
 
 
 class RuleScope(t.NamedTuple):
-    """What a rule is for: a repository, or everything that somebody owns."""
+    """The scope of a rule: a repository, or all repositories of an owner."""
 
     repository_id: int | None = None
     owner_id: t.Any = None
 
 
 class StoredRule(t.NamedTuple):
-    """A rule, and what it is for."""
+    """A rule and its scope."""
 
     repository: str | None
     owner_id: t.Any
@@ -33,13 +33,13 @@ class StoredRule(t.NamedTuple):
 
 
 class Rules:
-    """Lays rules down, and finds those that hold."""
+    """Sets rules, and finds those that apply."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def put(self, kind: Kind, holder: RuleScope, value: t.Any) -> None:
-        """Lay a rule down, in the place of what was there."""
+        """Set a rule, replacing the one of the same kind and scope."""
         Rule = self._db.models.Rule
         column, key = _column(holder)
         values = {"value": value, "changed_at": utcnow()}
@@ -48,9 +48,9 @@ class Rules:
         )
 
     def delete(self, kind: Kind, holder: RuleScope) -> bool:
-        """Take a rule back.
+        """Unset a rule.
 
-        :return: whether there was one.
+        :return: True if it was set.
         """
         table = self._db.models.Rule.__table__
         column, key = _column(holder)
@@ -59,7 +59,7 @@ class Rules:
         return bool(t.cast(t.Any, result).rowcount)
 
     def get(self, kind: Kind, holder: RuleScope) -> t.Any:
-        """Return what is laid down for just that, or None."""
+        """Return the value of the rule that is set for this scope, or None."""
         table = self._db.models.Rule.__table__
         column, key = _column(holder)
         return self._db.session.scalar(
@@ -67,7 +67,8 @@ class Rules:
         )
 
     def list(self, kind: Kind) -> list[StoredRule]:
-        """List what is laid down, repositories by name behind owners."""
+        """Return the rules of a kind, those of owners first, then those of repositories
+        by name."""
         models = self._db.models
         Rule, Repository = models.Rule, models.Repository
         rows = self._db.session.execute(
@@ -83,17 +84,17 @@ class Rules:
         return [StoredRule(*row) for row in rows]
 
     def holding(self, kind: Kind, repository_id: int) -> tuple[t.Any, t.Any]:
-        """Return what holds for a repository: what is laid down for itself, and for
-        its owner; either may be None."""
+        """Return the rules that apply to a repository: its own and its owner's. Either
+        may be None."""
         return holding(self._db, kind, repository_id)
 
     def protection(self, repository_id: int) -> Protection:
-        """Return which tags of a repository are protected, by it or its owner."""
+        """Return the tag protection of a repository, including its owner's."""
         return protection(self._db, repository_id)
 
 
 def holding(database: Database, kind: Kind, repository_id: int) -> tuple[t.Any, t.Any]:
-    """Return what holds for a repository: its own rule, and that of its owner."""
+    """Return the rules that apply to a repository: its own and its owner's."""
     own = owners = None
     rows = database.session.execute(
         _holding(database.models), {"kind": kind, "repository_id": repository_id}
@@ -107,7 +108,7 @@ def holding(database: Database, kind: Kind, repository_id: int) -> tuple[t.Any, 
 
 
 def protection(database: Database, repository_id: int) -> Protection:
-    """Return which tags of a repository are protected, by it or its owner."""
+    """Return the tag protection of a repository, including its owner's."""
     found = Protection()
     for value in holding(database, "protect", repository_id):
         if value is not None:
@@ -116,10 +117,11 @@ def protection(database: Database, repository_id: int) -> Protection:
 
 
 def check_tag(database: Database, repository_id: int, name: str, guard: Guard) -> None:
-    """Refuse to change a protected tag that is there, within the transaction that is
-    about to change it.
+    """Check that an existing tag may be changed, within the transaction that changes
+    it.
 
-    :raises Denied: when it is protected from who wants to.
+    :param guard: the caller's permissions on protected tags.
+    :raises Denied: if the tag is protected and the caller may not change it.
     """
     if not guard.repairs:
         found = guard.site | protection(database, repository_id)

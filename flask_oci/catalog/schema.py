@@ -1,6 +1,6 @@
-"""Whether the database has the tables of this version.
+"""Schema check: whether the database has the tables of this version.
 
-It is asked when a statement fails, and not before: nobody pays while all is well.
+It runs only after a statement has failed, so that it costs nothing otherwise.
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ from ..errors import SchemaOutdated
 if t.TYPE_CHECKING:
     from .database import Database
 
-#: What databases raise for a table or a column that is not there, beside what they
-#: raise when they do not answer.
+#: The exception for a missing table or column, in addition to those that are raised if
+#: the database does not answer.
 REFUSED: t.Final = ProgrammingError
 
-#: What a database says in its message, in SQLSTATE or by number: SQLite, PostgreSQL,
-#: MySQL.
+#: The errors for a missing table or column: messages (SQLite), SQLSTATE (PostgreSQL)
+#: and numbers (MySQL).
 _MESSAGES: t.Final = ("no such table", "no such column", "has no column named")
 _STATES: t.Final = frozenset({"42P01", "42703"})
 _NUMBERS: t.Final = frozenset({1146, 1054})
 
 
 class Schema:
-    """Compares the database's tables with ours.
+    """Compares the database's tables with the models.
 
-    :param database: whose models have the tables.
+    :param database: the database to check, with its models.
     """
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def explain(self, error: Exception) -> SchemaOutdated | None:
-        """Return what is wrong with the tables, if a statement failed because of that.
+        """Return the error to report if a statement failed because of missing tables or
+        columns, or None.
 
-        :param error: what the statement raised.
+        :param error: the exception that the statement raised.
         """
         if not isinstance(error, DBAPIError) or not _misses_something(error):
             return None
@@ -52,10 +53,9 @@ class Schema:
         return SchemaOutdated(missing) if missing else None
 
     def touch(self) -> None:
-        """Have the database answer a question about every table at once, which costs it
-        nothing, and fails when one of them is not there.
+        """Execute a statement on all tables that reads no rows.
 
-        :raises SchemaOutdated: then.
+        :raises SchemaOutdated: if a table is missing.
         """
         tables = self._db.models.tables()
         one = (
@@ -72,7 +72,7 @@ class Schema:
             raise outdated from error
 
     def missing(self) -> list[str]:
-        """Return the tables that are not there, and the columns of those that are, as
+        """Return the missing tables, and the missing columns of the other tables, as
         ``oci_tag`` or ``oci_tag.name``."""
         bind = self._db.session.get_bind(self._db.models.Repository)
         inspector = sa.inspect(bind)

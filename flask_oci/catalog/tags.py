@@ -1,4 +1,4 @@
-"""Tags: names that can be moved from one manifest to another."""
+"""Tags: listing, moving, deleting and restoring them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .database import Database
 from .database import newest
 from .models import Models
 
-#: How far somebody may go of whom nothing is known: not to what is protected.
-NOBODY: t.Final = Guard()
+#: The permissions of an unknown caller, who may not change protected tags.
+DEFAULT_GUARD: t.Final = Guard()
 
 
 class Tags:
-    """Lists, moves and deletes the tags of a repository."""
+    """Lists, restores and deletes the tags of a repository."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def page(self, repository_id: int, limit: int, last: str | None) -> list[str]:
-        """List tags in the order of their bytes.
+        """Return tags in bytewise order.
 
-        :param limit: how many to return at the most.
-        :param last: the tag to begin behind, whether or not it exists.
+        :param limit: the maximum number of results.
+        :param last: the tag after which the page begins. It need not exist.
         """
         Tag = self._db.models.Tag
         statement = (
@@ -46,14 +46,18 @@ class Tags:
         return list(self._db.session.scalars(statement))
 
     def delete(
-        self, repository_id: int, name: str, by: t.Any = None, guard: Guard = NOBODY
+        self,
+        repository_id: int,
+        name: str,
+        by: t.Any = None,
+        guard: Guard = DEFAULT_GUARD,
     ) -> bool:
-        """Take a tag away; its manifest stays.
+        """Delete a tag, but not its manifest.
 
-        :param by: the key of the user who does it.
-        :param guard: how far they may go.
-        :return: whether there was one.
-        :raises Denied: when it is protected from them.
+        :param by: the key of the user who makes the change.
+        :param guard: the caller's permissions on protected tags.
+        :return: True if the tag existed.
+        :raises Denied: if the caller may not delete the tag.
         """
         return bool(self.delete_all(repository_id, [name], by, guard))
 
@@ -62,28 +66,28 @@ class Tags:
         repository_id: int,
         names: Sequence[str],
         by: t.Any,
-        guard: Guard = NOBODY,
+        guard: Guard = DEFAULT_GUARD,
     ) -> list[str]:
-        """Take some tags away, all or none; their manifests stay.
+        """Delete some tags in one transaction, but not their manifests.
 
-        :param by: the key of the user who does it.
-        :param guard: how far they may go.
-        :return: those that there were.
-        :raises Denied: when one is protected from them.
+        :param by: the key of the user who makes the change.
+        :param guard: the caller's permissions on protected tags.
+        :return: the tags that existed.
+        :raises Denied: if the caller may not delete one of the tags.
         """
 
         def work() -> list[str]:
             locked = self._db.lock_repository(repository_id)
-            place = LockedRepository(repository_id, locked, guard)
-            return [name for name in names if drop(self._db, place, name, by)]
+            repository = LockedRepository(repository_id, locked, guard)
+            return [name for name in names if drop(self._db, repository, name, by)]
 
         return self._db.write(work)
 
     def drop_misplaced(self, repository_id: int, name: str) -> bool:
-        """Take a tag away if it points at nothing that is in its repository, whoever
-        protects it.
+        """Delete a tag, even a protected one, if it points at no manifest of its
+        repository.
 
-        :return: whether it did.
+        :return: True if it was deleted.
         """
         models = self._db.models
         Manifest, Tag = models.Manifest, models.Tag
@@ -99,29 +103,30 @@ class Tags:
 
         def work() -> bool:
             locked = self._db.lock_repository(repository_id)
-            # It may have been pushed since somebody saw it.
+            # It may have been pushed after it was found misplaced.
             if self._db.execute(in_place).first() is not None:
                 return False
-            place = LockedRepository(repository_id, locked, Guard(repairs=True))
-            return drop(self._db, place, name, None)
+            repository = LockedRepository(repository_id, locked, Guard(repairs=True))
+            return drop(self._db, repository, name, None)
 
         return self._db.write(work)
 
     def restore(
-        self, repository_id: int, move_id: int, by: t.Any, guard: Guard = NOBODY
+        self, repository_id: int, move_id: int, by: t.Any, guard: Guard = DEFAULT_GUARD
     ) -> str | None:
-        """Put a tag back where it was before one of its moves.
+        """Restore a tag to the manifest that it pointed at before a move.
 
-        :param by: the key of the user who does it.
-        :param guard: how far they may go.
-        :return: the tag, or None where what it pointed at is no longer there.
-        :raises Denied: when it is elsewhere now, and protected from them.
+        :param move_id: the key of the move.
+        :param by: the key of the user who makes the change.
+        :param guard: the caller's permissions on protected tags.
+        :return: the tag, or None if that manifest no longer exists.
+        :raises Denied: if the tag points elsewhere and the caller may not move it.
         """
         Manifest, Move = self._db.models.Manifest, self._db.models.TagMove
 
         def work() -> str | None:
             locked = self._db.lock_repository(repository_id)
-            place = LockedRepository(repository_id, locked, guard)
+            repository = LockedRepository(repository_id, locked, guard)
             row = self._db.session.execute(
                 newest(
                     sa.select(Move.name, Manifest.id, Manifest.digest)
@@ -137,24 +142,24 @@ class Tags:
             ).first()
             if row is None:
                 return None
-            move(self._db, place, row.name, row.id, row.digest, by)
+            move(self._db, repository, row.name, row.id, row.digest, by)
             return t.cast(str, row.name)
 
         return self._db.write(work)
 
 
 class LockedRepository(t.NamedTuple):
-    """The repository that a transaction has locked."""
+    """A repository that the current transaction has locked."""
 
     id: int
     name: str | None
-    guard: Guard = NOBODY
-    """How far whoever it is done for may go with its tags."""
+    guard: Guard = DEFAULT_GUARD
+    """The caller's permissions on its protected tags."""
 
 
 def move(
     database: Database,
-    place: LockedRepository,
+    repository: LockedRepository,
     name: str,
     manifest_id: int,
     digest: str,
@@ -164,21 +169,21 @@ def move(
 ) -> None:
     """Point a tag at a manifest, within a transaction that has locked its repository.
 
-    :param digest: that of the manifest.
-    :param by: the key of the user who does it.
+    :param digest: the digest of the manifest.
+    :param by: the key of the user who makes the change.
     :param by_push: whether the manifest is being pushed.
-    :raises Denied: when it points elsewhere, and is protected from them.
+    :raises Denied: if the tag points elsewhere and the caller may not move it.
     """
-    repository_id = place.id
+    repository_id = repository.id
     before = _target(database, repository_id, name)
     moves = before is None or before.digest != digest
     if moves and before is not None:
-        rules.check_tag(database, repository_id, name, place.guard)
+        rules.check_tag(database, repository_id, name, repository.guard)
     if moves:
         database.record_change(
             Change(
                 kind=TAG_MOVED,
-                repository=place.name,
+                repository=repository.name,
                 repository_id=repository_id,
                 tag=name,
                 digest=digest,
@@ -198,39 +203,42 @@ def move(
         _record(database, repository_id, name, before, digest, by)
 
 
-def drop(database: Database, place: LockedRepository, name: str, by: t.Any) -> bool:
-    """Take a tag away, within a transaction that has locked its repository.
+def drop(
+    database: Database, repository: LockedRepository, name: str, by: t.Any
+) -> bool:
+    """Delete a tag, within a transaction that has locked its repository.
 
-    :return: whether there was one.
-    :raises Denied: when it is protected from who does it.
+    :param by: the key of the user who makes the change.
+    :return: True if the tag existed.
+    :raises Denied: if the caller may not delete the tag.
     """
-    Tag, repository_id = database.models.Tag, place.id
+    Tag, repository_id = database.models.Tag, repository.id
     before = _target(database, repository_id, name)
     if before is not None:
-        rules.check_tag(database, repository_id, name, place.guard)
+        rules.check_tag(database, repository_id, name, repository.guard)
         database.record_change(
             Change(
                 kind=TAG_DELETED,
-                repository=place.name,
+                repository=repository.name,
                 repository_id=repository_id,
                 tag=name,
                 digest=before.digest,
                 by=by,
             )
         )
-    gone = database.change(
+    deleted = database.change(
         sa.delete(Tag.__table__).where(
             Tag.repository_id == repository_id, Tag.name == name
         )
     )
-    if gone:
+    if deleted:
         _leave(database, before)
         _record(database, repository_id, name, before, None, by)
-    return bool(gone)
+    return bool(deleted)
 
 
 def _target(database: Database, repository_id: int, name: str) -> t.Any:
-    """Return the key and the digest of what a tag points at, or None."""
+    """Return the key and the digest of a tag's manifest, or None."""
     return database.execute(
         _targeting(database.models), {"repository_id": repository_id, "name": name}
     ).first()
@@ -249,7 +257,7 @@ def _targeting(models: Models) -> sa.Select[t.Any]:
 
 
 def _leave(database: Database, before: t.Any) -> None:
-    """Remember that the manifest of a tag was needed until now."""
+    """Record that the former manifest of a tag was needed until now."""
     if before is None:
         return
     Manifest = database.models.Manifest

@@ -1,4 +1,4 @@
-"""Upload sessions: each belongs to one repository and one user."""
+"""Upload sessions, each of one user in one repository."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """A session; its bytes are asked of the storage."""
+    """An upload session. The storage has its bytes."""
 
     uuid: str
     repository: RepositoryInfo
     algorithm: str
-    """What its bytes are hashed with on the way in."""
+    """The digest algorithm with which incoming bytes are hashed."""
 
     user_id: t.Any
-    """The key of the user whose it is."""
+    """The key of the user who started it."""
 
     @property
     def repository_id(self) -> int:
@@ -61,9 +61,11 @@ class Uploads:
     def start(
         self, repository: RepositoryInfo, user_id: t.Any, algorithm: str
     ) -> UploadSession:
-        """Begin a session, and the repository with it if there is none.
+        """Start a session, and create the repository if it does not exist.
 
-        A power cut may end it, and the client begins anew.
+        A power cut may lose the session; the client then starts a new one.
+
+        :param algorithm: the digest algorithm with which incoming bytes are hashed.
         """
         values = {
             "uuid": str(uuid.uuid4()),
@@ -86,10 +88,10 @@ class Uploads:
     def find(
         self, repository: RepositoryInfo, key: str, user_id: t.Any
     ) -> UploadSession:
-        """Return the session, if it is this user's in this repository.
+        """Return a session of this user in this repository.
 
-        :raises BlobUploadUnknown: when there is none, and, told in the same
-            words, when it is somebody else's.
+        :raises BlobUploadUnknown: if there is no such session. The error is the same
+            for a session of another user.
         """
         if not _UUID.fullmatch(key):
             raise BlobUploadUnknown(detail=key)
@@ -111,15 +113,16 @@ class Uploads:
         )
 
     def finish(self, session: UploadSession, digest: Digest, size: int) -> None:
-        """End a session whose bytes have become a blob of its repository.
+        """End a session and link its bytes to the repository as a blob.
 
-        :raises BlobUploadUnknown: when the repository has been deleted meanwhile.
-        :raises QuotaExceeded: when there may not be so much.
+        :param size: the size of the blob, in bytes.
+        :raises BlobUploadUnknown: if the repository has been deleted.
+        :raises QuotaExceeded: if the blob would exceed a quota.
         """
 
         def work() -> None:
-            # A database without foreign keys may give its number to another one.
-            # What holds for it may be another thing than when its bytes began to come.
+            # Its quotas may have changed since the upload started. A database without
+            # foreign keys may also reuse the number of a deleted repository.
             repository = self._repositories.lock(session.repository_id)
             if repository is None:
                 raise BlobUploadUnknown(detail=session.uuid)
@@ -148,11 +151,12 @@ class Uploads:
         *,
         source: str | None = None,
     ) -> None:
-        """Record a blob that a repository got without a session: in one request,
-        or from another repository.
+        """Record a blob that was pushed in one request or mounted from another
+        repository.
 
-        :param source: the name of the other repository.
-        :raises QuotaExceeded: when there may not be so much.
+        :param size: the size of the blob, in bytes.
+        :param source: the name of the repository from which the blob is mounted.
+        :raises QuotaExceeded: if the blob would exceed a quota.
         """
 
         def work() -> None:
@@ -194,7 +198,7 @@ class Uploads:
         ).where(
             columns.uuid == sa.bindparam("key"),
             columns.repository_id == sa.bindparam("repository_id"),
-            # An owner who is nobody is NULL, which equals nothing.
+            # An anonymous upload has NULL here, and NULL = NULL is not true in SQL.
             columns.user_id.is_not_distinct_from(sa.bindparam("user_id")),
         )
 

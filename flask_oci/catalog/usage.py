@@ -1,4 +1,4 @@
-"""What takes the space, what is being pushed, and what a collection would free."""
+"""Space usage, upload sessions, and space that garbage collection would free."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .repository_info import RepositoryInfo
 
 
 class Totals(t.NamedTuple):
-    """How much there is, each blob counted once."""
+    """The numbers of repositories and blobs, and the blobs' size, each counted once."""
 
     repositories: int
     blobs: int
@@ -22,12 +22,12 @@ class Totals(t.NamedTuple):
 
 
 class RepositoryUsage(t.NamedTuple):
-    """How much a repository links."""
+    """The size of the blobs that a repository links."""
 
     info: RepositoryInfo
     bytes: int
     alone: int
-    """What of that no other repository links, of those that were asked about."""
+    """The bytes that no other of the counted repositories links."""
 
 
 class UploadRow(t.NamedTuple):
@@ -40,15 +40,15 @@ class UploadRow(t.NamedTuple):
 
 
 class Usage:
-    """Adds up what is recorded. Each method is a statement, or two."""
+    """Computes the usage. Each method executes one or two statements."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def totals(self, owner_id: t.Any = None) -> Totals:
-        """Return how much there is.
+        """Return the totals of all repositories, or of those of an owner.
 
-        :param owner_id: of whose repositories; None is of all.
+        :param owner_id: the key of the owner; None counts all repositories.
         """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
@@ -68,24 +68,24 @@ class Usage:
         return Totals(found, count, int(size or 0))
 
     def sessions(self) -> int:
-        """Return how many upload sessions have begun and not ended."""
+        """Return the number of unfinished upload sessions."""
         Upload = self._db.models.Upload
         return self._db.session.scalar(sa.select(sa.func.count(Upload.uuid))) or 0
 
     def by_repository(
         self, limit: int, offset: int, owner_id: t.Any = None
     ) -> list[RepositoryUsage]:
-        """List repositories, those that link most first.
+        """Return the usage of repositories, the largest first.
 
-        :param limit: how many to return at the most.
-        :param offset: how many to pass over.
-        :param owner_id: whose to list; None lists all.
+        :param limit: the maximum number of results.
+        :param offset: the number of repositories to skip.
+        :param owner_id: the key of the owner; None lists all repositories.
         """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
         counted = sa.select(Link.blob_id, sa.func.count().label("count"))
         if owner_id is not None:
-            # Whether somebody else has the same blob in private must not show.
+            # The result must not reveal that another owner has the same blob.
             own = sa.select(Repository.id).where(Repository.owner_id == owner_id)
             counted = counted.where(Link.repository_id.in_(own))
         links = counted.group_by(Link.blob_id).subquery()
@@ -115,8 +115,11 @@ class Usage:
         ]
 
     def by_owner(self, limit: int) -> list[tuple[t.Any, int]]:
-        """List the keys of owners and what theirs link, each blob once for each of
-        them, those that link most first."""
+        """Return the keys of owners and the bytes that their repositories link, the
+        largest first. Each blob counts once per owner.
+
+        :param limit: the maximum number of results.
+        """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
         held = (
@@ -136,11 +139,11 @@ class Usage:
         return [(key, int(count)) for key, count in rows]
 
     def collectable(self, before: datetime) -> tuple[int, int]:
-        """Return how many blobs, and bytes, no manifest needs and no client has
-        relied on since ``before``.
+        """Return the number and the bytes of the blobs that no manifest needs and whose
+        leases are older than ``before``.
 
-        A collection also deletes manifests that have had no tag for too long, where
-        the host has set that; what these need is not counted here.
+        If the host has set a lifetime for untagged manifests, a garbage collection also
+        deletes these. The blobs that only they need are not counted here.
         """
         models = self._db.models
         Blob, Link = models.Blob, models.RepositoryBlob
@@ -155,10 +158,10 @@ class Usage:
         return count, int(size or 0)
 
     def uploads(self, limit: int, repository_id: int | None = None) -> list[UploadRow]:
-        """List upload sessions, the last one that was begun first.
+        """Return upload sessions, the latest first.
 
-        :param limit: how many to return at the most.
-        :param repository_id: of which repository; None is of all.
+        :param limit: the maximum number of results.
+        :param repository_id: the key of the repository; None lists all sessions.
         """
         Repository, Upload = self._db.models.Repository, self._db.models.Upload
         statement = (

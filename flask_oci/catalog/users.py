@@ -1,4 +1,4 @@
-"""The host's users, as far as a registry has to know them."""
+"""User queries on the host's user table."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ BATCH: t.Final = 500
 
 
 class Users:
-    """Reads the host's user table; nothing here writes to it.
+    """Reads the host's user table. It never writes to it.
 
-    :param database: whose models have the table.
-    :param revocations: where it is said that a deleted user's tokens have ended.
-    :param username: which attribute of a user is the name of its namespace.
+    :param database: the database, whose models have the table.
+    :param revocations: where the tokens of a deleted user are revoked.
+    :param username: the attribute of a user that names the user's namespace.
     """
 
     def __init__(
@@ -32,18 +32,18 @@ class Users:
         self._username = username
         if username not in sa.inspect(self._model).all_orm_descriptors:
             raise TypeError(
-                f"{self._model.__name__} has no attribute {username!r} to name a"
-                " user's repositories by. Say which it has:"
-                " Registry(db, User, username='login')."
+                f"{self._model.__name__} has no attribute {username!r}, which names a"
+                " user's repositories. Pass the name of an existing attribute, for"
+                " example Registry(db, User, username='login')."
             )
-        # A host may have kinds of users, each a class below the one we know.
+        # A host may have subclasses of its user class.
         sa.event.listen(self._model, "after_delete", self._forget, propagate=True)
         mapper = sa.inspect(self._model)
         (self._column,) = mapper.primary_key
         self._key = mapper.get_property_by_column(self._column).key
 
     def key_of(self, user: t.Any) -> t.Any:
-        """Return the primary key of a user, or None for nobody."""
+        """Return the primary key of a user, or None for an anonymous client."""
         return None if user is None else getattr(user, self._key)
 
     def namespace_of(self, user: t.Any) -> str:
@@ -51,11 +51,11 @@ class Users:
         return str(getattr(user, self._username))
 
     def name_of(self, user: t.Any) -> str | None:
-        """Return what a user is called, or None for nobody."""
+        """Return the name of a user, or None for an anonymous client."""
         return None if user is None else self.namespace_of(user)
 
     def names(self, keys: Iterable[t.Any]) -> dict[t.Any, str]:
-        """Return what the users of some keys are called, by key."""
+        """Return the names of some users, by key."""
         wanted = {key for key in keys if key is not None}
         if not wanted:
             return {}
@@ -66,55 +66,59 @@ class Users:
         return {key: str(name) for key, name in rows}
 
     def by_name(self, name: str) -> t.Any:
-        """Return the user who is called that, or None."""
+        """Return the user with a name, or None."""
         users = self._db.session.scalars(
             sa.select(self._model).where(getattr(self._model, self._username) == name)
         )
         return next((u for u in users.unique() if self.namespace_of(u) == name), None)
 
     def each(self) -> Iterator[t.Any]:
-        """Go through all users, a batch at a time, in the order of their keys."""
+        """Yield all users ordered by key, read a batch at a time."""
         statement = sa.select(self._model).order_by(self._column).limit(BATCH)
         batch = list(self._db.session.scalars(statement).unique())
         while batch:
             last = self.key_of(batch[-1])
             yield from batch
             self._db.release()
-            behind = statement.where(self._column > last)
-            batch = list(self._db.session.scalars(behind).unique())
+            after = statement.where(self._column > last)
+            batch = list(self._db.session.scalars(after).unique())
 
     def count(self) -> int:
-        """Return how many users there are."""
+        """Return the number of users."""
         counting = sa.select(sa.func.count()).select_from(self._model)
         return self._db.session.scalar(counting) or 0
 
     def subject_of(self, user: t.Any) -> str:
-        """Return the text by which the host's ``user_loader`` finds a user again."""
+        """Return the string from which the host's ``user_loader`` loads a user."""
         if hasattr(user, "get_id"):
             return str(user.get_id())
         return str(self.key_of(user))
 
     def owner_of_namespace(self, namespace: str) -> t.Any:
-        """Return the key of the user of that name, or None."""
+        """Return the key of the user whose name is the namespace, or None."""
         name = getattr(self._model, self._username)
         rows = self._db.session.execute(
             sa.select(self._column, name).where(name == namespace)
         )
-        # A host's database may find Álice, too, where alice is asked for.
+        # The collation of a host's database may make "Álice" equal to "alice".
         return next((key for key, found in rows if str(found) == namespace), None)
 
     def find(self, key: str) -> t.Any:
-        """Return the user whose key reads like that, or None."""
+        """Return the user with a key, or None.
+
+        :param key: the key as a string.
+        """
         try:
             return self._db.session.get(self._model, self._column.type.python_type(key))
         except ValueError:
             return None
 
     def _forget(self, _mapper: t.Any, connection: sa.Connection, user: t.Any) -> None:
-        """Take from a deleted user what a later one with the same key must not get.
+        """Delete or detach the records of a deleted user, so that a later user with the
+        same key does not inherit them.
 
-        The foreign keys say the same, but SQLite heeds them only where the host has
-        told each connection to, and then gives the key away again.
+        The foreign keys do the same, but SQLite enforces them only if the host enables
+        them per connection, and it reuses keys.
         """
         models, key = self._db.models, self.key_of(user)
         for statement in self._revocations.statements(self.subject_of(user)):

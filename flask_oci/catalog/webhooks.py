@@ -1,4 +1,4 @@
-"""Webhooks: adding, listing and removing them."""
+"""Webhooks: adding, listing, pausing and removing them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .outbox import forget_deliveries
 
 @dataclass(frozen=True, slots=True)
 class WebhookInfo:
-    """An address that is told of events."""
+    """A URL that is notified of events."""
 
     id: str
     url: str
@@ -29,35 +29,38 @@ class WebhookInfo:
     """``cloudevents`` or ``distribution``."""
 
     kinds: tuple[str, ...]
-    """Patterns of kinds of events."""
+    """Patterns of event kinds."""
 
     repositories: tuple[str, ...]
-    """Patterns of names of repositories."""
+    """Patterns of repository names."""
 
     after_id: int
-    """The last event that it is not told of, because it came later."""
+    """The key of the last event before the webhook was added. Only later events are
+    delivered."""
 
     created_at: datetime
     failures: int
-    """How often in a row nobody answered there."""
+    """The number of consecutive attempts without an answer."""
 
     paused_until: datetime | None
-    """Until when it is left alone."""
+    """When deliveries resume, or None if the webhook is not paused."""
 
     secret: str = field(repr=False)
-    """What its signatures are made with."""
+    """The key of the signatures."""
 
     def wants(self, kind: str, names: Sequence[str]) -> bool:
-        """Tell whether it is to be told of an event.
+        """Return True if the webhook is notified of an event.
 
-        :param names: of the repository that it is about; none is of all of them.
+        :param kind: the kind of the event.
+        :param names: the names of the event's repository; empty if the event is not
+            about a single repository.
         """
         return any(fnmatchcase(kind, pattern) for pattern in self.kinds) and any(
             self.covers(name) for name in (names or ("*",))
         )
 
     def covers(self, name: str) -> bool:
-        """Tell whether it is told of a repository of that name."""
+        """Return True if the webhook is notified of events of a repository."""
         return any(fnmatchcase(name, pattern) for pattern in self.repositories)
 
 
@@ -75,7 +78,13 @@ class Webhooks:
         kinds: Sequence[str],
         repositories: Sequence[str],
     ) -> WebhookInfo:
-        """Have an address told of what happens from now on."""
+        """Add a webhook that is notified of later events.
+
+        :param form: ``cloudevents`` or ``distribution``.
+        :param secret: the key of the signatures.
+        :param kinds: patterns of event kinds.
+        :param repositories: patterns of repository names.
+        """
         Webhook, Event = self._db.models.Webhook, self._db.models.Event
         key = secrets.token_hex(8)
 
@@ -101,7 +110,7 @@ class Webhooks:
         return made
 
     def all(self, key: str | None = None) -> list[WebhookInfo]:
-        """Return every webhook, the oldest first, or the one of a key."""
+        """Return all webhooks, the oldest first, or only the one with a key."""
         columns = self._db.models.Webhook.__table__.c
         statement = self._select().order_by(columns.created_at, columns.id)
         if key is not None:
@@ -109,19 +118,19 @@ class Webhooks:
         return self._found(statement)
 
     def remove(self, key: str) -> bool:
-        """Forget a webhook, and what it has yet to be told.
+        """Delete a webhook with its deliveries.
 
-        :return: whether there was one.
+        :return: True if it existed.
         """
         models = self._db.models
         Delivery, Webhook = models.Delivery, models.Webhook
 
         def work() -> bool:
-            # Whoever assigns events to it holds this row meanwhile.
+            # A transaction that assigns events to the webhook locks this row.
             found = sa.select(Webhook.id).where(Webhook.id == key).with_for_update()
             if self._db.session.scalar(found) is None:
                 return False
-            # SQLite cascades only where the host has told each connection to.
+            # SQLite cascades only if the host enables foreign keys per connection.
             forget_deliveries(self._db, Delivery.webhook_id == key)
             self._db.session.execute(
                 sa.delete(Webhook.__table__).where(Webhook.id == key)
@@ -131,7 +140,11 @@ class Webhooks:
         return self._db.write(work)
 
     def pause(self, key: str, failures: int, until: datetime | None) -> None:
-        """Leave a webhook alone for a while, or no longer."""
+        """Pause or resume the deliveries to a webhook.
+
+        :param failures: the number of consecutive attempts without an answer.
+        :param until: when deliveries resume; None resumes them now.
+        """
         Webhook = self._db.models.Webhook
         self._db.write(
             lambda: self._db.session.execute(
@@ -142,7 +155,7 @@ class Webhooks:
         )
 
     def hold(self) -> list[WebhookInfo]:
-        """Return every webhook, and keep each from being removed until the transaction
+        """Return all webhooks, and lock them against removal until the transaction
         ends."""
         columns = self._db.models.Webhook.__table__.c
         return self._found(newest(self._select().order_by(columns.id)))

@@ -1,9 +1,9 @@
-"""The tables.
+"""The registry's tables.
 
-Each record is a plain annotated class. :meth:`Models.bind` joins them to a
-declarative base of their own whose metadata is the host's, so that
-``db.create_all()`` and ``flask db migrate`` see them, and the host's base class
-stays out of them.
+Each record is a plain annotated class. :meth:`Models.bind` maps the records with their
+own declarative base, which uses the host's metadata. ``db.create_all()`` and
+``flask db migrate`` therefore find the tables, and the records inherit nothing from
+the host's base class.
 """
 
 from .binding import Models

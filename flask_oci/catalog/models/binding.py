@@ -1,4 +1,4 @@
-"""The records, joined to the metadata of a host."""
+"""Table models, bound to the metadata of a host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .webhooks import Delivery
 from .webhooks import DeliveryAttempt
 from .webhooks import Webhook
 
-#: In an order in which each comes after those that it refers to.
+#: The records, each after those that its foreign keys refer to.
 RECORDS: t.Final = (
     Repository,
     Blob,
@@ -50,7 +50,7 @@ RECORDS: t.Final = (
 
 @dataclass(frozen=True)
 class Models:
-    """The tables of one host: its records, bound to its metadata."""
+    """The table models of one host."""
 
     User: type[t.Any]
     Repository: type[Repository]
@@ -77,12 +77,11 @@ class Models:
 
     @classmethod
     def bind(cls, user_model: type[t.Any]) -> Models:
-        """Make the tables beside a host's user table.
+        """Return the models for a host, in the metadata of its user table.
 
-        :param user_model: the mapped class of the host's users. Its primary
-            key, of whatever name and type, is what our rows refer to.
-        :raises TypeError: when it is not a mapped class with a primary key of
-            one column.
+        :param user_model: the mapped class of the host's users. The registry's rows
+            refer to its primary key, which may have any name and type.
+        :raises TypeError: if it is not a mapped class with a primary key of one column.
         """
         mapper = sa.inspect(user_model, raiseerr=False)
         if mapper is None or len(mapper.primary_key) != 1:

@@ -1,4 +1,4 @@
-"""What the tables are made of: the common base, and the columns of several."""
+"""The common base class and the shared column types of the tables."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from sqlalchemy.orm import mapped_column
 #: The longest digest is that of sha512: "sha512:" and 128 digits.
 DIGEST_LENGTH: t.Final = 135
 
-#: MySQL's usual binary column would not hold a manifest. By this name it is also the
-#: type that migrations find there.
+#: MySQL's default binary column is too small for a manifest. MEDIUMBLOB is also the
+#: name that migrations read back from the database.
 CONTENT: t.Final = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def bytewise(length: int) -> sa.types.TypeEngine[str]:
-    """A string that is compared byte by byte on every database.
+    """Return the type of a string that every database compares byte by byte.
 
-    Tags are case-sensitive and listed "in lexical order" (spec.md, "Listing
-    Tags"), whatever language the database was set up for.
+    Tags are case-sensitive and listed "in lexical order" (spec.md, "Listing Tags"),
+    regardless of the database's default collation.
+
+    :param length: the maximum length, in characters.
     """
     return (
         sa.String(length)
@@ -31,14 +33,14 @@ def bytewise(length: int) -> sa.types.TypeEngine[str]:
 
 
 class Record:
-    """What every table shares. :meth:`Models.bind` supplies the attributes."""
+    """The base of every table. :meth:`Models.bind` sets the attributes."""
 
     user_key: t.ClassVar[str]
     __table__: t.ClassVar[sa.Table]
 
     @staticmethod
     def _refer_to(key: str, ondelete: str) -> Mapped[t.Any]:
-        # The column has no type of its own: it takes that of the host's key.
+        # The column has no type of its own, so it takes the type of the host's key.
         return mapped_column(
             sa.ForeignKey(key, ondelete=ondelete), index=True, nullable=True
         )

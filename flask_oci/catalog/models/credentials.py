@@ -1,4 +1,4 @@
-"""What somebody may log in with, and what ended or failed."""
+"""Access tokens, revocations and login failures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from .columns import Record
 
 
 class Credential(Record):
-    """An access token or a refresh token. The secret itself is not here: only its
-    hash, by which it is found."""
+    """An access token or a refresh token. Only the hash of the secret is stored."""
 
     __tablename__ = "oci_credential"
 
-    # A random key, since databases give the number of a deleted row away again,
-    # and a bearer token may still name it.
+    # The key is random, because databases reuse the number of a deleted row, and a
+    # bearer token may still contain it.
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(sa.String(16))
     hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
@@ -42,12 +41,12 @@ class Credential(Record):
 
     @declared_attr
     def user_id(cls) -> Mapped[t.Any]:
-        """Whose it is."""
+        """The key of the user who owns the credential."""
         return cls._refer_to(cls.user_key, "CASCADE")
 
 
 class Revocation(Record):
-    """That every bearer token that somebody had by then has ended."""
+    """The revocation of all bearer tokens that a user had at a moment."""
 
     __tablename__ = "oci_revocation"
 
@@ -55,11 +54,11 @@ class Revocation(Record):
     """A hash of the subject of the tokens."""
 
     at: Mapped[int] = mapped_column(sa.BigInteger)
-    """In microseconds after 1970."""
+    """When the tokens were revoked, in microseconds since 1970."""
 
 
 class LoginFailure(Record):
-    """How often logging in failed lately, for one account or one address."""
+    """The number of recent failed logins of one account or from one address."""
 
     __tablename__ = "oci_login_failure"
 

@@ -1,4 +1,4 @@
-"""Events: what happened, kept until everybody has been told."""
+"""Events, kept until all webhooks have been notified."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ...clock import utcnow
 from .columns import bytewise
 from .columns import Record
 
-#: A key that grows for ever. SQLite counts up only what it calls an integer.
+#: An ascending key. SQLite autoincrements only columns of the type INTEGER.
 Counter: t.Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 class Event(Record):
-    """Something that happened, written in the transaction that made it happen."""
+    """An event, written in the transaction that makes its change."""
 
     __tablename__ = "oci_event"
-    # Whoever has been told of one number must not meet it again.
+    # Receivers identify an event by its number, so numbers must not be reused.
     __table_args__: t.ClassVar[t.Any] = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
-    """The events of one repository have ascending keys: their transactions wait for
-    each other."""
+    """Keys ascend within a repository, because the transactions that change a
+    repository wait for each other."""
 
     uuid: Mapped[str] = mapped_column(sa.String(36))
     kind: Mapped[str] = mapped_column(sa.String(32))
-    # No foreign key: an event outlives what it is about.
+    # No foreign key, because an event outlives its repository.
     repository_id: Mapped[int | None] = mapped_column(sa.Integer)
     repository: Mapped[str | None] = mapped_column(bytewise(255))
     former_name: Mapped[str | None] = mapped_column(bytewise(255))
@@ -41,4 +41,4 @@ class Event(Record):
     assigned_at: Mapped[datetime | None] = mapped_column(
         sa.DateTime(timezone=True), index=True
     )
-    """When it was found out which webhooks are to be told."""
+    """When the event was assigned to webhooks."""

@@ -1,4 +1,4 @@
-"""Manifests, what they reference, and the tags that name them."""
+"""Manifests, their references, and tags."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from .columns import Record
 
 
 class Manifest(Record):
-    """The exact bytes of a manifest, and what is asked about it without reading
-    them."""
+    """The exact bytes of a manifest, and the fields that queries use."""
 
     __tablename__ = "oci_manifest"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[t.Any, ...]:
-        # Made anew for each host: a constraint belongs to one table.
+        # Each host needs its own objects, because a constraint belongs to one table.
         return (
             sa.UniqueConstraint("repository_id", "digest"),
             sa.Index(
@@ -52,15 +51,15 @@ class Manifest(Record):
     touched_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
-    """When it was last pushed, a tag was last taken from it, or a client was last
-    told that it need not push it again."""
+    """When it was last pushed, a tag was last removed from it, or the registry last
+    told a client that it exists."""
 
     pulled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    """When it was last pulled, give or take an hour."""
+    """When it was last pulled, to about an hour."""
 
     @declared_attr
     def pushed_by_id(cls) -> Mapped[t.Any]:
-        """Who pushed it first."""
+        """The key of the user who pushed it first."""
         return cls._refer_to(cls.user_key, "SET NULL")
 
 
@@ -80,7 +79,7 @@ class ManifestReference(Record):
 
 
 class Tag(Record):
-    """A name for a manifest that can be moved to another one."""
+    """A name for a manifest. It can be moved to another manifest."""
 
     __tablename__ = "oci_tag"
 
@@ -97,7 +96,7 @@ class Tag(Record):
 
 
 class TagMove(Record):
-    """That somebody pointed a tag at another manifest, made it, or took it away."""
+    """The creation, move or deletion of a tag."""
 
     __tablename__ = "oci_tag_move"
 
@@ -110,7 +109,7 @@ class TagMove(Record):
         sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
     )
     name: Mapped[str] = mapped_column(bytewise(128))
-    # Digests and not keys: a move is remembered when what it is about has gone.
+    # Digests instead of keys, because a move outlives its manifests.
     from_digest: Mapped[str | None] = mapped_column(bytewise(DIGEST_LENGTH))
     to_digest: Mapped[str | None] = mapped_column(bytewise(DIGEST_LENGTH))
     moved_at: Mapped[datetime] = mapped_column(
@@ -119,5 +118,5 @@ class TagMove(Record):
 
     @declared_attr
     def moved_by_id(cls) -> Mapped[t.Any]:
-        """Who did it."""
+        """The key of the user who made the change."""
         return cls._refer_to(cls.user_key, "SET NULL")

@@ -1,4 +1,4 @@
-"""Repositories, and the blobs that they link."""
+"""Repositories, blobs and the links between them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Repository(Record):
     """A named collection of manifests."""
 
     __tablename__ = "oci_repository"
-    # SQLite gives the number of a deleted row away again, unless it is told not to.
-    # Somebody's request may still be about the repository that had it.
+    # By default, SQLite reuses the number of a deleted row. A running request may
+    # still refer to the deleted repository by that number.
     __table_args__: t.ClassVar[t.Any] = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
     name: Mapped[str] = mapped_column(bytewise(255), unique=True)
     visibility: Mapped[str] = mapped_column(sa.String(16), default=PRIVATE)
     description: Mapped[str | None] = mapped_column(sa.Text)
-    """What its people say about it on its page, in Markdown."""
+    """The description on the repository's page, in Markdown."""
 
     created_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
@@ -37,19 +37,20 @@ class Repository(Record):
     pushed_at: Mapped[datetime | None] = mapped_column(
         sa.DateTime(timezone=True), index=True
     )
-    """When a manifest was last pushed to it."""
+    """When a manifest was last pushed to the repository."""
 
     pull_count: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    """How often manifests of it were pulled."""
+    """The number of pulls of the repository's manifests."""
 
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:
-        """Whose it is. Deleting a user leaves the images, to nobody."""
+        """The key of the owner. If the user is deleted, the repository is kept without
+        an owner."""
         return cls._refer_to(cls.user_key, "SET NULL")
 
 
 class Blob(Record):
-    """Bytes that are stored once, whatever number of repositories link them."""
+    """A blob. Its bytes are stored once for all repositories that link it."""
 
     __tablename__ = "oci_blob"
 
@@ -60,11 +61,12 @@ class Blob(Record):
         sa.DateTime(timezone=True), default=utcnow
     )
     unlinked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    """When somebody last deleted it from a repository."""
+    """When it was last deleted from a repository."""
 
 
 class RepositoryBlob(Record):
-    """That a repository may read a blob, because it was pushed or mounted there."""
+    """The link of a blob that was pushed to a repository or mounted there. The
+    repository may read the blob."""
 
     __tablename__ = "oci_repository_blob"
 
@@ -77,12 +79,12 @@ class RepositoryBlob(Record):
     leased_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
-    """When a client was last told that it need not push the blob again, or a
-    manifest that needed it was deleted."""
+    """When the registry last told a client that the blob exists, or last deleted a
+    manifest that needed it."""
 
 
 class RepositoryAlias(Record):
-    """A name that a repository had before, by which it can still be pulled."""
+    """A former name of a repository. Clients can still pull by it."""
 
     __tablename__ = "oci_repository_alias"
 

@@ -1,4 +1,4 @@
-"""What has been laid down for a repository, or for everything somebody owns."""
+"""Rules of repositories and owners: protection, quotas and retention."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .columns import Record
 
 
 class Rule(Record):
-    """What holds for a repository, or for all of an owner's: one row for each of
-    them and each kind of rule."""
+    """A rule of a repository, or of all repositories of an owner. Each scope has at
+    most one rule of each kind."""
 
     __tablename__ = "oci_rule"
 
@@ -39,5 +39,6 @@ class Rule(Record):
 
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:
-        """For whose repositories it holds, where it is not for one of them."""
+        """The owner whose repositories it applies to, unless it is the rule of a
+        single repository."""
         return cls._refer_to(cls.user_key, "CASCADE")

@@ -1,4 +1,4 @@
-"""Uploads that have begun."""
+"""Upload sessions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .columns import Record
 class Upload(Record):
     """An upload session of one user to one repository.
 
-    What bytes it has, and when the last ones came, is asked of the storage, never
-    of this row: after a crash, the file is what is true.
+    The storage knows the bytes received so far and the time of the last ones. They are
+    not recorded here, because after a crash only the file is correct.
     """
 
     __tablename__ = "oci_upload"
@@ -34,5 +34,5 @@ class Upload(Record):
 
     @declared_attr
     def user_id(cls) -> Mapped[t.Any]:
-        """Who may go on with it."""
+        """The key of the user who may continue the upload."""
         return cls._refer_to(cls.user_key, "CASCADE")

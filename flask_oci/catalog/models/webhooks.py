@@ -1,4 +1,4 @@
-"""Webhooks: who is told of events, and how that went."""
+"""Webhooks, deliveries and delivery attempts."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ DEAD: t.Final = "dead"
 
 
 class Webhook(Record):
-    """An address that is told of events."""
+    """A URL that is notified of events."""
 
     __tablename__ = "oci_webhook"
 
     id: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
     url: Mapped[str] = mapped_column(sa.Text)
     form: Mapped[str] = mapped_column(sa.String(16))
-    """What an event looks like to it: ``cloudevents`` or ``distribution``."""
+    """The format of its notifications: ``cloudevents`` or ``distribution``."""
 
     secret: Mapped[str] = mapped_column(sa.String(64))
-    """What signatures are made with, so it is here as it is."""
+    """The key of the signatures. It is stored unhashed, because signing needs it."""
 
     kinds: Mapped[list[str]] = mapped_column(sa.JSON)
     repositories: Mapped[list[str]] = mapped_column(sa.JSON)
     after_id: Mapped[int] = mapped_column(sa.BigInteger)
-    """The last event from before it was added."""
+    """The key of the last event before the webhook was added."""
 
     created_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """How often in a row nobody answered there."""
+    """The number of consecutive attempts without an answer."""
 
     paused_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    """Until when it is left alone, because nobody answered."""
+    """When deliveries resume; they are paused after attempts without an answer."""
 
 
 class Delivery(Record):
-    """That a webhook is to be told of an event, or has been."""
+    """The delivery of an event to a webhook, pending or finished."""
 
     __tablename__ = "oci_delivery"
 
@@ -70,14 +70,14 @@ class Delivery(Record):
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     due_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), default=utcnow)
     lease: Mapped[str | None] = mapped_column(sa.String(36))
-    """A word that only whoever is sending it knows."""
+    """A random value that only the sending process knows."""
 
     leased_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    """From when on somebody else may take over."""
+    """When the lease ends; another process may then send the delivery."""
 
 
 class DeliveryAttempt(Record):
-    """One request to a webhook, and what became of it."""
+    """One request to a webhook, and its result."""
 
     __tablename__ = "oci_delivery_attempt"
 
