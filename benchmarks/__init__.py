@@ -1,5 +1,5 @@
-"""Measures registries side by side: ``python -m benchmarks``.
+"""Measurements of registries, side by side: ``python -m benchmarks``.
 
-Every registry runs on this machine, in a folder and on a port of its own, and is
-asked the same by the same client, in turns.
+Every registry runs on this machine, with its own folder and port. The same client sends
+the same requests to each, in turns.
 """

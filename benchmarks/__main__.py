@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 
 ROWS: t.Final = (*bulk.ROWS, *small.ROWS, *lists.ROWS)
 
-#: What can be measured, the one first that the others are compared with.
+#: The registries that can be measured.
 REGISTRIES: t.Final = (
     "distribution",
     "distribution-tokens",
@@ -44,7 +44,7 @@ REGISTRIES: t.Final = (
 
 
 def main() -> None:
-    """Measure what the command line says."""
+    """Measure the rows and registries that the command line names."""
     options = _options()
     rows = _chosen(options.rows)
     sizes = Sizes(
@@ -54,7 +54,7 @@ def main() -> None:
         tags=options.entries,
         repositories=options.entries,
     )
-    # Whoever ends this ends the registries, and leaves none of their gigabytes behind.
+    # A SIGTERM also stops the registries and deletes their gigabytes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = Path(
@@ -62,7 +62,7 @@ def main() -> None:
                 tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder)
             )
         )
-        # PostgreSQL may run as somebody else, who has to get through.
+        # PostgreSQL may run as another user, who needs access to its folder.
         folder.chmod(0o711)
         servers = [
             stack.enter_context(_server(kind, folder, options.go_bin, stack))
@@ -83,33 +83,33 @@ def _options() -> argparse.Namespace:
         "rows",
         nargs="*",
         metavar="ROW",
-        help=f"patterns of rows, all without any: {', '.join(r.key for r in ROWS)}",
+        help=f"patterns of rows (default: all): {', '.join(r.key for r in ROWS)}",
     )
     parser.add_argument(
         "--registries",
         nargs="+",
         choices=REGISTRIES,
         default=["distribution", "debian", "sqlite"],
-        help="the first is what the others are compared with",
+        help="the others are compared with the first",
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--large", type=_at_least(4), default=256, help="MiB of a large blob"
+        "--large", type=_at_least(4), default=256, help="size of a large blob, in MiB"
     )
-    parser.add_argument("--seconds", type=int, default=3, help="for small requests")
+    parser.add_argument("--seconds", type=int, default=3, help="of small requests")
     parser.add_argument("--images", type=int, default=24, help="small images to push")
     entries = _at_least(Sizes.readable)
-    parser.add_argument("--entries", type=entries, default=10_000, help="of long lists")
-    parser.add_argument("--folder", help="on the disk that is to be measured")
-    parser.add_argument("--go-bin", help="where Distribution's registry was installed")
-    parser.add_argument("--plot", help="the SVG file that takes a picture of ratios")
+    parser.add_argument("--entries", type=entries, default=10_000, help="in long lists")
+    parser.add_argument("--folder", help="a folder on the disk to measure")
+    parser.add_argument("--go-bin", help="the folder of Distribution's registry")
+    parser.add_argument("--plot", help="an SVG file for a plot of the ratios")
     return parser.parse_args()
 
 
 def _at_least(least: int) -> t.Callable[[str], int]:
     def number(text: str) -> int:
         if int(text) < least:
-            raise argparse.ArgumentTypeError(f"at least {least}, to be shared out")
+            raise argparse.ArgumentTypeError(f"must be at least {least}")
         return int(text)
 
     return number
@@ -124,9 +124,9 @@ def _chosen(patterns: list[str]) -> list[Row]:
 
 
 def _server(kind: str, folder: Path, go_bin: str | None, stack: ExitStack) -> Server:
-    """Make a registry.
+    """Create a registry.
 
-    :raises SystemExit: when it is not installed.
+    :raises SystemExit: if it is not installed.
     """
     own = folder / kind
     if kind == "sqlite":

@@ -1,4 +1,4 @@
-"""Large blobs: how many MiB flow in a second, and what memory that takes."""
+"""Large blobs: throughput in MiB per second, and memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if t.TYPE_CHECKING:
 MIB: t.Final = 1 << 20
 REPOSITORY: t.Final = "bench/bulk"
 
-#: How many clients push at once while memory is watched.
+#: The number of clients that push at once while memory is measured.
 MANY: t.Final = 8
 
 
 def in_parallel(server: Server, works: list[Callable[[Connection], object]]) -> float:
-    """Do each work on a connection of its own; return how many seconds all took."""
+    """Do each work on its own connection; return the seconds that all took."""
     connections = [server.connect(REPOSITORY) for _ in works]
     with ThreadPoolExecutor(len(works)) as pool:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
-"""A client that costs little next to the servers it measures.
+"""A client with a low cost compared with the servers that it measures.
 
-It speaks HTTP on a bare socket, sends files with ``sendfile`` and throws away what
-it pulls in the one buffer that it has.
+It speaks HTTP on a bare socket, sends files with ``sendfile``, and discards pulled
+bytes in its one buffer.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 if t.TYPE_CHECKING:
     from types import TracebackType
 
-#: How many bytes each chunk of a streamed body has: as many as Go's HTTP client,
-#: which is docker's, puts into one.
+#: Bytes in each chunk of a streamed body: as many as in a chunk of Go's HTTP client,
+#: which docker uses.
 CHUNK: t.Final = 32 * 1024
 
-#: The longest that an answer may take, in seconds.
+#: The time limit of an answer, in seconds.
 PATIENCE: t.Final = 120.0
 
 _BUFFER = 1024 * 1024
@@ -27,18 +27,19 @@ _BUFFER = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said, but for a body that was thrown away."""
+    """A server's answer, without a body that was discarded."""
 
     status: int
     headers: dict[str, str]
-    """By lower-case name."""
+    """The headers by lower-case name."""
 
     body: bytes = b""
 
     def expect(self, *statuses: int) -> Answer:
-        """Return this answer if it is one of those.
+        """Return this answer if it has one of these statuses.
 
-        :raises RuntimeError: for any other, since what fails is quick.
+        :raises RuntimeError: for any other status, because a refusal is fast and would
+            distort the result.
         """
         if self.status not in statuses:
             raise RuntimeError(f"answered {self.status}: {self.body[:500]!r}")
@@ -48,8 +49,8 @@ class Answer:
 class Connection:
     """One connection to a registry on this machine.
 
-    :param port: where it listens.
-    :param authorization: the header that goes with every request, if any.
+    :param port: the registry's port.
+    :param authorization: the header of every request, if any.
     """
 
     def __init__(self, port: int, authorization: str | None = None) -> None:
@@ -72,7 +73,7 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._socket.close()
 
     def request(
@@ -86,7 +87,7 @@ class Connection:
     ) -> Answer:
         """Send a request and return its answer.
 
-        :param chunked: whether the body comes as docker's do, without its length.
+        :param chunked: whether the body is sent as docker does, without its length.
         :param headers: by name, with ``_`` for ``-``.
         """
         if body is None and method in ("POST", "PUT", "PATCH"):
@@ -100,7 +101,7 @@ class Connection:
         return self._answer(method)
 
     def push(self, location: str, path: str, size: int) -> Answer:
-        """Stream a file as docker does, in one PATCH whose length is not announced."""
+        """Stream a file as docker does, in one PATCH without a length."""
         head = self._header(
             "PATCH",
             location,
@@ -112,7 +113,7 @@ class Connection:
         with open(path, "rb", buffering=0) as file:
             for start in range(0, size, CHUNK):
                 length = min(CHUNK, size - start)
-                # With MSG_MORE, what comes next goes into the same packets.
+                # With MSG_MORE, the next bytes share the same packets.
                 self._socket.send(head + b"%x\r\n" % length, socket.MSG_MORE)
                 while length > 0:
                     length -= os.sendfile(
@@ -123,7 +124,7 @@ class Connection:
         return self._answer("PATCH")
 
     def pull(self, target: str) -> int:
-        """Get something, and return how many bytes it had."""
+        """Get a manifest or blob, and return its number of bytes."""
         self._socket.sendall(self._header("GET", target, {}))
         answer, rest = self._read_head()
         answer.expect(200)
@@ -147,7 +148,7 @@ class Connection:
         if method == "HEAD" or answer.status in (204, 304):
             return answer
         if answer.headers.get("transfer-encoding") == "chunked":
-            # Nothing else is asked for before its end, so that is what it ends with.
+            # The client sends one request at a time, so the received bytes end here.
             while not body.endswith(b"\r\n0\r\n\r\n"):
                 body += self._receive()
             body = _joined(body)
@@ -174,7 +175,7 @@ class Connection:
 
 
 def _joined(chunks: bytes) -> bytes:
-    """Return what a chunked body stands for."""
+    """Return the content of a chunked body."""
     body = b""
     while chunks:
         size, _, rest = chunks.partition(b"\r\n")
@@ -184,11 +185,11 @@ def _joined(chunks: bytes) -> bytes:
 
 
 def target_of(location: str) -> str:
-    """Return what to ask a server for that has named an address, whole or not."""
+    """Return the request target of a location, which may be a path or a URL."""
     parts = urlsplit(location)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def with_digest(location: str, digest: str) -> str:
-    """Return where to close an upload."""
+    """Return the address that closes an upload."""
     return f"{location}{'&' if '?' in location else '?'}digest={digest}"

@@ -1,6 +1,6 @@
-"""Rows for a registry that is to look as if much had been pushed to it.
+"""Database rows that make a registry look as if many images had been pushed to it.
 
-A hundred thousand pushes would take an hour; what they leave takes seconds.
+A hundred thousand pushes would take an hour; their rows take seconds.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if t.TYPE_CHECKING:
 
     Session = scoped_session[t.Any]
 
-#: How many images one repository has.
+#: The number of images in one repository.
 PER_REPOSITORY: t.Final = 20
 
 _BATCH = 1000
 
 
 def tags(models: Models, session: Session, repository: str, count: int) -> None:
-    """Give a repository that has one tag so many more."""
+    """Give a repository with one tag this many more."""
     Repository, Tag = models.Repository, models.Tag
     tag = session.execute(
         sa.select(Tag.repository_id, Tag.manifest_id)
@@ -39,7 +39,7 @@ def tags(models: Models, session: Session, repository: str, count: int) -> None:
 
 
 def catalog(models: Models, session: Session, count: int, readable: int) -> None:
-    """Make repositories of nobody's, of which some are public, with an image each."""
+    """Create repositories without an owner, some of them public, with an image each."""
     every = count // readable
     first = _next(session, models.Repository)
     _insert(
@@ -63,7 +63,7 @@ def catalog(models: Models, session: Session, count: int, readable: int) -> None
 
 
 def images(models: Models, session: Session, count: int) -> None:
-    """Make images of one layer, in repositories of nobody's."""
+    """Create images of one layer, in repositories without an owner."""
     repositories = -(-count // PER_REPOSITORY)
     prefix = f"stored{count}"
     repository = _next(session, models.Repository)
@@ -166,7 +166,7 @@ def _insert(
 
 
 def _renumber(session: Session, models: Models) -> None:
-    """Have PostgreSQL go on behind the keys that were given here."""
+    """Make PostgreSQL's sequences continue after the keys that were inserted here."""
     if session.get_bind().dialect.name == "postgresql":
         for model in (models.Repository, models.Blob, models.Manifest):
             table = model.__tablename__

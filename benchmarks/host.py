@@ -1,7 +1,7 @@
-"""The application that is measured: users, Flask-Login and a registry, no more.
+"""The measured application: users, Flask-Login and a registry.
 
-Its settings are those of a real one: a secret key, authentication, a database that
-keeps what it has acknowledged.
+Its settings are those of a real application: a secret key, authentication, and a
+database with durable commits.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 
-#: Whose the repositories are that are measured.
+#: The owner of the measured repositories.
 USERNAME: t.Final = "bench"
 
 
 class Base(DeclarativeBase):
-    """What every table shares."""
+    """The declarative base of all tables."""
 
 
 db = SQLAlchemy(model_class=Base)
@@ -34,7 +34,7 @@ login_manager = LoginManager()
 
 
 class User(UserMixin, db.Model):  # type: ignore[misc, name-defined]
-    """Somebody who pushes and pulls."""
+    """A user who pushes and pulls."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(sa.String(64), unique=True)
@@ -45,18 +45,18 @@ registry = Registry(db, User)
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_user(user_id: str) -> User | None:
-    """Return a user by what their session, or their token, says."""
+    """Return the user of a session or token."""
     return db.session.get(User, int(user_id))
 
 
 @registry.authenticate
 def check(username: str, secret: str) -> None:
-    """Know no passwords: the benchmarks log in with access tokens, as machines do,
-    and do not measure how slow a password's hash is."""
+    """Accept no password. The benchmarks log in with access tokens, as machines do, so
+    they do not measure the hash of a password."""
 
 
 def create_app() -> Flask:
-    """Make the application that ``BENCHMARK_FOLDER`` and ``BENCHMARK_DATABASE`` say."""
+    """Create the application for ``BENCHMARK_FOLDER`` and ``BENCHMARK_DATABASE``."""
     app = Flask("benchmark", instance_path=os.environ["BENCHMARK_FOLDER"])
     app.config.update(
         SECRET_KEY="for as long as it is measured",
@@ -71,7 +71,7 @@ def create_app() -> Flask:
 
 
 def _tune(connection: object, record: object) -> None:
-    """Set SQLite up as the documentation and the example do."""
+    """Set up SQLite as the documentation and the example do."""
     if isinstance(connection, sqlite3.Connection):
         connection.executescript(
             "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL;"

@@ -1,4 +1,4 @@
-"""Lists: how many times in a second one is read, to its end or a page of it."""
+"""Lists: reads per second, of a whole list or of one page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from .server import Server
 
 TAGS: t.Final = "bench/tags"
-#: Copied by a registry whose repositories are folders.
+#: A registry that stores repositories as folders gets copies of this one.
 CATALOG: t.Final = "bench/catalog"
 REFERRERS: t.Final = "bench/referrers"
 
@@ -30,7 +30,7 @@ SUBJECT: t.Final = b'{"of": "many referrers"}'
 
 
 def walk(connection: Connection, target: str) -> int:
-    """Follow the links of a list to its end; return how many pages it had."""
+    """Follow the links of a list to its end; return the number of pages."""
     pages = 0
     while True:
         answer = connection.request("GET", target).expect(200)
@@ -57,7 +57,7 @@ def _fill_tags(server: Server, sizes: Sizes) -> None:
 
 
 def _page_of_tags(server: Server, sizes: Sizes) -> Measured:
-    # From the middle, so that nothing is gained by reading from the start.
+    # The page is in the middle: a registry that reads from the start has no advantage.
     target = f"/v2/{TAGS}/tags/list?n=100&last=t{sizes.tags // 2:06}"
     authorization = server.authorization(TAGS)
     return Measured(*load.get(server.port, target, authorization, sizes.seconds))

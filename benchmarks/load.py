@@ -1,4 +1,4 @@
-"""Many small requests at once, by programs that are quicker at it than Python."""
+"""Many small requests at once, from programs that are faster than Python."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import typing as t
 
 from .pushing import MANIFEST_TYPE
 
-#: How many connections ask at the same time.
+#: The number of simultaneous connections.
 CONNECTIONS: t.Final = 8
 
 
 class Load(t.NamedTuple):
-    """What came out."""
+    """The result of a load test."""
 
     rate: float
-    """How many requests were answered in a second."""
+    """Answered requests per second."""
 
     requests: int
-    """How many there were."""
+    """The number of requests."""
 
 
 def get(port: int, target: str, authorization: str | None, seconds: int) -> Load:
-    """Ask for one thing again and again, with wrk.
+    """Send the same GET repeatedly, with wrk.
 
-    :raises RuntimeError: when an answer was an error.
+    :raises RuntimeError: if an answer was an error.
     """
     output = _run(
         *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"),
@@ -41,10 +41,9 @@ def get(port: int, target: str, authorization: str | None, seconds: int) -> Load
 
 
 def head(port: int, target: str, authorization: str | None, seconds: int) -> Load:
-    """Ask for the headers of one thing again and again, with ab, since wrk waits for
-    the bodies.
+    """Send the same HEAD repeatedly, with ab, because wrk waits for a body.
 
-    :raises RuntimeError: when an answer was an error.
+    :raises RuntimeError: if an answer was an error.
     """
     output = _run(
         *("ab", "-q", "-i", "-k", "-c", str(CONNECTIONS)),
@@ -61,7 +60,7 @@ def head(port: int, target: str, authorization: str | None, seconds: int) -> Loa
 
 
 def _headers(authorization: str | None) -> list[str]:
-    # Distribution serves OCI manifests only to who says that they know the type.
+    # Distribution serves OCI manifests only to clients that accept their type.
     headers = ["-H", f"Accept: {MANIFEST_TYPE}"]
     return (
         [*headers, "-H", f"Authorization: {authorization}"]

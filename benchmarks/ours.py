@@ -24,7 +24,7 @@ class FlaskOci(Server):
     """The registry inside a small Flask application.
 
     :param database: its URL; None is a SQLite file in the folder.
-    :param stored: how many images it has from the start.
+    :param stored: the number of images at the start.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class FlaskOci(Server):
             self.name = f"{stored} images stored"
 
     def start(self) -> None:
-        """Start it, once its tables and its user are there."""
+        """Create its tables and its user, and start it."""
         os.environ.update(self._environment)
         self._app = host.create_app()
         with self._app.app_context():
@@ -66,14 +66,14 @@ class FlaskOci(Server):
         self.process.wait_for_port(self.port)
 
     def authorization(self, repository: str = "*") -> str | None:
-        """Get a bearer token, as every client does."""
+        """Return a bearer token, obtained as every client does."""
         path, login = self.token_request(repository)
         with Connection(self.port, login) as connection:
             answer = connection.request("GET", path).expect(200)
         return f"Bearer {json.loads(answer.body)['token']}"
 
     def token_request(self, repository: str = "*") -> tuple[str, str]:
-        """Return where it issues tokens, and an access token to log in with."""
+        """Return its token endpoint, and an access token for the login."""
         scope = (
             "registry:catalog:*"
             if repository == "*"
@@ -82,18 +82,18 @@ class FlaskOci(Server):
         return f"/v2/token?service=benchmark&scope={quote(scope)}", self._login
 
     def version(self) -> str:
-        """Return the versions of what a request passes through."""
+        """Return the versions of the software that handles a request."""
         parts = ("flask-oci", "Flask", "SQLAlchemy", "gunicorn")
         python = ".".join(map(str, sys.version_info[:3]))
         return ", ".join([*(f"{p} {version(p)}" for p in parts), f"Python {python}"])
 
     def fill_tags(self, repository: str, count: int) -> None:
-        """Write the rows."""
+        """Insert the rows."""
         with self._app.app_context():
             filling.tags(host.registry.models, host.db.session, repository, count)
 
     def fill_catalog(self, count: int, readable: int) -> None:
-        """Write the rows."""
+        """Insert the rows."""
         with self._app.app_context():
             filling.catalog(host.registry.models, host.db.session, count, readable)
 

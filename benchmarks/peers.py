@@ -1,4 +1,4 @@
-"""Distribution, the registry in Go: version 3 and Debian's older one."""
+"""Distribution, the registry in Go: version 3 and Debian's older version."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Distribution(Server):
     """Distribution's registry on a local disk.
 
     :param program: its executable.
-    :param signer: makes the tokens that it asks for; None is no authentication.
+    :param signer: issues the tokens that it requires; None is no authentication.
     """
 
-    # It leaves tokens to others.
+    # It has no token service.
     lacks: t.ClassVar = frozenset({"token"})
 
     def __init__(
@@ -66,13 +66,13 @@ class Distribution(Server):
         self.process.wait_for_port(self.port)
 
     def authorization(self, repository: str = "*") -> str | None:
-        """Sign a token, where one is asked for."""
+        """Sign a token, if tokens are required."""
         if self._signer is None:
             return None
         return f"Bearer {self._signer.token(repository)}"
 
     def version(self) -> str:
-        """Return what the program says."""
+        """Return the version that the program prints."""
         done = subprocess.run(
             [self._program, "--version"], capture_output=True, text=True, check=True
         )
@@ -85,8 +85,8 @@ class Distribution(Server):
             shutil.copytree(folder / "latest", folder / f"t{number:06}")
 
     def fill_catalog(self, count: int, readable: int) -> None:
-        """Write the files that pushes would have left. It lists them to anybody who
-        may list any."""
+        """Write the files that pushes would have left. It lists all repositories to
+        every client that may list any."""
         source = self._repository("bench/catalog")
         for number in range(count):
             folder = self._repository(f"many/r{number:06}")
@@ -98,7 +98,7 @@ class Distribution(Server):
 
 
 def find(names: t.Iterable[str], folder: str | None = None) -> str | None:
-    """Return where the first of some programs is, if any is installed."""
+    """Return the path of the first program that is installed, or None."""
     path = os.pathsep.join(filter(None, [folder, os.environ["PATH"]]))
     found = (shutil.which(name, path=path) for name in names)
     return next(filter(None, found), None)

@@ -1,4 +1,4 @@
-"""The table as a picture: how many times as much as the first registry."""
+"""The table as a plot of the ratios to the first registry."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LABELS: t.Final = 300
 BAR: t.Final = 12
 HEAD: t.Final = 66
 
-#: How many names stand side by side.
+#: The number of names side by side.
 NAMES: t.Final = 3
 
-#: The scale goes from the one to the other, by doubling.
+#: The ends of the scale, which doubles at each step.
 LEAST: t.Final = 1 / 16
 MOST: t.Final = 16
 
@@ -28,10 +28,10 @@ COLOURS: t.Final = ("#3b82b6", "#e0a33a", "#3d9970", "#a05195", "#8c8c8c")
 
 
 def svg(rows: t.Sequence[Row], servers: t.Sequence[Server], table: Table) -> str:
-    """Draw a bar for each row and each registry but the first, which is the line in
+    """Draw a bar for each row and each registry except the first, which is the line in
     the middle. Longer to the right is always better.
 
-    :param servers: the first is what the others are compared with.
+    :param servers: the others are compared with the first.
     """
     first, *others = servers
     compared = [row for row in rows if (row.key, first.name) in table]

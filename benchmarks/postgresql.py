@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, with the settings that it comes with."""
+"""A temporary PostgreSQL server with its default settings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from .processes import free_port
 from .processes import Process
 
-#: Where Debian keeps its programs.
+#: The folder of Debian's PostgreSQL programs.
 PROGRAMS: t.Final = "/usr/lib/postgresql"
 
 
 def find(program: str) -> str | None:
-    """Return where one of PostgreSQL's programs is, if it is installed."""
+    """Return the path of a program of PostgreSQL, or None if it is not installed."""
     versions = sorted(Path(PROGRAMS).glob("*/bin"), reverse=True)
     path = os.pathsep.join([*map(str, versions), os.environ["PATH"]])
     return shutil.which(program, path=path)
@@ -26,15 +26,15 @@ def find(program: str) -> str | None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Run a server for as long as the context, and give its URL.
+    """Run a server for the duration of the context, and yield its URL.
 
-    :raises FileNotFoundError: when PostgreSQL is not installed.
+    :raises FileNotFoundError: if PostgreSQL is not installed.
     """
     initdb, postgres = find("initdb"), find("postgres")
     if not (initdb and postgres):
         raise FileNotFoundError("install PostgreSQL's server, in Debian postgresql")
     folder.mkdir(parents=True)
-    # It refuses to be run by root.
+    # It refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)

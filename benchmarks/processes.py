@@ -1,4 +1,4 @@
-"""Servers as processes: starting them, ending them, and what they use."""
+"""Server processes: start, stop, processor time and memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import time
 import typing as t
 from pathlib import Path
 
-#: How long a server may take to start or to end, in seconds.
+#: The time limit of a server's start or stop, in seconds.
 PATIENCE: t.Final = 30.0
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process:
-    """A program that runs until it is ended, with all that it starts.
+    """A program that runs until it is stopped, with its child processes.
 
     :param command: the program and its arguments.
-    :param log: the file that takes what it prints.
-    :param environ: its environment, over that of this process.
-    :param user: whom to run it as; None is who runs this.
+    :param log: the file for its output.
+    :param environ: additions to the environment of this process.
+    :param user: the account that runs it; None is the current one.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Process:
             )
 
     def wait_for_port(self, port: int) -> None:
-        """Return when somebody listens on a port of this machine.
+        """Return when a process listens on a port of this machine.
 
-        :raises RuntimeError: with what was printed, when nobody does in time.
+        :raises RuntimeError: with the program's output, if none does in time.
         """
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -61,7 +61,7 @@ class Process:
         raise RuntimeError(f"did not start:\n{self._log.read_text()[-2000:]}")
 
     def end(self) -> None:
-        """End the program, and what it has started."""
+        """Stop the program and its child processes."""
         family = self._family()
         self._process.terminate()
         try:
@@ -73,28 +73,27 @@ class Process:
             self._process.wait()
 
     def cpu_seconds(self) -> float:
-        """Return how much of the processors' time it has used, by itself and by the
-        operating system on its behalf."""
+        """Return the processor time that it has used, in user and in system mode."""
         ticks = 0
         for pid in self._family():
-            # The name in front, in parentheses, may contain anything.
+            # The name before it, in parentheses, may contain any character.
             fields = _read(pid, "stat").rpartition(")")[2].split()
             if fields:
                 ticks += int(fields[11]) + int(fields[12])
         return ticks / _TICKS
 
     def forget_peak(self) -> None:
-        """Begin to look for the most memory that is held."""
+        """Reset the measurement of peak memory."""
         for pid in self._family():
             with contextlib.suppress(OSError):
                 Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def peak_memory(self) -> int:
-        """Return the most bytes that each process has held since, added up."""
+        """Return the sum of each process's peak memory since the reset, in bytes."""
         return sum(self._memory(pid, "VmHWM") for pid in self._family())
 
     def memory(self) -> int:
-        """Return how many bytes all processes hold."""
+        """Return the memory of all processes, in bytes."""
         return sum(self._memory(pid, "VmRSS") for pid in self._family())
 
     def _memory(self, pid: int, field: str) -> int:
@@ -113,14 +112,14 @@ class Process:
 
 
 def free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return t.cast(int, probe.getsockname()[1])
 
 
 def _read(pid: int, name: str) -> str:
-    # A process may end between being listed and being read.
+    # A process may end between the listing and the reading.
     try:
         return Path(f"/proc/{pid}/{name}").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""What docker does to push: blobs, then a manifest of them."""
+"""Pushes as docker does them: the blobs, then their manifest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .client import with_digest
 
 MANIFEST_TYPE: t.Final = "application/vnd.oci.image.manifest.v1+json"
 
-#: How many blobs a small image has, its config among them, and of how many bytes.
+#: The number of blobs in a small image, including its config, and their bytes.
 SMALL_BLOBS: t.Final = 4
 SMALL_SIZE: t.Final = 4096
 
@@ -23,12 +23,12 @@ _numbers = itertools.count()
 
 
 def digest_of(content: bytes) -> str:
-    """Return the name of some content."""
+    """Return the digest of some content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 class File(t.NamedTuple):
-    """A file of random bytes, which no registry has seen before."""
+    """A file of random bytes, which no registry has stored yet."""
 
     path: str
     size: int
@@ -36,7 +36,7 @@ class File(t.NamedTuple):
 
 
 def random_file(folder: Path, size: int) -> File:
-    """Write a file of so many bytes; the folder's owner deletes it."""
+    """Write a file of this many bytes; the caller deletes the folder."""
     path = folder / f"blob-{next(_numbers)}"
     hasher = hashlib.sha256()
     with path.open("wb") as file:
@@ -44,7 +44,7 @@ def random_file(folder: Path, size: int) -> File:
             piece = os.urandom(min(1 << 20, size - start))
             hasher.update(piece)
             file.write(piece)
-        # The disk is to be busy with what the registries write, not with this.
+        # The disk should be busy with the registries' writes only.
         file.flush()
         os.fsync(file.fileno())
     return File(str(path), size, f"sha256:{hasher.hexdigest()}")
@@ -60,7 +60,7 @@ def push_file(connection: Connection, name: str, file: File) -> None:
 
 
 def push_blob(connection: Connection, name: str, content: bytes) -> str:
-    """Push a small blob: HEAD, to see whether it is there, POST, PATCH, PUT."""
+    """Push a small blob: HEAD, to check whether it exists, POST, PATCH, PUT."""
     digest = digest_of(content)
     connection.request("HEAD", f"/v2/{name}/blobs/{digest}").expect(404)
     started = connection.request("POST", f"/v2/{name}/blobs/uploads/").expect(202)
@@ -89,7 +89,7 @@ def push_manifest(
 
 
 def push_small_image(connection: Connection, name: str, tag: str) -> bytes:
-    """Push an image that is like no other, and return its manifest."""
+    """Push a unique image, and return its manifest."""
     contents = [os.urandom(SMALL_SIZE) for _ in range(SMALL_BLOBS)]
     for content in contents:
         push_blob(connection, name, content)

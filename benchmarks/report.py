@@ -12,9 +12,9 @@ if t.TYPE_CHECKING:
 
 
 def text(rows: t.Sequence[Row], servers: t.Sequence[Server], table: Table) -> str:
-    """Write medians, ratios to the first of the peers, and processors' time.
+    """Return medians, and their ratios to the first registry, as a table.
 
-    :param servers: the first is what the others are compared with.
+    :param servers: the others are compared with the first.
     """
     names = [server.name for server in servers]
     lines = [["row", "unit", *names]]
@@ -25,7 +25,7 @@ def text(rows: t.Sequence[Row], servers: t.Sequence[Server], table: Table) -> st
 
 
 def processors(rows: t.Sequence[Row], servers: t.Sequence[Server], table: Table) -> str:
-    """Write how many milliseconds of the processors' time each thing takes."""
+    """Return the processor time of each request, image or MiB, in milliseconds."""
     names = [server.name for server in servers]
     lines = [["CPU, ms each", "", *names]]
     for row in rows:

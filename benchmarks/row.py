@@ -1,4 +1,4 @@
-"""What a row of the table is."""
+"""A row of the table, and the sizes that it measures."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything."""
+    """The amounts that are measured."""
 
     large: int = 256
-    """MiB of a large blob."""
+    """The size of a large blob, in MiB."""
 
     seconds: int = 3
-    """For how long small requests are repeated."""
+    """The duration of repeated small requests."""
 
     images: int = 24
-    """How many small images are pushed."""
+    """The number of small images that are pushed."""
 
     tags: int = 10_000
     repositories: int = 10_000
     readable: int = 100
-    """How many of the repositories who asks may pull."""
+    """The number of repositories that the caller may pull."""
 
     referrers: int = 1_000
 
 
 class Measured(t.NamedTuple):
-    """What one turn of one registry gave."""
+    """The result of one turn of one registry."""
 
     value: float
     done: float
-    """How much was done in all, to share the processors' time among."""
+    """The number of requests, images or MiB, to divide the processor time by."""
 
 
 Measure = Callable[["Server", Sizes], Measured]
@@ -48,12 +48,12 @@ class Row:
     """One row of the table."""
 
     key: str
-    """By which it is chosen."""
+    """The name that chooses it at the command line."""
 
     title: str
     unit: str
     measure: Measure
     prepare: Prepare | None = None
-    """Called once for each registry, before anything of the row is measured."""
+    """Called once for each registry, before the row is measured."""
 
     less_is_better: bool = False

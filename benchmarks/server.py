@@ -1,4 +1,4 @@
-"""What a registry has to be for the benchmarks."""
+"""The interface of a registry for the benchmarks."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if t.TYPE_CHECKING:
     from .processes import Process
     from .pushing import File
 
-#: The namespace of what is pushed.
+#: The namespace of all pushed repositories.
 NAMESPACE: t.Final = "bench"
 
 
 class Unavailable(Exception):
-    """A registry has no such thing, or it would take too long to prepare."""
+    """A registry lacks a feature, or its preparation would take too long."""
 
 
 class Server(abc.ABC):
-    """A registry that runs for as long as the context.
+    """A registry that runs for the duration of the context.
 
-    :param folder: its own; everything that it keeps is below.
+    :param folder: its own folder, for all its files.
     """
 
     name: str
     process: Process
     lacks: t.ClassVar[frozenset[str]] = frozenset()
-    """The keys of rows for which it has nothing."""
+    """The keys of rows that it cannot serve."""
 
-    # What rows have pushed to it before they measure.
+    # Content that rows push to it before they measure.
     stored: File
     manifest: str
     blob: str
@@ -47,7 +47,7 @@ class Server(abc.ABC):
 
     def __enter__(self) -> Server:
         self.folder.mkdir(parents=True)
-        # Who it runs as may be another than who measures.
+        # It may run as another account than the benchmark.
         self.folder.chmod(0o755)
         try:
             self.start()
@@ -66,31 +66,31 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def start(self) -> None:
-        """Start it, and have it ended by the stack; return when it answers."""
+        """Start it, and return when it answers. The stack stops it."""
 
     @abc.abstractmethod
     def authorization(self, repository: str = "*") -> str | None:
-        """Return the header by which somebody pulls and pushes, if one is needed.
+        """Return the header that allows pull and push, if one is needed.
 
-        :param repository: which; ``*`` lists all of them.
+        :param repository: its name; ``*`` allows the list of all repositories.
         """
 
     @abc.abstractmethod
     def version(self) -> str:
-        """Return which version it is."""
+        """Return its version."""
 
     def connect(self, repository: str = "*") -> Connection:
-        """Return a connection by which to pull and push."""
+        """Return a connection that may pull and push."""
         return Connection(self.port, self.authorization(repository))
 
     def token_request(self, repository: str) -> tuple[str, str]:
-        """Return an address at which it issues tokens, and the header to send."""
+        """Return the target of a token request, and the header to send."""
         raise Unavailable
 
     def fill_tags(self, repository: str, count: int) -> None:
-        """Give a repository that has an image as ``latest`` so many tags more."""
+        """Add this many tags to a repository that has an image as ``latest``."""
         raise Unavailable
 
     def fill_catalog(self, count: int, readable: int) -> None:
-        """Have so many repositories, some of which who asks may pull."""
+        """Create this many repositories, some of which the caller may pull."""
         raise Unavailable

@@ -10,14 +10,14 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-#: For how long a token is good, in seconds: longer than any run.
+#: The lifetime of a token, in seconds: longer than any run.
 LIFETIME: t.Final = 24 * 3600
 
 
 class Signer:
-    """Stands for the token service that Distribution leaves to others.
+    """The token service that Distribution needs.
 
-    :param folder: keeps the key.
+    :param folder: for the key.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,8 +31,7 @@ class Signer:
         )
 
     def token(self, repository: str) -> str:
-        """Make a token to pull from a repository and to push to it; ``*`` is for the
-        list of all."""
+        """Issue a token for pull and push; ``*`` is for the list of repositories."""
         now = int(time.time())
         access = (
             {"type": "registry", "name": "catalog", "actions": ["*"]}

@@ -1,4 +1,4 @@
-"""Small requests: how many are answered, or images pushed, in a second."""
+"""Small requests: answers, or pushed images, per second."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _numbers = itertools.count()
 
 
 def push_images(server: Server, clients: int, count: int) -> Measured:
-    """Push small images, the same number by each of some clients at once."""
+    """Push small images from several clients at once, the same number from each."""
 
     def work(client: int) -> None:
         name = f"bench/images{client}"

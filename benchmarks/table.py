@@ -1,4 +1,4 @@
-"""Turns: every row is measured in every registry, and then again."""
+"""The table: every row is measured in every registry, in several rounds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .server import Unavailable
 
 @dataclass
 class Cell:
-    """What one row gave in one registry."""
+    """The results of one row in one registry."""
 
     values: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
-    """Milliseconds of the processors' time for each request, image or MiB."""
+    """The processor time of each request, image or MiB, in milliseconds."""
 
     @property
     def value(self) -> float:
@@ -34,8 +34,8 @@ class Cell:
         return statistics.median(self.cpu)
 
 
-#: By the keys of rows and the names of registries; where there is none, the
-#: registry has no such thing.
+#: The cells by the key of a row and the name of a registry. A registry that lacks the
+#: feature has no cell.
 Table = dict[tuple[str, str], Cell]
 
 
@@ -44,9 +44,9 @@ def measure(
 ) -> Table:
     """Measure all rows in all registries, in turns.
 
-    What disturbs the machine for a while then disturbs every registry.
+    A temporary disturbance of the machine then affects every registry.
 
-    :param servers: running.
+    :param servers: the running registries.
     """
     table: Table = {}
     prepared: set[tuple[Prepare, str]] = set()
@@ -72,7 +72,7 @@ def measure(
 def _is_able(
     server: Server, row: Row, sizes: Sizes, prepared: set[tuple[Prepare, str]]
 ) -> bool:
-    """Prepare a registry for a row, unless another row has; tell whether it could."""
+    """Prepare a registry for a row, once; return True if it can be measured."""
     if row.key in server.lacks:
         return False
     if row.prepare is None or (row.prepare, server.name) in prepared:

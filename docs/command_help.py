@@ -1,4 +1,4 @@
-"""The directive ``command``: what ``flask oci ... --help`` prints."""
+"""The directive ``command``: the output of ``flask oci ... --help``."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sphinx.util.docutils import SphinxDirective
 
 from flask_oci.cli import COMMANDS
 
-#: How many characters of help fit into a line of the page.
+#: The number of characters in a line of the page.
 WIDTH = 78
 
 
 class CommandHelp(SphinxDirective):
-    """Write the help of the command that is named after ``flask oci``."""
+    """The help of the command with this name after ``flask oci``."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        """Return a block of text."""
+        """Return the help as a block of text."""
         context = click.Context(
             click.Group(commands=list(COMMANDS)),
             info_name="flask oci",
@@ -38,6 +38,6 @@ class CommandHelp(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Have Sphinx know the directive."""
+    """Register the directive."""
     app.add_directive("command", CommandHelp)
     return {"parallel_read_safe": True}

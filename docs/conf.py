@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-# What of Sphinx's is ours lies beside this file.
+# The project's Sphinx extensions are in this folder.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from findings import findings
@@ -39,11 +39,11 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 # A heading in a Markdown page can be linked to, as in a reST one.
 myst_heading_anchors = 3
-# The theme brings two domains that myst cannot search; none of our links need it.
+# The theme adds two domains that myst cannot search, and no link needs them.
 suppress_warnings = ["myst.domains"]
 
-# Links into other projects' documentation need the network, and a build must
-# not. Set DOCS_INTERSPHINX=1 where there is one.
+# Links into other projects' documentation need the network, which a build must not
+# need. DOCS_INTERSPHINX=1 enables them.
 if os.environ.get("DOCS_INTERSPHINX"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {
@@ -61,13 +61,13 @@ html_sidebars = {
     "**": ["localtoc.html", "relations.html", "searchbox.html"],
 }
 
-#: Where make_screenshots.py puts its pictures. They are made, and not kept: without
-#: them, the page does without.
+#: The folder of make_screenshots.py. Its pictures are not in the repository; without
+#: them, the pages are built without pictures.
 PICTURES = Path(__file__).parent / "_build" / "screenshots"
 
 
 def show_pictures(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put each picture of the pages where its name stands in a comment."""
+    """Replace each comment that names a picture with the picture."""
 
     def show(match: re.Match[str]) -> str:
         name = f"{match[1]}-desk-light.png"
@@ -79,11 +79,11 @@ def show_pictures(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def list_findings(app: Sphinx, page: str, source: list[str]) -> None:
-    """Write down everything that the check can find, where a comment asks for it."""
+    """Replace the comment ``.. findings`` with all findings of the check."""
     source[0] = source[0].replace(".. findings\n", findings())
 
 
 def setup(app: Sphinx) -> None:
-    """Have Sphinx ask for the pictures and the findings."""
+    """Register the replacements of pictures and findings."""
     app.connect("source-read", show_pictures)
     app.connect("source-read", list_findings)

@@ -1,4 +1,4 @@
-"""The directive ``conformance-report``: what the conformance suite said last, if
+"""The directive ``conformance-report``: the last report of the conformance suite, if
 ``make_conformance.py`` has been run."""
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from sphinx.util.docutils import SphinxDirective
 
 REPORT = Path(__file__).parent / "_build" / "conformance" / "results.yaml"
 
-#: What the parts of the report are about.
+#: The titles of the report's parts.
 PARTS = {"apis": "APIs", "data": "Kinds of data"}
 
 
 def rows(report: str) -> list[tuple[str, str, list[str]]]:
-    """Return the parts of a report, the verdicts in each, and what got them."""
+    """Return each part's title with each verdict and the names that have it."""
     found = []
     for part, title in PARTS.items():
         text = re.findall(rf"^{part}:\n((?:  .+\n)+)", report, re.MULTILINE)[-1]
@@ -29,12 +29,12 @@ def rows(report: str) -> list[tuple[str, str, list[str]]]:
 
 
 class Report(SphinxDirective):
-    """A table, or a sentence on why there is none."""
+    """A table, or a sentence if there is no report."""
 
     def run(self) -> list[nodes.Node]:
-        """Read the report."""
+        """Return the table or the sentence."""
         if not REPORT.exists():
-            text = "This documentation was built where the suite has not been run."
+            text = "This documentation was built without a report of the suite."
             return [nodes.paragraph(text=text)]
         self.env.note_dependency(str(REPORT))
         table = "".join(
@@ -46,5 +46,5 @@ class Report(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
-    """Have Sphinx know the directive."""
+    """Register the directive."""
     app.add_directive("conformance-report", Report)

@@ -11,13 +11,13 @@ from sphinx.util.docutils import SphinxDirective
 
 from flask_oci.v2.blueprint import ROUTES
 
-#: What stands for nothing in a table.
+#: The content of an empty cell.
 NONE: t.Final = "\N{EN DASH}"
 
 
 def endpoints() -> str:
-    """Return the table of the endpoints, in reStructuredText: its rows are the first
-    paragraphs of the views."""
+    """Return the table of the endpoints in reStructuredText. Each row is the first
+    paragraph of a view's docstring."""
     rows = []
     for _, _, _, view in ROUTES:
         summary = " ".join((view.__doc__ or "").split("\n\n")[0].split())
@@ -28,13 +28,13 @@ def endpoints() -> str:
 
 
 class Endpoints(SphinxDirective):
-    """A row for each endpoint."""
+    """A table with a row for each endpoint."""
 
     def run(self) -> list[nodes.Node]:
-        """Write the table."""
+        """Return the table."""
         return self.parse_text_to_nodes(endpoints())
 
 
 def setup(app: Sphinx) -> None:
-    """Have Sphinx know the directive."""
+    """Register the directive."""
     app.add_directive("endpoints", Endpoints)

@@ -1,4 +1,4 @@
-"""What the check can find, as it is on the page about it."""
+"""The findings of ``flask oci check``, in reStructuredText."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def findings() -> str:
 
 
 def remedy(place: str, lines: str) -> str:
-    """Return the lines to write in one place."""
+    """Return the lines to add in one place, such as a configuration file."""
     language = place if place in ("python", "nginx", "apache") else "text"
     head = f"\n{PLACES[place]}:\n\n.. code-block:: {language}\n    :force:\n\n"
     return head + textwrap.indent(lines, "    ") + "\n"
 
 
 def escaped(text: str) -> str:
-    """Return a text in which nothing means anything."""
+    """Escape the markup of a text."""
     return re.sub(r"([\\`*_|])", r"\\\1", text)

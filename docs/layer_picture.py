@@ -1,5 +1,5 @@
-"""The directive ``layers``: a picture of the layers, taken from the linter's contract,
-and what each module in it is, taken from the module."""
+"""The directive ``layers``: a picture of the layers, from the linter's contract, and a
+description of each module, from its docstring."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
-#: In pixels: the whole picture, a layer, the room between two, and a letter.
+#: In pixels: the width of the picture, and the sizes of a layer, a gap and a letter.
 WIDTH, HEIGHT, GAP, LETTER = 700, 26, 12, 7.3
 
 STYLE = """
@@ -26,14 +26,14 @@ STYLE = """
 
 
 def layers() -> list[list[str]]:
-    """Return the modules of each layer, from the one that a host sees to the last."""
+    """Return the modules of each layer, from the top to the bottom."""
     text = PROJECT.read_text("utf-8")
     (found,) = re.findall(r"^layers = (\[.*?^\])", text, re.MULTILINE | re.DOTALL)
     return [re.split(r" [|:] ", layer) for layer in ast.literal_eval(found)]
 
 
 def summary(module: str) -> str:
-    """Return the first sentence of what a module says about itself."""
+    """Return the first paragraph of a module's docstring."""
     path = PROJECT.parent / "flask_oci" / module
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text("utf-8"))
@@ -42,7 +42,7 @@ def summary(module: str) -> str:
 
 
 def picture(rows: list[list[str]]) -> str:
-    """Draw the layers below each other."""
+    """Return the layers as SVG."""
     drawn = []
     for number, modules in enumerate(rows):
         top = number * (HEIGHT + GAP) + 2
@@ -66,10 +66,10 @@ def picture(rows: list[list[str]]) -> str:
 
 
 class Layers(SphinxDirective):
-    """The picture, and the list."""
+    """The picture and the list of modules."""
 
     def run(self) -> list[nodes.Node]:
-        """Draw the one and write the other."""
+        """Return the picture and the list."""
         rows = layers()
         self.env.note_dependency(str(PROJECT))
         listed = nodes.bullet_list(bullet="-")
@@ -83,5 +83,5 @@ class Layers(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
-    """Have Sphinx know the directive."""
+    """Register the directive."""
     app.add_directive("layers", Layers)

@@ -1,8 +1,8 @@
-"""Run the conformance suite, and keep its report for the page: ``python
+"""Run the conformance suite, and save its report for the page: ``python
 docs/make_conformance.py [SERVER]``.
 
-It needs the suite that ``.ci/install`` builds. The documentation that is built after
-that has the report as a table.
+It needs the suite that ``.ci/install`` builds. The next build of the documentation
+shows the report as a table.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tests.conformance.test_conformance import EVERYTHING  # noqa: E402
 from tests.conformance.test_conformance import run_suite  # noqa: E402
 from tests.support.forge import Forge  # noqa: E402
 
-#: Where the page looks for it.
+#: The path that the directive ``conformance-report`` reads.
 REPORT = ROOT / "docs" / "_build" / "conformance" / "results.yaml"
 
 
 def main() -> None:
-    """Start a forge that allows everything, and have it judged."""
+    """Start a forge with every feature enabled, and run the suite on it."""
     server = sys.argv[1] if len(sys.argv) > 1 else "gunicorn"
     with tempfile.TemporaryDirectory() as folder:
         with Forge(server, OCI_ALLOW_SPARSE="true") as forge:

@@ -1,7 +1,7 @@
-"""Make the pictures of the pages: ``python docs/make_screenshots.py [FOLDER]``.
+"""Create screenshots of the pages: ``python docs/make_screenshots.py [FOLDER]``.
 
-It starts the example forge, fills it, and photographs it with Debian's Chromium, at
-the widths of a phone and of a desk, in light and dark.
+It starts the example forge with example content, and takes screenshots with Debian's
+Chromium, at the widths of a phone and of a desktop, in light and dark.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WIDTHS: t.Final = {"phone": 390, "desk": 1280}
 SCHEMES: t.Final = ("light", "dark")
 CHROMIUM: t.Final = "/usr/bin/chromium"
 
-#: The pages, by the name of their pictures.
+#: The addresses of the pages, by the names of their pictures.
 PAGES: t.Final = {
     "first": "/",
     "project": "/projects/alice/weather",
@@ -102,9 +102,9 @@ STEPS: t.Final = (
 
 
 class Forge:
-    """The example, with something in it.
+    """The example forge with example content.
 
-    :param folder: where it keeps what it has.
+    :param folder: for its database and blobs.
     """
 
     def __init__(self, folder: str) -> None:
@@ -118,7 +118,7 @@ class Forge:
         self.alice = RegistryClient(self.app, basic("alice", "wonderland"))
 
     def layer(self, name: str, seed: str, size: int) -> dict[str, t.Any]:
-        """Push a layer, and describe it."""
+        """Push a layer, and return its descriptor."""
         content = hashlib.sha256(seed.encode()).digest() * (size // 32 + 1)
         self.alice.push_blob(name, content)
         return descriptor(content)
@@ -232,7 +232,7 @@ class Forge:
         self.alice.push_manifest(name, image(layer, config=config), version)
 
     def fill(self) -> None:
-        """Push what the pictures show."""
+        """Push the content of the pictures."""
         for number in range(4):
             self.release("alice/weather", f"2.0.{number}")
         self.release("alice/weather", "2.1.0", "2.1", "latest", signed=True)
@@ -251,7 +251,7 @@ class Forge:
             "today",
         )
         with self.app.app_context():
-            manage = self.app.extensions["oci"].administration
+            manage = registry.repositories
             manage.set_visibility("alice/weather", "public")
             db.session.add(
                 Project(
@@ -271,10 +271,10 @@ class Forge:
 
 
 class Quiet(WSGIRequestHandler):
-    """Says nothing of each request."""
+    """A request handler without a log."""
 
     def log(self, type: str, message: str, *args: t.Any) -> None:
-        """Leave it."""
+        """Write nothing."""
 
 
 def sign_in(page: Page, url: str) -> None:
@@ -286,7 +286,7 @@ def sign_in(page: Page, url: str) -> None:
 
 
 def photograph(url: str, folder: Path) -> None:
-    """Take every picture."""
+    """Take a screenshot of each page, in each width and colour scheme."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"]
@@ -308,7 +308,7 @@ def photograph(url: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Fill a forge of its own, serve it and photograph it."""
+    """Fill a temporary forge, serve it, and take the screenshots."""
     folder = Path(
         sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs/_build/screenshots"
     )

@@ -1,4 +1,4 @@
-"""The directive ``operations``: the table of what REST can do, taken from the code."""
+"""The directive ``operations``: the table of the REST operations, from the code."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from flask_oci.api.blueprint import OPERATIONS
 
 
 def operations() -> str:
-    """Return the table of the operations, in reStructuredText: its rows are the first
-    paragraphs of the views."""
+    """Return the table of the operations in reStructuredText. Each row is the first
+    paragraph of a view's docstring."""
     rows = []
     for operation in OPERATIONS:
         path = re.sub(r"<(?:\w+(?:\(.*?\))?:)?(\w+)>", r"{\1}", operation.rule)
         doc = inspect.cleandoc(operation.view.__doc__ or "")
         text = " ".join(doc.split("\n\n")[0].split())
         rows.append(f"    * - ``{operation.method} {path}``\n      - {text}\n")
-    head = "    * - Request\n      - What it does\n"
+    head = "    * - Request\n      - Effect\n"
     return f".. list-table::\n    :header-rows: 1\n\n{head}{''.join(rows)}"
 
 
 class Operations(SphinxDirective):
-    """A row for each operation."""
+    """A table with a row for each operation."""
 
     def run(self) -> list[nodes.Node]:
-        """Write the table."""
+        """Return the table."""
         return self.parse_text_to_nodes(operations())
 
 
 def setup(app: Sphinx) -> None:
-    """Have Sphinx know the directive."""
+    """Register the directive."""
     app.add_directive("operations", Operations)

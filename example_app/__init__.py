@@ -1,4 +1,4 @@
-"""A small forge: people, their projects, and a container registry at /v2."""
+"""A small forge: users, their projects, and a container registry at /v2."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ csrf = CSRFProtect()
 
 
 def create_app(config: dict[str, t.Any] | None = None) -> Flask:
-    """Make the forge; `config` overrides what the environment says."""
+    """Create the forge; `config` overrides the environment."""
     # Database, blobs and secret key live in the instance folder. None leaves the
     # choice to Flask, which takes `instance` beside this package.
     folder = os.environ.get("EXAMPLE_INSTANCE")
     app = Flask(__name__, instance_path=os.path.abspath(folder) if folder else None)
-    # Password hashes and private images are nobody else's to read.
+    # Only this account may read password hashes and private images.
     os.makedirs(app.instance_path, mode=0o700, exist_ok=True)
 
     app.config.update(
         # Flask-SQLAlchemy puts a relative SQLite file into the instance folder.
         SQLALCHEMY_DATABASE_URI=os.environ.get("DATABASE_URL", "sqlite:///forge.db"),
         SECRET_KEY=os.environ.get("SECRET_KEY"),
-        # The pages of the registry in the clothes of this forge.
+        # The registry's pages extend a template of this forge.
         OCI_WEB_BASE_TEMPLATE="images.html",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
-    # The registry's settings come by their full names, read as JSON where they
-    # are JSON: OCI_ALLOW_SPARSE=true is True.
+    # The registry's settings keep their full names. Valid JSON is read as JSON:
+    # OCI_ALLOW_SPARSE=true is True.
     environment = Config(app.root_path)
     environment.from_prefixed_env("OCI")
     app.config.update({f"OCI_{key}": value for key, value in environment.items()})

@@ -1,4 +1,4 @@
-"""What a forge needs before its first request, made by whoever comes first."""
+"""The first start: the secret key, the tables and the demonstration accounts."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ HINT = """
 
 
 def secret_key(folder: str) -> str:
-    """Return the key that signs sessions and tokens; the first call makes it."""
+    """Return the key that signs sessions and tokens; the first call creates it."""
     path = Path(folder, "secret_key")
     if not path.exists():
-        # Only the owner may read this draft. Its link appears at once with all its
-        # content, and never replaces what another process has linked first.
+        # Only the owner may read this draft. Its link appears with its whole content,
+        # and never replaces a key that another process has linked first.
         with tempfile.NamedTemporaryFile("w", dir=folder) as draft:
             draft.write(secrets.token_hex(32))
             draft.flush()
@@ -44,9 +44,9 @@ def secret_key(folder: str) -> str:
 
 
 def prepare(folder: str) -> None:
-    """Make the tables and the demonstration accounts, and say hello, once."""
+    """Create the tables and the demonstration accounts, and print the hint, once."""
     event.listen(db.engine, "connect", tune)
-    # Server processes start together: one does the work, the others wait here.
+    # Server processes start together: one does the work while the others wait here.
     with Path(folder, "first-start.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         db.create_all()
@@ -58,8 +58,8 @@ def prepare(folder: str) -> None:
         # A server that forks after this must not share an open connection.
         db.session.remove()
         db.engine.dispose()
-        # The lock file remembers the greeting. It is for the first server, and not for
-        # a command that happens to come before it. Only `flask run` has a context here.
+        # The lock file records that the hint was printed. The first server prints it; a
+        # command that runs earlier does not. Only `flask run` has a context here.
         context = click.get_current_context(silent=True)
         lock.seek(0)
         if (context is None or context.info_name == "run") and not lock.read():

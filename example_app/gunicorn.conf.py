@@ -5,25 +5,29 @@ import socket
 import typing as t
 
 bind = "127.0.0.1:5000"
-# docker sends several layers at once, each on a thread for as long as it flows; a
+# docker sends several layers at once, and each occupies a thread until its end. A
 # second process answers the pages while the first one hashes.
 worker_class = "gthread"
 workers = 2
 threads = 8
-# A gthread worker says by itself that it is alive, however long an upload takes:
-# this replaces a worker that hangs, and is no limit to a push.
+# A gthread worker reports that it is alive during an upload of any length. This
+# timeout replaces a worker that hangs, and does not limit a push.
 timeout = 120
-# On a restart, uploads under way have this long to finish.
+# On a restart, running uploads have this many seconds to finish.
 graceful_timeout = 300
-# docker comes back on the same connection between the steps of a push.
+# docker reuses its connection between the steps of a push.
 keepalive = 75
-# Nothing outside the instance folder: newer versions put a socket into the home.
+# Newer versions put a socket into the home folder; the forge uses only its instance
+# folder.
 control_socket_disable = True
 
 
 def when_ready(server: t.Any) -> None:
-    """Have a connection ask for the next piece of a layer when most of the last one is
-    on its way, and not whenever there is some room: pulls are a fifth faster."""
+    """Limit the unsent bytes in a connection's buffer to 128 KiB.
+
+    The server then sends the next piece of a layer when most of the last one has been
+    sent, and not at each free byte. Pulls are a fifth faster.
+    """
     for listener in server.LISTENERS:
         if listener.sock.family != socket.AF_UNIX:
             listener.sock.setsockopt(
@@ -32,8 +36,10 @@ def when_ready(server: t.Any) -> None:
 
 
 def post_worker_init(worker: object) -> None:
-    """Look for circular garbage less often than Python would, and never among what
-    was there at the start: that is a tenth of what a small request costs."""
+    """Run Python's cyclic garbage collector less often, and skip the initial objects.
+
+    With Python's defaults it takes a tenth of the time of a small request.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)

@@ -13,25 +13,25 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
-#: Who may see a project and pull its images: its members, every signed-in user, or
-#: anybody. They mean what they mean to the registry.
+#: The visitors who may see a project and pull its images: its members, every signed-in
+#: user, or everyone. The registry's visibilities have the same meanings.
 VISIBILITIES = ("private", "internal", "public")
 #: A reader sees a private project and pulls its images; a writer also pushes them.
 ROLES = ("reader", "writer")
-#: People and projects name images (127.0.0.1:5000/alice/hello), so their names
-#: follow the rule of image names.
+#: Names of users and projects are parts of image names (127.0.0.1:5000/alice/hello), so
+#: they follow the rule of image names.
 NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+([._-][a-z0-9]+)*")
 
 
 class Base(DeclarativeBase):
-    """What every table shares."""
+    """The declarative base of all tables."""
 
 
 db = SQLAlchemy(model_class=Base)
 
 
 class User(UserMixin, db.Model):  # type: ignore[name-defined]
-    """A person who signs in, on the web and with docker."""
+    """A user, who signs in on the web and with docker."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(sa.String(64), unique=True)
@@ -47,7 +47,7 @@ class User(UserMixin, db.Model):  # type: ignore[name-defined]
 
 
 class Project(db.Model):  # type: ignore[name-defined]
-    """A piece of work; `owner/name` is also where its images go."""
+    """A project; `owner/name` is also the name of its images."""
 
     __table_args__ = (sa.UniqueConstraint("owner_id", "name"),)
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -61,7 +61,7 @@ class Project(db.Model):  # type: ignore[name-defined]
     )
 
     def allows(self, user: User | None, action: str) -> bool:
-        """Answer for the page of this project ("manage") and for its images."""
+        """Return True if a user may do this to the project ("manage") or its images."""
         if user and (user.is_admin or user == self.owner):
             return True
         role = next((m.role for m in self.members if m.user == user), None)
@@ -72,7 +72,7 @@ class Project(db.Model):  # type: ignore[name-defined]
 
 
 class Member(db.Model):  # type: ignore[name-defined]
-    """Somebody who works on a project of somebody else's."""
+    """The role of a user in another user's project."""
 
     project_id: Mapped[int] = mapped_column(
         sa.ForeignKey(Project.id, ondelete="CASCADE"), primary_key=True
@@ -86,13 +86,13 @@ class Member(db.Model):  # type: ignore[name-defined]
 
 
 def find_user(name: str) -> User | None:
-    """Find a person by name; only what could be one reaches the database."""
+    """Find a user by name; only a valid name reaches the database."""
     query = db.select(User).filter_by(username=name)
     return db.session.scalar(query) if NAME.fullmatch(name) else None
 
 
 def find_project(path: str) -> Project | None:
-    """Find the project `owner/name`, or the one that an image below it belongs to."""
+    """Find the project `owner/name`, or the project of an image below it."""
     owner, name, *_ = f"{path}//".split("/")
     query = db.select(Project).join(Project.owner).where(Project.name == name)
     query = query.where(User.username == owner)
@@ -101,8 +101,8 @@ def find_project(path: str) -> Project | None:
 
 
 def commit() -> bool:
-    """Store what was changed, or return False because there is one of its name."""
-    # Asking first would let two requests at once both hear that the name is free.
+    """Commit the changes, or return False if the name is taken."""
+    # With a query first, two requests at once could both find the name free.
     try:
         db.session.commit()
     except sa.exc.IntegrityError:
@@ -112,13 +112,13 @@ def commit() -> bool:
 
 
 def tune(connection: object, record: object) -> None:
-    """Make a new connection to SQLite fit for several server processes."""
+    """Set up a new SQLite connection for several server processes."""
     if isinstance(connection, sqlite3.Connection):
         connection.executescript(
             """
-            PRAGMA busy_timeout = 10000; -- writers wait their turn, none fails
-            PRAGMA journal_mode = WAL;   -- readers wait for no writer, nor it for them
-            PRAGMA synchronous = FULL;   -- what was acknowledged survives a power cut
-            PRAGMA foreign_keys = ON;    -- SQLite checks them only where it is told to
+            PRAGMA busy_timeout = 10000; -- writers wait instead of failing
+            PRAGMA journal_mode = WAL;   -- readers and the writer do not wait
+            PRAGMA synchronous = FULL;   -- commits survive a power cut
+            PRAGMA foreign_keys = ON;    -- SQLite does not check them by default
             """
         )

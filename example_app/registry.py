@@ -1,4 +1,4 @@
-"""The container registry of this forge: all that a host application writes."""
+"""The container registry of this forge: all code that a host application needs."""
 
 from __future__ import annotations
 
@@ -16,61 +16,61 @@ from .models import Member
 from .models import Project
 from .models import User
 
-# Its tables live in the forge's database, beside the users'. A person's images are
-# named after `User.username`; Registry(…, username="…") takes another attribute.
+# Its tables live in the forge's database. The names of a user's images begin with
+# `User.username`; Registry(…, username="…") takes another attribute.
 registry = Registry(db, User)
 
-# An unknown name is checked against this, so that the time an answer takes does not
-# tell which names exist.
-NOBODY = generate_password_hash("")
+# The hash for unknown names: the time of an answer then does not reveal which names
+# exist.
+DUMMY_HASH = generate_password_hash("")
 
 
-# `docker login` asks this. The sign-in page asks it too: one password for both.
+# `docker login` and the sign-in page both call this: one password for both.
 @registry.authenticate
 def check_password(username: str, secret: str) -> User | None:
-    """Return the user whose password this is, or None."""
+    """Return the user if the password is correct, or None."""
     user = find_user(username)
     # Hash the password in any case: see above.
-    matches = check_password_hash(user.password_hash if user else NOBODY, secret)
-    # Whether the account is switched off is asked at each use, not only here.
+    matches = check_password_hash(user.password_hash if user else DUMMY_HASH, secret)
+    # The registry and Flask-Login check `is_active` at each use.
     return user if matches else None
 
 
-# Every request asks this, so what changes on a project's page is true at once.
+# Every request calls this, so a change on a project's page takes effect at once.
 @registry.authorize
 def may(user: User | None, action: str, image: RepositoryInfo) -> bool:
-    """Tell whether somebody may pull, push or delete an image."""
+    """Return True if the user may pull, push or delete an image."""
     if user and user.is_admin:
         return True
     project = find_project(image.name)
-    # An image is its project's by name. One that was there when its owner left stays
-    # out of reach of a newcomer who takes the name.
+    # An image belongs to its project by name. The owner is compared, because a new user
+    # may take the name of a user who left.
     if project and (not image.exists or image.owner_id == project.owner_id):
         return project.allows(user, action)
     return registry.default_policy(user, action, image)
 
 
-# A project's images are seen by whom the project is seen by; the pages say so.
+# A project's images have the project's visibility, and the pages show it.
 @registry.visibility_of
 def visibility_of(image: RepositoryInfo) -> str | None:
-    """Return who may see an image, if a project decides that."""
+    """Return the visibility of an image if its project determines it, or None."""
     project = find_project(image.name)
     return (
         project.visibility if project and image.owner_id == project.owner_id else None
     )
 
 
-# Who runs the forge sees what takes space, and what is being pushed.
+# Administrators see the pages about storage and running uploads.
 @registry.is_admin
 def is_administrator(user: User) -> bool:
-    """Tell whether somebody may see the pages about everybody's images."""
+    """Return True if the user may see the pages about all images."""
     return user.is_admin
 
 
-# Without this, a list of images would ask the above about every image there is.
+# Without this, a list of images would call `may` for each image.
 @registry.list_filter
 def may_list(user: User | None) -> sa.ColumnElement[bool]:
-    """Say in SQL what `may` lets somebody pull."""
+    """Return the SQL condition for the images that `may` lets the user pull."""
     if user and user.is_admin:
         return sa.true()
     Repository = registry.models.Repository

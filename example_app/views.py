@@ -34,7 +34,7 @@ from .registry import registry
 
 NAME_RULE = "Use up to 64 of a-z and 0-9, with single dots, dashes or underscores."
 #: A path of this site. Browsers read `//host` and `/\host` as another site, and
-#: drop tabs and line breaks before they look.
+#: first remove tabs and line breaks.
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f]*")
 
 views = Blueprint("views", __name__, cli_group=None)
@@ -44,19 +44,19 @@ login_manager.login_view = "views.login"
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_user(user_id: str) -> User | None:
-    """Find who a session, or a token of the registry, belongs to."""
+    """Find the user of a session, or of a token of the registry."""
     return db.session.get(User, int(user_id))
 
 
 @views.get("/")
 def index() -> str:
-    """Say what to type next, and list the visitor's projects."""
+    """Show how to push an image, and list the visitor's projects."""
     return render_template("index.html")
 
 
 @views.route("/login", methods=["GET", "POST"])
 def login() -> ResponseReturnValue:
-    """Ask for a name and a password, then go where the visitor was going."""
+    """Ask for a name and a password, then redirect to the page that asked for them."""
     error = None
     if request.method == "POST":
         user = check_password(request.form["username"], request.form["password"])
@@ -64,14 +64,14 @@ def login() -> ResponseReturnValue:
             target = request.args.get("next", "")
             home = url_for("views.index")
             return redirect(target if LOCAL_PATH.fullmatch(target) else home)
-        # Only who knows the password learns that the account is switched off.
-        error = "This account is switched off." if user else "Wrong name or password."
+        # Only a visitor who knows the password learns that the account is disabled.
+        error = "This account is disabled." if user else "Wrong name or password."
     return render_template("login.html", error=error), 422 if error else 200
 
 
 @views.post("/logout")
 def logout() -> ResponseReturnValue:
-    """Forget the visitor."""
+    """Sign the visitor out."""
     flask_login.logout_user()
     return redirect(url_for("views.index"))
 
@@ -79,7 +79,7 @@ def logout() -> ResponseReturnValue:
 @views.route("/projects/new", methods=["GET", "POST"])
 @flask_login.login_required  # type: ignore[untyped-decorator]
 def create_project() -> ResponseReturnValue:
-    """Make a project of the visitor's own."""
+    """Create a project that the visitor owns."""
     error = None
     if request.method == "POST":
         name, text = request.form["name"], request.form["description"][:200]
@@ -91,69 +91,69 @@ def create_project() -> ResponseReturnValue:
             db.session.add(project)
             if commit():
                 return redirect(url_for("views.project", owner=owner, name=name))
-            error = "You have a project of this name already."
+            error = "You already have a project with this name. Choose another name."
     return render_template("new.html", error=error), 422 if error else 200
 
 
 @views.app_context_processor
 def heading() -> dict[str, object]:
-    """Have the pages about images show the project that they belong to."""
+    """Let the registry's pages show the project of an image."""
     return {"project_of": project_of}
 
 
 def project_of(path: str) -> Project | None:
-    """Return the project of an image, if there is one that the visitor may see."""
+    """Return the project of an image if the visitor may see it, or None."""
     visitor = current_user if current_user.is_authenticated else None
     project = find_project(path)
     return project if project and project.allows(visitor, "pull") else None
 
 
 def get_project(owner: str, name: str, action: str) -> Project:
-    """Return a project to a visitor who may do this to it."""
+    """Return a project if the visitor may do this to it; otherwise abort."""
     visitor = current_user if current_user.is_authenticated else None
     project = find_project(f"{owner}/{name}")
     if not (project and project.allows(visitor, action)):
-        # What a visitor may not see cannot be told from what is not there.
+        # The answer is the same for a hidden project and for one that does not exist.
         abort(404 if visitor else login_manager.unauthorized())
     return project
 
 
 @views.get("/projects/<owner>/<name>")
 def project(owner: str, name: str) -> str:
-    """Show a project, and to its owner what can be changed about it."""
+    """Show a project, and its settings to its owner."""
     return render_template("project.html", project=get_project(owner, name, "pull"))
 
 
 @views.post("/projects/<owner>/<name>")
 def change_project(owner: str, name: str) -> ResponseReturnValue:
-    """Change what a project is called, and who may see it."""
+    """Change the name and the visibility of a project."""
     project = get_project(owner, name, "manage")
     new, visibility = request.form["name"], request.form["visibility"]
     if not (NAME.fullmatch(new) and visibility in VISIBILITIES):
         abort(400, NAME_RULE)
 
-    def also() -> None:
+    def change() -> None:
         project.name, project.visibility = new, visibility
 
     old, images = f"{owner}/{name}", f"{owner}/{new}"
     try:
-        # Docker can go on pulling by the old names.
+        # Clients can still pull by the old names.
         registry.repositories.rename(
-            old, images, by=current_user, within_transaction=also
+            old, images, by=current_user, within_transaction=change
         )
     except (ValueError, IntegrityError):
-        flash("There is a project, or an image, of this name already.")
+        flash("A project or an image already has this name. Choose another name.")
         new = name
     return redirect(url_for("views.project", owner=owner, name=new))
 
 
 @views.post("/projects/<owner>/<name>/members")
 def set_member(owner: str, name: str) -> ResponseReturnValue:
-    """Give somebody a role in a project, or take it from them."""
+    """Give a user a role in a project, or remove the user from it."""
     project, role = get_project(owner, name, "manage"), request.form["role"]
     user = find_user(request.form["username"])
     if user is None or user == project.owner:
-        flash("There is nobody else of this name here.")
+        flash("No other user has this name. Check the spelling.")
     elif role in ROLES:
         db.session.merge(Member(project_id=project.id, user_id=user.id, role=role))
     else:
@@ -164,26 +164,26 @@ def set_member(owner: str, name: str) -> ResponseReturnValue:
 
 @views.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """Tell whoever watches the forge whether it can do its work."""
+    """Report the health of the registry to a monitor."""
     health = registry.health()
     return health.as_dict(), 200 if health.ok else 503
 
 
 def error_page(error: HTTPException) -> ResponseReturnValue:
-    """Say what went wrong, in the forge's own clothes."""
+    """Show an error on a page of the forge."""
     return render_template("error.html", error=error), error.code or 500
 
 
 @views.cli.command("create-user")
 @click.argument("name")
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
-@click.option("--admin", is_flag=True, help="May do everything to all projects.")
+@click.option("--admin", is_flag=True, help="Allow every action on all projects.")
 def create_user(name: str, password: str, admin: bool) -> None:
-    """Make an account that can sign in and push images."""
+    """Create an account that can sign in and push images."""
     if not NAME.fullmatch(name):
-        raise click.ClickException(f"{name!r} cannot name a user. {NAME_RULE}")
+        raise click.ClickException(f"Invalid user name {name!r}. {NAME_RULE}")
     secret = generate_password_hash(password)
     db.session.add(User(username=name, password_hash=secret, is_admin=admin))
     if not commit():
-        raise click.ClickException(f"There is a user {name!r} already.")
-    click.echo(f"Made the account {name}.")
+        raise click.ClickException(f"User {name!r} already exists.")
+    click.echo(f"Created the account {name}.")

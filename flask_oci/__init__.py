@@ -1,19 +1,90 @@
-"""A container registry inside any Flask application."""
+"""A container registry inside any Flask application.
+
+This module has the names that an application imports. The modules
+``flask_oci.errors``, ``flask_oci.hooks``, ``flask_oci.signals`` and
+``flask_oci.testing`` are public as well.
+"""
 
 from __future__ import annotations
 
+from .auth.access_tokens import AccessTokens
 from .auth.access_tokens import IssuedToken
 from .auth.authenticator import LoginRefused
 from .catalog import RepositoryInfo
+from .catalog.credentials import Credential
+from .catalog.delivery_log import Attempt
+from .catalog.delivery_log import DeliveryRow
+from .catalog.models import Models
+from .catalog.outbox import StoredEvent
+from .catalog.webhooks import WebhookInfo
+from .changes import Change
+from .changes import Origin
+from .config import ConfigError
+from .core.repositories import RepositoryManager
+from .core.rule_sets import Protections
+from .core.rule_sets import Quotas
+from .core.rule_sets import Retention
+from .core.rule_sets import RuleEntry
 from .errors import Denied
 from .errors import RegistryError
+from .events import DeliveryResult
+from .events import Events
+from .events.audit import AuditEvent
 from .extension import Registry
+from .operations.gc import GarbageResult
+from .operations.health import Health
+from .operations.logs import RequestFilter
+from .operations.retention import Retained
+from .rules.protection import Protection
+from .rules.quota import Quota
+from .rules.quota import QuotaUsage
+from .spec.digest import Digest
+from .spec.scope import Action
+from .transfer import Images
+from .transfer import Progress
+from .transfer import TransferError
+from .transfer import TransferResult
+from .transfer.base import RawManifest
+from .transfer.copying import Mirrored
 
 __all__ = [
+    "AccessTokens",
+    "Action",
+    "Attempt",
+    "AuditEvent",
+    "Change",
+    "ConfigError",
+    "Credential",
+    "DeliveryResult",
+    "DeliveryRow",
     "Denied",
+    "Digest",
+    "Events",
+    "GarbageResult",
+    "Health",
+    "Images",
     "IssuedToken",
     "LoginRefused",
+    "Mirrored",
+    "Models",
+    "Origin",
+    "Progress",
+    "Protection",
+    "Protections",
+    "Quota",
+    "QuotaUsage",
+    "Quotas",
+    "RawManifest",
     "Registry",
     "RegistryError",
     "RepositoryInfo",
+    "RepositoryManager",
+    "RequestFilter",
+    "Retained",
+    "Retention",
+    "RuleEntry",
+    "StoredEvent",
+    "TransferError",
+    "TransferResult",
+    "WebhookInfo",
 ]

@@ -1,4 +1,4 @@
-"""Changes: what happens to repositories, and to what is in them."""
+"""Changes to repositories and their content, as signals and events report them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPOSITORY_SHOWN: t.Final = "repository.visibility-changed"
 REPOSITORY_DELETED: t.Final = "repository.deleted"
 COLLECTED: t.Final = "collection.finished"
 
-#: Everything that can happen.
+#: All kinds of changes.
 KINDS: t.Final = (
     MANIFEST_PUSHED,
     MANIFEST_DELETED,
@@ -45,98 +45,106 @@ KINDS: t.Final = (
 
 
 def matching(pattern: str) -> list[str]:
-    """Return the kinds that a pattern such as ``tag.*`` stands for."""
+    """Return the kinds of changes that match a pattern, such as ``tag.*``."""
     return [kind for kind in KINDS if fnmatchcase(kind, pattern)]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who made something happen, and by which request, if it was one."""
+    """The user and the request that caused a change."""
 
     actor: str | None = None
-    """The name of the user; None is nobody known, or the command line."""
+    """The name of the user. None for an anonymous client and for the command line."""
 
     address: str | None = None
-    """Where the request came from."""
+    """The IP address of the client."""
 
     host: str | None = None
-    """The name by which the registry was called."""
+    """The host, with a port if there is one, in the URL of the request."""
 
     method: str | None = None
+    """The HTTP method of the request."""
+
     user_agent: str | None = None
+    """The ``User-Agent`` of the request."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Change:
-    """Something that is about to happen, or has happened."""
+    """A change that is about to happen or has happened."""
 
     kind: str
-    """What it is: one of those in the table on :doc:`events`."""
+    """The kind of the change. :doc:`events` lists all kinds."""
 
     repository: str | None = None
-    """The name of the repository it happens to; where it is renamed, the new one."""
+    """The name of the repository. If the change renames it, the new name."""
 
     repository_id: int | None = None
-    """The key of the repository; None before it is made."""
+    """The primary key of the repository. None before the repository exists."""
 
     digest: str | None = None
-    """Of the manifest or the blob; where a tag is deleted, of what it pointed at."""
+    """The digest of the manifest or the blob. If a tag is deleted, the digest of its
+    manifest."""
 
     media_type: str | None = None
+    """The media type of the manifest or the blob."""
+
     artifact_type: str | None = None
+    """The artifact type of the manifest."""
+
     subject: str | None = None
-    """The digest of what a pushed manifest is about."""
+    """The digest of the subject of a pushed manifest."""
 
     size: int | None = None
-    """In bytes."""
+    """The size of the manifest or the blob in bytes."""
 
     tag: str | None = None
-    """The tag that moves, or is deleted."""
+    """The tag that is moved or deleted."""
 
     tags: tuple[str, ...] = ()
-    """What a manifest is pushed as."""
+    """The tags of a pushed manifest."""
 
     former_digest: str | None = None
-    """Where a tag pointed before; None is nowhere."""
+    """The digest that the tag pointed at before. None for a new tag."""
 
     by_push: bool = False
-    """Whether a tag moves because a manifest is pushed."""
+    """Whether the push of a manifest moves the tag."""
 
     source: str | None = None
-    """The repository that a blob is mounted from."""
+    """The name of the repository that a blob is mounted from."""
 
     former_name: str | None = None
-    """What a repository was called before."""
+    """The name of the repository before it is renamed."""
 
     owner: str | None = None
-    """Whom a repository is given to."""
+    """The name of the new owner of the repository."""
 
     visibility: str | None = None
-    """Who may see a repository from then on."""
+    """The new visibility of the repository."""
 
     detail: dict[str, int] | None = None
-    """What a collection did, in numbers."""
+    """The number of deleted items of each kind in a collection."""
 
     content: bytes | None = field(default=None, repr=False)
-    """The bytes of a manifest that is pushed."""
+    """The bytes of a pushed manifest."""
 
     by: t.Any = None
-    """The key of the user who does it, where that is known."""
+    """The primary key of the user who causes the change, if known."""
 
     origin: Origin = Origin()
-    """Who does it, and from where."""
+    """The user and the request."""
 
     at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    """When, in UTC."""
+    """The time in UTC."""
 
     def data(self) -> dict[str, t.Any]:
-        """Return what is known of it beside its kind, its moment and its repository,
-        as JSON has it."""
+        """Return the known fields as JSON values, without the kind, the time and the
+        repository."""
         known = {name: getattr(self, name) for name in _DATA}
         found: dict[str, t.Any] = {
             name: value
             for name, value in known.items()
-            # No size is something else than a size of 0.
+            # A size of 0 is known, None is not.
             if value is not None and value is not False and value != ()
         }
         origin = dataclasses.asdict(self.origin)
@@ -144,7 +152,7 @@ class Change:
         return found
 
 
-#: What :meth:`Change.data` has of a change itself.
+#: The fields of a change in :meth:`Change.data`.
 _DATA: t.Final = (
     "digest",
     "media_type",

@@ -11,17 +11,25 @@ _EPOCH: t.Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def utcnow() -> datetime:
-    """The present moment, with its time zone."""
+    """Return the present time in UTC."""
     return datetime.now(timezone.utc)
 
 
 def microseconds(moment: datetime) -> int:
-    """Return how many microseconds after 1970 a moment is. Not every database keeps
-    less than a second."""
+    """Return the number of microseconds from 1970 to a time.
+
+    The registry compares such numbers, because some databases store whole seconds only.
+
+    :param moment: the time, with a time zone.
+    """
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def as_utc(moment: datetime) -> datetime:
-    """Give a moment from the database its time zone back; not every database
-    keeps it."""
+    """Return a time from the database with UTC as its time zone.
+
+    Some databases do not store the time zone.
+
+    :param moment: the time in UTC, with or without a time zone.
+    """
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -1,9 +1,9 @@
-"""Errors, as spec.md's section "Error Codes" has them.
+"""Errors of the registry: one class for each code in spec.md, "Error Codes".
 
-"A `4XX` response code from the registry MAY return a body in any format. If
-the response body is in JSON format, it MUST have the following format", which
-is what :meth:`RegistryError.get_body` writes. Each class below is one row of
-the table of codes; its docstring is that row.
+"A `4XX` response code from the registry MAY return a body in any format. If the
+response body is in JSON format, it MUST have the following format":
+:meth:`RegistryError.get_body` writes that format. The docstring of each class is its
+row in the specification's table.
 """
 
 from __future__ import annotations
@@ -22,23 +22,22 @@ if t.TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Longer details are cut, because they echo what the client sent.
+#: The maximum length of a detail in characters. Details repeat input of the client.
 MAX_DETAIL: t.Final = 512
 
 
 class RegistryError(HTTPException):
-    """What went wrong, in the registry's own JSON.
+    """An error that the registry answers with as JSON.
 
-    :param message: a sentence for the person at the other end, saying what to
-        do; the class has a default.
-    :param detail: the value the error is about, as text.
-    :param status: the HTTP status, where it differs from the class's own.
-    :param headers: headers the answer needs beside its body.
+    :param message: a sentence for the user of the client, with the problem and the
+        action. None is the default of the class.
+    :param detail: the value that caused the error, as text.
+    :param status: the HTTP status. None is the default of the class.
+    :param headers: additional headers of the response.
     """
 
-    # The class keeps Werkzeug's ``code`` at None so that Flask passes it on
-    # as a finished response. With a number here, the host's own handler for
-    # that number would win and answer docker in HTML.
+    # With None, Flask treats the error as a finished response. With a number, the
+    # host's error handler for that number would answer docker with HTML.
     code: int | None = None
 
     error_code: t.ClassVar[str] = "UNKNOWN"
@@ -72,7 +71,7 @@ class RegistryError(HTTPException):
         environ: WSGIEnvironment | None = None,
         scope: dict[str, t.Any] | None = None,
     ) -> str:
-        """Write ``{"errors": [{"code", "message", "detail"}]}``."""
+        """Return the body: ``{"errors": [{"code", "message", "detail"}]}``."""
         return json.dumps({"errors": [self._entry(d) for d in self.details]})
 
     def get_response(  # type: ignore[override]
@@ -80,7 +79,7 @@ class RegistryError(HTTPException):
         environ: WSGIEnvironment | None = None,
         scope: dict[str, t.Any] | None = None,
     ) -> Response:
-        """Make the response that carries this error."""
+        """Return the response for this error."""
         return Response(
             self.get_body(),
             self.status,
@@ -100,7 +99,7 @@ class BlobUnknown(RegistryError):
 
     error_code = "BLOB_UNKNOWN"
     status = 404
-    message = "This repository has no blob of that digest; push it first."
+    message = "This repository has no blob with that digest; push it first."
 
 
 class BlobUploadInvalid(RegistryError):
@@ -108,7 +107,7 @@ class BlobUploadInvalid(RegistryError):
 
     error_code = "BLOB_UPLOAD_INVALID"
     status = 400
-    message = "The upload could not go on as asked; ask for its status and resume."
+    message = "This request does not continue the upload; get its status and resume."
 
 
 class BlobUploadUnknown(RegistryError):
@@ -116,7 +115,7 @@ class BlobUploadUnknown(RegistryError):
 
     error_code = "BLOB_UPLOAD_UNKNOWN"
     status = 404
-    message = "There is no such upload session here; start a new one with POST."
+    message = "This upload session does not exist; start a new one with POST."
 
 
 class DigestInvalid(RegistryError):
@@ -124,12 +123,12 @@ class DigestInvalid(RegistryError):
 
     error_code = "DIGEST_INVALID"
     status = 400
-    message = "The digest given does not match the content received; send it again."
+    message = "The digest does not match the received content; send it again."
 
 
 class Unavailable(RegistryError):
-    """Not in the specification's table, which is about ``4XX``: the disk or the
-    database does not answer, and a client may try again."""
+    """``UNAVAILABLE``: the disk or the database does not answer, and the client may try
+    again. The specification has no such code: its table covers only ``4XX``."""
 
     error_code = "UNAVAILABLE"
     status = 503
@@ -140,23 +139,22 @@ class Unavailable(RegistryError):
 
 
 class SchemaOutdated(Unavailable):
-    """The same, where the database lacks tables or columns of this version.
+    """``UNAVAILABLE``: the database lacks tables or columns of this version.
 
-    :param missing: which, for whoever runs the registry.
+    :param missing: the names of the missing tables and columns, for the operator.
     """
 
     message = (
-        "The registry's tables are not those of its version; the people who run it have"
-        " to upgrade them."
+        "The registry's database tables are outdated; its operator has to upgrade them."
     )
 
     def __init__(self, missing: Sequence[str]) -> None:
         super().__init__(self.message)
         self.remedy = (
             f"The database lacks {', '.join(missing)}, which this version of flask-oci"
-            " needs. With Flask-Migrate, run 'flask db migrate' and 'flask db upgrade';"
-            " without, db.create_all() makes tables that are not there. The page"
-            " 'Upgrading' of the documentation has the details."
+            " needs. With Flask-Migrate, run 'flask db migrate' and 'flask db upgrade'."
+            " Without it, db.create_all() creates missing tables. See the page"
+            " 'Upgrading' of the documentation."
         )
 
 
@@ -164,14 +162,14 @@ class ManifestBlobUnknown(RegistryError):
     """``MANIFEST_BLOB_UNKNOWN``: manifest references a manifest or blob unknown
     to registry.
 
-    :param digests: what is missing; the answer has one error for each.
+    :param digests: the missing digests. The response has one error for each.
     """
 
     error_code = "MANIFEST_BLOB_UNKNOWN"
     status = 400
     message = (
-        "The manifest references content that this repository does not hold;"
-        " push that first."
+        "The manifest references content that this repository does not have;"
+        " push that content first."
     )
 
     def __init__(self, digests: Iterable[str]) -> None:
@@ -184,7 +182,7 @@ class ManifestInvalid(RegistryError):
 
     error_code = "MANIFEST_INVALID"
     status = 400
-    message = "The manifest is not valid."
+    message = "The manifest is invalid."
 
 
 class ManifestUnknown(RegistryError):
@@ -192,7 +190,7 @@ class ManifestUnknown(RegistryError):
 
     error_code = "MANIFEST_UNKNOWN"
     status = 404
-    message = "This repository has no manifest of that tag or digest."
+    message = "This repository has no manifest with that tag or digest."
 
 
 class NameInvalid(RegistryError):
@@ -201,9 +199,8 @@ class NameInvalid(RegistryError):
     error_code = "NAME_INVALID"
     status = 400
     message = (
-        "A repository name has components of lower-case letters and digits,"
-        " which may be joined by '.', '_', '__' or dashes, with '/' between the"
-        " components, and at most 255 characters in all."
+        "A repository name consists of lower-case letters and digits, separated by '.',"
+        " '_', '__', dashes or '/', and has at most 255 characters."
     )
 
 
@@ -212,7 +209,7 @@ class NameUnknown(RegistryError):
 
     error_code = "NAME_UNKNOWN"
     status = 404
-    message = "There is no repository of that name that you may see."
+    message = "There is no repository with that name that you may see."
 
 
 class SizeInvalid(RegistryError):
@@ -220,7 +217,7 @@ class SizeInvalid(RegistryError):
 
     error_code = "SIZE_INVALID"
     status = 400
-    message = "The length given does not match the content received; send it again."
+    message = "The length does not match the received content; send it again."
 
 
 class Unauthorized(RegistryError):
@@ -236,7 +233,7 @@ class Denied(RegistryError):
 
     error_code = "DENIED"
     status = 403
-    message = "You may not do this to that repository; ask its owner."
+    message = "You do not have permission to do this in that repository; ask its owner."
 
 
 class Unsupported(RegistryError):
@@ -252,4 +249,4 @@ class TooManyRequests(RegistryError):
 
     error_code = "TOOMANYREQUESTS"
     status = 429
-    message = "There were too many requests; wait a moment and try again."
+    message = "Too many requests; wait a moment and try again."

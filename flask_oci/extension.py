@@ -1,4 +1,4 @@
-"""The extension: what a host imports and calls."""
+"""The extension: the class that a host creates and calls."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ class Registry(Decorators):
 
         app.register_blueprint(registry.blueprint)
 
-    :param db: the host's Flask-SQLAlchemy, or Flask-SQLAlchemy-Lite.
-    :param user_model: the host's users. The registry's tables are made beside
-        theirs, in the same metadata, so ``db.create_all()`` and ``flask db
-        migrate`` see them.
-    :param username: the attribute of a user that names their namespace, the
-        first component of their repositories' names.
-    :raises TypeError: when ``user_model`` is no mapped class, or has no such
+    :param db: the Flask-SQLAlchemy or Flask-SQLAlchemy-Lite extension of the host.
+    :param user_model: the mapped class of the host's users. The registry adds its
+        tables to the same metadata, so ``db.create_all()`` and ``flask db migrate``
+        include them.
+    :param username: the attribute of a user with the name of their namespace, which is
+        the first component of the names of their repositories.
+    :raises TypeError: if ``user_model`` is not a mapped class or does not have that
         attribute.
     """
 
@@ -92,7 +92,8 @@ class Registry(Decorators):
         self, db: HasSession, user_model: type[t.Any], *, username: str = "username"
     ) -> None:
         self.models = Models.bind(user_model)
-        """The registry's tables, for queries and admin pages of the host's."""
+        """The models of the registry's tables, for queries and admin pages of the
+        host."""
 
         self._catalog = Catalog(db, self.models, username)
         self._catalog.observe(
@@ -107,34 +108,35 @@ class Registry(Decorators):
         """Issues, lists and revokes access tokens."""
 
         self.repositories = RepositoryManager(self._catalog)
-        """Finds, renames, transfers repositories, and sets who may see them."""
+        """Finds, renames, transfers and deletes repositories, and sets their
+        visibility."""
 
         self.tag_protection = Protections(self._catalog)
-        """Says which tags not everybody who may push can move or delete."""
+        """Sets the patterns of protected and immutable tags."""
+
         self.events = Events(self._catalog, lambda: services().config)
-        """Lists what happened, and tells webhooks of it."""
+        """Lists events, and manages webhooks and deliveries."""
 
         self.retention = Retention(self._catalog)
-        """Says which tags and manifests may go."""
+        """Sets the rules for the deletion of old tags and manifests."""
 
         self.quotas = Quotas(self._catalog)
-        """Says how much there may be, and how much there is."""
+        """Sets quotas, and returns their usage."""
         self._catalog.quotas.site = _site_quotas
 
         self.blueprint = make_blueprint(self._register)
-        """The blueprint that serves ``/v2``; register it without a prefix."""
+        """The blueprint of ``/v2``. Register it without a prefix."""
         register_commands(self.blueprint)
 
         self.web_blueprint = make_web_blueprint()
-        """The blueprint of the pages; register it, if you want them, with whatever
-        prefix you like."""
+        """The blueprint of the pages. It is optional and takes any prefix."""
 
     @cached_property
     def api_blueprint(self) -> Blueprint:
-        """The blueprint of the REST interface for management, below ``/api/oci/v1``;
-        register it, if you want it, with whatever prefix you like.
+        """The blueprint of the REST interface for management, below ``/api/oci/v1``. It
+        is optional and takes any prefix.
 
-        :raises RuntimeError: unless the extra ``api`` is installed.
+        :raises RuntimeError: if the extra ``api`` is not installed.
         """
         try:
             from .api import make_api_blueprint
@@ -149,23 +151,27 @@ class Registry(Decorators):
     def init_app(self, app: Flask) -> None:
         """Add the registry to an application.
 
-        The same as ``app.register_blueprint(registry.blueprint)``.
+        This is the same as ``app.register_blueprint(registry.blueprint)``.
 
-        :param app: configured, for the ``OCI_*`` keys are read now.
+        :param app: the application. It has to be configured, because the registry reads
+            the ``OCI_*`` keys now.
         """
         app.register_blueprint(self.blueprint)
 
     @property
     def images(self) -> Images:
-        """Publishes, imports and exports images without HTTP, within an application
+        """Publishes, imports and exports images without HTTP. Needs an application
         context."""
         return services().images
 
     def collect_garbage(self, *, dry_run: bool = False) -> GarbageResult:
-        """Delete what nothing needs, as ``flask oci gc`` does, within an application
-        context. Call it from a scheduler, once a day or so; pushes go on.
+        """Delete unneeded content, as ``flask oci gc`` does.
 
-        :param dry_run: whether only to find it.
+        Call it from a scheduler, about once a day, in an application context. Clients
+        can push at the same time.
+
+        :param dry_run: True to find unneeded content without deleting it.
+        :return: the deleted content.
         """
         parts = services()
         return GarbageCollector(
@@ -178,60 +184,64 @@ class Registry(Decorators):
         *,
         dry_run: bool = False,
     ) -> list[Retained]:
-        """Delete what the rules of retention let go, as ``flask oci retention run``
-        does, within an application context. Call it from a scheduler, once a day or
-        so; a collection frees the room some time later.
+        """Delete old tags and manifests, as ``flask oci retention run`` does.
 
-        :param repositories: the names of those to apply the rules to; None is all.
-        :param dry_run: whether only to find what would go, and why.
-        :return: what became of each tag, and each manifest that waits to go.
+        Call it from a scheduler, about once a day, in an application context. A later
+        collection frees the disk space.
+
+        :param repositories: the names of the repositories. None is all of them.
+        :param dry_run: True to find the verdicts without deleting anything.
+        :return: a verdict on each tag and on each manifest without a tag.
         """
         parts = services()
         retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
         return list(retainer.run(repositories, dry_run=dry_run))
 
     def health(self, *, min_free: int = MIN_FREE) -> Health:
-        """Look whether requests could be answered now, within an application context.
+        """Return the state of the database and the storage.
 
-        It is for an address that a load balancer or a monitor asks.
+        It is for a health check by a load balancer or a monitor. It needs an
+        application context.
 
-        :param min_free: for how many bytes there should be room on the disk.
+        :param min_free: the free disk space, in bytes, below which the result has a
+            warning.
         """
         parts = services()
         return look_at(parts.catalog, parts.config.storage_path, min_free)
 
     def metrics(self) -> Response:
-        """Return the answer that Prometheus wants, within an application context.
+        """Return the metrics as a response for Prometheus.
 
-        It is for a view of yours that makes sure that Prometheus asks.
+        It is for a view of your application that only Prometheus can access. It needs
+        an application context.
 
-        :raises RuntimeError: unless :data:`OCI_METRICS` is set.
+        :raises RuntimeError: if :data:`OCI_METRICS` is not set.
         """
         found = services().metrics
         if found is None:
-            raise RuntimeError("There are no metrics: set OCI_METRICS = True.")
+            raise RuntimeError("Metrics are disabled: set OCI_METRICS = True.")
         body, content_type = found.text()
         return Response(body, content_type=content_type)
 
     def is_allowed(self, user: t.Any, action: str, repository: RepositoryInfo) -> bool:
-        """Tell whether somebody may do something, within an application context.
+        """Return True if a user may do something in a repository.
 
-        It is the question that every request below ``/v2`` asks, for pages of the
-        host's own.
+        Every request below ``/v2`` calls it, and your own pages can call it. It needs
+        an application context.
 
-        :param user: one of the host's users, or None.
+        :param user: one of the host's users. None is an anonymous client.
         :param action: ``pull``, ``push``, ``delete`` or ``manage``.
-        :param repository: from :attr:`repositories`, or a :class:`RepositoryInfo` of
-            any name.
-        :raises Denied: when :meth:`authorize` does, with its reason.
+        :param repository: a repository from :attr:`repositories`, or a
+            :class:`RepositoryInfo` with any name.
+        :raises Denied: if the function for :meth:`authorize` raises it.
         """
         return services().policy.is_allowed(user, t.cast("Action", action), repository)
 
     def path_filter(self, path: t.Any) -> Condition:
         """Return an SQL condition for the repository ``path`` and those below it.
 
-        ``alice/hello`` covers ``alice/hello/worker`` and not ``alice/hello-world``. It
-        is for :meth:`list_filter`.
+        ``alice/hello`` covers ``alice/hello/worker`` but not ``alice/hello-world``. Use
+        it in a function for :meth:`list_filter`.
 
         :param path: a string, or an SQL expression such as a column of your table.
         """
@@ -240,25 +250,25 @@ class Registry(Decorators):
     def default_policy(
         self, user: t.Any, action: str, repository: RepositoryInfo
     ) -> bool:
-        """Answer as the registry would without :meth:`authorize`.
+        """Return the decision of the registry without :meth:`authorize`.
 
-        It is for a function that has an answer of its own for some repositories, and
-        leaves the others to us.
+        Use it in a function for ``authorize`` that decides on some repositories only.
 
-        :param user: one of the host's users, or None.
+        :param user: one of the host's users. None is an anonymous client.
         :param action: ``pull``, ``push``, ``delete`` or ``manage``.
-        :param repository: as ``authorize`` was given it.
+        :param repository: the argument of ``authorize``.
         """
         known = t.cast("Action", action)
         return default_policy(self._catalog.users, user, known, repository)
 
     def default_list_filter(self, user: t.Any) -> Condition:
-        """Return the condition of what :meth:`default_policy` lets a user pull.
+        """Return an SQL condition for the repositories that :meth:`default_policy` lets
+        a user pull from.
 
-        It is the same for :meth:`list_filter`, and can be joined to a condition of the
-        host's own with ``|``.
+        Use it in a function for :meth:`list_filter`. It can be combined with other
+        conditions by ``|``.
 
-        :param user: one of the host's users, or None.
+        :param user: one of the host's users. None is an anonymous client.
         """
         return self._catalog.repositories.readable_by(self._catalog.users.key_of(user))
 
@@ -266,8 +276,8 @@ class Registry(Decorators):
         app = state.app
         if EXTENSION in app.extensions:
             raise RuntimeError(
-                "A registry has already been registered on this application; an"
-                " application has one /v2."
+                "This application already has a registry. An application can have only"
+                " one, because all of them would serve /v2."
             )
         config = Config.read(
             app.config,
@@ -275,7 +285,8 @@ class Registry(Decorators):
             service=app.name,
         )
         keys = _signing_keys(app)
-        tokens = Tokens(keys, config.service, config.token_lifetime)
+        lifetime = int(config.token_lifetime.total_seconds())
+        tokens = Tokens(keys, config.service, lifetime)
         storage = LocalStorage(config.storage_path)
         content = Content(config, self._catalog, storage)
         documents = Documents(self._catalog, storage)
@@ -322,11 +333,11 @@ def _signing_keys(app: App) -> Callable[[], Sequence[str]]:
     def keys() -> Sequence[str]:
         if not app.secret_key:
             raise RuntimeError(
-                "The registry signs its tokens with the application's secret key,"
-                " and there is none. Set SECRET_KEY."
+                "The registry needs the application's secret key to sign tokens. Set"
+                " SECRET_KEY."
             )
-        # Keys that sign no more may still have signed what is being read; the
-        # present one is last, where itsdangerous looks for it.
+        # Former keys verify tokens that they signed earlier. itsdangerous signs with
+        # the last key.
         keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
         return t.cast("list[str]", keys)
 

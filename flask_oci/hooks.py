@@ -1,8 +1,8 @@
-"""Hooks: the functions that a host gives to its registry.
+"""Hooks: functions of the host that the registry calls.
 
 A hook is an ordinary function. A coroutine function would return a coroutine, which is
-true whatever it would have decided, so its registration is refused, and an awaitable
-that a hook returns is an error. A hook that answers a question allows something only by
+true whatever the function decides. So the registry refuses to register one, and an
+awaitable that a hook returns is an error. A hook that decides allows an action only by
 returning True itself.
 """
 
@@ -16,30 +16,48 @@ from dataclasses import dataclass
 from dataclasses import field
 from functools import wraps
 
+from .catalog.repository_info import RepositoryInfo
+from .spec.scope import Action
+
 if t.TYPE_CHECKING:
     from .catalog import Condition
-    from .catalog import RepositoryInfo
-    from .spec.scope import Action
 
-    IsAdmin = Callable[[t.Any], bool]
-    Authenticate = Callable[[str, str], t.Any]
-    Authorize = Callable[[t.Any, Action, RepositoryInfo], bool]
-    BeforeLogin = Callable[[str, str], None]
-    ListFilter = Callable[[t.Any], Condition | None]
-    Validator = Callable[[str], bool]
-    VisibilityOf = Callable[[RepositoryInfo], str | None]
-    CurrentUserLoader = Callable[[], t.Any]
-    RetentionExempt = Callable[[RepositoryInfo, str, str], bool]
+#: The function of ``authenticate``: a user name and a password to a user or None.
+Authenticate: t.TypeAlias = Callable[[str, str], t.Any]
 
-    IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
-    AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
-    AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
-    BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
-    ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
-    RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
-    ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
-    VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
-    CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
+#: The function of ``authorize``: a user or None, an action and a repository to a bool.
+Authorize: t.TypeAlias = Callable[[t.Any, Action, RepositoryInfo], bool]
+
+#: The function of ``before_login``: a user name and an IP address to None.
+BeforeLogin: t.TypeAlias = Callable[[str, str], None]
+
+#: The function of ``current_user_loader``: no argument to a user or None.
+CurrentUserLoader: t.TypeAlias = Callable[[], t.Any]
+
+#: The function of ``is_admin``: a user to a bool.
+IsAdmin: t.TypeAlias = Callable[[t.Any], bool]
+
+#: The function of ``list_filter``: a user or None to an SQL condition or None.
+ListFilter: t.TypeAlias = Callable[[t.Any], "Condition | None"]
+
+#: The function of ``retention_exempt``: a repository, a tag and a digest to a bool.
+RetentionExempt: t.TypeAlias = Callable[[RepositoryInfo, str, str], bool]
+
+#: The function of ``token_validator``: the context of a token to a bool.
+Validator: t.TypeAlias = Callable[[str], bool]
+
+#: The function of ``visibility_of``: a repository to a visibility or None.
+VisibilityOf: t.TypeAlias = Callable[[RepositoryInfo], str | None]
+
+AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
+AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
+BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
+CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
+IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
+ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
+RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
+ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
+VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
 
 P = t.ParamSpec("P")
 R = t.TypeVar("R")
@@ -49,7 +67,7 @@ logger = logging.getLogger("flask_oci.hooks")
 
 @dataclass
 class Hooks:
-    """The functions that a host has given; each is called at the time of use."""
+    """The hooks that a host has registered, or None for each that it has not."""
 
     is_admin: IsAdmin | None = None
     authenticate: Authenticate | None = None
@@ -63,7 +81,7 @@ class Hooks:
 
 
 class Decorators:
-    """The decorators of a :class:`~flask_oci.Registry`.
+    """The decorators of a :class:`~flask_oci.Registry` that register hooks.
 
     A hook is an ordinary function: each decorator raises :exc:`TypeError` if it gets a
     coroutine function.
@@ -72,92 +90,97 @@ class Decorators:
     _hooks: Hooks
 
     def authenticate(self, function: AuthenticateT) -> AuthenticateT:
-        """Decorate the function that checks what is typed at ``docker login``.
+        """Register the function that checks the credentials of ``docker login``.
 
-        It is given a user name and a secret, and returns the user, or None. It
-        should take as long for users who do not exist as for those who do.
+        It takes a user name and a password, and returns the user or None. It should
+        take the same time for existing and for unknown users.
         """
         self._hooks.authenticate = synchronous(function)
         return function
 
     def before_login(self, function: BeforeLoginT) -> BeforeLoginT:
-        """Decorate a function that is called before a password or an access token is
-        checked, in the place of the built-in limit.
+        """Register a function that the registry calls before it checks a password or
+        an access token, instead of the built-in rate limit.
 
-        It is given the user name and the address, and may raise an HTTP error,
-        such as Flask-Limiter's 429.
+        It takes the user name and the IP address. It may raise an HTTP error, such as
+        Flask-Limiter's 429.
         """
         self._hooks.before_login = synchronous(function)
         return function
 
     def authorize(self, function: AuthorizeT) -> AuthorizeT:
-        """Decorate the function that decides who may do what.
+        """Register the function that decides on permissions.
 
-        It is given a user, or None for somebody unknown, one of ``pull``, ``push``,
-        ``delete`` and ``manage``, and a :class:`~flask_oci.RepositoryInfo`, and returns
-        whether they may. It is asked on every request. Without it, users own the
-        repositories of their namespace, and others may pull the public ones.
+        It takes a user, or None for an anonymous client; one of ``pull``, ``push``,
+        ``delete`` and ``manage``; and a :class:`~flask_oci.RepositoryInfo`. It returns
+        True if the user may do that. The registry calls it on every request. Without
+        it, users own the repositories of their namespace, and others may pull from
+        public ones.
         """
         self._hooks.authorize = predicate(function)
         return function
 
     def visibility_of(self, function: VisibilityOfT) -> VisibilityOfT:
-        """Decorate a function that knows who may see a repository better than we do.
+        """Register a function that determines the visibility of repositories.
 
-        It is given a :class:`~flask_oci.RepositoryInfo` and returns ``private``,
-        ``internal`` or ``public``, or None where what is recorded is right.
+        It takes a :class:`~flask_oci.RepositoryInfo` and returns ``private``,
+        ``internal`` or ``public``, or None for the visibility in the registry's
+        database.
         """
         self._hooks.visibility_of = synchronous(function)
         return function
 
     def list_filter(self, function: ListFilterT) -> ListFilterT:
-        """Decorate a function that says in SQL what a user may pull.
+        """Register a function that returns the repositories that a user may pull from,
+        as an SQL condition.
 
-        It is given a user, or None, and returns a condition on
+        It takes a user, or None, and returns a condition on
         ``registry.models.Repository``. With it, a list of repositories costs one
-        statement. What it lets through is listed, so it has to be what ``authorize``
-        lets somebody pull. For users whose rights are no condition, it may return
-        None: each repository is asked about then.
+        statement. The registry lists every repository that meets the condition, so the
+        condition has to agree with ``authorize``. The function may return None for a
+        user whose permissions are not an SQL condition: the registry then calls
+        ``authorize`` for each repository.
         """
         self._hooks.list_filter = synchronous(function)
         return function
 
     def token_validator(self, function: ValidatorT) -> ValidatorT:
-        """Decorate a function that access tokens can be bound to.
+        """Register a function that access tokens can be bound to.
 
-        It is given what :meth:`~flask_oci.access_tokens.AccessTokens.issue` was
-        given as ``context``, and returns whether the token is still good. It is
-        known by its name, so it keeps its name.
+        It takes the ``context`` that :meth:`AccessTokens.issue
+        <flask_oci.AccessTokens.issue>` was called with, and returns
+        True if the token is still valid. The database stores the function's name, so do
+        not rename the function.
         """
         hook = predicate(function)
         self._hooks.validators[validator_name(function)] = hook
         return function
 
     def current_user_loader(self, function: CurrentUserLoaderT) -> CurrentUserLoaderT:
-        """Decorate a function that knows who looks at a page.
+        """Register a function that returns the current user of the pages.
 
-        It is given nothing and returns one of your users, or None. Without it, the
-        pages ask Flask-Login.
+        It takes no argument and returns one of your users, or None. Without it, the
+        pages use the current user of Flask-Login, if your application has that.
         """
         self._hooks.current_user_loader = synchronous(function)
         return function
 
     def is_admin(self, function: IsAdminT) -> IsAdminT:
-        """Decorate a function that knows who runs the site.
+        """Register a function that decides who is an administrator.
 
-        It is given a user and returns whether they may see the pages about
-        everybody's repositories. Without it, nobody may.
+        It takes a user and returns True if they may see the pages about all
+        repositories. Without it, no user may.
         """
         self._hooks.is_admin = predicate(function)
         return function
 
     def retention_exempt(self, function: RetentionExemptT) -> RetentionExemptT:
-        """Decorate a function that knows which tags no rule of retention may delete,
-        such as those that a release of the host's names.
+        """Register a function that exempts tags from retention, such as the tags of a
+        release of your application.
 
-        It is given a :class:`~flask_oci.RepositoryInfo`, a tag and the digest that it
-        points at, for each tag that is about to go, in the transaction that would
-        delete it; and returns whether it stays.
+        It takes a :class:`~flask_oci.RepositoryInfo`, a tag and the digest of its
+        manifest, and returns True to keep the tag. The registry calls it for each tag
+        that a rule deletes, in the transaction that deletes the tag.
         """
         self._hooks.retention_exempt = synchronous(function)
         return function
@@ -166,10 +189,12 @@ class Decorators:
 def synchronous(function: Callable[P, R]) -> Callable[P, R]:
     """Return a hook that never returns an awaitable.
 
-    :param function: as the host decorated it.
-    :raises TypeError: if it is a coroutine function, or an asynchronous generator
-        function; and when it is called, if it returns an awaitable all the same, which
-        a decorator of the host's can hide.
+    The hook raises :exc:`TypeError` if the function returns an awaitable anyway, which
+    a decorator of the host can hide.
+
+    :param function: the function of the host.
+    :raises TypeError: if it is a coroutine function or an asynchronous generator
+        function.
     """
     check_synchronous(function)
 
@@ -183,13 +208,13 @@ def synchronous(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def predicate(function: Callable[P, bool]) -> Callable[P, bool]:
-    """Return a hook that allows something by True alone: anything else is False.
+    """Return a hook that turns every result except True into False.
 
-    A value that is neither a bool nor None is False with a warning in the log, because
-    a host that returns a row, say, means yes.
+    It logs a warning if the result is neither a bool nor None, because a host that
+    returns a row, for example, means yes.
 
-    :param function: as the host decorated it.
-    :raises TypeError: as :func:`synchronous` does.
+    :param function: the function of the host.
+    :raises TypeError: if :func:`synchronous` does.
     """
     call = synchronous(function)
 
@@ -208,15 +233,18 @@ def predicate(function: Callable[P, bool]) -> Callable[P, bool]:
 
 
 def validator_name(function: Callable[..., t.Any]) -> str:
-    """Return the name by which an access token finds its validator again, in other
-    processes as well."""
+    """Return the name under which the database stores a validator.
+
+    :param function: the validator. Its name is the same in all processes.
+    """
     return f"{function.__module__}.{function.__qualname__}"
 
 
 def check_synchronous(function: Callable[..., t.Any]) -> None:
-    """Refuse a function whose call would only make a coroutine.
+    """Check that a function is not a coroutine function.
 
-    :raises TypeError: if it is one, or an object whose ``__call__`` is one.
+    :param function: a function or another callable object of the host.
+    :raises TypeError: if it is a coroutine function, or if its ``__call__`` is one.
     """
     for called in (function, getattr(function, "__call__", None)):  # noqa: B004
         if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
@@ -228,15 +256,16 @@ def check_synchronous(function: Callable[..., t.Any]) -> None:
 
 
 def refuse_awaitable(result: object, name: str) -> None:
-    """Refuse what a host's function returned if it is still to be awaited.
+    """Check that the result of a host's function is not an awaitable.
 
-    :param name: of the function, for the message.
+    :param result: the result of the function.
+    :param name: the name of the function, for the message.
     :raises TypeError: if it is an awaitable or an asynchronous iterator.
     """
     if not inspect.isawaitable(result) and not hasattr(result, "__anext__"):
         return
     if inspect.iscoroutine(result):
-        # It never runs, and Python need not warn of that as well.
+        # Python would warn that the coroutine never ran.
         result.close()
     raise TypeError(
         f"{name} returned an awaitable, and the registry calls the host's functions"
@@ -245,5 +274,5 @@ def refuse_awaitable(result: object, name: str) -> None:
 
 
 def name_of(function: Callable[..., t.Any]) -> str:
-    """Return the name of a function, for messages."""
+    """Return the name of a function for messages."""
     return getattr(function, "__qualname__", None) or repr(function)

@@ -1,4 +1,4 @@
-"""What one application's registry is made of, and how a view gets at it."""
+"""Services: the parts of the registry of one application, for views and commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .transfer import Images
 
 @dataclass(frozen=True)
 class Services:
-    """The parts that answer requests for one application."""
+    """The parts of the registry of one application."""
 
     config: Config
     hooks: Hooks
@@ -60,18 +60,18 @@ class Services:
 
 
 def services() -> Services:
-    """Return the parts that belong to the current application."""
+    """Return the services of the current application."""
     return t.cast(Services, current_app.extensions[EXTENSION])
 
 
 def principal() -> Principal:
-    """Return who makes the current request; nobody, until that has been found out."""
+    """Return the principal of the current request; anonymous before authentication."""
     return t.cast(Principal, request_state().principal or ANONYMOUS)
 
 
 def remember(asking: Principal) -> None:
-    """Set who makes the current request."""
+    """Set the principal of the current request."""
     state = request_state()
     state.principal = asking
-    # Later, the user's row may have to be read again for it.
+    # Read now, because the row of the user may expire before the name is needed.
     state.set_actor(services().catalog.users.name_of(asking.user))

@@ -1,10 +1,9 @@
 """Signals that a host can connect to.
 
-For everything that can happen to an image there are two. The first is sent within the
-transaction that is about to make it happen, and a receiver that raises
-:exc:`~flask_oci.Denied` keeps it from happening. The second is sent when it has been
-committed. Both are sent by the application, with ``change``, a
-:class:`~flask_oci.changes.Change`.
+There are two signals for each kind of change. The first is sent in the transaction of
+the change, and a receiver that raises :exc:`~flask_oci.Denied` prevents the change. The
+second is sent after the commit. The sender of both is the application, and both have
+the argument ``change``, a :class:`~flask_oci.Change`.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ if t.TYPE_CHECKING:
 
 _signals = Namespace()
 
-#: Something happened that somebody may have to answer for. Sent by the
-#: application, with ``event``, an :class:`~flask_oci.audit.AuditEvent`.
+#: Sent for each entry of the audit log. The sender is the application, and the argument
+#: ``event`` is an :class:`~flask_oci.AuditEvent`.
 audited = _signals.signal("oci-audited")
 
 manifest_pushing = _signals.signal("oci-manifest-pushing")
 manifest_pushed = _signals.signal("oci-manifest-pushed")
 manifest_deleting = _signals.signal("oci-manifest-deleting")
 manifest_deleted = _signals.signal("oci-manifest-deleted")
-#: A pull changes nothing, so nothing is sent before it.
+#: A pull has no signal before it, because it changes no content.
 manifest_pulled = _signals.signal("oci-manifest-pulled")
 tag_moving = _signals.signal("oci-tag-moving")
 tag_moved = _signals.signal("oci-tag-moved")
@@ -56,11 +55,11 @@ visibility_changing = _signals.signal("oci-visibility-changing")
 visibility_changed = _signals.signal("oci-visibility-changed")
 repository_deleting = _signals.signal("oci-repository-deleting")
 repository_deleted = _signals.signal("oci-repository-deleted")
-#: The collection asks once, and then nobody about what it takes.
+#: Sent once before a collection. Its deletions have no signals of their own.
 collection_starting = _signals.signal("oci-collection-starting")
 collection_finished = _signals.signal("oci-collection-finished")
 
-#: What is sent before a change of each kind.
+#: The signal before a change, by kind.
 BEFORE: t.Final[dict[str, NamedSignal]] = {
     changes.MANIFEST_PUSHED: manifest_pushing,
     changes.MANIFEST_DELETED: manifest_deleting,
@@ -77,7 +76,7 @@ BEFORE: t.Final[dict[str, NamedSignal]] = {
     changes.COLLECTED: collection_starting,
 }
 
-#: What is sent after a change of each kind.
+#: The signal after a change, by kind.
 AFTER: t.Final[dict[str, NamedSignal]] = {
     changes.MANIFEST_PUSHED: manifest_pushed,
     changes.MANIFEST_DELETED: manifest_deleted,
@@ -97,27 +96,29 @@ AFTER: t.Final[dict[str, NamedSignal]] = {
 
 
 def notify_receivers(
-    signal: NamedSignal, logger: logging.Logger, **what: t.Any
+    signal: NamedSignal, logger: logging.Logger, **arguments: t.Any
 ) -> None:
-    """Call every receiver of a signal about what is done.
+    """Call every receiver of a signal that is sent after a change.
 
-    What one leaves in the session is committed. Where that fails, or the receiver
-    does, it is logged, and nothing of it is left for whoever uses the session next.
+    The session is committed after each receiver. If a receiver or its commit fails, the
+    failure is logged and the session is rolled back.
 
-    :param what: what the receivers are given beside the application.
+    :param signal: the signal.
+    :param logger: the logger for failures.
+    :param arguments: the arguments of the receivers besides the application.
     """
     app = t.cast(t.Any, current_app)._get_current_object()
     receivers = list(signal.receivers_for(app))
     if not receivers:
         return
     catalog: Catalog = app.extensions[EXTENSION].catalog
-    # So that what fails takes nothing along that the host had begun before.
+    # A failure must not roll back changes that the host has made before.
     catalog.release()
     for receiver in receivers:
         try:
-            refuse_awaitable(receiver(app, **what), name_of(receiver))
+            refuse_awaitable(receiver(app, **arguments), name_of(receiver))
             catalog.release()
         except Exception:
             catalog.rollback()
-            # It is done, and the client must not be told that it is not.
+            # The change is committed, so the client must not get an error.
             logger.exception("A receiver of %s failed.", signal.name)

@@ -27,7 +27,7 @@ MakeApp = t.Callable[..., Flask]
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """On another database than SQLite, leave out what does not look at it."""
+    """On a database other than SQLite, deselect the tests that do not use it."""
     if not DATABASE_URL:
         return
     others = [item for item in items if not _looks_at_it(item)]
@@ -51,7 +51,7 @@ def _push_request_context() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _impatience() -> t.Iterator[None]:
-    """Have nothing wait for the disk, since no test pulls the plug.
+    """Replace ``fsync``, because no test cuts the power.
 
     A file that is not open is still an error.
     """
@@ -72,16 +72,16 @@ def _empty_database_once() -> t.Iterator[None]:
 def _database_url(
     tmp_path_factory: pytest.TempPathFactory, _empty_database: None
 ) -> str:
-    """The one database of all tests, which each finds empty but for accounts."""
+    """The URL of the database that all tests share; only accounts are in it."""
     return DATABASE_URL or f"sqlite:///{tmp_path_factory.mktemp('db')}/forge.sqlite"
 
 
 @pytest.fixture(name="make_app")
 def _make_app(tmp_path: Path, database_url: str) -> t.Iterator[MakeApp]:
-    """Return a function that makes an application with other settings.
+    """Return a function that creates an application with other settings.
 
-    All applications of one test share a database and a folder of blobs: making
-    another one is restarting the first with a changed configuration.
+    All applications of one test share a database and a blob folder, so a second one
+    is like a restart with a changed configuration.
     """
     apps: list[Flask] = []
 
@@ -100,8 +100,9 @@ def _make_app(tmp_path: Path, database_url: str) -> t.Iterator[MakeApp]:
 
 @pytest.fixture(name="app")
 def _app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
-    """An application, configured by the ``options`` markers of the test, and, where it
-    has no other wish, by those of its module."""
+    """An application, configured by the ``options`` markers of the test and its module.
+
+    A marker of the test takes precedence."""
     config: dict[str, object] = {}
     for marker in reversed(list(request.node.iter_markers("options"))):
         config.update({key.upper(): value for key, value in marker.kwargs.items()})
@@ -110,7 +111,7 @@ def _app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
 
 @pytest.fixture(name="admin")
 def _admin(app: Flask) -> Administrator:
-    """Who runs the application."""
+    """An operator of the application, who changes accounts and rows directly."""
     return Administrator(app)
 
 
@@ -122,25 +123,25 @@ def _client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(name="alice")
 def _alice(app: Flask) -> RegistryClient:
-    """Somebody with an account."""
+    """A client logged in as alice."""
     return RegistryClient.of(app, "alice")
 
 
 @pytest.fixture(name="bob")
 def _bob(app: Flask) -> RegistryClient:
-    """Somebody else with an account."""
+    """A client logged in as bob."""
     return RegistryClient.of(app, "bob")
 
 
 @pytest.fixture(name="carol")
 def _carol(app: Flask) -> RegistryClient:
-    """Somebody whose account is not active."""
+    """A client with the credentials of carol, whose account is not active."""
     return RegistryClient.of(app, "carol")
 
 
 @pytest.fixture(name="anonymous")
 def _anonymous(app: Flask) -> RegistryClient:
-    """Somebody who sends no credentials."""
+    """A client without credentials."""
     return RegistryClient(app)
 
 

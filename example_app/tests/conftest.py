@@ -1,4 +1,4 @@
-"""The forge as its tests meet it, and the people who use it."""
+"""Fixtures: the forge, and clients that are logged in to it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _push_request_context() -> None:
 def app(
     tmp_path: Path, oci_storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> t.Iterator[Flask]:
-    """A forge of the test's own, with the accounts of the demonstration."""
+    """A new forge with the demonstration accounts."""
     monkeypatch.setenv("EXAMPLE_INSTANCE", str(tmp_path))
-    # A real hash takes long on purpose. No test needs that.
+    # A real hash is slow on purpose. No test needs that.
     quick = functools.partial(generate_password_hash, method="pbkdf2:sha256:1")
     monkeypatch.setattr("example_app.first_start.generate_password_hash", quick)
     app = create_app(
@@ -47,11 +47,11 @@ def app(
 
 @pytest.fixture
 def alice(oci_client: MakeClient) -> DockerClient:
-    """Alice's docker, which has logged in with her password."""
+    """A client logged in as alice, with her password."""
     return oci_client("alice", "wonderland")
 
 
 @pytest.fixture
 def bob(oci_client: MakeClient) -> DockerClient:
-    """The same of Bob's."""
+    """A client logged in as bob, with his password."""
     return oci_client("bob", "builder")

@@ -1,4 +1,4 @@
-"""Who may do what with the images of the forge."""
+"""The permissions on the images of the forge."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMAGE = "alice/hello"
 
 
 def set_up(app: Flask, visibility: str = "private", **roles: str) -> None:
-    """Make alice's project, or change who may see it and who works on it."""
+    """Create alice's project, or change its visibility and its members."""
     with app.app_context(), db.session.no_autoflush:
         project = find_project(IMAGE)
         if project is None:
@@ -35,14 +35,16 @@ def set_up(app: Flask, visibility: str = "private", **roles: str) -> None:
         db.session.commit()
 
 
-def test_what_is_pushed_can_be_pulled(alice: DockerClient) -> None:
-    """Without a project, too: a person's name is theirs."""
+def test_push_without_project_can_be_pulled(alice: DockerClient) -> None:
+    """Names that begin with the user's own name need no project."""
     pushed = alice.push(IMAGE, "v1")
     assert alice.pull(IMAGE, "v1") == pushed
 
 
-def test_a_private_project(app: Flask, alice: DockerClient, bob: DockerClient) -> None:
-    """Strangers cannot tell its images from none, and push nothing."""
+def test_private_project_refuses_pull_and_push_of_other_users(
+    app: Flask, alice: DockerClient, bob: DockerClient
+) -> None:
+    """A pull answers as if the image did not exist."""
     set_up(app)
     alice.push(IMAGE, "v1")
     with pytest.raises(Refused, match="NAME_UNKNOWN"):
@@ -50,8 +52,10 @@ def test_a_private_project(app: Flask, alice: DockerClient, bob: DockerClient) -
     assert refusal(bob.post(f"/v2/{IMAGE}/blobs/uploads/")) == (403, "DENIED")
 
 
-def test_members(app: Flask, alice: DockerClient, bob: DockerClient) -> None:
-    """A reader pulls, a writer pushes, and who has left does neither."""
+def test_member_role_allows_pull_or_push_until_removal(
+    app: Flask, alice: DockerClient, bob: DockerClient
+) -> None:
+    """A reader pulls, a writer also pushes, and a removed member does neither."""
     set_up(app, bob="reader")
     pushed = alice.push(IMAGE, "v1")
     assert bob.pull(IMAGE, "v1") == pushed
@@ -65,10 +69,10 @@ def test_members(app: Flask, alice: DockerClient, bob: DockerClient) -> None:
         bob.pull(IMAGE, "v1")
 
 
-def test_a_public_project(
+def test_public_project_allows_anonymous_pull_while_public(
     app: Flask, alice: DockerClient, oci_client: MakeClient
 ) -> None:
-    """Anybody pulls from it, without an account, until it is public no more."""
+    """After a change to private, an anonymous pull is refused."""
     set_up(app, "public")
     pushed = alice.push(IMAGE, "v1")
     assert oci_client().pull(IMAGE, "v1") == pushed
@@ -77,8 +81,10 @@ def test_a_public_project(
         oci_client().pull(IMAGE, "v1")
 
 
-def test_a_full_disk_loses_nothing(alice: DockerClient, oci_faults: Faults) -> None:
-    """The push fails, with a reason, and succeeds when there is room again."""
+def test_push_on_full_disk_fails_and_keeps_images(
+    alice: DockerClient, oci_faults: Faults
+) -> None:
+    """The error names the reason, and the push succeeds once the disk has space."""
     first, second = alice.push(IMAGE, "v1"), make_image()
     with oci_faults.full_disk():
         with pytest.raises(Refused, match="disk is full"):

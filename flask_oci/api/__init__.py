@@ -1,8 +1,7 @@
-"""REST for management: what the pages and the command line do, for programs.
+"""The REST interface for management: the features of the pages, for programs.
 
-A third blueprint, which a host registers if it wants it, and which needs the extra
-``api``. Its views only translate: they ask the same policy as the protocol, about the
-same credentials, and call what the pages call.
+It is a third, optional blueprint, and needs the extra ``api``. Its views use the same
+policy and credentials as the protocol, and the same functions as the pages.
 """
 
 from __future__ import annotations

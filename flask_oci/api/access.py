@@ -1,4 +1,4 @@
-"""Who asks, and what they may do with the credentials that they sent."""
+"""The caller of a REST operation, and the caller's permissions."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if t.TYPE_CHECKING:
     from ..spec.scope import Action
 
 
-def admit(name: str, action: Action = "pull") -> RepositoryInfo:
-    """Return a repository that is there to a caller who may do ``action`` to it.
+def authorize(name: str, action: Action = "pull") -> RepositoryInfo:
+    """Return an existing repository if the caller may do ``action`` to it.
 
-    To look, the name that it had before will do, with a warning; to change it takes
-    the present one. What they may neither see nor change is not there for them.
+    A previous name of the repository is accepted for reading, with a warning; changes
+    need the current name. A repository that the caller may neither see nor change
+    appears not to exist.
 
-    :raises Unauthorized: 401, when other credentials would do.
-    :raises Denied: 403, when the caller may see it, and not do that.
-    :raises NameUnknown: 404, when the caller may not know of it.
+    :raises Unauthorized: 401, if other credentials could allow it.
+    :raises Denied: 403, if the caller may see the repository, but not do that.
+    :raises NameUnknown: 404, if the caller may not see the repository.
     """
     if action != "pull":
         _check_bearer(name, action)
-        _find(name, action)
+        _check_visible(name, action)
     repository = authorization.admit(name, action)
     if not repository.exists:
         raise NameUnknown(detail=name)
@@ -36,68 +37,70 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
 
 
 def _check_bearer(name: str, action: Action) -> None:
-    """Refuse a bearer token for something else, whether the repository is there or not.
+    """Refuse a bearer token that does not cover the action.
 
-    What its user could do with a password, it must not tell.
+    The response is the same if the repository does not exist, so that the token does
+    not reveal what its user could do with a password.
     """
-    asking = principal()
-    if asking.claims is None:
+    caller = principal()
+    if caller.claims is None:
         return
-    if action == "manage" and asking.user is not None:
-        raise _needs_more()
-    if not asking.token_covers(action, name):
+    if action == "manage" and caller.user is not None:
+        raise _needs_basic()
+    if not caller.token_covers(action, name):
         raise authorization.challenge(name, action)
 
 
-def _find(name: str, action: Action) -> None:
-    """Hide what the caller may neither see nor change."""
+def _check_visible(name: str, action: Action) -> None:
+    """Hide a repository that the caller may neither see nor change."""
     repository = services().catalog.repositories.find(name)
-    seen = authorization.may("pull", repository) or authorization.may(
+    visible = authorization.may("pull", repository) or authorization.may(
         action, repository
     )
-    if not repository.exists or not seen:
+    if not repository.exists or not visible:
         raise authorization.refusal(name, "pull")
 
 
 def actor(repository: RepositoryInfo) -> Actor:
-    """Return the caller, as who changes what is in a repository."""
+    """Return the caller as the actor of a change to a repository's content."""
     manages = authorization.manage_check(repository.name)
     return services().content.actor(principal().user, manages)
 
 
-def member(action: Action = "pull") -> t.Any:
-    """Return the user who asks about everything that is theirs.
+def signed_in_user(action: Action = "pull") -> t.Any:
+    """Return the user who calls an operation on all of their own repositories.
 
-    :param action: what a token has to be for, on every repository.
-    :raises Unauthorized: 401, when nobody is known to ask.
-    :raises Denied: 403, when they sent a token that is limited to less.
+    :param action: an access token must allow this action on every repository.
+    :raises Unauthorized: 401, if the caller is anonymous.
+    :raises Denied: 403, if the caller's token is more limited.
     """
-    asking = principal()
-    if asking.user is None:
+    caller = principal()
+    if caller.user is None:
         raise services().authenticator.challenge()
-    limit = asking.limit
-    if asking.claims is not None:
-        raise _needs_more()
+    limit = caller.limit
+    if caller.claims is not None:
+        raise _needs_basic()
     if limit and not (action in limit.actions and "*" in limit.repositories):
         raise Denied(
-            f"This takes a password, or an access token for '{action}' on every"
+            f"This needs a password, or an access token for '{action}' on every"
             " repository."
         )
-    return asking.user
+    return caller.user
 
 
-def administrator() -> None:
-    """Admit nobody but who runs the site.
+def require_admin() -> None:
+    """Refuse every caller who is not an administrator.
 
-    :raises Denied: 403, for everybody else.
+    :raises Unauthorized: 401, if the caller is anonymous.
+    :raises Denied: 403, if the caller is not an administrator.
     """
-    user, ask = member("manage"), services().hooks.is_admin
-    if ask is None or not ask(user):
-        raise Denied("Only who runs this site may see that.")
+    user, is_admin = signed_in_user("manage"), services().hooks.is_admin
+    if is_admin is None or not is_admin(user):
+        raise Denied("Administrator access required.")
 
 
-def _needs_more() -> Denied:
+def _needs_basic() -> Denied:
     return Denied(
-        "A bearer token is for pulling and pushing; send the password, or an access"
-        " token, with Basic."
+        "A bearer token allows only pulling and pushing; send the password or an access"
+        " token with Basic authentication."
     )

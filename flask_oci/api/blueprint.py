@@ -47,8 +47,8 @@ PREFIX: t.Final = "/api/oci/v1"
 
 _NAME: t.Final = "/repositories/<oci_name:name>"
 
-#: Everything that can be done. No component of a name begins with a dash, so "/-/" is
-#: where the name of a repository ends.
+#: All operations. No component of a name begins with a dash, so "/-/" ends the name of
+#: a repository.
 OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("GET", "/", welcome),
     Operation("GET", "/repositories", repositories),
@@ -86,7 +86,7 @@ def make_api_blueprint() -> Blueprint:
         blueprint.add_url_rule(
             operation.rule,
             operation.name,
-            operation.answer,
+            operation.handle,
             methods=[operation.method],
             strict_slashes=False,
             provide_automatic_options=False,
@@ -95,28 +95,28 @@ def make_api_blueprint() -> Blueprint:
         "/openapi.json", "document", _document, provide_automatic_options=False
     )
     blueprint.url_value_preprocessor(_admit)
-    # What is installed later comes first, so that this sees the answer that goes out.
-    blueprint.after_request(_keep_no_errors)
+    # Flask calls the last hook first, so this one sees the final response.
+    blueprint.after_request(_forbid_caching_errors)
     request_hooks.install(blueprint, _unknown)
     return blueprint
 
 
 def _document() -> Response:
-    """Answer with the OpenAPI document."""
-    return document.answer(OPERATIONS)
+    """Return the OpenAPI document."""
+    return document.serve(OPERATIONS)
 
 
 def _admit(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     if EXTENSION not in current_app.extensions:
         raise RuntimeError(
-            "The REST interface is there and the registry is not: register"
-            " registry.blueprint as well."
+            "The REST interface needs the registry: register registry.blueprint as"
+            " well."
         )
     request_hooks.authenticate(values)
 
 
-def _keep_no_errors(response: Response) -> Response:
-    """Have no cache answer with an error that may be over."""
+def _forbid_caching_errors(response: Response) -> Response:
+    """Forbid caches to store an error, which may be temporary."""
     if response.status_code >= 400:
         response.headers.setdefault("Cache-Control", "no-store")
     return response
@@ -124,6 +124,6 @@ def _keep_no_errors(response: Response) -> Response:
 
 def _unknown(rest: str) -> Response:
     raise NameUnknown(
-        "There is no such address here; openapi.json lists those that there are.",
+        "No such operation; openapi.json lists all operations.",
         detail=request.path,
     )

@@ -1,8 +1,8 @@
-"""From a request to the arguments of a view, and from what it returns to an answer.
+"""Operations: the decoding of requests and the encoding of responses.
 
-A view takes the variables of its rule, and a ``query`` and a ``body`` where it says so.
-What it is given, and returns, it says by its annotations, which is where the document
-has them from.
+A view takes the variables of its rule, and optionally a ``query`` and a ``body``. Its
+annotations name the structures of both and of the response; the OpenAPI document is
+built from the same annotations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..http import body
 from ..http.responses import Response
 from .bodies import Page
 
-#: How many bytes a body may have.
+#: The maximum size of a body, in bytes.
 MAX_BODY: t.Final = 512 * 1024
 
 _PIECE = 64 * 1024
@@ -33,74 +33,76 @@ StructT = t.TypeVar("StructT", bound=msgspec.Struct)
 
 @dataclass(frozen=True)
 class Operation:
-    """One row of the route table: what is done at an address by a method."""
+    """One row of the route table: a method, a rule and their view."""
 
     method: str
     rule: str
     view: t.Callable[..., t.Any]
     status: int = 200
-    """That of an answer which is no error; 204 where the view returns nothing."""
+    """The status of a successful response; 204 if the view returns None."""
 
     @property
     def name(self) -> str:
-        """What the document, and Flask, call it."""
+        """The id of the operation in the document, and its endpoint in Flask."""
         return self.view.__name__
 
     @cached_property
     def hints(self) -> dict[str, t.Any]:
-        """The types of what the view takes and returns."""
+        """The types of the view's arguments and result."""
         return t.get_type_hints(self.view)
 
-    def answer(self, **values: t.Any) -> Response:
+    def handle(self, **values: t.Any) -> Response:
         """Call the view for the current request.
 
         :param values: the variables of the rule.
-        :raises Unsupported: 400, when the parameters, or the body, are not those of
-            the view; 413 and 415 for a body that is not read.
+        :raises Unsupported: 400, if the parameters or the body are invalid; 415, if
+            the body is not JSON.
+        :raises SizeInvalid: 413, if the body is too large.
         """
         query = self.hints.get("query")
         if query is None and request.args:
-            raise Unsupported("There are no parameters here.", status=400)
+            raise Unsupported("This operation takes no parameters.", status=400)
         if query is not None:
             values["query"] = _query(query)
-        wanted = self.hints.get("body")
-        if wanted is None and body.has_body():
-            raise Unsupported("This request has no body.", status=400)
-        if wanted is not None:
-            values["body"] = _body(wanted)
+        body_type = self.hints.get("body")
+        if body_type is None and body.has_body():
+            raise Unsupported("This operation takes no body.", status=400)
+        if body_type is not None:
+            values["body"] = _body(body_type)
         return self._respond(self.view(**values))
 
-    def _respond(self, found: t.Any) -> Response:
-        if found is None:
+    def _respond(self, result: t.Any) -> Response:
+        if result is None:
             response = Response(status=204)
         else:
-            encoded = msgspec.json.encode(found)
+            encoded = msgspec.json.encode(result)
             response = Response(encoded, self.status, content_type=JSON)
-        if isinstance(found, Page) and found.next is not None:
-            target = _next(found.next)
-            response.headers["Link"] = f'<{target}>; rel="next"'
-        reads = request.method in ("GET", "HEAD")
-        # What is changed may have a secret in it that is shown this once.
-        response.headers["Cache-Control"] = "private, no-cache" if reads else "no-store"
+        if isinstance(result, Page) and result.next is not None:
+            response.headers["Link"] = f'<{_next_url(result.next)}>; rel="next"'
+        is_read = request.method in ("GET", "HEAD")
+        # The response to a change may contain the secret of a new token.
+        response.headers["Cache-Control"] = (
+            "private, no-cache" if is_read else "no-store"
+        )
         return response
 
 
-def _query(kind: type[StructT]) -> StructT:
-    several = [key for key, values in request.args.lists() if len(values) > 1]
-    if several:
+def _query(structure: type[StructT]) -> StructT:
+    repeated = [key for key, values in request.args.lists() if len(values) > 1]
+    if repeated:
         raise Unsupported(
-            "Give each parameter once.", detail=", ".join(several), status=400
+            "Give each parameter only once.", detail=", ".join(repeated), status=400
         )
     try:
-        return msgspec.convert(request.args.to_dict(), kind, strict=False)
+        return msgspec.convert(request.args.to_dict(), structure, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid("parameters", error) from None
 
 
-def _body(kind: type[StructT]) -> StructT:
+def _body(structure: type[StructT]) -> StructT:
     if request.mimetype != JSON:
         raise Unsupported(
-            f"The body has to be {JSON}, and say so.",
+            f"The body must be JSON, with the Content-Type {JSON}.",
             detail=request.content_type,
             status=415,
         )
@@ -109,18 +111,20 @@ def _body(kind: type[StructT]) -> StructT:
         pieces.append(piece)
         size += len(piece)
     if size > MAX_BODY:
-        raise SizeInvalid(f"A body may have {MAX_BODY} bytes here.", status=413)
+        raise SizeInvalid(
+            f"The body is too large: the limit is {MAX_BODY} bytes.", status=413
+        )
     body.check_length(size)
     try:
-        return msgspec.json.decode(b"".join(pieces), type=kind)
+        return msgspec.json.decode(b"".join(pieces), type=structure)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _invalid("body", error) from None
 
 
-def _invalid(what: str, error: Exception) -> Unsupported:
-    return Unsupported(f"The {what} of this request cannot be: {error}.", status=400)
+def _invalid(part: str, error: Exception) -> Unsupported:
+    return Unsupported(f"Invalid {part}: {error}.", status=400)
 
 
-def _next(place: str) -> str:
-    query = urlencode({**request.args.to_dict(), "next": place})
+def _next_url(position: str) -> str:
+    query = urlencode({**request.args.to_dict(), "next": position})
     return f"{request.root_path}{request.path}?{query}"

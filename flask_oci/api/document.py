@@ -1,14 +1,12 @@
-"""The OpenAPI document, made of the route table, the views and the structures."""
+"""The OpenAPI document, built from the route table, the views and the bodies."""
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import typing as t
 from functools import cache
 from importlib.metadata import version
-from itertools import pairwise
 
 import msgspec
 from flask import url_for
@@ -17,7 +15,8 @@ from .. import errors
 from ..http.responses import as_json
 from ..http.responses import Response
 from ..spec.reference import NAME_PATTERN
-from . import bodies
+from .bodies import Errors
+from .bodies import Page
 from .dispatch import JSON
 from .dispatch import Operation
 
@@ -25,10 +24,10 @@ Fields = dict[str, t.Any]
 
 _REF: t.Final = "#/components/schemas/{name}"
 
-#: The variables of the rules.
-VARIABLES: t.Final[dict[str, Fields]] = {
+#: The path parameters, by name.
+PATH_PARAMETERS: t.Final[dict[str, Fields]] = {
     "name": {
-        "description": "The whole name of a repository. Its slashes stay as they are.",
+        "description": "The full name of a repository. Its slashes are not escaped.",
         "schema": {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": 255},
         "example": "alice/hello",
     },
@@ -50,41 +49,41 @@ VARIABLES: t.Final[dict[str, Fields]] = {
         },
     },
     "move": {
-        "description": "The id of a move, as the history has it.",
+        "description": "The id of a move, from the history.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
     },
     "token_id": {
-        "description": "The id of an access token, as the list has it.",
+        "description": "The id of an access token, from the list of tokens.",
         "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
     },
 }
 
-#: What any request can come to, by status.
-ALWAYS: t.Final[dict[int, str]] = {
-    400: "The parameters, or the body, are not what is described here.",
-    401: "The credentials are no good, or some are needed.",
-    429: "Logging in failed too often, or the application sets a limit.",
-    503: "The database or the disk does not answer; try again.",
+#: The errors that every operation can return, by status.
+COMMON_ERRORS: t.Final[dict[int, str]] = {
+    400: "The parameters or the body are invalid.",
+    401: "The credentials are invalid, or missing and required.",
+    429: "Too many failed logins, or a rate limit of the application.",
+    503: "The database or the disk is unavailable; try again.",
 }
 
-#: What a request with a body can come to besides.
-WITH_BODY: t.Final[dict[int, str]] = {
+#: The errors that an operation with a body can return besides.
+BODY_ERRORS: t.Final[dict[int, str]] = {
     413: "The body is too large.",
-    415: "The body is no JSON.",
+    415: "The body is not JSON.",
 }
 
 
-def answer(operations: tuple[Operation, ...]) -> Response:
-    """Answer with the document, for where the blueprint is."""
+def serve(operations: tuple[Operation, ...]) -> Response:
+    """Return the document, with the address of the current blueprint."""
     root = url_for(".welcome").rstrip("/")
-    response = as_json({**described(operations), "servers": [{"url": root or "/"}]})
+    response = as_json({**describe(operations), "servers": [{"url": root or "/"}]})
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 @cache
-def described(operations: tuple[Operation, ...]) -> Fields:
-    """Return the document, but for where it is."""
+def describe(operations: tuple[Operation, ...]) -> Fields:
+    """Return the document without its ``servers``."""
     paths: dict[str, Fields] = {}
     for operation in operations:
         path = re.sub(r"<(?:\w+(?:\(.*?\))?:)?(\w+)>", r"{\1}", operation.rule)
@@ -94,8 +93,9 @@ def described(operations: tuple[Operation, ...]) -> Fields:
         "info": {
             "title": "Container registry",
             "version": version("flask-oci"),
-            "description": "What there is in a registry, and what becomes of it. Images"
-            " are pushed and pulled by the OCI distribution specification, below /v2.",
+            "description": "Lists and manages the contents of a container registry."
+            " Images are pushed and pulled with the OCI distribution specification,"
+            " below /v2.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
@@ -105,12 +105,12 @@ def described(operations: tuple[Operation, ...]) -> Fields:
                 "basic": {
                     "type": "http",
                     "scheme": "basic",
-                    "description": "A user's name, and a password or an access token.",
+                    "description": "A user name, and a password or an access token.",
                 },
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "What the token service of /v2 gave.",
+                    "description": "A token from the token service of /v2.",
                 },
             },
         },
@@ -125,7 +125,7 @@ def _operation(operation: Operation) -> Fields:
         "operationId": operation.name,
         "summary": _plain(summary).rstrip("."),
         "tags": [operation.view.__module__.rpartition(".")[2]],
-        "parameters": [*_variables(operation), *_parameters(operation)],
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
         "responses": _responses(operation, more),
     }
     if text:
@@ -135,23 +135,27 @@ def _operation(operation: Operation) -> Fields:
     return found
 
 
-def _variables(operation: Operation) -> list[Fields]:
+def _path_parameters(operation: Operation) -> list[Fields]:
     names = re.findall(r"(\w+)>", operation.rule)
     return [
-        {"name": name, "in": "path", "required": True, **VARIABLES[name]}
+        {"name": name, "in": "path", "required": True, **PATH_PARAMETERS[name]}
         for name in names
     ]
 
 
-def _parameters(operation: Operation) -> list[Fields]:
+def _query_parameters(operation: Operation) -> list[Fields]:
     query = operation.hints.get("query")
     if query is None:
         return []
-    (_,), components = _components([query])
-    fields = components[query.__name__]["properties"]
-    texts = _field_texts(query)
+    fields = _components([query])[query.__name__]["properties"]
+    # OpenAPI describes the parameter itself, beside its schema.
     return [
-        {"name": name, "in": "query", "description": texts[name], "schema": schema}
+        {
+            "name": name,
+            "in": "query",
+            "description": schema["description"],
+            "schema": {k: v for k, v in schema.items() if k != "description"},
+        }
         for name, schema in fields.items()
     ]
 
@@ -159,98 +163,63 @@ def _parameters(operation: Operation) -> list[Fields]:
 def _responses(operation: Operation, doc: str) -> Fields:
     result = operation.hints["return"]
     if result is type(None):
-        found: Fields = {"204": {"description": "It is done."}}
+        found: Fields = {"204": {"description": "Done."}}
     else:
-        described = _first_line(result)
-        answer: Fields = {"description": described, "content": _content(result)}
-        if issubclass(result, bodies.Page):
-            answer["headers"] = {
-                "Link": {
-                    "description": "The address of the next page, where there is one.",
-                    "schema": {"type": "string"},
-                }
-            }
-        found = {str(operation.status): answer}
-    texts = {**ALWAYS}
+        found = {str(operation.status): _success(result)}
+    texts = {**COMMON_ERRORS}
     if "body" in operation.hints:
-        texts |= WITH_BODY
+        texts |= BODY_ERRORS
     for status, text in _raised(doc):
-        known = texts.get(status)
-        texts[status] = f"{known} {text}" if known and status not in ALWAYS else text
+        known = None if status in COMMON_ERRORS else texts.get(status)
+        texts[status] = f"{known} {text}" if known else text
     for status, text in sorted(texts.items()):
-        content = _content(bodies.Errors)
-        found[str(status)] = {"description": text, "content": content}
+        found[str(status)] = {"description": text, "content": _content(Errors)}
     return found
+
+
+def _success(result: type[msgspec.Struct]) -> Fields:
+    response: Fields = {
+        "description": _plain(result.__doc__ or ""),
+        "content": _content(result),
+    }
+    if issubclass(result, Page):
+        response["headers"] = {
+            "Link": {
+                "description": "The address of the next page, if there is one.",
+                "schema": {"type": "string"},
+            }
+        }
+    return response
 
 
 def _raised(doc: str) -> t.Iterator[tuple[int, str]]:
-    """Return the statuses of what a docstring says is raised, and when."""
+    """Yield the status and the condition of each error that a docstring names."""
     for name, text in re.findall(r":raises (\w+): (.*?)(?=\n:|\Z)", doc, re.DOTALL):
-        said = re.match(r"([45]\d\d), ", text)
-        status = int(said[1]) if said else getattr(errors, name).status
-        sentence = _plain(text[said.end() :] if said else text)
+        stated = re.match(r"([45]\d\d), ", text)
+        status = int(stated[1]) if stated else getattr(errors, name).status
+        sentence = _plain(text[stated.end() :] if stated else text)
         yield status, sentence[0].upper() + sentence[1:]
 
 
-def _content(kind: type[msgspec.Struct]) -> Fields:
-    return {JSON: {"schema": {"$ref": _REF.format(name=kind.__name__)}}}
+def _content(structure: type[msgspec.Struct]) -> Fields:
+    return {JSON: {"schema": {"$ref": _REF.format(name=structure.__name__)}}}
 
 
 def _schemas(operations: tuple[Operation, ...]) -> Fields:
-    kinds: dict[str, type[msgspec.Struct]] = {"Errors": bodies.Errors}
+    structures: set[type[msgspec.Struct]] = {Errors}
     for operation in operations:
-        for place in ("body", "return"):
-            kind = operation.hints.get(place)
-            if kind not in (None, type(None)):
-                kinds[kind.__name__] = kind
-    _, components = _components(list(kinds.values()))
-    for name, schema in components.items():
-        kind = getattr(bodies, name)
-        schema["description"] = _first_line(kind)
-        for field, text in _field_texts(kind).items():
-            # What is a reference has its description where it leads.
-            if "$ref" not in schema["properties"][field]:
-                schema["properties"][field]["description"] = text
+        used = (operation.hints.get("body"), operation.hints["return"])
+        structures.update(s for s in used if s not in (None, type(None)))
+    components = _components(sorted(structures, key=lambda s: s.__name__))
+    for schema in components.values():
+        schema["description"] = _plain(schema["description"])
     return components
 
 
-def _components(
-    kinds: t.Sequence[type[msgspec.Struct]],
-) -> tuple[tuple[Fields, ...], dict[str, Fields]]:
-    return msgspec.json.schema_components(kinds, ref_template=_REF)
-
-
-def _field_texts(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return what is written below the fields of a structure."""
-    written, found = _written(), {}
-    for cls in reversed(kind.__mro__):
-        found.update(written.get(cls.__name__, {}))
-    return found
-
-
-@cache
-def _written() -> dict[str, dict[str, str]]:
-    """Return what is written below the fields of each structure: Python forgets it."""
-    found: dict[str, dict[str, str]] = {}
-    for cls in ast.parse(inspect.getsource(bodies)).body:
-        if not isinstance(cls, ast.ClassDef):
-            continue
-        texts = found.setdefault(cls.name, {})
-        for line, below in pairwise(cls.body):
-            if (
-                isinstance(line, ast.AnnAssign)
-                and isinstance(line.target, ast.Name)
-                and isinstance(below, ast.Expr)
-                and isinstance(below.value, ast.Constant)
-            ):
-                texts[line.target.id] = _plain(str(below.value.value))
-    return found
-
-
-def _first_line(kind: type[msgspec.Struct]) -> str:
-    return _plain((kind.__doc__ or "").partition("\n\n")[0])
+def _components(structures: t.Sequence[type[msgspec.Struct]]) -> dict[str, Fields]:
+    return msgspec.json.schema_components(structures, ref_template=_REF)[1]
 
 
 def _plain(text: str) -> str:
-    """Return a text of a docstring as a document has it."""
+    """Return the text of a docstring as Markdown on one line."""
     return " ".join(text.replace("``", "`").split())

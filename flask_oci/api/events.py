@@ -1,33 +1,32 @@
-"""What happened."""
+"""The event log."""
 
 from __future__ import annotations
 
 from ..http.bounds import MOST_EVENTS
 from ..services import services
 from . import paging
-from .access import administrator
+from .access import require_admin
 from .bodies import Event
 from .bodies import EventList
 from .bodies import Events
 
 
 def events(query: EventList) -> Events:
-    """List what happened to everybody's repositories, to who runs the site, the last of
-    it first.
+    """List the events of all repositories, newest first, for administrators.
 
-    :raises Unauthorized: when nobody is known to ask.
-    :raises Denied: when they do not run the site, or sent a token that does not manage
-        everything of theirs.
+    :raises Unauthorized: if the caller is anonymous.
+    :raises Denied: if the caller is not an administrator, or sent a token that cannot
+        manage all of their repositories.
     """
-    administrator()
-    most = paging.limit(query.limit)
-    found = services().events.latest(
-        most + 1,
+    require_admin()
+    size = paging.size(query)
+    events = services().events.latest(
+        size + 1,
         repository=query.repository or None,
         kind=query.kind or None,
         before=paging.number(query.next, MOST_EVENTS),
     )
-    shown, place = paging.cut(found, most, lambda event: event.id)
+    page, position = paging.paginate(events, size, lambda event: event.id)
     items = [
         Event(
             id=event.id,
@@ -37,6 +36,6 @@ def events(query: EventList) -> Events:
             at=event.at,
             data=event.data,
         )
-        for event in shown
+        for event in page
     ]
-    return Events(items=items, next=place)
+    return Events(items=items, next=position)

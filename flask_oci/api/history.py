@@ -1,4 +1,4 @@
-"""How tags moved, and putting one back."""
+"""The history of tags, and undoing a move."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..services import services
 from . import paging
 from . import tags
 from .access import actor
-from .access import admit
+from .access import authorize
 from .bodies import Move
 from .bodies import MoveList
 from .bodies import Moves
@@ -16,17 +16,17 @@ from .bodies import Tag
 
 
 def history(name: str, query: MoveList) -> Moves:
-    """List how the tags of a repository, or one of them, moved, the last move first.
+    """List the moves of the tags of a repository, or of one tag, newest first.
 
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    repository, most = admit(name), paging.limit(query.limit)
+    repository, size = authorize(name), paging.size(query)
     catalog, before = services().catalog, paging.number(query.next)
-    found = catalog.repository_contents.moves(
-        repository.key, most + 1, tag=query.tag, before=before
+    rows = catalog.repository_contents.moves(
+        repository.key, size + 1, tag=query.tag, before=before
     )
-    shown, place = paging.cut(found, most, lambda move: move.id)
-    names = catalog.users.names(move.moved_by_id for move in shown)
+    page, position = paging.paginate(rows, size, lambda move: move.id)
+    names = catalog.users.names(move.moved_by_id for move in page)
     items = [
         Move(
             id=move.id,
@@ -37,22 +37,25 @@ def history(name: str, query: MoveList) -> Moves:
             moved_by=names.get(move.moved_by_id),
             can_be_undone=bool(move.can_be_undone),
         )
-        for move in shown
+        for move in page
     ]
-    return Moves(items=items, next=place)
+    return Moves(items=items, next=position)
 
 
 def undo(name: str, move: str) -> Tag:
-    """Put a tag back where it was before one of its moves, as a push would.
+    """Undo a move: point the tag at its previous manifest again, like a push.
 
-    :raises Denied: when the caller may not push, or the tag is protected from them.
-    :raises NameUnknown: when there is no such repository that the caller may see.
-    :raises ManifestUnknown: when there is no such move, or nothing to go back to.
+    :raises Denied: if the caller may not push, or the tag is protected from the caller.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises ManifestUnknown: if the move does not exist, or the previous manifest was
+        deleted.
     """
-    repository = admit(name, "push")
-    key, tag = number(move), None
-    if key is not None:
-        tag = services().content.restore_tag(repository, key, actor(repository))
+    repository = authorize(name, "push")
+    move_id, tag = number(move), None
+    if move_id is not None:
+        tag = services().content.restore_tag(repository, move_id, actor(repository))
     if tag is None:
-        raise ManifestUnknown("What the tag pointed at is no longer here.", detail=move)
+        raise ManifestUnknown(
+            "The manifest that the tag pointed at no longer exists.", detail=move
+        )
     return tags.find(repository, tag)

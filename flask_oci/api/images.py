@@ -1,4 +1,4 @@
-"""Images, and whatever else manifests are."""
+"""Images and other manifests."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..spec.digest import Digest
 from ..spec.manifest import INDEX_TYPES
 from ..spec.reference import parse_reference
 from .access import actor
-from .access import admit
+from .access import authorize
 from .bodies import Descriptor
 from .bodies import Image
 from .bodies import Referrer
 
 
 def image(name: str, reference: str) -> Image:
-    """Show what a tag or a digest names.
+    """Show the image or other manifest with a tag or a digest.
 
-    :raises DigestInvalid: when the reference has a colon and is no digest.
-    :raises NameUnknown: when there is no such repository that the caller may see.
-    :raises ManifestUnknown: when there is no such tag or manifest.
+    :raises DigestInvalid: if the reference contains a colon and is not a valid digest.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises ManifestUnknown: if the tag or the manifest does not exist.
     """
-    key = admit(name).key
+    key = authorize(name).key
     row, relations = _find(key, reference), services().catalog.manifest_relations
     (entry,) = services().summaries.of(key, [TagRow(None, row.pushed_at, row)])
     tags = services().catalog.repository_contents.tag_names(key, [row.digest])
@@ -53,25 +53,23 @@ def image(name: str, reference: str) -> Image:
 def delete_image(name: str, digest: str) -> None:
     """Delete a manifest by its digest, with every tag that points at it.
 
-    :raises DigestInvalid: when it is no digest.
-    :raises Denied: when the caller may not, an index in the repository needs it, or a
-        tag is protected from them.
-    :raises NameUnknown: when there is no such repository that the caller may see.
-    :raises ManifestUnknown: when there is no such manifest.
+    :raises DigestInvalid: if the digest is invalid.
+    :raises Denied: if the caller may not delete, an index in the repository needs the
+        manifest, or one of its tags is protected from the caller.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises ManifestUnknown: if the manifest does not exist.
     """
-    repository = admit(name, "delete")
+    repository = authorize(name, "delete")
     services().content.delete(repository, Digest.parse(digest), actor(repository))
 
 
 def _find(key: int, reference: str) -> ManifestRow:
-    contents, wanted = (
-        services().catalog.repository_contents,
-        parse_reference(reference),
-    )
-    if isinstance(wanted, Digest):
+    contents = services().catalog.repository_contents
+    parsed = parse_reference(reference)
+    if isinstance(parsed, Digest):
         found = contents.manifests(key, [reference], whole=True).get(reference)
     else:
-        tagged = contents.tagged(key, wanted)
+        tagged = contents.tagged(key, parsed)
         found = tagged.manifest if tagged else None
     if found is None:
         raise ManifestUnknown(detail=reference)
@@ -82,7 +80,7 @@ def _children(row: ManifestRow) -> list[Descriptor]:
     if row.media_type not in INDEX_TYPES:
         return []
     fields = documents.as_object(row.content)
-    found = documents.descriptors(documents.objects(fields.get("manifests")))
+    children = documents.descriptors(documents.objects(fields.get("manifests")))
     return [
         Descriptor(
             digest=child.digest,
@@ -90,7 +88,7 @@ def _children(row: ManifestRow) -> list[Descriptor]:
             size=child.size,
             platform=child.platform or None,
         )
-        for child in found[: documents.MOST]
+        for child in children[: documents.MOST]
     ]
 
 

@@ -1,4 +1,4 @@
-"""Where a list goes on: an opaque text, which is good for that list only."""
+"""Pages of lists. The position of the next page is an opaque text for that list."""
 
 from __future__ import annotations
 
@@ -12,78 +12,78 @@ import msgspec
 from ..errors import Unsupported
 from ..http.bounds import MOST_ROWS
 from ..services import services
+from .bodies.base import Paging
+from .bodies.base import ShortText
 
-#: A text that any database can compare.
-Name = t.Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\u0000]*$")]
-
-_Place = tuple[Name, t.Annotated[datetime, msgspec.Meta(tz=True)]]
+_Position = tuple[ShortText, t.Annotated[datetime, msgspec.Meta(tz=True)]]
 
 Entry = t.TypeVar("Entry")
 
 
-def limit(wanted: int) -> int:
-    """Return how many entries to list: what was asked for, or what is allowed."""
-    return min(wanted, services().config.max_page_size)
+def size(query: Paging) -> int:
+    """Return the size of a page: the requested limit, up to OCI_MAX_PAGE_SIZE."""
+    return min(query.limit, services().config.max_page_size)
 
 
-def encode(place: t.Any) -> str:
-    """Write where a list goes on."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+def encode(position: t.Any) -> str:
+    """Return the text of a position in a list."""
+    content = msgspec.json.encode(position)
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
-def place(text: str | None) -> tuple[str, datetime] | None:
-    """Read the name and the moment that a list goes on behind; None is its beginning.
+def position(text: str | None) -> tuple[str, datetime] | None:
+    """Return the name and the time after which a page begins; None for the first page.
 
-    :raises Unsupported: 400, when no list goes on there.
+    :raises Unsupported: 400, if the text is not such a position.
     """
     if text is None:
         return None
-    name, moment = _decode(text, _Place)
+    name, moment = _decode(text, _Position)
     try:
-        # In other zones, the first and the last day have hours that there are not.
+        # Near year 1 and year 9999, a time with an offset may have no time in UTC.
         return name, moment.astimezone(timezone.utc)
     except OverflowError:
-        raise _nowhere(text) from None
+        raise _invalid(text) from None
 
 
-def number(text: str | None, most: int = MOST_ROWS) -> int | None:
-    """Read a number that a list goes on behind; None is its beginning.
+def number(text: str | None, maximum: int = MOST_ROWS) -> int | None:
+    """Return the number after which a page begins; None for the first page.
 
-    :raises Unsupported: 400, when no list goes on there.
+    :raises Unsupported: 400, if the text is not such a position.
     """
     if text is None:
         return None
-    found: int = _decode(text, int)
-    if not 0 <= found <= most:
-        raise _nowhere(text)
-    return found
+    decoded: int = _decode(text, int)
+    if not 0 <= decoded <= maximum:
+        raise _invalid(text)
+    return decoded
 
 
-def cut(
-    found: list[Entry], most: int, place: t.Callable[[Entry], t.Any]
+def paginate(
+    entries: list[Entry], size: int, position: t.Callable[[Entry], t.Any]
 ) -> tuple[list[Entry], str | None]:
-    """Return a page of what was found, and where the next one begins.
+    """Return one page of entries, and the position of the next page, if there is one.
 
-    :param found: one entry more than a page has, if there are any more.
-    :param most: how many entries a page has.
-    :param place: tells where an entry is in the list.
+    :param entries: the entries of the page, and one more if there is a next page.
+    :param size: the size of a page, in entries.
+    :param position: returns the position of an entry in the list.
     """
-    shown = found[:most]
-    return shown, encode(place(shown[-1])) if len(found) > most and shown else None
+    page = entries[:size]
+    return page, encode(position(page[-1])) if len(entries) > size and page else None
 
 
-def _decode(text: str, kind: t.Any) -> t.Any:
+def _decode(text: str, type_: t.Any) -> t.Any:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         content = base64.b64decode(padded, b"-_", validate=True)
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(content, type=type_)
     except (ValueError, msgspec.DecodeError):
-        raise _nowhere(text) from None
+        raise _invalid(text) from None
 
 
-def _nowhere(text: str) -> Unsupported:
+def _invalid(text: str) -> Unsupported:
     return Unsupported(
-        "'next' is what the page before this one had as its 'next'.",
+        "Invalid 'next': use the 'next' of the previous page.",
         detail=text,
         status=400,
     )

@@ -1,4 +1,4 @@
-"""Repositories: finding, changing and deleting them."""
+"""Repositories: list, show, change and delete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..services import services
 from ..spec.reference import check_name
 from ..spec.scope import CATALOG_SCOPE
 from . import paging
-from .access import admit
+from .access import authorize
 from .bodies import Repositories
 from .bodies import Repository
 from .bodies import RepositoryChange
@@ -35,77 +35,78 @@ if t.TYPE_CHECKING:
 def repositories(query: RepositoryList) -> Repositories:
     """List the repositories that the caller may pull from.
 
-    :raises Unauthorized: when everybody has to say who they are, or a bearer token was
-        sent that was not made for this.
+    :raises Unauthorized: if the caller is anonymous and the registry requires a login,
+        or the caller's bearer token does not cover the list.
     """
-    asking, parts = principal(), services()
-    if not asking.covers_catalog or (
-        asking == ANONYMOUS and parts.config.require_login
+    caller, parts = principal(), services()
+    if not caller.covers_catalog or (
+        caller == ANONYMOUS and parts.config.require_login
     ):
-        error = "insufficient_scope" if asking.claims else None
+        error = "insufficient_scope" if caller.claims else None
         raise parts.authenticator.challenge([CATALOG_SCOPE], error)
-    most = paging.limit(query.limit)
-    shown, place = paging.cut(_visible(query, most + 1), most, lambda r: r.place)
-    return Repositories(items=_described(shown), next=place)
+    size = paging.size(query)
+    page, position = paging.paginate(_visible(query, size + 1), size, lambda r: r.place)
+    return Repositories(items=_bodies(page), next=position)
 
 
 def repository(name: str) -> Repository:
     """Show a repository.
 
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    return _about(admit(name))
+    return _body(authorize(name))
 
 
 def change_repository(name: str, body: RepositoryChange) -> Repository:
-    """Change what is said about a repository, who may see it, its name or its owner.
+    """Change the description, visibility, name or owner of a repository.
 
-    The caller has to be allowed to manage it.
+    The caller must be allowed to manage it.
 
-    :raises Denied: when the caller may not, or may not use the new name; and when the
-        application decides itself who may see it.
-    :raises NameUnknown: when there is none that the caller may see.
-    :raises NameInvalid: 409, when something has the new name.
-    :raises Unsupported: 422, when there is no such user, or they have no room for it.
+    :raises Denied: if the caller may not manage the repository or use the new name, or
+        the application sets the visibility.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises NameInvalid: 409, if another repository has the new name.
+    :raises Unsupported: 422, if the new owner does not exist, is inactive, or lacks
+        the quota for the repository.
     """
-    found, by = admit(name, "manage"), principal().user
-    wanted: dict[str, t.Any] = {}
+    found, by = authorize(name, "manage"), principal().user
+    changes: dict[str, t.Any] = {}
     if body.description is not UNSET:
-        wanted["description"] = body.description.replace("\r\n", "\n")
+        changes["description"] = body.description.replace("\r\n", "\n")
     if body.visibility is not UNSET:
         if services().policy.decided_visibility(found) is not None:
-            raise Denied("The application decides who may see this repository.")
-        wanted["visibility"] = body.visibility
+            raise Denied("The application sets the visibility of this repository.")
+        changes["visibility"] = body.visibility
     if body.name is not UNSET and body.name != found.name:
-        wanted["new_name"] = _free(body.name)
+        changes["new_name"] = _check_may_push(body.name)
     if body.owner is not UNSET:
-        wanted["owner"] = _owner(body.owner, found)
+        changes["owner"] = _new_owner(body.owner, found)
     try:
-        changed = services().administration.change(found, **wanted, by=by)
+        changed = services().administration.change(found, **changes, by=by)
     except ValueError as error:
-        conflict = "new_name" in wanted and services().catalog.repositories.find(
-            wanted["new_name"]
+        conflict = "new_name" in changes and services().catalog.repositories.find(
+            changes["new_name"]
         )
-        status = 409 if conflict and conflict.exists else 422
-        kind = NameInvalid if status == 409 else Unsupported
-        raise kind(str(error), status=status) from None
-    return _about(changed)
+        if conflict and conflict.exists:
+            raise NameInvalid(str(error), status=409) from None
+        raise Unsupported(str(error), status=422) from None
+    return _body(changed)
 
 
 def delete_repository(name: str) -> None:
-    """Delete a repository with everything in it, for good.
+    """Delete a repository and all its content. This cannot be undone.
 
-    The caller has to be allowed to manage it.
+    The caller must be allowed to manage it.
 
-    :raises Denied: when they are not.
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    services().administration.delete(admit(name, "manage"), by=principal().user)
+    services().administration.delete(authorize(name, "manage"), by=principal().user)
 
 
-def _visible(query: RepositoryList, most: int) -> list[Listed]:
+def _visible(query: RepositoryList, maximum: int) -> list[Listed]:
     """Return the repositories that match the query and that the caller may pull."""
-    start = paging.place(query.next)
+    start = paging.position(query.next)
     first = Behind(*start) if start else None
 
     def read(
@@ -120,20 +121,20 @@ def _visible(query: RepositoryList, most: int) -> list[Listed]:
             behind=previous.place if previous else first,
         )
 
-    return readable_repositories(most, read, lambda listed: listed.info)
+    return readable_repositories(maximum, read, lambda listed: listed.info)
 
 
-def _about(repository: RepositoryInfo) -> Repository:
-    about = services().catalog.repository_list.about(repository.key)
-    if about is None:
+def _body(repository: RepositoryInfo) -> Repository:
+    listed = services().catalog.repository_list.about(repository.key)
+    if listed is None:
         raise NameUnknown(detail=repository.name)
-    return _described([about])[0]
+    return _bodies([listed])[0]
 
 
-def _described(found: list[Listed]) -> list[Repository]:
+def _bodies(page: list[Listed]) -> list[Repository]:
     catalog, policy = services().catalog, services().policy
-    figures = catalog.repository_list.figures([r.info.key for r in found])
-    owners = catalog.users.names(r.info.owner_id for r in found)
+    figures = catalog.repository_list.figures([r.info.key for r in page])
+    owners = catalog.users.names(r.info.owner_id for r in page)
     return [
         Repository(
             name=r.info.name,
@@ -145,27 +146,33 @@ def _described(found: list[Listed]) -> list[Repository]:
             pulls=r.pull_count,
             pushed_at=r.pushed_at,
         )
-        for r in found
+        for r in page
     ]
 
 
-def _free(name: str) -> str:
-    """Return a new name that the caller may push to; whoever may not is not told
-    whether there is something."""
-    there = services().catalog.repositories.find(check_name(name))
-    if not authorization.may("push", there):
-        raise Denied("You may not use that name.", detail=name)
+def _check_may_push(name: str) -> str:
+    """Return a name if the caller may push to it.
+
+    The error is the same whether or not the repository exists.
+    """
+    existing = services().catalog.repositories.find(check_name(name))
+    if not authorization.may("push", existing):
+        raise Denied("You may not use this name.", detail=name)
     return name
 
 
-def _owner(username: str, repository: RepositoryInfo) -> t.Any:
-    """Return somebody who can have the repository."""
+def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:
+    """Return the active user with a name, if their quota has room for a repository."""
     catalog = services().catalog
     user = catalog.users.by_name(username)
     if user is None or not is_active(user):
-        raise Unsupported("There is nobody called that.", detail=username, status=422)
+        raise Unsupported("No active user has this name.", detail=username, status=422)
     key = catalog.users.key_of(user)
     if not catalog.quotas.has_room_for(key, username, repository):
-        # They could push nothing more, and did not ask for it.
-        raise Unsupported("They have no room for it.", detail=username, status=422)
+        # The new owner did not ask for the repository, and could push no more.
+        raise Unsupported(
+            "The repository exceeds the quota of the new owner.",
+            detail=username,
+            status=422,
+        )
     return user

@@ -1,4 +1,4 @@
-"""What is laid down for a repository: which tags go, and which stay as they are."""
+"""The rules of a repository: retention and protected tags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..rules.retention import parse
 from ..services import principal
 from ..services import services
 from . import paging
-from .access import admit
+from .access import authorize
 from .bodies import Paging
 from .bodies import ProtectedTags
 from .bodies import RetentionRules
@@ -23,70 +23,69 @@ if t.TYPE_CHECKING:
 
 
 def retention(name: str) -> RetentionRules:
-    """Show the rules of retention of a repository's own, to who may manage it.
+    """Show the retention rules that are set for a repository. The caller must be
+    allowed to manage it.
 
-    :raises Denied: when the caller may not.
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    return _rules(admit(name, "manage"))
+    return _rules(authorize(name, "manage"))
 
 
 def set_retention(name: str, body: RetentionRules) -> RetentionRules:
-    """Lay down the rules of retention of a repository, in the place of its own; none
-    takes them back.
+    """Replace the retention rules of a repository; an empty list unsets them.
 
-    :raises Denied: when the caller may not manage it.
-    :raises NameUnknown: when there is none that the caller may see.
-    :raises Unsupported: 422, when one is no rule, or they could delete nothing.
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises Unsupported: 422, if a rule is invalid, or the rules can never delete a tag.
     """
-    repository, book = admit(name, "manage"), services().retention
+    repository, rule_set = authorize(name, "manage"), services().retention
     rules, by = [rule.text for rule in _parsed(body)], principal().user
     if rules:
-        book.set(rules, repository=repository, by=by)
+        rule_set.set(rules, repository=repository, by=by)
     else:
-        book.unset(repository=repository, by=by)
+        rule_set.unset(repository=repository, by=by)
     return _rules(repository)
 
 
 def preview_retention(name: str, query: Paging) -> Verdicts:
-    """Show what the rules that hold would make of a repository now, and why.
+    """Show which tags and manifests the current rules would delete now, and why.
 
-    :raises Denied: when the caller may not manage it.
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    return _verdicts(admit(name, "manage"), query, None)
+    return _verdicts(authorize(name, "manage"), query, None)
 
 
 def try_retention(name: str, query: Paging, body: RetentionRules) -> Verdicts:
-    """Show what other rules would make of a repository now, and why; nothing is laid
-    down, and nothing goes.
+    """Show which tags and manifests other rules would delete now, and why. No rule is
+    set and nothing is deleted.
 
-    :raises Denied: when the caller may not manage it.
-    :raises NameUnknown: when there is none that the caller may see.
-    :raises Unsupported: 422, when one is no rule, or they could delete nothing.
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises Unsupported: 422, if a rule is invalid, or the rules can never delete a tag.
     """
-    return _verdicts(admit(name, "manage"), query, _parsed(body))
+    return _verdicts(authorize(name, "manage"), query, _parsed(body))
 
 
 def protected_tags(name: str) -> ProtectedTags:
-    """Show which tags of a repository are protected, by patterns of its own, to who may
-    manage it.
+    """Show the patterns of protected tags that are set for a repository. The caller
+    must be allowed to manage it.
 
-    :raises Denied: when the caller may not.
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    return _protected(admit(name, "manage"))
+    return _protected(authorize(name, "manage"))
 
 
 def set_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
-    """Lay down which tags of a repository are protected, in the place of its own
-    patterns.
+    """Replace the patterns of protected tags of a repository.
 
-    :raises Denied: when the caller may not manage it.
-    :raises NameUnknown: when there is none that the caller may see.
-    :raises Unsupported: 422, when a pattern is none, or there are too many.
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises Unsupported: 422, if a pattern is invalid, or there are too many.
     """
-    repository = admit(name, "manage")
+    repository = authorize(name, "manage")
     try:
         services().tag_protection.set(
             repository=repository,
@@ -120,16 +119,17 @@ def _parsed(body: RetentionRules) -> t.Sequence[Rule]:
 def _verdicts(
     repository: RepositoryInfo, query: Paging, rules: t.Sequence[Rule] | None
 ) -> Verdicts:
-    parts, most = services(), paging.limit(query.limit)
-    passed = paging.number(query.next) or 0
-    retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
-    found = retainer.of(repository, dry_run=True, rules=rules)
-    order = sorted(found, key=lambda v: (not v.deleted, v.tag or "", v.digest))
-    here = order[passed : passed + most + 1]
-    shown, place = paging.cut(here, most, lambda _: passed + most)
+    parts, size = services(), paging.size(query)
+    offset = paging.number(query.next) or 0
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog)
+    verdicts = runner.of(repository, dry_run=True, rules=rules)
+    ordered = sorted(verdicts, key=lambda v: (not v.deleted, v.tag or "", v.digest))
+    page, position = paging.paginate(
+        ordered[offset : offset + size + 1], size, lambda _: offset + size
+    )
     return Verdicts(
-        deleted=sum(verdict.deleted for verdict in found),
-        kept=sum(not verdict.deleted for verdict in found),
+        deleted=sum(verdict.deleted for verdict in verdicts),
+        kept=sum(not verdict.deleted for verdict in verdicts),
         items=[
             Verdict(
                 tag=verdict.tag,
@@ -138,7 +138,7 @@ def _verdicts(
                 rule=verdict.rule,
                 reason=verdict.reason,
             )
-            for verdict in shown
+            for verdict in page
         ],
-        next=place,
+        next=position,
     )

@@ -1,4 +1,4 @@
-"""Tags, and what has none."""
+"""Tags and untagged manifests."""
 
 from __future__ import annotations
 
@@ -13,62 +13,61 @@ from ..services import services
 from ..spec.reference import is_tag
 from . import paging
 from .access import actor
-from .access import admit
+from .access import authorize
 from .bodies import Tag
 from .bodies import TagList
 from .bodies import Tags
 
 
 def tags(name: str, query: TagList) -> Tags:
-    """List the tags of a repository and what they point at, or what has no tag.
+    """List the tags of a repository with their manifests, or its untagged manifests.
 
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    key, most = admit(name).key, paging.limit(query.limit)
-    behind = paging.place(query.next)
-    rows, place = paging.cut(_rows(key, most + 1, query, behind), most, _place)
-    return Tags(
-        items=[described(e) for e in services().summaries.of(key, rows)], next=place
-    )
+    key, size = authorize(name).key, paging.size(query)
+    found = _rows(key, size + 1, query, paging.position(query.next))
+    rows, position = paging.paginate(found, size, _position)
+    entries = services().summaries.of(key, rows)
+    return Tags(items=[_tag(entry) for entry in entries], next=position)
 
 
 def tag(name: str, tag: str) -> Tag:
-    """Show a tag and what it points at.
+    """Show a tag and the manifest that it points at.
 
-    :raises NameUnknown: when there is no such repository that the caller may see.
-    :raises ManifestUnknown: when there is no such tag.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises ManifestUnknown: if the tag does not exist.
     """
-    return find(admit(name), tag)
+    return find(authorize(name), tag)
 
 
 def delete_tag(name: str, tag: str) -> None:
-    """Take a tag away. What it points at stays until a rule, or somebody, deletes it,
-    and so long the tag can be put back.
+    """Delete a tag. Its manifest stays until a rule or a user deletes it; until then,
+    the deletion can be undone.
 
-    :raises Denied: when the caller may not, or the tag is protected from them.
-    :raises NameUnknown: when there is no such repository that the caller may see.
-    :raises ManifestUnknown: when there is no such tag.
+    :raises Denied: if the caller may not delete, or the tag is protected from the
+        caller.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises ManifestUnknown: if the tag does not exist.
     """
-    repository = admit(name, "delete")
+    repository = authorize(name, "delete")
     if not is_tag(tag):
         raise ManifestUnknown(detail=tag)
     services().content.delete(repository, tag, actor(repository))
 
 
 def find(repository: RepositoryInfo, name: str) -> Tag:
-    """Return a tag as it is answered.
+    """Return the body that describes a tag.
 
-    :raises ManifestUnknown: when there is no such tag.
+    :raises ManifestUnknown: if the tag does not exist.
     """
     contents = services().catalog.repository_contents
     row = contents.tagged(repository.key, name) if is_tag(name) else None
     if row is None:
         raise ManifestUnknown(detail=name)
-    return described(services().summaries.of(repository.key, [row])[0])
+    return _tag(services().summaries.of(repository.key, [row])[0])
 
 
-def described(entry: Entry) -> Tag:
-    """Return a tag as it is answered."""
+def _tag(entry: Entry) -> Tag:
     row, manifest = entry.row, entry.row.manifest
     return Tag(
         name=row.name,
@@ -86,14 +85,14 @@ def described(entry: Entry) -> Tag:
 
 
 def _rows(
-    key: int, most: int, query: TagList, behind: tuple[str, datetime] | None
+    key: int, maximum: int, query: TagList, behind: tuple[str, datetime] | None
 ) -> list[TagRow]:
     contents = services().catalog.repository_contents
     if query.show == "untagged":
-        return contents.untagged(key, most, behind)
+        return contents.untagged(key, maximum, behind)
     return contents.tags(
         key,
-        most,
+        maximum,
         search=query.search,
         attached=query.show == "attached",
         newest_first=query.order == "moved",
@@ -101,5 +100,5 @@ def _rows(
     )
 
 
-def _place(row: TagRow) -> t.Any:
+def _position(row: TagRow) -> t.Any:
     return row.name or row.manifest.digest, row.moved_at

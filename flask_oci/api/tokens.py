@@ -10,7 +10,7 @@ from ..errors import NameUnknown
 from ..services import principal
 from ..services import services
 from . import paging
-from .access import member
+from .access import signed_in_user
 from .bodies import IssuedToken
 from .bodies import NewToken
 from .bodies import Paging
@@ -19,68 +19,73 @@ from .bodies import Tokens
 
 
 def tokens(query: Paging) -> Tokens:
-    """List the access and refresh tokens of the caller, the newest first.
+    """List the caller's access and refresh tokens, newest first.
 
-    :raises Unauthorized: when nobody is known to ask.
-    :raises Denied: when they sent a token that does not manage everything of theirs.
+    :raises Unauthorized: if the caller is anonymous.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     """
-    catalog, most = services().catalog, paging.limit(query.limit)
-    found = catalog.credentials.page(
-        catalog.users.key_of(member("manage")), most + 1, paging.place(query.next)
+    catalog, size = services().catalog, paging.size(query)
+    rows = catalog.credentials.page(
+        catalog.users.key_of(signed_in_user("manage")),
+        size + 1,
+        paging.position(query.next),
     )
-    shown, place = paging.cut(found, most, lambda made: (made.id, made.created_at))
+    page, position = paging.paginate(rows, size, lambda row: (row.id, row.created_at))
     items = [
         Token(
-            id=made.id,
-            kind=t.cast(t.Any, made.kind),
-            name=made.name,
-            actions=t.cast(t.Any, list(made.actions)),
-            repositories=list(made.repositories),
-            created_at=made.created_at,
-            expires_at=made.expires_at,
-            last_used_at=made.last_used_at,
+            id=row.id,
+            kind=t.cast(t.Any, row.kind),
+            name=row.name,
+            actions=t.cast(t.Any, list(row.actions)),
+            repositories=list(row.repositories),
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            last_used_at=row.last_used_at,
         )
-        for made in shown
+        for row in page
     ]
-    return Tokens(items=items, next=place)
+    return Tokens(items=items, next=position)
 
 
 def create_token(body: NewToken) -> IssuedToken:
-    """Make an access token, and show its secret, this once.
+    """Issue an access token. Only this response contains its secret.
 
-    One that is made with another token is for no more than that one, ends with it, and
-    makes no others.
+    If the caller sends an access token, the new token has at most its actions, expires
+    with it, and cannot issue tokens.
 
-    :raises Unauthorized: when nobody is known to ask.
-    :raises Denied: when they sent a token that does not manage everything of theirs, or
-        that is for less than the new one, or was itself made with a token.
+    :raises Unauthorized: if the caller is anonymous.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories, that allows fewer actions than the new one, or that was itself
+        issued with a token.
     """
-    user, asking = member("manage"), principal()
-    # Whether a token is good is asked of all that it was made with, one by one.
-    if asking.credential is not None and asking.credential.parent_id is not None:
-        raise Denied("A token that was made with a token makes no others.")
-    if not all(asking.credential_allows(action, "") for action in body.actions):
-        raise Denied("A token cannot make another one that is for more than itself.")
+    user, caller = signed_in_user("manage"), principal()
+    # Authentication checks each parent of a token, so chains stay short.
+    if caller.credential is not None and caller.credential.parent_id is not None:
+        raise Denied("A token that was issued with a token cannot issue tokens.")
+    if not all(caller.credential_allows(action, "") for action in body.actions):
+        raise Denied("A token cannot issue a token with more actions than its own.")
     issued = services().access_tokens.issue(
         user,
         name=body.name,
         actions=body.actions,
         repositories=body.repositories,
         expires=None if body.days is None else timedelta(days=body.days),
-        parent=asking.credential,
+        parent=caller.credential,
     )
     return IssuedToken(id=issued.id, secret=issued.secret, expires_at=issued.expires_at)
 
 
 def revoke_token(token_id: str) -> None:
-    """End one of the caller's tokens, and whatever was had with it.
+    """Revoke one of the caller's tokens, and all tokens issued with it.
 
-    :raises Unauthorized: when nobody is known to ask.
-    :raises Denied: when they sent a token that does not manage everything of theirs.
-    :raises NameUnknown: when they have no such token.
+    :raises Unauthorized: if the caller is anonymous.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
+    :raises NameUnknown: if the caller has no such token.
     """
-    user = member("manage")
-    # A database may refuse to compare other characters.
-    known = token_id.isascii() and token_id.isalnum()
-    if not known or not services().access_tokens.revoke(token_id, user=user):
+    user = signed_in_user("manage")
+    # Some databases raise an error when they compare other characters.
+    is_valid = token_id.isascii() and token_id.isalnum()
+    if not is_valid or not services().access_tokens.revoke(token_id, user=user):
         raise NameUnknown("You have no such token.", detail=token_id)

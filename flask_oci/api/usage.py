@@ -1,12 +1,12 @@
-"""How much there is, and how much there may be."""
+"""Storage usage and quotas."""
 
 from __future__ import annotations
 
 from ..rules.quota import QuotaUsage
 from ..services import services
 from . import paging
-from .access import admit
-from .access import member
+from .access import authorize
+from .access import signed_in_user
 from .bodies import Paging
 from .bodies import Quota
 from .bodies import RepositoryUsage
@@ -16,49 +16,48 @@ from .bodies import Usage
 
 
 def usage() -> Usage:
-    """Show how much the caller's repositories take together, of how much.
+    """Show the storage usage of all the caller's repositories, and the caller's quota.
 
-    :raises Unauthorized: when nobody is known to ask.
-    :raises Denied: when they sent a token that does not reach every repository.
+    :raises Unauthorized: if the caller is anonymous.
+    :raises Denied: if the caller sent a token that does not cover all repositories.
     """
-    user, parts = member(), services()
-    standing = parts.quotas.show(owner=user)
+    user, parts = signed_in_user(), services()
+    usage = parts.quotas.show(owner=user)
     totals = parts.catalog.usage.totals(parts.catalog.users.key_of(user))
     return Usage(
         repositories=totals.repositories,
-        bytes=standing.bytes,
-        images=standing.images,
-        quota=_quota(standing),
+        bytes=usage.bytes,
+        images=usage.images,
+        quota=_quota(usage),
     )
 
 
 def usage_by_repository(query: Paging) -> Shares:
-    """List the caller's repositories and what they take, the largest first.
+    """List the caller's repositories with their storage usage, largest first.
 
-    :raises Unauthorized: when nobody is known to ask.
-    :raises Denied: when they sent a token that does not reach every repository.
+    :raises Unauthorized: if the caller is anonymous.
+    :raises Denied: if the caller sent a token that does not cover all repositories.
     """
-    key, most = services().catalog.users.key_of(member()), paging.limit(query.limit)
-    passed = paging.number(query.next) or 0
-    rows = services().catalog.usage.by_repository(most + 1, passed, key)
-    found = [
+    key, size = services().catalog.users.key_of(signed_in_user()), paging.size(query)
+    offset = paging.number(query.next) or 0
+    rows = services().catalog.usage.by_repository(size + 1, offset, key)
+    shares = [
         Share(name=row.info.name, bytes=row.bytes, alone=row.alone) for row in rows
     ]
-    shown, place = paging.cut(found, most, lambda _: passed + most)
-    return Shares(items=shown, next=place)
+    items, position = paging.paginate(shares, size, lambda _: offset + size)
+    return Shares(items=items, next=position)
 
 
 def repository_usage(name: str) -> RepositoryUsage:
-    """Show how much of a repository's quota is used, to who may push there.
+    """Show the storage usage and the quota of a repository. The caller must be allowed
+    to push to it.
 
-    :raises Denied: when the caller may not.
-    :raises NameUnknown: when there is none that the caller may see.
+    :raises Denied: if the caller may not push.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
-    standing = services().quotas.show(repository=admit(name, "push"))
-    return RepositoryUsage(
-        bytes=standing.bytes, images=standing.images, quota=_quota(standing)
-    )
+    usage = services().quotas.show(repository=authorize(name, "push"))
+    return RepositoryUsage(bytes=usage.bytes, images=usage.images, quota=_quota(usage))
 
 
-def _quota(standing: QuotaUsage) -> Quota:
-    return Quota(bytes=standing.quota.bytes, images=standing.quota.images)
+def _quota(usage: QuotaUsage) -> Quota:
+    return Quota(bytes=usage.quota.bytes, images=usage.quota.images)

@@ -1,4 +1,4 @@
-"""The root: who the caller is taken for."""
+"""The root of the REST interface: the caller and the caller's credentials."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .bodies import Welcome
 
 
 def welcome() -> Welcome:
-    """Show who the caller is taken for, and how far the credentials reach."""
-    asking, limit = principal(), principal().limit
-    reached = list(asking.claims.access) if asking.claims else []
+    """Show the caller's name, and what the caller's credentials allow."""
+    caller, limit = principal(), principal().limit
+    scopes = list(caller.claims.access) if caller.claims else []
     actions = limit.actions if limit else TOKEN_ACTIONS
     patterns = limit.repositories if limit else ("*",)
-    if asking.claims:
-        granted = {a for scope in reached for a in repository_actions(scope)}
+    if caller.claims:
+        granted = {a for scope in scopes for a in repository_actions(scope)}
         actions = tuple(a for a in ACTIONS if a in granted)
-        patterns = tuple(s.name for s in reached if repository_actions(s))
+        patterns = tuple(s.name for s in scopes if repository_actions(s))
     return Welcome(
-        user=services().catalog.users.name_of(asking.user),
+        user=services().catalog.users.name_of(caller.user),
         actions=t.cast(t.Any, list(actions)),
         repositories=list(patterns),
     )

@@ -166,7 +166,7 @@ class Authenticator:
     @property
     def refresh_lifetime(self) -> timedelta:
         """How long a refresh token is valid after its last use."""
-        return timedelta(seconds=self._config.refresh_token_lifetime)
+        return self._config.refresh_token_lifetime
 
     def claims_of(self, principal: Principal, access: tuple[Scope, ...]) -> Claims:
         """Return the claims of a bearer token for a principal."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import typing as t
 from datetime import datetime
-from datetime import timedelta
 from datetime import timezone
 from ipaddress import ip_address
 from ipaddress import ip_network
@@ -34,7 +33,7 @@ class RateLimiter:
     def __init__(self, catalog: Catalog, config: Config) -> None:
         self._failures = catalog.login_failures
         self._attempts = config.login_attempts
-        self._window = timedelta(seconds=config.login_window)
+        self._window = config.login_period
 
     def check(self, username: str, address: str) -> bool:
         """Refuse a login after too many failures.

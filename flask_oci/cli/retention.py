@@ -114,7 +114,7 @@ def run(repositories: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
     Each deletion is decided once more in the transaction that does it, so it is safe
     to run while people push. Deleted tags can be put back from the page of their
-    history for OCI_UNDO_WINDOW seconds; room is free when 'flask oci gc' has run.
+    history for OCI_UNDO_PERIOD seconds; room is free when 'flask oci gc' has run.
     """
     with told():
         found = [row for row in _run(repositories, dry_run=dry_run) if row.deleted]

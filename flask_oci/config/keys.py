@@ -1,6 +1,9 @@
-"""Every ``OCI_*`` configuration key: its default, its meaning, how it is read.
+"""Configuration keys: the default, the meaning and the parser of each ``OCI_*`` key.
 
-The keys are read once, when the blueprint is registered on an application.
+The registry reads the keys once, when its blueprint is registered on an application.
+A key that ends in ``_LIFETIME`` says how long something is kept or valid, ``_PERIOD``
+is a span after an action, and ``_TIMEOUT`` is how long the registry waits for another
+server. Each of them takes a number of seconds or a :class:`~datetime.timedelta`.
 """
 
 from __future__ import annotations
@@ -24,17 +27,19 @@ if t.TYPE_CHECKING:
 
 PREFIX: t.Final = "OCI_"
 
-#: Under which name an application has the registry among its extensions.
+#: The name of the registry in ``app.extensions``.
 EXTENSION: t.Final = "oci"
 
-#: What the blueprint of the REST interface is called.
+#: The name of the blueprint of the REST interface.
 REST: t.Final = "oci_api"
 
 MIB: t.Final = 1024 * 1024
-DAY: t.Final = 24 * 60 * 60
+QUARTER_HOUR: t.Final = timedelta(minutes=15)
+DAY: t.Final = timedelta(days=1)
+WEEK: t.Final = timedelta(days=7)
 
-#: Nothing from elsewhere, and nothing written into a page, so that nothing which
-#: somebody has pushed can be a script or a style.
+#: Allows no resource of another origin and no inline script or style, so that a browser
+#: runs nothing that a client has pushed.
 STRICT_CSP: t.Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
     " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
@@ -42,9 +47,9 @@ STRICT_CSP: t.Final = (
 )
 
 
-#: What is kept unless a host says otherwise. Of blobs, and of pulls, there are many,
-#: and few want to know.
-KEPT: t.Final = (
+#: The kinds of events that are stored by default. Events about blobs and pulls are
+#: frequent, and few hosts need them.
+DEFAULT_EVENTS: t.Final = (
     "manifest.pushed",
     "manifest.deleted",
     "tag.*",
@@ -54,7 +59,7 @@ KEPT: t.Final = (
 
 
 class ConfigError(ValueError):
-    """A configuration key has a value that cannot be used."""
+    """A configuration key has an invalid value."""
 
 
 def _key(default: object, parse: Callable[[object], object]) -> t.Any:
@@ -63,174 +68,168 @@ def _key(default: object, parse: Callable[[object], object]) -> t.Any:
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of one application's registry."""
+    """The settings of the registry of one application."""
 
     storage_path: str = _key(None, parsers.path)
-    """The folder that holds the blobs. Default: ``oci`` in the application's
-    instance folder."""
+    """The folder of the blobs. Default: ``oci`` in the instance folder of the
+    application."""
 
     external_url: str | None = _key(None, parsers.optional_url)
-    """The address by which clients reach the application's root. Default: None,
-    which takes scheme and host from each request."""
+    """The URL of the application's root for clients. None takes scheme and host from
+    each request."""
 
     service: str = _key(None, parsers.service)
-    """The name of this registry in challenges and tokens; a token made for one
-    service is refused by another. Default: the application's name."""
+    """The name of this registry in challenges and tokens. The registry rejects a token
+    that was issued for another service. Default: the name of the application."""
 
-    token_lifetime: int = _key(900, parsers.token_lifetime)
-    """For how many seconds a bearer token is accepted; 60 at the least."""
+    token_lifetime: timedelta = _key(QUARTER_HOUR, parsers.token_lifetime)
+    """How long a bearer token is valid; at least 60 seconds."""
 
-    refresh_token_lifetime: int = _key(90 * DAY, parsers.count)
-    """For how many seconds after its last use a refresh token is accepted. Docker
-    keeps one in the place of the password."""
+    refresh_token_lifetime: timedelta = _key(90 * DAY, parsers.duration)
+    """How long a refresh token is valid after its last use. Docker keeps a refresh
+    token instead of the password."""
 
     password_login: bool = _key(True, parsers.flag)
-    """Whether ``docker login`` takes the host's passwords. Where people sign in
-    with a second factor, or elsewhere, only access tokens should do."""
+    """Whether ``docker login`` accepts the passwords of the host. Set it to False if
+    users sign in with a second factor or with another service: they then log in with
+    access tokens only."""
 
     require_login: bool = _key(False, parsers.flag)
-    """Whether everybody has to say who they are, even to pull what is public."""
+    """Whether every client has to log in, even to pull from public repositories."""
 
     login_attempts: int | None = _key(20, parsers.optional_count)
-    """How often logging in to one account may fail from one address within
-    ``OCI_LOGIN_WINDOW``; all accounts together, ten times as often. None sets no
-    limit."""
+    """The number of failed logins to one account from one address within
+    ``OCI_LOGIN_PERIOD``. The limit for all accounts together is ten times that number.
+    None sets no limit."""
 
-    login_window: int = _key(900, parsers.count)
-    """For how many seconds failed logins are counted."""
+    login_period: timedelta = _key(QUARTER_HOUR, parsers.duration)
+    """How long failed logins are counted after the first one."""
 
     max_manifest_size: int = _key(10 * MIB, parsers.count)
-    """How many bytes a manifest may have; a larger one is answered 413."""
+    """The maximum size of a manifest in bytes. The answer to a larger one is 413."""
 
     max_blob_size: int | None = _key(None, parsers.optional_count)
-    """How many bytes a blob may have; None is as many as the disk takes."""
+    """The maximum size of a blob in bytes. None sets no limit."""
 
     chunk_min_length: int | None = _key(None, parsers.optional_count)
-    """The ``OCI-Chunk-Min-Length`` to ask of clients, in bytes; None asks for
-    none."""
+    """The value of ``OCI-Chunk-Min-Length`` in bytes. None sends no such header."""
 
     max_page_size: int = _key(1000, parsers.count)
-    """How many entries one answer lists at the most: tags, repositories or
+    """The maximum number of entries in one response: tags, repositories or
     referrers."""
 
-    grace_period: int = _key(DAY, parsers.count)
-    """For how many seconds the collection leaves alone what nothing references:
-    a client that was told that a blob is there has so long to push its manifest."""
+    grace_period: timedelta = _key(DAY, parsers.duration)
+    """How long the collection spares unreferenced content after a client pushed it or
+    learned that it exists. The client has that long to push its manifest."""
 
-    upload_lifetime: int = _key(7 * DAY, parsers.count)
-    """After how many idle seconds the collection ends an upload session."""
+    upload_lifetime: timedelta = _key(WEEK, parsers.duration)
+    """How long an upload session may be idle before the collection ends it."""
 
-    untagged_lifetime: int | None = _key(None, parsers.optional_count)
-    """After how many seconds without a tag the collection deletes a manifest that
-    no index, subject or referrer needs. None keeps them until somebody deletes
-    them."""
+    untagged_lifetime: timedelta | None = _key(None, parsers.optional_duration)
+    """How long a manifest is kept without a tag, unless an index, a subject or a
+    referrer needs it. None keeps it until a user deletes it."""
 
     allow_sparse: bool = _key(False, parsers.flag)
-    """Whether a manifest may be pushed before, or without, the content that it
+    """Whether a client may push a manifest before, or without, the content that it
     references."""
 
     allow_delete_in_use: bool = _key(False, parsers.flag)
-    """Whether a manifest that an index needs, or a blob that a manifest needs,
-    may be deleted."""
+    """Whether a client may delete a manifest that an index needs, or a blob that a
+    manifest needs."""
 
     protected_tags: tuple[str, ...] = _key((), parsers.tag_patterns)
-    """Patterns of tags that, everywhere, only who may manage a repository can move
-    or delete."""
+    """Patterns of tags, for all repositories. Only users who may manage a repository
+    can move or delete its matching tags."""
 
     immutable_tags: tuple[str, ...] = _key((), parsers.tag_patterns)
-    """Patterns of tags that, everywhere, nobody can move or delete."""
+    """Patterns of tags, for all repositories, that no user can move or delete."""
 
     retention: tuple[Rule, ...] = _key((), parsers.retention)
-    """The rules of retention for repositories that have no others, and whose owners
-    have none."""
+    """The retention rules for repositories that have no rules of their own and whose
+    owners have none."""
 
-    undo_window: int | None = _key(7 * DAY, parsers.optional_count)
-    """For how many seconds a manifest that lost a tag is spared, so that the tag can
-    be put back. None spares none."""
+    undo_period: timedelta | None = _key(WEEK, parsers.optional_duration)
+    """How long a manifest is kept after it lost a tag, so that the tag can be restored.
+    None does not keep it."""
 
     owner_quota: int | None = _key(None, parsers.optional_count)
-    """How many bytes the repositories of an owner may have together, who has no quota
-    of their own. None is any number."""
+    """The quota, in bytes, of all repositories of an owner together, for owners without
+    a quota of their own. None sets no limit."""
 
     owner_quota_images: int | None = _key(None, parsers.optional_count)
-    """How many images the repositories of an owner may have together."""
+    """The same as a number of images."""
 
     repository_quota: int | None = _key(None, parsers.optional_count)
-    """How many bytes a repository may have that has no quota of its own."""
+    """The quota, in bytes, of a repository without a quota of its own. None sets no
+    limit."""
 
     repository_quota_images: int | None = _key(None, parsers.optional_count)
-    """How many images a repository may have."""
+    """The same as a number of images."""
 
     accel_redirect: str | None = _key(None, parsers.optional_prefix)
-    """The internal nginx location that serves the storage folder; downloads
-    are then answered with ``X-Accel-Redirect``. Default: None."""
+    """The internal nginx location that serves the storage folder. If it is set, the
+    registry answers downloads with ``X-Accel-Redirect``."""
 
-    events: frozenset[str] = _key(KEPT, parsers.events)
-    """The kinds of events that are kept, and told to webhooks; ``tag.*`` is all
-    about tags."""
+    events: frozenset[str] = _key(DEFAULT_EVENTS, parsers.events)
+    """The kinds of events that are stored and delivered to webhooks. ``tag.*`` stands
+    for all kinds about tags."""
 
-    event_lifetime: int = _key(30 * DAY, parsers.count)
-    """For how many seconds events are kept, and longer where a webhook has yet to
-    be told."""
+    event_lifetime: timedelta = _key(30 * DAY, parsers.duration)
+    """How long events are kept. An event that has yet to be delivered to a webhook is
+    kept longer."""
 
     webhook_networks: tuple[parsers.Network, ...] = _key((), parsers.networks)
-    """Networks that are not public and that webhooks may be in all the same."""
+    """The networks that are not public and that webhooks may be in."""
 
-    webhook_timeout: int = _key(10, parsers.count)
-    """For how many seconds a webhook may take to answer."""
+    webhook_timeout: timedelta = _key(timedelta(seconds=10), parsers.duration)
+    """How long a webhook may take to answer."""
 
     webhook_attempts: int = _key(20, parsers.count)
-    """How often a webhook is told of an event before that is given up."""
+    """The maximum number of attempts to deliver an event to a webhook."""
 
     metrics: bool = _key(False, parsers.flag)
-    """Whether requests are counted for Prometheus, which needs prometheus-client."""
+    """Whether requests are counted for Prometheus. This needs prometheus-client."""
 
     web_base_template: str = _key("oci/base.html", parsers.template)
-    """The template that the pages extend; it has the blocks ``title`` and
+    """The template that the pages extend. It has the blocks ``title`` and
     ``content``."""
 
     web_csp: str | None = _key(STRICT_CSP, parsers.optional_header)
-    """The ``Content-Security-Policy`` of the pages; None sets none."""
+    """The ``Content-Security-Policy`` of the pages. None sets no such header."""
 
     @property
     def protection(self) -> Protection:
-        """Which tags are protected everywhere."""
+        """The protected and immutable tags of all repositories."""
         return Protection(self.protected_tags, self.immutable_tags)
 
     @property
     def owner_default(self) -> Quota:
-        """How much an owner may have who has no quota of their own."""
+        """The quota of an owner without a quota of their own."""
         return Quota(self.owner_quota, self.owner_quota_images)
 
     @property
     def repository_default(self) -> Quota:
-        """How much a repository may have that has no quota of its own."""
+        """The quota of a repository without a quota of its own."""
         return Quota(self.repository_quota, self.repository_quota_images)
 
     @property
-    def undo_lifetime(self) -> timedelta | None:
-        """For how long a lost tag can be put back."""
-        window = self.undo_window
-        return None if window is None else timedelta(seconds=window)
-
-    @property
     def lease_freshness(self) -> timedelta:
-        """How old a lease may be that need not be renewed yet."""
-        return timedelta(seconds=self.grace_period / 4)
+        """The age up to which a lease need not be renewed."""
+        return self.grace_period / 4
 
     @property
     def lease_lifetime(self) -> timedelta:
-        """How old a lease has to be before the collection heeds it no more: the
-        grace period began when it was last looked at, and not when it was renewed."""
-        return timedelta(seconds=self.grace_period) + self.lease_freshness
+        """The age at which a lease expires. The grace period begins when a client last
+        asked for the content, which may be later than the renewal of the lease."""
+        return self.grace_period + self.lease_freshness
 
     @classmethod
     def read(cls, settings: Mapping[str, t.Any], **derived: str) -> Config:
-        """Read the keys from an application's configuration.
+        """Return the configuration of an application.
 
-        :param settings: the configuration, usually ``app.config``.
-        :param derived: defaults that depend on the application.
-        :raises ConfigError: when a value cannot be used.
+        :param settings: the values by key, usually ``app.config``.
+        :param derived: defaults that depend on the application, by field name.
+        :raises ConfigError: if a value is invalid.
         """
         fields = {PREFIX + f.name.upper(): f for f in dataclasses.fields(cls)}
         _warn_of_misspellings(settings, fields)
@@ -246,7 +245,7 @@ class Config:
 
 
 def _warn_of_misspellings(settings: Iterable[str], known: Iterable[str]) -> None:
-    # Another library may use the same prefix, so only a near miss is told.
+    # Another library may use the same prefix, so only near misses cause a warning.
     for key in settings:
         if key.startswith(PREFIX) and key not in known:
             for meant in difflib.get_close_matches(key, known, n=1, cutoff=0.85):

@@ -1,7 +1,8 @@
-"""How the values of configuration keys are read, each kind by a function of its own.
+"""Parsers of configuration values.
 
-Each returns the value as the package has it, and raises ValueError with the rest of a
-sentence that begins with the key.
+Each function takes a value as the host has configured it and returns the value for
+:class:`~flask_oci.config.Config`. It raises ValueError if the value is invalid. The
+message is the predicate of a sentence whose subject is the key.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import typing as t
 from collections.abc import Iterable
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from ..changes import KINDS
@@ -21,11 +23,14 @@ from ..rules.retention import Rule as RetentionRule
 
 Network: t.TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
+#: 100 years in seconds.
+_CENTURY: t.Final = 100 * 365 * 24 * 60 * 60
+
 
 def flag(value: object) -> bool:
     """Return True or False."""
-    # A string would be true whatever it says, and "false" is what a variable
-    # of the environment becomes when nobody parses it.
+    # Every string is true, even "false", and an environment variable that the host
+    # does not parse is a string.
     if not isinstance(value, bool):
         raise ValueError("must be True or False")
     return value
@@ -38,14 +43,38 @@ def count(value: object) -> int:
     return value
 
 
-def token_lifetime(value: object) -> int:
-    """Return a number of seconds that no client finds too few."""
+def duration(value: object) -> timedelta:
+    """Return a duration of at least one second and at most 100 years."""
+    seconds: float = 0
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, int) and not isinstance(value, bool):
+        seconds = value
+    if seconds < 1:
+        raise ValueError(
+            "must be a whole number of seconds above zero, such as 900, or a"
+            " datetime.timedelta of at least one second, such as timedelta(minutes=15)"
+        )
+    # Subtracted from the present, a longer one may end before the year 1.
+    if seconds > _CENTURY:
+        raise ValueError("must be at most 100 years")
+    return timedelta(seconds=seconds)
+
+
+def token_lifetime(value: object) -> timedelta:
+    """Return a duration that every client accepts as the lifetime of a token."""
+    lifetime = duration(value)
     # "For compatibility with older clients, a token should never be returned with
     # less than 60 seconds to live" (Distribution's docs/content/spec/auth/token.md):
-    # they would take it for longer-lived than it is.
-    if count(value) < 60:
+    # they use such a token for longer than it is valid.
+    if lifetime < timedelta(seconds=60):
         raise ValueError("must be at least 60 seconds")
-    return count(value)
+    return lifetime
+
+
+def optional_duration(value: object) -> timedelta | None:
+    """Return a duration of at least one second and at most 100 years, or None."""
+    return None if value is None else duration(value)
 
 
 def optional_count(value: object) -> int | None:
@@ -61,29 +90,29 @@ def path(value: object) -> str:
 
 
 def service(value: object) -> str:
-    """Return a name that can stand in a challenge."""
-    # The name stands between quotes in the challenge, and clients search that
-    # header for the words below to learn the scheme.
+    """Return a service name that can be part of a challenge."""
+    # The challenge has the name in quotes, and clients search that header for the
+    # words below to find out the scheme.
     if not isinstance(value, str) or not re.fullmatch(r"[\w.:/-]+", value, re.A):
-        raise ValueError("must be letters, digits, '.', ':', '/', '_' and '-'")
+        raise ValueError("must consist of letters, digits, '.', ':', '/', '_' and '-'")
     if re.search("basic|bearer", value, re.I):
-        raise ValueError("must not have 'basic' or 'bearer' in it")
+        raise ValueError("must not contain 'basic' or 'bearer'")
     return value
 
 
 def optional_url(value: object) -> str | None:
-    """Return an address without a slash at its end, or None."""
+    """Return a URL without a trailing slash, or None."""
     if value is None:
         return None
     if isinstance(value, str):
         parts = urlsplit(value)
         if parts.scheme in ("http", "https") and parts.netloc and not parts.query:
             return value.rstrip("/")
-    raise ValueError("must be an address such as 'https://forge.example.org'")
+    raise ValueError("must be a URL such as 'https://forge.example.org'")
 
 
 def optional_prefix(value: object) -> str | None:
-    """Return the path of a location without a slash at its end, or None."""
+    """Return a URL path without a trailing slash, or None."""
     if value is None:
         return None
     if not isinstance(value, str) or not value.startswith("/"):
@@ -92,21 +121,21 @@ def optional_prefix(value: object) -> str | None:
 
 
 def tag_patterns(value: object) -> tuple[str, ...]:
-    """Return patterns of tags."""
+    """Return tag patterns, each of them once."""
     if not isinstance(value, list | tuple):
-        raise ValueError("must be a list of patterns")
+        raise ValueError("must be a list of tag patterns")
     try:
         return patterns(value)
     except ValueError as error:
-        raise ValueError(f"must be a list of patterns ({error})") from None
+        raise ValueError(f"must be a list of tag patterns ({error})") from None
 
 
 def retention(value: object) -> tuple[RetentionRule, ...]:
-    """Return rules of retention."""
+    """Return retention rules."""
     if not isinstance(value, list | tuple) or not all(
         isinstance(text, str) for text in value
     ):
-        raise ValueError("must be a list of rules, each of them a text")
+        raise ValueError("must be a list of rules, each a string")
     try:
         return parse_rules(value)
     except ValueError as error:
@@ -130,20 +159,20 @@ def optional_header(value: object) -> str | None:
 
 
 def events(value: object) -> frozenset[str]:
-    """Return the kinds of events that some patterns stand for."""
+    """Return the kinds of events that match any of the patterns."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError("must be a list of kinds of events")
     found: set[str] = set()
     for pattern in value:
         named = matching(str(pattern))
         if not named:
-            raise ValueError(f"must be of kinds such as {KINDS[0]!r} or 'tag.*'")
+            raise ValueError(f"must list events such as {KINDS[0]!r} or 'tag.*'")
         found.update(named)
     return frozenset(found)
 
 
 def networks(value: object) -> tuple[Network, ...]:
-    """Return networks."""
+    """Return IP networks."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError("must be a list of networks such as '10.1.0.0/16'")
     return tuple(ipaddress.ip_network(network) for network in value)

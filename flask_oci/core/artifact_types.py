@@ -1,8 +1,8 @@
-"""What a manifest is for: an image, a chart, a signature, a cache, …
+"""The types of artifacts: images, charts, signatures, caches and others.
 
-An image manifest can be anything. Its artifact type, or the type of its config where
-it has none, or that of its layers, says what (image-spec, manifest.md, "Guidelines
-for Artifact Usage").
+An image manifest can describe any artifact. The type follows from its artifact type,
+or else from the media type of its config, or of its layers (image-spec, manifest.md,
+"Guidelines for Artifact Usage").
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .messages import marked
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A sort of artifact."""
+    """A type of artifact."""
 
     key: str
     label: str
-    """What it is called, in English."""
+    """The name of the type, in English."""
 
 
 IMAGE: t.Final = Kind("image", marked("Image"))
@@ -34,8 +34,8 @@ SBOM: t.Final = Kind("sbom", marked("SBOM"))
 ATTESTATION: t.Final = Kind("attestation", marked("Attestation"))
 ARTIFACT: t.Final = Kind("artifact", marked("Artifact"))
 
-#: What media types have in them, and what that makes of the manifest. The first that
-#: is found counts: a bundle of Sigstore's may hold either of two things.
+#: Parts of media types, and the types of artifacts that have them. The first match
+#: counts, because a Sigstore bundle may contain an attestation or a signature.
 _MARKS: t.Final = (
     ("cosign.simplesigning", SIGNATURE),
     ("cosign.artifact.sig", SIGNATURE),
@@ -54,11 +54,12 @@ _MARKS: t.Final = (
 
 
 def recognise(media_type: str, artifact_type: str, content_type: str = "") -> Kind:
-    """Return what a manifest is for.
+    """Return the type of a manifest's artifact.
 
-    :param media_type: its own.
-    :param artifact_type: its artifact type, or the media type of its config.
-    :param content_type: the media type of a layer, or of a child that is no manifest.
+    :param media_type: the media type of the manifest.
+    :param artifact_type: the artifact type, or the media type of the config.
+    :param content_type: the media type of a layer, or of a child that is not a
+        manifest.
     """
     found = _marked(artifact_type) or _marked(content_type)
     if found is not None:
@@ -74,23 +75,22 @@ def _marked(media_type: str) -> Kind | None:
 
 
 def commands(kind: Kind, image: str, separator: str, reference: str) -> dict[str, str]:
-    """Return what to type to have something, by the program that does it.
+    """Return the commands that pull an artifact, by program.
 
     :param image: the host and the name of the repository.
     :param separator: ``:`` before a tag, and ``@`` before a digest.
     :param reference: the tag or digest.
     """
-    whole = f"{image}{separator}{reference}"
+    full_name = f"{image}{separator}{reference}"
     if kind in (IMAGE, INDEX):
         return {
-            "docker": f"docker pull {whole}",
-            "podman": f"podman pull {whole}",
+            "docker": f"docker pull {full_name}",
+            "podman": f"podman pull {full_name}",
         }
     if kind == CHART:
         version = f" --version {reference}" if separator == ":" else f"@{reference}"
         return {"helm": f"helm pull oci://{image}{version}"}
     if kind == CACHE:
-        return {
-            "buildx": f"docker buildx build --cache-from type=registry,ref={whole} ."
-        }
-    return {"oras": f"oras pull {whole}"}
+        cache = f"type=registry,ref={full_name}"
+        return {"buildx": f"docker buildx build --cache-from {cache} ."}
+    return {"oras": f"oras pull {full_name}"}

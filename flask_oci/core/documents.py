@@ -1,4 +1,4 @@
-"""JSON that somebody pushed, read with bounds and believed in nothing."""
+"""Pushed JSON documents, read with limits and without trust in their structure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..storage import Storage
 
-#: How many bytes a config may have that a list looks into, once for each entry.
+#: The maximum size of a config for lists, which read one for each entry, in bytes.
 SMALL_CONFIG: t.Final = 64 * 1024
 
-#: How many bytes a config may have that a page of its own shows.
+#: The maximum size of a config for the page of one image, in bytes.
 LARGE_CONFIG: t.Final = 2 * 1024 * 1024
 
-#: How many entries of a list, or an object, are shown.
+#: The maximum number of entries of a list or an object.
 MOST: t.Final = 500
 
 Pairs = list[tuple[str, str]]
@@ -31,8 +31,8 @@ Pairs = list[tuple[str, str]]
 class Documents:
     """Reads JSON documents that clients pushed as blobs.
 
-    :param catalog: the repositories that link the blobs.
-    :param storage: the bytes of the blobs.
+    :param catalog: records which repositories link the blobs.
+    :param storage: stores the blobs.
     """
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
@@ -40,12 +40,12 @@ class Documents:
         self._storage = storage
 
     def read(self, digest: str, limit: int) -> dict[str, t.Any]:
-        """Return the JSON object in a blob, or an empty one if there is none.
+        """Return the JSON object in a blob; empty if there is none.
 
-        The caller has checked that the repository links the blob.
+        The caller must check that the repository links the blob.
 
-        :param digest: the blob's.
-        :param limit: in bytes; a larger blob is not read.
+        :param digest: the digest of the blob.
+        :param limit: the maximum size in bytes; a larger blob is not read.
         """
         parsed = Digest.parse(digest)
         try:
@@ -75,31 +75,31 @@ class Documents:
 
 
 def as_object(content: bytes | None) -> dict[str, t.Any]:
-    """Return the JSON object that some bytes are, or one with nothing in it."""
+    """Return the JSON object in some bytes; empty if they are not one."""
     try:
-        return t.cast("dict[str, t.Any]", _whole(read_object(content or b"")))
+        return t.cast("dict[str, t.Any]", _replaced(read_object(content or b"")))
     except ManifestInvalid:
         return {}
 
 
-def _whole(value: t.Any) -> t.Any:
-    """Replace halves of characters, which JSON can have and a page cannot."""
+def _replaced(value: t.Any) -> t.Any:
+    """Replace lone surrogates, which JSON can contain but UTF-8 cannot."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_whole(k): _whole(v) for k, v in value.items()}
+        return {_replaced(k): _replaced(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_whole(v) for v in value]
+        return [_replaced(v) for v in value]
     return value
 
 
 def text(value: object) -> str:
-    """Return a value if it is a text, and nothing otherwise."""
+    """Return a value if it is a string, else an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def texts(value: object) -> list[str]:
-    """Return what of a list is text."""
+    """Return the strings of a list; empty if the value is not a list."""
     return (
         [v for v in value[:MOST] if isinstance(v, str)]
         if isinstance(value, list)
@@ -108,29 +108,29 @@ def texts(value: object) -> list[str]:
 
 
 def objects(value: object) -> list[dict[str, t.Any]]:
-    """Return what of a list is an object."""
+    """Return the objects of a list; empty if the value is not a list."""
     return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
 
 def mapping(value: object) -> dict[str, t.Any]:
-    """Return a value if it is an object, and an empty one otherwise."""
+    """Return a value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def pairs(value: object) -> Pairs:
-    """Return the keys and texts of an object, in the order of the keys."""
+    """Return the string properties of an object, sorted by key."""
     found = ((k, v) for k, v in mapping(value).items() if isinstance(v, str))
     return sorted(found)[:MOST]
 
 
 def platform(value: object) -> str:
-    """Write a platform as clients do, if it is as short as one."""
+    """Return a platform such as ``linux/amd64``, truncated if it is too long."""
     return written_platform(value)[:64]
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """One descriptor of a manifest, as a page shows it."""
+    """A descriptor of a manifest."""
 
     media_type: str
     digest: str
@@ -140,18 +140,18 @@ class Descriptor:
 
     @property
     def is_attestation(self) -> bool:
-        """Whether it says what it is that BuildKit puts beside an image."""
+        """Whether it describes an attestation that BuildKit adds to an index."""
         kind = self.annotations.get("vnd.docker.reference.type")
         return kind == "attestation-manifest"
 
     @property
     def title(self) -> str:
-        """The name of the file that it is, if it says that it is one."""
+        """The name of the file, from its annotation; empty if there is none."""
         return self.annotations.get("org.opencontainers.image.title", "")
 
 
 def descriptors(values: Iterable[t.Any]) -> list[Descriptor]:
-    """Read descriptors of a manifest; whoever pushed it was told if they were none."""
+    """Return the descriptors of a manifest, which were validated during the push."""
     return [
         Descriptor(
             media_type=text(value.get("mediaType")),

@@ -1,4 +1,4 @@
-"""What the config of an image says (image-spec, config.md), as a page shows it."""
+"""The config of an image (image-spec, config.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUILDKIT = re.compile(r" # buildkit$")
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """How a container of an image starts, and how the image came to be."""
+    """The configuration of an image's containers, and the history of the image."""
 
     platform: str
     created: str
@@ -38,7 +38,7 @@ class ImageConfig:
 
     @property
     def facts(self) -> Pairs:
-        """What is said in one line each, and was said."""
+        """The labels and values of the properties that are set and have one line."""
         rows = (
             (marked("Entrypoint"), self.entrypoint),
             (marked("Command"), self.command),
@@ -55,26 +55,26 @@ class ImageConfig:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of an image's history."""
+    """A step of an image's history."""
 
     command: str
     comment: str
     empty: bool
-    """Whether it made no layer."""
+    """Whether the step created no layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer, or a step that made none."""
+    """A layer, or a step that created none."""
 
     command: str
     descriptor: Descriptor | None
     share: float
-    """How much of the largest layer it is, in percent."""
+    """The size, as a percentage of the largest layer."""
 
 
 def parse(fields: dict[str, t.Any]) -> ImageConfig:
-    """Read the config of an image, whatever is in it."""
+    """Return the config of an image; invalid properties are left out."""
     config = documents.mapping(fields.get("config"))
     environment = [
         (name, value)
@@ -107,30 +107,30 @@ def parse(fields: dict[str, t.Any]) -> ImageConfig:
 
 
 def layers(found: Sequence[Descriptor], history: Sequence[Step]) -> list[Layer]:
-    """Put the layers and the steps that made them side by side.
+    """Return the layers with the steps that created them.
 
-    Where there are more of the one than of the other, nobody knows which step made
-    which layer, and the steps are left out.
+    If the numbers of layers and steps differ, the steps are left out, because they
+    cannot be matched.
     """
     largest = max((layer.size for layer in found), default=0) or 1
-    making = [step for step in history if not step.empty]
-    if len(making) != len(found):
+    layer_steps = [step for step in history if not step.empty]
+    if len(layer_steps) != len(found):
         history = [Step("", "", False)] * len(found)
-    waiting = iter(found)
+    remaining = iter(found)
     rows = []
     for step in history:
-        layer = None if step.empty else next(waiting)
+        layer = None if step.empty else next(remaining)
         share = 100 * layer.size / largest if layer else 0
         rows.append(Layer(step.command or step.comment, layer, round(share, 2)))
     return rows
 
 
 def tidy(command: str) -> str:
-    """Write what made a layer as it stood in the Dockerfile, as far as one can tell."""
+    """Return the instruction of the Dockerfile that most likely created a layer."""
     command = _BUILDKIT.sub("", command.strip())
-    bare = _NOP.sub("", command)
-    if bare != command:
-        return bare
+    without_nop = _NOP.sub("", command)
+    if without_nop != command:
+        return without_nop
     return _SHELL.sub("RUN ", command)
 
 

@@ -1,8 +1,8 @@
-"""Messages of the interfaces that are translated where they are shown."""
+"""Texts that an interface translates when it shows them."""
 
 from __future__ import annotations
 
 
 def marked(text: str) -> str:
-    """Return a text of ours as it is, to be translated where it is shown."""
+    """Return a text unchanged; the name marks it for translators."""
     return text

@@ -16,41 +16,38 @@ from .documents import Documents
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
 
-if t.TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tag, or a manifest without one, as the list shows it."""
+    """The summary of a tag or an untagged manifest."""
 
     row: TagRow
     kind: artifact_types.Kind
     bytes: int
     platforms: list[str]
     attached: list[artifact_types.Kind]
-    """What there is beside it: signatures, SBOMs, attestations."""
+    """The types of attached artifacts: signatures, SBOMs, attestations."""
 
     pushed_by: str
 
     @property
     def reference(self) -> str:
-        """What it is found by."""
+        """The tag, or else the digest."""
         return self.row.name or self.row.manifest.digest
 
 
-class _Known(t.NamedTuple):
-    """What is known of what some tags point at."""
+class _Shared(t.NamedTuple):
+    """The data that the summaries of some manifests share."""
 
     weights: dict[int, Weight]
     types: dict[str, set[str]]
-    """The artifact types of what refers to a manifest, by its digest."""
+    """The artifact types of referrers, by the digest of their subject."""
 
     signed: set[str]
-    """The tags under which cosign puts a signature."""
+    """The existing tags of cosign signatures."""
 
     readable: set[str]
-    """The digests of configs that the repository has."""
+    """The digests of configs that the repository links."""
 
     pushers: dict[t.Any, str]
 
@@ -58,7 +55,7 @@ class _Known(t.NamedTuple):
 class Summaries:
     """Summarizes tags and manifests for lists.
 
-    :param catalog: what is recorded about them.
+    :param catalog: the catalog of the registry.
     :param documents: reads the configs of images.
     """
 
@@ -67,7 +64,7 @@ class Summaries:
         self._documents = documents
 
     def of(self, repository_id: int, rows: list[TagRow]) -> list[Entry]:
-        """Summarize some tags of a repository, in their order.
+        """Return the summaries of some tags of a repository, in their order.
 
         The number of statements does not depend on the number of tags. One small
         config is read for each image.
@@ -78,7 +75,7 @@ class Summaries:
             repository_id, [m.id for m in manifests]
         )
         digests = [m.digest for m in manifests]
-        known = _Known(
+        shared = _Shared(
             weights=weights,
             types=catalog.manifest_relations.referrer_types(repository_id, digests),
             signed=catalog.repository_contents.existing_tags(
@@ -89,11 +86,11 @@ class Summaries:
             ),
             pushers=catalog.users.names(m.pushed_by_id for m in manifests),
         )
-        return [self._entry(row, known) for row in rows]
+        return [self._entry(row, shared) for row in rows]
 
-    def _entry(self, row: TagRow, known: _Known) -> Entry:
+    def _entry(self, row: TagRow, shared: _Shared) -> Entry:
         manifest = row.manifest
-        weight = known.weights.get(manifest.id, Weight(0, None, ""))
+        weight = shared.weights.get(manifest.id, Weight(0, None, ""))
         kind = kind_of(manifest, weight)
         children = (
             documents.descriptors(_children(manifest))
@@ -106,7 +103,7 @@ class Summaries:
         if (
             kind == artifact_types.IMAGE
             and weight.config
-            and weight.config[1] in known.readable
+            and weight.config[1] in shared.readable
         ):
             config = self._documents.read(weight.config[1], documents.SMALL_CONFIG)
             platforms = [p for p in [documents.platform(config)] if p]
@@ -115,20 +112,20 @@ class Summaries:
             kind,
             weight.bytes,
             platforms,
-            _attached(manifest, children, known),
-            known.pushers.get(manifest.pushed_by_id, ""),
+            _attached(manifest, children, shared),
+            shared.pushers.get(manifest.pushed_by_id, ""),
         )
 
 
 def _attached(
-    manifest: ManifestRow, children: list[documents.Descriptor], known: _Known
+    manifest: ManifestRow, children: list[documents.Descriptor], shared: _Shared
 ) -> list[artifact_types.Kind]:
-    """Return what there is beside a manifest, each kind of it once."""
+    """Return the types of the artifacts that are attached to a manifest."""
     found = {
         artifact_types.recognise(manifest.media_type, artifact_type)
-        for artifact_type in known.types.get(manifest.digest, ())
+        for artifact_type in shared.types.get(manifest.digest, ())
     }
-    if _cosign_tag(manifest.digest, "sig") in known.signed:
+    if _cosign_tag(manifest.digest, "sig") in shared.signed:
         found.add(artifact_types.SIGNATURE)
     if any(child.is_attestation for child in children):
         found.add(artifact_types.ATTESTATION)
@@ -136,7 +133,7 @@ def _attached(
 
 
 def kind_of(manifest: ManifestRow, weight: Weight) -> artifact_types.Kind:
-    """Return what a manifest is for."""
+    """Return the type of a manifest's artifact."""
     return artifact_types.recognise(
         manifest.media_type, manifest.artifact_type, weight.layer_type
     )

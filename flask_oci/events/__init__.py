@@ -1,4 +1,4 @@
-"""Events: what happened, and who is told of it."""
+"""Events: the log of changes, webhooks and deliveries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import threading
 import typing as t
 from collections.abc import Sequence
-from datetime import timedelta
 
 from .. import changes
 from ..catalog import FAILURES
@@ -29,17 +28,17 @@ __all__ = ["Events", "FORMS", "DeliveryResult"]
 
 logger = logging.getLogger("flask_oci.events")
 
-#: How long a process that follows waits before it looks again, in seconds.
+#: The pause of :meth:`Events.follow` between two looks at the database, in seconds.
 INTERVAL: t.Final = 1.0
 
-#: The longest pattern of names that a webhook can have.
+#: The longest pattern of repository names of a webhook, in characters.
 _LONGEST_PATTERN: t.Final = 255
 
 
 class Events:
-    """Lists events, and tells webhooks of them: ``registry.events``.
+    """Lists events and delivers them to webhooks: ``registry.events``.
 
-    Everything is called within an application context.
+    Call its methods within an application context.
     """
 
     def __init__(self, catalog: Catalog, config: t.Callable[[], Config]) -> None:
@@ -54,12 +53,12 @@ class Events:
         kind: str | None = None,
         before: int | None = None,
     ) -> list[StoredEvent]:
-        """Return what happened last, the newest first.
+        """Return the latest events, the newest first.
 
-        :param limit: how many events to return at the most.
-        :param repository: the name of the one that they are about.
-        :param kind: such as ``manifest.pushed``.
-        :param before: the id of the event to begin behind.
+        :param limit: the largest number of events to return.
+        :param repository: the name of a repository; None returns those of all.
+        :param kind: a kind of event, such as ``manifest.pushed``; None returns all.
+        :param before: the id of an event; only older events are returned.
         """
         return self._catalog.outbox.latest(
             limit, repository=repository, kind=kind, before=before
@@ -73,15 +72,15 @@ class Events:
         kinds: Sequence[str] = ("*",),
         repositories: Sequence[str] = ("*",),
     ) -> WebhookInfo:
-        """Have an address told of what happens from now on.
+        """Add a webhook, which receives the events from now on.
 
-        :param url: takes a ``POST`` for each event.
+        :param url: the address that receives a ``POST`` for each event.
         :param format: ``cloudevents``, or ``distribution`` for the notifications of
             CNCF Distribution.
         :param kinds: patterns of kinds of events, such as ``tag.*``.
-        :param repositories: patterns of names; ``*`` in one stands for anything, ``/``
-            included. What is about no repository is told where one is ``*``.
-        :return: the webhook, whose ``secret`` the receiver has to know.
+        :param repositories: patterns of repository names, in which ``*`` stands for any
+            text with ``/``. Events about no repository need the pattern ``*``.
+        :return: the webhook. Give its ``secret`` to the receiver.
         :raises ValueError: if the address, the format or a pattern is invalid.
         """
         ssrf.check_url(url, self._config().webhook_networks)
@@ -89,7 +88,7 @@ class Events:
             raise ValueError(f"A format is one of {', '.join(FORMS)}, not {format!r}.")
         for pattern in kinds:
             if not changes.matching(pattern):
-                raise ValueError(f"There is no kind of event like {pattern!r}.")
+                raise ValueError(f"No kind of event matches {pattern!r}.")
         for pattern in repositories:
             if not 0 < len(pattern) <= _LONGEST_PATTERN:
                 raise ValueError("A pattern has between 1 and 255 characters.")
@@ -101,55 +100,59 @@ class Events:
         return self._catalog.webhooks.all()
 
     def remove_webhook(self, key: str) -> bool:
-        """Forget a webhook, and what it has yet to be told.
+        """Delete a webhook and its deliveries.
 
-        :return: whether there was one.
+        :param key: the id of the webhook.
+        :return: False if there is no such webhook.
         """
         return self._catalog.webhooks.remove(key)
 
     def deliver(self) -> DeliveryResult:
-        """Make every delivery that is due. It may be called by several processes, or
-        threads with a context of their own, at once."""
+        """Make all deliveries that are due.
+
+        Several processes, or threads with their own application contexts, may call it
+        at the same time.
+        """
         return DeliveryWorker(self._config(), self._catalog).run()
 
     def follow(self, stop: threading.Event, interval: float = INTERVAL) -> None:
-        """Make deliveries until told to stop. A database that does not answer is asked
+        """Make deliveries until an event is set. If the database does not respond, try
         again.
 
-        :param stop: when it is set, the present request is finished.
-        :param interval: how many seconds to wait before looking for new events.
+        :param stop: ends this method once it is set and the current request is done.
+        :param interval: the pause before looking for new events, in seconds.
         """
         deliverer = DeliveryWorker(self._config(), self._catalog)
         while not stop.is_set():
             try:
                 deliverer.run(lambda: not stop.is_set())
             except FAILURES:
-                logger.exception("The database does not answer; trying again.")
+                logger.exception("The database does not respond; trying again.")
                 self._catalog.rollback()
             stop.wait(interval)
 
     def dead(self, limit: int = 50, webhook: str | None = None) -> list[DeliveryRow]:
-        """Return deliveries that were given up, the newest event first, each with the
-        log of its attempts.
+        """Return dead deliveries, the newest event first, each with its attempts.
 
-        :param webhook: the id of the one that they are to.
+        :param limit: the largest number of deliveries to return.
+        :param webhook: the id of a webhook; None returns those of all.
         """
         log = self._catalog.delivery_log
         return log.rows(limit, log.dead(webhook))
 
     def deliveries_of(self, event_id: int) -> list[DeliveryRow]:
-        """Return who was told of an event, or is to be, each with a log."""
+        """Return the deliveries of an event, each with its attempts."""
         log = self._catalog.delivery_log
         return log.rows(1000, log.of_events([event_id]))
 
     def replay(
         self, event_ids: Sequence[int] | None = None, *, webhook: str | None = None
     ) -> int:
-        """Have deliveries made once more that were made, or given up.
+        """Schedule deliveries again that succeeded or are dead.
 
-        :param event_ids: of which events; None is those of all that were given up.
-        :param webhook: the id of the one that they are to.
-        :return: how many deliveries are due again.
+        :param event_ids: the ids of events; None selects all dead deliveries.
+        :param webhook: the id of a webhook; None selects those of all.
+        :return: the number of deliveries that are due again.
         """
         log = self._catalog.delivery_log
         if event_ids is None:
@@ -157,15 +160,15 @@ class Events:
         return log.replay(log.of_events(event_ids, webhook))
 
     def counts(self) -> dict[str, int]:
-        """Return how many deliveries are ``pending`` and ``dead``, and how many events
-        are ``unassigned``: nobody has looked yet who is to be told of them."""
+        """Return the numbers of ``pending`` and ``dead`` deliveries, and of
+        ``unassigned`` events, which have no deliveries yet."""
         return self._catalog.delivery_log.counts()
 
     def prune(self) -> int:
-        """Forget events that are older than ``OCI_EVENT_LIFETIME``, but for those that
-        a webhook has yet to be told of.
+        """Delete events that are older than ``OCI_EVENT_LIFETIME``, except those with a
+        pending delivery.
 
-        :return: how many there were.
+        :return: the number of deleted events.
         """
-        lifetime = timedelta(seconds=self._config().event_lifetime)
+        lifetime = self._config().event_lifetime
         return self._catalog.outbox.prune(utcnow() - lifetime)

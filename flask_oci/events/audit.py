@@ -1,8 +1,8 @@
-"""Who did what, when, and from where.
+"""Audit log: the user, the action, the time and the address of each change.
 
 Each event is a line of JSON on the logger ``flask_oci.audit`` and a signal,
-:data:`flask_oci.signals.audited`. Neither ever has a secret in it. A receiver that
-fails is logged, and changes nothing.
+:data:`flask_oci.signals.audited`. Neither contains a secret. A receiver that fails is
+logged and has no other effect.
 """
 
 from __future__ import annotations
@@ -28,35 +28,34 @@ logger = logging.getLogger("flask_oci.audit")
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Something that somebody may have to answer for."""
+    """An action that the audit log records."""
 
     action: str
-    """What was done: ``login``, ``login-failed``, ``push``, ``delete``,
+    """The action: ``login``, ``login-failed``, ``push``, ``delete``,
     ``tag-restored``, ``described``, ``token-issued``, ``token-revoked``,
     ``permission-changed`` or ``rule-changed``."""
 
     actor: str | None
-    """The name of the user who did it; None is nobody known, or the command
-    line."""
+    """The name of the user, or None for an anonymous client and the command line."""
 
     at: datetime
-    """When, in UTC."""
+    """The time, in UTC."""
 
     address: str | None
-    """The address the request came from, if there was one."""
+    """The IP address of the client, or None without a request."""
 
     repository: str | None
-    """The repository it was done to, if it was one."""
+    """The name of the repository, or None if the action has none."""
 
     detail: dict[str, str]
-    """What else there is to know."""
+    """Further values, such as the id of a token or the digest."""
 
 
 @contextmanager
 def acting(actor: str | None) -> Iterator[None]:
-    """Have what happens meanwhile be told of as somebody's doing.
+    """Record the actions in this context as those of a user.
 
-    :param actor: the name of a user; None leaves it to who makes the request.
+    :param actor: the name of the user; None keeps the user of the request.
     """
     state = request_state()
     before = state.actor, state.has_actor
@@ -71,12 +70,12 @@ def acting(actor: str | None) -> Iterator[None]:
 def record(
     action: str, actor: str | None, repository: str | None = None, **detail: str
 ) -> None:
-    """Tell the host of an event that has just taken effect.
+    """Record an event that has taken effect.
 
-    :param action: see :class:`AuditEvent`.
+    :param action: one of those of :class:`AuditEvent`.
     :param actor: the name of the user.
     :param repository: the name of the repository.
-    :param detail: texts, and no secrets.
+    :param detail: further values as text, without secrets.
     """
     event = AuditEvent(
         action=action,

@@ -1,9 +1,8 @@
-"""Delivery: webhooks are told of every event, at least once, and of those of one
-repository in order.
+"""Delivery of events to webhooks: at least once, and in order for each repository.
 
-A delivery is taken, made and settled, each in a transaction of its own, so no
-connection to the database is held while somebody is waited for. A process that dies in
-between leaves a delivery that another one makes again.
+A worker claims a delivery, makes it and records its outcome, each step in its own
+transaction. So it holds no database connection while it waits for a webhook. If a
+process dies in between, another one makes the delivery again.
 """
 
 from __future__ import annotations
@@ -27,34 +26,34 @@ if t.TYPE_CHECKING:
     from ..catalog.webhooks import WebhookInfo
     from ..config import Config
 
-#: What an event has of the names of repositories, beside that of its own.
+#: The fields of an event with names of other repositories than its own.
 OTHER_NAMES: t.Final = frozenset({"source", "former_name"})
 
-#: How long after the first failure the next attempt is made; it doubles each time.
+#: The pause after the first failure. It doubles with each further one.
 FIRST_WAIT: t.Final = timedelta(seconds=10)
 
-#: The longest wait.
+#: The longest pause between two attempts.
 LONGEST_WAIT: t.Final = timedelta(hours=1)
 
-#: How long looking up a name, and the database, may take besides.
+#: The time for DNS and the database in addition to the request.
 _MARGIN: t.Final = timedelta(seconds=10)
 
 
 class DeliveryResult(t.NamedTuple):
-    """How many deliveries were made."""
+    """The numbers of deliveries that were made."""
 
     delivered: int
-    """To webhooks that answered that they have it."""
+    """Deliveries that a webhook accepted."""
 
     failed: int
-    """To others; they are made again later, or have been given up."""
+    """Deliveries that failed. They are retried later, or are dead."""
 
 
 class DeliveryWorker:
-    """Tells the webhooks of one application.
+    """Delivers events to the webhooks of one application.
 
-    :param config: how long to wait for them, where they may be.
-    :param catalog: what they are to be told.
+    :param config: timeouts, attempts and allowed networks.
+    :param catalog: the events and the deliveries.
     """
 
     def __init__(self, config: Config, catalog: Catalog) -> None:
@@ -62,9 +61,9 @@ class DeliveryWorker:
         self._catalog = catalog
 
     def run(self, wanted: t.Callable[[], bool] = lambda: True) -> DeliveryResult:
-        """Make every delivery that is due, and return how many there were.
+        """Make all deliveries that are due, and return their numbers.
 
-        :param wanted: asked before each; when it says no, the rest is left.
+        :param wanted: called before each delivery; False ends the run.
         """
         delivered = failed = 0
         while self._catalog.deliveries.assign():
@@ -78,7 +77,7 @@ class DeliveryWorker:
         return DeliveryResult(delivered, failed)
 
     def _round(self, wanted: t.Callable[[], bool]) -> list[bool]:
-        """Make one delivery to each webhook, so that none waits for a busy one."""
+        """Make one delivery to each webhook, so that no webhook waits for another."""
         outcomes = []
         for webhook in self._catalog.webhooks.all():
             if not wanted():
@@ -92,11 +91,11 @@ class DeliveryWorker:
 
     @property
     def _lease(self) -> timedelta:
-        return 2 * timedelta(seconds=self._config.webhook_timeout) + _MARGIN
+        return 2 * self._config.webhook_timeout + _MARGIN
 
     def _deliver(self, webhook: WebhookInfo, claim: Claim) -> bool:
         message = formats.write(
-            _without_others(claim.event, webhook),
+            _without_hidden_names(claim.event, webhook),
             webhook.form,
             url=self._config.external_url,
             service=self._config.service,
@@ -106,7 +105,7 @@ class DeliveryWorker:
             claim, outcome, self._retry_at(claim, outcome)
         )
         if message is not None:
-            self._mind(webhook, outcome)
+            self._pause_or_resume(webhook, outcome)
         return outcome.succeeded
 
     def _send(
@@ -125,7 +124,7 @@ class DeliveryWorker:
             message.body,
             headers,
             allowed=self._config.webhook_networks,
-            timeout=self._config.webhook_timeout,
+            timeout=self._config.webhook_timeout.total_seconds(),
         )
 
     def _retry_at(self, claim: Claim, outcome: Outcome) -> datetime | None:
@@ -133,9 +132,9 @@ class DeliveryWorker:
             return None
         return utcnow() + wait(claim.attempts)
 
-    def _mind(self, webhook: WebhookInfo, outcome: Outcome) -> None:
-        """Leave a webhook alone for a while that does not answer at all: whatever else
-        it is to be told would have to wait for nothing, too."""
+    def _pause_or_resume(self, webhook: WebhookInfo, outcome: Outcome) -> None:
+        """Pause a webhook that does not respond, because each further delivery would
+        wait for the timeout as well."""
         if outcome.error is not None and outcome.status is None:
             failures = webhook.failures + 1
             until = utcnow() + wait(webhook.failures)
@@ -144,9 +143,9 @@ class DeliveryWorker:
             self._catalog.webhooks.pause(webhook.id, 0, None)
 
 
-def _without_others(event: StoredEvent, webhook: WebhookInfo) -> StoredEvent:
-    """Leave out the names of repositories that a webhook is told nothing of: where a
-    blob was mounted from, and what a repository was called before, may be private."""
+def _without_hidden_names(event: StoredEvent, webhook: WebhookInfo) -> StoredEvent:
+    """Return the event without names of repositories that the webhook does not cover:
+    the source of a mount and a former name may be private."""
     data = {
         key: value
         for key, value in event.data.items()
@@ -156,8 +155,8 @@ def _without_others(event: StoredEvent, webhook: WebhookInfo) -> StoredEvent:
 
 
 def wait(failures: int) -> timedelta:
-    """Return how long to wait after some failures: twice as long each time, and not
-    exactly so, since those who fail together would otherwise come back together."""
+    """Return the pause after a number of failures. It doubles each time, with a random
+    share, so that deliveries that failed together are not retried together."""
     longest: timedelta = min(FIRST_WAIT * 2 ** min(failures, 20), LONGEST_WAIT)
     share: float = random.uniform(0.5, 1)  # noqa: S311
     return longest * share

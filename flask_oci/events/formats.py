@@ -1,4 +1,4 @@
-"""What an event looks like to whoever is told of it."""
+"""Formats of events in webhook requests: CloudEvents 1.0 and Distribution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLOUDEVENTS: t.Final = "cloudevents"
 DISTRIBUTION: t.Final = "distribution"
 FORMS: t.Final = (CLOUDEVENTS, DISTRIBUTION)
 
-#: What comes before each kind in the type of a CloudEvent.
+#: The prefix of the kind in the type of a CloudEvent.
 TYPE_PREFIX: t.Final = "flask-oci."
 
 #: The names of Distribution's actions.
@@ -32,7 +32,7 @@ _ACTIONS: t.Final = {
     changes.REPOSITORY_DELETED: "delete",
 }
 
-#: What Distribution calls the content of a blob.
+#: The media type of a blob in Distribution.
 _BLOB_TYPE: t.Final = "application/octet-stream"
 
 
@@ -46,10 +46,10 @@ class Message(t.NamedTuple):
 def write(
     event: StoredEvent, form: str, *, url: str | None, service: str
 ) -> Message | None:
-    """Write an event in a form, or return None where that form knows no such event.
+    """Return an event in a format, or None if the format has no such event.
 
     :param form: ``cloudevents`` or ``distribution``.
-    :param url: where clients reach the root of the application, if that is known.
+    :param url: the address of the root of the application, if it is known.
     :param service: the name of the registry.
     """
     if form == DISTRIBUTION:
@@ -58,7 +58,7 @@ def write(
 
 
 def _cloudevent(event: StoredEvent, source: str) -> Message:
-    """Write it as CloudEvents 1.0 in structured mode, with the extension "sequence"."""
+    """Return CloudEvents 1.0 in structured mode, with the extension "sequence"."""
     fields: dict[str, t.Any] = {
         "specversion": "1.0",
         "id": event.uuid,
@@ -78,9 +78,9 @@ def _cloudevent(event: StoredEvent, source: str) -> Message:
 
 
 def _distribution(event: StoredEvent, url: str, service: str) -> Message | None:
-    """Write it as the notifications of CNCF Distribution 3 are."""
+    """Return the event as a notification of CNCF Distribution 3."""
     action = _ACTIONS.get(event.kind)
-    # The push that moves a tag is told of with the tag.
+    # The notification of the pushed manifest has the tag already.
     if action is None or event.data.get("by_push"):
         return None
     tags = event.data.get("tags") or [event.data.get("tag")]

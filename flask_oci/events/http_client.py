@@ -1,8 +1,8 @@
-"""Requests to webhooks: the only ones that a running registry makes by itself.
+"""HTTP client for webhooks: the only requests that a running registry sends.
 
-A name is looked up once, and what was looked up is checked and called: a second look
-could find another address. No redirect is followed, no proxy of the environment is
-asked, and of an answer only its status is read.
+The client resolves a host name once, checks the addresses and connects to them, because
+a second resolution could return other addresses. It follows no redirect, uses no proxy
+of the environment, and reads only the status of a response.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
 _DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
 
-#: As long as a reason may be in the log.
+#: The longest reason in the log of attempts, in characters.
 _LONGEST_REASON: t.Final = 255
 
 
@@ -38,12 +38,14 @@ def send(
     allowed: Sequence[Network],
     timeout: float,
 ) -> Outcome:
-    """Send a POST, and return what became of it.
+    """Send a POST request, and return its outcome.
 
-    :param url: that of a webhook.
-    :param allowed: networks that are not public and may be called all the same.
-    :param timeout: how many seconds everything together may take, but for looking up
-        the name.
+    :param url: the address of a webhook.
+    :param body: the bytes to send.
+    :param headers: the headers to send.
+    :param allowed: the networks of ``OCI_WEBHOOK_NETWORKS``.
+    :param timeout: the time limit of the whole request without name resolution, in
+        seconds.
     """
     started = time.monotonic()
     status, error = None, None
@@ -74,7 +76,7 @@ def _post(
     secure = parts.scheme == "https"
     connection.prepare(addresses, secure=secure, seconds=timeout)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    # A timeout of a socket is for one byte; this one is for all of them.
+    # The timeout of a socket limits each call; this timer limits the whole request.
     alarm = threading.Timer(timeout, connection.give_up)
     alarm.daemon = True
     alarm.start()
@@ -96,7 +98,7 @@ def _look_up(name: str, port: int) -> list[str]:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to addresses that have been checked."""
+    """A connection to addresses that were checked."""
 
     too_late = False
     seconds = 0.0
@@ -106,13 +108,13 @@ class _Connection(http.client.HTTPConnection):
     def prepare(
         self, addresses: Sequence[str], *, secure: bool, seconds: float
     ) -> None:
-        """Say where to connect to, whether to speak TLS, and how long it may take."""
+        """Set the addresses, TLS and the time limit in seconds."""
         self._addresses, self._secure, self.seconds = addresses, secure, seconds
         if secure:
             self.default_port = _DEFAULT_PORTS["https"]
 
     def connect(self) -> None:
-        """Connect to the first address that answers; each has its share of the time."""
+        """Connect to the first address that responds. Each has a share of the time."""
         deadline = time.monotonic() + self.seconds
         for left in range(len(self._addresses), 0, -1):
             share = max(deadline - time.monotonic(), 0.001) / left
@@ -125,14 +127,14 @@ class _Connection(http.client.HTTPConnection):
                     raise
         self.sock.settimeout(self.seconds)
         if self.too_late:
-            # Whoever would have ended this has been and gone.
+            # The timer ended before there was a socket to shut down.
             raise TimeoutError
         if self._secure:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 
     def give_up(self) -> None:
-        """End whatever is going on, from another thread."""
+        """Abort the request, from the thread of the timer."""
         self.too_late = True
         with contextlib.suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,6 @@
-"""Tells a host of changes: signals, and what the outbox keeps.
+"""Event publisher: sends signals for changes and selects those that are persisted.
 
-Where nobody is connected, a signal costs a look at an empty dictionary.
+A signal without receivers costs one look-up in an empty dictionary.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("flask_oci.events")
 
-#: Longer names of programs are cut: a client says what it likes.
+#: The longest recorded ``User-Agent``, in characters; clients send any text.
 MAX_USER_AGENT: t.Final = 200
 
 
@@ -51,7 +51,7 @@ class EventPublisher:
         self._visitor = visitor
 
     def origin(self, by: t.Any) -> Origin:
-        """Return who makes the current request, and how."""
+        """Return the actor, address and client of the current request."""
         if not has_request_context():
             return Origin(request_state().actor or self._name_of(by))
         agent = request.user_agent.string[:MAX_USER_AGENT]
@@ -64,27 +64,27 @@ class EventPublisher:
         )
 
     def before(self, change: Change) -> None:
-        """Ask whoever is connected.
+        """Send the signal before a change.
 
-        :raises Denied: when one of them does.
+        :raises Denied: if a receiver raises it.
         """
         signal = signals.BEFORE.get(change.kind)
         if signal is not None and signal.receivers:
             signal.send(_application(), change=change)
 
     def after(self, changes: list[Change]) -> None:
-        """Tell whoever is connected."""
+        """Send the signals after changes."""
         for change in changes:
             signal = signals.AFTER.get(change.kind)
             if signal is not None and signal.receivers:
                 notify_receivers(signal, logger, change=change)
 
     def is_persisted(self, kind: str) -> bool:
-        """Tell whether the application keeps changes of a kind."""
+        """Return True if the application persists events of a kind."""
         return kind in self._config().events
 
     def has_listeners(self, kind: str) -> bool:
-        """Tell whether anybody is connected to what is sent after it."""
+        """Return True if the signal after a change of a kind has receivers."""
         signal = signals.AFTER.get(kind)
         return signal is not None and bool(signal.receivers)
 

@@ -1,7 +1,7 @@
-"""Signatures, as "Standard Webhooks" has them, so that libraries can check them.
+"""Signatures of webhook requests, as "Standard Webhooks" specifies them.
 
-What is signed is the id, the moment and the body, joined by dots. A receiver that
-compares the moment with its clock takes no old request again.
+The signature covers the id, the timestamp and the body, joined by dots. A receiver that
+compares the timestamp with its clock rejects replayed requests.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import hmac
 import secrets
 import typing as t
 
-#: How a secret begins; what follows is the key in Base64.
+#: The prefix of a secret. The key follows in Base64.
 PREFIX: t.Final = "whsec_"
 
 _KEY_LENGTH = 32
 
 
 def new_secret() -> str:
-    """Return a secret for a webhook."""
+    """Return a new secret for a webhook."""
     return PREFIX + base64.b64encode(secrets.token_bytes(_KEY_LENGTH)).decode()
 
 
 def headers(secret: str, key: str, moment: int, body: bytes) -> dict[str, str]:
-    """Return the headers by which a webhook knows that a request is ours.
+    """Return the headers by which a receiver verifies a request.
 
-    :param secret: from :func:`new_secret`.
-    :param key: what a request that is sent again is known by.
-    :param moment: now, in seconds after 1970.
-    :param body: what is sent.
+    :param secret: a secret from :func:`new_secret`.
+    :param key: the id of the event, which is the same in a retry.
+    :param moment: the current time, in seconds since the epoch.
+    :param body: the body of the request.
     """
     signed = f"{key}.{moment}.".encode() + body
     mac = hmac.new(base64.b64decode(secret[len(PREFIX) :]), signed, hashlib.sha256)

@@ -1,8 +1,8 @@
-"""Which addresses webhooks may have.
+"""Protection against server-side request forgery (SSRF) by webhooks.
 
-Whoever can name an address for the server to call could otherwise have it call what
-only the server can reach: the services beside it, the routers of its network, and the
-address at which clouds hand out credentials.
+A user who names an address for the server to call could otherwise reach services that
+only the server can reach: its neighbours, the routers of its network, and the address
+at which clouds issue credentials.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if t.TYPE_CHECKING:
 
 Address: t.TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
-#: What is not public and that not every version of Python knows for it.
+#: Networks that are not public, and that some versions of Python take for public.
 _NOT_PUBLIC: t.Final = tuple(
     map(
         ipaddress.ip_network,
         (
             "0.0.0.0/8",
             "100.64.0.0/10",
-            # What machines at Azure ask for credentials.
+            # The address that issues credentials to virtual machines in Azure.
             "168.63.129.16/32",
             "192.0.0.0/24",
             "192.88.99.0/24",
@@ -38,56 +38,64 @@ _NOT_PUBLIC: t.Final = tuple(
     )
 )
 
-#: The part of the sixth version in which public addresses are given out.
+#: The part of IPv6 in which public addresses are assigned.
 _UNICAST: t.Final = ipaddress.IPv6Network("2000::/3")
 
-#: Addresses whose last 32 bits are one of the fourth version, and lead there.
+#: IPv6 addresses that are translated to the IPv4 address in their last 32 bits.
 _TRANSLATED: t.Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 _LONGEST_URL = 2000
 
 
 class Forbidden(Exception):
-    """A webhook is where it must not be."""
+    """The address of a webhook is not allowed."""
 
 
 def check_url(url: str, allowed: Sequence[Network]) -> None:
-    """Refuse an address that no webhook can have.
+    """Check the address of a webhook when it is added.
 
-    What its name stands for is looked at each time it is called.
+    Each delivery resolves the host name and checks the result again.
 
-    :raises ValueError: for anything but an address of HTTP, and for one with a password
-        in it, or a literal address that is not public.
+    :param url: the address.
+    :param allowed: the networks of ``OCI_WEBHOOK_NETWORKS``.
+    :raises ValueError: if it is not an HTTP address, has a password, or names a literal
+        address that is neither public nor allowed.
     """
     if len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable():
-        raise ValueError("An address is of printable ASCII characters, without spaces.")
+        raise ValueError(
+            "Invalid webhook address: use printable ASCII characters, without spaces."
+        )
     parts = urlsplit(url)
     if " " in url or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("A webhook has an address such as 'https://example.org/hook'.")
+        raise ValueError(
+            "Invalid webhook address: use one like 'https://example.org/hook'."
+        )
     if "@" in parts.netloc or parts.fragment:
-        raise ValueError("A webhook's address has no password and no '#' in it.")
+        raise ValueError("Invalid webhook address: remove the password and the '#'.")
     if parts.port == 0:
-        raise ValueError("There is no port 0.")
+        raise ValueError("Invalid webhook address: port 0 does not exist.")
     try:
         literal = ipaddress.ip_address(parts.hostname)
     except ValueError:
         return
     if not may_reach(literal, allowed):
         raise ValueError(
-            f"{parts.hostname} is not a public address. If the webhook is meant to be"
-            " there, put its network into OCI_WEBHOOK_NETWORKS."
+            f"{parts.hostname} is not a public address. To allow it, add its network to"
+            " OCI_WEBHOOK_NETWORKS."
         )
 
 
 def choose(found: Sequence[str], allowed: Sequence[Network]) -> list[str]:
-    """Return those of a name's addresses that may be called.
+    """Return the resolved addresses that a delivery may connect to.
 
-    :raises Forbidden: when there is none.
+    :param found: the addresses of a host name.
+    :param allowed: the networks of ``OCI_WEBHOOK_NETWORKS``.
+    :raises Forbidden: if none is allowed.
     """
     good = [
         address
         for address in found
-        # Behind a "%" is which network a local address is on.
+        # A "%" and the name of a network interface follow a link-local address.
         if may_reach(ipaddress.ip_address(address.partition("%")[0]), allowed)
     ]
     if not good:
@@ -99,7 +107,7 @@ def choose(found: Sequence[str], allowed: Sequence[Network]) -> list[str]:
 
 
 def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
-    """Tell whether a webhook may have an address."""
+    """Return True if a delivery may connect to an address."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     if any(_within(address, network) for network in allowed):
@@ -108,7 +116,7 @@ def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
 
 
 def _ways(address: Address) -> Iterator[Address]:
-    """Go through the addresses that a packet to this one may be passed on to."""
+    """Yield the addresses to which a packet to this address can be forwarded."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _TRANSLATED:
             yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""Advice in the log, for whoever runs the application: each piece once."""
+"""Warnings to the operator in the application's log, each once for a process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _given: WeakKeyDictionary[Flask, set[str]] = WeakKeyDictionary()
 
 
 def advise(advice: str, *values: object) -> None:
-    """Write a piece of advice to the application's log, the first time that a process
-    has it to give. What is wrong with a setup is so for every request.
+    """Log a warning about the setup of the application, once for each process. The
+    fault exists in every request.
 
-    :param advice: what to do, with placeholders.
-    :param values: what stands in their places; they do not make it another piece.
+    :param advice: the problem and its remedy, with placeholders.
+    :param values: the values of the placeholders. The same advice with other values is
+        not logged again.
     """
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     given = _given.setdefault(app, set())

@@ -63,16 +63,16 @@ class _Chain:
         lifetime = self._config.untagged_lifetime
         if lifetime is None:
             return "untagged; kept because OCI_UNTAGGED_LIFETIME is not set"
-        end = touched_at + max(timedelta(seconds=lifetime), self._config.lease_lifetime)
+        end = touched_at + max(lifetime, self._config.lease_lifetime)
         if end > utcnow():
             return f"untagged; kept until {end:{_MINUTE}}"
         if left_at := self._left_at(digest):
-            until = left_at + t.cast("timedelta", self._config.undo_lifetime)
+            until = left_at + t.cast("timedelta", self._config.undo_period)
             return f"untagged; a deleted tag can be restored until {until:{_MINUTE}}"
         return "untagged"
 
     def _left_at(self, digest: str) -> datetime | None:
-        window = self._config.undo_lifetime
+        window = self._config.undo_period
         if window is None:
             return None
         since = utcnow() - window

@@ -13,7 +13,6 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from dataclasses import field
-from datetime import timedelta
 from itertools import islice
 
 from ..changes import Change
@@ -127,11 +126,11 @@ class GarbageCollector:
         return self._result
 
     def _prune_events(self) -> None:
-        lifetime = timedelta(seconds=self._config.event_lifetime)
+        lifetime = self._config.event_lifetime
         self._outbox.prune(utcnow() - lifetime)
 
     def _collect_uploads(self) -> None:
-        before = utcnow() - timedelta(seconds=self._config.upload_lifetime)
+        before = utcnow() - self._config.upload_lifetime
         uuids = self._garbage.uploads_begun(before)
         # The file of a session is created after its row and deleted after it, so a
         # crash can leave a file without a row.
@@ -182,8 +181,8 @@ class GarbageCollector:
         lifetime = self._config.untagged_lifetime
         if lifetime is None:
             return
-        before = min(utcnow() - timedelta(seconds=lifetime), self._leases_end)
-        window = self._config.undo_lifetime
+        before = min(utcnow() - lifetime, self._leases_end)
+        window = self._config.undo_period
         left_since = None if window is None else utcnow() - window
         collect = (
             self._garbage.unneeded_manifests

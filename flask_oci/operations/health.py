@@ -1,4 +1,4 @@
-"""Whether the registry can do its work at this moment."""
+"""Health: whether the database and the storage work at this moment."""
 
 from __future__ import annotations
 
@@ -20,35 +20,34 @@ logger = logging.getLogger("flask_oci.health")
 
 GIB: t.Final = 1024**3
 
-#: How much room there should be, in bytes, unless a host says otherwise.
+#: The default of the free disk space, in bytes, below which there is a warning.
 MIN_FREE: t.Final = 5 * GIB
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What was found out, by the name of what was looked at: ``database``, ``storage``
-    and ``space``. Each is a sentence, or empty where all is well.
+    """The problems of the database, the storage and the disk space.
 
-    It says nothing that a stranger could not be told; the log has the rest.
+    Each of them is a sentence, or None without a problem. The sentences contain no
+    confidential details: the log has those.
     """
 
-    database: str
-    """Whether it answers, and has the registry's tables."""
+    database: str | None
+    """The problem if the database does not answer or lacks tables of the registry."""
 
-    storage: str
-    """Whether something can be written."""
+    storage: str | None
+    """The problem if the storage cannot be written to."""
 
-    space: str
-    """Whether there is room. Where there is little, pulls still work."""
+    space: str | None
+    """The warning if the disk space is low. Pulls still work."""
 
     @property
     def ok(self) -> bool:
-        """Whether requests can be answered. Little room is a warning, and does not
-        count."""
-        return not self.database and not self.storage
+        """Whether the registry can answer requests, which low disk space allows."""
+        return self.database is None and self.storage is None
 
     def as_dict(self) -> dict[str, str]:
-        """Return it for a response in JSON."""
+        """Return the problems for a JSON response, with ``ok`` instead of None."""
         return {
             "status": "ok" if self.ok else "failing",
             "database": self.database or "ok",
@@ -58,10 +57,10 @@ class Health:
 
 
 def look_at(catalog: Catalog, folder: str, min_free: int) -> Health:
-    """Look at everything that a request needs.
+    """Check the database, the storage and the disk space.
 
-    :param folder: of the storage.
-    :param min_free: for how many bytes there should be room.
+    :param folder: the folder of the storage.
+    :param min_free: the free disk space, in bytes, below which there is a warning.
     """
     free: list[int] = []
 
@@ -75,21 +74,21 @@ def look_at(catalog: Catalog, folder: str, min_free: int) -> Health:
         database=_failure(
             catalog.schema.touch, "The database does not answer as it should."
         ),
-        storage=_failure(write, "Nothing can be written to the storage."),
-        space="".join(_space(room, min_free) for room in free),
+        storage=_failure(write, "The storage cannot be written to."),
+        space=_space(free[0], min_free) if free else None,
     )
 
 
-def _failure(look: Callable[[], object], failure: str) -> str:
+def _failure(look: Callable[[], object], failure: str) -> str | None:
     try:
         look()
     except (*FAILURES, RegistryError, OSError):
         logger.exception("%s", failure)
         return failure
-    return ""
+    return None
 
 
-def _space(free: int, min_free: int) -> str:
+def _space(free: int, min_free: int) -> str | None:
     if free >= min_free:
-        return ""
-    return f"There is room for {free / GIB:.1f} GiB."
+        return None
+    return f"Only {free / GIB:.1f} GiB of disk space are free."

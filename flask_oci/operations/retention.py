@@ -98,7 +98,7 @@ class RetentionRunner:
         :param rules: rules to try instead of those that are set, for a dry run.
         """
         key = repository.key
-        now, window = utcnow(), self._config.undo_lifetime
+        now, window = utcnow(), self._config.undo_period
         decide = partial(self._decide, repository, now, rules)
         left_since = None if window is None else now - window
         if dry_run:
@@ -137,9 +137,9 @@ class RetentionRunner:
         )
         if self._hooks.retention_exempt is not None:
             evaluator = replace(
-                evaluator, released=partial(self._hooks.retention_exempt, repository)
+                evaluator, is_exempt=partial(self._hooks.retention_exempt, repository)
             )
-        return evaluator.judge(snapshot)
+        return evaluator.evaluate(snapshot)
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:
         repositories, last = self._catalog.repositories, None

@@ -1,1 +1,4 @@
-"""Rules that owners and operators set, evaluated without a database."""
+"""Rules of owners and operators: protected tags, quotas, retention and visibility.
+
+The modules are pure: they evaluate values and read no database.
+"""

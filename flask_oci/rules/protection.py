@@ -1,4 +1,4 @@
-"""Tags that not everybody who may push can move or delete."""
+"""Tag protection: patterns of protected and immutable tags."""
 
 from __future__ import annotations
 
@@ -10,55 +10,61 @@ from fnmatch import fnmatchcase
 
 from ..errors import Denied
 
-#: How many patterns somebody may lay down in one place.
-MOST: t.Final = 100
+#: The maximum number of patterns of one repository, of one owner or of a configuration
+#: key.
+MAX_PATTERNS: t.Final = 100
 
 _PATTERN = re.compile(r"[A-Za-z0-9_.*?-]{1,128}", re.ASCII)
 
-#: What clients attach to an image by a tag of its digest, and write again whenever
-#: they add to it: cosign's signatures, attestations and SBOMs, and the list of
-#: referrers (spec.md, "Referrers Tag Schema", which cuts a digest at 64 digits). It is
-#: written in what Python and the databases have in common.
+#: Tags by which clients attach artifacts to an image: cosign's signatures, attestations
+#: and SBOMs, and the list of referrers (spec.md, "Referrers Tag Schema", which cuts a
+#: digest to 64 digits). Clients push such a tag again for each addition. The expression
+#: uses only syntax that Python and the databases share.
 ATTACHED: t.Final = "^sha(256|512)-[0-9a-f]{64}([.](sig|att|sbom))?$"
 
 _ATTACHED = re.compile(ATTACHED, re.ASCII)
 
 
 class TagProtected(Denied):
-    """Somebody wants to change a tag that others look after."""
+    """The caller may not move or delete a protected tag."""
 
     def __init__(self, tag: str, pattern: str) -> None:
         super().__init__(
-            f"The tag {tag} is protected (by '{pattern}'): who may manage the"
-            " repository can move or delete it. Push another tag, or ask its owner.",
+            f"The tag {tag} is protected (by '{pattern}'): only users who may manage"
+            " the repository can move or delete it. Push another tag or ask the owner.",
             detail=tag,
         )
 
 
 class TagImmutable(Denied):
-    """Somebody wants to change a tag that stays what it was pushed as."""
+    """An immutable tag cannot be moved or deleted."""
 
     def __init__(self, tag: str, pattern: str) -> None:
         super().__init__(
-            f"The tag {tag} is immutable (by '{pattern}'): it stays what it was first"
-            " pushed as. Push another tag.",
+            f"The tag {tag} is immutable (by '{pattern}'): it cannot be moved or"
+            " deleted. Push another tag.",
             detail=tag,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Patterns of tags, in which ``*`` is any text and ``?`` any character."""
+    """Patterns of tags. ``*`` matches any text and ``?`` any one character."""
 
     protected: tuple[str, ...] = ()
-    """Those that only who may manage the repository can move or delete."""
+    """Patterns of tags that only users who may manage the repository can move or
+    delete."""
 
     immutable: tuple[str, ...] = ()
-    """Those that nobody can, as long as the pattern stands."""
+    """Patterns of tags that no user can move or delete as long as the pattern is
+    set."""
 
     @classmethod
     def read(cls, value: dict[str, list[str]]) -> Protection:
-        """Return the protection that a rule of this value lays down."""
+        """Return the protection that a stored rule sets.
+
+        :param value: lists of patterns under ``protected`` and ``immutable``.
+        """
         return cls(tuple(value["protected"]), tuple(value["immutable"]))
 
     def __or__(self, other: Protection) -> Protection:
@@ -66,75 +72,79 @@ class Protection:
             (*self.protected, *other.protected), (*self.immutable, *other.immutable)
         )
 
-    def protecting(self, tag: str) -> str | None:
-        """Return the pattern that a protected tag matches, or None."""
+    def protected_by(self, tag: str) -> str | None:
+        """Return the pattern that protects a tag, or None."""
         return _match(tag, self.protected)
 
-    def fixing(self, tag: str) -> str | None:
-        """Return the pattern that an immutable tag matches, or None."""
+    def immutable_by(self, tag: str) -> str | None:
+        """Return the pattern that makes a tag immutable, or None."""
         return _match(tag, self.immutable)
 
-    def keeping(self, tag: str) -> str | None:
-        """Return the pattern of either kind that a tag matches, or None."""
-        return self.fixing(tag) or self.protecting(tag)
+    def pattern_of(self, tag: str) -> str | None:
+        """Return the pattern that makes a tag immutable or protects it, or None."""
+        return self.immutable_by(tag) or self.protected_by(tag)
 
     def check(self, tag: str, *, manages: bool) -> None:
-        """Refuse to change a tag that is there.
+        """Check that the caller may move or delete an existing tag.
 
-        :param manages: whether whoever asks may manage the repository.
-        :raises TagImmutable: when it stays what it is.
-        :raises TagProtected: when it is protected from who asks.
+        :param manages: whether the caller may manage the repository.
+        :raises TagImmutable: if the tag is immutable.
+        :raises TagProtected: if the tag is protected and the caller may not manage the
+            repository.
         """
-        if pattern := self.fixing(tag):
+        if pattern := self.immutable_by(tag):
             raise TagImmutable(tag, pattern)
-        if not manages and (pattern := self.protecting(tag)):
+        if not manages and (pattern := self.protected_by(tag)):
             raise TagProtected(tag, pattern)
 
 
-#: Nothing is protected.
+#: The protection without any pattern.
 NOTHING: t.Final = Protection()
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """How far somebody may go who changes tags. What is laid down for the repository
-    and its owner is looked up at the time."""
+    """The permissions of a caller who changes tags. The catalog reads the protection of
+    the repository and its owner in the transaction of the change."""
 
     site: Protection = NOTHING
-    """What is protected everywhere."""
+    """The protection from the configuration, for all repositories."""
 
     manages: bool = False
-    """Whether they may manage the repository."""
+    """Whether the caller may manage the repository."""
 
     repairs: bool = False
-    """Whether a tag that points at nothing is taken away, whatever it is called."""
+    """Whether the change removes a tag without a manifest, which no pattern
+    prevents."""
 
 
 def patterns(texts: Iterable[str]) -> tuple[str, ...]:
-    """Check patterns, and return each of them once.
+    """Return tag patterns, each of them once.
 
-    :raises ValueError: when one is none, or there are too many.
+    :param texts: the patterns as a user or an operator wrote them.
+    :raises ValueError: if a pattern is invalid, or if there are too many.
     """
     found = tuple(dict.fromkeys(texts))
     for text in found:
         if not isinstance(text, str) or not _PATTERN.fullmatch(text):
             raise ValueError(
-                f"A pattern of tags is made of what tags are made of, '*' and '?',"
-                f" and {text!r} is not."
+                f"Invalid tag pattern {text!r}: use tag characters, '*' and '?'."
             )
-    if len(found) > MOST:
-        raise ValueError(f"There may be {MOST} patterns in one place.")
+    if len(found) > MAX_PATTERNS:
+        raise ValueError(
+            f"Too many tag patterns: {len(found)}. Use at most {MAX_PATTERNS}."
+        )
     return found
 
 
 def is_attached(tag: str) -> bool:
-    """Tell whether a tag is only there to attach something to an image."""
+    """Return True if a client uses the tag to attach an artifact to an image."""
     return _ATTACHED.fullmatch(tag) is not None
 
 
 def subject_of(tag: str) -> str | None:
-    """Return how the digest begins of what an attached tag is about, or None for
-    another tag. Only one of sha512 has more digits."""
+    """Return the digest, up to 64 digits, that an attached tag names; None for another
+    tag. Only a sha512 digest has more digits."""
     return tag.partition(".")[0].replace("-", ":", 1) if is_attached(tag) else None
 
 

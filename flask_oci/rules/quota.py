@@ -1,4 +1,4 @@
-"""How much somebody may have, and what is said to who wants more."""
+"""Quotas: limits in bytes and images, their usage, and sizes in text."""
 
 from __future__ import annotations
 
@@ -7,102 +7,107 @@ import typing as t
 from dataclasses import dataclass
 
 from ..errors import Denied
+from ..wording import plural
 
-#: From which part of a quota on somebody is warned.
-NEARLY: t.Final = 0.9
+#: The used part of a quota from which the registry warns.
+WARNING_THRESHOLD: t.Final = 0.9
 
 _UNITS: t.Final = ("B", "kB", "MB", "GB", "TB", "PB")
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([kKMGTP]?)(i?)B?", re.ASCII)
 
 
 class QuotaExceeded(Denied):
-    """Somebody wants more than they may have."""
+    """A change would exceed a quota."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much a repository, or everything of an owner's, may be."""
+    """A limit for one repository, or for all repositories of an owner together."""
 
     bytes: int | None = None
-    """Of blobs, each of them once, and of manifests; None is any number."""
+    """The maximum size of blobs and manifests in bytes. A blob that several
+    repositories share counts once. None sets no limit."""
 
     images: int | None = None
-    """How many images may have a tag; None is any number."""
+    """The maximum number of tagged images. None sets no limit."""
 
     @classmethod
     def read(cls, value: dict[str, int | None]) -> Quota:
-        """Return the quota that a rule of this value lays down."""
+        """Return the quota that a stored rule sets.
+
+        :param value: the limits under ``bytes`` and ``images``.
+        """
         return cls(**value)
 
     @property
     def is_limit(self) -> bool:
-        """Whether there is anything that it does not allow."""
+        """Whether the quota sets any limit."""
         return self.bytes is not None or self.images is not None
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaUsage:
-    """How much of a quota is used."""
+    """A quota and its usage."""
 
     name: str
-    """Of the repository, or the owner, that the quota is for."""
+    """The name of the repository or the owner with the quota."""
 
     quota: Quota
     bytes: int
-    """What of it is used, of blobs and manifests."""
+    """The used size of blobs and manifests in bytes."""
 
     images: int
-    """How many images have a tag."""
+    """The number of tagged images."""
 
     def check(self, before: QuotaUsage) -> None:
-        """Refuse what has brought it here.
+        """Check the usage after a change.
 
-        :param before: where it was before.
-        :raises QuotaExceeded: when there is more than there may be, and more than
-            before.
+        :param before: the usage before the change.
+        :raises QuotaExceeded: if the usage is above the quota and above the usage
+            before the change.
         """
         if self._is_over(self.quota.bytes, self.bytes, before.bytes):
             raise before.exceeded(self.bytes - before.bytes)
         if self._is_over(self.quota.images, self.images, before.images):
             raise QuotaExceeded(
-                f"{self.name} has {before.images} of {self.quota.images} images."
-                " Delete tags, or ask for more.",
+                f"{self.name} has {_images(before.images, self.quota.images)}."
+                " Delete tags, or ask for a larger quota.",
                 detail=f"{before.images}/{self.quota.images}",
             )
 
     def exceeded(self, more: int | None = None, unfinished: int = 0) -> QuotaExceeded:
-        """Return what somebody is told who wants more bytes.
+        """Return the error for a request that needs more bytes than are left.
 
-        :param more: how many, if that is known.
-        :param unfinished: how many are taken by uploads that have not ended.
+        :param more: the number of bytes that the request needs, if known.
+        :param unfinished: the number of bytes in unfinished uploads.
         """
         used = self.bytes + unfinished
-        wanted = "" if more is None else f", and this takes {readable(more)} more"
+        wanted = "" if more is None else f", and this needs {readable(more)} more"
         open_ones = (
             f" ({readable(unfinished)} by unfinished uploads)" if unfinished else ""
         )
         return QuotaExceeded(
             f"{self.name} uses {readable(used)} of"
             f" {readable(self.quota.bytes or 0)}{open_ones}{wanted}."
-            " Delete images, or ask for more room.",
+            " Delete images, or ask for a larger quota.",
             detail=f"{used}/{self.quota.bytes}",
         )
 
     @property
     def is_too_much(self) -> bool:
-        """Whether more is used than there may be."""
+        """Whether the usage is above the quota."""
         limits = ((self.quota.bytes, self.bytes), (self.quota.images, self.images))
         return any(limit is not None and used > limit for limit, used in limits)
 
     @property
     def warning(self) -> str | None:
-        """What to say to who has nearly all that they may have, or None."""
+        """A warning if the quota is nearly used up, or None."""
         limit = self.quota.bytes
-        if limit is not None and self.bytes >= NEARLY * limit:
+        if limit is not None and self.bytes >= WARNING_THRESHOLD * limit:
             return f"{self.name} uses {readable(self.bytes)} of {readable(limit)}."
         most = self.quota.images
-        if most is not None and self.images >= NEARLY * most:
-            return f"{self.name} has {self.images} of {most} images."
+        if most is not None and self.images >= WARNING_THRESHOLD * most:
+            return f"{self.name} has {_images(self.images, most)}."
         return None
 
     @staticmethod
@@ -110,8 +115,15 @@ class QuotaUsage:
         return limit is not None and now > limit and now > before
 
 
+def _images(used: int, limit: int | None) -> str:
+    return f"{used} of {plural(limit or 0, 'image')}"
+
+
 def readable(count: int) -> str:
-    """Write a number of bytes as people read it, in powers of 1000."""
+    """Return a size with its unit, in powers of 1000, such as ``1.5 MB``.
+
+    :param count: the size in bytes.
+    """
     value, unit = float(count), _UNITS[0]
     for unit in _UNITS:
         if value < 1000 or unit == _UNITS[-1]:
@@ -123,13 +135,16 @@ def readable(count: int) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Read a number of bytes, such as ``500MB``, ``10 GiB`` or ``1000000``.
+    """Return the number of bytes that a size means.
 
-    :raises ValueError: when it is none.
+    :param text: the size, such as ``500MB``, ``10 GiB`` or ``1000000``.
+    :raises ValueError: if it is not a size.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no size; write '500MB', '10GiB' or a number.")
+        raise ValueError(
+            f"Invalid size {text!r}: write '500MB', '10GiB' or a number of bytes."
+        )
     number, unit, binary = found.groups()
     base = 1024 if binary else 1000
     return int(float(number) * base ** " KMGTP".index(unit.upper() or " "))

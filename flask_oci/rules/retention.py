@@ -1,6 +1,6 @@
-"""Which tags and manifests may go, by which rule, and why the others stay.
+"""Retention: rules that delete old tags and manifests, and a verdict on each of them.
 
-Rules are sentences: ``keep 10 newest``, ``keep v*``, ``delete pr-* older than 30
+A rule is a sentence: ``keep 10 newest``, ``keep v*``, ``delete pr-* older than 30
 days``, ``delete * not pulled for 90 days``, ``delete untagged after 14 days``.
 """
 
@@ -17,16 +17,17 @@ from datetime import datetime
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
+from ..wording import plural
 from .protection import is_attached
 from .protection import NOTHING
 from .protection import patterns
 from .protection import Protection
 from .protection import subject_of
 
-#: How many rules there may be in one place.
-MOST: t.Final = 50
+#: The maximum number of rules of one repository, of one owner or of the configuration.
+MAX_RULES: t.Final = 50
 
-#: How much of a digest an attached tag has in it.
+#: The length of the digest that an attached tag names.
 _SUBJECT: t.Final = len("sha256:") + 64
 
 _TAGS = r"(?P<tags>[A-Za-z0-9_.*?-]{1,128})"
@@ -46,98 +47,108 @@ _SENTENCES: t.Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A sentence, and what it says."""
+    """A parsed retention rule."""
 
     text: str
+    """The rule as it was written, with single spaces."""
+
     keeps: bool
+    """Whether the rule keeps tags. Otherwise it deletes them."""
+
     tags: str | None
-    """The pattern of the tags that it is about, or None for what has none."""
+    """The pattern of the tags that the rule covers. None for a rule about manifests
+    without a tag."""
 
     newest: int | None = None
-    """How many of those are kept; None is all."""
+    """The number of newest matching tags to keep. None keeps all of them."""
 
     older: timedelta | None = None
+    """The time since the last push or move of a tag before the rule deletes it."""
+
     unpulled: timedelta | None = None
+    """The time since the last pull before the rule deletes a tag."""
+
     untagged: timedelta | None = None
+    """The time without a tag before the rule deletes a manifest."""
 
     def matches(self, tag: str) -> bool:
-        """Tell whether it is about a tag."""
+        """Return True if the rule covers a tag of this name."""
         return self.tags is not None and fnmatchcase(tag, self.tags)
 
     def matching(self, tag: Tagged) -> bool:
-        """Tell whether it is about a tag of an image."""
+        """Return True if the rule covers a tag."""
         return self.matches(tag.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A tag of an image, which is an index with its children, or one manifest."""
+    """A tag of an image. An image is one manifest, or an index with its children."""
 
     name: str
     digest: str
     moved_at: datetime
     pulled_at: datetime | None
-    """When any part of the image was last pulled, if it ever was."""
+    """The time of the last pull of any part of the image. None if never pulled."""
 
 
 @dataclass(frozen=True, slots=True)
 class UntaggedManifest:
-    """A manifest that has no tag, and that nothing tagged needs."""
+    """A manifest without a tag that no tagged manifest needs."""
 
     digest: str
     touched_at: datetime
-    """When it was last pushed, promised to a client, or lost a tag."""
+    """The time of the last push, the last lease or the last loss of a tag."""
 
     left_at: datetime | None
-    """When it lost a tag that can still be put back, if there is one."""
+    """The time of the loss of a tag that can still be restored, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is in a repository."""
+    """The manifests and tags of a repository at one moment."""
 
     digests: frozenset[str]
     tags: Sequence[Tagged]
     loose: Sequence[UntaggedManifest]
     unneeded: Callable[[datetime], set[str]]
-    """Returns the digests of what nothing has needed since a moment."""
+    """Returns the digests of the manifests that have not been needed since a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a tag, or of a manifest without one, and why."""
+    """The decision on a tag, or on a manifest without a tag, and the reason."""
 
     tag: str | None
-    """The tag, or None where it is about a manifest."""
+    """The tag. None if the verdict is about a manifest without a tag."""
 
     digest: str
-    """Of the manifest, or of what the tag points at."""
+    """The digest of the manifest, or of the target of the tag."""
 
     deleted: bool
-    """Whether it goes."""
+    """Whether the tag or the manifest is deleted."""
 
     rule: str | None
-    """The rule that says so, or None where none does."""
+    """The text of the rule that decides, or None."""
 
     reason: str
-    """Why, in words."""
+    """The reason, as a phrase."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionEvaluator:
-    """Applies rules to what is in a repository, as things stand at one moment."""
+    """Evaluates the retention rules of a repository at one moment."""
 
     rules: Sequence[Rule]
     now: datetime
     protection: Protection = NOTHING
-    released: Callable[[str, str], bool] = lambda tag, digest: False
-    """Tells whether a tag, of a digest, is one that the host keeps for itself."""
+    is_exempt: Callable[[str, str], bool] = lambda tag, digest: False
+    """Returns True if the host exempts a tag with this digest."""
 
     grace: timedelta = timedelta()
-    """How long whatever was needed stays in any case."""
+    """The minimum time without a tag before any rule deletes a manifest."""
 
-    def judge(self, stock: Snapshot) -> list[Verdict]:
-        """Return a verdict on each tag, and on each manifest that only waits to go."""
+    def evaluate(self, stock: Snapshot) -> list[Verdict]:
+        """Return a verdict on each tag and on each manifest without a tag."""
         order = sorted(stock.tags, key=lambda tag: tag.name)
         order.sort(key=lambda tag: tag.moved_at, reverse=True)
         own = [tag for tag in order if not is_attached(tag.name)]
@@ -156,39 +167,39 @@ class RetentionEvaluator:
         return verdicts + self._of_loose(stock)
 
     def _of_tag(self, tag: Tagged, places: Mapping[Rule, Mapping[str, int]]) -> Verdict:
-        if pattern := self.protection.keeping(tag.name):
-            return _kept(tag, None, f"it is protected by '{pattern}'")
+        if pattern := self.protection.pattern_of(tag.name):
+            return _kept(tag, None, f"protected by '{pattern}'")
         for rule in self.rules:
             if rule.keeps and rule.matches(tag.name):
                 if rule.newest is None:
-                    return _kept(tag, rule, "it is to be kept")
+                    return _kept(tag, rule, "the rule keeps all matching tags")
                 place = places[rule][tag.name]
                 if place <= rule.newest:
-                    return _kept(tag, rule, f"it is number {place} of the newest")
+                    return _kept(tag, rule, f"number {place} of the newest tags")
         waiting: Verdict | None = None
         for rule in self.rules:
             if not rule.keeps and rule.matches(tag.name):
                 is_due, reason = self._is_due(rule, tag)
                 if not is_due:
                     waiting = waiting or _kept(tag, rule, reason)
-                elif self.released(tag.name, tag.digest):
-                    return _kept(tag, None, "it is released, as the site says")
+                elif self.is_exempt(tag.name, tag.digest):
+                    return _kept(tag, None, "exempted by the application")
                 else:
                     return Verdict(tag.name, tag.digest, True, rule.text, reason)
         return waiting or _kept(tag, None, "no rule deletes it")
 
     def _is_due(self, rule: Rule, tag: Tagged) -> tuple[bool, str]:
-        """Tell whether a rule deletes a tag now, and what it goes by."""
-        # What nobody has pulled yet has waited since it was pushed.
+        """Return True if a rule deletes a tag now, and the reason in either case."""
+        # The time without a pull begins with the last push.
         used_at = max(tag.moved_at, tag.pulled_at or tag.moved_at)
-        pulled = "it was last pulled" if used_at != tag.moved_at else "it was pushed"
+        was_pulled = used_at != tag.moved_at
         reasons = []
-        for limit, since, what in (
-            (rule.older, tag.moved_at, "it was last pushed, or moved,"),
-            (rule.unpulled, used_at, pulled),
+        for limit, since, event in (
+            (rule.older, tag.moved_at, "last pushed or moved"),
+            (rule.unpulled, used_at, "last pulled" if was_pulled else "pushed"),
         ):
             if limit is not None:
-                reasons.append(f"{what} {self._ago(since)}")
+                reasons.append(f"{event} {self._ago(since)}")
                 if self.now - since < limit:
                     return False, reasons[-1]
         return True, " and ".join(reasons) or "no rule keeps it"
@@ -196,13 +207,11 @@ class RetentionEvaluator:
     def _of_attached(self, tag: Tagged, subjects: Mapping[str, str]) -> Verdict:
         found = subjects.get(t.cast(str, subject_of(tag.name)))
         if found is not None:
-            return _kept(tag, None, f"it belongs to {found}")
+            return _kept(tag, None, f"attached to {found}")
         rule = self._for_untagged()
         if rule is None:
             return _kept(tag, None, "no rule deletes it")
-        reason = (
-            f"what it belongs to is gone, and it was pushed {self._ago(tag.moved_at)}"
-        )
+        reason = f"its image was deleted; pushed {self._ago(tag.moved_at)}"
         is_due = self.now - tag.moved_at >= t.cast(timedelta, rule.untagged)
         return Verdict(tag.name, tag.digest, is_due, rule.text, reason)
 
@@ -228,33 +237,33 @@ class RetentionEvaluator:
 
     def _about(self, item: UntaggedManifest, gone: bool, since: datetime) -> str:
         if not gone and item.left_at is not None:
-            return f"its tag went {self._ago(item.left_at)}, and can be put back"
+            return f"lost its tag {self._ago(item.left_at)}; the tag can be restored"
         if not gone and item.touched_at < since:
-            return "something that stays needs it"
-        return f"nothing has needed it since {self._ago(item.touched_at)}"
+            return "needed by a manifest that is kept"
+        return f"last needed {self._ago(item.touched_at)}"
 
     def _for_untagged(self) -> Rule | None:
         found = [rule for rule in self.rules if rule.untagged is not None]
         return min(found, key=lambda rule: rule.untagged or timedelta(), default=None)
 
     def _ago(self, moment: datetime) -> str:
-        days = (self.now - moment).days
-        return f"{days} day ago" if days == 1 else f"{max(days, 0)} days ago"
+        return f"{plural(max((self.now - moment).days, 0), 'day')} ago"
 
 
 def parse(texts: Iterable[str]) -> tuple[Rule, ...]:
-    """Read rules.
+    """Return the rules that some sentences mean.
 
-    :raises ValueError: when one is none, there are too many, or nothing would go and
-        nothing says that it should not.
+    :param texts: one sentence each. Empty ones are ignored.
+    :raises ValueError: if a rule is invalid, if there are too many, or if the rules
+        keep tags but delete none. ``keep *`` may stand without a rule that deletes.
     """
     rules = tuple(_rule(" ".join(text.split())) for text in texts if text.strip())
-    if len(rules) > MOST:
-        raise ValueError(f"There may be {MOST} rules in one place.")
+    if len(rules) > MAX_RULES:
+        raise ValueError(f"Too many rules: {len(rules)}. Use at most {MAX_RULES}.")
     if rules and not any(not r.keeps or _keeps_everything(r) for r in rules):
         raise ValueError(
-            "These rules keep tags and delete none. Add which go, such as 'delete *';"
-            " to have all stay, whatever the rules elsewhere say, 'keep *' is enough."
+            "These rules keep tags but delete none. Add a rule that deletes, such as"
+            " 'delete *'. To keep all tags and ignore other rules, write 'keep *'."
         )
     return rules
 
@@ -269,9 +278,9 @@ def _rule(text: str) -> Rule:
             break
     else:
         raise ValueError(
-            f"{text!r} is no rule. Rules are 'keep 10 newest', 'keep 3 newest of"
-            " nightly-*', 'keep v*', 'delete pr-* older than 30 days', 'delete * not"
-            " pulled for 90 days' and 'delete untagged after 14 days'."
+            f"Invalid rule {text!r}. Write a rule such as 'keep 10 newest', 'keep 3"
+            " newest of nightly-*', 'keep v*', 'delete pr-* older than 30 days',"
+            " 'delete * not pulled for 90 days' or 'delete untagged after 14 days'."
         )
     said = found.groupdict()
     untagged = _days(said.get("untagged"))

@@ -1,4 +1,4 @@
-"""Visibility of a repository: who may pull without owning it."""
+"""Visibility levels of repositories: private, internal and public."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ PRIVATE: t.Final = "private"
 INTERNAL: t.Final = "internal"
 PUBLIC: t.Final = "public"
 
-#: The owner may pull, every signed-in user, or every client.
+#: In this order: only the owner may pull, every signed-in user, every client.
 VISIBILITIES: t.Final = (PRIVATE, INTERNAL, PUBLIC)

@@ -1,2 +1,2 @@
-"""The vocabulary of the OCI specifications: digests, references,
-manifests, ranges and scopes."""
+"""The vocabulary of the OCI specifications: digests, references, manifests, ranges and
+scopes."""

@@ -1,4 +1,4 @@
-"""Digests: the names of content.
+"""Digests: identifiers of content by its hash.
 
 "A digest is a serialized hash result, consisting of an *algorithm* and
 *encoded* portion." (image-spec, descriptor.md, "Digests")
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from ..errors import DigestInvalid
 
-#: How many lower-case hexadecimal digits each registered algorithm encodes to.
-#: Content named by any other algorithm is refused, because a registry that
-#: cannot verify a name must not serve under it.
+#: The number of lower-case hexadecimal digits for each registered algorithm. The
+#: registry refuses other algorithms, because it must not serve content whose digest it
+#: cannot verify.
 ALGORITHMS: t.Final = {"sha256": 64, "sha512": 128}
 
-#: The algorithm a digest is made with when the client names none.
+#: The algorithm for content that a client pushes without a digest.
 DEFAULT_ALGORITHM: t.Final = "sha256"
 
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
@@ -27,27 +27,31 @@ _LONGEST = max(len(name) + 1 + width for name, width in ALGORITHMS.items())
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A verified-to-be-well-formed digest of a registered algorithm.
+    """A well-formed digest of a registered algorithm.
 
-    Every digest that comes from outside becomes one of these before it is
-    compared, stored or made part of a file name.
+    Every digest of a request is parsed into this class before the registry compares or
+    stores it, or uses it in a file name.
     """
 
     algorithm: str
+    """A key of :data:`ALGORITHMS`."""
+
     encoded: str
+    """The hash in lower-case hexadecimal."""
 
     @classmethod
     def parse(cls, text: str) -> Digest:
-        """Read ``algorithm:encoded`` (image-spec, descriptor.md, "Digests").
+        """Return the digest ``algorithm:encoded`` (image-spec, descriptor.md,
+        "Digests").
 
         :param text: the digest as the client wrote it, percent-decoded once.
-        :raises DigestInvalid: when it is not a sha256 or sha512 digest in
-            lower-case hexadecimal of the right length.
+        :raises DigestInvalid: if it is not a sha256 or sha512 digest in lower-case
+            hexadecimal of the right length.
         """
         algorithm, colon, encoded = text[: _LONGEST + 1].partition(":")
         if not colon or len(text) > _LONGEST:
             raise DigestInvalid(
-                "A digest is written as 'sha256:' or 'sha512:' and lower-case"
+                "Write a digest as 'sha256:' or 'sha512:' and lower-case"
                 " hexadecimal digits.",
                 detail=text[:_LONGEST],
             )
@@ -62,9 +66,9 @@ class Digest:
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = DEFAULT_ALGORITHM) -> Digest:
-        """Compute the digest of ``content``.
+        """Return the digest of some content.
 
-        :param content: the bytes to name.
+        :param content: the bytes to hash.
         :param algorithm: one of :data:`ALGORITHMS`.
         """
         return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
@@ -74,21 +78,22 @@ class Digest:
 
 
 def check_algorithm(algorithm: str) -> str:
-    """Return ``algorithm`` if content can be named by it.
+    """Return a supported algorithm.
 
-    :raises DigestInvalid: for anything but a key of :data:`ALGORITHMS`
-        (spec.md, "Pushing blobs": an unsupported digest is a 400).
+    :param algorithm: the name of an algorithm.
+    :raises DigestInvalid: if it is not a key of :data:`ALGORITHMS` (spec.md, "Pushing
+        blobs": an unsupported digest is a 400).
     """
     if algorithm not in ALGORITHMS:
         raise DigestInvalid(
-            "This registry names content by sha256 or sha512.",
+            "Unsupported digest algorithm: use sha256 or sha512.",
             detail=algorithm[:_LONGEST],
         )
     return algorithm
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether ``text`` is a digest of a registered algorithm."""
+    """Return True if a text is a digest of a registered algorithm."""
     try:
         Digest.parse(text)
     except DigestInvalid:

@@ -1,9 +1,8 @@
-"""Manifests: read once, validated, and never written again.
+"""Manifests: parser and validation of image manifests and indexes.
 
-The image-spec's manifest.md and image-index.md say what a manifest is, Docker's
-schema 2 is its older sibling. Nothing here knows a database or a request: text
-goes in, a :class:`Manifest` or a :class:`~flask_oci.errors.ManifestInvalid`
-comes out.
+The image-spec defines them in manifest.md and image-index.md. Docker's schema 2 is the
+older form of both. The registry stores the bytes of a manifest as they were pushed and
+never serializes a manifest itself.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ DOCKER_LIST: t.Final = "application/vnd.docker.distribution.manifest.list.v2+jso
 MANIFEST_TYPES: t.Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEX_TYPES: t.Final = frozenset({OCI_INDEX, DOCKER_LIST})
 
-#: What the config of an image is, as opposed to that of a chart or a signature.
+#: The media types of an image config. Charts and signatures have others.
 IMAGE_CONFIGS: t.Final = frozenset(
     {
         "application/vnd.oci.image.config.v1+json",
@@ -33,11 +32,11 @@ IMAGE_CONFIGS: t.Final = frozenset(
     }
 )
 
-#: The most descriptors that one manifest may have. Real ones stay in the
-#: hundreds; each costs a row.
+#: The maximum number of descriptors in one manifest. Each of them costs a row, and real
+#: manifests have at most some hundreds.
 MAX_DESCRIPTORS: t.Final = 10_000
 
-#: How deep a manifest may nest, which bounds what reading it costs.
+#: The maximum depth of nested JSON in a manifest. It bounds the cost of parsing.
 MAX_DEPTH: t.Final = 64
 
 _MAX_SIZE = 2**63 - 1
@@ -47,7 +46,7 @@ _MEDIA_TYPE = re.compile(
     re.ASCII,
 )
 _MEDIA_TYPE_LENGTH = 255
-# What a string ends at and what nests, each with its escape in front of it.
+# Quotes and brackets, or an escaped character.
 _MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _FOREIGN_LAYER = re.compile(r"\.(?:foreign|nondistributable)\.", re.ASCII)
 
@@ -64,14 +63,16 @@ class Descriptor:
     media_type: str
     digest: Digest
     size: int
+    """The size of the content in bytes."""
+
     foreign: bool = False
-    """Whether it is a non-distributable layer that says where else to get it, so
-    that its content need not be pushed."""
+    """Whether it is a non-distributable layer with URLs, so that clients need not push
+    its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a registry has to know of a manifest."""
+    """The parts of a manifest that the registry uses."""
 
     media_type: str
     descriptors: tuple[Descriptor, ...]
@@ -81,24 +82,24 @@ class Manifest:
 
 
 def parse(content: bytes, content_type: str | None) -> Manifest:
-    """Read and validate a pushed manifest.
+    """Return a validated manifest.
 
-    Unknown fields, platforms, config and layer types are the client's own
-    business: an artifact may be anything that the descriptors can describe.
+    The registry accepts any fields, platforms, config types and layer types, because an
+    artifact may be anything that descriptors can describe.
 
-    :param content: the body exactly as it was received.
+    :param content: the body exactly as the client sent it.
     :param content_type: the ``Content-Type`` of the request. "The registry
         SHOULD ignore parameters on the `Content-Type` header" (spec.md, "Pushing
         Manifests").
-    :raises ManifestInvalid: when anything in it would be read differently by
-        two readers, or could not be stored and found again.
+    :raises ManifestInvalid: if two parsers could read the manifest differently, or if
+        the registry could not store it.
     """
     fields = read_object(content)
     media_type = _media_type(fields, content_type)
     version = fields.get("schemaVersion")
-    # 2.0 equals 2 here, and cannot be read at all by clients written in Go.
+    # In Python, 2.0 equals 2. Clients written in Go cannot parse 2.0 as an integer.
     if not isinstance(version, int) or version != 2:
-        raise ManifestInvalid("A manifest has 'schemaVersion': 2.")
+        raise ManifestInvalid("'schemaVersion' must be 2.")
     is_index = media_type in INDEX_TYPES
     _refuse_ambiguity(fields, is_index)
     descriptors = _children(fields) if is_index else _config_and_layers(fields)
@@ -112,10 +113,10 @@ def parse(content: bytes, content_type: str | None) -> Manifest:
 
 
 def read_object(content: bytes) -> dict[str, t.Any]:
-    """Read a JSON object that no two readers take differently, with a bound on how
-    deep it nests.
+    """Return a JSON object that all parsers read alike.
 
-    :raises ManifestInvalid: when it is none.
+    :param content: JSON in UTF-8, nested at most :data:`MAX_DEPTH` levels deep.
+    :raises ManifestInvalid: if it is not such an object.
     """
     try:
         text = content.decode("utf-8")
@@ -125,20 +126,20 @@ def read_object(content: bytes) -> dict[str, t.Any]:
         )
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(
-            f"The manifest is not a JSON document in UTF-8: {error}."[:200]
+            f"The manifest is not JSON in UTF-8: {error}."[:200]
         ) from None
     if not isinstance(value, dict):
-        raise ManifestInvalid("A manifest is a JSON object.")
+        raise ManifestInvalid("A manifest must be a JSON object.")
     return value
 
 
 def _refuse_depth(text: str) -> None:
-    # Few brackets, inside strings or out of them, cannot nest deeply.
+    # With few brackets, inside or outside of strings, the depth cannot be large.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth, quoted = 0, False
-    # One mark at a time: an expression that matches a whole string remembers
-    # each character of it, which takes a hundred times the manifest's size.
+    # An expression that matches a whole string would remember each character of it,
+    # which takes a hundred times the size of the manifest.
     for mark in _MARK.finditer(text):
         if mark[0] == '"':
             quoted = not quoted
@@ -153,7 +154,7 @@ def _refuse_depth(text: str) -> None:
 def _without_duplicates(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        # Readers differ in which of two equal keys they believe.
+        # Parsers differ in which of two equal keys they use.
         raise ValueError("a key appears twice in one object")
     return fields
 
@@ -165,19 +166,18 @@ def _no_constant(name: str) -> t.NoReturn:
 def _media_type(fields: dict[str, t.Any], content_type: str | None) -> str:
     declared = fields.get("mediaType")
     if declared is not None and not isinstance(declared, str):
-        raise ManifestInvalid("'mediaType' is text.")
+        raise ManifestInvalid("'mediaType' must be a string.")
     sent = (content_type or "").partition(";")[0].strip()
     if sent and declared and sent != declared:
         raise ManifestInvalid(
-            "The Content-Type of the request and the 'mediaType' of the manifest"
-            " must be the same.",
+            "The Content-Type of the request and 'mediaType' must be the same.",
             detail=declared,
         )
     media_type = sent or declared or ""
     if media_type not in MANIFEST_TYPES | INDEX_TYPES:
         raise ManifestInvalid(
-            "The media type must be that of an OCI image manifest or index, or of"
-            " a Docker schema 2 manifest or list.",
+            "Unsupported media type: push an OCI image manifest or index, or a Docker"
+            " schema 2 manifest or list.",
             detail=media_type,
         )
     return media_type
@@ -187,10 +187,10 @@ def _refuse_ambiguity(fields: dict[str, t.Any], is_index: bool) -> None:
     foreign = ("config", "layers") if is_index else ("manifests",)
     for field in (*foreign, "fsLayers"):
         if field in fields:
-            # CVE-2021-41190: bytes that are a manifest to one reader and an
-            # index to another.
+            # CVE-2021-41190: the same bytes are a manifest to one parser and an index
+            # to another.
             raise ManifestInvalid(
-                f"'{field}' does not belong into a manifest of this media type."
+                f"A manifest of this media type must not have '{field}'."
             )
 
 
@@ -208,7 +208,7 @@ def _descriptors(
 ) -> t.Iterator[Descriptor]:
     entries = fields.get(field)
     if not isinstance(entries, list):
-        raise ManifestInvalid(f"'{field}' is a list of descriptors.")
+        raise ManifestInvalid(f"'{field}' must be a list of descriptors.")
     if len(entries) > MAX_DESCRIPTORS:
         raise ManifestInvalid(f"'{field}' has more than {MAX_DESCRIPTORS} entries.")
     for position, entry in enumerate(entries):
@@ -217,19 +217,19 @@ def _descriptors(
 
 def _descriptor(entry: object, kind: Kind, place: str) -> Descriptor:
     if not isinstance(entry, dict):
-        raise ManifestInvalid(f"'{place}' is a descriptor, a JSON object.")
+        raise ManifestInvalid(f"'{place}' must be a descriptor, a JSON object.")
     size = entry.get("size")
     if (
         isinstance(size, bool)
         or not isinstance(size, int)
         or not 0 <= size <= _MAX_SIZE
     ):
-        raise ManifestInvalid(f"'{place}.size' is a number of bytes.")
+        raise ManifestInvalid(f"'{place}.size' must be a number of bytes.")
     urls = entry.get("urls")
     if urls is not None and not (
         isinstance(urls, list) and all(isinstance(url, str) for url in urls)
     ):
-        raise ManifestInvalid(f"'{place}.urls' is a list of addresses.")
+        raise ManifestInvalid(f"'{place}.urls' must be a list of URLs.")
     media_type = _media_type_of(entry.get("mediaType"), f"{place}.mediaType")
     return Descriptor(
         kind=kind,
@@ -246,13 +246,13 @@ def _media_type_of(value: object, place: str) -> str:
         or len(value) > _MEDIA_TYPE_LENGTH
         or not _MEDIA_TYPE.fullmatch(value)
     ):
-        raise ManifestInvalid(f"'{place}' is a media type (RFC 6838).")
+        raise ManifestInvalid(f"'{place}' must be a media type (RFC 6838).")
     return value
 
 
 def _digest(value: object, place: str) -> Digest:
     if not isinstance(value, str):
-        raise ManifestInvalid(f"'{place}' is a digest.")
+        raise ManifestInvalid(f"'{place}' must be a digest.")
     try:
         return Digest.parse(value)
     except DigestInvalid as error:
@@ -265,8 +265,11 @@ def _subject(fields: dict[str, t.Any]) -> Digest | None:
 
 
 def written_platform(fields: object) -> str:
-    """Write the platform of a descriptor, or of an image's config, as clients do:
-    ``linux/arm64/v8``. What is none has none."""
+    """Return a platform as clients write it, such as ``linux/arm64/v8``.
+
+    :param fields: the JSON of a platform or of an image config. If it is not an object,
+        the result is empty.
+    """
     if not isinstance(fields, dict):
         return ""
     parts = (fields.get(key) for key in ("os", "architecture", "variant"))
@@ -276,7 +279,7 @@ def written_platform(fields: object) -> str:
 def _artifact_type(
     fields: dict[str, t.Any], descriptors: tuple[Descriptor, ...]
 ) -> str | None:
-    """Find the type that the referrers list shows.
+    """Return the artifact type for the referrers list.
 
     "If the artifactType is empty or missing in the image manifest, the value of
     artifactType MUST be set to the config descriptor mediaType value" (spec.md,
@@ -296,9 +299,9 @@ def _annotations(fields: dict[str, t.Any]) -> dict[str, str]:
     if not isinstance(annotations, dict) or not all(
         isinstance(value, str) for value in annotations.values()
     ):
-        raise ManifestInvalid("'annotations' is an object of texts.")
+        raise ManifestInvalid("'annotations' must be an object of strings.")
     try:
         json.dumps(annotations, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        raise ManifestInvalid("'annotations' has half of a character in it.") from None
+        raise ManifestInvalid("'annotations' has an unpaired surrogate.") from None
     return annotations

@@ -1,5 +1,5 @@
-"""Byte ranges: of a download (RFC 9110, section 14) and of an upload's chunk
-(spec.md, "Pushing a blob in chunks").
+"""Byte ranges of downloads (RFC 9110, section 14) and of upload chunks (spec.md,
+"Pushing a blob in chunks").
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from itertools import pairwise
 
 from ..errors import BlobUploadInvalid
 
-#: A request for more pieces than this gets the whole blob: the pieces would
-#: cost more in headers and seeks than they save.
+#: The maximum number of ranges in one request. With more of them the registry sends the
+#: whole blob, because the headers and seeks would cost more than they save.
 MAX_RANGES: t.Final = 1024
 
-# A position may be far behind the end, and int() reads 4300 digits.
+# A position may be far after the end. int() accepts at most 4300 digits.
 _RANGE = re.compile(r"\s*([0-9]{0,4000})-([0-9]{0,4000})\s*", re.ASCII)
 _CONTENT_RANGE = re.compile(
     r"(?:bytes[ =])?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?", re.ASCII
@@ -22,32 +22,32 @@ _CONTENT_RANGE = re.compile(
 
 
 class Span(t.NamedTuple):
-    """The bytes from ``start`` up to, and without, ``stop``."""
+    """The bytes from ``start`` to ``stop``, without ``stop``."""
 
     start: int
     stop: int
 
     @property
     def length(self) -> int:
-        """How many bytes there are in it."""
+        """The number of bytes."""
         return self.stop - self.start
 
 
 class Unsatisfiable(ValueError):
-    """The header names no byte that the content has: a 416."""
+    """The header names no byte of the content (status 416)."""
 
 
 def parse_range(header: str | None, size: int) -> list[Span] | None:
-    """Read a ``Range`` header (RFC 9110, section 14.2).
+    """Return the spans that a ``Range`` header asks for (RFC 9110, section 14.2).
 
-    :param header: its value, or None.
-    :param size: how many bytes the content has.
-    :return: the spans to send, in the order asked for, or None when the
-        content is to be sent whole: no header, another unit than bytes, or so
-        many or such overlapping ranges that answering them one by one would
-        only serve an attacker (RFC 9110, section 14.2, last paragraph).
-    :raises Unsatisfiable: when the ranges are malformed, or none of them
-        begins inside the content.
+    :param header: the value of the header, or None.
+    :param size: the size of the content in bytes.
+    :return: the spans in the order of the header, or None to send the whole content.
+        That is for no header and for another unit than bytes. It is also for too many
+        or overlapping ranges, which may be an attack (RFC 9110, section 14.2, last
+        paragraph).
+    :raises Unsatisfiable: if the ranges are malformed, or if none of them begins inside
+        the content.
     """
     if header is None:
         return None
@@ -67,23 +67,23 @@ def parse_range(header: str | None, size: int) -> list[Span] | None:
 
 
 def parse_content_range(header: str | None) -> Span | None:
-    """Read the ``Content-Range`` of a chunk: "It MUST match the following
-    regular expression: ``^[0-9]+-[0-9]+$``", both ends inclusive.
+    """Return the span of a chunk from its ``Content-Range``: "It MUST match the
+    following regular expression: ``^[0-9]+-[0-9]+$``", both ends inclusive.
 
-    The form of RFC 9110, ``bytes 0-9/*``, is taken as well, since general HTTP
-    clients write that.
+    The registry also accepts ``bytes 0-9/*``, the form of RFC 9110, because general
+    HTTP clients send that.
 
-    :return: the span of the upload that the body is meant for, or None when
-        there is no header.
-    :raises BlobUploadInvalid: when it is malformed or ends before it begins.
+    :param header: the value of the header, or None.
+    :return: the span of the body in the upload, or None without a header.
+    :raises BlobUploadInvalid: if it is malformed or ends before it begins.
     """
     if header is None:
         return None
     match = _CONTENT_RANGE.fullmatch(header.strip())
     if match is None or int(match[2]) < int(match[1]):
         raise BlobUploadInvalid(
-            "A chunk's Content-Range is written as '<first>-<last>', the"
-            " positions of its first and its last byte.",
+            "Write the Content-Range of a chunk as '<first>-<last>', the positions of"
+            " its first and its last byte.",
             detail=header,
         )
     return Span(int(match[1]), int(match[2]) + 1)

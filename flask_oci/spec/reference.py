@@ -1,4 +1,4 @@
-"""Repository names, tags and references, as spec.md's section "Pull" has them."""
+"""Repository names, tags and references (spec.md, "Pull")."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..errors import NameInvalid
 from .digest import Digest
 
 #: "Throughout this document, `<name>` MUST match the following regular
-#: expression" (spec.md, "Pulling manifests"). The groups do not capture, so
-#: that the expression can be part of a URL rule.
+#: expression" (spec.md, "Pulling manifests"). The groups do not capture, because a URL
+#: rule contains the expression.
 NAME_PATTERN: t.Final = (
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
     r"(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
@@ -28,20 +28,21 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
 
 
 def is_name(text: str) -> bool:
-    """Tell whether ``text`` is a repository name of at most 255 characters."""
-    # The length comes first so that no expression runs over a long string.
+    """Return True if a text is a repository name of at most 255 characters."""
+    # The length is checked first, so that the expression never runs on a long string.
     return len(text) <= NAME_MAX_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether ``text`` is a tag (spec.md, "Pulling manifests")."""
+    """Return True if a text is a tag (spec.md, "Pulling manifests")."""
     return _TAG.fullmatch(text) is not None
 
 
 def check_name(text: str) -> str:
-    """Return ``text`` if it is a repository name.
+    """Return a valid repository name.
 
-    :raises NameInvalid: when it is not.
+    :param text: the name as the client wrote it.
+    :raises NameInvalid: if it is invalid.
     """
     if not is_name(text):
         raise NameInvalid(detail=text)
@@ -49,27 +50,29 @@ def check_name(text: str) -> str:
 
 
 def check_tag(text: str) -> str:
-    """Return ``text`` if a manifest can be pushed under it as a tag.
+    """Return a valid tag for a manifest that is pushed.
 
-    :raises ManifestInvalid: when it is no tag.
+    :param text: the tag as the client wrote it.
+    :raises ManifestInvalid: if it is invalid.
     """
     if not is_tag(text):
         raise ManifestInvalid(
-            "A tag has at most 128 letters, digits, '_', '.' and '-', and does"
-            " not begin with '.' or '-'.",
+            "A tag has at most 128 letters, digits, '_', '.' and '-', and does not"
+            " begin with '.' or '-'.",
             detail=text,
         )
     return text
 
 
 def parse_reference(text: str) -> Digest | str:
-    """Read a ``<tag-or-digest>`` that something is looked up by.
+    """Return the tag or the digest of a request for a manifest.
 
-    :return: a :class:`~flask_oci.digest.Digest` if there is a colon in it, for
-        no tag has one, and the tag otherwise.
-    :raises DigestInvalid: when it has a colon and is no digest.
-    :raises ManifestUnknown: when it could not be a tag, since nothing can have
-        been pushed under it.
+    :param text: the ``<tag-or-digest>`` as the client wrote it.
+    :return: a :class:`~flask_oci.spec.digest.Digest` if the text has a colon, because
+        no tag has one; the tag otherwise.
+    :raises DigestInvalid: if it has a colon and is not a digest.
+    :raises ManifestUnknown: if it is not a valid tag, because no manifest can have such
+        a tag.
     """
     if ":" in text:
         return Digest.parse(text)
@@ -79,11 +82,12 @@ def parse_reference(text: str) -> Digest | str:
 
 
 def split_image(text: str) -> tuple[str, str | None]:
-    """Read ``<name>``, ``<name>:<tag>`` or ``<name>@<digest>``, as people type it.
+    """Return the parts of ``<name>``, ``<name>:<tag>`` or ``<name>@<digest>``.
 
+    :param text: the image as a user typed it.
     :return: the name, and the tag or digest if there is one. In
         ``<name>:<tag>@<digest>``, which clients print, the digest counts.
-    :raises NameInvalid: when what stands in front is no repository name.
+    :raises NameInvalid: if the name is invalid.
     """
     front, at, digest = text.partition("@")
     name, colon, tag = front.partition(":")

@@ -1,4 +1,4 @@
-"""Scopes: what a client asks a token for, in Docker's grammar.
+"""Scopes: the permissions that a client requests for a token, in Docker's grammar.
 
 ``scope := resourcescope *( " " resourcescope )`` and ``resourcescope :=
 resourcetype ":" resourcename ":" action *( "," action )`` (Distribution's
@@ -15,21 +15,21 @@ if t.TYPE_CHECKING:
 
 Action = t.Literal["pull", "push", "delete", "manage"]
 
-#: What may be done to a repository with a client. To "manage" it, which is to change
-#: who may see it, takes a person and a page, or REST.
+#: The actions of a client in a repository. "manage", which includes changing the
+#: visibility, is possible on the pages, with the command line and with REST only.
 ACTIONS: t.Final[tuple[Action, ...]] = ("pull", "push", "delete")
 
-#: What an access token can be for. That it is for managing, somebody has to say.
+#: The actions that an access token can allow. "manage" has to be named explicitly.
 TOKEN_ACTIONS: t.Final[tuple[Action, ...]] = (*ACTIONS, "manage")
 
-#: More scopes than a client could need, and fewer than would make a token too
-#: long for the header it travels in.
+#: The maximum number of scopes in a request. No client needs more, and the token still
+#: fits into a header.
 MAX_SCOPES: t.Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Some actions on one resource."""
+    """Actions on one resource."""
 
     type: str
     name: str
@@ -39,27 +39,27 @@ class Scope:
         return f"{self.type}:{self.name}:{','.join(self.actions)}"
 
 
-#: Listing repositories.
+#: The scope for the list of repositories.
 CATALOG_SCOPE: t.Final = Scope("registry", "catalog", ("*",))
 
 
 def repository_scope(name: str, *actions: Action) -> Scope:
-    """Return the scope of some actions on a repository."""
+    """Return the scope of actions on a repository."""
     return Scope("repository", name, actions)
 
 
 def parse_scopes(values: Iterable[str]) -> list[Scope]:
-    """Read the ``scope`` parameters of a token request.
+    """Return the scopes of a token request, one for each resource.
 
-    Clients repeat the parameter, or put several scopes into one, or both; what
-    concerns the same resource is merged. What is not a scope is left out, since
-    a token without it is the honest answer.
+    Clients repeat the parameter, or put several scopes into one, or both. Scopes of the
+    same resource are merged. Invalid scopes are ignored: the token then does not allow
+    them.
 
     :param values: each ``scope`` parameter, in order.
     """
     merged: dict[tuple[str, str], dict[str, None]] = {}
     for text in [scope for value in values for scope in value.split()][:MAX_SCOPES]:
-        # A name may have a colon, when a client puts the host in front of it.
+        # A name has a colon if the client includes the host and the port.
         kind, _, rest = text.partition(":")
         name, _, actions = rest.rpartition(":")
         if name:
@@ -71,7 +71,7 @@ def parse_scopes(values: Iterable[str]) -> list[Scope]:
 
 
 def repository_actions(scope: Scope) -> tuple[Action, ...]:
-    """Return the actions that a repository scope asks for; ``*`` is all of them."""
+    """Return the actions of a repository scope. ``*`` stands for all of them."""
     if scope.type.partition("(")[0] != "repository":
         return ()
     return tuple(a for a in ACTIONS if a in scope.actions or "*" in scope.actions)

@@ -1,4 +1,4 @@
-"""The verbs on bytes. Only this package touches the disk."""
+"""Storage of blobs: the protocol, and the local disk. Only this package opens files."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Blobs on a local disk.
+"""Local storage: blobs and upload sessions in a folder of the local disk.
 
-``blobs/<algorithm>/<first two digits>/<digits>`` holds what was pushed,
-``uploads/<uuid>`` what is being pushed, and ``notes/<uuid>`` what is known of that.
-All are on one file system, so that a finished upload becomes a blob by a rename:
-there is never half a blob under a digest.
+``blobs/<algorithm>/<first two digits>/<digits>`` holds the blobs, ``uploads/<uuid>``
+the bytes of upload sessions, and ``notes/<uuid>`` the saved hash of each session. All
+are on one file system, so that a finished upload becomes a blob by a rename, and a
+digest never names an incomplete blob.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if t.TYPE_CHECKING:
 class LocalStorage:
     """A :class:`~flask_oci.storage.Storage` in a folder.
 
-    :param root: the folder; it is made when the first blob comes.
+    :param root: the path of the folder, which the first upload creates.
     """
 
     def __init__(self, root: str) -> None:
@@ -49,7 +49,7 @@ class LocalStorage:
 
     @disk
     def start_upload(self, uuid: str) -> None:
-        """Make room for an upload session."""
+        """Create the empty file of an upload session."""
         path = self._upload_path(uuid)
         self._make_folder(self.note_path(uuid))
         self._make_folder(path)
@@ -58,12 +58,12 @@ class LocalStorage:
 
     @disk
     def has_upload(self, uuid: str) -> bool:
-        """Tell whether there is anything of an upload session here."""
+        """Return True if the storage has bytes of an upload session."""
         return os.path.lexists(self._upload_path(uuid))
 
     @disk
     def upload_length(self, uuid: str) -> int:
-        """Return how many bytes of an upload session are stored."""
+        """Return the number of stored bytes of an upload session."""
         try:
             return os.stat(self._upload_path(uuid)).st_size
         except FileNotFoundError:
@@ -71,7 +71,7 @@ class LocalStorage:
 
     @disk
     def upload_progress(self, uuid: str) -> Progress | None:
-        """Return how far an upload session has got, or None when it is not here."""
+        """Return the progress of an upload session, or None if it is absent."""
         try:
             found = os.stat(self._upload_path(uuid))
         except FileNotFoundError:
@@ -80,7 +80,7 @@ class LocalStorage:
 
     @disk
     def free(self) -> int | None:
-        """Return for how many more bytes there is room, if that is known."""
+        """Return the free space in bytes, or None if it is unknown."""
         try:
             found = os.statvfs(self._root)
         except FileNotFoundError:
@@ -88,12 +88,12 @@ class LocalStorage:
         return found.f_bavail * found.f_frsize
 
     def hashed(self, uuid: str) -> Hashed | None:
-        """Return what is remembered of an upload session's digest."""
+        """Return the saved hash of an upload session, or None."""
         return upload_hash.read(self.note_path(uuid))
 
     @contextmanager
     def open_upload(self, uuid: str) -> Iterator[LocalUpload]:
-        """Take hold of an upload session, for one request at a time."""
+        """Open and lock an upload session for one request."""
         path = self._upload_path(uuid)
         try:
             fd = self._open(path, os.O_RDWR)
@@ -102,7 +102,7 @@ class LocalStorage:
         try:
             lock_upload(fd, path, uuid)
             upload = LocalUpload(fd, self, uuid)
-            # Bytes that are not those that were hashed must not pass for them.
+            # A file that is shorter than its saved hash says has lost bytes.
             if upload.hashed is not None and upload.length < upload.hashed.length:
                 raise BlobUploadUnknown(detail=uuid)
             yield upload
@@ -110,46 +110,46 @@ class LocalStorage:
             close(fd)
 
     def promote(self, uuid: str, digest: Digest) -> None:
-        """Give the file of an upload session the name of a blob.
+        """Rename the file of an upload session to that of a blob.
 
-        A blob that is there already is replaced by the same bytes, which mends
-        it should the disk have damaged it.
+        An existing blob is replaced by the same bytes, which repairs it if the disk
+        has damaged it.
         """
         target = self.absolute_path(digest)
         self._make_folder(target)
         try:
             os.replace(self._upload_path(uuid), target)
         except FileNotFoundError:
-            # The session was cancelled while its last bytes were arriving.
+            # Another request cancelled the session while its last bytes arrived.
             raise BlobUploadUnknown(detail=uuid) from None
 
     @disk
     def discard_upload(self, uuid: str) -> None:
-        """Forget an upload session, if it is there."""
+        """Delete an upload session, if it exists."""
         upload_hash.remove(self.note_path(uuid))
         with suppress(FileNotFoundError):
             os.unlink(self._upload_path(uuid))
 
     def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
-        """Keep a blob from being collected while its row is being written."""
+        """Prevent the deletion of a blob while its row is written."""
         return locked(self._lock_path(digest), fcntl.LOCK_SH)
 
     def exclusive_lock(self, digest: Digest) -> AbstractContextManager[None]:
-        """Wait until nobody relies on a blob, and keep them waiting."""
+        """Wait for the shared locks of a blob, and block new ones."""
         return locked(self._lock_path(digest), fcntl.LOCK_EX)
 
     @disk
     def delete(self, digest: Digest) -> None:
-        """Delete a blob, if it is there, within :meth:`exclusive_lock`."""
+        """Delete a blob, if it exists, within :meth:`exclusive_lock`."""
         with suppress(FileNotFoundError):
             os.unlink(self.absolute_path(digest))
 
     @disk
     def sync_blob(self, digest: Digest) -> int | None:
-        """Return the size of a blob once it would survive a power cut, or None."""
+        """Make the name of a blob durable, and return its size in bytes or None."""
         size = self.size(digest)
         if size is not None:
-            # The bytes were on the disk before they had this name.
+            # The upload flushed the bytes before it renamed the file.
             path = self.absolute_path(digest)
             self._make_folder(path)
             sync_folder(os.path.dirname(path))
@@ -157,8 +157,8 @@ class LocalStorage:
 
     @disk
     def quarantine(self, digest: Digest) -> None:
-        """Put a blob aside, if it is there, so that it is not served."""
-        # One digest can be damaged twice.
+        """Move a blob to the quarantine folder, if it exists."""
+        # A blob can be damaged, pushed again and damaged again.
         name = f"{digest.algorithm}-{digest.encoded}.{time.time_ns()}"
         target = os.path.join(self._root, "quarantine", name)
         self._make_folder(target)
@@ -168,7 +168,7 @@ class LocalStorage:
 
     @disk
     def remember(self, name: str, text: str) -> None:
-        """Keep a short text, such as how far a long piece of work has got."""
+        """Store a short text, such as the progress of a long operation."""
         path = os.path.join(self._root, name)
         self._make_folder(path)
         with open(f"{path}.new", "w", encoding="ascii") as file:
@@ -177,7 +177,7 @@ class LocalStorage:
 
     @disk
     def recall(self, name: str) -> str:
-        """Return what :meth:`remember` kept, or an empty text."""
+        """Return the text that :meth:`remember` stored, or an empty string."""
         try:
             with open(os.path.join(self._root, name), encoding="ascii") as file:
                 return file.read()
@@ -185,29 +185,29 @@ class LocalStorage:
             return ""
 
     def digests(self) -> Iterator[Digest]:
-        """Go through the blobs, in the order of their digests."""
+        """Yield the digests of all blobs, in ascending order."""
         for algorithm in sorted(ALGORITHMS):
             folder = os.path.join(self._root, "blobs", algorithm)
             for shard in _entries(folder):
                 for encoded in _entries(os.path.join(folder, shard)):
-                    # Whatever else lies there is somebody else's.
+                    # The registry ignores files that it did not create.
                     with suppress(DigestInvalid):
                         digest = Digest.parse(f"{algorithm}:{encoded}")
                         if encoded.startswith(shard):
                             yield digest
 
     def uploads(self) -> Iterator[StoredUpload]:
-        """Go through the upload sessions."""
+        """Yield all upload sessions."""
         for path_of in (self._upload_path, self.note_path):
             for name in _entries(os.path.dirname(path_of(""))):
-                # Whatever else lies there is somebody else's.
+                # The registry ignores files that it did not create.
                 with suppress(FileNotFoundError, ValueError):
                     uuid = str(UUID(name))
                     yield StoredUpload(uuid, _touched_at(path_of(uuid)))
 
     @disk
     def size(self, digest: Digest) -> int | None:
-        """Return the size of a blob in bytes, or None when it is not here."""
+        """Return the size of a blob in bytes, or None if it is absent."""
         try:
             return os.stat(self.absolute_path(digest)).st_size
         except FileNotFoundError:
@@ -219,12 +219,12 @@ class LocalStorage:
         return open(self.absolute_path(digest), "rb", buffering=0)
 
     def relative_path(self, digest: Digest) -> str:
-        """Return where a blob is, from the storage folder on."""
+        """Return the path of a blob relative to the storage folder."""
         shard = digest.encoded[:2]
         return f"blobs/{digest.algorithm}/{shard}/{digest.encoded}"
 
     def absolute_path(self, digest: Digest) -> str:
-        """Return where a blob is."""
+        """Return the absolute path of a blob."""
         return os.path.join(self._root, self.relative_path(digest))
 
     def _make_folder(self, path: str) -> None:
@@ -238,11 +238,11 @@ class LocalStorage:
         return os.path.join(self._root, "uploads", uuid)
 
     def note_path(self, uuid: str) -> str:
-        """Return where it is noted what is known of an upload session's digest."""
+        """Return the path of the saved hash of an upload session."""
         return os.path.join(self._root, "notes", uuid)
 
     def _lock_path(self, digest: Digest) -> str:
-        # Digests share a few locks: what waits, waits for one short transaction.
+        # All digests share 256 locks, each held for one short transaction.
         return os.path.join(self._root, "locks", digest.encoded[:2])
 
 

@@ -1,4 +1,4 @@
-"""What every part of the local storage asks of the operating system."""
+"""POSIX calls of the local storage: durable folders, locks, and errors of the disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 P = t.ParamSpec("P")
 R = t.TypeVar("R")
 
-# The group may read, so that nginx can send the files when it belongs to it.
+# The group may read, so that nginx can send the files if it is a member.
 FILE_MODE: t.Final = 0o640
 FOLDER_MODE: t.Final = 0o750
 
@@ -27,19 +27,19 @@ _CAUSES = {
     errno.ENOSPC: "Its disk is full.",
     errno.EDQUOT: "Its disk quota is used up.",
     errno.EROFS: "Its disk is read-only.",
-    errno.EACCES: "It may not write to its storage folder.",
-    errno.EPERM: "It may not write to its storage folder.",
+    errno.EACCES: "It has no permission to write to its storage folder.",
+    errno.EPERM: "It has no permission to write to its storage folder.",
     errno.EMFILE: "It has too many files open.",
     errno.ENFILE: "The machine has too many files open.",
-    errno.EIO: "Its disk fails.",
+    errno.EIO: "Its disk reports errors.",
 }
 
 
 def disk(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function whose failures are the disk's, and not the client's.
+    """Translate the errors of the disk in a function to :exc:`Unavailable`.
 
-    A file that is not there, or that somebody else has locked, is no failure: what
-    that means is known by the one who asked for it.
+    A missing file and a file that another process has locked are not errors of the
+    disk. The caller handles them.
     """
 
     @functools.wraps(function)
@@ -49,24 +49,25 @@ def disk(function: Callable[P, R]) -> Callable[P, R]:
         except (FileNotFoundError, BlockingIOError):
             raise
         except OSError as error:
-            cause = _CAUSES.get(error.errno or 0, "Its disk does not answer.")
+            cause = _CAUSES.get(error.errno or 0, "Its disk does not respond.")
             raise Unavailable(
-                f"The registry cannot do this now. {cause} Try again later, or tell"
-                " whoever runs it."
+                f"The registry cannot do this now. {cause} Try again later, or ask"
+                " its operator."
             ) from error
 
     return wrapper
 
 
-#: Folders whose own names this process knows to be on the disk.
+#: The folders whose names this process has flushed to the disk.
 _settled: set[str] = set()
 
 
 def make_folder(path: str, root: str) -> None:
-    """Make a folder and those above it, each durably.
+    """Create a folder and its parents, each durably.
 
-    :param root: what is below it is the registry's. A folder that is there may be
-        one that a process was killed over, before it was on the disk.
+    :param root: the storage folder. An existing folder below it may be one that
+        another process created and did not flush before it was killed, so this
+        process flushes it once as well.
     """
     is_settled = path in _settled or not path.startswith(root + os.sep)
     if is_settled and os.path.isdir(path):
@@ -80,7 +81,7 @@ def make_folder(path: str, root: str) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Return when the names in a folder would survive a power cut."""
+    """Flush the names in a folder to the disk, so that they survive a power cut."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -89,12 +90,15 @@ def sync_folder(path: str) -> None:
 
 
 def begin_to_write(fd: int, start: int, stop: int) -> None:
-    """Have the disk begin with a part of a file, and wait for nothing.
+    """Ask the disk to write a part of a file, without waiting for it.
 
-    A system that cannot be told so writes when it likes.
+    Systems without this call write at a time of their own.
+
+    :param start: the first byte of the part.
+    :param stop: the byte behind the part.
     """
-    # Linux answers this advice by writing; what is not on the disk yet stays in memory,
-    # and what fails is told to who flushes the file.
+    # Linux starts to write on this advice. Unwritten pages stay in memory, and the
+    # later flush reports the errors.
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):
             os.posix_fadvise(fd, start, stop - start, os.POSIX_FADV_DONTNEED)
@@ -102,9 +106,9 @@ def begin_to_write(fd: int, start: int, stop: int) -> None:
 
 @contextmanager
 def locked(path: str, operation: int) -> Iterator[None]:
-    """Hold a lock that other processes, and threads, heed.
+    """Hold an advisory lock between processes and threads.
 
-    :param path: a file that is made if need be, and stays.
+    :param path: the lock file, which is created if it is missing, and is kept.
     :param operation: ``fcntl.LOCK_SH`` or ``fcntl.LOCK_EX``.
     """
     fd = _open_lock(path)
@@ -117,7 +121,7 @@ def locked(path: str, operation: int) -> Iterator[None]:
 
 @disk
 def close(fd: int) -> None:
-    """Close a file, and with it give up its lock."""
+    """Close a file, and release its lock."""
     os.close(fd)
 
 
@@ -125,8 +129,8 @@ def close(fd: int) -> None:
 def lock(fd: int, operation: int) -> None:
     """Lock an open file, as ``flock`` does.
 
-    :raises BlockingIOError: when somebody else has it, and ``operation`` says not to
-        wait.
+    :raises BlockingIOError: if another process holds the lock and ``operation`` says
+        not to wait.
     """
     fcntl.flock(fd, operation)
 

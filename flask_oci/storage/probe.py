@@ -1,4 +1,4 @@
-"""What the folder of the blobs is like: whether a push can rely on it."""
+"""Probe of the storage folder: the system calls of a push, tried on it."""
 
 from __future__ import annotations
 
@@ -18,45 +18,46 @@ from .posix import sync_folder
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What was seen of a folder."""
+    """The result of probing a folder."""
 
     root: str
-    """The folder, or, as long as it is not there, the one that it will be made in."""
+    """The folder, or its nearest existing parent if it does not exist yet."""
 
     exists: bool
     failure: str | None
-    """What could not be done there that every push does, or None."""
+    """The operation of a push that failed there, or None."""
 
     locks: bool
-    """Whether a locked file is locked for others."""
+    """Whether a lock excludes other processes."""
 
     file_system: str
     """Its type, such as ``ext4``; empty when that is not known."""
 
     one_device: bool
-    """Whether a finished upload can become a blob by a rename."""
+    """Whether all folders are on one file system, as the rename of an upload needs."""
 
     free: int
-    """For how many more bytes there is room."""
+    """The free space, in bytes."""
 
     mode: int
     """The permissions of the folder."""
 
     behind: float
-    """By how many seconds the clock of the disk is behind ours."""
+    """How far the clock of the disk is behind that of the process, in seconds."""
 
 
 def examine(root: str) -> ProbeResult:
-    """Do in a folder what a push does there, and take it back.
+    """Try the system calls of a push in a folder, and clean up.
 
-    :param root: of the storage. It need not be there, and is not made.
+    :param root: the storage folder. If it does not exist, its nearest existing parent
+        is probed, and no folder is created.
     """
     folder = root
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     failure, locks, behind = None, True, 0.0
     try:
-        locks, behind = _rehearse(folder)
+        locks, behind = _try_push(folder)
     except OSError as error:
         failure = error.strerror or type(error).__name__
     found, room = os.stat(folder), os.statvfs(folder)
@@ -73,8 +74,11 @@ def examine(root: str) -> ProbeResult:
     )
 
 
-def _rehearse(folder: str) -> tuple[bool, float]:
-    """Make, write, flush, lock and rename a file."""
+def _try_push(folder: str) -> tuple[bool, float]:
+    """Create, write, flush, lock and rename a file.
+
+    :return: whether locks work, and by how many seconds the clock of the disk lags.
+    """
     place = os.path.join(folder, f".check-{uuid4()}")
     before, after = os.path.join(place, "upload"), os.path.join(place, "blob")
     os.mkdir(place, FOLDER_MODE)
@@ -84,7 +88,7 @@ def _rehearse(folder: str) -> tuple[bool, float]:
             os.write(fd, b"check")
             os.fsync(fd)
             behind = time.time() - os.fstat(fd).st_mtime
-            locks = _keeps_out(fd, before)
+            locks = _excludes(fd, before)
             os.replace(before, after)
             sync_folder(place)
         finally:
@@ -97,13 +101,13 @@ def _rehearse(folder: str) -> tuple[bool, float]:
         os.rmdir(place)
 
 
-def _keeps_out(fd: int, path: str) -> bool:
+def _excludes(fd: int, path: str) -> bool:
     other = os.open(path, os.O_WRONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # Anything else is a file system that knows no locks.
+        # Any other error means that the file system has no locks.
         return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
     finally:
         os.close(other)
@@ -119,12 +123,12 @@ def _is_one_device(root: str) -> bool:
 
 
 def _file_system(folder: str) -> str:
-    """Return the type of the file system that a folder is on, as Linux tells it."""
+    """Return the type of the file system of a folder, from Linux's mount table."""
     folder = os.path.realpath(folder)
     best: tuple[str, str] = ("", "")
     for point, kind in _mounts():
         inside = folder == point or folder.startswith(point.rstrip("/") + "/")
-        # The last of several on one point hides those before it.
+        # The last mount on a point hides the earlier ones.
         if inside and len(point) >= len(best[0]):
             best = point, kind
     return best[1]

@@ -1,4 +1,4 @@
-"""What a place to keep blobs in has to do."""
+"""The storage protocol: the operations of a place for blobs and upload sessions."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import AbstractContextManager
 
 from ..spec.digest import Digest
 
-#: How many bytes are read, hashed and written in one go. It bounds what a
-#: request holds in memory, whatever the size of the blob, and lets a piece stay in
-#: the processor's cache on its way: a MiB at a time takes half as long again.
+#: The number of bytes that are read, hashed and written at a time. It bounds the memory
+#: of a request, whatever the size of the blob, and a piece of this size stays in the
+#: processor's cache: with 1 MiB, a push takes half as long again.
 PIECE: t.Final = 256 * 1024
 
 
 class Reader(t.Protocol):
-    """Where bytes come from: the body of a request, or a file."""
+    """A source of bytes: the body of a request, or a file."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, and none at the end."""
+        """Return at most ``size`` bytes, and an empty value at the end."""
 
 
 class Hashed(t.NamedTuple):
@@ -29,151 +29,149 @@ class Hashed(t.NamedTuple):
 
 
 class UploadFile(t.Protocol):
-    """The bytes of one upload session, while one request holds them."""
+    """The bytes of one upload session, locked by one request."""
 
     length: int
-    """How many bytes there are: what was really stored, crash or no crash."""
+    """The number of stored bytes, also after a crash."""
 
     hashed: Hashed | None
-    """What is known of their digest without reading them again."""
+    """The hash of the first bytes, if it is known without reading them again."""
 
     def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
-        """Write ``source`` behind what is there.
+        """Append a source to the stored bytes.
 
-        Whatever arrived before an exception stays, and counts.
+        The bytes that arrived before an exception are kept and counted.
 
-        :param source: read to its end, a :data:`PIECE` at a time.
-        :param algorithm: what to hash with, on the way.
-        :param limit: how many bytes may be written; one more is an error.
-        :return: how many were written.
-        :raises SizeInvalid: when there were more than ``limit``.
+        :param source: read to its end, :data:`PIECE` bytes at a time.
+        :param algorithm: the hash algorithm to apply on the way.
+        :param limit: the largest number of bytes to write, or None.
+        :return: the number of written bytes.
+        :raises SizeInvalid: if the source has more than ``limit`` bytes.
         """
 
     def truncate(self, length: int) -> None:
-        """Take back what was appended behind ``length`` bytes, unless they have
-        become a blob."""
+        """Cut the bytes to ``length``, unless they have become a blob."""
 
     def sync(self) -> None:
-        """Return when the bytes would survive a power cut, and remember what is known
-        of their digest for the requests to come.
+        """Flush the bytes to the disk, and save their hash for later requests.
 
-        Where the disk has failed to keep them, it may not know which, and may say
-        the next time that all is well. So the session ends then.
+        If the flush fails, the session ends: the disk may not know which bytes it
+        lost, and the next flush may succeed without them.
         """
 
     def matches(self, digest: Digest) -> bool:
-        """Tell whether the bytes have this digest, reading them if need be."""
+        """Return True if the bytes have this digest, and read them if necessary."""
 
     def commit(self, digest: Digest) -> None:
-        """Make the bytes the blob of that digest, durably, and end the session.
+        """Turn the bytes into the blob of a digest, durably, and end the session.
 
-        The caller has made sure that they match, and is within
-        :meth:`Storage.shared_lock`. What is known of their digest is remembered until
-        :meth:`Storage.discard_upload`, should the caller have to come back.
+        The caller has verified the digest and holds :meth:`Storage.shared_lock`. The
+        saved hash is kept until :meth:`Storage.discard_upload`, so that the caller can
+        repeat a completion that failed after this.
         """
 
 
 class StoredUpload(t.NamedTuple):
-    """An upload session's bytes, as they lie there."""
+    """The stored bytes of an upload session."""
 
     uuid: str
     touched_at: float
-    """When they were last written to, in seconds since the epoch."""
+    """The time of the last write, in seconds since the epoch."""
 
 
 class Progress(t.NamedTuple):
-    """How far an upload session has got."""
+    """The progress of an upload session."""
 
     length: int
-    """How many bytes there are."""
+    """The number of stored bytes."""
 
     touched_at: float
-    """When the last ones came, in seconds since the epoch."""
+    """The time of the last write, in seconds since the epoch."""
 
 
 class Storage(t.Protocol):
     """A content-addressed store: one blob for each digest, written once."""
 
     def start_upload(self, uuid: str) -> None:
-        """Make room for an upload session."""
+        """Create the empty file of an upload session."""
 
     def has_upload(self, uuid: str) -> bool:
-        """Tell whether there is anything of an upload session here."""
+        """Return True if the storage has bytes of an upload session."""
 
     def upload_length(self, uuid: str) -> int:
-        """Return how many bytes of an upload session are stored.
+        """Return the number of stored bytes of an upload session.
 
-        :raises BlobUploadUnknown: when there is nothing of it here.
+        :raises BlobUploadUnknown: if the session is absent.
         """
 
     def upload_progress(self, uuid: str) -> Progress | None:
-        """Return how far an upload session has got, or None when it is not here."""
+        """Return the progress of an upload session, or None if it is absent."""
 
     def free(self) -> int | None:
-        """Return for how many more bytes there is room, if that is known."""
+        """Return the free space in bytes, or None if it is unknown."""
 
     def hashed(self, uuid: str) -> Hashed | None:
-        """Return what is remembered of an upload session's digest, also when its
-        bytes have become a blob."""
+        """Return the saved hash of an upload session, or None. It outlives the
+        session's bytes, which may have become a blob."""
 
     def open_upload(self, uuid: str) -> AbstractContextManager[UploadFile]:
-        """Take hold of an upload session, for one request at a time.
+        """Open and lock an upload session for one request.
 
-        :raises BlobUploadUnknown: when there is nothing of it here, or less than was
-            hashed.
-        :raises BlobUploadInvalid: when another request is writing to it.
+        :raises BlobUploadUnknown: if the session is absent, or has fewer bytes than
+            its saved hash says.
+        :raises BlobUploadInvalid: if another request is writing to it.
         """
 
     def discard_upload(self, uuid: str) -> None:
-        """Forget an upload session, if it is there."""
+        """Delete an upload session, if it exists."""
 
     def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
-        """Keep a blob from being collected while its row is being written.
+        """Prevent the deletion of a blob while its row is written.
 
-        Any number of requests may rely on one blob, and wait only for the
-        moment in which the collection removes it.
+        Any number of requests can hold this lock. They wait only while the garbage
+        collection holds :meth:`exclusive_lock`.
         """
 
     def exclusive_lock(self, digest: Digest) -> AbstractContextManager[None]:
-        """Wait until nobody relies on a blob, and keep them waiting."""
+        """Wait for the shared locks of a blob, and block new ones."""
 
     def delete(self, digest: Digest) -> None:
-        """Delete a blob, if it is there, within :meth:`exclusive_lock`."""
+        """Delete a blob, if it exists, within :meth:`exclusive_lock`."""
 
     def sync_blob(self, digest: Digest) -> int | None:
-        """Return the size of a blob once it would survive a power cut, or None when
-        it is not here.
+        """Make the name of a blob durable, and return its size in bytes, or None if
+        the blob is absent.
 
-        It is for a blob whose :meth:`UploadFile.commit` may have been broken off.
+        It completes an :meth:`UploadFile.commit` that was interrupted.
         """
 
     def quarantine(self, digest: Digest) -> None:
-        """Put a blob aside, if it is there, so that it is not served. What has been
-        put aside before stays."""
+        """Move a blob to the quarantine, if it exists, so that it is not served.
+        Earlier blobs in the quarantine are kept."""
 
     def remember(self, name: str, text: str) -> None:
-        """Keep a short text, such as how far a long piece of work has got."""
+        """Store a short text, such as the progress of a long operation."""
 
     def recall(self, name: str) -> str:
-        """Return what :meth:`remember` kept, or an empty text."""
+        """Return the text that :meth:`remember` stored, or an empty string."""
 
     def digests(self) -> Iterator[Digest]:
-        """Go through the blobs, in the order of their digests."""
+        """Yield the digests of all blobs, in ascending order."""
 
     def uploads(self) -> Iterator[StoredUpload]:
-        """Go through the upload sessions."""
+        """Yield all upload sessions."""
 
     def size(self, digest: Digest) -> int | None:
-        """Return the size of a blob in bytes, or None when it is not here."""
+        """Return the size of a blob in bytes, or None if it is absent."""
 
     def open(self, digest: Digest) -> t.BinaryIO:
         """Open a blob for reading.
 
-        :raises FileNotFoundError: when it is not here.
+        :raises FileNotFoundError: if the blob is absent.
         """
 
     def relative_path(self, digest: Digest) -> str:
-        """Return where a blob is, for a server that sends files itself."""
+        """Return the path of a blob below the storage folder, for X-Accel-Redirect."""
 
     def absolute_path(self, digest: Digest) -> str:
-        """Return where a blob is, for a server that sends files itself."""
+        """Return the absolute path of a blob, for X-Sendfile."""

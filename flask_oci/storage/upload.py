@@ -1,4 +1,4 @@
-"""The file of an upload session, opened and locked by one request."""
+"""Upload files: the bytes of an upload session, opened and locked by one request."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if t.TYPE_CHECKING:
     from .local import LocalStorage
 
 
-#: After how many bytes the disk begins to write, so that a flush at the end of a large
-#: blob finds little left to wait for.
+#: The number of bytes after which the disk is asked to write, so that the flush at the
+#: end of a large blob waits for little.
 AHEAD: t.Final = 8 * 1024 * 1024
 
 
 class LocalUpload:
     """A :class:`~flask_oci.storage.UploadFile` on a local disk.
 
-    :param fd: the opened file, which the maker of this closes.
-    :param storage: where it becomes a blob.
-    :param uuid: the session.
+    :param fd: the opened file, which the caller closes.
+    :param storage: the storage in which it becomes a blob.
+    :param uuid: the id of the session.
     """
 
     @disk
@@ -45,14 +45,14 @@ class LocalUpload:
         self.hashed = self._noted = storage.hashed(uuid)
 
     def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
-        """Write ``source`` behind what is there; see :class:`UploadFile`."""
+        """Append a source to the stored bytes; see :class:`UploadFile`."""
         start = self.length
-        # A hash cannot be taken up again where another process left it, so
-        # only an upload's first piece is hashed while it passes.
+        # No library can resume the state of a hash in another process, so only the
+        # first request of an upload hashes its bytes on the way.
         hasher = hashlib.new(algorithm) if start == 0 else None
         while piece := source.read(PIECE):
             if limit is not None and self.length - start + len(piece) > limit:
-                raise SizeInvalid("There is more content than was announced.")
+                raise SizeInvalid("The body is longer than announced.")
             if hasher:
                 hasher.update(piece)
             self._write(piece)
@@ -62,12 +62,12 @@ class LocalUpload:
 
     @disk
     def truncate(self, length: int) -> None:
-        """Take back what was appended behind ``length`` bytes."""
-        # A rename that is said to have failed may have been done all the same.
+        """Cut the bytes to ``length``; see :class:`UploadFile`."""
+        # A rename that reported an error may have happened nevertheless.
         if not self._storage.has_upload(self._uuid):
             return
         if self._noted is not None and length < self._noted.length:
-            # Other bytes may follow, which it does not speak of.
+            # Other bytes may follow, which the saved hash does not cover.
             upload_hash.remove(self._storage.note_path(self._uuid))
             self.hashed = self._noted = None
         os.ftruncate(self._fd, length)
@@ -75,11 +75,11 @@ class LocalUpload:
 
     @disk
     def sync(self) -> None:
-        """Return when the bytes would survive a power cut; see :class:`UploadFile`."""
+        """Flush the bytes to the disk; see :class:`UploadFile`."""
         try:
             os.fsync(self._fd)
         except OSError:
-            # What could not be written is forgotten, and the next call succeeds.
+            # Linux drops the pages that it could not write, and the next call succeeds.
             self._storage.discard_upload(self._uuid)
             raise
         if self.hashed is not None and self.hashed != self._noted:
@@ -88,7 +88,7 @@ class LocalUpload:
 
     @disk
     def matches(self, digest: Digest) -> bool:
-        """Tell whether the bytes have this digest, reading them if need be."""
+        """Return True if the bytes have this digest, and read them if necessary."""
         known = self.hashed
         if (
             known is None
@@ -101,8 +101,8 @@ class LocalUpload:
 
     @disk
     def commit(self, digest: Digest) -> None:
-        """Make the bytes the blob of that digest, durably, and end the session."""
-        # What is noted has been flushed, maybe by an earlier request.
+        """Turn the bytes into the blob of a digest, durably, and end the session."""
+        # The bytes that a saved hash covers have been flushed before.
         if self._noted != Hashed(self.length, digest):
             self.sync()
         self._storage.promote(self._uuid, digest)
@@ -130,20 +130,20 @@ class LocalUpload:
 
 @disk
 def lock_upload(fd: int, path: str, uuid: str) -> None:
-    """Lock the file of a session, for as long as ``fd`` is open.
+    """Lock the file of a session until ``fd`` is closed.
 
-    :raises BlobUploadInvalid: when another request holds it.
-    :raises BlobUploadUnknown: when it has ceased to be the session's.
+    :raises BlobUploadInvalid: if another request holds the lock.
+    :raises BlobUploadUnknown: if the file is no longer that of the session.
     """
     try:
         lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BlobUploadInvalid(
-            "Another request is writing to this upload; wait for its answer.",
+            "Another request is writing to this upload; wait until it ends.",
             detail=uuid,
             status=416,
         ) from None
-    # Between opening and locking, the one who held it may have made it a blob.
+    # Between opening and locking, another request may have turned it into a blob.
     try:
         same = os.path.samestat(os.fstat(fd), os.stat(path))
     except FileNotFoundError:

@@ -1,8 +1,7 @@
-"""Notes: what is known of an upload's digest, kept from one request to the next.
+"""Saved hashes of upload sessions, each a short file from one request to the next.
 
-A note is written once the bytes that it is about would survive a power cut. So it may
-be believed whenever it is there, and where a crash has taken it, or half of it, the
-bytes are read once more.
+A hash is saved after its bytes have been flushed, so it is valid whenever it exists. If
+a crash destroys the file or a part of it, the bytes are read again.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from .protocol import Hashed
 
 
 def read(path: str) -> Hashed | None:
-    """Return what a note says, or None where there is none that can be read."""
+    """Return a saved hash, or None if the file is missing or damaged."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -32,7 +31,7 @@ def read(path: str) -> Hashed | None:
 
 
 def write(path: str, hashed: Hashed) -> None:
-    """Write a note, if the disk takes it: without one, only time is lost."""
+    """Save a hash. An error of the disk is ignored, because it costs only time."""
     flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     with suppress(OSError):
         fd = os.open(path, flags, FILE_MODE)
@@ -43,6 +42,6 @@ def write(path: str, hashed: Hashed) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a note, if there is one."""
+    """Delete a saved hash, if it exists."""
     with suppress(FileNotFoundError):
         os.unlink(path)

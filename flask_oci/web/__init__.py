@@ -1,8 +1,7 @@
-"""The pages: what a person sees of the registry in a browser.
+"""The pages: the registry in a browser.
 
-A second blueprint, which a host registers if it wants it. Its views ask the same
-policy as those of the protocol, and whatever they show of what somebody pushed is
-text.
+It is a second, optional blueprint. Its views use the same policy as the protocol. They
+show pushed content as plain text only.
 """
 
 from __future__ import annotations

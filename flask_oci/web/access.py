@@ -1,4 +1,4 @@
-"""Who looks at a page, and what they may see."""
+"""The visitor of a page, and the visitor's permissions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ if t.TYPE_CHECKING:
 
 
 def visitor() -> t.Any:
-    """Return the user who makes the request, or None for somebody unknown."""
+    """Return the user who makes the request, or None for an anonymous visitor."""
     return services().authenticator.visitor()
 
 
-def member() -> t.Any:
-    """Return the visitor, who has to have signed in and be active; or send them to
-    do so."""
+def signed_in_user() -> t.Any:
+    """Return the visitor if they are signed in and active.
+
+    An anonymous visitor is redirected to the login page, or refused with 403 if there
+    is none.
+    """
     user = visitor()
     if user is None:
         target = sign_in_url()
@@ -38,22 +41,22 @@ def member() -> t.Any:
     return user
 
 
-def is_administrator() -> bool:
-    """Tell whether the visitor runs the site."""
-    ask, user = services().hooks.is_admin, visitor()
-    if ask is None or user is None or not is_active(user):
+def is_admin() -> bool:
+    """Return True if the visitor is an administrator."""
+    hook, user = services().hooks.is_admin, visitor()
+    if hook is None or user is None or not is_active(user):
         return False
-    return ask(user)
+    return hook(user)
 
 
-def administrators_only() -> None:
-    """Hide a page from everybody who does not run the site: 404."""
-    if not is_administrator():
+def require_admin() -> None:
+    """Hide a page from visitors who are not administrators: 404."""
+    if not is_admin():
         abort(404)
 
 
 def may(action: Action, repository: RepositoryInfo) -> bool:
-    """Tell whether the visitor may do ``action``, as the protocol would."""
+    """Return True if the policy allows the visitor to do ``action``."""
     try:
         return services().policy.is_allowed(visitor(), action, repository)
     except Denied:
@@ -61,15 +64,15 @@ def may(action: Action, repository: RepositoryInfo) -> bool:
 
 
 def actor(repository: RepositoryInfo) -> Actor:
-    """Return the visitor, as who changes what is in a repository."""
+    """Return the visitor as the actor of a change to a repository's content."""
     return services().content.actor(visitor(), lambda: may("manage", repository))
 
 
-def admit(name: str, action: Action = "pull") -> RepositoryInfo:
-    """Return a repository to a visitor who may do ``action`` to it.
+def authorize(name: str, action: Action = "pull") -> RepositoryInfo:
+    """Return an existing repository if the visitor may do ``action`` to it.
 
-    What they may not see is not there: 404. What they may see and not change is
-    403. An old name leads to the new one.
+    The response is 404 if the visitor may not see the repository, and 403 if they may
+    see it but not do that. A previous name redirects to the current one.
     """
     repository = RepositoryInfo(name)
     if is_name(name):
@@ -80,8 +83,8 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
         values = {**(request.view_args or {}), "name": repository.name}
         query = request.query_string.decode(errors="replace")
         target = url_for(str(request.endpoint), **values) + (query and f"?{query}")
-        # A form is sent again as a form. Nobody may remember it: a repository can come
-        # to have the name.
+        # 307 repeats a form with its fields. The redirect is not permanent, because
+        # another repository can get the name.
         abort(redirect(target, 307))
     if action != "pull" and not may(action, repository):
         abort(403)
@@ -89,7 +92,10 @@ def admit(name: str, action: Action = "pull") -> RepositoryInfo:
 
 
 def sign_in_url() -> str | None:
-    """Return where to sign in and come back from, if Flask-Login has been told."""
+    """Return the address of Flask-Login's login page, which returns to this page.
+
+    It is None if Flask-Login has no login view.
+    """
     view = login_view()
     if view is None:
         return None

@@ -1,4 +1,4 @@
-"""The blueprint of the pages: the route table, and what every page has in common."""
+"""The blueprint of the pages: the route table, and the parts that all pages share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from . import retention
 from . import settings
 from . import tokens
 from . import usage
-from .access import is_administrator
+from .access import is_admin
 from .access import may
 from .access import sign_in_url
 from .access import visitor
@@ -53,7 +53,7 @@ if t.TYPE_CHECKING:
 _SETTINGS: t.Final = "/<oci_name:name>/-/settings"
 
 #: Methods, rule, endpoint and view. No component of a name begins with a dash, so
-#: "/-/" is where the name of a repository ends.
+#: "/-/" ends the name of a repository.
 ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/", "repositories", repositories),
     (("GET",), "/-/storage", "storage", usage.storage),
@@ -95,28 +95,27 @@ def make_web_blueprint() -> Blueprint:
     blueprint.record_once(register_converters)
     for methods, rule, endpoint, view in ROUTES:
         blueprint.add_url_rule(rule, endpoint, view, methods=methods)
-    blueprint.before_request(_check)
+    blueprint.before_request(_check_registered)
     blueprint.before_request(forms.check)
     blueprint.context_processor(_context)
     for error in (BadRequest, Forbidden, NotFound):
-        blueprint.register_error_handler(error, _refuse)
-    blueprint.register_error_handler(Denied, _deny)
+        blueprint.register_error_handler(error, _handle_http_error)
+    blueprint.register_error_handler(Denied, _handle_denied)
     for failure in (*FAILURES, REFUSED):
-        blueprint.register_error_handler(failure, _unavailable)
-    blueprint.after_request(_finish)
+        blueprint.register_error_handler(failure, _handle_database_error)
+    blueprint.after_request(_set_headers)
     return blueprint
 
 
-def _check() -> None:
+def _check_registered() -> None:
     if EXTENSION not in current_app.extensions:
         raise RuntimeError(
-            "The pages are there and the registry is not: register"
-            " registry.blueprint as well."
+            "The pages need the registry: register registry.blueprint as well."
         )
 
 
 def _context() -> dict[str, t.Any]:
-    """Return what the templates know, beside what their views tell them."""
+    """Return the variables of all templates."""
     return {
         "_": gettext,
         "ngettext": ngettext,
@@ -124,7 +123,7 @@ def _context() -> dict[str, t.Any]:
         "oci_visitor": visitor(),
         "oci_name_of": services().catalog.users.name_of,
         "oci_is_name": is_name,
-        "oci_is_administrator": is_administrator,
+        "oci_is_admin": is_admin,
         "oci_may": may,
         "oci_navigation": _navigation,
         "oci_sign_in_url": sign_in_url,
@@ -135,7 +134,7 @@ def _context() -> dict[str, t.Any]:
         "image_name": image_name,
         "here": paging.here,
         "markdown": markdown.render,
-        "oci_markdown": markdown.is_there(),
+        "oci_markdown": markdown.is_available(),
         "size": formatting.size,
         "ago": formatting.ago,
         "short": formatting.short,
@@ -145,28 +144,28 @@ def _context() -> dict[str, t.Any]:
 
 
 def _navigation() -> list[tuple[str, str]]:
-    """Return the endpoints that lead to each part of the pages, and their names."""
+    """Return the endpoints and the labels of the navigation links."""
     found: list[tuple[str, str]] = [("oci_web.repositories", gettext("Repositories"))]
     if visitor() is not None:
         found.append(("oci_web.storage", gettext("Storage")))
         found.append(("oci_web.tokens", gettext("Access tokens")))
-    if is_administrator():
-        found.append(("oci_web.administration", gettext("RepositoryManager")))
+    if is_admin():
+        found.append(("oci_web.administration", gettext("Administration")))
     return found
 
 
-def _refuse(error: HTTPException) -> ResponseReturnValue:
-    """Say that something is not there, or not the visitor's to change."""
+def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
+    """Render the page for 400, 403 or 404."""
     return render_template("oci/error.html", error=error), error.code or 500
 
 
-def _deny(error: Denied) -> ResponseReturnValue:
-    """Say why the host does not want it."""
+def _handle_denied(error: Denied) -> ResponseReturnValue:
+    """Render the reason why the application refused the request."""
     return render_template("oci/error.html", error=error, reason=error.message), 403
 
 
-def _unavailable(error: Exception) -> ResponseReturnValue:
-    """Say that tables are missing, if that is what is wrong."""
+def _handle_database_error(error: Exception) -> ResponseReturnValue:
+    """Explain the error if the database schema is outdated; else raise it again."""
     outdated = services().catalog.schema.explain(error)
     if outdated is None:
         raise error
@@ -174,7 +173,7 @@ def _unavailable(error: Exception) -> ResponseReturnValue:
     return outdated.message, outdated.status, {"Content-Type": "text/plain"}
 
 
-def _finish(response: Response) -> Response:
+def _set_headers(response: Response) -> Response:
     csp = services().config.web_csp
     if csp is not None and "Content-Security-Policy" not in response.headers:
         response.headers["Content-Security-Policy"] = csp

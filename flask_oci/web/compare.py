@@ -1,4 +1,4 @@
-"""The difference between two images of a repository."""
+"""The comparison of two images of a repository."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..core import documents
 from ..services import services
 from ..spec.manifest import INDEX_TYPES
 from . import paging
-from .access import admit
+from .access import authorize
 from .manifest import Content
 from .manifest import content_of
 from .manifest import find
 from .translation import gettext
 
-#: How many tags are offered while somebody types.
-KNOWN: t.Final = 200
+#: The maximum number of tags that the form suggests.
+MAX_SUGGESTIONS: t.Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two."""
+    """One of the two images."""
 
     reference: str
     platform: str
@@ -37,18 +37,18 @@ class Side:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """What it is made of, each of it once, by digest."""
-        made = [
+        """The layers and files of the image, by digest."""
+        parts = [
             Part(layer.descriptor.digest, layer.descriptor.size, layer.command)
             for layer in self.content.layers
             if layer.descriptor
         ]
-        made += [Part(f.digest, f.size, f.title) for f in self.content.files]
-        return {part.digest: part for part in made}
+        parts += [Part(f.digest, f.size, f.title) for f in self.content.files]
+        return {part.digest: part for part in parts}
 
     @property
     def bytes(self) -> int:
-        """How much that is."""
+        """The total size of the parts."""
         return sum(part.size for part in self.parts.values())
 
 
@@ -58,11 +58,11 @@ class Part(t.NamedTuple):
     digest: str
     size: int
     label: str
-    """What made it, or what it is called."""
+    """The command that made the layer, or the title of the file."""
 
 
 class Change(t.NamedTuple):
-    """Something that is said otherwise, on one side only, or both."""
+    """A property that differs between the two images; None if one lacks it."""
 
     key: str
     before: str | None
@@ -70,27 +70,28 @@ class Change(t.NamedTuple):
 
 
 def compare(name: str) -> ResponseReturnValue:
-    """Show what is new in an image, what has gone, and what both share.
+    """Show the layers that one image adds, removes and shares, and other differences.
 
-    A tag that is not there, as a mistyped one, is a 404 with the form still filled in.
+    If a tag does not exist, such as a mistyped one, the response is 404 with the form
+    still filled in.
     """
-    repository = admit(name)
+    repository = authorize(name)
     key = repository.key
     references = paging.parameter("from"), paging.parameter("to")
-    tags = services().catalog.tags.page(key, KNOWN, None)
+    tags = services().catalog.tags.page(key, MAX_SUGGESTIONS, None)
     rows = [_find(key, reference) for reference in references if all(references)]
     missing = [r for r, row in zip(references, rows, strict=False) if row is None]
     found = [] if missing else t.cast("list[ManifestRow]", rows)
-    offered = [_platforms(row) for row in found]
-    platforms, wanted = _choose(offered)
-    sides = [*map(_side, repeat(key), references, found, offered, wanted)]
+    available = [_platforms(row) for row in found]
+    platforms, selected = _select_platforms(available)
+    sides = [*map(_side, repeat(key), references, found, available, selected)]
     page = render_template(
         "oci/compare.html",
         repository=repository,
         references=references,
         tags=tags,
-        missing={reference: _meant(reference, tags) for reference in missing},
-        platform=wanted[-1] if wanted else "",
+        missing={reference: _similar_tag(reference, tags) for reference in missing},
+        platform=selected[-1] if selected else "",
         platforms=platforms,
         difference=_difference(*sides) if sides else None,
     )
@@ -104,21 +105,24 @@ def _find(repository_id: int, reference: str) -> ManifestRow | None:
         return None
 
 
-def _meant(reference: str, tags: list[str]) -> str:
-    """Return the tag that somebody may have meant, if one is close."""
+def _similar_tag(reference: str, tags: list[str]) -> str:
+    """Return the tag that is most similar to a mistyped one; empty if none is."""
     return next(iter(get_close_matches(reference, tags, 1)), "")
 
 
-def _choose(found: list[dict[str, str]]) -> tuple[list[str], list[str]]:
-    """Return the platforms that both images have, and the one to look at of each: what
-    the visitor wants, or the first; the second image follows the first."""
-    wanted, chosen = paging.parameter("platform"), []
-    for platforms in found:
-        wanted = wanted if wanted in platforms else next(iter(platforms), "")
-        chosen.append(wanted)
-    first = found[0] if found else {}
-    both = [name for name in first if all(name in platforms for platforms in found)]
-    return both, chosen
+def _select_platforms(available: list[dict[str, str]]) -> tuple[list[str], list[str]]:
+    """Return the platforms that both images have, and the selected one of each image.
+
+    The first image has the platform that the visitor selected, or else its first one.
+    The second image has the same platform, or else its first one.
+    """
+    platform, selected = paging.parameter("platform"), []
+    for platforms in available:
+        platform = platform if platform in platforms else next(iter(platforms), "")
+        selected.append(platform)
+    first = available[0] if available else {}
+    both = [name for name in first if all(name in platforms for platforms in available)]
+    return both, selected
 
 
 def _difference(before: Side, after: Side) -> dict[str, t.Any]:
@@ -131,9 +135,9 @@ def _difference(before: Side, after: Side) -> dict[str, t.Any]:
         "removed": [part for digest, part in old.items() if digest not in new],
         "config": _changes(_facts(before), _facts(after)),
         "environment": _changes(
-            _said(before, "environment"), _said(after, "environment")
+            _pairs(before, "environment"), _pairs(after, "environment")
         ),
-        "labels": _changes(_said(before, "labels"), _said(after, "labels")),
+        "labels": _changes(_pairs(before, "labels"), _pairs(after, "labels")),
     }
 
 
@@ -149,9 +153,9 @@ def _facts(side: Side) -> dict[str, str]:
     return {gettext(name): value for name, value in facts}
 
 
-def _said(side: Side, what: str) -> dict[str, str]:
+def _pairs(side: Side, field: str) -> dict[str, str]:
     config = side.content.config
-    return dict(getattr(config, what)) if config else {}
+    return dict(getattr(config, field)) if config else {}
 
 
 def _platforms(row: ManifestRow) -> dict[str, str]:
@@ -170,11 +174,11 @@ def _side(
     reference: str,
     row: ManifestRow,
     platforms: dict[str, str],
-    wanted: str,
+    platform: str,
 ) -> Side:
-    if wanted in platforms:
+    if platform in platforms:
         contents = services().catalog.repository_contents
-        digest = platforms[wanted]
+        digest = platforms[platform]
         row = contents.manifests(repository_id, [digest], whole=True).get(digest, row)
     kind = artifact_types.recognise(row.media_type, row.artifact_type)
-    return Side(reference, wanted, content_of(repository_id, row, kind))
+    return Side(reference, platform, content_of(repository_id, row, kind))

@@ -1,4 +1,4 @@
-"""What happened, to whom runs the site."""
+"""The event log and the webhooks, for administrators."""
 
 from __future__ import annotations
 
@@ -14,76 +14,76 @@ from ..http.bounds import MOST_EVENTS
 from ..http.bounds import number
 from ..services import services
 from . import paging
-from .access import administrators_only
+from .access import require_admin
 from .formatting import size
 from .translation import gettext
 
-#: How many events the page that has other things on it shows.
-FEW: t.Final = 8
+#: The number of events on the administration page.
+LATEST: t.Final = 8
 
 
-class Shown(t.NamedTuple):
-    """An event, as a person reads it."""
+class EventRow(t.NamedTuple):
+    """An event in a list."""
 
     event: StoredEvent
     text: Markup
-    """What happened."""
+    """A short description of the event, in the visitor's language."""
 
 
 class Webhooks(t.NamedTuple):
-    """Who is told of events, and how that goes."""
+    """The webhooks, and the numbers of their pending and failed deliveries."""
 
     all: list[WebhookInfo]
-    waiting: int
-    dead: int
+    pending: int
+    failed: int
 
 
 def events() -> str:
-    """Show what happened to everybody's repositories, the last of it first."""
-    administrators_only()
+    """Show the events of all repositories, newest first."""
+    require_admin()
     before, name = paging.parameter("before"), paging.parameter("repository")
     found = services().events.latest(
         paging.PAGE + 1,
         repository=name or None,
         before=number(before, MOST_EVENTS),
     )
-    shown = found[: paging.PAGE]
-    more = len(found) > len(shown)
+    page = found[: paging.PAGE]
+    has_more = len(found) > len(page)
     return render_template(
         "oci/events.html",
         name=name,
-        events=[_shown(event) for event in shown],
+        events=[_row(event) for event in page],
         webhooks=webhooks(),
-        next_page=paging.here(before=str(shown[-1].id)) if more else None,
+        next_page=paging.here(before=str(page[-1].id)) if has_more else None,
     )
 
 
-def latest() -> list[Shown]:
-    """Return the last few."""
-    return [_shown(event) for event in services().events.latest(FEW)]
+def latest() -> list[EventRow]:
+    """Return the most recent events."""
+    return [_row(event) for event in services().events.latest(LATEST)]
 
 
 def webhooks() -> Webhooks:
-    """Return who is told of events, and how many have yet to be."""
+    """Return the webhooks and the state of their deliveries."""
     counts = services().events.counts()
-    waiting = counts["pending"] + counts["unassigned"]
-    return Webhooks(services().events.webhooks(), waiting, counts["dead"])
+    pending = counts["pending"] + counts["unassigned"]
+    return Webhooks(services().events.webhooks(), pending, counts["dead"])
 
 
-def _shown(event: StoredEvent) -> Shown:
-    return Shown(event, _text(event.kind, event.data))
+def _row(event: StoredEvent) -> EventRow:
+    return EventRow(event, _text(event.kind, event.data))
 
 
 def _text(kind: str, data: dict[str, t.Any]) -> Markup:
-    """Write what happened, behind the name of what it happened to."""
-    known: dict[str, t.Callable[[], Markup]] = {
+    """Return the text that follows the name of the repository."""
+    texts: dict[str, t.Callable[[], Markup]] = {
         changes.MANIFEST_PUSHED: lambda: gettext("an image was pushed"),
         changes.MANIFEST_DELETED: lambda: gettext("an image was deleted"),
         changes.MANIFEST_PULLED: lambda: gettext("an image was pulled"),
         changes.TAG_MOVED: lambda: (
             gettext("%(tag)s was moved", tag=data.get("tag"))
             if data.get("former_digest")
-            else gettext("%(tag)s was made", tag=data.get("tag"))
+            else gettext("%(tag)s was created", tag=data.get("tag"))
         ),
         changes.TAG_DELETED: lambda: gettext("%(tag)s was deleted", tag=data["tag"]),
         changes.BLOB_PUSHED: lambda: gettext("a blob was pushed"),
@@ -91,20 +91,20 @@ def _text(kind: str, data: dict[str, t.Any]) -> Markup:
             "a blob was mounted from %(name)s", name=data.get("source")
         ),
         changes.BLOB_DELETED: lambda: gettext("a blob was deleted"),
-        changes.REPOSITORY_CREATED: lambda: gettext("it was made"),
+        changes.REPOSITORY_CREATED: lambda: gettext("the repository was created"),
         changes.REPOSITORY_RENAMED: lambda: gettext(
-            "it was called %(name)s before", name=data.get("former_name")
+            "the repository was renamed from %(name)s", name=data.get("former_name")
         ),
         changes.REPOSITORY_TRANSFERRED: lambda: gettext(
-            "it was given to %(owner)s", owner=data.get("owner")
+            "the repository was transferred to %(owner)s", owner=data.get("owner")
         ),
         changes.REPOSITORY_SHOWN: lambda: gettext(
-            "it became %(visibility)s", visibility=data.get("visibility")
+            "the repository became %(visibility)s", visibility=data.get("visibility")
         ),
-        changes.REPOSITORY_DELETED: lambda: gettext("it was deleted"),
+        changes.REPOSITORY_DELETED: lambda: gettext("the repository was deleted"),
         changes.COLLECTED: lambda: gettext(
-            "A collection freed %(size)s", size=size(data["detail"]["freed"])
+            "Garbage collection freed %(size)s", size=size(data["detail"]["freed"])
         ),
     }
-    # What a later version has written is better shown than not.
-    return known[kind]() if kind in known else Markup.escape(kind)
+    # A later version of the registry may have stored kinds that this one lacks.
+    return texts[kind]() if kind in texts else Markup.escape(kind)

@@ -1,4 +1,4 @@
-"""How sizes, moments and digests read on a page."""
+"""The formatting of sizes, times and digests on pages."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..rules.quota import readable
 from .translation import gettext
 from .translation import ngettext
 
-#: How many digits of a digest tell it from its neighbours.
-_SHORT: t.Final = 12
+#: The number of digits of a shortened digest.
+_DIGEST_LENGTH: t.Final = 12
 
-#: How much of a text that somebody pushed is shown.
-_LONGEST: t.Final = 2000
+#: The maximum length of a pushed text on a page, in characters.
+_MAX_TEXT_LENGTH: t.Final = 2000
 
 
 def size(count: int) -> str:
-    """Write a number of bytes as people read it, in powers of 1000."""
+    """Return a number of bytes with a decimal unit, such as "1.5 MB"."""
     return readable(count)
 
 
 def ago(moment: datetime) -> Markup:
-    """Write how long ago something was; the exact moment is told on hovering."""
+    """Return a relative time, with the exact time as its tooltip."""
     seconds = max(0, int((datetime.now(timezone.utc) - moment).total_seconds()))
     exact = moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
@@ -35,17 +35,19 @@ def ago(moment: datetime) -> Markup:
 
 
 def short(digest: str) -> str:
-    """Write the first digits of a digest."""
-    return digest.partition(":")[2][:_SHORT] or digest[:_SHORT]
+    """Return the first digits of a digest."""
+    return digest.partition(":")[2][:_DIGEST_LENGTH] or digest[:_DIGEST_LENGTH]
 
 
 def cut(text: str) -> str:
-    """Write a text that may be very long, and so is not all written."""
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    """Return a text, truncated if it is too long for a page."""
+    if len(text) <= _MAX_TEXT_LENGTH:
+        return text
+    return text[:_MAX_TEXT_LENGTH] + "…"
 
 
 def breakable(text: str) -> Markup:
-    """Write a media type so that a line may end where one of its parts does."""
+    """Return a media type with optional line breaks between its parts."""
     parts = re.split(r"(?<=[./])", cut(text))
     return Markup("<wbr>").join(parts)
 

@@ -1,4 +1,4 @@
-"""Forms that nobody else can send, and questions before what cannot be undone."""
+"""Forms: CSRF protection, confirmations and messages."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from markupsafe import Markup
 from ..services import services
 from .access import visitor
 
-#: The field of our own token. A host's protection has a field of its own.
+#: The field of the registry's CSRF token. Flask-WTF has a field of its own.
 FIELD: t.Final = "oci_form"
 
-#: Where in the session a page leaves a word for the next one.
-_SAID: t.Final = "oci_said"
+#: The session key of the message for the next page.
+_MESSAGE: t.Final = "oci_message"
 
-#: What a form has beside what it asks for.
-_APART: t.Final = frozenset({FIELD, "csrf_token", "confirmed"})
+#: The fields that a confirmation does not repeat.
+_OWN_FIELDS: t.Final = frozenset({FIELD, "csrf_token", "confirmed"})
 
 
 def form_token() -> str:
-    """Return what a form of the visitor's has to have in it."""
+    """Return the CSRF token for the visitor's forms."""
     parts = services()
     user = visitor()
     return parts.form_tokens.sign(parts.catalog.users.subject_of(user) if user else "")
 
 
 def check() -> None:
-    """Refuse what is sent in a visitor's name by a page that is none of ours: 400."""
+    """Refuse a form without a valid CSRF token of the visitor: 400."""
     if request.method != "POST":
         return
     parts, user = services(), visitor()
@@ -45,12 +45,12 @@ def check() -> None:
 
 
 def field(name: str) -> str:
-    """Return what was filled in, without what a database cannot store."""
+    """Return the value of a field, without the NULs that databases cannot store."""
     return request.form.get(name, "").replace("\0", "").strip()
 
 
 def confirmed() -> bool:
-    """Tell whether the visitor has read what will happen, and wants it."""
+    """Return True if the form was sent from a confirmation page."""
     return request.form.get("confirmed") == "yes"
 
 
@@ -63,17 +63,18 @@ def ask(
     danger: bool = True,
     **values: t.Any,
 ) -> str:
-    """Show what will happen, and a form that does it.
+    """Render a confirmation page, with the consequences of an action.
 
-    The form is sent to where this one was, with the same in it.
+    Its form repeats the current request, with the same fields.
 
-    :param back: where to go when it had better not happen.
-    :param values: what the page shows beside it.
+    :param back: the address of the button that cancels.
+    :param danger: whether the action is destructive.
+    :param values: other variables of the template.
     """
     fields = [
         (name, value)
         for name, value in request.form.items(multi=True)
-        if name not in _APART
+        if name not in _OWN_FIELDS
     ]
     return render_template(
         "oci/confirm.html",
@@ -87,17 +88,18 @@ def ask(
     )
 
 
-def done(said: Markup, endpoint: str, **values: t.Any) -> ResponseReturnValue:
-    """Say what has happened on the page that comes next.
+def done(text: Markup, endpoint: str, **values: t.Any) -> ResponseReturnValue:
+    """Redirect to a page that shows a message.
 
-    Not as a message of Flask's: a host's base may show those, or may not.
+    Flask's own ``flash`` is not used, because an application's base template may not
+    show its messages.
     """
-    session[_SAID] = str(said)
+    session[_MESSAGE] = str(text)
     return redirect(url_for(f"oci_web.{endpoint}", **values))
 
 
 def message() -> Markup | None:
-    """Return what the page before this one had to say, once."""
-    # The session is signed, and what is in it was escaped by gettext.
-    said = session.pop(_SAID, None)
-    return Markup(said) if said else None  # noqa: S704
+    """Return the message of the previous request, once."""
+    # The session is signed, and gettext has escaped the values in the message.
+    text = session.pop(_MESSAGE, None)
+    return Markup(text) if text else None  # noqa: S704

@@ -1,4 +1,4 @@
-"""How tags moved, and putting one back; and deleting some."""
+"""The history of tags: listing and undoing moves, and deleting tags."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..spec.reference import is_tag
 from . import forms
 from . import paging
 from .access import actor
-from .access import admit
+from .access import authorize
 from .access import may
 from .translation import gettext
 from .translation import ngettext
 
 
 def history(name: str) -> str:
-    """Show how the tags of a repository, or one of them, moved."""
-    repository, catalog = admit(name), services().catalog
+    """Show the history of the tags of a repository, or of one tag."""
+    repository, catalog = authorize(name), services().catalog
     tag, before = paging.parameter("tag"), paging.parameter("before")
     moves = catalog.repository_contents.moves(
         repository.key,
@@ -47,8 +47,8 @@ def history(name: str) -> str:
 
 
 def restore(name: str) -> ResponseReturnValue:
-    """Put a tag back where it was before a move."""
-    repository, move = admit(name, "push"), number(forms.field("move"))
+    """Undo a move of a tag."""
+    repository, move = authorize(name, "push"), number(forms.field("move"))
     if move is None:
         abort(400)
     try:
@@ -56,39 +56,37 @@ def restore(name: str) -> ResponseReturnValue:
     except Denied as error:
         return forms.done(escape(error.message), "history", name=name)
     if tag is None:
-        message = gettext("What the tag pointed at is no longer here.")
+        message = gettext("The previous image of the tag no longer exists.")
         return forms.done(message, "history", name=name)
-    message = gettext("%(tag)s is back where it was.", tag=tag)
+    message = gettext("%(tag)s was restored.", tag=tag)
     return forms.done(message, "history", name=name, tag=tag)
 
 
 def delete_tags(name: str) -> ResponseReturnValue:
-    """Take some tags away, after saying which."""
-    repository = admit(name, "delete")
+    """Delete the selected tags, after a confirmation."""
+    repository = authorize(name, "delete")
     tags = [tag for tag in dict.fromkeys(request.form.getlist("tag")) if is_tag(tag)]
     if not tags:
-        return forms.done(gettext("Choose some tags first."), "repository", name=name)
+        return forms.done(gettext("Select at least one tag."), "repository", name=name)
     if not forms.confirmed():
         return forms.ask(
             ngettext("Delete %(num)s tag?", "Delete %(num)s tags?", len(tags)),
             [
                 ", ".join(tags),
-                gettext("Nobody can pull by these names from then on."),
+                gettext("The images can no longer be pulled by these tags."),
                 gettext(
-                    "The images stay, and can be pulled by their digests, until the"
-                    " site's rules for untagged ones, or somebody, delete them."
+                    "The images stay and can be pulled by digest until the site's rules"
+                    " for untagged images, or a user, delete them."
                 ),
-                gettext("The history of tags can put them back until then."),
+                gettext("Until then, the tags can be restored from the history."),
             ],
             ngettext("Delete the tag", "Delete the tags", len(tags)),
             url_for(".repository", name=name),
             repository=repository,
         )
     try:
-        gone = services().content.delete_tags(repository, tags, actor(repository))
+        deleted = services().content.delete_tags(repository, tags, actor(repository))
     except Denied as error:
         return forms.done(escape(error.message), "repository", name=name)
-    message = ngettext(
-        "%(num)s tag is deleted.", "%(num)s tags are deleted.", len(gone)
-    )
+    message = ngettext("Deleted %(num)s tag.", "Deleted %(num)s tags.", len(deleted))
     return forms.done(message, "repository", name=name)

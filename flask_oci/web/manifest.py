@@ -1,4 +1,4 @@
-"""The page of an image, or of whatever else a manifest is."""
+"""The page of an image or another manifest."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ..spec.manifest import IMAGE_CONFIGS
 from ..spec.manifest import INDEX_TYPES
 from ..spec.reference import parse_reference
 from . import paging
-from .access import admit
+from .access import authorize
 from .repository import image_name
 
-#: How many characters of a manifest are on the page; the rest is a click away.
-SHOWN: t.Final = 100_000
+#: The maximum length of a manifest on the page, in characters. A link leads to all.
+MAX_TEXT_LENGTH: t.Final = 100_000
 
-#: How many of the things that refer to an image are listed.
-ATTACHED: t.Final = 100
+#: The maximum number of listed referrers.
+MAX_REFERRERS: t.Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Child:
 
     descriptor: Descriptor
     bytes: int
-    """Of it and what it needs; 0 where it is not here."""
+    """The size of the blobs that it needs; 0 if the repository lacks the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a manifest describes: an image, or files."""
+    """The content of a manifest: an image, a chart or files."""
 
     manifest: ManifestRow
     kind: artifact_types.Kind
@@ -54,12 +54,12 @@ class Content:
     files: list[Descriptor]
     chart: documents.Pairs
     left_out: int
-    """How many of its layers are not shown."""
+    """The number of layers that are not shown."""
 
 
 def manifest(name: str, reference: str) -> str:
     """Show an image, by tag or by digest."""
-    repository = admit(name)
+    repository = authorize(name)
     key, catalog = repository.key, services().catalog
     row, tag = find(key, reference)
     fields = documents.as_object(row.content)
@@ -68,11 +68,11 @@ def manifest(name: str, reference: str) -> str:
     )
     kind = kind_of(row, weight)
     children = _children(key, fields) if row.media_type in INDEX_TYPES else []
-    chosen = _chosen(key, children) if kind == artifact_types.INDEX else None
-    shown, shown_kind = (chosen, artifact_types.IMAGE) if chosen else (row, kind)
+    selected = _selected(key, children) if kind == artifact_types.INDEX else None
+    shown, shown_kind = (selected, artifact_types.IMAGE) if selected else (row, kind)
     parents = catalog.manifest_relations.parents(key, row.digest)
     tags = catalog.repository_contents.tag_names(key, [row.digest, *parents])
-    subjects = [row.digest] if chosen is None else [row.digest, chosen.digest]
+    subjects = [row.digest] if selected is None else [row.digest, selected.digest]
     referrers = catalog.manifest_relations.referrers(key, subjects)
     text = json.dumps(fields, indent=2, ensure_ascii=False)
     attached = [r for subject in subjects for r in referrers.get(subject, ())]
@@ -94,15 +94,15 @@ def manifest(name: str, reference: str) -> str:
         annotations=sorted(row.annotations.items()),
         referrers=[
             (artifact_types.recognise(r.media_type, r.artifact_type), r)
-            for r in attached[:ATTACHED]
+            for r in attached[:MAX_REFERRERS]
         ],
         unlisted=max(
-            catalog.manifest_relations.count_referrers(key, subjects) - ATTACHED, 0
+            catalog.manifest_relations.count_referrers(key, subjects) - MAX_REFERRERS, 0
         ),
         parents=[(digest, tags.get(digest, [])) for digest in parents],
         tags=tags.get(row.digest, []),
-        text=text[:SHOWN],
-        is_cut=len(text) > SHOWN,
+        text=text[:MAX_TEXT_LENGTH],
+        is_truncated=len(text) > MAX_TEXT_LENGTH,
         commands=artifact_types.commands(
             kind, image_name(repository.name), ":" if tag else "@", tag or row.digest
         ),
@@ -110,54 +110,57 @@ def manifest(name: str, reference: str) -> str:
 
 
 def raw(name: str, digest: str) -> Response:
-    """Send the bytes of a manifest as they were pushed, as text."""
-    row, _ = find(admit(name).key, digest)
+    """Send the original bytes of a manifest, as plain text."""
+    row, _ = find(authorize(name).key, digest)
     response = Response(row.content, mimetype="text/plain")
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 
 
 def find(repository_id: int, reference: str) -> tuple[ManifestRow, str | None]:
-    """Return what a tag or a digest names, whole, and the tag if it was one; 404."""
+    """Return the manifest with a tag or a digest, and the tag; 404 if there is none.
+
+    The tag is None if the reference is a digest.
+    """
     contents = services().catalog.repository_contents
     try:
-        wanted = parse_reference(reference)
+        parsed = parse_reference(reference)
     except RegistryError:
         abort(404)
-    if isinstance(wanted, Digest):
+    if isinstance(parsed, Digest):
         found = contents.manifests(repository_id, [reference], whole=True)
         row = found.get(reference)
         return (row, None) if row else abort(404)
-    tagged = contents.tagged(repository_id, wanted)
+    tagged = contents.tagged(repository_id, parsed)
     return (tagged.manifest, tagged.name) if tagged else abort(404)
 
 
 def content_of(
     repository_id: int, row: ManifestRow, kind: artifact_types.Kind
 ) -> Content:
-    """Read what a manifest describes, with a bound on each part of it."""
+    """Return the content of a manifest, with a limit on each part."""
     fields = documents.as_object(row.content)
-    described = documents.descriptors(documents.objects(fields.get("layers")))
-    found = described[: documents.MOST]
+    layers = documents.descriptors(documents.objects(fields.get("layers")))
+    shown = layers[: documents.MOST]
     config, chart = None, []
     if row.artifact_type in IMAGE_CONFIGS or kind == artifact_types.CHART:
-        read = services().documents.config_of(repository_id, fields)
+        blob = services().documents.config_of(repository_id, fields)
         if kind == artifact_types.CHART:
-            wanted = ("name", "version", "appVersion", "type", "description", "home")
-            chart = [(k, documents.text(read.get(k))) for k in wanted if read.get(k)]
+            keys = ("name", "version", "appVersion", "type", "description", "home")
+            chart = [(k, documents.text(blob.get(k))) for k in keys if blob.get(k)]
         else:
-            config = image_config.parse(read)
+            config = image_config.parse(blob)
     shows_layers = config is not None and kind == artifact_types.IMAGE
     return Content(
         manifest=row,
         kind=kind,
         config=config if shows_layers else None,
-        layers=image_config.layers(found, config.history if config else [])
+        layers=image_config.layers(shown, config.history if config else [])
         if shows_layers
         else [],
-        files=[] if shows_layers else found,
+        files=[] if shows_layers else shown,
         chart=chart,
-        left_out=len(described) - len(found),
+        left_out=len(layers) - len(shown),
     )
 
 
@@ -166,23 +169,23 @@ def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:
     found = found[: documents.MOST]
     catalog = services().catalog
     digests = [descriptor.digest for descriptor in found]
-    here = catalog.repository_contents.manifests(repository_id, digests, content=False)
+    rows = catalog.repository_contents.manifests(repository_id, digests, content=False)
     weights = catalog.manifest_relations.weights(
-        repository_id, [m.id for m in here.values()]
+        repository_id, [m.id for m in rows.values()]
     )
     children = []
     for descriptor in found:
-        row = here.get(descriptor.digest)
+        row = rows.get(descriptor.digest)
         weight = weights.get(row.id) if row else None
         children.append(Child(descriptor, weight.bytes if weight else 0))
     return children
 
 
-def _chosen(repository_id: int, children: list[Child]) -> ManifestRow | None:
-    """Return the image of an index that the visitor chose, or the first."""
+def _selected(repository_id: int, children: list[Child]) -> ManifestRow | None:
+    """Return the image of an index that the visitor selected, or the first."""
     images = [c.descriptor.digest for c in children if not c.descriptor.is_attestation]
-    wanted = paging.parameter("platform")
-    digest = wanted if wanted in images else next(iter(images), "")
+    parameter = paging.parameter("platform")
+    digest = parameter if parameter in images else next(iter(images), "")
     found = services().catalog.repository_contents.manifests(
         repository_id, [digest], whole=True
     )

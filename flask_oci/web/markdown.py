@@ -1,7 +1,7 @@
-"""Descriptions in Markdown, where the extra ``web`` is installed.
+"""Descriptions in Markdown, if the extra ``web`` is installed.
 
-Somebody has written them for others to look at, so what comes out is cleaned, however
-safe the renderer is: no images from elsewhere, no forms, no styles, no scripts.
+Users write descriptions that other users read, so the HTML is sanitized in addition to
+the safe renderer: no external images, no forms, no styles and no scripts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 from markupsafe import Markup
 
-#: Text, and no more than text needs.
+#: The allowed elements.
 TAGS: t.Final = frozenset(
     {"a", "blockquote", "br", "code", "del", "em", "hr", "pre", "p", "strong"}
     | {"h3", "h4", "h5", "h6", "li", "ol", "ul"}
@@ -22,20 +22,20 @@ TAGS: t.Final = frozenset(
 )
 
 
-#: How many characters of Markdown are rendered; a longer text is shown as it is. Some
-#: texts take a time that grows with the square of their length, at each look.
-LONGEST: t.Final = 10_000
+#: The maximum length of a rendered text, in characters; a longer text is shown as
+#: plain text. The time to render some texts grows with the square of their length.
+MAX_LENGTH: t.Final = 10_000
 
 
 @cache
-def is_there() -> bool:
-    """Tell whether what it takes is installed."""
+def is_available() -> bool:
+    """Return True if the packages for Markdown are installed."""
     return all(find_spec(name) is not None for name in ("markdown_it", "nh3"))
 
 
 def render(text: str) -> Markup | None:
-    """Return a text as HTML, or None where it is too long or nothing can make it so."""
-    if not is_there() or len(text) > LONGEST:
+    """Return a text as HTML; None if it is too long or Markdown is not available."""
+    if not is_available() or len(text) > MAX_LENGTH:
         return None
     return _rendered(text)
 
@@ -44,7 +44,7 @@ def render(text: str) -> Markup | None:
 def _rendered(text: str) -> Markup:
     tokens = _parser().parse(text)
     for token in tokens:
-        # The title of the page, and that of the section, come first.
+        # h1 and h2 are the headings of the page and of the section.
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
     html = _parser().renderer.render(tokens, _parser().options, {})

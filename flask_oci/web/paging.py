@@ -1,7 +1,7 @@
-"""Where a list begins, and the address of its next page.
+"""Pages of lists, and the addresses of their next pages.
 
-A page begins behind the last entry of the one before: no number of entries to pass
-over, which would tell how many there are that the visitor may not see.
+A page begins after the last entry of the previous page. An offset would reveal the
+number of hidden entries.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from urllib.parse import urlencode
 from flask import request
 from flask import url_for
 
-#: How many entries a page lists.
+#: The number of entries on a page.
 PAGE: t.Final = 25
 
 
-#: No parameter of ours is longer: a digest, a name.
-_LONGEST: t.Final = 255
+#: The maximum length of a parameter: digests and names are not longer.
+_MAX_LENGTH: t.Final = 255
 
 
 def parameter(name: str) -> str:
-    """Return a parameter of the address, without what a database cannot compare."""
-    return request.args.get(name, "").replace("\0", "").strip()[:_LONGEST]
+    """Return a query parameter, without the NULs that databases cannot compare."""
+    return request.args.get(name, "").replace("\0", "").strip()[:_MAX_LENGTH]
 
 
 def behind() -> tuple[str, datetime] | None:
-    """Return the name, and the moment, that the page begins behind."""
+    """Return the name and the time after which the page begins."""
     name = parameter("after")
     try:
         moment = datetime.fromisoformat(parameter("at"))
-        # In other zones, the first and the last day have hours that there are not.
+        # Near year 1 and year 9999, a time with an offset may have no time in UTC.
         at = moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
@@ -40,17 +40,17 @@ def behind() -> tuple[str, datetime] | None:
 
 
 def next_page(name: str, moment: datetime) -> str:
-    """Return the address of the same list from behind an entry on."""
+    """Return the address of the page after an entry."""
     return here(after=name, at=moment.isoformat())
 
 
 def here(**changed: str) -> str:
-    """Return the address of this page with some parameters changed.
+    """Return the address of this page with some query parameters changed.
 
-    An empty value leaves a parameter out.
+    An empty value removes a parameter.
     """
     kept = {k: v for k, v in request.args.items() if k not in ("after", "at")}
     parameters = {k: v for k, v in {**kept, **changed}.items() if v}
-    # Not as values of url_for, some of which have a meaning of their own there.
+    # Some parameter names, such as _anchor, have a meaning for url_for.
     path = url_for(str(request.endpoint), **(request.view_args or {}))
     return f"{path}?{urlencode(parameters)}" if parameters else path

@@ -1,4 +1,4 @@
-"""The list of repositories that a visitor may see."""
+"""The list of repositories that the visitor may pull from."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from . import paging
 from .access import may
 from .access import visitor
 
-#: How many repositories are read at once where each has to be asked about.
-BATCH: t.Final = 1000
+#: The number of repositories to read at once if the policy checks each of them.
+UNFILTERED_BATCH_SIZE: t.Final = 1000
 
-#: How often, at the most: a page may be shorter than others, and goes on.
-BATCHES: t.Final = 5
+#: The maximum number of batches for one page, which may then have fewer entries.
+MAX_BATCHES: t.Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A repository as the list shows it."""
+    """A repository in the list."""
 
     listed: Listed
     figures: Figures
@@ -33,13 +33,13 @@ class Row:
 
     @property
     def summary(self) -> str:
-        """The first line of its description, without its marks."""
+        """The first line of the description, without Markdown characters."""
         lines = (line.strip("#*_ \t\r") for line in self.listed.description.split("\n"))
         return next(filter(None, lines), "")[:200]
 
 
 def repositories() -> str:
-    """Show what the visitor may pull from, by name or the last pushed to first."""
+    """Show the visitor's list of repositories, by name or by their last push."""
     order: Order = "name" if paging.parameter("sort") == "name" else "pushed"
     under = paging.parameter("under")
     search = paging.parameter("q").lower()
@@ -57,19 +57,19 @@ def repositories() -> str:
 def visible(
     order: Order, search: str, under: str
 ) -> tuple[list[Listed], Behind | None]:
-    """Return a page of what the visitor may pull, and where the next one begins.
+    """Return one page of the visitor's list, and the position of the next page.
 
-    In one statement, if the policy has one: what it lets through is not asked about
-    again, one by one.
+    One SQL statement does it if the policy has a filter for lists. Repositories that
+    pass the filter are not checked one by one.
     """
     parts = services()
     condition = parts.policy.list_filter(visitor())
     start = paging.behind()
     place = Behind(*start) if start else None
-    # Without one, most of what there is may be hidden from who asks.
-    size = BATCH if condition is None else paging.PAGE + 1
+    # Without a filter, most repositories may be hidden from the visitor.
+    size = UNFILTERED_BATCH_SIZE if condition is None else paging.PAGE + 1
     found: list[Listed] = []
-    for _ in range(BATCHES):
+    for _ in range(MAX_BATCHES):
         batch = parts.catalog.repository_list.page(
             size, condition, search=search, below=under, order=order, behind=place
         )
@@ -79,14 +79,14 @@ def visible(
         place = batch[-1].place
     else:
         return found, place
-    shown = found[: paging.PAGE]
-    more = len(found) > len(shown)
-    return shown, shown[-1].place if more else None
+    page = found[: paging.PAGE]
+    has_more = len(found) > len(page)
+    return page, page[-1].place if has_more else None
 
 
-def rows(found: list[Listed]) -> list[Row]:
-    """Add to some repositories how much is in them, and whose they are."""
+def rows(page: list[Listed]) -> list[Row]:
+    """Return the rows of a page, with figures and the names of owners."""
     catalog = services().catalog
-    figures = catalog.repository_list.figures([r.info.key for r in found])
-    owners = catalog.users.names(r.info.owner_id for r in found)
-    return [Row(r, figures[r.info.key], owners.get(r.info.owner_id, "")) for r in found]
+    figures = catalog.repository_list.figures([r.info.key for r in page])
+    owners = catalog.users.names(r.info.owner_id for r in page)
+    return [Row(r, figures[r.info.key], owners.get(r.info.owner_id, "")) for r in page]

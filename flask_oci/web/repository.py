@@ -1,4 +1,4 @@
-"""The page of a repository: its tags, and what to type to pull one."""
+"""The page of a repository: its tags, and the commands that pull an image."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..core import artifact_types
 from ..core.summaries import Entry
 from ..services import services
 from . import paging
-from .access import admit
+from .access import authorize
 from .access import may
-from .usage import in_progress
+from .usage import latest_uploads
 
-#: How much of a description in an annotation is shown.
-LONGEST: t.Final = 2000
+#: The maximum length of a description from an annotation, in characters.
+MAX_ANNOTATION_LENGTH: t.Final = 2000
 
-#: What of a repository the list shows.
-Shown = t.Literal["tags", "untagged", "attached"]
+#: The lists of the page.
+Show = t.Literal["tags", "untagged", "attached"]
 
 
 def repository(name: str) -> str:
-    """Show a repository to who may pull from it."""
-    found = admit(name)
+    """Show a repository to a visitor who may pull from it."""
+    found = authorize(name)
     catalog, key = services().catalog, found.key
-    show = t.cast(Shown, paging.parameter("show"))
+    show = t.cast(Show, paging.parameter("show"))
     show = show if show in ("untagged", "attached") else "tags"
     search = paging.parameter("q") if show == "tags" else ""
     by_name = paging.parameter("sort") == "name"
@@ -45,7 +45,7 @@ def repository(name: str) -> str:
             newest_first=not by_name,
             behind=paging.behind(),
         )
-    listed = services().summaries.of(key, rows[: paging.PAGE])
+    entries = services().summaries.of(key, rows[: paging.PAGE])
     about = catalog.repository_list.about(key)
     may_push = may("push", found)
     return render_template(
@@ -54,39 +54,40 @@ def repository(name: str) -> str:
         about=about,
         owner=catalog.users.names([found.owner_id]).get(found.owner_id, ""),
         figures=catalog.repository_list.figures([key])[key],
-        entries=listed,
+        entries=entries,
         show=show,
         search=search,
         by_name=by_name,
         next_page=_next_page(rows),
-        commands=_commands(found.name, listed),
-        description=_description(about, listed),
+        commands=_commands(found.name, entries),
+        description=_description(about, entries),
         may_delete=may("delete", found),
         protection=services().config.protection | catalog.rules.protection(key),
-        uploads=sum(u.in_progress for u in in_progress(key)) if may_push else 0,
+        uploads=sum(u.in_progress for u in latest_uploads(key)) if may_push else 0,
     )
 
 
 def image_name(name: str) -> str:
-    """Return a repository's name with the registry's host in front."""
+    """Return the name of a repository, after the host of the registry."""
     external = services().config.external_url
     host = external.partition("://")[2].partition("/")[0] if external else request.host
     return f"{host}/{name}"
 
 
-def _description(about: Listed | None, listed: list[Entry]) -> str:
-    """Return what is said about a repository, or about its first image."""
+def _description(about: Listed | None, entries: list[Entry]) -> str:
+    """Return the description of a repository, or else of its first image."""
     if about is not None and about.description:
         return about.description
-    notes = listed[0].row.manifest.annotations if listed else {}
-    return notes.get("org.opencontainers.image.description", "")[:LONGEST]
+    annotations = entries[0].row.manifest.annotations if entries else {}
+    description = annotations.get("org.opencontainers.image.description", "")
+    return description[:MAX_ANNOTATION_LENGTH]
 
 
-def _commands(name: str, listed: list[Entry]) -> dict[str, str]:
-    """Return what to type to have what is first in the list."""
-    if not listed:
+def _commands(name: str, entries: list[Entry]) -> dict[str, str]:
+    """Return the commands that pull the first entry, by program."""
+    if not entries:
         return {}
-    first = listed[0]
+    first = entries[0]
     separator = "@" if first.row.name is None else ":"
     return artifact_types.commands(
         first.kind, image_name(name), separator, first.reference

@@ -1,4 +1,4 @@
-"""What the people of a repository can change about it."""
+"""The settings of a repository, for users who may manage it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import NameInvalid
 from ..services import services
 from ..spec.reference import is_name
 from . import forms
-from .access import admit
+from .access import authorize
 from .access import may
 from .access import visitor
 from .formatting import size
@@ -23,42 +23,43 @@ from .translation import ngettext
 
 
 def settings(name: str) -> str:
-    """Show what can be changed about a repository, to who may manage it."""
-    return page(admit(name, "manage"))
+    """Show the settings of a repository."""
+    return page(authorize(name, "manage"))
 
 
 def describe(name: str) -> ResponseReturnValue:
-    """Change what is said about a repository."""
-    repository = admit(name, "manage")
+    """Change the description of a repository."""
+    repository = authorize(name, "manage")
     text = forms.field("description").replace("\r\n", "\n")
     try:
         services().administration.describe(repository, text, by=visitor())
     except ValueError:
         message = gettext(
-            "A description has at most %(most)s.", most=size(MAX_DESCRIPTION)
+            "The description is too long; the limit is %(limit)s.",
+            limit=size(MAX_DESCRIPTION),
         )
         return page(repository, message, description=text), 422
-    return forms.done(gettext("The description is saved."), "settings", name=name)
+    return forms.done(gettext("The description was saved."), "settings", name=name)
 
 
 def set_visibility(name: str) -> ResponseReturnValue:
-    """Change who may see a repository."""
-    repository = admit(name, "manage")
+    """Change the visibility of a repository, after a confirmation."""
+    repository = authorize(name, "manage")
     visibility = forms.field("visibility")
     consequences = {
-        "private": gettext("Only those who have a right to it can see and pull it."),
-        "internal": gettext("Everybody who is signed in can see and pull it."),
-        "public": gettext("Anybody can see and pull it, signed in or not."),
+        "private": gettext("Only users with permission can see and pull it."),
+        "internal": gettext("All signed-in users can see and pull it."),
+        "public": gettext("Everyone can see and pull it, signed in or not."),
     }
-    if visibility not in consequences or _is_decided(repository):
+    if visibility not in consequences or _is_visibility_fixed(repository):
         abort(400)
     if not forms.confirmed():
         return forms.ask(
             gettext("Make %(name)s %(visibility)s?", name=name, visibility=visibility),
             [
                 consequences[visibility],
-                gettext("They see its history, too, and the names of deleted tags."),
-                gettext("That is so from the next request on."),
+                gettext("This includes its history and the names of deleted tags."),
+                gettext("The change applies from the next request on."),
             ],
             gettext("Make it %(visibility)s", visibility=visibility),
             url_for(".settings", name=name),
@@ -67,16 +68,16 @@ def set_visibility(name: str) -> ResponseReturnValue:
         )
     services().administration.set_visibility(repository, visibility, by=visitor())
     return forms.done(
-        gettext("It is %(visibility)s now.", visibility=visibility),
+        gettext("The repository is %(visibility)s now.", visibility=visibility),
         "settings",
         name=name,
     )
 
 
 def rename(name: str) -> ResponseReturnValue:
-    """Give a repository another name, which the visitor may push to."""
-    repository, new = admit(name, "manage"), forms.field("name")
-    # Whoever may not push there is not told whether there is something.
+    """Rename a repository to a name that the visitor may push to."""
+    repository, new = authorize(name, "manage"), forms.field("name")
+    # The message is the same whether or not the repository exists.
     if not is_name(new) or not may("push", _at(new)):
         message = gettext("You cannot use the name “%(name)s”.", name=new)
         return page(repository, message), 422
@@ -84,14 +85,14 @@ def rename(name: str) -> ResponseReturnValue:
         return forms.ask(
             gettext("Rename %(old)s to %(new)s?", old=name, new=new),
             [
-                gettext("What was pushed stays as it is, under the new name."),
+                gettext("The content stays the same, under the new name."),
                 gettext(
-                    "Pulls by the old name go on, with a warning, until somebody"
-                    " pushes to it."
+                    "Pulls by the old name continue to work, with a warning, until a"
+                    " user pushes to it."
                 ),
-                gettext("Whoever pushes has to use the new name from now on."),
+                gettext("Pushes must use the new name from now on."),
             ],
-            gettext("Rename it"),
+            gettext("Rename"),
             url_for(".settings", name=name),
             danger=False,
             repository=repository,
@@ -99,46 +100,47 @@ def rename(name: str) -> ResponseReturnValue:
     try:
         services().administration.change(repository, new_name=new, by=visitor())
     except (NameInvalid, ValueError):
-        message = gettext("There is something called “%(name)s”.", name=new)
+        message = gettext("“%(name)s” already exists.", name=new)
         return page(repository, message), 422
     return forms.done(
-        gettext("It is called %(name)s now.", name=new), "settings", name=new
+        gettext("The repository was renamed to %(name)s.", name=new),
+        "settings",
+        name=new,
     )
 
 
 def transfer(name: str) -> ResponseReturnValue:
-    """Give a repository to somebody else."""
-    repository, to = admit(name, "manage"), forms.field("owner")
+    """Transfer a repository to another owner."""
+    repository, to = authorize(name, "manage"), forms.field("owner")
     user = services().catalog.users.by_name(to)
     if user is None or not is_active(user):
-        message = gettext("There is nobody called “%(name)s”.", name=to)
+        message = gettext("No active user is called “%(name)s”.", name=to)
         return page(repository, message), 422
     catalog = services().catalog
     if not catalog.quotas.has_room_for(catalog.users.key_of(user), to, repository):
-        # They could push nothing more, and did not ask for it.
-        message = gettext("%(owner)s has no room for it.", owner=to)
+        # The new owner did not ask for the repository, and could push no more.
+        message = gettext("The repository exceeds the quota of %(owner)s.", owner=to)
         return page(repository, message), 422
     if not forms.confirmed():
         return forms.ask(
-            gettext("Give %(name)s to %(owner)s?", name=name, owner=to),
+            gettext("Transfer %(name)s to %(owner)s?", name=name, owner=to),
             [
-                gettext("%(owner)s owns it, and can do everything to it.", owner=to),
-                gettext("It keeps its name."),
-                gettext("You may lose your own right to change, or to see, it."),
+                gettext("%(owner)s becomes the owner, with full access.", owner=to),
+                gettext("The repository keeps its name."),
+                gettext("You may lose your own permission to change or see it."),
             ],
-            gettext("Give it away"),
+            gettext("Transfer"),
             url_for(".settings", name=name),
             repository=repository,
         )
     services().administration.transfer(repository, user, by=visitor())
-    message = gettext("%(name)s belongs to %(owner)s now.", name=name, owner=to)
+    message = gettext("%(name)s was transferred to %(owner)s.", name=name, owner=to)
     return forms.done(message, "repositories")
 
 
 def protect(name: str) -> ResponseReturnValue:
-    """Change which tags only who may manage a repository can move, and which nobody
-    can."""
-    repository = admit(name, "manage")
+    """Set the patterns of protected and of immutable tags."""
+    repository = authorize(name, "manage")
     try:
         services().tag_protection.set(
             repository=repository,
@@ -147,39 +149,41 @@ def protect(name: str) -> ResponseReturnValue:
             by=visitor(),
         )
     except ValueError:
-        message = gettext("A pattern is part of a tag, in which “*” is any text.")
+        message = gettext("Invalid tag pattern: use tag characters, “*” and “?”.")
         return page(repository, message), 422
-    return forms.done(gettext("The patterns are saved."), "settings", name=name)
+    return forms.done(gettext("The patterns were saved."), "settings", name=name)
 
 
 def delete(name: str) -> ResponseReturnValue:
-    """Delete a repository."""
-    repository = admit(name, "manage")
+    """Delete a repository, after a confirmation."""
+    repository = authorize(name, "manage")
     if not forms.confirmed():
         figures = services().catalog.repository_list.figures([repository.key])
-        (found,) = figures.values()
+        (totals,) = figures.values()
         return forms.ask(
             gettext("Delete %(name)s?", name=name),
             [
                 ngettext(
-                    "%(num)s tag and every image go, signatures and the like as well.",
-                    "%(num)s tags and every image go, signatures and the like as well.",
-                    found.tags,
+                    "%(num)s tag and all images are deleted, with everything that is"
+                    " attached to them.",
+                    "%(num)s tags and all images are deleted, with everything that is"
+                    " attached to them.",
+                    totals.tags,
                 ),
-                gettext("Nobody can pull any of them from then on."),
+                gettext("None of them can be pulled any more."),
                 gettext(
-                    "Up to %(size)s of the disk are free after the next collection;"
-                    " what other repositories share stays.",
-                    size=size(found.bytes),
+                    "The next garbage collection frees up to %(size)s; blobs that"
+                    " other repositories share stay.",
+                    size=size(totals.bytes),
                 ),
                 gettext("This cannot be undone."),
             ],
-            gettext("Delete everything"),
+            gettext("Delete the repository"),
             url_for(".settings", name=name),
             repository=repository,
         )
     services().administration.delete(repository, by=visitor())
-    return forms.done(gettext("%(name)s is deleted.", name=name), "repositories")
+    return forms.done(gettext("%(name)s was deleted.", name=name), "repositories")
 
 
 def page(
@@ -188,16 +192,21 @@ def page(
     description: str | None = None,
     rules: str | None = None,
 ) -> str:
-    """Show what can be changed, and what could not be, and why."""
+    """Render the settings.
+
+    :param error: the reason why the last form was refused.
+    :param description: the refused description, instead of the stored one.
+    :param rules: the refused retention rules, instead of the stored ones.
+    """
     catalog = services().catalog
-    about = catalog.repository_list.about(repository.key)
-    said = about.description if about else ""
+    listed = catalog.repository_list.about(repository.key)
+    stored = listed.description if listed else ""
     return render_template(
         "oci/settings.html",
         repository=repository,
         owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),
-        description=said if description is None else description,
-        is_decided=_is_decided(repository),
+        description=stored if description is None else description,
+        is_visibility_fixed=_is_visibility_fixed(repository),
         protection=services().tag_protection.get(repository=repository),
         rules=(
             services().retention.get(repository=repository)
@@ -212,6 +221,6 @@ def _at(name: str) -> RepositoryInfo:
     return services().catalog.repositories.find(name)
 
 
-def _is_decided(repository: RepositoryInfo) -> bool:
-    """Tell whether the host decides who may see a repository, and no page does."""
+def _is_visibility_fixed(repository: RepositoryInfo) -> bool:
+    """Return True if the application sets the visibility, so that users cannot."""
     return services().policy.decided_visibility(repository) is not None

@@ -17,21 +17,21 @@ from ..spec.scope import ACTIONS
 from ..spec.scope import TOKEN_ACTIONS
 from . import forms
 from . import paging
-from .access import member
+from .access import signed_in_user
 from .translation import gettext
 
-#: After how many days a token can end by itself.
+#: The choices of a token's lifetime, in days.
 DAYS: t.Final = ("7", "30", "90", "365")
 
 
 def tokens() -> ResponseReturnValue:
-    """Show what logs in as the visitor."""
+    """Show the visitor's tokens."""
     return _page()
 
 
 def create_token() -> ResponseReturnValue:
-    """Make a token, and show it this once."""
-    user, days = member(), forms.field("days")
+    """Issue a token, and show its secret once."""
+    user, days = signed_in_user(), forms.field("days")
     try:
         if days and days not in DAYS:
             raise ValueError(days)
@@ -43,19 +43,19 @@ def create_token() -> ResponseReturnValue:
             expires=timedelta(days=int(days)) if days else None,
         )
     except ValueError:
-        message = gettext("Choose a repository, something to do, and an end.")
+        message = gettext("Enter a repository, and select an action and an expiry.")
         return _page(error=message, status=422)
     return _page(issued=issued)
 
 
 def revoke_token(token_id: str) -> ResponseReturnValue:
-    """End a token of the visitor's, and whatever was had with it."""
-    services().access_tokens.revoke(token_id, user=member())
-    return forms.done(gettext("The token is revoked."), "tokens")
+    """Revoke one of the visitor's tokens, and all tokens issued with it."""
+    services().access_tokens.revoke(token_id, user=signed_in_user())
+    return forms.done(gettext("The token was revoked."), "tokens")
 
 
 def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
-    user, catalog = member(), services().catalog
+    user, catalog = signed_in_user(), services().catalog
     found = catalog.credentials.page(
         catalog.users.key_of(user), paging.PAGE + 1, paging.behind()
     )
@@ -71,10 +71,10 @@ def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
         days=DAYS,
         **values,
     )
-    # A secret is shown once, so nothing may keep the page.
+    # The page may contain a secret, so no cache may store it.
     return page, status, {"Cache-Control": "no-store"}
 
 
 def _actions() -> tuple[Action, ...]:
-    """Return what there is to choose: only REST lets a token manage anything."""
+    """Return the actions to choose from; ``manage`` needs the REST interface."""
     return TOKEN_ACTIONS if REST in current_app.blueprints else ACTIONS

@@ -1,6 +1,6 @@
-"""The texts of the pages, in the visitor's language where the host has Flask-Babel.
+"""The translation of texts, if the application uses Flask-Babel.
 
-Translations are looked for in the host's own folders, in a domain of ours.
+Translations are read from the application's folders, in the domain ``flask_oci``.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from importlib import import_module
 from flask import current_app
 from markupsafe import Markup
 
-#: What the files of translations are called: ``flask_oci.mo``.
+#: The translation domain: the files are called ``flask_oci.mo``.
 DOMAIN: t.Final = "flask_oci"
 
-#: Where an application keeps them.
+#: The key of the domain in ``app.extensions``.
 _EXTENSION: t.Final = "oci-translations"
 
 
 def gettext(text: str, **values: t.Any) -> Markup:
-    """Return a text of ours; what is put into it is escaped.
+    """Return a text in the visitor's language, with escaped values.
 
-    :param text: in English, with ``%(name)s`` where a value goes.
+    :param text: the English text, with placeholders such as ``%(name)s``.
     """
     return Markup(_domain().gettext(text) if _has_babel() else text) % values  # noqa: S704
 
 
 def ngettext(singular: str, plural: str, num: int, **values: t.Any) -> Markup:
-    """Return the text for a number of things, which is ``%(num)s`` in it."""
+    """Return the text for a number, which is its placeholder ``%(num)s``."""
     if _has_babel():
         text = _domain().get_translations().ngettext(singular, plural, num)
     else:
@@ -40,8 +40,8 @@ def _has_babel() -> bool:
 
 
 def _domain() -> t.Any:
-    # It remembers what it has read, from the folders of one application.
-    known = current_app.extensions
-    if _EXTENSION not in known:
-        known[_EXTENSION] = import_module("flask_babel").Domain(domain=DOMAIN)
-    return known[_EXTENSION]
+    # A domain caches the translations of one application.
+    extensions = current_app.extensions
+    if _EXTENSION not in extensions:
+        extensions[_EXTENSION] = import_module("flask_babel").Domain(domain=DOMAIN)
+    return extensions[_EXTENSION]

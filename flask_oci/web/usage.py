@@ -1,11 +1,10 @@
-"""What takes the space, and what is being pushed at this moment."""
+"""Storage usage, uploads in progress, and the administration page."""
 
 from __future__ import annotations
 
 import time
 import typing as t
 from datetime import datetime
-from datetime import timedelta
 from datetime import timezone
 
 from flask import render_template
@@ -19,22 +18,22 @@ from ..operations.health import MIN_FREE
 from ..services import services
 from . import events
 from . import paging
-from .access import administrators_only
-from .access import admit
-from .access import member
+from .access import authorize
+from .access import require_admin
+from .access import signed_in_user
 
-#: How many uploads, and owners, are listed.
-MOST: t.Final = 50
+#: The maximum number of listed uploads, and of listed owners.
+MAX_ROWS: t.Final = 50
 
-#: After how many seconds without a byte an upload is no longer in progress.
-IDLE: t.Final = 120
+#: The time without a byte after which an upload counts as idle, in seconds.
+IDLE_AFTER: t.Final = 120
 
-#: After how many seconds the page of uploads is loaded again.
+#: The time after which the page of uploads reloads, in seconds.
 REFRESH: t.Final = "3"
 
 
 class Upload(t.NamedTuple):
-    """An upload session, and how far it has got."""
+    """An upload session and its progress."""
 
     row: UploadRow
     user: str
@@ -43,14 +42,14 @@ class Upload(t.NamedTuple):
 
 
 def storage() -> str:
-    """Show what the visitor's repositories take."""
-    user, catalog = member(), services().catalog
+    """Show the storage usage of the visitor's repositories."""
+    user, catalog = signed_in_user(), services().catalog
     key = catalog.users.key_of(user)
     rows, next_page = _page_of_usage(key)
     return render_template(
         "oci/storage.html",
         totals=catalog.usage.totals(key),
-        standing=services().quotas.show(owner=user),
+        usage=services().quotas.show(owner=user),
         rows=rows,
         next_page=next_page,
         owners={},
@@ -58,13 +57,13 @@ def storage() -> str:
 
 
 def administration() -> str:
-    """Show everything there is, to who runs the site."""
-    administrators_only()
+    """Show the totals, the events and all repositories, to administrators."""
+    require_admin()
     parts = services()
     usage = parts.catalog.usage
     rows, next_page = _page_of_usage(None)
-    by_owner = usage.by_owner(MOST)
-    began = datetime.now(timezone.utc) - timedelta(seconds=parts.config.grace_period)
+    by_owner = usage.by_owner(MAX_ROWS)
+    began = datetime.now(timezone.utc) - parts.config.grace_period
     started = time.perf_counter()
     totals = usage.totals()
     return render_template(
@@ -78,7 +77,7 @@ def administration() -> str:
             [key for key, _ in by_owner] + [row.info.owner_id for row in rows]
         ),
         collectable=usage.collectable(began),
-        uploads=sum(upload.in_progress for upload in in_progress(None)),
+        uploads=sum(upload.in_progress for upload in latest_uploads(None)),
         free=parts.storage.free(),
         health=look_at(parts.catalog, parts.config.storage_path, MIN_FREE),
         events=events.latest(),
@@ -87,42 +86,41 @@ def administration() -> str:
 
 
 def all_uploads() -> ResponseReturnValue:
-    """Show every upload, to who runs the site."""
-    administrators_only()
-    return _uploads("oci/all_uploads.html", in_progress(None, MOST + 1))
+    """Show all uploads, to administrators."""
+    require_admin()
+    return _uploads("oci/all_uploads.html", latest_uploads(None, MAX_ROWS + 1))
 
 
 def uploads(name: str) -> ResponseReturnValue:
-    """Show what is being pushed to a repository, to who may push there."""
-    repository = admit(name, "push")
-    found = in_progress(repository.key, MOST + 1)
+    """Show the uploads to a repository, to users who may push to it."""
+    repository = authorize(name, "push")
+    found = latest_uploads(repository.key, MAX_ROWS + 1)
     return _uploads("oci/uploads.html", found, repository=repository)
 
 
-def in_progress(repository_id: int | None, most: int = MOST) -> list[Upload]:
-    """Return the last uploads that were begun, each with its size so far."""
+def latest_uploads(repository_id: int | None, maximum: int = MAX_ROWS) -> list[Upload]:
+    """Return the latest uploads and their progress, to one repository or to all."""
     parts = services()
-    rows = parts.catalog.usage.uploads(most, repository_id)
+    rows = parts.catalog.usage.uploads(maximum, repository_id)
     names = parts.catalog.users.names(row.user_id for row in rows)
     found = []
     for row in rows:
         progress = parts.storage.upload_progress(row.uuid)
         if progress is not None:
-            busy = time.time() - progress.touched_at < IDLE
+            is_busy = time.time() - progress.touched_at < IDLE_AFTER
             name = names.get(row.user_id, "")
-            found.append(Upload(row, name, progress.length, busy))
+            found.append(Upload(row, name, progress.length, is_busy))
     return found
 
 
 def _uploads(
     template: str, found: list[Upload], **values: t.Any
 ) -> ResponseReturnValue:
-    shown = found[:MOST]
-    last = len(shown) if len(found) > MOST else 0
+    shown = found[:MAX_ROWS]
+    last = len(shown) if len(found) > MAX_ROWS else 0
     page = render_template(template, uploads=shown, last=last, **values)
-    # It is loaded again by itself while there is something to see.
-    busy = any(upload.in_progress for upload in found)
-    return page, 200, {"Refresh": REFRESH} if busy else {}
+    is_busy = any(upload.in_progress for upload in found)
+    return page, 200, {"Refresh": REFRESH} if is_busy else {}
 
 
 def _page_of_usage(owner_id: t.Any) -> tuple[list[RepositoryUsage], str | None]:
@@ -130,5 +128,5 @@ def _page_of_usage(owner_id: t.Any) -> tuple[list[RepositoryUsage], str | None]:
     rows = services().catalog.usage.by_repository(
         paging.PAGE + 1, page * paging.PAGE, owner_id
     )
-    more = len(rows) > paging.PAGE
-    return rows[: paging.PAGE], paging.here(page=str(page + 1)) if more else None
+    has_more = len(rows) > paging.PAGE
+    return rows[: paging.PAGE], paging.here(page=str(page + 1)) if has_more else None

@@ -1,4 +1,4 @@
-"""The document of the REST interface, and whether what it says is so."""
+"""The OpenAPI document, and the responses that it describes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from tests.support.registry_client import RegistryClient
 ROOT = "/api/oci/v1"
 
 
-def test_the_document_is_one(anonymous: RegistryClient) -> None:
-    """Programs that make clients, or pages, of such documents can read it, and anybody
-    may have it."""
+def test_openapi_document_is_valid_and_public(anonymous: RegistryClient) -> None:
+    """The document is valid OpenAPI, and anonymous clients can read it."""
     response = anonymous.get(f"{ROOT}/openapi.json")
     assert response.status_code == 200
     validate(response.get_json())
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
-def test_answers_are_as_described(app: Flask, operation: Operation) -> None:
-    """What fits the document, or nearly does, gets an answer that it describes, about
-    things that are there, and about others."""
+def test_responses_match_the_document(app: Flask, operation: Operation) -> None:
+    """Valid and nearly valid requests get a response that the document describes, for
+    existing and missing resources."""
     alice = RegistryClient.of(app, "alice")
     digests = [digest_of(alice.push_image("alice/app", tag)) for tag in ("v1", "v2")]
     there = {
@@ -67,7 +66,7 @@ def test_answers_are_as_described(app: Flask, operation: Operation) -> None:
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case[t.Any]) -> None:
-        # What fits may still be refused: a place in another list, or a taken name.
+        # A valid request may be refused: a position of another list, a taken name.
         case.call_and_validate(
             headers={"Authorization": str(alice.authorization)},
             excluded_checks=[positive_data_acceptance],

@@ -1,4 +1,4 @@
-"""REST for management: what it shows and does, to whom, as the protocol sees it."""
+"""REST: repositories, tags, images, usage and permissions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MakeApp = t.Callable[..., Flask]
 
 APP = "/repositories/alice/app"
 
-#: Requests that would change something, and what they would need.
+#: Requests for changes, and the action that each of them needs.
 CHANGES: t.Final = (
     ("manage", "PATCH", APP, {"visibility": "public"}),
     ("manage", "PATCH", APP, {"name": "alice/other"}),
@@ -48,7 +48,7 @@ CHANGES: t.Final = (
     ("delete", "DELETE", f"{APP}/-/images/sha256:{'0' * 64}", None),
 )
 
-#: What there is to see of a repository, and what one needs.
+#: Requests that read a repository, and the action that each of them needs.
 VIEWS: t.Final = (
     ("pull", APP),
     ("pull", f"{APP}/-/tags"),
@@ -61,7 +61,7 @@ VIEWS: t.Final = (
 
 @pytest.fixture(name="owner")
 def _owner(alice: RegistryClient) -> RestClient:
-    """Alice, who has an image with two tags, private."""
+    """Alice, with two tags in a private repository."""
     alice.push_image("alice/app", "v1")
     alice.push_image("alice/app", "v2", layer=b"another")
     return RestClient(alice)
@@ -69,17 +69,19 @@ def _owner(alice: RegistryClient) -> RestClient:
 
 @pytest.fixture(name="stranger")
 def _stranger(bob: RegistryClient) -> RestClient:
-    """Bob, who has nothing to do with it."""
+    """Bob, without any permission on it."""
     return RestClient(bob)
 
 
 def limited(app: Flask, **limits: t.Any) -> RestClient:
-    """Return alice with an access token for less than everything."""
+    """Return a client for alice with a limited access token."""
     return RestClient(by_access_token(app, "alice", **limits))
 
 
-def test_who_asks(owner: RestClient, anonymous: RegistryClient) -> None:
-    """The root tells whom a program is taken for, and how far it gets."""
+def test_root_shows_caller_and_credentials(
+    owner: RestClient, anonymous: RegistryClient
+) -> None:
+    """The root shows the user, and the actions and repositories of the credentials."""
     assert owner.get("/") == {
         "user": "alice",
         "actions": ["pull", "push", "delete", "manage"],
@@ -95,8 +97,8 @@ def test_who_asks(owner: RestClient, anonymous: RegistryClient) -> None:
     assert RestClient(anonymous).get("/")["user"] is None
 
 
-def test_a_repository(owner: RestClient) -> None:
-    """It is shown with its owner, its tags and its size."""
+def test_repository_shows_owner_tags_and_size(owner: RestClient) -> None:
+    """A repository is shown with its owner, tags and size."""
     found = owner.get(APP)
     assert found.pop("pushed_at").endswith("Z")
     assert found == {
@@ -111,10 +113,10 @@ def test_a_repository(owner: RestClient) -> None:
     assert [r["name"] for r in owner.get("/repositories")["items"]] == ["alice/app"]
 
 
-def test_lists_go_on(owner: RestClient) -> None:
-    """Page by page, in each order, they have everything once."""
+def test_list_pages_list_every_entry_once(owner: RestClient) -> None:
+    """In each order, the pages of a list contain every entry once."""
     for number in range(5):
-        # MariaDB knows whole seconds only.
+        # MariaDB stores times in whole seconds.
         with later(timedelta(seconds=number)):
             owner.client.push_image(f"alice/n{number}", f"t{number}")
             owner.client.push_image("alice/app", f"t{number}")
@@ -138,8 +140,8 @@ def test_lists_go_on(owner: RestClient) -> None:
     assert taken[0]["name"] == "alice/app"
 
 
-def test_a_tag_and_its_image(owner: RestClient) -> None:
-    """A tag says what it points at, and an image all that is known of it."""
+def test_tag_and_image_show_their_properties(owner: RestClient) -> None:
+    """A tag and its image are shown with their properties."""
     digest = digest_of(image(b"a layer"))
     tag = owner.get(f"{APP}/-/tags/v1")
     assert (tag["name"], tag["digest"], tag["kind"]) == ("v1", digest, "image")
@@ -150,8 +152,8 @@ def test_a_tag_and_its_image(owner: RestClient) -> None:
     assert found["size"] == len(image(b"a layer"))
 
 
-def test_what_belongs_together(owner: RestClient) -> None:
-    """An index tells its children, a child its index, a subject what is about it."""
+def test_image_lists_children_parents_and_referrers(owner: RestClient) -> None:
+    """An index lists its children, a child its index, and a subject its referrers."""
     manifest = image(b"a layer")
     subject = descriptor(manifest, OCI_MANIFEST)
     child = {**subject, "platform": {"os": "linux", "architecture": "arm64"}}
@@ -172,8 +174,9 @@ def test_what_belongs_together(owner: RestClient) -> None:
     assert (found["subject"], found["tags"]) == (digest_of(manifest), [])
 
 
-def test_a_tag_is_taken_away(owner: RestClient) -> None:
-    """Its image stays, is listed as one without a tag, and is deleted by its digest."""
+def test_delete_tag_keeps_image_until_deleted_by_digest(owner: RestClient) -> None:
+    """The image of a deleted tag is listed as untagged, and can be deleted by its
+    digest."""
     digest = owner.get(f"{APP}/-/tags/v1")["digest"]
     owner.done("DELETE", f"{APP}/-/tags/v1")
     assert owner.client.tags("alice/app") == ["v2"]
@@ -196,16 +199,18 @@ def test_a_tag_is_taken_away(owner: RestClient) -> None:
     assert refusal(wrong) == (400, "DIGEST_INVALID")
 
 
-def test_what_an_index_needs_stays(owner: RestClient) -> None:
-    """It is refused as /v2 refuses it."""
+def test_delete_image_of_index_is_refused(owner: RestClient) -> None:
+    """An image that an index needs cannot be deleted, as below /v2."""
     child = descriptor(image(b"a layer"), OCI_MANIFEST)
     owner.client.push_manifest("alice/app", index(child), "all")
     path = f"{APP}/-/images/{child['digest']}"
     assert refusal(owner.send("DELETE", path)) == (403, "DENIED")
 
 
-def test_visibility(owner: RestClient, stranger: RestClient) -> None:
-    """It is so from the next request on, here and below /v2."""
+def test_visibility_change_applies_at_once(
+    owner: RestClient, stranger: RestClient
+) -> None:
+    """A new visibility applies from the next request on, also below /v2."""
     path = "/v2/alice/app/manifests/v1"
     for visibility, status in (("public", 200), ("private", 404), ("internal", 200)):
         changed = owner.done("PATCH", APP, {"visibility": visibility})
@@ -215,8 +220,10 @@ def test_visibility(owner: RestClient, stranger: RestClient) -> None:
     assert len(stranger.get("/repositories")["items"]) == 1
 
 
-def test_a_change_of_everything(owner: RestClient, stranger: RestClient) -> None:
-    """Name, owner, visibility and description can change at once."""
+def test_change_updates_all_fields_at_once(
+    owner: RestClient, stranger: RestClient
+) -> None:
+    """Name, owner, visibility and description can change in one request."""
     change = {
         "name": "alice/tools/app",
         "owner": "bob",
@@ -231,7 +238,7 @@ def test_a_change_of_everything(owner: RestClient, stranger: RestClient) -> None
     by_old_name = owner.send("GET", APP)
     assert by_old_name.get_json()["name"] == "alice/tools/app"
     assert "alice/tools/app" in by_old_name.headers["Warning"]
-    # To change it takes the name that it has.
+    # A change needs the current name.
     assert refusal(owner.send("DELETE", APP)) == (404, "NAME_UNKNOWN")
 
 
@@ -250,10 +257,10 @@ def test_a_change_of_everything(owner: RestClient, stranger: RestClient) -> None
         ([], (400, "UNSUPPORTED")),
     ],
 )
-def test_a_change_is_whole(
+def test_invalid_change_changes_nothing(
     owner: RestClient, change: t.Any, wanted: tuple[int, str]
 ) -> None:
-    """Where one part of it cannot be, none is done."""
+    """If one field is invalid, no field changes."""
     owner.client.push_image("alice/taken", "v1")
     before = owner.get(APP)
     if isinstance(change, dict):
@@ -262,8 +269,8 @@ def test_a_change_is_whole(
     assert owner.get(APP) == before
 
 
-def test_who_decides_about_visibility(make_app: MakeApp) -> None:
-    """Where the application does, nobody else can."""
+def test_visibility_set_by_application_is_read_only(make_app: MakeApp) -> None:
+    """If the application sets the visibility, a change is refused."""
     app = make_app()
     alice = RestClient.of(app, "alice")
     alice.client.push_image("alice/app", "v1")
@@ -276,16 +283,16 @@ def test_who_decides_about_visibility(make_app: MakeApp) -> None:
         registry._hooks.visibility_of = None
 
 
-def test_a_repository_is_deleted(owner: RestClient) -> None:
-    """With all that is in it."""
+def test_delete_repository_deletes_its_content(owner: RestClient) -> None:
+    """A repository is deleted with all its content."""
     owner.done("DELETE", APP)
     assert refusal(owner.send("GET", APP)) == (404, "NAME_UNKNOWN")
     assert owner.client.get("/v2/alice/app/tags/list").status_code == 404
     assert owner.get("/usage")["repositories"] == 0
 
 
-def test_usage(owner: RestClient) -> None:
-    """What is used is told with how much there may be, of a repository and of all."""
+def test_usage_shows_size_and_quota(owner: RestClient) -> None:
+    """The usage and the quota are shown, for a repository and for all of a user."""
     alice = owner.client
     with alice.app.test_request_context():
         user = registry._catalog.users.by_name("alice")
@@ -299,10 +306,11 @@ def test_usage(owner: RestClient) -> None:
     assert own["bytes"] == found["bytes"]
 
 
-def test_what_is_hidden_is_missing(
+def test_hidden_repository_is_like_a_missing_one(
     owner: RestClient, stranger: RestClient, anonymous: RegistryClient
 ) -> None:
-    """To the byte, whatever is asked or wanted of it, and whoever asks."""
+    """Every response about a hidden repository is equal to that about a missing one,
+    byte for byte."""
     asked: list[tuple[str, str, object]] = [("GET", path, None) for _, path in VIEWS]
     asked += [(method, path, body) for _, method, path, body in CHANGES]
     own = limited(owner.client.app, repositories=["alice/other"])
@@ -323,15 +331,15 @@ def test_what_is_hidden_is_missing(
 
 
 def everything(response: TestResponse, name: str) -> object:
-    """Return an answer without the name that it is about."""
+    """Return a response without the name of the repository."""
     headers = [(k, v.replace(name, "NAME")) for k, v in response.headers if k != "Date"]
     return response.status_code, headers, response.text.replace(name, "NAME")
 
 
-def test_to_see_is_not_to_change(
+def test_public_repository_cannot_be_changed_by_others(
     owner: RestClient, stranger: RestClient, anonymous: RegistryClient
 ) -> None:
-    """What is public can be seen by everybody, and changed by none of them."""
+    """Everyone can read a public repository, and other users cannot change it."""
     owner.done("PATCH", APP, {"visibility": "public"})
     before = owner.get(APP)
     for somebody, refused in ((stranger, 403), (RestClient(anonymous), 401)):
@@ -348,11 +356,11 @@ def test_to_see_is_not_to_change(
     "actions",
     [["pull"], ["push"], ["pull", "delete"], ["pull", "push", "delete"], ["manage"]],
 )
-def test_a_token_reaches_as_far_as_it_says(
+def test_access_token_allows_only_its_actions(
     owner: RestClient, actions: list[str]
 ) -> None:
-    """An access token is for what it was made for, and for managing only where that
-    was said."""
+    """An access token allows only its actions, and management only if it has that
+    action."""
     token = limited(owner.client.app, actions=actions)
     covered = {*actions, *(["pull"] if "push" in actions else [])}
     for need, path in VIEWS:
@@ -370,9 +378,9 @@ def test_a_token_reaches_as_far_as_it_says(
     assert owner.get(APP)["visibility"] == wanted
 
 
-def test_a_bearer_token_reaches_as_far_as_it_says(owner: RestClient) -> None:
-    """It is for the actions on the repositories that it was fetched for, and never for
-    managing, nor for all that is somebody's."""
+def test_bearer_token_allows_only_its_scope(owner: RestClient) -> None:
+    """A bearer token allows its actions on its repositories. It never allows
+    management, or operations on all repositories of a user."""
     bearer = RestClient(owner.client.bearer("repository:alice/app:pull,delete"))
     assert bearer.get(APP)["name"] == "alice/app"
     for _, method, path, body in CHANGES[:5]:
@@ -395,8 +403,8 @@ def test_a_bearer_token_reaches_as_far_as_it_says(owner: RestClient) -> None:
     assert len(catalog.get("/repositories")["items"]) == 2
 
 
-def test_a_limited_token_lists_what_it_reaches(owner: RestClient) -> None:
-    """Neither names nor sizes of other repositories show."""
+def test_limited_token_lists_only_its_repositories(owner: RestClient) -> None:
+    """The list contains no names or sizes of other repositories."""
     owner.client.push_image("alice/other", "v1")
     token = limited(owner.client.app, repositories=["alice/o*"])
     assert [r["name"] for r in token.items("/repositories")] == ["alice/other"]
@@ -406,8 +414,8 @@ def test_a_limited_token_lists_what_it_reaches(owner: RestClient) -> None:
     assert deleting.items("/repositories") == []
 
 
-def test_the_list_asks_the_host(make_app: MakeApp) -> None:
-    """Where its answer is no condition, each repository is asked about."""
+def test_list_without_filter_checks_each_repository(make_app: MakeApp) -> None:
+    """If the policy has no filter for lists, each repository is checked."""
     app = make_app()
     alice = RestClient.of(app, "alice")
     for number in range(5):
@@ -418,24 +426,24 @@ def test_the_list_asks_the_host(make_app: MakeApp) -> None:
     assert len(alice.items("/repositories")) == 2
 
 
-def test_everybody_has_to_say_who_they_are(make_app: MakeApp) -> None:
-    """Where the host wants that, the list is no exception; the document is."""
+def test_require_login_protects_list_but_not_document(make_app: MakeApp) -> None:
+    """If a login is required, the list needs one, but the document does not."""
     app = make_app(OCI_REQUIRE_LOGIN=True)
     anonymous = RestClient(RegistryClient(app))
     assert refusal(anonymous.send("GET", "/repositories")) == (401, "UNAUTHORIZED")
     assert anonymous.send("GET", "/openapi.json").status_code == 200
 
 
-def test_whose_usage(anonymous: RegistryClient) -> None:
-    """Nobody's is nothing to show."""
+def test_usage_of_anonymous_caller_is_refused(anonymous: RegistryClient) -> None:
+    """An anonymous caller has no usage."""
     for path in ("/usage", "/usage/repositories"):
         refused = anonymous.get(ROOT + path)
         assert refusal(refused) == (401, "UNAUTHORIZED")
 
 
-def test_a_cookie_opens_nothing(app: Flask, owner: RestClient) -> None:
-    """A browser with a session is answered as one without: another site could send it
-    there."""
+def test_session_cookie_is_ignored(app: Flask, owner: RestClient) -> None:
+    """A session cookie does not authenticate, because another site could make the
+    browser send it."""
     browser = Visitor(app, "alice").client
     assert browser.get(ROOT + APP).status_code == 401
     assert browser.delete(ROOT + APP).status_code == 401
@@ -443,9 +451,11 @@ def test_a_cookie_opens_nothing(app: Flask, owner: RestClient) -> None:
     assert "Set-Cookie" not in browser.get(f"{ROOT}/").headers
 
 
-def test_beside_a_host_with_walls(make_app: MakeApp) -> None:
-    """Its forms' protection, its page to sign in on and its error pages are for
-    browsers, and an answer here is JSON all the same."""
+def test_responses_ignore_csrf_and_error_pages_of_application(
+    make_app: MakeApp,
+) -> None:
+    """CSRF protection and error pages of the application do not apply; every response
+    is JSON."""
     app = make_app(WTF_CSRF_ENABLED=True)
     CSRFProtect(app)
     app.register_error_handler(404, lambda error: ("<h1>Not here</h1>", 404))
@@ -462,8 +472,8 @@ def test_beside_a_host_with_walls(make_app: MakeApp) -> None:
     assert (options.status_code, options.data) == (204, b"")
 
 
-def test_a_wall_that_leads_to_a_page(make_app: MakeApp) -> None:
-    """It becomes a challenge, or an error that says what it was."""
+def test_redirect_of_application_becomes_an_error(make_app: MakeApp) -> None:
+    """A redirect by the application becomes a challenge or an error in JSON."""
     app = make_app()
     app.before_request(lambda: redirect("/sign-in"))
     anonymous, alice = RegistryClient(app), RegistryClient.of(app, "alice")
@@ -487,10 +497,10 @@ def test_a_wall_that_leads_to_a_page(make_app: MakeApp) -> None:
         (b"{}", "application/json; charset=utf-8", 200),
     ],
 )
-def test_bodies(
+def test_body_must_be_json_of_limited_size(
     owner: RestClient, content: bytes, sent_as: str | None, status: int
 ) -> None:
-    """A body is JSON and says so, and is no larger than there is a reason to be."""
+    """A body must be JSON, with that Content-Type, and not too large."""
     headers = {"Content-Type": sent_as} if sent_as else {}
     for chunked in (False, True):
         response = owner.client.patch(
@@ -521,24 +531,24 @@ def test_bodies(
         ("DELETE", APP, {}),
     ],
 )
-def test_what_cannot_be_meant(
+def test_invalid_parameters_are_refused(
     owner: RestClient, method: str, path: str, body: object
 ) -> None:
-    """It is refused, rather than taken for something else."""
+    """Invalid parameters and unexpected bodies are refused."""
     assert refusal(owner.send(method, path, body)) == (400, "UNSUPPORTED")
     assert owner.get(APP)["tags"] == 2
 
 
-def test_a_head_has_no_body(owner: RestClient) -> None:
-    """And is answered like a GET otherwise."""
+def test_head_has_headers_of_get_without_body(owner: RestClient) -> None:
+    """HEAD has the headers of GET, and no body."""
     got, headed = owner.send("GET", APP), owner.send("HEAD", APP)
     assert headed.status_code == 200
     assert headed.data == b""
     assert headed.headers["Content-Length"] == got.headers["Content-Length"]
 
 
-def test_any_prefix(make_app: MakeApp) -> None:
-    """Links, the document and challenges are right wherever it is."""
+def test_links_follow_the_url_prefix(make_app: MakeApp) -> None:
+    """Links, the document and challenges follow the prefix of the blueprint."""
     app = make_app()
     app.register_blueprint(registry.api_blueprint, url_prefix="/rest", name="other")
     alice = RegistryClient.of(app, "alice")
@@ -551,8 +561,8 @@ def test_any_prefix(make_app: MakeApp) -> None:
     assert '"http://localhost/v2/token"' in refused.headers["WWW-Authenticate"]
 
 
-def test_without_the_registry() -> None:
-    """Whoever registers only this blueprint is told what is missing."""
+def test_api_without_registry_blueprint_raises() -> None:
+    """The error names the blueprint to register."""
     app = Flask("reader")
     app.config["TESTING"] = True
     app.register_blueprint(registry.api_blueprint)
@@ -560,8 +570,9 @@ def test_without_the_registry() -> None:
         app.test_client().get(f"{ROOT}/")
 
 
-def test_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever wants the blueprint is told what to install, and nobody else needs it."""
+def test_api_without_msgspec_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra to install; the rest of the registry works without
+    it."""
 
     class Base(DeclarativeBase):
         pass
@@ -580,7 +591,7 @@ def test_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
         _ = other.api_blueprint
 
 
-#: What each list may cost, with the host's statement for its user.
+#: The maximum number of statements of each list, with the one for the user.
 LISTS: t.Final = {
     "/repositories": 6,
     f"{APP}/-/tags": 10,
@@ -592,8 +603,10 @@ LISTS: t.Final = {
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_statements(app: Flask, owner: RestClient, path: str) -> None:
-    """A list costs a number of statements that does not grow with what it lists."""
+def test_lists_have_constant_statements(
+    app: Flask, owner: RestClient, path: str
+) -> None:
+    """A list sends as many statements for many entries as for few."""
 
     def count() -> int:
         with statements(app) as sent:

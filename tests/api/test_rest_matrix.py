@@ -1,4 +1,4 @@
-"""Every address of REST, asked by everybody about everything."""
+"""Every REST operation, for every caller and every visibility."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tests.support.host import set_policy
 from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
 
-#: States that who may not pull cannot tell from each other.
+#: States that callers who may not pull cannot distinguish.
 ALIKE: t.Final = ("private", "missing", "renamed")
 
 _NAME = "/repositories/{name}"
 
 
 class Rule(t.NamedTuple):
-    """What an operation needs, what is sent, and how who may is answered.
+    """The action that an operation needs, its request, and its status if allowed.
 
-    What would change something is about what is not there, or changes nothing.
+    Requests for changes name missing resources, or change nothing.
     """
 
     need: str
@@ -36,7 +36,7 @@ class Rule(t.NamedTuple):
     body: object = None
 
 
-#: A rule for each operation on a repository but its deletion, which changes the world.
+#: A rule for each operation on a repository, except its deletion.
 RULES: t.Final[dict[str, Rule]] = {
     "repository": Rule("pull", _NAME),
     "change_repository": Rule("manage", _NAME, 200, {}),
@@ -63,7 +63,7 @@ RULES: t.Final[dict[str, Rule]] = {
     ),
 }
 
-#: What is asked by which policy. The default one is the only one to manage by.
+#: Policies and operations to test. Only the default policy allows management.
 CASES: t.Final = [
     *(("host", name) for name in RULES if RULES[name].need != "manage"),
     *(("default", name) for name in RULES if RULES[name].need == "manage"),
@@ -89,8 +89,8 @@ def _world(
     world.close()
 
 
-def test_every_operation_has_a_rule(app: Flask) -> None:
-    """A new one is not tested until somebody has said who may use it."""
+def test_operations_all_have_a_rule(app: Flask) -> None:
+    """A new operation needs a rule in this file, which says who may use it."""
     served = {
         rule.endpoint.removeprefix("oci_api.")
         for rule in app.url_map.iter_rules()
@@ -100,10 +100,8 @@ def test_every_operation_has_a_rule(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(("policy", "operation"), CASES)
-def test_the_right_answer_to_everybody(
-    world: World, policy: str, operation: str
-) -> None:
-    """Whoever may, can; whoever may not is told so, or nothing at all."""
+def test_responses_match_the_policy(world: World, policy: str, operation: str) -> None:
+    """Callers with permission succeed; the others get 401, 403 or 404."""
     set_policy(POLICIES[policy])
     wrong = [
         fault
@@ -116,7 +114,7 @@ def test_the_right_answer_to_everybody(
 def faults(
     world: World, caller: Caller, policy: str, operation: str
 ) -> t.Iterator[str]:
-    """Ask about everything, and tell what is answered wrongly."""
+    """Send an operation about every repository, and yield the wrong responses."""
     rule, alike = RULES[operation], {}
     method = METHODS.get(operation.partition("_")[0], "GET")
     client = RestClient(RegistryClient(world.app, caller.authorization))
@@ -136,7 +134,8 @@ def faults(
 
 
 def allowed(caller: Caller, policy: str, state: str) -> frozenset[str]:
-    """Return what a caller may do; to manage takes the owner's own password."""
+    """Return the actions that a caller may do. Only the owner's own password may
+    manage."""
     may = caller.may(policy, state)
     if policy == "default" and caller.label == "owner":
         return may | {"manage"}
@@ -144,19 +143,19 @@ def allowed(caller: Caller, policy: str, state: str) -> frozenset[str]:
 
 
 def reaches(rule: Rule, caller: Caller) -> bool:
-    """Tell whether what somebody sent is for an operation, whoever they are."""
+    """Return True if the caller's credentials cover an operation."""
     if not caller.sends_bearer:
         return True
     return caller.listed and rule.need in caller.limit
 
 
 def may_know(rule: Rule, caller: Caller, policy: str, state: str) -> bool:
-    """Tell whether an answer may depend on what there is."""
+    """Return True if the response may depend on the state of the repository."""
     return reaches(rule, caller) and bool(allowed(caller, policy, state))
 
 
 def expected(rule: Rule, caller: Caller, policy: str, state: str) -> int:
-    """Return the status of an answer."""
+    """Return the expected status of a response."""
     may = allowed(caller, policy, state)
     hidden = 401 if caller.role is None else 404
     if caller.refused:
@@ -175,7 +174,7 @@ def expected(rule: Rule, caller: Caller, policy: str, state: str) -> int:
 
 
 def _without(response: TestResponse, name: str) -> object:
-    """Return all of an answer but the name that it is about, and the moment."""
+    """Return a response without the name of the repository and the date."""
     headers = tuple(
         (key, value.replace(name, "NAME"))
         for key, value in response.headers

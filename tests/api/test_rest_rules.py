@@ -1,4 +1,4 @@
-"""REST for management: history, rules, access tokens and events."""
+"""REST: history, rules, access tokens and events."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ DENIED = (403, "DENIED")
 
 @pytest.fixture(name="owner")
 def _owner(alice: RegistryClient) -> RestClient:
-    """Alice, whose tag has moved once."""
+    """Alice, with a tag that has moved once."""
     alice.push_image("alice/app", "v1")
     alice.push_image("alice/app", "v1", layer=b"another")
     return RestClient(alice)
 
 
 def token(app: Flask, *actions: str, repositories: t.Sequence[str] = ("*",)) -> t.Any:
-    """Return alice with an access token for some things."""
+    """Return a client for alice with a limited access token."""
     client = by_access_token(app, "alice", actions=actions, repositories=repositories)
     return RestClient(client)
 
 
-def test_how_a_tag_moved(owner: RestClient) -> None:
-    """Each move tells from where to where, by whom, and the last is told first."""
+def test_history_lists_moves_newest_first(owner: RestClient) -> None:
+    """Each move has its digests and its user; the newest is first."""
     old, new = digest_of(image(b"a layer")), digest_of(image(b"another"))
     owner.client.push_image("alice/app", "v2")
     moves = owner.items(f"{APP}/-/history?limit=2")
@@ -57,8 +57,8 @@ def test_how_a_tag_moved(owner: RestClient) -> None:
     assert owner.items(f"{APP}/-/history?tag=v3") == []
 
 
-def test_a_move_is_undone(owner: RestClient) -> None:
-    """The tag points again at what it pointed at, below /v2 as well."""
+def test_undo_restores_the_previous_digest(owner: RestClient) -> None:
+    """The tag points at its previous digest again, also below /v2."""
     move = owner.items(f"{APP}/-/history")[0]["id"]
     tag = owner.done("POST", f"{APP}/-/history/{move}/undo")
     old = digest_of(image(b"a layer"))
@@ -72,8 +72,11 @@ def test_a_move_is_undone(owner: RestClient) -> None:
     assert owner.client.tags("alice/app") == ["v1"]
 
 
-def test_what_cannot_be_undone(owner: RestClient, bob: RegistryClient) -> None:
-    """The first move of a tag, one of another repository, and one that there is not."""
+def test_undo_of_unknown_move_is_refused(
+    owner: RestClient, bob: RegistryClient
+) -> None:
+    """The first move of a tag, a move of another repository and a missing move cannot
+    be undone."""
     owner.client.push_image("alice/other", "v1")
     first = owner.items(f"{APP}/-/history")[-1]["id"]
     other = owner.items(f"{APP.replace('app', 'other')}/-/history")[0]["id"]
@@ -88,8 +91,8 @@ def test_what_cannot_be_undone(owner: RestClient, bob: RegistryClient) -> None:
     assert refusal(reading.send("POST", f"{APP}/-/history/{move}/undo")) == DENIED
 
 
-def test_protected_tags(owner: RestClient) -> None:
-    """What is laid down holds for a push, and for REST."""
+def test_protected_tags_apply_to_push_and_rest(owner: RestClient) -> None:
+    """Patterns of protected tags apply to pushes and to REST."""
     path = f"{APP}/-/protected-tags"
     assert owner.get(path) == {"protected": [], "immutable": []}
     wanted = {"protected": ["stable"], "immutable": ["v*"]}
@@ -109,8 +112,8 @@ def test_protected_tags(owner: RestClient) -> None:
     assert owner.get(path) == wanted
 
 
-def test_rules_of_retention(owner: RestClient) -> None:
-    """They are laid down, shown and taken back; what is no rule changes nothing."""
+def test_retention_rules_are_set_shown_and_unset(owner: RestClient) -> None:
+    """Rules are set, shown and unset; an invalid rule changes nothing."""
     path = f"{APP}/-/retention"
     assert owner.get(path) == {"rules": []}
     rules = {"rules": ["keep 1 newest", "delete * older than 30 days"]}
@@ -125,9 +128,8 @@ def test_rules_of_retention(owner: RestClient) -> None:
     assert owner.done("PUT", path, {"rules": []}) == {"rules": []}
 
 
-def test_what_rules_would_do(owner: RestClient) -> None:
-    """It is told with the reason, for those that hold and for others, and nothing
-    goes."""
+def test_retention_preview_deletes_nothing(owner: RestClient) -> None:
+    """A preview of current or other rules shows reasons, and deletes nothing."""
     for number in range(4):
         owner.client.push_image("alice/app", f"t{number}")
     path = f"{APP}/-/retention/preview"
@@ -160,10 +162,10 @@ def test_what_rules_would_do(owner: RestClient) -> None:
         ("PUT", "protected-tags", {"protected": ["*"], "immutable": []}),
     ],
 )
-def test_rules_are_for_who_manages(
+def test_rules_without_manage_permission_are_refused(
     owner: RestClient, bob: RegistryClient, method: str, path: str, body: object
 ) -> None:
-    """Others who see the repository are refused, and for others it is not there."""
+    """The response is 403 if the caller may see the repository, else 404."""
     app, address = bob.app, f"{APP}/-/{path}"
     hidden = RestClient(bob).send(method, address, body)
     assert refusal(hidden) == (404, "NAME_UNKNOWN")
@@ -179,8 +181,8 @@ def test_rules_are_for_who_manages(
     assert token(app, "manage").send(method, address, body).status_code == 200
 
 
-def test_a_token_is_made_used_and_revoked(owner: RestClient) -> None:
-    """Its secret is shown once, and it is good until it is revoked."""
+def test_token_is_issued_used_and_revoked(owner: RestClient) -> None:
+    """The secret of a token is shown once, and works until the token is revoked."""
     app = owner.client.app
     sent = {**NEW, "name": "build", "days": 30}
     response = owner.send("POST", "/tokens", sent)
@@ -200,8 +202,8 @@ def test_a_token_is_made_used_and_revoked(owner: RestClient) -> None:
     assert owner.items("/tokens") == []
 
 
-def test_tokens_are_listed_to_the_end(owner: RestClient) -> None:
-    """What docker keeps is among them."""
+def test_token_pages_include_refresh_tokens(owner: RestClient) -> None:
+    """The pages of the list contain all tokens, including those that docker stores."""
     for number in range(3):
         owner.done("POST", "/tokens", {**NEW, "name": str(number)})
     log_in(owner.client)
@@ -224,15 +226,20 @@ def test_tokens_are_listed_to_the_end(owner: RestClient) -> None:
         {"parent": "x"},
     ],
 )
-def test_what_is_no_token(owner: RestClient, change: dict[str, object]) -> None:
-    """It is refused, and none is made."""
+def test_invalid_token_is_not_issued(
+    owner: RestClient, change: dict[str, object]
+) -> None:
+    """An invalid request is refused, and no token is issued."""
     refused = owner.send("POST", "/tokens", {**NEW, **change})
     assert refusal(refused) == (400, "UNSUPPORTED")
     assert owner.items("/tokens") == []
 
 
-def test_tokens_are_ones_own(owner: RestClient, bob: RegistryClient) -> None:
-    """Nobody lists or revokes those of others, or can tell which there are."""
+def test_tokens_of_other_users_are_hidden(
+    owner: RestClient, bob: RegistryClient
+) -> None:
+    """A user cannot list or revoke another user's tokens, or find out whether they
+    exist."""
     made = owner.done("POST", "/tokens", NEW)
     stranger = RestClient(bob)
     assert stranger.items("/tokens") == []
@@ -257,10 +264,10 @@ def test_tokens_are_ones_own(owner: RestClient, bob: RegistryClient) -> None:
         (["pull", "push", "delete", "manage"], ["alice/*"]),
     ],
 )
-def test_a_limited_token_makes_none(
+def test_limited_token_cannot_manage_tokens(
     owner: RestClient, actions: list[str], repositories: list[str]
 ) -> None:
-    """Nor does it see, or revoke, those that there are; nor does a bearer token."""
+    """A limited token or a bearer token cannot issue, list or revoke tokens."""
     made = owner.done("POST", "/tokens", {**NEW, "actions": ["delete"]})
     limited = token(owner.client.app, *actions, repositories=repositories)
     bearer = RestClient(limited.client.bearer("repository:alice/app:pull,push"))
@@ -275,8 +282,9 @@ def test_a_limited_token_makes_none(
     assert made["id"] in {found["id"] for found in owner.items("/tokens")}
 
 
-def test_a_token_made_with_a_token_is_no_more(owner: RestClient) -> None:
-    """It is for as much at the most, makes no others, and ends with the first."""
+def test_child_token_is_limited_by_its_parent(owner: RestClient) -> None:
+    """A token issued with a token has at most its actions, cannot issue tokens, and
+    ends with it."""
     app = owner.client.app
     wanted = {"actions": ["pull", "manage"], "repositories": ["*"]}
     made = owner.done("POST", "/tokens", wanted)
@@ -298,10 +306,8 @@ def test_a_token_made_with_a_token_is_no_more(owner: RestClient) -> None:
     assert bearer.get("/v2/alice/app/tags/list").status_code == 401
 
 
-def test_events_are_for_who_runs_the_site(
-    owner: RestClient, bob: RegistryClient
-) -> None:
-    """Everybody else is refused, the owner of everything and a limited token too."""
+def test_events_are_for_administrators(owner: RestClient, bob: RegistryClient) -> None:
+    """Other callers are refused, and limited tokens of administrators as well."""
     assert refusal(owner.send("GET", "/events")) == DENIED
     registry.is_admin(lambda user: user.username == "bob")
     try:
@@ -329,7 +335,7 @@ def test_events_are_for_who_runs_the_site(
         registry._hooks.is_admin = None
 
 
-#: What each list may cost, with the host's statement for its user.
+#: The maximum number of statements of each list, with the one for the user.
 LISTS: t.Final = {
     f"{APP}/-/history": 5,
     f"{APP}/-/retention": 6,
@@ -340,8 +346,10 @@ LISTS: t.Final = {
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_statements(app: Flask, owner: RestClient, path: str) -> None:
-    """A list costs a number of statements that does not grow with what it lists."""
+def test_lists_have_constant_statements(
+    app: Flask, owner: RestClient, path: str
+) -> None:
+    """A list sends as many statements for many entries as for few."""
 
     def count() -> int:
         with statements(app) as sent:

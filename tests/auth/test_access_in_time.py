@@ -1,4 +1,5 @@
-"""What was let in before a change is judged by what is true after it."""
+"""Access after a change: the registry decides by the state at the time of each
+request."""
 
 from __future__ import annotations
 
@@ -16,21 +17,24 @@ MakeApp = t.Callable[..., Flask]
 
 
 def refresh_token_of(client: RegistryClient) -> str:
-    """Log in as docker does, and return what it keeps."""
+    """Return the refresh token that docker gets when it logs in."""
     answer = client.get("/v2/token", query={"offline_token": "true"})
     return t.cast(str, answer.get_json()["refresh_token"])
 
 
 def refreshed(app: Flask, secret: str) -> int:
-    """Return the status of an attempt to go on with a refresh token."""
+    """Return the status of a request with a refresh token."""
     form = f"grant_type=refresh_token&service=forge&refresh_token={secret}"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     anybody = RegistryClient(app)
     return anybody.post("/v2/token", form.encode(), headers=headers).status_code
 
 
-def test_what_was_had_with_a_password_ends_with_passwords(make_app: MakeApp) -> None:
-    """Refresh and bearer tokens that a password got die when passwords are off."""
+def test_token_from_password_without_password_login_is_refused(
+    make_app: MakeApp,
+) -> None:
+    """Refresh and bearer tokens from a password end when password logins are switched
+    off."""
     before = make_app()
     alice = RegistryClient.of(before, "alice")
     bearer, kept = alice.bearer(), refresh_token_of(alice)
@@ -43,8 +47,11 @@ def test_what_was_had_with_a_password_ends_with_passwords(make_app: MakeApp) -> 
     assert refreshed(after, kept) == 401
 
 
-def test_access_tokens_outlive_passwords(make_app: MakeApp) -> None:
-    """What an access token got goes on, since access tokens still will do."""
+def test_token_from_access_token_without_password_login_stays_valid(
+    make_app: MakeApp,
+) -> None:
+    """Tokens from an access token stay valid, because users may still log in with
+    it."""
     app = make_app()
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")
@@ -57,11 +64,11 @@ def test_access_tokens_outlive_passwords(make_app: MakeApp) -> None:
     assert refreshed(app, refresh_token_of(client)) == 200
 
 
-def test_who_gave_a_name_away_may_take_it_back(
+def test_push_token_for_former_name_creates_new_repository(
     app: Flask, alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """A token to push is for the repository that a push makes, not for the one that
-    an old name leads to."""
+    """A push token covers the repository that the push creates, not the one that a
+    former name leads to."""
     alice.push_image("alice/app", "v1")
     with app.test_request_context():
         registry.repositories.rename("alice/app", "bob/app")
@@ -76,10 +83,11 @@ def test_who_gave_a_name_away_may_take_it_back(
 
 
 @pytest.mark.parametrize("by", ["alice", None])
-def test_the_audit_names_who_revoked_a_token(
+def test_audit_of_revocation_has_name_of_actor(
     app: Flask, by: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The name of who did it, or nobody for the command line; never a key."""
+    """The entry has the name of the user, or None for the command line, but never a
+    key."""
     caplog.set_level("INFO", "flask_oci.audit")
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")

@@ -1,4 +1,4 @@
-"""Access tokens: what they reach, and when they end."""
+"""Access tokens: their limits and their end."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ JOBS: set[str] = set()
 
 @registry.token_validator
 def is_running(job: str) -> bool:
-    """Tell whether a job runs at this moment."""
+    """Return True if a job is running."""
     return job in JOBS
 
 
 def every_way(app: Flask, secret: str) -> t.Iterator[tuple[str, RegistryClient]]:
-    """Log in with an access token in each way that lasts."""
+    """Return a client for each kind of credential that an access token leads to."""
     client = RegistryClient(app, basic("alice", secret))
     yield "basic", client
     yield "bearer", client.bearer(ALL)
@@ -50,8 +50,9 @@ def every_way(app: Flask, secret: str) -> t.Iterator[tuple[str, RegistryClient]]
     yield "refreshed bearer", bearing(app, refresh(app, kept, ALL))
 
 
-def test_a_secret_is_shown_once(app: Flask) -> None:
-    """The database has a hash of it, and no list shows more than its limits."""
+def test_token_secret_is_shown_once(app: Flask) -> None:
+    """The database has only a hash of the secret, and a list shows no more than the
+    limits."""
     issued = issue(app, "alice", name="laptop")
     assert issued.secret.startswith("oci_pat_")
     assert issued.secret.isascii()
@@ -66,8 +67,9 @@ def test_a_secret_is_shown_once(app: Flask) -> None:
     assert (listed.id, listed.name, listed.kind) == (issued.id, "laptop", "access")
 
 
-def test_a_mistyped_secret_is_nobodys(app: Flask) -> None:
-    """Neither a part of it, nor one with another character, nor another's name."""
+def test_token_secret_with_error_is_refused(app: Flask) -> None:
+    """This covers a part of a secret, a changed character and the name of another
+    user."""
     secret = issue(app, "alice").secret
     assert RegistryClient(app, basic("alice", secret)).get("/v2/").status_code == 200
     for other in (secret[:-1], secret + "a", secret.upper(), "oci_pat_", secret[8:]):
@@ -94,7 +96,7 @@ def test_a_mistyped_secret_is_nobodys(app: Flask) -> None:
         ({"repositories": ["bob/*", "alice/a[op]p"]}, True, True, True),
     ],
 )
-def test_a_token_reaches_as_far_as_it_was_made_to(
+def test_token_with_limits_allows_no_more(
     app: Flask,
     alice: RegistryClient,
     limits: dict[str, t.Any],
@@ -102,7 +104,7 @@ def test_a_token_reaches_as_far_as_it_was_made_to(
     pushes: bool,
     deletes: bool,
 ) -> None:
-    """By itself, by what it is exchanged for, and by what that is refreshed to."""
+    """The limits apply to the token itself, to bearer tokens and to refresh tokens."""
     alice.push_image("alice/app", "v1")
     secret = issue(app, "alice", **limits).secret
     tags, uploads = "/v2/alice/app/tags/list", "/v2/alice/app/blobs/uploads/"
@@ -119,8 +121,11 @@ def test_a_token_reaches_as_far_as_it_was_made_to(
         assert {a for a, may in allowed.items() if may} == set(filter(None, actions))
 
 
-def test_a_token_lists_what_it_reaches(app: Flask, alice: RegistryClient) -> None:
-    """The catalog, and a token for it, has nothing that the token may not pull."""
+def test_token_with_limits_lists_only_its_repositories(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The catalog, and a token for it, include no repository that the token may not
+    pull."""
     for name in ("alice/app", "alice/other", "alice/app2"):
         alice.push_image(name, "v1")
     for limits, listed in (
@@ -134,10 +139,10 @@ def test_a_token_lists_what_it_reaches(app: Flask, alice: RegistryClient) -> Non
             assert answer == {"repositories": listed}
 
 
-def test_a_token_mounts_from_where_it_may_pull(
+def test_token_with_limits_mounts_only_what_it_may_pull(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """What is outside of its limit does not come in by a mount, named or not."""
+    """A mount does not get content outside of the limits, with or without a source."""
     alice.push_image("alice/secret", "v1")
     limits = {"repositories": ["alice/open", "alice/target"]}
     secret = by_access_token(app, "alice", **limits)
@@ -161,18 +166,20 @@ def test_a_token_mounts_from_where_it_may_pull(
     assert mounting.status_code == 201
 
 
-def test_a_token_sees_no_referrers_of_what_it_may_not_pull(
+def test_referrers_of_hidden_manifest_are_hidden(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """A list is hidden as what it is of."""
+    """The list is hidden like the manifest itself."""
     alice.push_image("alice/secret", "v1")
     client = by_access_token(app, "alice", repositories=["alice/app"])
     path = f"/v2/alice/secret/referrers/{digest_of(LAYER)}"
     assert refusal(client.get(path)) == (404, "NAME_UNKNOWN")
 
 
-def test_a_token_does_no_more_than_its_user(app: Flask, bob: RegistryClient) -> None:
-    """A token for everything is for everything of alice's."""
+def test_token_without_limits_allows_no_more_than_its_user(
+    app: Flask, bob: RegistryClient
+) -> None:
+    """A token for all repositories is for all repositories that alice may use."""
     bob.push_image("bob/app", "v1")
     client = by_access_token(app, "alice", repositories=["bob/*"])
     assert refusal(client.get("/v2/bob/app/tags/list")) == (404, "NAME_UNKNOWN")
@@ -180,8 +187,8 @@ def test_a_token_does_no_more_than_its_user(app: Flask, bob: RegistryClient) -> 
 
 
 @pytest.mark.parametrize("user", ["alice", None])
-def test_a_revoked_token_ends_at_once(app: Flask, user: str | None) -> None:
-    """At the next request, in all that it was exchanged for."""
+def test_token_after_revocation_is_refused(app: Flask, user: str | None) -> None:
+    """The next request is refused, with every credential from that token."""
     issued, other = issue(app, "alice"), issue(app, "alice")
     ways = dict(every_way(app, issued.secret))
     kept = log_in(ways["basic"])["refresh_token"]
@@ -196,8 +203,8 @@ def test_a_revoked_token_ends_at_once(app: Flask, user: str | None) -> None:
     assert still.get("/v2/").status_code == 200
 
 
-def test_nobody_revokes_what_is_somebody_elses(app: Flask) -> None:
-    """A page that passes its user and an id from the address is safe."""
+def test_revoke_with_token_of_other_user_does_nothing(app: Flask) -> None:
+    """A page may pass the current user and an id from the URL."""
     issued = issue(app, "alice")
     with app.app_context():
         assert not registry.access_tokens.revoke(issued.id, user=user_named("bob"))
@@ -207,8 +214,8 @@ def test_nobody_revokes_what_is_somebody_elses(app: Flask) -> None:
     assert client.get("/v2/").status_code == 200
 
 
-def test_all_of_a_users_tokens_end_together(app: Flask) -> None:
-    """After a new password, say: with it goes what docker kept of the old one."""
+def test_revoke_all_ends_every_token_of_user(app: Flask) -> None:
+    """After a change of password, this includes the refresh token that docker keeps."""
     ways = dict(every_way(app, issue(app, "alice").secret))
     kept = log_in(RegistryClient.of(app, "alice"))["refresh_token"]
     others = by_access_token(app, "bob")
@@ -225,9 +232,9 @@ EAST = timezone(timedelta(hours=9))
 
 
 @pytest.mark.parametrize("given", ["timedelta", "UTC", "elsewhere"])
-def test_a_token_ends_when_it_was_to(app: Flask, given: str) -> None:
-    """By itself, in all that it was exchanged for, wherever the clock hangs that the
-    moment was read from."""
+def test_token_after_expiry_is_refused(app: Flask, given: str) -> None:
+    """Every credential from that token ends too, whatever the time zone of the
+    expiry."""
     now = utcnow()
     end = now + timedelta(hours=1)
     moment = {
@@ -249,8 +256,9 @@ def test_a_token_ends_when_it_was_to(app: Flask, given: str) -> None:
         assert refresh(app, kept).status_code == 401
 
 
-def test_a_token_lives_as_long_as_its_job(app: Flask) -> None:
-    """The host is asked at each use, also of what the token was exchanged for."""
+def test_token_with_validator_ends_with_its_job(app: Flask) -> None:
+    """The registry calls the validator at each use, also of credentials from that
+    token."""
     JOBS.add("42")
     issued = issue(app, "alice", validator=is_running, context=42)
     ways = dict(every_way(app, issued.secret))
@@ -264,10 +272,10 @@ def test_a_token_lives_as_long_as_its_job(app: Flask) -> None:
     assert other.get("/v2/").status_code == 401
 
 
-def test_who_is_not_there_vouches_for_nothing(
+def test_token_without_its_validator_is_refused(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token ends when the function that it was bound to is gone from the host."""
+    """A token ends if the host no longer has its validator."""
     JOBS.add("44")
     client = by_access_token(app, "alice", validator=is_running, context="44")
     assert client.get("/v2/").status_code == 200
@@ -275,8 +283,8 @@ def test_who_is_not_there_vouches_for_nothing(
     assert refusal(client.get("/v2/")) == (401, "UNAUTHORIZED")
 
 
-def test_what_is_used_is_known(app: Flask, admin: Administrator) -> None:
-    """A list is the newest first, with the last use, within a minute."""
+def test_list_shows_last_use_of_tokens(app: Flask, admin: Administrator) -> None:
+    """The list begins with the newest token. The last use is exact to a minute."""
     now = utcnow()
     with time_machine.travel(now - timedelta(days=1), tick=False):
         old = issue(app, "alice", name="old", repositories=["alice/*"])
@@ -310,10 +318,8 @@ def test_what_is_used_is_known(app: Flask, admin: Administrator) -> None:
         {"validator": lambda context: True},
     ],
 )
-def test_a_limit_that_cannot_be_is_refused(
-    app: Flask, limits: dict[str, t.Any]
-) -> None:
-    """A mistake of the host's makes no token, least of all one without a limit."""
+def test_issue_with_invalid_limit_raises(app: Flask, limits: dict[str, t.Any]) -> None:
+    """A mistake of the host issues no token, and especially none without a limit."""
     with pytest.raises(ValueError, match=r"'(actions|repositories|expires|validator)'"):
         issue(app, "alice", **limits)
     with app.app_context():

@@ -47,13 +47,13 @@ class CallableObject:
 
 
 def hidden(*args: object) -> t.Any:
-    """An ordinary function, as a decorator makes one, that returns a coroutine."""
+    """Return an ordinary function that returns a coroutine, as a decorator does."""
     return coroutine_function(*args)
 
 
 @pytest.fixture(autouse=True)
 def _restored_hooks() -> t.Iterator[None]:
-    """The registry of all tests has its own hooks again afterwards."""
+    """Restore the hooks of the shared registry after each test."""
     before = dict(vars(registry._hooks))
     validators = dict(registry._hooks.validators)
     yield
@@ -72,14 +72,14 @@ def _restored_hooks() -> t.Iterator[None]:
     ids=["function", "generator", "partial", "object"],
 )
 def test_decorator_given_coroutine_function_raises(name: str, function: t.Any) -> None:
-    """No hook that would have to be awaited is ever registered."""
+    """The registry never registers a hook that it would have to await."""
     with pytest.raises(TypeError, match="coroutine function"):
         getattr(registry, name)(function)
 
 
 @pytest.mark.parametrize("name", DECORATORS)
 def test_hook_decorator_returns_function_itself(name: str) -> None:
-    """The host's own code calls its function as it wrote it."""
+    """The host's own code can still call the function."""
 
     def function(*args: object) -> None:
         return None
@@ -91,7 +91,7 @@ def test_hook_decorator_returns_function_itself(name: str) -> None:
 def test_authorize_returning_coroutine_grants_nothing(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """The decision that the coroutine would have made is no, and nobody gets in."""
+    """The request is refused, whatever the coroutine would decide."""
     alice.push_image(NAME, "1.0")
     app.testing = False
     registry.authorize(hidden)
@@ -107,15 +107,15 @@ def test_authorize_returning_anything_but_true_denies(
     answer: t.Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A value that is merely true denies, and the log names the function."""
+    """Another true value denies, and the log names the function."""
     registry.authorize(lambda *args: answer)
     with caplog.at_level(logging.WARNING, "flask_oci.hooks"):
         assert alice.post(f"/v2/{NAME}/blobs/uploads/").status_code in (403, 404)
     assert "is not True, so it counts as no" in caplog.text
 
 
-def test_administrator_returning_anything_but_true_denies(app: Flask) -> None:
-    """Neither REST nor the pages take a true value for an administrator."""
+def test_is_admin_returning_anything_but_true_denies(app: Flask) -> None:
+    """Neither REST nor the pages accept another true value."""
     registry.is_admin(lambda user: 1)  # type: ignore[type-var]
     assert RestClient.of(app, "alice").send("GET", "/events").status_code in (403, 404)
     visitor = Visitor(app, "alice")
@@ -125,7 +125,7 @@ def test_administrator_returning_anything_but_true_denies(app: Flask) -> None:
 def test_before_login_returning_coroutine_refuses_login(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """A limit that never ran lets no password through."""
+    """A rate limit that never ran accepts no password."""
     app.testing = False
     registry.before_login(hidden)
     assert alice.get("/v2/").status_code == 500
@@ -134,7 +134,7 @@ def test_before_login_returning_coroutine_refuses_login(
 def test_token_validator_returning_coroutine_refuses_token(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """A validator that never ran vouches for no token."""
+    """A validator that never ran accepts no token."""
     app.testing = False
     registry.token_validator(hidden)
     with app.app_context():
@@ -147,7 +147,7 @@ def test_token_validator_returning_coroutine_refuses_token(
 def test_user_loader_coroutine_function_accepts_no_token(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user that was never loaded gets nothing."""
+    """A user who was never loaded has no access."""
     client = alice.bearer(f"repository:{NAME}:pull,push")
     app.testing = False
     monkeypatch.setattr(login_manager, "_user_callback", coroutine_function)
@@ -155,10 +155,10 @@ def test_user_loader_coroutine_function_accepts_no_token(
 
 
 @pytest.mark.parametrize("inactive", [lambda self: False, coroutine_function])
-def test_user_with_is_active_method_is_asked(
+def test_is_active_as_method_is_called(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch, inactive: t.Any
 ) -> None:
-    """A method is called: it is not taken for its answer."""
+    """The registry calls the method instead of taking it for a true value."""
     app.testing = False
     registry.authenticate(lambda username, secret: Account(inactive))
     assert alice.get("/v2/").status_code in (401, 500)
@@ -180,7 +180,7 @@ class Account:
 def test_veto_receiver_coroutine_function_refuses_change(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """A receiver that would have to be awaited to refuse lets no tag be pushed."""
+    """A receiver that would have to be awaited prevents the push of the tag."""
     app.testing = False
     manifest = alice.push_image(NAME)
     with signals.tag_moving.connected_to(coroutine_function, app):
@@ -192,7 +192,7 @@ def test_veto_receiver_coroutine_function_refuses_change(
 def test_receiver_returning_coroutine_is_logged(
     app: Flask, alice: RegistryClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The push is done, and the log says that the receiver did not run."""
+    """The push is complete, and the log says that the receiver did not run."""
     with signals.manifest_pushed.connected_to(coroutine_function, app):
         alice.push_image(NAME, "1.0")
     assert "A receiver of oci-manifest-pushed failed." in caplog.text

@@ -1,7 +1,8 @@
-"""What is hidden takes the same work as what is not there.
+"""Hidden content costs the same work as missing content.
 
-A clock would tell as much, but not on a busy machine; so the statements that the
-database gets, and the files that are looked at, stand for the time.
+The statements of the database and the file lookups stand for the time, which a busy
+machine cannot measure exactly.
+
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DIGEST = digest_of(LAYER)
 
 @contextlib.contextmanager
 def work(app: Flask) -> t.Iterator[list[str]]:
-    """Note each statement that the database gets."""
+    """Record each statement that the database executes."""
     done: list[str] = []
 
     def note(_c: t.Any, _k: t.Any, statement: str, *_: t.Any) -> None:
@@ -49,7 +50,7 @@ def work(app: Flask) -> t.Iterator[list[str]]:
 
 
 def work_of(client: RegistryClient, method: str, path: str, **kw: t.Any) -> list[str]:
-    """Return what a request has the database do."""
+    """Return the statements of a request."""
     with work(client.app) as done:
         assert client.request(method, path, **kw).status_code < 500
     assert done
@@ -58,8 +59,7 @@ def work_of(client: RegistryClient, method: str, path: str, **kw: t.Any) -> list
 
 @pytest.fixture(name="strangers")
 def _strangers(app: Flask, alice: RegistryClient) -> list[RegistryClient]:
-    """Who may not know what alice has: there is a private image, and one that was
-    renamed."""
+    """Users without access to a private image and a renamed one of alice."""
     alice.push_image(PRIVATE, "v1")
     alice.push_image(RENAMED, "v1")
     with app.app_context():
@@ -67,7 +67,7 @@ def _strangers(app: Flask, alice: RegistryClient) -> list[RegistryClient]:
     bob, scopes = RegistryClient.of(app, "bob"), f"repository:{PRIVATE}:pull,push"
     nobody = RegistryClient(app).bearer(scopes)
     by_token = by_access_token(app, "bob")
-    # Its use is written down, but only once a minute.
+    # The registry records the use of a token once a minute.
     by_token.get("/v2/")
     return [bob, bob.bearer(scopes), by_token, nobody]
 
@@ -88,10 +88,11 @@ def _strangers(app: Flask, alice: RegistryClient) -> list[RegistryClient]:
         ("GET", f"blobs/uploads/{NO_SESSION}"),
     ],
 )
-def test_a_private_repository_and_none(
+def test_private_repository_costs_the_work_of_a_missing_one(
     strangers: list[RegistryClient], method: str, path: str
 ) -> None:
-    """The same statements are executed for either, and for an old name of one."""
+    """The registry executes the same statements, also for a former name of the
+    repository."""
     for stranger in strangers:
         private, renamed, missing = (
             work_of(stranger, method, f"/v2/{name}/{path}")
@@ -101,12 +102,12 @@ def test_a_private_repository_and_none(
 
 
 @pytest.mark.parametrize("source", [PRIVATE, None])
-def test_a_private_blob_and_none(
+def test_mount_of_private_blob_costs_the_work_of_a_missing_one(
     strangers: list[RegistryClient],
     source: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A mount of what may not be pulled looks for no file either."""
+    """The registry looks for no file either."""
     stat, files = os.stat, []
 
     def note(path: t.Any, *args: t.Any, **kwargs: t.Any) -> os.stat_result:
@@ -125,8 +126,8 @@ def test_a_private_blob_and_none(
     assert not [path for path in files if "blobs" in path.split(os.sep)]
 
 
-def test_a_session_of_somebody_else_and_none(app: Flask) -> None:
-    """Who has come to know the id of one cannot try whether it still is."""
+def test_upload_of_other_user_costs_the_work_of_a_missing_one(app: Flask) -> None:
+    """A user who knows the id of an upload cannot find out whether it exists."""
     alice, bob = (RegistryClient.of(app, name) for name in ("alice", "bob"))
     known = alice.start_upload("alice/app").rpartition("/")[2]
     bob.start_upload("bob/app")
@@ -137,17 +138,17 @@ def test_a_session_of_somebody_else_and_none(app: Flask) -> None:
     assert found == none
 
 
-def test_a_user_and_none(app: Flask) -> None:
-    """A name that nobody has is asked about, and counted, like one that somebody has.
-    How long a hash takes is the host's part."""
+def test_login_of_unknown_user_costs_the_work_of_a_known_one(app: Flask) -> None:
+    """The registry calls the host and counts the failure for both. The host has to hash
+    for the same time."""
     first = work_of(RegistryClient(app, basic("other", "wrong")), "GET", "/v2/")
     for name in ("alice", "carol", "nobody"):
         client = RegistryClient(app, basic(name, "wrong"))
         assert work_of(client, "GET", "/v2/") == first
 
 
-def test_a_mistyped_token(app: Flask) -> None:
-    """Its last characters tell that it is none, and the database is not asked."""
+def test_token_with_wrong_checksum_costs_no_statement(app: Flask) -> None:
+    """The checksum at the end of the token is wrong, so the database is not needed."""
     secret = issue(app, "alice").secret
     mistyped = secret[:-1] + ("a" if secret[-1] != "a" else "b")
     with work(app) as done:
@@ -156,8 +157,10 @@ def test_a_mistyped_token(app: Flask) -> None:
     assert done == []
 
 
-def test_a_token_for_what_is_hidden(strangers: list[RegistryClient]) -> None:
-    """Asking for a token is answered for each name in the same way."""
+def test_token_request_for_hidden_repository_costs_the_same_work(
+    strangers: list[RegistryClient],
+) -> None:
+    """The answer is the same for each name."""
     for stranger in (strangers[0], strangers[2]):
         private, renamed, missing = (
             work_of(
@@ -171,8 +174,10 @@ def test_a_token_for_what_is_hidden(strangers: list[RegistryClient]) -> None:
         assert private == renamed == missing
 
 
-def test_a_deleted_users_name(app: Flask, alice: RegistryClient) -> None:
-    """What belongs to nobody any more is as hidden as before."""
+def test_repository_of_deleted_user_stays_hidden(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A repository without an owner is hidden like before."""
     alice.push_image(PRIVATE, "v1")
     with app.app_context():
         db.session.delete(user_named("alice"))

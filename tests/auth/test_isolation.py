@@ -1,4 +1,4 @@
-"""One repository's content stays its own, whatever another one says about it."""
+"""Isolation: no repository gives access to the content of another one."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ MakeApp = t.Callable[..., Flask]
 
 @pytest.fixture(name="secret")
 def _secret(bob: RegistryClient) -> bytes:
-    """The manifest of an image that bob has and alice may not pull."""
+    """The manifest of an image of bob that alice may not pull."""
     return bob.push_image("bob/secret", "v1", layer=LAYER)
 
 
-def test_a_digest_is_not_proof_of_having_the_bytes(
+def test_push_with_known_digest_gives_no_access_to_content(
     alice: RegistryClient, secret: bytes
 ) -> None:
-    """Whoever knows a digest, and no more, does not get its content by pushing it."""
+    """A user who knows only a digest does not get its content with a push."""
     path, digest = "/v2/alice/app/blobs/uploads/", digest_of(LAYER)
     wrong = (400, "DIGEST_INVALID")
     assert refusal(alice.post(path, query={"digest": digest})) == wrong
@@ -51,11 +51,11 @@ def test_a_digest_is_not_proof_of_having_the_bytes(
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_naming_what_others_have_opens_nothing(
+def test_manifest_with_digests_of_other_user_gives_no_access(
     make_app: MakeApp, secret: bytes, sparse: bool
 ) -> None:
-    """A manifest whose config, layer, child or subject is bob's is refused or says
-    nothing, and none of that can be had through it."""
+    """A manifest whose config, layer, child or subject is bob's is refused or has no
+    effect, and gives no access to any of them."""
     app = make_app(OCI_ALLOW_SPARSE=sparse)
     alice = RegistryClient.of(app, "alice")
     child = descriptor(secret, OCI_MANIFEST)
@@ -79,11 +79,10 @@ def test_naming_what_others_have_opens_nothing(
     assert mounted.status_code == 202
 
 
-def test_sizes_of_what_others_have_do_not_show(
+def test_descriptor_with_digest_of_other_user_hides_size(
     alice: RegistryClient, secret: bytes
 ) -> None:
-    """A descriptor with bob's digest and some size is refused in the same words, be
-    the size right or wrong."""
+    """The refusal is the same for the right and for a wrong size."""
     alice.push_blob("alice/app", b"{}")
     layers = [{**descriptor(LAYER), "size": len(LAYER) + more} for more in (0, 1)]
     answers = [
@@ -94,10 +93,11 @@ def test_sizes_of_what_others_have_do_not_show(
     assert answers[0].data == answers[1].data
 
 
-def test_referrers_are_of_one_repository(
+def test_referrers_of_other_repository_are_not_listed(
     alice: RegistryClient, bob: RegistryClient, secret: bytes
 ) -> None:
-    """What refers to the same digest elsewhere is neither listed nor told of."""
+    """Referrers of the same digest in another repository are neither listed nor
+    counted."""
     subject = descriptor(secret, OCI_MANIFEST)
     bob.push_blob("bob/secret", b"{}")
     bob.push_manifest("bob/secret", image(config=b"{}", subject=subject))
@@ -129,8 +129,9 @@ def test_referrers_are_of_one_repository(
         "carol/app",
     ],
 )
-def test_a_namespace_is_one_users(alice: RegistryClient, name: str) -> None:
-    """A name that only looks like alice's, or is nobody's, is not hers to push to."""
+def test_push_to_similar_namespace_is_refused(alice: RegistryClient, name: str) -> None:
+    """Alice may not push to a namespace with a similar name, or to one without a
+    user."""
     client = alice.bearer(f"repository:{name}:pull,push")
     for asking in (alice, client):
         response = asking.post(f"/v2/{name}/blobs/uploads/")
@@ -140,15 +141,15 @@ def test_a_namespace_is_one_users(alice: RegistryClient, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["alice", "alice/app", "alice/bob/app"])
-def test_a_namespace_is_all_below_a_name(alice: RegistryClient, name: str) -> None:
-    """Whatever has the user's name as its first component is theirs."""
+def test_namespace_covers_all_names_below_it(alice: RegistryClient, name: str) -> None:
+    """All names with the user's name as their first component belong to the user."""
     alice.push_image(name, "v1")
     assert alice.bearer(f"repository:{name}:pull").tags(name) == ["v1"]
 
 
-def test_whose_a_repository_is(make_app: MakeApp) -> None:
-    """Whoever pushes first: it belongs to the user whose namespace it is in, spelt in
-    that way, and where that is nobody's, to who pushes."""
+def test_new_repository_belongs_to_user_of_its_namespace(make_app: MakeApp) -> None:
+    """The spelling has to be that of the user. In a namespace without a user, the
+    repository belongs to the user who pushes first."""
     app = make_app(authorize=lambda user, action, repository: user is not None)
     bob = RegistryClient.of(app, "bob")
     for name in ("alice/app", "base/app"):
@@ -162,9 +163,11 @@ def test_whose_a_repository_is(make_app: MakeApp) -> None:
     assert list(owners.values()) == keys
 
 
-def test_what_is_nobodys_is_not_everybodys(app: Flask, alice: RegistryClient) -> None:
-    """What a deleted user has left belongs to nobody, and so not to a user whom the
-    host has made up and not saved, who has no key either."""
+def test_repository_without_owner_is_not_for_user_without_key(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The repositories of a deleted user have no owner. An unsaved user of the host has
+    no key, and does not own them."""
     alice.push_image("alice/app", "v1")
     with app.app_context():
         db.session.delete(user_named("alice"))
@@ -176,8 +179,8 @@ def test_what_is_nobodys_is_not_everybodys(app: Flask, alice: RegistryClient) ->
                 assert not registry.default_policy(user, action, left)
 
 
-def test_a_session_whose_repository_is_gone(alice: RegistryClient) -> None:
-    """A push to what the host deletes meanwhile ends in a 404, and makes nothing."""
+def test_upload_to_deleted_repository_is_404(alice: RegistryClient) -> None:
+    """The upload creates nothing."""
     location = alice.start_upload("alice/app")
     alice.patch(location, LAYER)
     with alice.app.app_context():
@@ -190,11 +193,11 @@ def test_a_session_whose_repository_is_gone(alice: RegistryClient) -> None:
     assert alice.get(f"/v2/alice/app/blobs/{digest_of(LAYER)}").status_code == 404
 
 
-def test_a_repository_gets_nobody_elses_number(
+def test_new_repository_does_not_reuse_key_of_deleted_one(
     alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """What some request still remembers of a deleted repository is not about the one
-    that is made next."""
+    """A request that still has the key of a deleted repository does not change the next
+    one."""
     alice.start_upload("alice/app")
     with alice.app.app_context():
         before = registry.repositories.find("alice/app").id
@@ -209,7 +212,7 @@ def test_a_repository_gets_nobody_elses_number(
     assert after > before
 
 
-#: What a browser would show, or run, if it were told what it is.
+#: Content that a browser would show or run if the answer had its media type.
 PAGES = {
     "html": b"<!doctype html><script>alert(document.cookie)</script>",
     "svg": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
@@ -219,8 +222,8 @@ PAGES = {
 
 
 @pytest.mark.parametrize("content", PAGES.values(), ids=PAGES)
-def test_what_is_pushed_is_no_page(alice: RegistryClient, content: bytes) -> None:
-    """A browser that is led to a blob saves it; it is on the host's own origin."""
+def test_blob_in_browser_is_downloaded(alice: RegistryClient, content: bytes) -> None:
+    """A browser must not show a blob as a page of the host's origin."""
     digest = alice.push_blob("alice/app", content)
     headers = {"Accept": "text/html,*/*", "Range": "bytes=0-5"}
     for sent in ({}, headers):
@@ -233,8 +236,8 @@ def test_what_is_pushed_is_no_page(alice: RegistryClient, content: bytes) -> Non
         )
 
 
-def test_a_manifest_is_no_page(alice: RegistryClient) -> None:
-    """Nor is a manifest, whatever is in it, nor an error that repeats what was sent."""
+def test_manifest_in_browser_is_no_page(alice: RegistryClient) -> None:
+    """Neither is an error that repeats the input of a client."""
     alice.push_blob("alice/app", b"{}")
     script = "<script>alert(1)</script>"
     manifest = image(config=b"{}", annotations={"a": script})

@@ -1,4 +1,4 @@
-"""What a host says in SQL about who may pull what."""
+"""Lists of repositories: the SQL condition of the host."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ Name = registry.models.Repository.name
 
 @pytest.fixture(name="set_listing")
 def _set_listing() -> t.Iterator[t.Callable[[Listing], Listing]]:
-    """Return a function that has the registry ask another one, for one test."""
+    """Return a function that replaces the list filter for one test."""
     yield registry.list_filter
     registry._hooks.list_filter = None
 
 
 @pytest.fixture(name="images", autouse=True)
 def _images(alice: RegistryClient, bob: RegistryClient) -> tuple[str, ...]:
-    """What there is to list."""
+    """The repositories of these tests."""
     for client, name in ((alice, "alice/app"), (alice, "alice/web"), (bob, "bob/app")):
         client.push_image(name, "v1")
     return ("alice/app", "alice/web", "bob/app")
 
 
 def listed(client: RegistryClient) -> list[str]:
-    """Return the list of repositories that somebody is shown."""
+    """Return the list of repositories for a user."""
     found: list[str] = client.get("/v2/_catalog").get_json()["repositories"]
     return found
 
 
-def test_the_list_is_what_the_condition_finds(
+def test_list_with_filter_costs_one_statement(
     alice: RegistryClient, set_listing: t.Callable[[Listing], Listing]
 ) -> None:
-    """Nothing else is asked about each of the many that there may be."""
+    """The registry does not call ``authorize`` for each of the repositories."""
     asked = []
 
     def authorize(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
@@ -60,10 +60,10 @@ def test_the_list_is_what_the_condition_finds(
     assert not asked
 
 
-def test_a_limited_token_lists_no_more_than_it_reaches(
+def test_list_with_filter_respects_limits_of_token(
     app: Flask, set_listing: t.Callable[[Listing], Listing]
 ) -> None:
-    """What a token is limited to is no part of the host's condition."""
+    """The condition of the host does not include the limits of a token."""
     set_listing(lambda user: sa.true())
     token = by_access_token(app, "alice", repositories=["*/app"], actions=["pull"])
     assert listed(token) == ["alice/app", "bob/app"]
@@ -71,12 +71,12 @@ def test_a_limited_token_lists_no_more_than_it_reaches(
     assert [name for page in pages for name in page] == ["alice/app", "bob/app"]
 
 
-def test_a_host_may_have_no_condition_for_some(
+def test_list_filter_returning_none_asks_authorize(
     alice: RegistryClient,
     bob: RegistryClient,
     set_listing: t.Callable[[Listing], Listing],
 ) -> None:
-    """The host's other function is asked about each repository then."""
+    """The registry calls ``authorize`` for each repository."""
     set_policy(lambda user, action, repository: repository.name == "alice/web")
     set_listing(lambda user: None if user.username == "bob" else sa.false())
     assert listed(bob) == ["alice/web"]
@@ -94,13 +94,13 @@ def test_a_host_may_have_no_condition_for_some(
         ("", []),
     ],
 )
-def test_what_is_below_a_path(
+def test_path_filter_covers_names_below_the_path(
     alice: RegistryClient,
     set_listing: t.Callable[[Listing], Listing],
     path: str,
     found: list[str],
 ) -> None:
-    """A path ends where a component does, and has no wildcards."""
+    """A path ends at a component and has no wildcards."""
     alice.push_image("alice/app-2", "v1")
     alice.push_image("alice/web/worker", "v1")
     set_listing(lambda user: registry.path_filter(path))
@@ -108,10 +108,10 @@ def test_what_is_below_a_path(
     assert listed(alice) == sorted(found + more.get(path, []))
 
 
-def test_what_is_below_a_path_of_the_hosts_own(
+def test_path_filter_with_column_covers_names_below_it(
     alice: RegistryClient, set_listing: t.Callable[[Listing], Listing]
 ) -> None:
-    """A path may come from the host's tables, whatever language those are in."""
+    """A path may be a column of the host, with any collation."""
     alice.push_image("alice/app-2", "v1")
     alice.push_image("alice/app/worker", "v1")
     path = registry.path_filter(User.username + "/app")
@@ -121,8 +121,10 @@ def test_what_is_below_a_path_of_the_hosts_own(
     assert listed(alice) == ["alice/app", "alice/app/worker"]
 
 
-def test_a_page_asks_the_one_question(app: Flask, alice: RegistryClient) -> None:
-    """A host's own pages get the answer that docker gets, with the reason for it."""
+def test_is_allowed_on_page_decides_like_the_protocol(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A page of the host gets the decision that docker gets, with its reason."""
     with app.app_context():
         image = registry.repositories.find("alice/app")
         for name, may in (("alice", True), ("bob", False), ("carol", False)):
@@ -135,12 +137,12 @@ def test_a_page_asks_the_one_question(app: Flask, alice: RegistryClient) -> None
         set_policy(authorize)
         with pytest.raises(Denied, match="The archive is closed"):
             registry.is_allowed(user_named("alice"), "push", image)
-        # Somebody whose account is not active is refused before that.
+        # A user whose account is disabled is refused before that.
         assert not registry.is_allowed(user_named("carol"), "push", image)
 
 
-def test_a_token_says_that_it_is_in_the_way(app: Flask) -> None:
-    """Whoever may do more without it is told what to change, and strangers are not."""
+def test_refusal_because_of_token_names_the_token(app: Flask) -> None:
+    """Only users who may do more without the token see that message."""
     token = by_access_token(app, "alice", repositories=["alice/app"], actions=["pull"])
     refused = token.post("/v2/alice/app/blobs/uploads/")
     assert refusal(refused) == (403, "DENIED")
@@ -150,7 +152,7 @@ def test_a_token_says_that_it_is_in_the_way(app: Flask) -> None:
     assert refusal(hidden) == refusal(absent) == (404, "NAME_UNKNOWN")
     messages = [errors(response)[0]["message"] for response in (hidden, absent)]
     assert messages[0] == messages[1]
-    assert "that this access token sees" in messages[0]
+    assert "visible to this access token" in messages[0]
     whole = by_access_token(app, "bob")
     refused = whole.post("/v2/alice/app/blobs/uploads/")
     assert "ask the owner" in errors(refused)[0]["message"]

@@ -1,4 +1,4 @@
-"""Guessing passwords: how often, from where, and what it tells."""
+"""Rate limit of logins: its counts, its addresses and its answers."""
 
 from __future__ import annotations
 
@@ -38,19 +38,20 @@ pytestmark = pytest.mark.options(oci_login_attempts=ATTEMPTS)
 def attempt(
     app: Flask, name: str = "alice", secret: str = "wrong", address: str = "192.0.2.1"
 ) -> TestResponse:
-    """Log in from somewhere."""
+    """Return the response to a login from an address."""
     client = RegistryClient(app, basic(name, secret))
     return client.get("/v2/", environ={"REMOTE_ADDR": address})
 
 
 def use_up(app: Flask, **where: str) -> None:
-    """Fail as often as somebody may."""
+    """Fail as often as the limit allows."""
     for _ in range(ATTEMPTS):
         assert refusal(attempt(app, **where)) == WRONG
 
 
-def test_who_fails_too_often_has_to_wait(app: Flask) -> None:
-    """Then even the right password is not looked at, from there, for that account."""
+def test_login_after_too_many_failures_is_429(app: Flask) -> None:
+    """The registry does not check the right password either, for that address and
+    account."""
     use_up(app)
     for secret in ("wrong", "wonderland"):
         response = attempt(app, secret=secret)
@@ -60,8 +61,8 @@ def test_who_fails_too_often_has_to_wait(app: Flask) -> None:
     assert attempt(app, secret="wonderland", address="192.0.2.2").status_code == 200
 
 
-def test_nobody_tries_one_password_on_everybody(app: Flask) -> None:
-    """All accounts together may fail ten times as often as one."""
+def test_logins_to_many_accounts_share_a_limit(app: Flask) -> None:
+    """The limit for all accounts together is ten times the limit for one."""
     for number in range(10 * ATTEMPTS):
         assert refusal(attempt(app, f"user{number}")) == WRONG
     assert refusal(attempt(app, "bob", "builder")) == LIMITED
@@ -79,18 +80,18 @@ def test_nobody_tries_one_password_on_everybody(app: Flask) -> None:
         ("unix:", "unix:", "together"),
     ],
 )
-def test_addresses_that_cost_nothing_are_one(
+def test_addresses_of_one_ipv6_network_share_a_limit(
     app: Flask, first: str, second: str, counted: str
 ) -> None:
-    """Whoever has one address of a network of 64 bits has them all."""
+    """A client with one address of a /64 network has all of them."""
     use_up(app, address=first)
     expected = LIMITED if counted == "together" else WRONG
     assert refusal(attempt(app, address=second)) == expected
 
 
-def test_waiting_helps(app: Flask) -> None:
-    """The window begins with the first failure, and ends when the answer said."""
-    # Not every database keeps less than a second.
+def test_login_after_retry_after_is_accepted(app: Flask) -> None:
+    """The period begins with the first failure and ends when the answer said."""
+    # Some databases store whole seconds only.
     now = utcnow().replace(microsecond=0)
     with time_machine.travel(now, tick=False):
         use_up(app)
@@ -103,8 +104,8 @@ def test_waiting_helps(app: Flask) -> None:
         assert refusal(attempt(app)) == LIMITED
 
 
-def test_a_login_that_succeeds_begins_anew(app: Flask) -> None:
-    """For its account; what failed on others from there is not forgotten with it."""
+def test_login_that_succeeds_resets_its_account(app: Flask) -> None:
+    """Failures of other accounts from the same address stay counted."""
     for number in range(10 * ATTEMPTS):
         if number % 2:
             assert attempt(app, "bob", "builder").status_code == 200
@@ -112,8 +113,8 @@ def test_a_login_that_succeeds_begins_anew(app: Flask) -> None:
     assert refusal(attempt(app, "bob", "builder")) == LIMITED
 
 
-def test_workers_count_together(make_app: MakeApp) -> None:
-    """The counts are in the database, where each process finds those of the others."""
+def test_failures_are_counted_over_all_processes(make_app: MakeApp) -> None:
+    """The counts are in the database."""
     workers = [make_app(OCI_LOGIN_ATTEMPTS=ATTEMPTS) for _ in range(ATTEMPTS)]
     for worker in workers:
         assert refusal(attempt(worker)) == WRONG
@@ -121,8 +122,8 @@ def test_workers_count_together(make_app: MakeApp) -> None:
         assert refusal(attempt(worker)) == LIMITED
 
 
-def test_no_name_is_kept(app: Flask) -> None:
-    """People type their password where their name belongs."""
+def test_failures_are_stored_without_the_name(app: Flask) -> None:
+    """Users sometimes type their password into the field of the name."""
     attempt(app, "my password")
     with app.app_context():
         rows = db.session.execute(
@@ -132,8 +133,8 @@ def test_no_name_is_kept(app: Flask) -> None:
     assert "my password" not in repr(rows)
 
 
-def test_every_way_to_log_in_is_limited(app: Flask) -> None:
-    """A password is counted once, wherever it is sent."""
+def test_every_way_to_log_in_counts_once(app: Flask) -> None:
+    """A password counts once, whichever request has it."""
     form = {"grant_type": "password", "username": "alice", "password": "wrong"}
     ways: list[t.Callable[[], TestResponse]] = [
         lambda: RegistryClient(app, basic("alice", "wrong")).get("/v2/token"),
@@ -148,9 +149,9 @@ def test_every_way_to_log_in_is_limited(app: Flask) -> None:
         assert refusal(way()) == LIMITED
 
 
-def test_nobody_guesses_an_access_token(app: Flask) -> None:
-    """So bad ones are not counted, and a machine with a good one is not held up by who
-    guesses passwords at the same address."""
+def test_invalid_access_token_is_not_counted(app: Flask) -> None:
+    """An access token cannot be guessed. A client with a valid one is not blocked by a
+    client at the same address that guesses passwords."""
     secret = issue(app, "alice").secret
     for _ in range(2 * ATTEMPTS):
         for name, bad in (("bob", secret), ("alice", secret + "x"), ("x", "oci_pat_")):
@@ -160,16 +161,19 @@ def test_nobody_guesses_an_access_token(app: Flask) -> None:
     assert attempt(app, secret=secret).status_code == 200
 
 
-def test_who_has_nothing_to_say_is_not_counted(app: Flask) -> None:
-    """Clients that are not signed in send an empty pair, or no header, or a token."""
+def test_request_without_credentials_is_not_counted(app: Flask) -> None:
+    """Anonymous clients send an empty pair, no header or a token."""
     for _ in range(10 * ATTEMPTS):
         for header in (basic("", ""), "Bearer x", "Basic !", None):
             assert refusal(RegistryClient(app, header).get("/v2/")) == WRONG
     assert RegistryClient.of(app, "alice").get("/v2/").status_code == 200
 
 
-def test_who_is_logged_in_goes_on(app: Flask, alice: RegistryClient) -> None:
-    """A stranger at the same address who guesses does not interrupt a push."""
+def test_bearer_token_is_accepted_despite_the_limit(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A stranger at the same address who guesses passwords does not interrupt a
+    push."""
     kept, bearer = log_in(alice)["refresh_token"], alice.bearer()
     for _ in range(ATTEMPTS):
         assert refusal(RegistryClient(app, basic("alice", "x")).get("/v2/")) == WRONG
@@ -179,8 +183,8 @@ def test_who_is_logged_in_goes_on(app: Flask, alice: RegistryClient) -> None:
 
 
 @pytest.mark.options(oci_login_attempts=None)
-def test_a_host_can_do_without(app: Flask) -> None:
-    """None is for a host, or a proxy, that has a limit of its own."""
+def test_login_attempts_of_none_sets_no_limit(app: Flask) -> None:
+    """None is for a host or a proxy with its own limit."""
     for _ in range(50):
         assert refusal(attempt(app)) == WRONG
     assert attempt(app, secret="wonderland").status_code == 200
@@ -188,7 +192,7 @@ def test_a_host_can_do_without(app: Flask) -> None:
 
 @pytest.fixture(name="calls")
 def _calls() -> t.Iterator[list[tuple[str, str]]]:
-    """Where a hook for limits of the host's notes its calls; it refuses the third."""
+    """The calls of a ``before_login`` hook, which refuses the third one."""
     calls: list[tuple[str, str]] = []
 
     @registry.before_login
@@ -198,15 +202,15 @@ def _calls() -> t.Iterator[list[tuple[str, str]]]:
             raise TooManyRequests("Have a rest.", retry_after=60)
 
     yield calls
-    # A host never takes its decision back, so there is no public way to.
+    # There is no public function to remove a hook.
     registry._hooks.before_login = None
 
 
-def test_a_host_limits_in_its_own_way(
+def test_before_login_replaces_the_limit(
     app: Flask, calls: list[tuple[str, str]], anonymous: RegistryClient
 ) -> None:
-    """It is told who and from where, before the password is looked at, and its refusal
-    is the registry's 429. What is built in then counts nothing."""
+    """The registry calls the hook with the name and the address before it checks the
+    password. The answer to a refusal is 429, and the built-in limit counts nothing."""
     assert refusal(attempt(app)) == WRONG
     assert attempt(app, secret="wonderland").status_code == 200
     response = attempt(app, secret="wonderland")
@@ -223,7 +227,8 @@ def test_a_host_limits_in_its_own_way(
 
 @pytest.fixture(name="asked")
 def _asked() -> t.Iterator[list[str]]:
-    """Whom the host's check was asked about; bob's password it refuses and says why."""
+    """The names that the host's check was called with. It refuses the password of bob
+    with a reason."""
     asked: list[str] = []
 
     @registry.authenticate
@@ -239,10 +244,10 @@ def _asked() -> t.Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("name", ["alice", "carol", "nobody", "Alice", "alice "])
-def test_an_answer_does_not_tell_who_has_an_account(
+def test_failed_login_does_not_reveal_accounts(
     app: Flask, asked: list[str], name: str
 ) -> None:
-    """A wrong password, no user and an account that is off get the same answer, for
+    """A wrong password, an unknown user and a disabled account get the same answer for
     the same work: the host's own check."""
     failed = attempt(app, "other", "singer")
     response = attempt(app, name, "singer")
@@ -263,18 +268,18 @@ def test_an_answer_does_not_tell_who_has_an_account(
         ("alice", "oci_pat_not a password"),
     ],
 )
-def test_what_no_password_can_be_is_not_asked_about(
+def test_login_with_empty_password_does_not_reach_the_host(
     app: Flask, asked: list[str], name: str, secret: str
 ) -> None:
-    """A directory that is asked about an empty password may say yes."""
+    """An LDAP directory may accept an empty password."""
     assert refusal(attempt(app, name, secret)) == WRONG
     form = {"grant_type": "password", "username": name, "password": secret}
     assert refusal(grant(RegistryClient(app), **form)) == WRONG
     assert asked == []
 
 
-def test_a_host_refuses_a_password_with_a_reason(app: Flask, asked: list[str]) -> None:
-    """Docker prints it. It is no guess, so it is not counted as one."""
+def test_login_refused_by_host_has_its_reason(app: Flask, asked: list[str]) -> None:
+    """Docker prints the reason. The refusal does not count as a failure."""
     for _ in range(2 * ATTEMPTS):
         response = attempt(app, "bob", "builder")
         assert refusal(response) == WRONG
@@ -288,9 +293,9 @@ def test_a_host_refuses_a_password_with_a_reason(app: Flask, asked: list[str]) -
 
 
 @pytest.mark.options(oci_password_login=False)
-def test_where_passwords_are_not_accepted(app: Flask, asked: list[str]) -> None:
-    """The right one and a wrong one get the same answer, which says what to do; the
-    host is not even asked."""
+def test_login_without_password_login_is_refused(app: Flask, asked: list[str]) -> None:
+    """The right and a wrong password get the same answer, which says what to do. The
+    registry does not call the host."""
     answers = [attempt(app, secret=secret) for secret in ("wonderland", "wrong")]
     form = {"grant_type": "password", "username": "alice", "password": "wonderland"}
     answers.append(grant(RegistryClient(app), **form))

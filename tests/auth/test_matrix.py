@@ -1,4 +1,4 @@
-"""Every route, asked by everybody about everything."""
+"""Access matrix: every route, every kind of client and every kind of repository."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ def _world(
     world.close()
 
 
-def test_every_route_has_a_rule(world: World) -> None:
-    """A new route is not tested until somebody has said who may use it."""
+def test_every_route_is_in_the_matrix(world: World) -> None:
+    """A new route needs an entry with the clients that may use it."""
     assert routes(world.app) == set(RULES)
 
 
 @pytest.mark.parametrize("route", RULES, ids=" ".join)
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_right_answer_to_everybody(world: World, policy: str, route: Route) -> None:
-    """Whoever may, can; whoever may not is told so, or nothing at all."""
+def test_every_route_answers_each_client_as_the_matrix_says(
+    world: World, policy: str, route: Route
+) -> None:
+    """Clients with permission succeed. Others get a refusal, or the answer for a
+    missing repository."""
     assert violations(world, policy, route) == []

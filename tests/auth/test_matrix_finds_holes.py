@@ -1,4 +1,4 @@
-"""The matrix is worth something only if it finds a check that is missing."""
+"""Test of the access matrix: it finds each missing check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 
 @dataclass(frozen=True)
 class Hole:
-    """A check to take out of the package."""
+    """A check to remove from the package."""
 
     endpoint: str
     """Where it is missed."""
@@ -32,7 +32,7 @@ class Hole:
 
 
 def unchecked(endpoint: str, module: str, function: str, action: str) -> Hole:
-    """Have a view look a repository up and ask nobody."""
+    """Return a view that finds a repository without an access check."""
     found = (
         f"services().catalog.repositories.find(name, by_old_name={action == 'pull'})"
     )
@@ -114,16 +114,16 @@ HOLES = {
 
 
 @pytest.mark.parametrize("hole", HOLES.values(), ids=HOLES)
-def test_the_matrix_finds_a_hole(tmp_path: Path, hole: Hole) -> None:
-    """Without any one of its checks, the package fails the matrix."""
+def test_matrix_without_a_check_fails(tmp_path: Path, hole: Hole) -> None:
+    """The matrix fails for each check that is missing."""
     package = tmp_path / "holed"
     copy_package(package)
     dig(package / "flask_oci" / hole.module, hole)
     assert violations_of(package, hole.endpoint, policy=hole.policy)
 
 
-def test_the_matrix_finds_nothing_where_there_is_nothing(tmp_path: Path) -> None:
-    """What is found in a copy with a hole in it is the hole."""
+def test_matrix_of_unchanged_copy_finds_nothing(tmp_path: Path) -> None:
+    """A finding in a changed copy is the effect of the change."""
     package = tmp_path / "whole"
     copy_package(package)
     endpoints = ("oci.blob", "oci.token", "oci.catalog")
@@ -132,14 +132,14 @@ def test_the_matrix_finds_nothing_where_there_is_nothing(tmp_path: Path) -> None
 
 
 def copy_package(target: Path) -> None:
-    """Copy the package to where it can be changed."""
+    """Copy the package to a folder where it can be changed."""
     (source,) = flask_oci.__path__
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(source, target / "flask_oci", ignore=ignored)
 
 
 def dig(path: Path, hole: Hole) -> None:
-    """Take the check out of one function of a module."""
+    """Remove the check from a function of a module."""
     text = path.read_text()
     head = re.search(rf"^ *def {hole.function}\(", text, re.MULTILINE)
     assert head, f"{path.name} has no {hole.function}"
@@ -152,8 +152,8 @@ def dig(path: Path, hole: Hole) -> None:
 
 
 def violations_of(package: Path, *endpoints: str, policy: str = "host") -> list[str]:
-    """Return what the matrix finds in a copy of the package."""
-    # The test's own database is in use, and SQLite's is at hand.
+    """Return the findings of the matrix in a copy of the package."""
+    # The database of the test is in use, so the copy uses SQLite.
     inherited = {k: v for k, v in os.environ.items() if k != "TEST_DATABASE_URL"}
     program = (
         "import sys; sys.path.insert(0, sys.argv.pop(1));"
@@ -168,6 +168,6 @@ def violations_of(package: Path, *endpoints: str, policy: str = "host") -> list[
         text=True,
         check=False,
     )
-    # A program that breaks has found nothing.
+    # A program that fails has no findings.
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""What somebody was admitted to, and not what has got its name since, is changed."""
+"""Renames during a request: the request changes the repository that was authorized."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.visitor import Visitor
 
 Attempt = t.Callable[[Flask, str], object]
 
-#: What is too much, or nothing at all, for somebody else's repository.
+#: Requests that must not change the repository of another user.
 ATTEMPTS: dict[str, Attempt] = {
     "take": lambda app, name: rest(app, "PATCH", name, {"owner": "bob"}),
     "publish": lambda app, name: rest(app, "PATCH", name, {"visibility": "public"}),
@@ -42,16 +42,16 @@ ATTEMPTS: dict[str, Attempt] = {
 
 
 def rest(app: Flask, method: str, path: str, *body: t.Any) -> None:
-    """Have bob do something, whatever comes of it."""
+    """Execute the rest of bob's request, with any result."""
     RestClient.of(app, "bob").send(method, f"/repositories/{path}", *body)
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_a_name_that_is_somebody_elses_by_then(
+def test_request_during_rename_changes_no_repository_of_new_owner(
     app: Flask, alice: RegistryClient, attempt: str
 ) -> None:
-    """Bob, who may change what has alice's name, frees the name at whatever step; what
-    she pushes there is hers, as she pushed it."""
+    """Bob may change the repository that has the name, and frees the name at any step.
+    Alice then pushes a repository with that name, which stays as she pushed it."""
     step = 0
     while True:
         name, moved = f"alice/app{step}", f"bob/app{step}"
@@ -76,11 +76,11 @@ def test_a_name_that_is_somebody_elses_by_then(
 
 
 @pytest.mark.parametrize("what", ["a manifest", "a blob"])
-def test_a_slow_push_to_a_name_that_is_somebody_elses_by_then(
+def test_slow_push_during_rename_changes_no_repository_of_new_owner(
     app: Flask, alice: RegistryClient, bob: RegistryClient, what: str
 ) -> None:
-    """Whoever may push when they begin, and takes their time, ends in nobody else's
-    repository."""
+    """A push that began with permission and takes long does not end in the repository
+    of another user."""
     name, taken = "alice/app", list[str]()
     alice.push_image(name, "old")
     with app.app_context():
@@ -114,7 +114,7 @@ def test_a_slow_push_to_a_name_that_is_somebody_elses_by_then(
 
 
 def check(app: Flask, alice: RegistryClient, name: str) -> None:
-    """Look whether a repository is as alice has pushed it."""
+    """Check that a repository is as alice pushed it."""
     assert alice.tags(name) == ["secret"]
     with app.app_context():
         found = registry.repositories.find(name)

@@ -1,4 +1,4 @@
-"""A host whose database takes two spellings of a name for one."""
+"""User names in a database that ignores the case of letters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ db = SQLAlchemy(model_class=Base)
 
 class Person(db.Model):  # type: ignore[misc, name-defined]
     id: Mapped[int] = mapped_column(primary_key=True)
-    # As MySQL compares texts, unless it is told otherwise.
+    # The default comparison of MySQL.
     username: Mapped[str] = mapped_column(sa.String(80, collation="NOCASE"))
 
 
@@ -37,7 +37,7 @@ registry = Registry(db, Person)
 
 @registry.authenticate
 def check(username: str, secret: str) -> Person | None:
-    """Return whoever is called that, in any spelling."""
+    """Return the user with a name, in any spelling."""
     return db.session.scalar(sa.select(Person).filter_by(username=username))
 
 
@@ -59,19 +59,20 @@ def _app(tmp_path: Path) -> t.Iterator[Flask]:
         db.engine.dispose()
 
 
-def test_a_namespace_is_spelt_as_its_user_is(app: Flask) -> None:
-    """Whoever logs in as alice is ALICE, whose name no repository can begin with."""
+def test_namespace_in_other_spelling_is_refused(app: Flask) -> None:
+    """A user who logs in as alice is ALICE, and no repository name can begin with
+    ALICE."""
     for name in ("ALICE", "alice"):
         client = RegistryClient(app, basic(name, "x"))
         response = client.post("/v2/alice/app/blobs/uploads/")
         assert refusal(response) == (403, "DENIED")
 
 
-def test_a_repository_goes_to_nobody_else(
+def test_new_repository_belongs_to_user_who_pushes(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What bob is let push to a namespace that is nobody's belongs to bob, and not to
-    whom the database finds under its name."""
+    """Bob may push to a namespace without a user. The repository belongs to bob, not to
+    the user that the database finds by the name."""
     monkeypatch.setattr(registry._hooks, "authorize", lambda *asked: True)
     RegistryClient(app, basic("bob", "x")).push_image("alice/app", "v1")
     with app.app_context():
@@ -81,8 +82,8 @@ def test_a_repository_goes_to_nobody_else(
         assert bob.id == owner
 
 
-def test_a_token_is_for_its_users_spelling(app: Flask) -> None:
-    """An access token is not taken under another spelling of its user's name."""
+def test_access_token_with_other_spelling_is_refused(app: Flask) -> None:
+    """An access token needs the exact name of its user."""
     with app.app_context():
         user = db.session.scalar(sa.select(Person).filter_by(username="ALICE"))
         secret = registry.access_tokens.issue(user).secret

@@ -1,4 +1,4 @@
-"""Bearer tokens: what they are good for, and when they end."""
+"""Bearer tokens: their verification and their end."""
 
 from __future__ import annotations
 
@@ -34,21 +34,23 @@ TAGS = "/v2/alice/app/tags/list"
 
 
 def token_of(client: RegistryClient, *scopes: str) -> str:
-    """Return the token that somebody gets."""
+    """Return a bearer token of a user."""
     authorization = client.bearer(*scopes).authorization
     assert authorization is not None
     return authorization.removeprefix("Bearer ")
 
 
 def status(app: Flask, token: str, path: str = TAGS) -> int:
-    """Return what somebody with a token is answered."""
+    """Return the status of a request with a token."""
     return RegistryClient(app, f"Bearer {token}").get(path).status_code
 
 
 def signed(key: str = KEY, salt: str = SALT, **fields: object) -> str:
-    """Sign what is, or would be, a token for alice.
+    """Return a signed token for alice.
 
-    :param fields: what it says otherwise than it should; None leaves a field out.
+    :param fields: the claims that differ from those of a valid token. None omits a
+    claim.
+
     """
     claims = {"sub": "1", "usr": "alice", "aud": "forge", "access": [], "iat": 0}
     claims.update(fields)
@@ -59,8 +61,8 @@ def signed(key: str = KEY, salt: str = SALT, **fields: object) -> str:
     ).dumps({"via": None, **{k: v for k, v in claims.items() if v is not None}})
 
 
-def test_a_token_that_was_tampered_with_is_none(alice: RegistryClient) -> None:
-    """Whichever character changes, the signature no longer fits."""
+def test_token_with_changed_character_is_refused(alice: RegistryClient) -> None:
+    """The signature covers every character."""
     alice.push_image("alice/app", "v1")
     token = token_of(alice, PULL)
     assert status(alice.app, token) == 200
@@ -72,8 +74,10 @@ def test_a_token_that_was_tampered_with_is_none(alice: RegistryClient) -> None:
             assert status(alice.app, changed) == 401, position
 
 
-def test_a_token_that_was_cut_is_none(alice: RegistryClient) -> None:
-    """Neither a part of a token nor more than one is a token."""
+def test_token_with_missing_or_extra_characters_is_refused(
+    alice: RegistryClient,
+) -> None:
+    """Neither a part of a token nor a longer text is a token."""
     alice.push_image("alice/app", "v1")
     token = token_of(alice, PULL)
     for length in range(0, len(token) - 1, 5):
@@ -82,10 +86,10 @@ def test_a_token_that_was_cut_is_none(alice: RegistryClient) -> None:
         assert status(alice.app, longer) == 401
 
 
-def test_parts_of_two_tokens_are_none(
+def test_token_of_parts_of_two_tokens_is_refused(
     alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """Nobody gets into alice's place with bob's signature, time or content."""
+    """Bob's signature, time or payload give no access as alice."""
     mine = token_of(alice, PULL).rsplit(".", 2)
     other = token_of(bob, PULL).rsplit(".", 2)
     for position in range(3):
@@ -120,10 +124,11 @@ def test_parts_of_two_tokens_are_none(
         "no service",
     ],
 )
-def test_what_was_signed_for_something_else_is_none(
+def test_text_signed_for_another_purpose_is_refused(
     app: Flask, fields: dict[str, t.Any], answer: int
 ) -> None:
-    """A token is signed with the application's key, as a token, for this service."""
+    """A token is signed with the key of the application, as a token and for this
+    service."""
     with app.app_context():
         fields = {"sub": user_named("alice").get_id(), **fields}
     response = RegistryClient(app, f"Bearer {signed(**fields)}").get("/v2/")
@@ -133,18 +138,16 @@ def test_what_was_signed_for_something_else_is_none(
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256"])
-def test_a_token_that_names_its_own_algorithm_is_none(
-    app: Flask, algorithm: str
-) -> None:
-    """What a token says about how to check it is not read."""
+def test_token_that_names_an_algorithm_is_refused(app: Flask, algorithm: str) -> None:
+    """The registry does not read an algorithm from the token."""
     parts = ({"alg": algorithm, "jwk": {}}, {"sub": "1", "usr": "alice"})
     encoded = [urlsafe_b64encode(json.dumps(p).encode()).decode() for p in parts]
     assert status(app, ".".join([*encoded, ""]), "/v2/") == 401
     assert status(app, ".".join([*encoded, "c2ln"]), "/v2/") == 401
 
 
-def test_keys_rotate(make_app: MakeApp) -> None:
-    """Tokens of an old key are good while it is a fallback, and not made any more."""
+def test_token_of_fallback_key_is_accepted(make_app: MakeApp) -> None:
+    """The registry verifies tokens with a fallback key, but does not sign with it."""
     old = make_app(SECRET_KEY="old")
     token = token_of(RegistryClient.of(old, "alice"))
     rotated = make_app(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["older", "old"])
@@ -156,8 +159,8 @@ def test_keys_rotate(make_app: MakeApp) -> None:
     assert status(after, fresh, "/v2/") == 200
 
 
-def test_a_token_of_another_service_is_none(make_app: MakeApp) -> None:
-    """Two registries with one key do not take each other's tokens."""
+def test_token_of_another_service_is_refused(make_app: MakeApp) -> None:
+    """Two registries with the same key do not accept tokens of each other."""
     token = token_of(RegistryClient.of(make_app(OCI_SERVICE="first"), "alice"))
     assert status(make_app(OCI_SERVICE="second"), token, "/v2/") == 401
     assert status(make_app(OCI_SERVICE="first"), token, "/v2/") == 200
@@ -175,11 +178,11 @@ def test_a_token_of_another_service_is_none(make_app: MakeApp) -> None:
         (-60, 401),
     ],
 )
-def test_a_token_ends_after_its_time(
+def test_token_after_its_lifetime_is_refused(
     alice: RegistryClient, seconds: int, answer: int
 ) -> None:
-    """It says how long it is good for, and is good for a little longer, as clients
-    count later; a token from the future is somebody's wrong clock."""
+    """The registry allows some seconds more than the token says, because clocks differ.
+    It refuses a token from the future."""
     now = utcnow()
     with time_machine.travel(now, tick=False):
         response = alice.get("/v2/token")
@@ -190,24 +193,24 @@ def test_a_token_ends_after_its_time(
 
 
 @pytest.mark.options(oci_token_lifetime=300)
-def test_a_host_sets_how_long_tokens_are_good(alice: RegistryClient) -> None:
-    """OCI_TOKEN_LIFETIME is what the client is told, and what is held to."""
+def test_token_lifetime_is_configurable(alice: RegistryClient) -> None:
+    """The answer to the client and the verification use OCI_TOKEN_LIFETIME."""
     answer = alice.get("/v2/token").get_json()
     assert answer["expires_in"] == 300
     with time_machine.travel(utcnow() + timedelta(seconds=312), tick=False):
         assert status(alice.app, answer["token"], "/v2/") == 401
 
 
-def test_tokens_live_for_a_minute_at_the_least(make_app: MakeApp) -> None:
-    """Some clients use one for so long, whatever they are told."""
+def test_token_lifetime_below_a_minute_raises(make_app: MakeApp) -> None:
+    """Some clients use a token for a minute, whatever the answer says."""
     make_app(OCI_TOKEN_LIFETIME=60)
     with pytest.raises(ConfigError, match="must be at least 60 seconds, not 59"):
         make_app(OCI_TOKEN_LIFETIME=59)
 
 
 @pytest.mark.parametrize("length", [8 * 1024, 64 * 1024])
-def test_a_long_token_is_none(app: Flask, length: int) -> None:
-    """A header of eight kilobytes is refused like any other nonsense."""
+def test_token_longer_than_a_header_is_refused(app: Flask, length: int) -> None:
+    """A token of eight kilobytes is refused like any invalid token."""
     for filler in ("A", ".", "A.", "="):
         token = (filler * length)[:length]
         assert status(app, token, "/v2/") == 401
@@ -215,26 +218,27 @@ def test_a_long_token_is_none(app: Flask, length: int) -> None:
         assert client.get("/v2/").status_code == 401
 
 
-def test_a_token_of_many_scopes_fits_into_a_header(alice: RegistryClient) -> None:
-    """Servers take eight kilobytes of header, and proxies not always that."""
+def test_token_of_many_scopes_fits_into_a_header(alice: RegistryClient) -> None:
+    """Servers accept eight kilobytes of headers, and some proxies accept less."""
     scopes = [f"repository:alice/project-{n}/service-{n}:pull" for n in range(60)]
     token = token_of(alice, *scopes)
     assert len(token) < 4096
     assert status(alice.app, token, "/v2/alice/project-1/service-1/referrers/x") == 400
 
 
-def test_a_token_does_not_get_another(alice: RegistryClient) -> None:
-    """Somebody who found a token has it for minutes, and cannot have it renewed, nor
-    turn it into a refresh token."""
+def test_bearer_token_does_not_get_another_token(alice: RegistryClient) -> None:
+    """A stolen bearer token is valid for minutes. It cannot be renewed or exchanged for
+    a refresh token."""
     bearer = alice.bearer(PULL)
     for query in ({}, {"scope": PULL}, {"offline_token": "true"}):
         assert refusal(bearer.get("/v2/token", query=query)) == (401, "UNAUTHORIZED")
 
 
 @pytest.mark.parametrize("end", ["deleted", "deactivated", "renamed"])
-def test_a_token_ends_with_its_user(alice: RegistryClient, end: str) -> None:
-    """Who is gone, or may do nothing, or is somebody else now, has no token from the
-    next request on."""
+def test_token_of_deleted_or_disabled_user_is_refused(
+    alice: RegistryClient, end: str
+) -> None:
+    """It ends with the next request if the user was deleted, disabled or replaced."""
     token = token_of(alice)
     administrator = Administrator(alice.app)
     if end == "deleted":
@@ -246,9 +250,9 @@ def test_a_token_ends_with_its_user(alice: RegistryClient, end: str) -> None:
     assert status(alice.app, token, "/v2/") == 401
 
 
-def test_a_token_is_not_left_to_who_comes_next(alice: RegistryClient) -> None:
-    """Somebody who gets the name, and on some databases the key, of a user who is gone
-    is not met by that user's tokens."""
+def test_token_of_deleted_user_is_not_for_next_user(alice: RegistryClient) -> None:
+    """Some databases reuse the key of a deleted user. The next user with the same name
+    and key does not inherit the tokens."""
     alice.push_image("alice/app", "v1")
     token = token_of(alice, PULL)
     administrator = Administrator(alice.app)
@@ -265,10 +269,10 @@ def test_a_token_is_not_left_to_who_comes_next(alice: RegistryClient) -> None:
     assert refusal(newcomer_client.get(TAGS)) == (404, "NAME_UNKNOWN")
 
 
-def test_a_new_password_ends_what_the_old_one_got(
+def test_revoke_all_ends_bearer_tokens(
     alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """A host that revokes all of a user's tokens ends those of minutes ago as well."""
+    """A host that revokes all tokens of a user ends bearer tokens as well."""
     app, other = alice.app, token_of(bob)
     token, kept = token_of(alice), log_in(alice)["refresh_token"]
     Administrator(app).change_user("alice", password="another")
@@ -286,11 +290,10 @@ def test_a_new_password_ends_what_the_old_one_got(
         assert status(app, again, "/v2/") == 401
 
 
-def test_a_challenge_says_what_to_get(
+def test_challenge_is_one_bearer_challenge(
     alice: RegistryClient, anonymous: RegistryClient
 ) -> None:
-    """One Bearer challenge, everything quoted, and an error only for who sent a
-    token."""
+    """All values are quoted, and only clients that sent a token get an error."""
     alice.push_image("alice/app", "v1")
     base = 'Bearer realm="http://localhost/v2/token",service="forge"'
     scope = ',scope="repository:alice/app:pull"'

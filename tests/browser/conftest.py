@@ -1,4 +1,4 @@
-"""A real browser, and a forge to look at with it."""
+"""A real browser, and the example forge."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .window import Window
 
 _numbers = itertools.count(1)
 
-#: Who runs the forge.
+#: The administrator of the forge.
 ADMINISTRATOR = "root"
 #: The widths of a phone and of a desk, in pixels.
 WIDTHS = (390, 1280)
@@ -28,7 +28,7 @@ SCHEMES = ("light", "dark")
 
 @pytest.fixture(scope="session")
 def forge() -> t.Iterator[Forge]:
-    """The example forge as it is deployed."""
+    """The deployed example forge."""
     with Forge("gunicorn") as started:
         admin = ("--admin", "--password", PASSWORD)
         started.command("create-user", ADMINISTRATOR, *admin)
@@ -37,7 +37,7 @@ def forge() -> t.Iterator[Forge]:
 
 @pytest.fixture(scope="session", name="chromium")
 def _chromium() -> t.Iterator[t.Any]:
-    """Debian's Chromium, without a window to see."""
+    """Debian's Chromium, headless."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -53,7 +53,7 @@ def _chromium() -> t.Iterator[t.Any]:
 
 @pytest.fixture(name="open_window")
 def _open_window(chromium: t.Any, forge: Forge) -> t.Iterator[t.Callable[..., Window]]:
-    """Return a function that opens a window; nothing may go wrong in any of them."""
+    """Return a function that opens a window; an error in a window fails the test."""
     with contextlib.ExitStack() as stack:
 
         def open_window(width: int = 1280, scheme: str = "light") -> Window:
@@ -87,5 +87,5 @@ def _repository() -> str:
 
 @pytest.fixture(name="pusher")
 def _pusher(forge: Forge, repository: str) -> Pusher:
-    """Alice's, for a repository of the test's own."""
+    """A pusher of alice's, for the repository of the test."""
     return Pusher(forge, repository)

@@ -1,4 +1,4 @@
-"""How the pages look and read, to whom, and whatever somebody has pushed."""
+"""The look and the accessibility of the pages, also with hostile content."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from .window import Window
 
 pytestmark = pytest.mark.real
 
-#: What wants to run, in each way that a page could let it.
+#: Scripts in all the forms that a page could execute.
 HOSTILE = (
     "</code></pre></script><script>alert(1)</script>"
     "<img src=x onerror=alert(2)><svg onload=alert(3)>"
     '"onmouseover="alert(4)" \'{{7*7}}\' javascript:alert(5) \u202e\u2066'
 )
-#: Wider than any window, without a place to break.
+#: A text wider than any window, without a place for a line break.
 LONG = "a" * 400
 
 
 def pages(repository: str) -> list[str]:
-    """Return the addresses of every page about a repository, and of the others."""
+    """Return the addresses of all pages, with those of a repository."""
     return [
         "/images/",
         "/images/?q=nothing+there",
@@ -53,7 +53,7 @@ def pages(repository: str) -> list[str]:
     ]
 
 
-#: A phone in the day, and a desk at night.
+#: A phone with the light theme, and a desktop with the dark theme.
 EITHER = pytest.mark.parametrize(
     ("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True))
 )
@@ -64,7 +64,7 @@ ADMINISTRATION = ("/images/-/administration", UPLOADS, "/images/-/events")
 
 @pytest.fixture(name="hostile")
 def _push_what_is_hostile(pusher: Pusher) -> None:
-    """Write it wherever a client may write."""
+    """Push hostile texts to every place that clients can write to."""
     config = encoded(
         {
             "architecture": HOSTILE,
@@ -102,14 +102,14 @@ def _push_what_is_hostile(pusher: Pusher) -> None:
 @pytest.mark.usefixtures("hostile")
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_page_is_for_everybody(
+def test_pages_are_accessible_and_safe(
     open_window: t.Callable[..., Window],
     repository: str,
     width: int,
     scheme: str,
 ) -> None:
-    """No page is wider than the window, has a serious finding of axe-core's, or runs
-    what somebody has pushed."""
+    """No page is wider than the window, has a serious finding of axe-core, or runs
+    pushed content."""
     window = open_window(width, scheme)
     window.sign_in(USERNAME, PASSWORD)
     window.go(f"/images/{repository}/-/settings")
@@ -128,15 +128,15 @@ def test_every_page_is_for_everybody(
 
 @pytest.mark.usefixtures("hostile")
 @EITHER
-def test_the_questions_before_something_happens(
+def test_confirmations_are_accessible_and_cancel(
     open_window: t.Callable[..., Window], repository: str, width: int, scheme: str
 ) -> None:
-    """Each can be read as well as the page that it comes from, and left again."""
+    """Each confirmation is as accessible as its page, and can be cancelled."""
     window = open_window(width, scheme)
     window.sign_in(USERNAME, PASSWORD)
 
     def look() -> None:
-        assert window.page.get_by_role("link", name="Leave it as it is").count()
+        assert window.page.get_by_role("link", name="Cancel").count()
         window.check_layout()
         window.check_accessibility()
         window.check()
@@ -145,25 +145,25 @@ def test_the_questions_before_something_happens(
     window.page.get_by_role("radio", name="Public").check()
     window.click("button", "Change")
     look()
-    window.click("link", "Leave it as it is")
+    window.click("link", "Cancel")
     window.page.get_by_label("Rules").fill("keep 1 newest of h*\ndelete *")
     window.click("button", "Preview and save")
     look()
-    window.click("link", "Leave it as it is")
+    window.click("link", "Cancel")
     window.click("button", "Delete", exact=False)
     look()
     window.go(f"/images/{repository}")
-    window.page.get_by_label("Choose all of this page").check()
-    window.click("button", "Delete chosen tags")
+    window.page.get_by_label("Select all on this page").check()
+    window.click("button", "Delete selected tags")
     look()
 
 
 @EITHER
-def test_the_forge_itself(
+def test_example_pages_are_accessible(
     open_window: t.Callable[..., Window], repository: str, width: int, scheme: str
 ) -> None:
-    """The example's own pages are as good, to whoever has signed in or not, and so is
-    what is shown where there is nothing."""
+    """The pages of the example and the empty pages are accessible, for signed-in and
+    anonymous visitors."""
     window = open_window(width, scheme)
 
     def look(address: str = "") -> None:
@@ -190,14 +190,15 @@ def test_the_forge_itself(
     for address in (f"/images/{repository}-nothing", "/nothing"):
         look(address)
         assert window.page.locator("main h1").count() == 1
-    # That a page is refused or not there is told in the console as well.
+    # The browser also logs responses with 403 and 404 in its console.
     window.wrong = [text for text in window.wrong if "a status of 4" not in text]
     window.check()
 
 
-def test_an_upload_of_ones_own(window: Window, pusher: Pusher, repository: str) -> None:
-    """Whoever may push to a repository sees what is being pushed, and the page loads
-    itself again until nothing is."""
+def test_uploads_page_reloads_until_idle(
+    window: Window, pusher: Pusher, repository: str
+) -> None:
+    """Users who may push see the uploads, and the page reloads until there are none."""
     pusher.image("1.0", b"a layer")
     upload = pusher.start(b"x" * 123_000)
     window.go(f"/images/{repository}")
@@ -207,16 +208,16 @@ def test_an_upload_of_ones_own(window: Window, pusher: Pusher, repository: str) 
     upload = pusher.append(upload, b"x" * 111_000)
     window.page.get_by_text("234 kB so far").wait_for(timeout=60_000)
     pusher.cancel(upload)
-    window.page.get_by_text("Nothing is being pushed.").wait_for(timeout=60_000)
+    window.page.get_by_text("There are no uploads.").wait_for(timeout=60_000)
     window.check()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_administration(
+def test_administration_is_accessible(
     open_window: t.Callable[..., Window], pusher: Pusher, width: int, scheme: str
 ) -> None:
-    """The pages of who runs the site are as good, and show what is being pushed."""
+    """The administration pages are accessible, and show the uploads in progress."""
     window = open_window(width, scheme)
     window.sign_in(ADMINISTRATOR, PASSWORD)
     upload = pusher.start(b"x" * 123_000)
@@ -230,17 +231,17 @@ def test_administration(
         window.go(UPLOADS)
         assert window.says("123 kB so far")
         assert not window.says("234 kB so far")
-        # The page loads itself again, and sees that there is more.
+        # The page reloads and shows the new size.
         upload = pusher.append(upload, b"x" * 111_000)
         window.page.get_by_text("234 kB so far").wait_for(timeout=60_000)
     finally:
-        # The next window would see it otherwise.
+        # The next window must not see this upload.
         pusher.cancel(upload)
 
 
 @pytest.mark.usefixtures("hostile")
-def test_the_pages_work_with_the_keyboard(window: Window, repository: str) -> None:
-    """What can be clicked is reached with the tab key, and is seen to be."""
+def test_pages_work_with_the_keyboard(window: Window, repository: str) -> None:
+    """The tab key reaches every link and button, with a visible focus."""
     window.go(f"/images/{repository}")
     page, reached = window.page, set()
     for _ in range(60):
@@ -251,12 +252,12 @@ def test_the_pages_work_with_the_keyboard(window: Window, repository: str) -> No
                 "getComputedStyle(document.activeElement).outlineStyle"
             )
             assert outline != "none"
-    assert {"hostile", "index", "Settings", "Delete chosen tags"} <= reached
+    assert {"hostile", "index", "Settings", "Delete selected tags"} <= reached
 
 
 @pytest.mark.usefixtures("hostile")
-def test_a_filter_narrows_the_list(window: Window, repository: str) -> None:
-    """What is typed into a search narrows what is on the page at once."""
+def test_filter_narrows_the_list(window: Window, repository: str) -> None:
+    """Text in the search field filters the rows of the page at once."""
     window.go(f"/images/{repository}")
     rows = window.page.locator("#entries > li:visible")
     before = rows.count()
@@ -264,8 +265,10 @@ def test_a_filter_narrows_the_list(window: Window, repository: str) -> None:
     assert (before, rows.count()) == (4, 1)
 
 
-def test_without_scripts(chromium: t.Any, forge: t.Any, repository: str) -> None:
-    """The pages say the same where scripts are switched off."""
+def test_pages_work_without_scripts(
+    chromium: t.Any, forge: t.Any, repository: str
+) -> None:
+    """The pages have the same content if scripts are disabled."""
     context = chromium.new_context(base_url=forge.url, java_script_enabled=False)
     try:
         window = Window(context.new_page())
@@ -276,10 +279,10 @@ def test_without_scripts(chromium: t.Any, forge: t.Any, repository: str) -> None
             image(layer, config=descriptor(b"{}", OCI_CONFIG)), "1.0"
         )
         window.go(f"/images/{repository}")
-        window.page.get_by_label("Choose 1.0").check()
-        window.click("button", "Delete chosen tags")
+        window.page.get_by_label("Select 1.0").check()
+        window.click("button", "Delete selected tags")
         window.click("button", "Delete the tag")
-        assert window.says("1 tag is deleted.")
+        assert window.says("Deleted 1 tag.")
         window.check()
     finally:
         context.close()

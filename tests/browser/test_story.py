@@ -1,4 +1,4 @@
-"""What a person does with the pages, from the first to the last, in a browser."""
+"""A user's tasks on the pages, in a browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real
 
 
 def crane(folder: Path, forge: Forge, secret: str | None) -> Client:
-    """Return crane as alice, or as somebody who has not logged in."""
+    """Return crane, logged in as alice, or anonymous without a secret."""
     folder.mkdir(parents=True)
     program = tool("crane", "go-containerregistry, built by Go")
     client = Client((program,), {"DOCKER_CONFIG": str(folder)})
@@ -38,12 +38,12 @@ def crane(folder: Path, forge: Forge, secret: str | None) -> Client:
 
 
 def clipboard(window: Window) -> str:
-    """Return what has been copied."""
+    """Return the text in the clipboard."""
     return t.cast(str, window.page.evaluate("navigator.clipboard.readText()"))
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True)))
-def test_the_whole_story(
+def test_user_story_from_push_to_undo(
     forge: Forge,
     open_window: t.Callable[..., Window],
     repository: str,
@@ -51,12 +51,12 @@ def test_the_whole_story(
     width: int,
     scheme: str,
 ) -> None:
-    """Push, find, read, compare, publish, pull, make a token, delete and undo."""
+    """Push, search, read, compare, publish, pull, issue a token, delete and undo."""
     window = open_window(width, scheme)
     window.sign_in(USERNAME, PASSWORD)
     page, image = window.page, f"{forge.host}/{repository}"
 
-    # There is nothing yet, and the page says what to type.
+    # The empty list shows the commands that push an image.
     window.go(f"/images/?under={repository}")
     assert window.says(f"docker login {forge.host} -u {USERNAME}")
     assert window.says(f"docker push {image}")
@@ -68,7 +68,7 @@ def test_the_whole_story(
         layout = make_image(root).write(tmp_path / version)
         alice("push", layout, f"{image}:{version}")
 
-    # The image is found, and its layers are read.
+    # Search for the image and read its layers.
     window.go("/images/")
     page.get_by_label("Search by name").fill(repository.partition("/")[2])
     window.click("button", "Search")
@@ -82,51 +82,51 @@ def test_the_whole_story(
     assert page.locator(".oci-layers > li").count() == 2
     assert window.says("linux/amd64")
 
-    # The two are compared.
+    # Compare the two versions.
     window.click("link", "Compare")
     page.get_by_label("To", exact=True).fill("2.0")
     window.click("button", "Compare")
     assert window.says("New layers")
-    assert window.says("Layers of both")
+    assert window.says("Shared layers")
 
-    # It is made public, and anybody pulls it.
+    # Make the repository public, and pull anonymously.
     stranger = crane(tmp_path / "stranger", forge, None)
     stranger.refuses("digest", f"{image}:1.0")
     window.click("link", "Settings")
     page.get_by_role("radio", name="Public").check()
     window.click("button", "Change")
-    assert window.says("Anybody can see and pull it")
+    assert window.says("Everyone can see and pull it")
     window.click("button", "Make it public")
-    assert window.says("It is public now.")
+    assert window.says("The repository is public now.")
     digest = stranger("digest", f"{image}:1.0").strip()
 
-    # A token is made, used and revoked.
+    # Issue, use and revoke a token.
     window.go("/images/-/tokens")
-    page.get_by_label("What it is for").fill(f"for {repository}")
+    page.get_by_label("Name", exact=True).fill(f"for {repository}")
     window.click("button", "Create token")
     secret = page.locator("#secret").inner_text()
     machine = crane(tmp_path / "machine", forge, secret)
     assert machine("digest", f"{image}:1.0").strip() == digest
     window.click("button", f"Revoke for {repository}")
-    assert window.says("The token is revoked.")
+    assert window.says("The token was revoked.")
     machine.refuses("push", tmp_path / "1.0", f"{image}:3.0")
 
-    # Both tags are deleted, and one comes back.
+    # Delete both tags, and restore one.
     window.go(f"/images/{repository}")
-    page.get_by_label("Choose all of this page").check()
-    window.click("button", "Delete chosen tags")
+    page.get_by_label("Select all on this page").check()
+    window.click("button", "Delete selected tags")
     assert window.says("2.0, 1.0")
     window.click("button", "Delete the tags")
     assert window.says("There are no tags.")
     alice.refuses("digest", f"{image}:1.0")
     window.click("link", "History")
-    window.click("button", "Put 1.0 back to", exact=False)
-    assert window.says("1.0 is back where it was.")
+    window.click("button", "Restore 1.0 to", exact=False)
+    assert window.says("1.0 was restored.")
     assert alice("digest", f"{image}:1.0").strip() == digest
 
 
 @pytest.mark.parametrize(("width", "scheme"), list(zip(WIDTHS, SCHEMES, strict=True)))
-def test_rules(
+def test_rules_are_previewed_and_applied(
     forge: Forge,
     open_window: t.Callable[..., Window],
     pusher: Pusher,
@@ -134,7 +134,7 @@ def test_rules(
     width: int,
     scheme: str,
 ) -> None:
-    """Protect some tags, say which others go, see what would, and put one back."""
+    """Protect tags, preview and apply retention rules, and restore a tag."""
     pusher.blob(CONFIG)
     for tag in ("v1", "pr-1", "pr-2"):
         pusher.blob(tag.encode())
@@ -143,26 +143,26 @@ def test_rules(
     window.sign_in(USERNAME, PASSWORD)
 
     window.go(f"/images/{repository}/-/settings")
-    window.page.get_by_label("Nobody can move or delete").fill("v*")
+    window.page.get_by_label("Tags that no user can move or delete").fill("v*")
     window.leave_by(window.page.locator("form:has(#immutable)").get_by_role("button"))
-    assert window.says("The patterns are saved.")
+    assert window.says("The patterns were saved.")
     window.page.get_by_label("Rules").fill("keep 1 newest of pr-*\ndelete *")
     window.click("button", "Preview and save")
-    assert window.says("As things are, 1 tag or image goes")
-    assert window.says("it is protected by 'v*'")
+    assert window.says("1 tag or image would be deleted")
+    assert window.says("protected by 'v*'")
     window.check_layout()
     window.check_accessibility()
-    window.click("button", "Save them")
-    assert window.says("1 tag or image would go now")
-    assert window.says("it is number 1 of the newest")
+    window.click("button", "Save the rules")
+    assert window.says("1 tag or image would be deleted now")
+    assert window.says("number 1 of the newest tags")
 
     forge.command("oci", "retention", "run", repository)
     window.go(f"/images/{repository}")
     assert window.says("immutable")
     window.click("link", "History")
     assert window.says("was deleted")
-    window.click("button", "Put pr-", exact=False)
-    assert window.says("is back where it was")
+    window.click("button", "Restore pr-", exact=False)
+    assert window.says("was restored")
 
     forge.command("oci", "quota", "set", "--owner", USERNAME, "--bytes", "1GB")
     window.go("/images/-/storage")

@@ -1,16 +1,16 @@
-"""A window of a browser, in which nothing may go wrong."""
+"""A browser window that fails tests on errors."""
 
 from __future__ import annotations
 
 import contextlib
 import typing as t
 
-#: How bad what axe-core finds may not be.
+#: The severities of axe-core that fail a test.
 SERIOUS = frozenset({"serious", "critical"})
 
 
 class Window:
-    """A page of a real browser, which remembers what went wrong.
+    """A page of a real browser, which records errors.
 
     :param page: a page of Playwright's.
     """
@@ -23,22 +23,22 @@ class Window:
         page.on("dialog", self._on_dialog)
 
     def sign_in(self, username: str, password: str) -> None:
-        """Sign in as somebody does."""
+        """Sign in with the login form."""
         self.page.goto("/login")
         self.page.fill("#username", username)
         self.page.fill("#password", password)
         self.leave_by(self.page.locator("main button"))
 
     def go(self, address: str) -> None:
-        """Look at a page."""
+        """Open a page."""
         self.page.goto(address)
 
     def click(self, role: str, name: str, *, exact: bool = True) -> None:
-        """Click what a screen reader calls that, and wait for the page that comes."""
+        """Click the element with an accessible name, and wait for the next page."""
         self.leave_by(self.page.get_by_role(role, name=name, exact=exact).first)
 
     def leave_by(self, way: t.Any) -> None:
-        """Click a link or a button that leads elsewhere, and wait for that page.
+        """Click a link or a button that opens another page, and wait for that page.
 
         A click alone returns as soon as the browser has begun to go there, when the
         page to be read is still the old one.
@@ -50,7 +50,7 @@ class Window:
 
     @contextlib.contextmanager
     def held(self) -> t.Iterator[None]:
-        """Have no page load itself again, as it would in the middle of a check."""
+        """Prevent pages from reloading during a check."""
         self.page.route("**/*", _without_refresh)
         try:
             yield
@@ -58,17 +58,17 @@ class Window:
             self.page.unroute("**/*", _without_refresh)
 
     def unfold(self) -> None:
-        """Open whatever is folded away."""
+        """Open all collapsed sections."""
         folded = self.page.locator("details:not([open]) > summary")
         while folded.count():
             folded.first.click()
 
     def says(self, text: str) -> bool:
-        """Tell whether a text is to be read on the page."""
+        """Return True if a text is visible on the page."""
         return text in " ".join(self.page.locator("main").inner_text().split())
 
     def check(self) -> None:
-        """Fail if anything went wrong."""
+        """Fail if the page had errors."""
         assert not self.wrong, f"{self.page.url}: {self.wrong}"
 
     def check_layout(self) -> None:

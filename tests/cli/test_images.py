@@ -185,13 +185,13 @@ def _run(app: Flask) -> Run:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", "alice/none"], "There is no repository of that name"),
+        (["show", "alice/none"], "There is no repository with that name"),
         (["show", "alice/app:none"], "'flask oci tags' lists"),
         (["show", f"alice/app@{UNKNOWN}"], "There is no such tag"),
         (["show", "alice/app@sha256:1"], "digest"),
         (["show", "Alice/App"], "repository name"),
-        (["tags", "alice/none"], "There is no repository of that name"),
-        (["delete", "alice/none", "--yes"], "There is no repository of that name"),
+        (["tags", "alice/none"], "There is no repository with that name"),
+        (["delete", "alice/none", "--yes"], "There is no repository with that name"),
         (["delete", "alice/app:none", "--yes"], "There is no such tag"),
         (["delete", f"alice/app@{DIGEST}", "--yes"], "is needed by"),
         (["repositories", "--owner", "nobody"], "There is no user nobody."),

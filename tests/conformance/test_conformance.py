@@ -17,14 +17,16 @@ from tests.support.forge import USERNAME
 
 pytestmark = pytest.mark.real
 
-#: `dev` leaves only the sparse data out, so both together switch on all there is.
+#: `dev` omits only the sparse data, so both together enable every check.
 EVERYTHING = {"OCI_DATA_SPARSE": "true"}
 TIMEOUT = 300
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_every_check_passes_with_everything_on(server: str, tmp_path: Path) -> None:
-    """With sparse images allowed, the suite passes without leaving anything out."""
+def test_conformance_with_everything_enabled_passes(
+    server: str, tmp_path: Path
+) -> None:
+    """With sparse images allowed, the suite skips no check."""
     with Forge(server, OCI_ALLOW_SPARSE="true") as forge:
         results = run_suite(forge, tmp_path, EVERYTHING)
     assert _switched_off(results["config"]) == set()
@@ -33,8 +35,8 @@ def test_every_check_passes_with_everything_on(server: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_every_check_passes_by_default(server: str, tmp_path: Path) -> None:
-    """With the default configuration, only sparse images are left out."""
+def test_conformance_with_default_settings_passes(server: str, tmp_path: Path) -> None:
+    """With the default configuration, only the checks of sparse images are skipped."""
     with Forge(server) as forge:
         results = run_suite(forge, tmp_path, {})
     assert _switched_off(results["config"]) == {"data.sparse"}
@@ -57,7 +59,7 @@ def run_suite(forge: Forge, folder: Path, settings: dict[str, str]) -> t.Any:
         "OCI_RESULTS_DIR": str(folder),
         **settings,
     }
-    # The exit status is 0 for a suite that never ran, so only its report counts.
+    # The exit status is 0 for a suite that never ran, so the test reads its report.
     done = subprocess.run(
         [suite],
         cwd=folder,
@@ -86,14 +88,14 @@ def _switched_off(config: dict[str, t.Any]) -> set[str]:
 
 def _rows_that_are_not(allowed: set[str], results: t.Any) -> list[str]:
     rows = {**results["apis"], **results["data"]}
-    # A report cut short would otherwise pass for having nothing bad to say.
+    # A truncated report must not pass.
     assert len(rows) > 40, rows
     return [f"{name}: {state}" for name, state in rows.items() if state not in allowed]
 
 
 def _checks_that_are_not(allowed: set[str], folder: Path) -> list[str]:
-    # A row says Pass when one of its checks passed and another one was skipped, so
-    # the single checks are read as well.
+    # A row says Pass if one of its checks passed and another was skipped, so the test
+    # reads the single checks too.
     cases = ElementTree.parse(folder / "junit.xml").findall(".//testcase")
     assert cases
     return [

@@ -1,4 +1,4 @@
-"""What the check says about database servers."""
+"""The findings of ``flask oci check`` about database servers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ Server = t.Callable[..., t.ContextManager[str]]
 
 
 @pytest.mark.parametrize("server", [postgresql, mariadb])
-def test_a_server_as_it_comes(server: Server, tmp_path: Path) -> None:
-    """Nothing is wrong with its defaults."""
+def test_check_of_default_server_finds_nothing(server: Server, tmp_path: Path) -> None:
+    """The default settings are correct."""
     with server() as url:
         assert codes(tmp_path, url) == set()
 
 
 @pytest.mark.parametrize("server", [postgresql, mariadb])
-def test_a_server_that_was_made_quick(server: Server, tmp_path: Path) -> None:
-    """A push could be gone after a power cut."""
+def test_check_of_server_without_durability_reports_it(
+    server: Server, tmp_path: Path
+) -> None:
+    """A power cut could lose a push."""
     with server(durable=False) as url:
         assert codes(tmp_path, url) == {"database-not-durable"}
 
 
-def test_transactions_that_read_the_past(tmp_path: Path) -> None:
-    """PostgreSQL's REPEATABLE READ, and not SERIALIZABLE."""
+def test_check_of_repeatable_read_reports_it(tmp_path: Path) -> None:
+    """The check reports REPEATABLE READ on PostgreSQL, and not SERIALIZABLE."""
     with postgresql() as url:
         for level, found in (
             ("REPEATABLE READ", {"database-isolation"}),
@@ -43,8 +45,8 @@ def test_transactions_that_read_the_past(tmp_path: Path) -> None:
             assert codes(tmp_path, url, SQLALCHEMY_ENGINE_OPTIONS=options) == found
 
 
-def test_tables_without_transactions(tmp_path: Path) -> None:
-    """MyISAM, which old servers have made of everything."""
+def test_check_of_myisam_tables_reports_them(tmp_path: Path) -> None:
+    """The check reports MyISAM, the default engine of old servers."""
     with mariadb() as url:
         engine = sa.create_engine(url)
         codes(tmp_path, url)
@@ -55,7 +57,7 @@ def test_tables_without_transactions(tmp_path: Path) -> None:
 
 
 def codes(folder: Path, url: str, **config: t.Any) -> set[str]:
-    """Return what the check finds in a small application with that database."""
+    """Return the codes of the findings in a small application with that database."""
     app = small_host(folder, SQLALCHEMY_DATABASE_URI=url, **config)
     db = app.extensions["sqlalchemy"]
     with app.app_context():

@@ -13,14 +13,14 @@ from tests.support.paths import TESTS
 pytestmark = pytest.mark.real
 
 
-#: The check finds out that the databases of the tests are in a hurry. cli/test_check.py
-#: beside this one has some that are not.
+#: The check reports that the databases of the tests are not durable. test_check.py in
+#: this folder has durable ones.
 ELSEWHERE = TESTS / "cli/test_check.py"
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_the_tests_pass_on(server: str, tmp_path: Path) -> None:
-    """What holds on SQLite holds on a database server."""
+def test_suite_on_database_server_passes(server: str, tmp_path: Path) -> None:
+    """The tests that use a database pass on each supported server."""
     options = ("-m", "not real", "--quiet", f"--basetemp={tmp_path}/tests")
     ignored = f"--ignore={ELSEWHERE}"
     with SERVERS[server](durable=False) as url:

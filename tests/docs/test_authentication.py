@@ -1,4 +1,4 @@
-"""What the page on authentication has somebody write, as they would run it."""
+"""The code of the page on authentication, in an application."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SCOPES = ("registry:catalog:*", "repository:alice/app:pull,push")
 
 @pytest.fixture
 def host(tmp_path: Path, request: pytest.FixtureRequest) -> t.Iterator[Host]:
-    """The application of the section that the test is about."""
+    """The application of the section that the test names."""
     with hosted(tmp_path, *request.param) as made:
         yield made
 
 
 def section(name: str) -> pytest.MarkDecorator:
-    """Say which section a test is about."""
+    """Return the marker with the section that a test is about."""
     return pytest.mark.parametrize("host", [[name]], indirect=True, ids=[name])
 
 
 @section("For jobs")
-def test_the_token_of_a_job_ends_with_it(host: Host) -> None:
-    """It pushes while the job runs, and is nobody's in the moment that it does not."""
+def test_token_of_a_job_ends_with_the_job(host: Host) -> None:
+    """The token allows a push while the job runs, and is refused afterwards."""
     jobs = host.file("jobs")
     with host.changes() as session:
         job = jobs.Job(user_id=host.user("alice").id)
@@ -57,9 +57,9 @@ def test_the_token_of_a_job_ends_with_it(host: Host) -> None:
 
 
 @section("Limiting guesses")
-def test_flask_limiter_counts_what_fails(host: Host) -> None:
-    """The twenty-first failure is refused on every address, in the registry's words,
-    and what succeeds is never counted."""
+def test_flask_limiter_recipe_limits_failed_logins_only(host: Host) -> None:
+    """The twenty-first failure is refused on every address, in the registry's JSON. A
+    success is never counted."""
     right, wrong = host.people["alice"], RegistryClient(host.app, basic("alice", "x"))
     for _ in range(25):
         assert right.get("/v2/").status_code == 200
@@ -75,14 +75,14 @@ def test_flask_limiter_counts_what_fails(host: Host) -> None:
     for response in (*(attempt() for attempt in tries), right.get("/v2/")):
         assert refusal(response) == (429, "TOOMANYREQUESTS")
         assert "wait for a quarter" in errors(response)[0]["message"]
-    # Nobody is locked out who is somewhere else, nor whoever is signed in already.
+    # Clients at other addresses, and clients with a token, are not locked out.
     headers = {"REMOTE_ADDR": "192.0.2.1"}
     assert right.get("/v2/", environ=headers).status_code == 200
 
 
 @section("Limiting guesses")
-def test_a_reason_reaches_the_person(host: Host) -> None:
-    """What is raised in the host's function is what is answered."""
+def test_message_of_authenticate_hook_is_in_the_answer(host: Host) -> None:
+    """The answer has the message that the host's function raises."""
 
     @host.registry.authenticate
     def check(username: str, secret: str) -> None:

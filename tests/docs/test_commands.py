@@ -1,5 +1,4 @@
-"""What the documentation has somebody type can be typed, and what can be typed is in
-the documentation."""
+"""The commands and blocks of the documentation: each is valid and tested."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from tests.support.doc_blocks import commands
 from tests.support.doc_blocks import DOCS
 from tests.support.paths import ROOT
 
-#: Kinds of blocks, and what knows whether they are right.
+#: The kinds of blocks, and the file that checks each.
 KINDS = {
     "apache": "tests/proxies/servers.py",
     "console": "tests/docs/test_commands.py",
@@ -35,23 +34,20 @@ KINDS = {
     "yaml": "tests/proxies/servers.py",
 }
 
-#: Blocks in which nothing is typed, by page and section, and what knows about them,
-#: among the tests.
+#: Text blocks without commands, by page and section, and the test file that checks
+#: each.
 SHOWN = {
     ("docs/authentication.rst", "The token endpoint"): "v2/test_token_service.py",
     ("docs/deployment.rst", "Caddy"): "proxies/servers.py",
     ("docs/monitoring.rst", "Logs"): "docs/test_monitoring.py",
     ("docs/errors.rst", "Errors"): "v2/test_refused_manifests.py",
-    (
-        "docs/protected-tags.rst",
-        "What somebody is told",
-    ): "rules/test_protected_tags.py",
-    ("docs/quotas.rst", "What somebody is told"): "rules/test_quotas.py",
+    ("docs/protected-tags.rst", "Refused requests"): "rules/test_protected_tags.py",
+    ("docs/quotas.rst", "Refused pushes"): "rules/test_quotas.py",
     ("docs/storage.rst", "Blobs"): "storage/test_files_on_disk.py",
-    ("docs/testing.rst", "Who may not"): "packaging/test_testing_kit.py",
+    ("docs/testing.rst", "Refused requests"): "packaging/test_testing_kit.py",
 }
 
-#: Programs that are typed, and what runs them as the page does.
+#: The programs in commands, and a file that runs each in the same way.
 PROGRAMS = {
     ".ci/install": ".ci/run",
     ".venv/bin/flask": "tests/support/forge.py",
@@ -82,7 +78,7 @@ PROGRAMS = {
     "waitress-serve": "tests/support/forge.py",
 }
 
-#: What follows ``flask`` and is not the registry's.
+#: The commands of ``flask`` that do not belong to the registry.
 OF_THE_HOST = {"add-user", "db", "run"}
 
 TYPED = [(block, command) for block in ALL_BLOCKS for command in commands(block)]
@@ -97,7 +93,7 @@ def _oci() -> click.Group:
 
 
 def pieces(command: str) -> t.Iterator[list[str]]:
-    """Return the words of each program of a line."""
+    """Yield the words of each program in a command line."""
     lexer = shlex.shlex(command, posix=True, punctuation_chars="|&")
     lexer.whitespace_split = True
     for between, group in itertools.groupby(lexer, lambda word: word in ("|", "&&")):
@@ -110,31 +106,31 @@ def pieces(command: str) -> t.Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("block", ALL_BLOCKS, ids=lambda b: f"{b.page}:{b.line}")
-def test_a_block_is_of_a_kind_that_is_tested(block: Block) -> None:
-    """Nothing is shown that nobody would notice to be wrong."""
+def test_block_has_a_tested_kind(block: Block) -> None:
+    """Every block has a test that fails if the block is wrong."""
     assert (ROOT / KINDS[block.kind]).exists()
     if block.kind == "text" and not [*commands(block)]:
         place = (block.page, block.section)
-        assert place in SHOWN, "add it there, with the test that knows about it"
+        assert place in SHOWN, "add it to SHOWN, with the test that checks it"
         assert (ROOT / "tests" / SHOWN[place]).exists()
 
 
 @pytest.mark.parametrize(
     ("block", "command"), TYPED, ids=[f"{b.page}:{b.line}" for b, _ in TYPED]
 )
-def test_what_is_typed_can_be_typed(
+def test_command_in_documentation_is_valid(
     block: Block, command: str, oci: click.Group
 ) -> None:
-    """Each program is one that a test runs; ours have the options that are given."""
+    """A test runs each program, and each ``flask oci`` command has valid options."""
     for program, *arguments in pieces(command):
-        assert program in PROGRAMS, "add it there, with the test that runs it"
+        assert program in PROGRAMS, "add it to PROGRAMS, with a test that runs it"
         assert (ROOT / PROGRAMS[program]).exists()
         if program.endswith("flask"):
             check_flask(arguments, oci)
 
 
 def check_flask(arguments: list[str], oci: click.Group) -> None:
-    """Hold that a command of Flask's would be understood."""
+    """Check that ``flask`` accepts a command."""
     if arguments[0] == "--app":
         del arguments[:2]
     name = arguments.pop(0)
@@ -147,8 +143,8 @@ def check_flask(arguments: list[str], oci: click.Group) -> None:
     command.make_context(command.name, arguments)
 
 
-def test_a_command_that_is_mistyped_is_found(oci: click.Group) -> None:
-    """The check above is one."""
+def test_check_flask_with_invalid_command_fails(oci: click.Group) -> None:
+    """An unknown option, argument or command raises an error."""
     for words in (["oci", "gc", "--dryrun"], ["oci", "token", "revoke"]):
         with pytest.raises(click.UsageError):
             check_flask(words, oci)
@@ -156,8 +152,8 @@ def test_a_command_that_is_mistyped_is_found(oci: click.Group) -> None:
         check_flask(["oci", "collect"], oci)
 
 
-def test_every_property_of_the_stylesheet_is_on_the_page() -> None:
-    """Each can be set by a host, and those that the page names are there."""
+def test_stylesheet_properties_equal_those_on_the_page() -> None:
+    """The page lists exactly the properties that the stylesheet uses."""
     style = (ROOT / "flask_oci/web/static/style.css").read_text("utf-8")
     page = (DOCS / "pages.rst").read_text("utf-8")
     used = set(re.findall(r"var\((--oci-[\w-]+)", style))
@@ -165,22 +161,20 @@ def test_every_property_of_the_stylesheet_is_on_the_page() -> None:
 
 
 def of_kind(kind: str) -> list[t.Any]:
-    """Return the blocks of a kind, to be tested one by one."""
+    """Return the blocks of a kind as parameters."""
     found = [block for block in ALL_BLOCKS if block.kind == kind]
     return [pytest.param(block, id=f"{block.page}:{block.line}") for block in found]
 
 
 @pytest.mark.parametrize("block", of_kind("json"))
-def test_json_is_json(block: Block) -> None:
-    """A program would read it."""
+def test_json_block_is_valid(block: Block) -> None:
+    """Each JSON block can be parsed."""
     assert json.loads(block.code)
 
 
 @pytest.mark.parametrize("block", of_kind("ini"))
-def test_a_service_of_systemd_starts_what_there_is(
-    block: Block, oci: click.Group
-) -> None:
-    """Its commands can be typed, and find the application and its settings."""
+def test_systemd_unit_has_valid_commands(block: Block, oci: click.Group) -> None:
+    """Its commands are valid, and find the application and its settings."""
     commands = re.findall(r"^ExecStart=(.*)$", block.code, re.MULTILINE)
     assert bool(commands) == ("[Timer]" not in block.code)
     if commands:
@@ -197,15 +191,15 @@ def test_a_service_of_systemd_starts_what_there_is(
 
 
 @pytest.mark.parametrize("block", of_kind("nginx"))
-def test_a_configuration_of_nginx_is_whole(block: Block) -> None:
-    """Every directive ends, and every block."""
+def test_nginx_configuration_is_complete(block: Block) -> None:
+    """Every directive and every block is closed."""
     code = re.sub(r"#.*", "", block.code)
     assert code.count("{") == code.count("}")
     for line in filter(None, map(str.strip, code.splitlines())):
         assert line[-1] in "{};", line
 
 
-def test_no_page_is_left_out() -> None:
-    """Every page of the folder is one that the tests read."""
+def test_blocks_include_every_folder() -> None:
+    """The blocks come from all folders with pages."""
     names = {Path(block.page).name for block in ALL_BLOCKS}
     assert {"runbook.rst", "quickstart.rst", "README.md"} <= names

@@ -1,4 +1,4 @@
-"""The page about the command line has all of it."""
+"""The page about the command line lists every command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.doc_blocks import DOCS
 def paths(
     commands: t.Iterable[click.Command], above: str = ""
 ) -> t.Iterator[tuple[str, click.Command]]:
-    """Go through the commands, and those below them, with what is typed for each."""
+    """Yield each command and subcommand with its words."""
     for command in commands:
         path = f"{above} {command.name}".strip()
         yield path, command
@@ -26,16 +26,16 @@ def paths(
 EVERY = dict(paths(COMMANDS))
 
 
-def test_every_command_is_on_the_page_once() -> None:
-    """A command that nobody can read about does not exist, and the other way round."""
+def test_commands_page_lists_each_command_once() -> None:
+    """The page lists exactly the existing commands."""
     text = (DOCS / "commands.rst").read_text("utf-8")
     shown = re.findall(r"^\.\. command:: (.+)$", text, re.MULTILINE)
     assert sorted(shown) == sorted(EVERY)
 
 
 @pytest.mark.parametrize("path", EVERY)
-def test_every_command_explains_itself(path: str) -> None:
-    """So does each of its options."""
+def test_command_and_options_have_help(path: str) -> None:
+    """Each command and each of its options has a help text."""
     command = EVERY[path]
     assert command.help
     for parameter in command.params:
@@ -43,7 +43,7 @@ def test_every_command_explains_itself(path: str) -> None:
             assert parameter.help, parameter.name
 
 
-#: Commands that say in a sentence that they have done what they were told.
+#: Commands that change something and print one sentence, and so need no ``--json``.
 DOERS = frozenset(
     {
         *("delete", "visibility", "rename", "transfer", "token revoke"),
@@ -60,12 +60,12 @@ LISTS = [
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_every_list_can_be_had_as_json(path: str) -> None:
-    """Nobody has to take a table apart: whatever does not only do something does so."""
+def test_command_with_output_has_json_option(path: str) -> None:
+    """No program has to parse a table."""
     assert "--json" in [o for p in EVERY[path].params for o in p.opts]
 
 
-def test_what_only_does_something_is_a_command() -> None:
-    """An exception that nothing needs is none, and no list is among them."""
+def test_doers_are_existing_commands_and_no_lists() -> None:
+    """DOERS names existing commands only, and no list."""
     assert {*EVERY} > DOERS
     assert not [path for path in DOERS if path.endswith(("list", "show", "dead"))]

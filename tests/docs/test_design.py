@@ -1,4 +1,4 @@
-"""The page on the design, and that for contributors, name what there is."""
+"""The design page and CONTRIBUTING name existing code, tables and files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
 
 def defined() -> t.Iterator[str]:
-    """Return what is defined in the package: files, modules, and names in them."""
+    """Yield the files and modules of the package, and the names defined in them."""
     for path in PACKAGE.rglob("*.py"):
         yield path.relative_to(PACKAGE).as_posix()
         yield path.relative_to(ROOT).as_posix()
@@ -34,7 +34,7 @@ def defined() -> t.Iterator[str]:
 
 
 def names(node: ast.stmt) -> t.Iterator[str]:
-    """Return what a statement defines."""
+    """Yield the names that a statement defines."""
     match node:
         case ast.FunctionDef(name=name):
             yield name
@@ -51,23 +51,23 @@ DEFINED = frozenset(defined())
 
 
 def invariants() -> list[tuple[str, str]]:
-    """Return the number of each invariant, and where it is held."""
+    """Return the number of each invariant, and its cell "Enforced by"."""
     rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", DESIGN, re.MULTILINE)
     assert len(rows) >= 12
     return rows
 
 
 @pytest.mark.parametrize(("number", "where"), invariants(), ids=lambda v: v[:2])
-def test_an_invariant_is_held_where_the_page_says(number: str, where: str) -> None:
-    """Each function and each file that a row names is there."""
+def test_invariant_names_existing_code(number: str, where: str) -> None:
+    """Each row names code, and all of it exists."""
     found = re.findall(r"`([^`]+)`", where)
-    assert found, f"{number} is held nowhere"
+    assert found, f"invariant {number} names no code"
     known = DEFINED | {word for word in found if word.startswith("OCI_")}
     assert [word for word in found if word not in known] == []
 
 
-def test_every_table_is_on_the_page() -> None:
-    """With what a row of it is."""
+def test_design_page_lists_every_table() -> None:
+    """The page describes exactly the registry's tables."""
     tables = set(db.metadata.tables)
     described = re.findall(r"^\| `(oci_\w+)` \|", DESIGN, re.MULTILINE)
     assert sorted(described) == sorted(t for t in tables if t.startswith("oci_"))
@@ -77,28 +77,28 @@ EXAMPLES = [block for block in BLOCKS if block.page == "CONTRIBUTING.md"]
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=lambda b: b.caption)
-def test_an_example_of_our_style_is_our_code(block: t.Any) -> None:
-    """What the page shows is what the file has, word for word."""
+def test_style_example_equals_its_file(block: t.Any) -> None:
+    """The file contains the example word for word."""
     shown = bare(block.code.partition("\n")[2])
     assert shown
     assert shown in bare((ROOT / block.caption).read_text("utf-8"))
 
 
 def bare(code: str) -> str:
-    """Return code without what it is indented by."""
+    """Return code without indentation."""
     return "\n".join(line.strip() for line in code.strip().splitlines())
 
 
-def test_every_environment_is_on_the_page() -> None:
-    """Whoever contributes finds out how to run each kind of test."""
+def test_contributing_names_every_tox_environment() -> None:
+    """A contributor finds the command for each kind of test."""
     config = (ROOT / "tox.ini").read_text("utf-8")
     wanted = re.findall(r"^\[testenv:(\w[\w-]*)\]$", config, re.MULTILINE)
     assert [name for name in wanted if f"tox -e {name}" not in CONTRIBUTING] == []
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/design.md"])
-def test_every_file_that_is_named_is_there(page: str) -> None:
-    """A path leads somewhere."""
+def test_page_names_existing_files(page: str) -> None:
+    """Each path is relative to one of the known folders."""
     text = (ROOT / page).read_text("utf-8")
     places = (
         *(ROOT, PACKAGE, PACKAGE / "web/templates"),

@@ -66,17 +66,17 @@ def error_classes() -> Iterator[type[errors.RegistryError]]:
 
 
 @pytest.mark.parametrize("key", configuration_keys())
-def test_every_key_has_a_paragraph(key: str) -> None:
+def test_configuration_key_has_a_paragraph(key: str) -> None:
     assert documented_keys().count(key) == 1
 
 
 @pytest.mark.parametrize("key", documented_keys())
-def test_every_paragraph_has_a_key(key: str) -> None:
+def test_configuration_paragraph_has_a_key(key: str) -> None:
     assert key in configuration_keys()
 
 
 @pytest.mark.parametrize("key", documented_keys())
-def test_every_paragraph_gives_default_and_version(key: str) -> None:
+def test_configuration_paragraph_gives_default_and_version(key: str) -> None:
     text = (DOCS / "configuration.rst").read_text("utf-8")
     paragraph = text.partition(f".. data:: {key}\n")[2].partition(".. data::")[0]
     assert "Default: " in paragraph
@@ -84,7 +84,7 @@ def test_every_paragraph_gives_default_and_version(key: str) -> None:
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)
-def test_every_error_code_has_a_class(code: str) -> None:
+def test_error_code_of_specification_has_a_class(code: str) -> None:
     (cls,) = (c for c in error_classes() if c.__dict__.get("error_code") == code)
     assert cls.__doc__
     assert f"``{code}``" in cls.__doc__
@@ -92,8 +92,8 @@ def test_every_error_code_has_a_class(code: str) -> None:
 
 
 @pytest.mark.parametrize("cls", [*error_classes()], ids=lambda cls: cls.__name__)
-def test_every_error_is_explained(cls: type[errors.RegistryError]) -> None:
-    """The page on errors has its code once, with its status and what to do."""
+def test_error_page_explains_each_code_once(cls: type[errors.RegistryError]) -> None:
+    """The page has each code once, with its status and the action to take."""
     page = (DOCS / "errors.rst").read_text("utf-8")
     code = cls.error_code
     (entry,) = re.findall(
@@ -103,15 +103,15 @@ def test_every_error_is_explained(cls: type[errors.RegistryError]) -> None:
     assert "*What to do:*" in entry
 
 
-def test_every_explained_error_exists() -> None:
+def test_error_page_explains_existing_codes_only() -> None:
     page = (DOCS / "errors.rst").read_text("utf-8")
     codes = {cls.error_code for cls in error_classes()}
     explained = set(re.findall(r"^\.\. describe:: (\w+)$", page, re.MULTILINE))
     assert explained == codes | {errors.RegistryError.error_code}
 
 
-def test_every_signal_is_described() -> None:
-    """What a host can connect to is somewhere on the pages."""
+def test_documentation_describes_every_signal() -> None:
+    """Each signal is on a page."""
     pages = "".join(page.read_text("utf-8") for page in DOCS.glob("*.rst"))
     names = [n for n, value in vars(signals).items() if isinstance(value, NamedSignal)]
     assert "audited" in names
@@ -120,34 +120,33 @@ def test_every_signal_is_described() -> None:
 
 
 @pytest.mark.parametrize("name", flask_oci.__all__)
-def test_every_public_name_is_on_the_page(name: str) -> None:
-    """The page about the API describes what can be imported from the package."""
+def test_api_page_describes_public_name(name: str) -> None:
+    """The API page describes each name that the package exports."""
     page = (DOCS / "api.rst").read_text("utf-8")
     assert re.search(rf"^\.\. auto\w+:: (?:[\w.]+\.)?{name}$", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize("cls", [*error_classes()], ids=lambda cls: cls.__name__)
-def test_every_error_is_described(cls: type[errors.RegistryError]) -> None:
-    """Whoever catches one finds it among the classes."""
+def test_api_page_describes_error_class(cls: type[errors.RegistryError]) -> None:
+    """The API page describes each exception class."""
     if cls.__module__ == errors.__name__:
         page = (DOCS / "api.rst").read_text("utf-8")
         assert re.search(rf"^\.\. autoexception:: {cls.__name__}$", page, re.MULTILINE)
 
 
-def test_everything_that_a_registry_has_is_described() -> None:
-    """The objects that a host reaches through it are on the page, with their classes;
-    but for blueprints and tables, which it knows from Flask and from SQLAlchemy."""
+def test_api_page_describes_classes_of_registry_attributes() -> None:
+    """The API page describes the classes of a registry's attributes, except blueprints
+    and tables, which Flask and SQLAlchemy document."""
     page = (DOCS / "api.rst").read_text("utf-8")
     described = set(re.findall(r"(?m)^\.\. autoclass:: (?:\w+\.)*(\w+)$", page))
     reached = [value for name, value in vars(registry).items() if name[0] != "_"]
     ours = {type(v) for v in reached if type(v).__module__.startswith("flask_oci.")}
     known = described | {"Models", "MountedBlueprint"}
-    known = described | {"Models", "MountedBlueprint"}
     assert {cls.__name__ for cls in ours} <= known
 
 
-def test_every_metric_is_described(app: Flask) -> None:
-    """Whoever draws a curve finds out what it is."""
+def test_monitoring_page_describes_every_metric(app: Flask) -> None:
+    """The monitoring page lists exactly the existing metrics."""
     page = (DOCS / "monitoring.rst").read_text("utf-8")
     metrics = Metrics(app.extensions["oci"].catalog, app.extensions["oci"].storage)
     with app.app_context():
@@ -156,36 +155,36 @@ def test_every_metric_is_described(app: Flask) -> None:
     assert len(names) > 8
     listed = set(re.findall(r"``(oci_\w+)", page.partition("list-table")[2]))
     assert {name for name in names if not name.endswith("_created")} <= listed
-    # Some are only there when there is something to tell.
+    # Some metrics exist only after their first event.
     source = Path(inspect.getfile(Metrics)).read_text("utf-8")
     assert {n for n in listed if f'"{n.removesuffix("_total")}"' not in source} == set()
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b.page}:{b.line}")
-def test_every_code_block_compiles(block: Block) -> None:
+def test_python_block_compiles(block: Block) -> None:
     compile(block.code, f"{block.page}:{block.line}", "exec")
 
 
-def test_the_readme_leads_somewhere() -> None:
-    """Each link is to a file that is there."""
+def test_readme_links_lead_to_existing_files() -> None:
+    """Each link leads to an existing file."""
     readme = (ROOT / "README.md").read_text("utf-8")
     links = re.findall(r"\]\(([\w/.-]+)\)", readme)
     assert len(links) > 20
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_code_blocks_are_found() -> None:
+def test_python_blocks_include_readme_and_quickstart() -> None:
     assert {"README.md", "docs/quickstart.rst"} <= {block.page for block in BLOCKS}
 
 
 @pytest.fixture
 def quickstart(tmp_path: Path) -> Iterator[Flask]:
-    """The application that a reader of the quickstart ends up with."""
+    """The application of the quickstart."""
     with application(tmp_path) as app:
         yield app
 
 
-def test_the_quickstart_makes_a_registry(quickstart: Flask) -> None:
+def test_quickstart_application_has_a_working_registry(quickstart: Flask) -> None:
     client = quickstart.test_client()
     assert client.get("/v2/").status_code == 401
     runner = quickstart.test_cli_runner()
@@ -201,7 +200,7 @@ def test_the_quickstart_makes_a_registry(quickstart: Flask) -> None:
     assert refused.status_code == 403
 
 
-#: Top-level entries that belong to a working copy, and not to the project.
+#: Top-level entries of a working copy that do not belong to the project.
 PASSED_OVER = {
     ".git",
     ".hypothesis",
@@ -213,10 +212,10 @@ PASSED_OVER = {
     "instance",
 }
 
-#: What only means something where the text was written.
+#: References with a meaning only at the place of writing.
 LOCAL_REFERENCES = {
-    "a number in somebody's tracker": r"(?i)\bissues?\s+#?\d+|(?<!\S)#\d+\b",
-    "a folder on somebody's machine": r"(?<![\w.])/(?:Users|home|work)/\w",
+    "a number of an issue tracker": r"(?i)\bissues?\s+#?\d+|(?<!\S)#\d+\b",
+    "a folder of one machine": r"(?<![\w.])/(?:Users|home|work)/\w",
     "a note to oneself": r"\b(?:FIXME|TODO|XXX)\b",
 }
 
@@ -232,13 +231,13 @@ def project_files() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("what", LOCAL_REFERENCES)
-def test_no_file_refers_to_where_it_was_written(what: str) -> None:
+def test_project_files_have_no_local_reference(what: str) -> None:
     pattern = re.compile(LOCAL_REFERENCES[what])
     found = []
     for path in project_files():
         if {"__pycache__", "_build", "instance"} & set(path.parts):
             continue
-        # A colour looks like a number, and this file has the patterns.
+        # A colour looks like an issue number, and this file has the patterns.
         if path.suffix == ".css" or path == Path(__file__):
             continue
         text = path.read_text("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""What the page on events has somebody write, as they would run it."""
+"""The code of the page on events, in an application."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ SOURCE = "org.opencontainers.image.source"
 
 @pytest.fixture(autouse=True)
 def _disconnected() -> object:
-    """Leave no receiver of a reader's application behind."""
+    """Disconnect the receivers of the application after the test."""
     yield
     for signal in signals.BEFORE.values():
         signal._clear_state()
 
 
 @pytest.mark.parametrize("tampered", [None, "body", "id", "timestamp", "old", "secret"])
-def test_the_check_of_a_signature(tmp_path: Path, tampered: str | None) -> None:
-    """What the registry sent is genuine; what anybody changed, or kept, is not."""
+def test_signature_check_of_documentation_accepts_only_genuine_request(
+    tmp_path: Path, tampered: str | None
+) -> None:
+    """A request of the registry is accepted; a changed or an old one is refused."""
     (block,) = (b for b in BLOCKS if b.caption == "receiver.py")
     names: dict[str, t.Any] = {}
     exec(block.code, names)
@@ -61,9 +63,9 @@ def test_the_check_of_a_signature(tmp_path: Path, tampered: str | None) -> None:
         assert names["is_genuine"](secret, headers, body) == (tampered is None)
 
 
-def test_a_rule_about_pushes(tmp_path: Path) -> None:
-    """A push that says where it comes from is taken, and another one told what is
-    missing."""
+def test_push_rule_of_documentation_refuses_missing_annotation(tmp_path: Path) -> None:
+    """A push with the required annotation is accepted. Another is refused with an error
+    that names the missing annotation."""
     with hosted(tmp_path, "Refusing") as host:
         host.file("rules")
         alice = host.people["alice"]

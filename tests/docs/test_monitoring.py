@@ -1,4 +1,4 @@
-"""What the page on monitoring has somebody write, as they would run it."""
+"""The code of the page on monitoring, in an application."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ from tests.support.registry_client import RegistryClient
 PAGE = (DOCS / "monitoring.rst").read_text("utf-8")
 
 
-def test_an_address_for_monitors(tmp_path: Path) -> None:
-    """It answers to anybody, and says little."""
+def test_health_endpoint_of_documentation_answers_anonymous_client(
+    tmp_path: Path,
+) -> None:
+    """The answer needs no credentials and has no details."""
     with hosted(tmp_path, "Health") as host:
         response = RegistryClient(host.app).get("/healthz")
         assert response.status_code == 200
@@ -41,9 +43,9 @@ def test_an_address_for_monitors(tmp_path: Path) -> None:
         }
 
 
-def test_a_view_of_metrics(tmp_path: Path) -> None:
-    """Who knows the token may scrape, and nobody else; and the table on the page has
-    all that there is."""
+def test_metrics_view_of_documentation_requires_token(tmp_path: Path) -> None:
+    """Only a client with the token gets the metrics, and the page's table lists all of
+    them."""
     with hosted(tmp_path, "Metrics") as host:
         metered(host)
         app = host.app
@@ -55,7 +57,7 @@ def test_a_view_of_metrics(tmp_path: Path) -> None:
         answer = RegistryClient(app, "Bearer token").get("/metrics")
         assert answer.status_code == 200
         names = {family.name for family in scrape_text(answer.text)}
-    # The package adds when each began to count.
+    # The package adds the creation time of each counter.
     names = {name for name in names if not name.endswith("_created")}
     table = PAGE.partition("    * - Metric")[2].partition("No label is")[0]
     documented = re.findall(r"``(oci_\w+?)(?:_total)?(?:\{[\w,]+\})?``", table)
@@ -63,23 +65,23 @@ def test_a_view_of_metrics(tmp_path: Path) -> None:
 
 
 def metered(host: Host) -> None:
-    """Do what the settings do, before there is anything to register."""
+    """Apply the settings before the blueprints are registered."""
     parts = host.app.extensions["oci"]
     metrics = Metrics(parts.catalog, parts.storage)
     host.app.extensions["oci"] = replace(parts, metrics=metrics)
     host.app.config["METRICS_TOKEN"] = "token"
 
 
-def test_alerts_are_about_what_there_is() -> None:
-    """Every name in an alert is one of the table."""
-    table, _, alerts = PAGE.partition("These are worth being woken for")
+def test_alerts_use_documented_metrics() -> None:
+    """Every metric in an alert is in the table."""
+    table, _, alerts = PAGE.partition("These alerts are a good start")
     used = set(re.findall(r"\boci_\w+", alerts.partition("Several processes")[0]))
     assert used
     assert used <= set(re.findall(r"\boci_\w+", table))
 
 
-def test_lines_of_json(tmp_path: Path) -> None:
-    """A complaint about a lost file can be found by its repository and digest."""
+def test_json_log_has_repository_and_digest_fields(tmp_path: Path) -> None:
+    """A log line about a lost file has its repository and digest as fields."""
     stream, root = io.StringIO(), logging.getLogger()
     before = list(root.handlers)
     with hosted(tmp_path, "Logs") as host:
@@ -99,8 +101,8 @@ def test_lines_of_json(tmp_path: Path) -> None:
     assert complaint["user"] == "alice"
 
 
-def test_traces(tmp_path: Path) -> None:
-    """A request is a span that is named after its route, and knows its repository."""
+def test_trace_span_has_route_and_repository(tmp_path: Path) -> None:
+    """The span of a request has the route as its name, and the repository."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)

@@ -1,4 +1,4 @@
-"""The recipes of the documentation, as somebody who copies them has them."""
+"""The recipes of the documentation, in an application."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ORGANISATIONS = "Organisations and teams"
 
 @pytest.fixture
 def host(tmp_path: Path, request: pytest.FixtureRequest) -> t.Iterator[Host]:
-    """The application of the recipe that the test is about."""
+    """The application of the recipe that the test names."""
     with hosted(tmp_path, *request.param) as made:
         yield made
 
 
 def recipe(*sections: str) -> pytest.MarkDecorator:
-    """Say which recipe a test is about."""
+    """Return the marker with the recipe that a test is about."""
     return pytest.mark.parametrize("host", [sections], indirect=True, ids=sections[:1])
 
 
@@ -40,8 +40,8 @@ def recipe(*sections: str) -> pytest.MarkDecorator:
 
 
 @recipe(NAMESPACES)
-def test_each_user_has_a_namespace(host: Host) -> None:
-    """Its owner does everything there, and nobody else does anything."""
+def test_namespace_recipe_gives_rights_to_owner_only(host: Host) -> None:
+    """The owner may do everything there, and other users nothing."""
     host.push("alice", "alice/app")
     assert refusal(host.people["bob"].post("/v2/alice/app/blobs/uploads/"))[0] == 403
     assert host.rights("alice/app") == only(alice=ALL)
@@ -49,8 +49,8 @@ def test_each_user_has_a_namespace(host: Host) -> None:
 
 
 @recipe(NAMESPACES)
-def test_an_owner_changes_who_sees_an_image(host: Host) -> None:
-    """The page does it for the owner, at once, and for nobody else."""
+def test_visibility_page_works_for_owner_only(host: Host) -> None:
+    """Only the owner can use the page, and the change takes effect at once."""
     host.push("alice", "alice/app")
     page = "/images/alice/app/visibility"
     expected = {
@@ -69,8 +69,8 @@ def test_an_owner_changes_who_sees_an_image(host: Host) -> None:
 
 
 @recipe(NAMESPACES)
-def test_a_user_is_renamed_with_their_images(host: Host) -> None:
-    """The old name leads to the images until somebody has it."""
+def test_rename_of_user_renames_images(host: Host) -> None:
+    """Pulls by the old name work until another user takes it."""
     host.push("alice", "alice/app")
     sent = host.browser("alice").post("/account/name", data={"name": "alicia"})
     assert sent.status_code == 204
@@ -93,7 +93,7 @@ def test_a_user_is_renamed_with_their_images(host: Host) -> None:
 
 @pytest.fixture
 def project(host: Host) -> str:
-    """The path of a private project of alice's, which has two images."""
+    """The path of a private project of alice, with two images."""
     Project = host.file("projects").Project
     with host.changes() as session:
         alice = host.user("alice")
@@ -105,7 +105,7 @@ def project(host: Host) -> str:
 
 
 def set_role(host: Host, path: str, who: str, role: str | None) -> None:
-    """Give somebody a role in a project, or take it from them."""
+    """Give a user a role in a project, or remove the user."""
     projects = host.file("projects")
     with host.changes() as session:
         found = session.scalar(sa.select(projects.Project).filter_by(path=path))
@@ -117,7 +117,7 @@ def set_role(host: Host, path: str, who: str, role: str | None) -> None:
 
 
 def set_visibility(host: Host, path: str, visibility: str) -> None:
-    """Change who sees a project."""
+    """Change the visibility of a project."""
     Project = host.file("projects").Project
     with host.changes() as session:
         found = session.scalar(sa.select(Project).filter_by(path=path))
@@ -126,8 +126,10 @@ def set_visibility(host: Host, path: str, visibility: str) -> None:
 
 @recipe(PROJECTS)
 @pytest.mark.parametrize("image", ["alice/hello", "alice/hello/worker"])
-def test_an_image_follows_its_project(host: Host, project: str, image: str) -> None:
-    """Visibility, membership and roles count from the next request on."""
+def test_project_change_applies_to_image_at_once(
+    host: Host, project: str, image: str
+) -> None:
+    """Changes of visibility, membership and roles apply to the next request."""
 
     def expect(**others: frozenset[str]) -> None:
         assert host.rights(image) == only(alice=ALL, **others)
@@ -151,8 +153,10 @@ def test_an_image_follows_its_project(host: Host, project: str, image: str) -> N
 
 
 @recipe(PROJECTS)
-def test_a_public_project(host: Host, project: str) -> None:
-    """Its images are for everybody, until it is public no more."""
+def test_public_project_image_is_readable_while_public(
+    host: Host, project: str
+) -> None:
+    """Every client may pull its images until it is private again."""
     set_visibility(host, project, "public")
     assert host.rights(project)[NOBODY] == READ
     host.check_lists()
@@ -161,8 +165,8 @@ def test_a_public_project(host: Host, project: str) -> None:
 
 
 @recipe(PROJECTS)
-def test_what_a_member_pushes_is_the_projects(host: Host, project: str) -> None:
-    """A member who has left has nothing of it, not even what they have made."""
+def test_removed_member_has_no_access_to_pushed_image(host: Host, project: str) -> None:
+    """A removed member has no access, not even to images they pushed."""
     set_role(host, project, "bob", "writer")
     host.push("bob", f"{project}/new")
     set_role(host, project, "bob", None)
@@ -171,15 +175,15 @@ def test_what_a_member_pushes_is_the_projects(host: Host, project: str) -> None:
 
 
 @recipe(PROJECTS)
-def test_there_is_no_image_without_a_project(host: Host) -> None:
-    """Nobody pushes where there is no project, not even into their own namespace."""
+def test_push_without_project_is_refused(host: Host) -> None:
+    """This also applies to the user's own namespace."""
     refused = host.people["alice"].post("/v2/alice/app/blobs/uploads/")
     assert refusal(refused) == (403, "DENIED")
 
 
 @recipe(PROJECTS)
-def test_a_project_moves_to_another_owner(host: Host, project: str) -> None:
-    """Its images move with it, and the old owner is a stranger."""
+def test_transfer_of_project_moves_its_images(host: Host, project: str) -> None:
+    """Its images move with it, and the old owner has no access."""
     projects, registry = host.file("projects"), host.file("registry")
     with host.changes() as session:
         found = session.scalar(sa.select(projects.Project).filter_by(path=project))
@@ -195,8 +199,10 @@ def test_a_project_moves_to_another_owner(host: Host, project: str) -> None:
 
 
 @recipe(PROJECTS)
-def test_a_project_that_is_deleted_and_made_again(host: Host, project: str) -> None:
-    """Its images come back for the same person, and for nobody else."""
+def test_recreated_project_gets_images_of_same_owner_only(
+    host: Host, project: str
+) -> None:
+    """The same owner gets the images back, and no other user does."""
     Project = host.file("projects").Project
 
     def replace(owner: str) -> None:
@@ -217,7 +223,7 @@ def test_a_project_that_is_deleted_and_made_again(host: Host, project: str) -> N
 
 @pytest.fixture
 def organisation(host: Host) -> str:
-    """The name of an organisation with two teams and some images, beside another."""
+    """The name of an organisation with two teams and images, beside another one."""
     files = host.file("organisations")
     with host.changes() as session:
         acme, other = files.Organisation(name="acme"), files.Organisation(name="other")
@@ -246,8 +252,8 @@ def organisation(host: Host) -> str:
 
 
 @recipe(ORGANISATIONS)
-def test_teams_have_what_they_were_let_into(host: Host, organisation: str) -> None:
-    """A grant ends where its path does, and people keep what is theirs."""
+def test_team_grant_covers_exactly_its_path(host: Host, organisation: str) -> None:
+    """A grant covers exactly its path, and users keep their own images."""
     for image in ("acme", "acme/website", "alice/app"):
         assert host.rights(image) == only(alice=ALL)
     for image in ("acme/web", "acme/web/worker"):
@@ -261,8 +267,10 @@ def test_teams_have_what_they_were_let_into(host: Host, organisation: str) -> No
 
 
 @recipe(ORGANISATIONS)
-def test_who_leaves_a_team_leaves_its_images(host: Host, organisation: str) -> None:
-    """What somebody pushed first is the organisation's, and not theirs."""
+def test_user_who_left_team_has_no_access_to_its_images(
+    host: Host, organisation: str
+) -> None:
+    """An image belongs to the organisation, and not to the user who pushed it first."""
     files = host.file("organisations")
     with host.changes() as session:
         mine = sa.select(files.Membership).filter_by(user_id=host.user("bob").id)
@@ -272,8 +280,10 @@ def test_who_leaves_a_team_leaves_its_images(host: Host, organisation: str) -> N
 
 
 @recipe(ORGANISATIONS)
-def test_an_organisations_image_is_published(host: Host, organisation: str) -> None:
-    """Its visibility is its own."""
+def test_organisation_image_has_its_own_visibility(
+    host: Host, organisation: str
+) -> None:
+    """An image has its own visibility."""
     with host.app.app_context():
         host.registry.repositories.set_visibility("acme/web", "internal")
     assert host.rights("acme/web")["carol"] == READ
@@ -286,16 +296,18 @@ def test_an_organisations_image_is_published(host: Host, organisation: str) -> N
 
 
 @recipe(ORGANISATIONS)
-def test_an_organisation_is_renamed(host: Host, organisation: str) -> None:
-    """Its images and its grants go with it."""
+def test_rename_of_organisation_moves_images_and_grants(
+    host: Host, organisation: str
+) -> None:
+    """Its images and its grants move with it."""
     files = host.file("organisations")
     with host.changes() as session:
         acme = session.scalar(sa.select(files.Organisation).filter_by(name="acme"))
 
-        def also() -> None:
+        def change() -> None:
             acme.name = "apex"
 
-        host.registry.repositories.rename("acme", "apex", within_transaction=also)
+        host.registry.repositories.rename("acme", "apex", within_transaction=change)
     assert host.rights("apex/web")["bob"] == WRITE
     assert host.rights("apex/website")["bob"] == NOTHING
     host.check_lists()
@@ -310,10 +322,10 @@ def test_an_organisation_is_renamed(host: Host, organisation: str) -> None:
     indirect=["host"],
     ids=["projects", "organisations"],
 )
-def test_a_list_costs_one_statement(
+def test_list_costs_a_constant_number_of_statements(
     host: Host, made: str, request: pytest.FixtureRequest
 ) -> None:
-    """However many images it has, beside what it takes to know who asks."""
+    """The number of statements does not depend on the number of images."""
     prefix = request.getfixturevalue(made)
     before = host.statements("alice")
     for number in range(5):
@@ -324,8 +336,8 @@ def test_a_list_costs_one_statement(
 
 
 @recipe(PROJECTS)
-def test_the_test_of_the_page_finds_a_hole(host: Host, project: str) -> None:
-    """It passes, and fails where the list has what the other functions have not."""
+def test_list_test_of_the_page_fails_for_wrong_list(host: Host, project: str) -> None:
+    """The test passes, and fails if the list has an image that the policy hides."""
     [code] = [
         b.code
         for b in BLOCKS

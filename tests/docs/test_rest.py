@@ -1,4 +1,4 @@
-"""The page about REST: what it has somebody type does what it says."""
+"""The page about REST: its commands and its table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPED: t.Final = [
 
 
 def curl(app: Flask, command: str) -> int:
-    """Do what curl would, and return the status of the answer."""
+    """Send the request of a curl command, and return the status of the answer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-u")
     parser.add_argument("-X", default="GET")
@@ -46,21 +46,21 @@ def curl(app: Flask, command: str) -> int:
 
 
 @pytest.mark.parametrize("command", TYPED)
-def test_what_is_typed_is_done(app: Flask, command: str) -> None:
-    """Each line of curl's is answered, in the forge of the page."""
+def test_curl_command_of_rest_page_succeeds(app: Flask, command: str) -> None:
+    """Each curl command succeeds in the application of the page."""
     alice = RegistryClient.of(app, "alice")
     alice.push_image("alice/hello", "latest")
     assert 200 <= curl(app, command) < 300
 
 
-def test_there_is_something_to_type() -> None:
-    """The lines above are found."""
+def test_curl_commands_of_rest_page_are_found() -> None:
+    """The parameters of the test above are not empty."""
     assert len(TYPED) >= 10
     assert any(" -X PATCH " in command for command in TYPED)
 
 
-def test_the_page_has_every_operation() -> None:
-    """Its table is made of the route table, and every view says what it does."""
+def test_rest_page_describes_every_operation() -> None:
+    """The table is generated from the routes, and every view has a description."""
     text = (DOCS / "rest.rst").read_text("utf-8")
     assert re.search(r"^\.\. operations::$", text, re.MULTILINE)
     for operation in OPERATIONS:

@@ -1,4 +1,4 @@
-"""The runbook: each situation is made, and what the page has somebody type ends it."""
+"""The runbook: each test creates a situation, and the page's commands resolve it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.visitor import Visitor
 
 NAME = "alice/app"
 
-#: What the page leaves open.
+#: The placeholders of the page.
 OPEN: t.Final = {
     "id": "3f0c…",
     "secret": "oci_pat_…",
@@ -50,10 +50,10 @@ typed = partial(doc_blocks.typed, "docs/runbook.rst")
 
 
 class Reader(Upkeep):
-    """Somebody at the machine who types what the runbook says.
+    """An operator who runs the commands of the runbook.
 
-    :param app: the application that is in trouble.
-    :param section: the part of the page.
+    :param app: the application.
+    :param section: the section of the page.
     """
 
     def __init__(self, app: Flask, section: str) -> None:
@@ -61,9 +61,9 @@ class Reader(Upkeep):
         self.section = section
 
     def type(self, *beginning: str, **instead: str) -> Result:
-        """Type the command of the part that begins in a way, and have it work.
+        """Run the command of the section with this beginning; it has to succeed.
 
-        :param instead: what to type for a word that the page leaves open.
+        :param instead: the values of placeholders.
         """
         wanted = "flask oci " + " ".join(beginning)
         (command,) = (c for c in typed(self.section) if re.search(f"{wanted}( |$)", c))
@@ -78,7 +78,7 @@ class Reader(Upkeep):
 
 @pytest.fixture(name="log")
 def _log(tmp_path: Path) -> t.Iterator[Path]:
-    """The audit log that the page on authentication makes."""
+    """The audit log, as the page on authentication sets it up."""
     path = tmp_path / "audit.jsonl"
     logger, handler = logging.getLogger("flask_oci.audit"), logging.FileHandler(path)
     logger.addHandler(handler)
@@ -90,7 +90,7 @@ def _log(tmp_path: Path) -> t.Iterator[Path]:
 
 
 def grep(command: str, log: Path) -> list[dict[str, t.Any]]:
-    """Return the events that a pipe of greps lets through."""
+    """Return the events that a pipe of greps selects."""
     patterns = [shlex.split(piece)[1] for piece in command.split(" | ")]
     lines = log.read_text("utf-8").splitlines()
     found = [line for line in lines if all(p in line for p in patterns)]
@@ -98,12 +98,12 @@ def grep(command: str, log: Path) -> list[dict[str, t.Any]]:
 
 
 def works(app: Flask, secret: str, name: str = "alice") -> bool:
-    """Tell whether somebody can log in with a secret."""
+    """Return True if a user can log in with a secret."""
     return RegistryClient(app, basic(name, secret)).get("/v2/").status_code == 200
 
 
-def test_the_disk_is_full(app: Flask, alice: RegistryClient) -> None:
-    """What was deleted long ago is freed, and can be counted before."""
+def test_full_disk_is_freed_by_collection(app: Flask, alice: RegistryClient) -> None:
+    """The collection frees content of old deletions, and a dry run counts it."""
     reader = Reader(app, "The disk is full")
     digest = alice.push_blob(NAME, b"nobody needs this")
     alice.push_image(NAME, "v1")
@@ -118,9 +118,11 @@ def test_the_disk_is_full(app: Flask, alice: RegistryClient) -> None:
     assert alice.get(f"/v2/{NAME}/manifests/v1").status_code == 200
 
 
-def test_the_disk_is_full_and_it_cannot_wait(make_app: MakeApp, tmp_path: Path) -> None:
-    """The key of the page makes the grace period so short that what was deleted a
-    while ago goes."""
+def test_full_disk_is_freed_at_once_with_short_grace_period(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    """With the page's grace period, the collection also frees content that was deleted
+    recently."""
     (setting,) = re.findall(
         r"FLASK_(\w+)=(\d+) flask", " ".join(typed("The disk is full"))
     )
@@ -133,9 +135,11 @@ def test_the_disk_is_full_and_it_cannot_wait(make_app: MakeApp, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_the_challenge_behind_a_proxy(make_app: MakeApp, fixed: bool) -> None:
-    """It has the address that the page tells people to look at, and it is wrong
-    until the application knows by which one it is reached."""
+def test_challenge_behind_proxy_shows_wrong_address_until_fixed(
+    make_app: MakeApp, fixed: bool
+) -> None:
+    """The challenge has the address that the page says to check. It is wrong until the
+    application knows its public address."""
     address = "https://forge.example.org"
     app = make_app(**({"OCI_EXTERNAL_URL": address} if fixed else {}))
     answer = RegistryClient(app).get("/v2/", headers={"Host": "127.0.0.1:8000"})
@@ -145,10 +149,10 @@ def test_the_challenge_behind_a_proxy(make_app: MakeApp, fixed: bool) -> None:
 
 
 @pytest.mark.skipif(bool(DATABASE_URL), reason="this is about the file of SQLite")
-def test_moving_to_a_new_server(
+def test_move_to_new_server_is_complete(
     make_app: MakeApp, tmp_path: Path, alice: RegistryClient
 ) -> None:
-    """A copy in the order of the page has everything, and is checked there."""
+    """A copy in the order of the page is complete, and the check passes there."""
     old = alice.app
     pushed = digest_of(alice.push_image(NAME, "v1"))
     secret = issue(old, "alice").secret
@@ -173,10 +177,10 @@ def test_moving_to_a_new_server(
     assert client.get(f"/v2/{NAME}/manifests/{pushed}").status_code == 200
 
 
-def test_a_user_has_left(
+def test_user_who_left_loses_access(
     app: Flask, admin: Administrator, alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """Nothing that they have works any more, and their image is somebody else's."""
+    """None of their credentials works, and their image has another owner."""
     reader = Reader(app, "A user has left")
     bob.push_image("bob/app", "v1")
     secret, kept = issue(app, "bob").secret, log_in(bob)["refresh_token"]
@@ -192,8 +196,10 @@ def test_a_user_has_left(
     assert refusal(bob.get("/v2/alice/bobs-app/tags/list")) == (404, "NAME_UNKNOWN")
 
 
-def test_a_tag_was_overwritten(app: Flask, alice: RegistryClient, log: Path) -> None:
-    """The digest that the log has leads back, on the pages and without them."""
+def test_overwritten_tag_is_restored(
+    app: Flask, alice: RegistryClient, log: Path
+) -> None:
+    """The digest in the log restores the tag, on the pages and with a client."""
     section = "A tag was overwritten"
     right = digest_of(alice.push_image(NAME, "1.0"))
     alice.push_image(NAME, "1.0", b"another layer")
@@ -207,7 +213,7 @@ def test_a_tag_was_overwritten(app: Flask, alice: RegistryClient, log: Path) -> 
 
     alice.push_image(NAME, "1.0", b"another layer")
     page = Visitor(app, "alice").get(f"/images/{NAME}/-/history")
-    assert "Put it back" in page.text
+    assert "Restore" in page.text
 
     alice.push_image(NAME, "v1.0.0")
     Reader(app, section).type("protect", "set")
@@ -216,9 +222,9 @@ def test_a_tag_was_overwritten(app: Flask, alice: RegistryClient, log: Path) -> 
     assert refusal(moved) == (403, "DENIED")
 
 
-def test_something_was_pushed_that_must_go(app: Flask, alice: RegistryClient) -> None:
-    """Nobody pulls it from the moment that it is deleted, and then it is gone."""
-    reader = Reader(app, "Something was pushed that must go")
+def test_unwanted_image_is_deleted(app: Flask, alice: RegistryClient) -> None:
+    """No client can pull it after its deletion. The collection deletes its bytes."""
+    reader = Reader(app, "Sensitive content was pushed")
     manifest, blob = digest_of(alice.push_image(NAME, "v1")), digest_of(LAYER)
     assert "layer of" in reader.type("gc", "--explain", blob=blob).stdout
     in_use = alice.delete(f"/v2/{NAME}/blobs/{blob}")
@@ -236,11 +242,10 @@ def test_something_was_pushed_that_must_go(app: Flask, alice: RegistryClient) ->
 
 
 @pytest.mark.skipif(bool(DATABASE_URL), reason="this is about the file of SQLite")
-def test_the_database_was_restored(
+def test_restored_database_gets_lost_pushes_and_revocations(
     app: Flask, alice: RegistryClient, tmp_path: Path, log: Path
 ) -> None:
-    """What was pushed since can be pushed again; what was revoked since is good again,
-    and is found in the log."""
+    """Lost pushes can be repeated. Lost revocations are in the log."""
     reader = Reader(app, "The database was restored from a backup")
     address = app.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///")
     issued = issue(app, "alice")
@@ -261,9 +266,9 @@ def test_the_database_was_restored(
     assert not works(app, issued.secret)
 
 
-def test_a_token_has_leaked(app: Flask, alice: RegistryClient, log: Path) -> None:
-    """It is ended by whoever has found it, and then everything else is."""
-    reader = Reader(app, "Somebody's token has leaked")
+def test_leaked_token_is_revoked(app: Flask, alice: RegistryClient, log: Path) -> None:
+    """The finder revokes it by its secret; then all tokens of the user are revoked."""
+    reader = Reader(app, "An access token has leaked")
     leaked, other = issue(app, "alice").secret, issue(app, "alice").secret
     alice.push_image(NAME, "v1")
     assert works(app, leaked)
@@ -277,9 +282,9 @@ def test_a_token_has_leaked(app: Flask, alice: RegistryClient, log: Path) -> Non
 
 
 @pytest.mark.options(oci_webhook_attempts=1, oci_webhook_networks=["127.0.0.0/8"])
-def test_a_webhook_is_not_told(app: Flask, alice: RegistryClient) -> None:
-    """The log says why, and what was given up is told when the receiver works again."""
-    reader = Reader(app, "A webhook is not told")
+def test_failed_webhook_delivery_is_replayed(app: Flask, alice: RegistryClient) -> None:
+    """The log states the cause, and a replay delivers the event after the fix."""
+    reader = Reader(app, "A webhook is not delivered")
     with Receiver(lambda _: 401) as receiver:
         reader.run("webhooks", "add", receiver.url, "--kind", "tag.*")
         alice.push_image(NAME, "v1")
@@ -294,9 +299,9 @@ def test_a_webhook_is_not_told(app: Flask, alice: RegistryClient) -> None:
         assert [a.json["data"]["tag"] for a in receiver.taken] == ["v1"]
 
 
-def test_every_part_has_been_tried() -> None:
-    """There is a test here for each situation of the page, but for that behind a proxy,
-    which is about an address."""
+def test_every_section_of_runbook_has_a_test() -> None:
+    """Each section of the page has a test here, except the one about a proxy, which is
+    about an address."""
     source = Path(__file__).read_text("utf-8")
     parts = {b.section for b in doc_blocks.ALL_BLOCKS if b.page == "docs/runbook.rst"}
     parts -= {"A push fails behind the proxy"}

@@ -1,4 +1,4 @@
-"""The page on security keeps its word: each test that it names is there."""
+"""The security page: each test that it names exists."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.support.paths import TESTS
 
 PAGE = (TESTS.parent / "docs" / "security.rst").read_text("utf-8")
 
-#: What other registries had to learn, and so this one must not forget.
+#: The vulnerabilities of other registries, each with a row on the page.
 LESSONS = [*(f"V-{number}" for number in range(1, 49)), "V-6b"]
 
-#: Those about which nothing can be tested, since there is no such thing here.
+#: The ones without a test, because this registry lacks the feature.
 IMPOSSIBLE: set[str] = set()
 
 ROW = re.compile(
@@ -29,19 +29,19 @@ ROWS = {row["number"]: row for row in ROW.finditer(PAGE)}
 
 
 def named(row: re.Match[str]) -> list[tuple[str, str]]:
-    """Return the files and tests that a row names."""
+    """Return the files and the tests that a row names."""
     return re.findall(r"``([\w/]+\.py)::(\w+)``", row["tests"])
 
 
-def test_every_lesson_is_on_the_page() -> None:
-    """Each has one row, in order, and there are no others."""
+def test_security_page_has_each_lesson_in_order() -> None:
+    """The page has one row for each, in order, and no other rows."""
     order = sorted(LESSONS, key=lambda n: (int(re.sub(r"\D", "", n)), n))
     assert [row["number"] for row in ROW.finditer(PAGE)] == order
 
 
 @pytest.mark.parametrize("number", LESSONS)
-def test_every_lesson_has_a_test(number: str) -> None:
-    """A row names tests that exist, or says why there is none."""
+def test_lesson_names_existing_tests(number: str) -> None:
+    """A row names existing tests, or states why there is none."""
     row = ROWS[number]
     tests = named(row)
     assert bool(tests) != (number in IMPOSSIBLE)
@@ -50,8 +50,8 @@ def test_every_lesson_has_a_test(number: str) -> None:
         assert name in functions(TESTS / file), f"{file} has no {name}"
 
 
-def test_every_event_is_on_the_page() -> None:
-    """Whoever reads the audit finds there what each event means."""
+def test_security_page_lists_every_audit_action() -> None:
+    """The page lists exactly the actions of the audit log."""
     (package,) = map(Path, flask_oci.__path__)
     recorded = {
         call.args[0].value

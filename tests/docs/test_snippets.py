@@ -1,4 +1,4 @@
-"""Each piece of Python in the documentation runs where its reader would put it."""
+"""The Python snippets of the documentation, run in their context."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from tests.support.doc_blocks import Block
 from tests.support.doc_blocks import BLOCKS
 from tests.support.paths import TESTS
 
-#: What is no file of its own. The others are files of the applications of
-#: docs/test_docs.py, docs/test_recipes.py and docs/test_authentication.py.
-#: Nor is one run that leaves out what its reader has.
+#: The snippets that are not files. Files belong to the applications of
+#: docs/test_docs.py, docs/test_recipes.py and docs/test_authentication.py. Snippets
+#: with an ellipsis are not run.
 SNIPPETS = [
     block
     for block in BLOCKS
@@ -40,7 +40,7 @@ SNIPPETS = [
 ]
 
 
-#: The files, by their sections. They are run by the tests that name these.
+#: The files, by section. The tests that name a section run its files.
 FILES = {
     (block.section, block.caption)
     for block in BLOCKS
@@ -49,15 +49,15 @@ FILES = {
 
 
 @pytest.mark.parametrize(("section", "caption"), sorted(FILES))
-def test_a_file_is_run(section: str, caption: str) -> None:
-    """Whoever copies a file has one that is tested in an application."""
+def test_file_in_documentation_is_tested(section: str, caption: str) -> None:
+    """A test runs each file in an application."""
     tests = [path.read_text("utf-8") for path in TESTS.rglob("*.py")]
     assert any(f'"{name}"' in text for text in tests for name in (section, caption))
 
 
 @pytest.fixture(autouse=True)
 def _afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[None]:
-    """Be in a folder of one's own, and have nobody else listen to the audit."""
+    """Use an own working directory, and remove the handlers of the audit log."""
     monkeypatch.chdir(tmp_path)
     logger = logging.getLogger("flask_oci.audit")
     level = logger.level
@@ -70,7 +70,7 @@ def _afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[N
 
 @pytest.fixture(name="host", scope="module")
 def _host(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[flask.Flask]:
-    """The application of the quickstart, in which alice has an account."""
+    """The application of the quickstart, with an account for alice."""
     with application(tmp_path_factory.mktemp("host")) as app, app.app_context():
         models = importlib.import_module("forge.models")
         models.db.session.add(models.User(username="alice", password_hash="x"))
@@ -81,8 +81,8 @@ def _host(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[flask.Flask]:
 
 
 @pytest.mark.parametrize("block", SNIPPETS, ids=lambda b: f"{b.page}:{b.line}")
-def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
-    """In a request of somebody who is signed in."""
+def test_snippet_in_documentation_runs(block: Block, host: flask.Flask) -> None:
+    """The snippet runs in a request of a signed-in user."""
     names = surroundings(host)
     before = set(threading.enumerate())
     with host.test_request_context():
@@ -93,7 +93,7 @@ def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
             exec(compile(block.code, f"{block.page}:{block.line}", "exec"), names)
         names["db"].session.remove()
     if "stop" in names:
-        # What runs beside the application does so until it is told.
+        # A background thread of the snippet runs until it is stopped.
         names["stop"].set()
         for thread in set(threading.enumerate()) - before:
             thread.join(60)
@@ -104,7 +104,7 @@ def test_a_snippet_runs(block: Block, host: flask.Flask) -> None:
 
 @contextlib.contextmanager
 def foreign() -> t.Iterator[None]:
-    """Pass over what needs a package that nothing of ours has anything to do with."""
+    """Skip snippets that need a package outside the project's dependencies."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -114,9 +114,9 @@ def foreign() -> t.Iterator[None]:
 
 
 def surroundings(host: flask.Flask) -> dict[str, t.Any]:
-    """Return what the readers of a snippet have beside it."""
+    """Return the names that a snippet uses."""
     models = importlib.import_module("forge.models")
-    # The snippets that register something do so where nothing has been registered.
+    # Snippets that register something need a new blueprint or application.
     app = flask.Flask("reader", instance_path=host.instance_path)
     app.config.from_mapping(
         SECRET_KEY="x",
@@ -144,8 +144,8 @@ def surroundings(host: flask.Flask) -> dict[str, t.Any]:
 
 
 def of_another_model(db: SQLAlchemy, user_model: object, *, username: str) -> Registry:
-    """Make a registry of users who have what the page says they have: those of the
-    quickstart have a registry already."""
+    """Create a registry for a user model with the page's attributes, because the
+    model of the quickstart already has a registry."""
 
     class Base(DeclarativeBase):
         pass
@@ -160,9 +160,8 @@ def of_another_model(db: SQLAlchemy, user_model: object, *, username: str) -> Re
     return Registry(other, User, username=username)
 
 
-def test_the_registry_of_the_readme(tmp_path: Path) -> None:
-    """It is one that the application of the quickstart can have in the place of its
-    own."""
+def test_readme_registry_works_in_quickstart(tmp_path: Path) -> None:
+    """The application of the quickstart works with this registry instead of its own."""
     with application(tmp_path, "One line") as app:
         registry = importlib.import_module("forge.registry")
         models = importlib.import_module("forge.models")
@@ -176,8 +175,8 @@ def test_the_registry_of_the_readme(tmp_path: Path) -> None:
         assert app.test_client().get("/v2/").status_code == 401
 
 
-def test_a_receiver_of_signals(tmp_path: Path) -> None:
-    """The file that starts deployments does so for what it is about."""
+def test_signal_receiver_of_documentation_starts_deployment(tmp_path: Path) -> None:
+    """The receiver starts a deployment for the right tag only."""
     (block,) = (b for b in BLOCKS if b.section == "Signals" and b.caption)
     with application(tmp_path) as app, app.app_context():
         models: t.Any = importlib.import_module("forge.models")
@@ -188,7 +187,7 @@ def test_a_receiver_of_signals(tmp_path: Path) -> None:
 
         models.Deployment = Deployment
         models.db.create_all()
-        # The receiver lives as long as its module does, since blinker holds it weakly.
+        # blinker holds receivers weakly, so the module must stay referenced.
         module = {"__package__": "forge"}
         exec(compile(block.code, block.page, "exec"), module)
         for repository in ("shop/web", "shop/other"):

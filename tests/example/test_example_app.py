@@ -1,4 +1,4 @@
-"""The example forge, as a person at a browser and at a terminal meets it."""
+"""The example forge: its pages, its commands and its first start."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _make_app(instance: Path) -> t.Iterator[t.Callable[..., Flask]]:
 def _forge_app(
     make_app: t.Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> Flask:
-    # A real hash takes long on purpose. Most tests only need an account.
+    # A real hash is slow on purpose. Most tests only need an account.
     quick = functools.partial(generate_password_hash, method="pbkdf2:sha256:1")
     monkeypatch.setattr("example_app.first_start.generate_password_hash", quick)
     return make_app()
@@ -72,7 +72,7 @@ def _alice(visitor: FlaskClient) -> FlaskClient:
 
 
 def submit(client: FlaskClient, url: str, **fields: str) -> TestResponse:
-    """Fill in the form of a page and send it, as a browser would."""
+    """Fill in the form of a page and send it, as a browser does."""
     page = client.get(url).text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)
     return client.post(
@@ -107,10 +107,10 @@ def change_user(app: Flask, username: str, **values: object) -> None:
 @pytest.mark.parametrize(
     ("username", "password"), [("alice", "wonderland"), ("bob", "builder")]
 )
-def test_demonstration_accounts(
+def test_sign_in_with_demonstration_account_succeeds(
     visitor: FlaskClient, username: str, password: str
 ) -> None:
-    """Both demonstration accounts can sign in."""
+    """The start page then shows the user's name."""
     response = sign_in(visitor, username, password)
     assert (response.status_code, response.location) == (302, "/")
     assert f">{username}</span>" in visitor.get("/").text
@@ -127,18 +127,20 @@ def test_demonstration_accounts(
         pytest.param("a" * 9000, "x" * 9000, id="very long"),
     ],
 )
-def test_wrong_password(visitor: FlaskClient, username: str, password: str) -> None:
-    """A wrong name and a wrong password get the same answer, and no session."""
+def test_sign_in_with_wrong_name_or_password_is_refused(
+    visitor: FlaskClient, username: str, password: str
+) -> None:
+    """A wrong name and a wrong password get the same message."""
     response = sign_in(visitor, username, password)
     assert response.status_code == 422
     assert "Wrong name or password." in response.text
     assert not signed_in(visitor)
 
 
-def test_unknown_user_costs_a_hash(
+def test_password_check_of_unknown_user_computes_a_hash(
     make_app: t.Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unknown name is hashed as a known one is, so the time tells nothing."""
+    """The time of an answer does not reveal whether a name exists."""
     hashes = []
 
     def spy(pwhash: str, password: str) -> bool:
@@ -155,38 +157,40 @@ def test_unknown_user_costs_a_hash(
     assert costs == [costs[0]] * 3
 
 
-def test_inactive_user(forge_app: Flask, visitor: FlaskClient) -> None:
-    """An account that is switched off cannot sign in."""
+def test_sign_in_to_disabled_account_is_refused(
+    forge_app: Flask, visitor: FlaskClient
+) -> None:
+    """Only a visitor with the right password learns that the account is disabled."""
     change_user(forge_app, "alice", is_active=False)
-    assert "This account is switched off." in sign_in(visitor).text
+    assert "This account is disabled." in sign_in(visitor).text
     assert "Wrong name or password." in sign_in(visitor, password="wrong").text
     assert not signed_in(visitor)
 
 
-def test_inactive_session(forge_app: Flask, alice: FlaskClient) -> None:
-    """Switching an account off ends the sessions it has."""
+def test_session_of_disabled_account_ends(forge_app: Flask, alice: FlaskClient) -> None:
+    """Disabling an account ends its sessions."""
     change_user(forge_app, "alice", is_active=False)
     assert not signed_in(alice)
     assert alice.get("/projects/new").location.startswith("/login")
 
 
-def test_sign_out(alice: FlaskClient) -> None:
-    """Signing out ends the session."""
+def test_sign_out_ends_session(alice: FlaskClient) -> None:
+    """The visitor is redirected to the start page."""
     page = alice.get("/").text
     token = t.cast("re.Match[str]", re.search(r'value="([^"]+)"', page))[1]
     assert alice.post("/logout", data={"csrf_token": token}).location == "/"
     assert not signed_in(alice)
 
 
-def test_session_cookie(visitor: FlaskClient) -> None:
-    """The session cookie stays away from scripts and from other sites' forms."""
+def test_session_cookie_has_httponly_and_samesite(visitor: FlaskClient) -> None:
+    """Scripts cannot read the cookie, and forms of other sites do not send it."""
     cookie = sign_in(visitor).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
 
 
-def test_return_to_page(visitor: FlaskClient) -> None:
-    """After signing in, visitors arrive where they were going."""
+def test_sign_in_redirects_to_requested_page(visitor: FlaskClient) -> None:
+    """The sign-in page redirects to the page that asked for it."""
     login = visitor.get("/projects/new").location
     assert sign_in(visitor, url=login).location == "/projects/new"
 
@@ -208,8 +212,8 @@ def test_return_to_page(visitor: FlaskClient) -> None:
         "",
     ],
 )
-def test_open_redirect(visitor: FlaskClient, target: str) -> None:
-    """Signing in never sends anybody to another site."""
+def test_sign_in_redirect_stays_on_this_site(visitor: FlaskClient, target: str) -> None:
+    """A `next` that leads to another site is replaced with the start page."""
     assert sign_in(visitor, url=f"/login?next={target}").location == "/"
 
 
@@ -217,8 +221,8 @@ def test_open_redirect(visitor: FlaskClient, target: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["/login", "/logout", "/projects/new"])
-def test_csrf(alice: FlaskClient, url: str) -> None:
-    """A form that does not come from the forge's own page is refused."""
+def test_form_without_csrf_token_is_refused(alice: FlaskClient, url: str) -> None:
+    """A form without the token of a page of the forge changes nothing."""
     fields = {"username": "bob", "password": "builder", "name": "x", "description": ""}
     response = alice.post(url, data=fields)
     assert response.status_code == 400
@@ -228,23 +232,23 @@ def test_csrf(alice: FlaskClient, url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["/login", "/projects/new"])
-def test_missing_fields(alice: FlaskClient, url: str) -> None:
-    """A form without its fields is the sender's mistake, not ours."""
+def test_form_without_fields_gets_400(alice: FlaskClient, url: str) -> None:
+    """A form without its fields is an error of the client, not of the server."""
     assert submit(alice, url).status_code == 400
 
 
-def test_error_page(visitor: FlaskClient) -> None:
-    """A wrong address gets a page of the forge, with a way back."""
+def test_unknown_address_gets_error_page(visitor: FlaskClient) -> None:
+    """The page has the forge's layout and a link to the start page."""
     response = visitor.get("/nowhere")
     assert response.status_code == 404
-    assert "Back to the first page" in response.text
+    assert "Back to the start page" in response.text
 
 
 # Projects
 
 
-def test_create_project(alice: FlaskClient) -> None:
-    """A new project has a page and stands on its owner's first page."""
+def test_new_project_has_a_page(alice: FlaskClient) -> None:
+    """The start page of the owner lists it too."""
     response = submit(alice, "/projects/new", name="web.app", description="<b>Hi</b>")
     assert response.location == "/projects/alice/web.app"
     page = alice.get(response.location).text
@@ -257,27 +261,29 @@ def test_create_project(alice: FlaskClient) -> None:
     "name",
     ["", "Hello", "a b", "-a", "a-", "a--b", "../x", "a/b", "é", "a\n", "a" * 65],
 )
-def test_invalid_project_name(alice: FlaskClient, name: str) -> None:
-    """A name that no image could have is refused, with the rule."""
+def test_project_with_invalid_name_is_refused(alice: FlaskClient, name: str) -> None:
+    """A name that is invalid in an image name is refused, with the rule."""
     response = submit(alice, "/projects/new", name=name, description="")
     assert response.status_code == 422
     assert "Use up to 64 of a-z and 0-9" in response.text
 
 
-def test_taken_project_name(alice: FlaskClient) -> None:
-    """An owner has one project of a name; another owner may have one too."""
+def test_project_with_taken_name_is_refused(alice: FlaskClient) -> None:
+    """Another owner may use the same name."""
     fields = {"name": "hello", "description": "mine"}
     assert submit(alice, "/projects/new", **fields).status_code == 302
     second = submit(alice, "/projects/new", **fields)
     assert second.status_code == 422
-    assert "You have a project of this name already." in second.text
+    assert "You already have a project with this name." in second.text
     assert 'value="mine"' in second.text
     sign_in(alice, "bob", "builder")
     assert submit(alice, "/projects/new", **fields).status_code == 302
 
 
-def test_other_peoples_projects(forge_app: Flask, alice: FlaskClient) -> None:
-    """Others cannot tell a project from none; administrators see it."""
+def test_private_project_is_hidden_except_from_administrators(
+    forge_app: Flask, alice: FlaskClient
+) -> None:
+    """The page of a hidden project and of an absent one are alike."""
     submit(alice, "/projects/new", name="secret", description="")
     bob = forge_app.test_client()
     sign_in(bob, "bob", "builder")
@@ -289,14 +295,16 @@ def test_other_peoples_projects(forge_app: Flask, alice: FlaskClient) -> None:
     assert bob.get("/projects/alice/secret").status_code == 200
 
 
-def test_projects_need_a_session(visitor: FlaskClient) -> None:
-    """Visitors without a session are asked to sign in."""
+def test_project_page_without_session_redirects_to_sign_in(
+    visitor: FlaskClient,
+) -> None:
+    """The address of the sign-in page contains the requested page."""
     for url in ("/projects/new", "/projects/alice/hello"):
         assert visitor.get(url).location == "/login?next=" + url.replace("/", "%2F")
 
 
-def test_first_page(visitor: FlaskClient) -> None:
-    """The first page says what to type, with the host one sees it under."""
+def test_start_page_shows_commands_for_the_requested_host(visitor: FlaskClient) -> None:
+    """The commands contain the host of the request and the name of the user."""
     site = "http://forge.example:8080"
     page = visitor.get(f"{site}/").text
     assert "docker login forge.example:8080<" in page
@@ -307,8 +315,8 @@ def test_first_page(visitor: FlaskClient) -> None:
     assert "docker push forge.example:8080/alice/hello" in page
 
 
-def test_no_external_resources(visitor: FlaskClient) -> None:
-    """The pages load nothing from elsewhere, and what they load is there."""
+def test_page_loads_no_external_resources(visitor: FlaskClient) -> None:
+    """Each linked file is on this site and exists."""
     page = visitor.get("/").text
     links = re.findall(r'<(?:link|img|script)[^>]+(?:href|src)="([^"]+)"', page)
     assert len(links) == 3
@@ -322,11 +330,13 @@ def test_no_external_resources(visitor: FlaskClient) -> None:
 # The command line
 
 
-def test_create_user(forge_app: Flask, visitor: FlaskClient) -> None:
-    """`flask create-user` makes an account that can sign in."""
+def test_create_user_makes_an_account_that_can_sign_in(
+    forge_app: Flask, visitor: FlaskClient
+) -> None:
+    """The password is stored only as a hash, and the user is no administrator."""
     args = ["create-user", "carol-2.x", "--password", "sesame"]
     result = forge_app.test_cli_runner().invoke(args=args)
-    assert (result.exit_code, result.output) == (0, "Made the account carol-2.x.\n")
+    assert (result.exit_code, result.output) == (0, "Created the account carol-2.x.\n")
     assert sign_in(visitor, "carol-2.x", "sesame").status_code == 302
     with forge_app.app_context():
         user = db.session.scalars(db.select(User).filter_by(username="carol-2.x")).one()
@@ -334,8 +344,8 @@ def test_create_user(forge_app: Flask, visitor: FlaskClient) -> None:
         assert "sesame" not in user.password_hash
 
 
-def test_create_admin(forge_app: Flask) -> None:
-    """`--admin` makes an administrator."""
+def test_create_user_with_admin_makes_an_administrator(forge_app: Flask) -> None:
+    """The new account is the only administrator."""
     args = ["create-user", "root", "--password", "sesame", "--admin"]
     assert forge_app.test_cli_runner().invoke(args=args).exit_code == 0
     with forge_app.app_context():
@@ -346,15 +356,17 @@ def test_create_admin(forge_app: Flask) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        pytest.param("alice", "There is a user 'alice' already.", id="taken"),
-        pytest.param("Alice", "'Alice' cannot name a user.", id="capital"),
-        pytest.param("a/b", "'a/b' cannot name a user.", id="slash"),
-        pytest.param("a..b", "'a..b' cannot name a user.", id="two dots"),
-        pytest.param("", "'' cannot name a user.", id="empty"),
+        pytest.param("alice", "User 'alice' already exists.", id="taken"),
+        pytest.param("Alice", "Invalid user name 'Alice'.", id="capital"),
+        pytest.param("a/b", "Invalid user name 'a/b'.", id="slash"),
+        pytest.param("a..b", "Invalid user name 'a..b'.", id="two dots"),
+        pytest.param("", "Invalid user name ''.", id="empty"),
     ],
 )
-def test_create_user_refuses(forge_app: Flask, name: str, reason: str) -> None:
-    """`flask create-user` says what is wrong with a name, and makes nothing."""
+def test_create_user_with_invalid_or_taken_name_is_refused(
+    forge_app: Flask, name: str, reason: str
+) -> None:
+    """The error names the reason, and no account is created."""
     runner = forge_app.test_cli_runner()
     result = runner.invoke(args=["create-user", name, "--password", "x"])
     assert result.exit_code == 1
@@ -367,7 +379,7 @@ def test_create_user_refuses(forge_app: Flask, name: str, reason: str) -> None:
 
 
 def start(barrier: t.Any, answers: t.Any) -> None:
-    """Start a forge at the same moment as others do, in a process of its own."""
+    """Start a forge at the same moment as other processes do."""
     barrier.wait()
     app = example_app.create_app()
     with app.app_context():
@@ -377,10 +389,10 @@ def start(barrier: t.Any, answers: t.Any) -> None:
     answers.put((app.secret_key, names))
 
 
-def test_simultaneous_first_start(
+def test_first_start_of_simultaneous_processes_happens_once(
     instance: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Processes that start together share one key, one greeting, two accounts."""
+    """Processes that start together share one key, one hint and two accounts."""
     spawn = multiprocessing.get_context("spawn")
     barrier, answers = spawn.Barrier(4), spawn.Queue()
     workers = [spawn.Process(target=start, args=(barrier, answers)) for _ in range(4)]
@@ -400,10 +412,10 @@ def test_simultaneous_first_start(
     assert not list(instance.glob("tmp*"))
 
 
-def test_greeting(
+def test_first_start_prints_push_commands_once(
     make_app: t.Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first start says exactly what to type; the second says nothing."""
+    """The first start prints the commands; the second prints nothing."""
     make_app()
     greeting = capsys.readouterr().out
     for line in (
@@ -417,8 +429,10 @@ def test_greeting(
     assert capsys.readouterr().out == ""
 
 
-def test_second_start_keeps_everything(make_app: t.Callable[..., Flask]) -> None:
-    """A session and a project outlive a restart."""
+def test_second_start_keeps_sessions_and_projects(
+    make_app: t.Callable[..., Flask],
+) -> None:
+    """A session and a project survive a restart."""
     first = make_app().test_client()
     sign_in(first)
     submit(first, "/projects/new", name="hello", description="")
@@ -428,8 +442,10 @@ def test_second_start_keeps_everything(make_app: t.Callable[..., Flask]) -> None
     assert again.get("/projects/alice/hello").status_code == 200
 
 
-def test_secret_key(instance: Path, make_app: t.Callable[..., Flask]) -> None:
-    """The key is random, long, only its owner's to read, and made once."""
+def test_secret_key_is_created_once_and_private(
+    instance: Path, make_app: t.Callable[..., Flask]
+) -> None:
+    """The second start uses the same key, which only the account can read."""
     key = make_app().secret_key
     assert isinstance(key, str)
     assert len(key) >= 32
@@ -438,12 +454,12 @@ def test_secret_key(instance: Path, make_app: t.Callable[..., Flask]) -> None:
     assert stat.S_IMODE(instance.stat().st_mode) == 0o700
 
 
-def test_secret_key_from_environment(
+def test_secret_key_in_environment_is_used(
     instance: Path,
     make_app: t.Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A key in the environment is used, and none is written."""
+    """The forge then writes no key file."""
     monkeypatch.setenv("SECRET_KEY", "from outside")
     assert make_app().secret_key == "from outside"
     assert not (instance / "secret_key").exists()
@@ -452,10 +468,10 @@ def test_secret_key_from_environment(
 # Configuration
 
 
-def test_environment(
+def test_oci_variables_in_environment_become_settings(
     make_app: t.Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OCI_ variables keep their names, are read as JSON, and yield to arguments."""
+    """Arguments of `create_app` take precedence over the environment."""
     monkeypatch.setenv("OCI_ALLOW_SPARSE", "true")
     monkeypatch.setenv("OCI_STORAGE_PATH", "/srv/blobs")
     monkeypatch.setenv("OCI_SERVICE_NAME", "from the environment")
@@ -465,10 +481,10 @@ def test_environment(
     assert config["OCI_SERVICE_NAME"] == "from the caller"
 
 
-def test_default_instance(
+def test_relative_instance_folder_starts_at_working_directory(
     tmp_path: Path, instance: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relative EXAMPLE_INSTANCE is taken from where the forge was started."""
+    """A relative EXAMPLE_INSTANCE is relative to the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EXAMPLE_INSTANCE", "here")
     app = example_app.create_app()
@@ -477,21 +493,21 @@ def test_default_instance(
     assert app.instance_path == str(tmp_path / "here")
 
 
-def test_database_url(
+def test_database_url_replaces_default_database(
     tmp_path: Path,
     instance: Path,
     make_app: t.Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """DATABASE_URL takes the place of the file in the instance folder."""
+    """The forge then creates no database file in the instance folder."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
     make_app()
     assert (tmp_path / "other.db").exists()
     assert not (instance / "forge.db").exists()
 
 
-def test_sqlite_pragmas(forge_app: Flask) -> None:
-    """SQLite waits, keeps what it acknowledged, and checks foreign keys."""
+def test_sqlite_connection_has_expected_pragmas(forge_app: Flask) -> None:
+    """SQLite waits for locks, flushes each commit, and checks foreign keys."""
     wanted = {
         "journal_mode": "wal",
         "busy_timeout": 10000,
@@ -503,8 +519,10 @@ def test_sqlite_pragmas(forge_app: Flask) -> None:
             assert connection.scalar(text(f"PRAGMA {pragma}")) == value
 
 
-def test_user_goes_with_projects(forge_app: Flask, alice: FlaskClient) -> None:
-    """The database removes the projects of a user who is removed."""
+def test_deletion_of_user_deletes_their_projects(
+    forge_app: Flask, alice: FlaskClient
+) -> None:
+    """The foreign key deletes the projects of a deleted user."""
     submit(alice, "/projects/new", name="hello", description="")
     with forge_app.app_context():
         db.session.execute(db.delete(User).filter_by(username="alice"))
@@ -515,27 +533,27 @@ def test_user_goes_with_projects(forge_app: Flask, alice: FlaskClient) -> None:
 # The registry
 
 
-def test_registry_is_there(visitor: FlaskClient) -> None:
-    """The registry answers below /v2 and asks docker to sign in."""
+def test_registry_root_without_credentials_gets_401(visitor: FlaskClient) -> None:
+    """The status makes a client log in."""
     assert visitor.get("/v2/").status_code == 401
 
 
-def test_health(visitor: FlaskClient, tmp_path: Path) -> None:
-    """A monitor is told whether the forge can do its work, and need not sign in."""
+def test_health_of_working_forge_is_ok(visitor: FlaskClient, tmp_path: Path) -> None:
+    """A monitor needs no account."""
     response = visitor.get("/healthz")
     assert response.status_code == 200
     assert response.get_json()["status"] == "ok"
 
 
-def test_size() -> None:
-    """The whole example stays a page or five: 300 lines, not counting blank lines,
-    comments, docstrings, and imports, which are one a line here."""
+def test_example_app_has_fewer_than_300_lines() -> None:
+    """The example stays short. Blank lines, comments, docstrings and imports do not
+    count."""
     folder = Path(example_app.__file__).parent
     assert sum(map(lines_of_code, folder.glob("*.py"))) < 300
 
 
 def lines_of_code(path: Path) -> int:
-    """Count the lines that a reader has to understand."""
+    """Count the lines of code."""
     text = path.read_text()
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -548,7 +566,7 @@ def lines_of_code(path: Path) -> int:
 
 
 def is_docstring(node: ast.AST) -> t.TypeGuard[ast.Expr]:
-    """Tell whether this is a text that stands for itself."""
+    """Return True for a statement that is a string."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

@@ -1,4 +1,4 @@
-"""The example forge as a whole: what is changed on a page, docker meets at once."""
+"""The example forge as a whole: a change on a page affects the registry at once."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import with_query
 from tests.support.registry_client import NO_SESSION
 from tests.support.registry_client import RegistryClient
+from tests.support.statements import collected
 
-#: Where people make access tokens: on a page of the registry.
+#: The page of the registry on which users create access tokens.
 TOKENS = "/images/-/tokens"
 PASSWORDS = {"alice": "wonderland", "bob": "builder"}
 
@@ -47,7 +48,7 @@ def _app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Flask]:
     for name in ("DATABASE_URL", "SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("EXAMPLE_INSTANCE", str(tmp_path))
-    # A real hash takes long on purpose; what it protects is tested elsewhere.
+    # A real hash is slow on purpose. Other tests cover it.
     quick = functools.partial(generate_password_hash, method="pbkdf2:sha256:1")
     monkeypatch.setattr("example_app.first_start.generate_password_hash", quick)
     app = example_app.create_app({"TESTING": True})
@@ -57,7 +58,7 @@ def _app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Flask]:
 
 
 class Person:
-    """Somebody at a browser and at a terminal."""
+    """A user with a browser and a registry client."""
 
     def __init__(self, app: Flask, name: str) -> None:
         self.name = name
@@ -69,11 +70,11 @@ class Person:
     def submit(
         self, url: str, page: str | None = None, **fields: t.Any
     ) -> TestResponse:
-        """Send a form as the page it is on does."""
+        """Send a form with the token of its page."""
         return submit(self.browser, url, page, **fields)
 
     def make_project(self, name: str) -> str:
-        """Make a project, and return the address of its page."""
+        """Create a project, and return the address of its page."""
         made = self.submit("/projects/new", name=name, description="")
         assert made.status_code == 302, made.text
         return made.location
@@ -83,32 +84,24 @@ class Person:
         return self.submit(page, name=name, visibility=visibility)
 
     def set_role(self, page: str, username: str, role: str) -> None:
-        """Give somebody a role in a project."""
+        """Give a user a role in a project."""
         sent = self.submit(f"{page}/members", page, username=username, role=role)
         assert sent.location == page
 
 
 @contextlib.contextmanager
 def statements(app: Flask) -> t.Iterator[list[str]]:
-    """Collect the SQL statements that the forge sends meanwhile."""
-    sent: list[str] = []
-
-    def note(*arguments: t.Any) -> None:
-        sent.append(arguments[2])
-
+    """Collect the SQL statements that the forge sends within the block."""
     with app.app_context():
         engine = db.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with collected(engine) as sent:
         yield sent
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def submit(
     browser: FlaskClient, url: str, page: str | None = None, **fields: object
 ) -> TestResponse:
-    """Send a form with the token of the page that it is on."""
+    """Send a form with the token of its page."""
     hidden = re.findall(
         r'name="(csrf_token|oci_form)" value="([^"]+)"', browser.get(page or url).text
     )
@@ -133,16 +126,16 @@ def _anonymous(app: Flask) -> RegistryClient:
 
 @pytest.fixture(name="page")
 def _page(alice: Person) -> str:
-    """The page of alice's private project, which has an image."""
+    """The address of the page of alice's private project, which has an image."""
     page = alice.make_project("hello")
     alice.docker.push_image("alice/hello", "v1")
     return page
 
 
 def may_pull(client: RegistryClient, name: str = "alice/hello") -> bool:
-    """Tell whether somebody sees an image, in each way that there is."""
+    """Return True if a client sees an image by tag, by digest and in the catalog."""
     catalog = client.get("/v2/_catalog")
-    # Who does not say who they are is shown no list.
+    # An anonymous client gets no catalog.
     listed = catalog.status_code == 401 or name in catalog.get_json()["repositories"]
     by_tag = client.get(f"/v2/{name}/manifests/v1").status_code == 200
     blob = client.head(f"/v2/{name}/blobs/{digest_of(LAYER)}").status_code == 200
@@ -152,7 +145,7 @@ def may_pull(client: RegistryClient, name: str = "alice/hello") -> bool:
 
 
 def may_push(client: RegistryClient, name: str = "alice/hello") -> bool:
-    """Tell whether somebody may begin to push."""
+    """Return True if a client may start an upload."""
     response = client.post(f"/v2/{name}/blobs/uploads/")
     if response.status_code == 202:
         return True
@@ -166,7 +159,10 @@ def may_push(client: RegistryClient, name: str = "alice/hello") -> bool:
 def answers(
     client: RegistryClient, name: str, digest: str, session: str
 ) -> list[tuple[int, str]]:
-    """Ask about a repository in every way, and return what there was to learn."""
+    """Send every kind of request about a repository.
+
+    :return: the status and the text of each answer.
+    """
     blob, config = digest_of(LAYER), digest_of(b"{}")
     upload = f"/v2/{name}/blobs/uploads/{session}"
     responses = [
@@ -191,17 +187,17 @@ def answers(
 
 
 def _without_names(response: TestResponse, name: str, session: str) -> str:
-    """Return what was answered, but for what the one who asks has said."""
+    """Return an answer without the names that the request contained."""
     if "token" in (body := response.get_json(silent=True) or {}):
         return t.cast(str, body["scope"])
     headers = json.dumps(sorted(response.headers.items()))
     told = (headers + response.text).replace(name, "NAME").replace(session, "SESSION")
-    # The length of a name is in the length of an answer.
+    # The length of a name changes the length of an answer.
     return re.sub(r'\["(Content-Length|Date)", "[^"]*"\]', "", told)
 
 
 def push_everything(alice: Person) -> tuple[str, str]:
-    """Push an image with a referrer, and begin an upload.
+    """Push an image with a referrer, and start an upload.
 
     :return: the image's digest, and the id of the upload.
     """
@@ -213,10 +209,10 @@ def push_everything(alice: Person) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("by", ["basic", "bearer"])
-def test_a_private_image_is_invisible(
+def test_private_image_answers_as_absent(
     app: Flask, alice: Person, bob: Person, by: str
 ) -> None:
-    """Nothing that bob can ask tells alice's private image from none."""
+    """Every request of bob gets the same answer for a private image as for none."""
     alice.make_project("hello")
     digest, session = push_everything(alice)
     stranger = bob.docker
@@ -236,10 +232,10 @@ def test_a_private_image_is_invisible(
 
 @pytest.mark.parametrize("by", ["basic", "bearer"])
 @pytest.mark.parametrize("source", ["alice/hello", None])
-def test_a_private_image_cannot_be_mounted(
+def test_mount_of_unreadable_blob_starts_an_upload(
     alice: Person, bob: Person, page: str, source: str | None, by: str
 ) -> None:
-    """A mount of what bob may not read begins an upload, as one of nothing does."""
+    """A mount of an unreadable blob starts an upload, like a mount of a missing one."""
     mounter = bob.docker
     if by == "bearer":
         scopes = ["repository:bob/mine:pull,push", "repository:alice/hello:pull"]
@@ -256,11 +252,11 @@ def test_a_private_image_cannot_be_mounted(
     assert bob.docker.head(blob).status_code == 200
 
 
-def test_an_upload_belongs_to_who_began_it(
+def test_upload_session_of_another_user_gets_404(
     alice: Person, bob: Person, page: str
 ) -> None:
-    """Who knows its id gets nowhere, in alice's project or in one of their own, even
-    when they may push."""
+    """Another user with the session's id and the right to push gets 404, in alice's
+    project and in one of their own."""
     location = alice.docker.start_upload("alice/hello")
     session = location.rpartition("/")[2].partition("?")[0]
     alice.set_role(page, "bob", "writer")
@@ -273,8 +269,10 @@ def test_an_upload_belongs_to_who_began_it(
     assert alice.docker.get(location).status_code == 204
 
 
-def test_the_page_is_as_hidden_as_the_image(bob: Person, page: str, app: Flask) -> None:
-    """Whoever may not pull the image does not see the page, and cannot change it."""
+def test_project_page_is_hidden_like_its_image(
+    bob: Person, page: str, app: Flask
+) -> None:
+    """A user who may not pull the image can neither see nor change the page."""
     for address in (page, page.replace("hello", "absent")):
         assert bob.browser.get(address).status_code == 404
         sent = bob.submit(address, "/", name="mine", visibility="public")
@@ -286,10 +284,10 @@ def test_the_page_is_as_hidden_as_the_image(bob: Person, page: str, app: Flask) 
 # Changes
 
 
-def test_visibility(
+def test_visibility_change_applies_to_the_next_request(
     alice: Person, bob: Person, anonymous: RegistryClient, page: str
 ) -> None:
-    """Each visibility holds at the next request, for tokens made before it too."""
+    """A change also applies to tokens that were issued before it."""
     assert not may_pull(bob.docker)
     assert not may_pull(anonymous)
 
@@ -311,8 +309,10 @@ def test_visibility(
     assert may_pull(alice.docker)
 
 
-def test_members(alice: Person, bob: Person, page: str) -> None:
-    """A role counts from the next request on, and until the next."""
+def test_role_change_applies_to_the_next_request(
+    alice: Person, bob: Person, page: str
+) -> None:
+    """A change also applies to tokens that were issued before it."""
     alice.set_role(page, "bob", "reader")
     assert may_pull(bob.docker)
     assert not may_push(bob.docker)
@@ -340,11 +340,11 @@ def test_members(alice: Person, bob: Person, page: str) -> None:
         assert not may_push(client)
 
 
-def test_a_project_ends_where_its_name_does(
+def test_role_does_not_cover_names_with_the_same_prefix(
     alice: Person, bob: Person, page: str
 ) -> None:
-    """Who is let into alice/hello is not let into alice/hello-world, nor into an
-    image that has no project."""
+    """A member of alice/hello has no access to alice/hello-world, nor to an image
+    without a project."""
     alice.make_project("hello-world")
     for name in ("alice/hello-world", "alice/hello_world/x", "alice"):
         alice.docker.push_image(name, "v1")
@@ -354,10 +354,10 @@ def test_a_project_ends_where_its_name_does(
         assert not may_push(bob.docker, name)
 
 
-def test_renaming(
+def test_rename_of_project_renames_images_and_redirects_pulls(
     alice: Person, bob: Person, page: str, anonymous: RegistryClient
 ) -> None:
-    """The images go with the project, and its old name leads to them for pulls."""
+    """The images are renamed with the project, and pulls by the old name still work."""
     alice.docker.push_image("alice/hello/tools", "v1")
     alice.set_role(page, "bob", "writer")
     before = bob.docker.bearer("repository:alice/hello:pull,push")
@@ -372,19 +372,19 @@ def test_renaming(
         old = client.get("/v2/alice/hello/manifests/v1")
         assert old.status_code == 200
         assert "alice/hello is now called alice/greeting" in old.headers["Warning"]
-        # What would be made there belongs to no project of alice's.
+        # A new image of the old name would belong to no project of alice.
         assert not may_push(client, "alice/hello")
     assert not may_pull(anonymous, "alice/greeting")
 
-    # The old name still hides what the new one does.
+    # The old name hides the image from the same users as the new one.
     alice.set_role("/projects/alice/greeting", "bob", "none")
     for client in (bob.docker, before):
         old = client.get("/v2/alice/hello/manifests/v1")
         assert refusal(old) == (404, "NAME_UNKNOWN")
 
 
-def test_an_old_name_can_be_taken(alice: Person, page: str) -> None:
-    """What is pushed to an old name is an image of its own from then on."""
+def test_push_to_old_name_creates_a_separate_image(alice: Person, page: str) -> None:
+    """The new image and the renamed one are separate."""
     alice.settings(page, "greeting", "private")
     alice.docker.push_image("alice/hello", "v2")
     assert alice.docker.tags("alice/hello") == ["v2"]
@@ -392,22 +392,23 @@ def test_an_old_name_can_be_taken(alice: Person, page: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["project", "image"])
-def test_a_taken_name(alice: Person, page: str, what: str) -> None:
-    """A project cannot get the name of another one, or of images outside of any; and
-    if it does not get the name, its images do not either."""
+def test_rename_to_taken_name_changes_nothing(
+    alice: Person, page: str, what: str
+) -> None:
+    """The name of another project, or of an image without a project, is refused.
+    Neither the project nor its images are renamed."""
     if what == "project":
         alice.make_project("taken")
     else:
         alice.docker.push_image("alice/taken", "v9")
     assert alice.settings(page, "taken", "public").location == page
-    assert "of this name already" in alice.browser.get(page).text
+    assert "already has this name" in alice.browser.get(page).text
     assert alice.docker.tags("alice/hello") == ["v1"]
     assert ">private</span>" in alice.browser.get(page).text
 
 
-def test_a_rename_that_is_cut_short(alice: Person, page: str) -> None:
-    """Project and images are renamed in one transaction, so never one without the
-    other."""
+def test_rename_that_fails_changes_nothing(alice: Person, page: str) -> None:
+    """One transaction renames the project and its images."""
 
     def fail(*args: object) -> None:
         raise ZeroDivisionError
@@ -422,9 +423,10 @@ def test_a_rename_that_is_cut_short(alice: Person, page: str) -> None:
     assert alice.docker.get("/v2/alice/greeting/tags/list").status_code == 404
 
 
-def test_administrators(app: Flask, alice: Person, bob: Person, page: str) -> None:
-    """An administrator may do everything to all images and projects, while they are
-    one."""
+def test_administrator_may_do_everything_until_role_is_removed(
+    app: Flask, alice: Person, bob: Person, page: str
+) -> None:
+    """The rights cover all images and projects, and tokens that were issued before."""
     alice.docker.push_image("alice/loose", "v1")
     names = ("alice/hello", "alice/loose")
     token = bob.docker.bearer(*(f"repository:{n}:pull,push,delete" for n in names))
@@ -441,9 +443,11 @@ def test_administrators(app: Flask, alice: Person, bob: Person, page: str) -> No
     assert not may_pull(bob.docker, "alice/loose")
 
 
-def test_a_name_that_changes_hands(app: Flask, alice: Person, page: str) -> None:
-    """Who takes the name of somebody who left, and makes a project of the same name,
-    does not get the images."""
+def test_new_user_of_old_name_gets_no_old_images(
+    app: Flask, alice: Person, page: str
+) -> None:
+    """A new user with the name of a deleted user, and with a project of the same name,
+    gets no access to the old images."""
     alice.settings(page, "hello", "public")
     with app.app_context():
         old = find_user("alice")
@@ -463,15 +467,17 @@ def test_a_name_that_changes_hands(app: Flask, alice: Person, page: str) -> None
 
 
 def change_user(app: Flask, username: str, **values: object) -> None:
-    """Change an account, as nobody can on a page."""
+    """Change an account in the database; no page does that."""
     with app.app_context():
         statement = sa.update(User).where(User.username == username)
         db.session.execute(statement.values(**values))
         db.session.commit()
 
 
-def test_the_list_is_what_may_be_pulled(app: Flask, alice: Person, bob: Person) -> None:
-    """What `may_list` says in SQL is what `may` says in Python, for everybody."""
+def test_list_contains_exactly_the_images_that_may_be_pulled(
+    app: Flask, alice: Person, bob: Person
+) -> None:
+    """For each user, `may_list` selects the images that `may` allows."""
     roles = ("none", "reader", "writer")
     for visibility in ("private", "internal", "public"):
         for role in roles:
@@ -496,9 +502,9 @@ def test_the_list_is_what_may_be_pulled(app: Flask, alice: Person, bob: Person) 
             assert set(rows) == {i.name for i in images if may(user, "pull", i)}
 
 
-def test_a_list_costs_one_statement_for_an_image(app: Flask, alice: Person) -> None:
-    """Who may pull is asked once, for the whole list; what stays is who sees an image,
-    which the page says beside each."""
+def test_list_costs_at_most_one_statement_per_image(app: Flask, alice: Person) -> None:
+    """One query finds the images that the user may pull. The visibility that the page
+    shows costs a statement for each."""
     costs = []
     for number in range(1, 7):
         alice.make_project(f"p{number}")
@@ -514,8 +520,10 @@ def test_a_list_costs_one_statement_for_an_image(app: Flask, alice: Person) -> N
 # The pages about images
 
 
-def test_the_images_of_a_project(app: Flask, alice: Person, bob: Person) -> None:
-    """A project has a tab of images in its own clothes, for who may see the project."""
+def test_images_tab_shows_only_images_of_the_project(
+    app: Flask, alice: Person, bob: Person
+) -> None:
+    """The tab has the project's heading, for visitors who may see the project."""
     page = alice.make_project("hello")
     tab = "/images/?under=alice/hello"
     assert tab in html.unescape(alice.browser.get(page).text)
@@ -533,22 +541,22 @@ def test_the_images_of_a_project(app: Flask, alice: Person, bob: Person) -> None
         assert f'href="{page}"' in shown
 
 
-def test_a_project_decides_who_sees_its_images(
+def test_image_page_shows_visibility_of_its_project(
     alice: Person, bob: Person, page: str
 ) -> None:
-    """The pages about an image say what its project says, and ask nothing else."""
+    """The pages about an image show the visibility of its project, without a form."""
     assert bob.browser.get("/images/alice/hello").status_code == 404
     alice.settings(page, "hello", "public")
     assert ">public</span>" in bob.browser.get("/images/alice/hello").text
     settings = alice.browser.get("/images/alice/hello/-/settings").text
-    assert "The site decides that, and it is public." in settings
+    assert "The site sets the visibility; it is public." in settings
 
 
 # Access tokens
 
 
 def make_token(person: Person, **fields: t.Any) -> str:
-    """Make an access token on the page, and return the secret that is shown."""
+    """Create an access token on the page, and return its secret."""
     form = {
         "name": "laptop",
         "repositories": "alice/*",
@@ -567,7 +575,7 @@ def make_token(person: Person, **fields: t.Any) -> str:
 
 
 def revoke_all(person: Person) -> int:
-    """Press each button on the page; return how many there were."""
+    """Press each button on the page; return the number of buttons."""
     page = html.unescape(person.browser.get(TOKENS).text)
     forms = re.findall(r'action="(/images/-/tokens/\w+)"', page)
     for url in forms:
@@ -575,8 +583,11 @@ def revoke_all(person: Person) -> int:
     return len(forms)
 
 
-def test_a_token_of_the_page(app: Flask, alice: Person, page: str) -> None:
-    """It does for Basic and for a token exchange, and dies with both when revoked."""
+def test_access_token_works_until_it_is_revoked(
+    app: Flask, alice: Person, page: str
+) -> None:
+    """The secret works for Basic authentication and for a token exchange. Revocation
+    ends both."""
     secret = make_token(alice)
     assert secret not in alice.browser.get(TOKENS).text
     assert "Never used." in alice.browser.get(TOKENS).text
@@ -589,27 +600,27 @@ def test_a_token_of_the_page(app: Flask, alice: Person, page: str) -> None:
         assert may_pull(client)
         assert may_push(client)
     assert "just now" in alice.browser.get(TOKENS).text
-    assert "kept by a client" in alice.browser.get(TOKENS).text
+    assert "stored by a client" in alice.browser.get(TOKENS).text
 
     assert revoke_all(alice) == 2
     for client in clients:
         assert refusal(client.get("/v2/")) == (401, "UNAUTHORIZED")
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
     assert may_pull(alice.docker)
 
 
 def refreshed(app: Flask, secret: str, *scopes: str) -> RegistryClient:
-    """Return a client with a bearer token for a refresh token."""
+    """Return a client with a bearer token that was issued for a refresh token."""
     form = f"grant_type=refresh_token&refresh_token={secret}&scope={'+'.join(scopes)}"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = RegistryClient(app).post("/v2/token", form.encode(), headers=headers)
     return RegistryClient(app, f"Bearer {answer.get_json()['access_token']}")
 
 
-def test_a_token_reaches_no_further_than_it_says(
+def test_access_token_is_limited_to_its_patterns_and_actions(
     app: Flask, alice: Person, page: str
 ) -> None:
-    """Its patterns and its actions hold for Basic and for a token exchange."""
+    """The limits apply to Basic authentication and to a token exchange."""
     alice.docker.push_image("alice/other", "v1")
     secret = make_token(alice, repositories="alice/hello alice/hello/*", actions="pull")
     client = RegistryClient(app, basic("alice", secret))
@@ -632,29 +643,35 @@ def test_a_token_reaches_no_further_than_it_says(
         pytest.param({"days": "9" * 20}, id="end of time"),
     ],
 )
-def test_a_token_that_cannot_be(alice: Person, fields: dict[str, str]) -> None:
-    """A form that makes no sense makes no token, and what was typed stays."""
+def test_access_token_form_with_invalid_value_is_refused(
+    alice: Person, fields: dict[str, str]
+) -> None:
+    """An invalid form creates no token, and the page keeps the input."""
     form = {"name": "mine", "repositories": "*", "actions": "pull", "days": "7"}
     refused = alice.submit(TOKENS, **{**form, **fields})
     assert refused.status_code == 422
     assert 'value="mine"' in refused.text
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
 
 
-def test_other_peoples_tokens(app: Flask, alice: Person, bob: Person) -> None:
-    """Nobody sees or ends a token of somebody else's."""
+def test_access_token_is_hidden_from_other_users(
+    app: Flask, alice: Person, bob: Person
+) -> None:
+    """No other user sees or revokes it."""
     secret = make_token(alice, name="<b>mine</b>")
     listed = alice.browser.get(TOKENS).text
     assert "&lt;b&gt;mine" in listed
     (url,) = re.findall(r'action="(/images/-/tokens/\w+)"', listed)
-    assert "Nothing yet." in bob.browser.get(TOKENS).text
+    assert "There are no tokens yet." in bob.browser.get(TOKENS).text
     bob.submit(url, TOKENS)
     client = RegistryClient(app, basic("alice", secret))
     assert client.get("/v2/").status_code == 200
 
 
-def test_tokens_need_a_session(app: Flask, alice: Person) -> None:
-    """A token of docker's opens no page, this one least of all."""
+def test_token_page_without_session_redirects_to_sign_in(
+    app: Flask, alice: Person
+) -> None:
+    """The page accepts neither an access token nor a bearer token."""
     secret = make_token(alice)
     bearer = RegistryClient(app, basic("alice", secret)).bearer()
     for authorization in (basic("alice", secret), bearer.authorization):
@@ -663,8 +680,10 @@ def test_tokens_need_a_session(app: Flask, alice: Person) -> None:
         assert visitor.location == "/login?next=/images/-/tokens"
 
 
-def test_every_form_is_protected(app: Flask, alice: Person, page: str) -> None:
-    """A form without the page's token changes nothing, whichever it is."""
+def test_every_form_without_csrf_token_is_refused(
+    app: Flask, alice: Person, page: str
+) -> None:
+    """This applies to every form of the forge."""
     posts = [
         rule
         for rule in app.url_map.iter_rules()
@@ -691,24 +710,26 @@ def test_every_form_is_protected(app: Flask, alice: Person, page: str) -> None:
     shown = alice.browser.get(page).text
     assert ">private</span>" in shown
     assert "bob" not in shown
-    assert "Nothing yet." in alice.browser.get(TOKENS).text
+    assert "There are no tokens yet." in alice.browser.get(TOKENS).text
 
 
 @pytest.mark.parametrize(
     ("name", "visibility"), [("../x", "public"), ("hello", "secret"), ("", "public")]
 )
-def test_settings_that_cannot_be(
+def test_project_settings_with_invalid_value_are_refused(
     alice: Person, page: str, name: str, visibility: str
 ) -> None:
-    """What no form of the page sends is refused, and nothing is changed."""
+    """Values that no form of the page sends are refused, and nothing changes."""
     assert alice.settings(page, name, visibility).status_code == 400
     assert ">private</span>" in alice.browser.get(page).text
 
 
 @pytest.mark.parametrize("username", ["nobody", "alice", "No Name", "a\0b", ""])
-def test_members_that_cannot_be(alice: Person, page: str, username: str) -> None:
-    """Whoever is not there, or owns the project, cannot be made a member."""
+def test_member_that_is_unknown_or_owner_is_refused(
+    alice: Person, page: str, username: str
+) -> None:
+    """An unknown user and the owner cannot become members."""
     alice.set_role(page, username, "reader")
     shown = alice.browser.get(page).text
-    assert "There is nobody else of this name here." in shown
+    assert "No other user has this name." in shown
     assert "Remove" not in shown

@@ -1,4 +1,4 @@
-"""Applications to put a registry into."""
+"""Host applications without and with a registry."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 import sqlalchemy as sa
 from flask import Flask
 from flask_login import LoginManager
+from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 from tests.support.host import create_accounts
@@ -18,15 +21,23 @@ from tests.support.host import login_manager
 from tests.support.host import registry
 
 
+class StandardUser(UserMixin):
+    """The columns of a user model, for hosts that are special in another way."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(sa.String(80), unique=True)
+    password: Mapped[str] = mapped_column(sa.String(80))
+
+
 def database(metadata: sa.MetaData | None = None, **options: t.Any) -> t.Any:
-    """Make a Flask-SQLAlchemy with a base of its own, in the style of SQLAlchemy 2."""
+    """Return a Flask-SQLAlchemy with its own base, in the style of SQLAlchemy 2."""
     members = {"metadata": metadata} if metadata else {}
     base = type("Base", (DeclarativeBase,), members)
     return SQLAlchemy(model_class=base, **options)
 
 
 def with_users(app: Flask, database_url: str) -> Flask:
-    """Give an application the users of the other tests, and their logins."""
+    """Add the users of ``tests/support/host.py`` and their login to an application."""
     app.config.from_mapping(
         SECRET_KEY="only for tests", SQLALCHEMY_DATABASE_URI=database_url
     )
@@ -37,7 +48,7 @@ def with_users(app: Flask, database_url: str) -> Flask:
 
 
 def with_registry(app: Flask, **options: t.Any) -> Flask:
-    """Add the line of the quickstart, and those of the pages and of REST."""
+    """Register the registry, its pages and its REST interface."""
     app.register_blueprint(registry.blueprint, **options)
     app.register_blueprint(registry.api_blueprint, **options)
     app.register_blueprint(registry.web_blueprint, url_prefix="/images", **options)
@@ -45,17 +56,17 @@ def with_registry(app: Flask, **options: t.Any) -> Flask:
 
 
 class Host:
-    """An application with a user model of its own, made by the recipe of the docs.
+    """An application with its own user model, made as the documentation describes.
 
-    Its users are called alice and bob, and their passwords are as for all tests.
+    Its users are alice and bob, with the passwords of all tests.
 
     :param folder: for the blobs.
-    :param db: Flask-SQLAlchemy, with whatever base.
+    :param db: Flask-SQLAlchemy, with any base.
     :param User: the model; each user has a ``password``.
-    :param username: which attribute has the name.
-    :param login: whether there is a Flask-Login.
-    :param databases: where which database is, the one without a name first.
-    :param users: makes the rows, where names and passwords are not enough.
+    :param username: the attribute with the name.
+    :param login: whether it uses Flask-Login.
+    :param databases: the URLs of its databases, first that of the default one.
+    :param users: creates a user row, if it needs more than a name and a password.
     """
 
     def __init__(
@@ -96,30 +107,30 @@ class Host:
             db.session.commit()
 
     def make(self, name: str, password: str) -> t.Any:
-        """Make a user."""
+        """Create a user."""
         return self.User(**{self.username: name, "password": password})
 
     def load(self, user_id: str) -> t.Any:
-        """Return the user of a key."""
+        """Return the user with a key."""
         (column,) = sa.inspect(self.User).primary_key
         key = column.type.python_type(user_id)
         return self.db.session.get(self.User, key)
 
     def check(self, username: str, secret: str) -> t.Any:
-        """Return the user, if the password is right."""
+        """Return the user if the password is correct, or None."""
         statement = sa.select(self.User).filter_by(**{self.username: username})
         user = self.db.session.scalar(statement)
         return user if user and user.password == secret else None
 
     def owner_of(self, name: str) -> t.Any:
-        """Return what a repository says who owns it."""
+        """Return the owner column of a repository."""
         with self.app.app_context():
             Repository = self.registry.models.Repository
             owner = sa.select(Repository.owner_id).where(Repository.name == name)
             return self.db.session.scalar(owner)
 
     def engine(self) -> sa.Engine:
-        """Return what connects to the first database."""
+        """Return the engine of the default database."""
         with self.app.app_context():
             return self.db.engine
 

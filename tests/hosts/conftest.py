@@ -15,9 +15,9 @@ from .application import with_users
 
 @pytest.fixture(name="plain")
 def _plain(tmp_path: Path, database_url: str) -> Flask:
-    """An application with users and without a registry yet.
+    """An application with users, and without a registry yet.
 
-    It is as in production: what goes wrong is answered, and not raised.
+    As in production, errors are answered and not raised.
     """
     app = with_users(Flask("forge", instance_path=str(tmp_path)), database_url)
     Administrator(app).start_afresh()
@@ -26,7 +26,7 @@ def _plain(tmp_path: Path, database_url: str) -> Flask:
 
 @pytest.fixture(name="make_host")
 def _make_host(tmp_path: Path) -> t.Iterator[t.Callable[..., Host]]:
-    """Return a function that makes an application with a user model of its own."""
+    """Return a function that creates an application with its own user model."""
     made: list[Host] = []
 
     def make_host(db: SQLAlchemy, User: type[t.Any], **kwargs: t.Any) -> Host:

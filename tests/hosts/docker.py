@@ -1,4 +1,4 @@
-"""What docker sends, and what it can take for an answer."""
+"""A strict docker client: its requests, and the answers that it accepts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if t.TYPE_CHECKING:
 #: The address by which clients reach the application of a test.
 URL: t.Final = "http://forge.example"
 
-#: Where the REST interface is, in the application.
+#: The path of the REST interface in the application.
 REST: t.Final = "/api/oci/v1"
 
 
 class Docker(DockerClient):
-    """Somebody's docker, which takes no answer that a real one could not.
+    """A docker client, which fails on every answer that a real one cannot use.
 
-    :param app: the application, with whatever stands in front of it.
-    :param username: who has logged in; nobody, if it is empty.
-    :param password: theirs, where it is not that of :data:`host.PASSWORDS`.
-    :param url: how the client spells the registry's address.
+    :param app: the application, with the middleware in front of it.
+    :param username: the logged-in user; empty for an anonymous client.
+    :param password: the user's password, if it is not that of :data:`host.PASSWORDS`.
+    :param url: the registry's address, as the client spells it.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Docker(DockerClient):
         super().__init__(app, username, secret, url)
 
     def send(self, method: str, path: str, *args: t.Any, **kw: t.Any) -> TestResponse:
-        """Send one request, and look at the answer."""
+        """Send one request, and check its answer."""
         response = super().send(method, path, *args, **kw)
-        # Docker shows what is no JSON as it is, and follows wherever it is led.
+        # Docker prints a body that is not JSON, and follows every redirect.
         assert "Set-Cookie" not in response.headers
         assert "Content-Encoding" not in response.headers
         assert not 300 <= response.status_code < 400, response.headers
@@ -56,7 +56,7 @@ class Docker(DockerClient):
         return response
 
     def as_program(self) -> RegistryClient:
-        """Return a client that sends the password each time, as a program does."""
+        """Return a client that sends the password with each request, as programs do."""
         known = basic(self.username, self._secret) if self.username else None
         return RegistryClient(self.app, known, self.url)
 
@@ -64,13 +64,13 @@ class Docker(DockerClient):
 def tell_story(
     app: WSGIApplication, url: str = URL, prefix: str = "", **passwords: str
 ) -> None:
-    """Have alice log in, push, pull and describe what it is, and others not, as it is
-    everywhere.
+    """Check that alice can log in, push, pull, describe and delete an image, and that
+    other clients are refused.
 
-    :param app: the application, with whatever stands in front of it.
-    :param url: how clients spell the registry's address.
-    :param prefix: where everything but ``/v2`` is.
-    :param passwords: alice's and bob's, where they have others.
+    :param app: the application, with the middleware in front of it.
+    :param url: the registry's address, as clients spell it.
+    :param prefix: the prefix of all addresses except ``/v2``.
+    :param passwords: passwords of alice and bob other than the usual ones.
     """
     alice = Docker(app, "alice", passwords.get("alice"), url)
     bob = Docker(app, "bob", passwords.get("bob"), url)
@@ -94,7 +94,7 @@ def tell_story(
     assert alice.request("DELETE", path).status_code == 202
 
 
-def _tell_rest_story(alice: Docker, bob: Docker, nobody: Docker, root: str) -> None:
+def _tell_rest_story(alice: Docker, bob: Docker, anonymous: Docker, root: str) -> None:
     path = f"{root}/repositories/alice/app"
     change, as_json = b'{"description": "Hello."}', {"Content-Type": "application/json"}
     changed = alice.as_program().patch(path, change, headers=as_json)
@@ -103,6 +103,6 @@ def _tell_rest_story(alice: Docker, bob: Docker, nobody: Docker, root: str) -> N
     assert [repository["description"] for repository in listed] == ["Hello."]
     refused = bob.as_program().patch(path, change, headers=as_json)
     assert refusal(refused) == (404, "NAME_UNKNOWN")
-    assert refusal(nobody.as_program().get(path)) == (401, "UNAUTHORIZED")
+    assert refusal(anonymous.as_program().get(path)) == (401, "UNAUTHORIZED")
     nowhere = alice.as_program().get(f"{root}/nowhere")
     assert refusal(nowhere) == (404, "NAME_UNKNOWN")

@@ -1,4 +1,4 @@
-"""A real client, which nobody has to trust us about."""
+"""A real client, skopeo."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def tell_real_story(
     password: str = "wonderland",
     namespace: str = "alice",
 ) -> None:
-    """Have skopeo log in, push and pull.
+    """Check that skopeo can log in, push and pull.
 
-    :param port: where a server listens on 127.0.0.1.
-    :param folder: an empty one.
+    :param port: the server's port on 127.0.0.1.
+    :param folder: an empty folder.
     """
     address = f"127.0.0.1:{port}"
     login = folder / "auth.json"

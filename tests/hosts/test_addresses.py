@@ -1,4 +1,4 @@
-"""By which addresses a host is reached, and what stands in front of it."""
+"""Addresses of a host: names, subdomains, prefixes and proxies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PUBLIC = "https://forge.example"
 
 
 def proxy(app: WSGIApplication, **headers: str) -> WSGIApplication:
-    """Put a proxy in front that speaks https, and passes the host's name on."""
+    """Put a proxy in front that serves https and passes the host's name on."""
 
     def pass_on(environ: WSGIEnvironment, start: StartResponse) -> t.Iterable[bytes]:
         environ["wsgi.url_scheme"] = "http"
@@ -40,14 +40,14 @@ def proxy(app: WSGIApplication, **headers: str) -> WSGIApplication:
 
 
 def realm(app: WSGIApplication) -> str:
-    """Return where docker is told to get a token."""
+    """Return the token endpoint that the challenge names."""
     response = Docker(app, url=PUBLIC).send("GET", "/v2/")
     return response.headers["WWW-Authenticate"].split('"')[1]
 
 
 @pytest.mark.shape("SERVER_NAME")
-def test_server_name(plain: Flask) -> None:
-    """It is what the host's own links are made of, and docker comes by any name."""
+def test_server_name_set_does_not_limit_the_registry(plain: Flask) -> None:
+    """The host's links use SERVER_NAME. The registry accepts every host name."""
     plain.config["SERVER_NAME"] = "www.forge.example"
     plain.config["PREFERRED_URL_SCHEME"] = "https"
     app = with_registry(plain)
@@ -55,13 +55,21 @@ def test_server_name(plain: Flask) -> None:
     tell_story(app, "http://127.0.0.1:5000")
 
 
-@pytest.mark.shape("A subdomain for the registry")
-def test_subdomain(tmp_path: Path, database_url: str) -> None:
-    """It is an option of the blueprint's."""
-    made = Flask("forge", instance_path=str(tmp_path), subdomain_matching=True)
+def with_subdomains(folder: Path, database_url: str) -> Flask:
+    """Create an application with users, whose subdomains have their own routes."""
+    made = Flask("forge", instance_path=str(folder), subdomain_matching=True)
     app = with_users(made, database_url)
     Administrator(app).start_afresh()
     app.config["SERVER_NAME"] = "forge.example"
+    return app
+
+
+@pytest.mark.shape("A subdomain for the registry")
+def test_registry_on_a_subdomain_answers_only_there(
+    tmp_path: Path, database_url: str
+) -> None:
+    """The subdomain is an option of the blueprint."""
+    app = with_subdomains(tmp_path, database_url)
     with_registry(app, subdomain="images")
     tell_story(app, "https://images.forge.example")
     client = app.test_client()
@@ -69,19 +77,20 @@ def test_subdomain(tmp_path: Path, database_url: str) -> None:
 
 
 @pytest.mark.shape("Subdomains for other things")
-def test_subdomains_of_the_host(tmp_path: Path, database_url: str) -> None:
-    """The registry is at the root of them all."""
-    made = Flask("forge", instance_path=str(tmp_path), subdomain_matching=True)
-    app = with_users(made, database_url)
-    Administrator(app).start_afresh()
-    app.config["SERVER_NAME"] = "forge.example"
+def test_host_with_subdomains_serves_registry_at_domain(
+    tmp_path: Path, database_url: str
+) -> None:
+    """The registry is at the domain itself."""
+    app = with_subdomains(tmp_path, database_url)
     app.add_url_rule("/", "help", lambda: "help", subdomain="help")
     tell_story(with_registry(app), PUBLIC)
 
 
 @pytest.mark.shape("Host matching")
-def test_host_matching(tmp_path: Path, database_url: str) -> None:
-    """Every host's name has a registry, unless one is said."""
+def test_host_matching_without_host_serves_registry_on_every_name(
+    tmp_path: Path, database_url: str
+) -> None:
+    """The registry answers for every host name, unless one is set."""
     made = Flask(
         "forge",
         instance_path=str(tmp_path),
@@ -97,8 +106,8 @@ def test_host_matching(tmp_path: Path, database_url: str) -> None:
 
 
 @pytest.mark.shape("A prefix that the server knows")
-def test_script_name(plain: Flask) -> None:
-    """Everything is below it, and the proxy maps /v2 to what is below it."""
+def test_script_name_set_with_mapped_v2_works(plain: Flask) -> None:
+    """The proxy maps /v2 to the path below the prefix."""
     app = with_registry(plain)
     mounted = DispatcherMiddleware(Flask("nothing"), {"/forge": app})
 
@@ -113,8 +122,8 @@ def test_script_name(plain: Flask) -> None:
 
 
 @pytest.mark.shape("A prefix for all but the registry")
-def test_mounted_below_a_prefix(plain: Flask) -> None:
-    """Where several applications are mounted, /v2 is given to this one as it is."""
+def test_application_below_a_prefix_with_v2_at_root_works(plain: Flask) -> None:
+    """The front passes /v2 unchanged to the application that is mounted elsewhere."""
     app = with_registry(plain)
     mounted = DispatcherMiddleware(Flask("nothing"), {"/forge": app})
 
@@ -126,8 +135,8 @@ def test_mounted_below_a_prefix(plain: Flask) -> None:
 
 
 @pytest.mark.shape("A proxy, and ProxyFix")
-def test_proxy_fix(plain: Flask) -> None:
-    """The address in the challenge is the one that the client knows."""
+def test_challenge_behind_proxy_with_proxy_fix_has_public_address(plain: Flask) -> None:
+    """The challenge has the address that the client uses."""
     app = with_registry(plain)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_host=1)  # type: ignore[method-assign]
     proxied = proxy(
@@ -138,18 +147,18 @@ def test_proxy_fix(plain: Flask) -> None:
 
 
 @pytest.mark.shape("A proxy, and no ProxyFix")
-def test_no_proxy_fix(plain: Flask) -> None:
-    """Docker is not told to send its password in the clear, when it came by https."""
+def test_challenge_behind_proxy_without_proxy_fix_keeps_https(plain: Flask) -> None:
+    """After a request by https, the challenge does not name an http address."""
     proxied = proxy(with_registry(plain))
     tell_story(proxied, PUBLIC)
     assert realm(proxied) == f"{PUBLIC}/v2/token"
 
 
 @pytest.mark.shape("A proxy, and no ProxyFix")
-def test_proxy_that_keeps_the_name(
+def test_proxy_that_hides_the_host_name_is_logged(
     plain: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Only the proxy knows what the host is called: the log says what to add."""
+    """Only the proxy knows the host's name. The log names the line to add."""
     proxied = proxy(
         with_registry(plain),
         HTTP_HOST="127.0.0.1:8000",
@@ -161,8 +170,10 @@ def test_proxy_that_keeps_the_name(
 
 
 @pytest.mark.shape("A proxy, and no ProxyFix")
-def test_external_url(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """A key says it where nothing can be added."""
+def test_external_url_replaces_proxy_fix(
+    plain: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The key replaces ProxyFix in a host that cannot add it."""
     plain.config["OCI_EXTERNAL_URL"] = PUBLIC
     proxied = proxy(
         with_registry(plain),
@@ -175,7 +186,7 @@ def test_external_url(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.shape("A prefix of the registry's own")
-def test_url_prefix(plain: Flask) -> None:
-    """Docker knows no other place than /v2, so there is no other."""
+def test_url_prefix_of_registry_blueprint_is_refused(plain: Flask) -> None:
+    """Clients know no other path than /v2."""
     with pytest.raises(ValueError, match="without url_prefix"):
         plain.register_blueprint(registry.blueprint, url_prefix="/registry")

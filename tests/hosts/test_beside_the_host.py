@@ -1,4 +1,4 @@
-"""The registry and the rest of its host: what each sees of the other."""
+"""The registry beside the host's own hooks, sessions and forms."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ADDRESSES = (
 
 @pytest.fixture(name="seen")
 def _seen(app: Flask) -> list[str]:
-    """Whom the host's hooks take for its visitor, in the order in which they run."""
+    """The user that each of the host's hooks sees, in the order of the hooks."""
     seen: list[str] = []
 
     def look() -> None:
@@ -82,7 +82,7 @@ def _seen(app: Flask) -> list[str]:
 
 @pytest.fixture(name="browser")
 def _browser(app: Flask, seen: list[str]) -> FlaskClient:
-    """A browser in which bob has signed in, and asked to be remembered."""
+    """A browser in which bob is signed in, with a remember cookie."""
     browser = app.test_client()
     assert browser.post("/sign-in/bob").status_code == 200
     assert browser.get("/page").text == "a page of bob"
@@ -94,16 +94,16 @@ def _browser(app: Flask, seen: list[str]) -> FlaskClient:
 def send(
     client: FlaskClient, method: str, path: str, authorization: str | None = None
 ) -> TestResponse:
-    """Send a request from a browser, with credentials or without."""
+    """Send a request from a browser, with or without credentials."""
     headers = {"Authorization": authorization} if authorization else {}
     return client.open(path, method=method, headers=headers)
 
 
-def test_hooks_see_who_asks(
+def test_host_hooks_see_the_user_of_the_credentials(
     alice: RegistryClient, browser: FlaskClient, seen: list[str]
 ) -> None:
-    """The one that the credentials are of, before and after the view, whatever a cookie
-    says, and however they were sent."""
+    """The user of the credentials, before and after the view, for every kind of
+    credential and in spite of a cookie."""
     by_token = by_access_token(alice.app, "alice")
     for client in (alice, alice.bearer(), by_token, by_token.bearer()):
         for method, path in ADDRESSES[:8]:
@@ -117,29 +117,29 @@ def test_hooks_see_who_asks(
     "authorization",
     [None, basic("", ""), basic("bob", "wrong"), "Bearer x", "Negotiate x", "\xe9"],
 )
-def test_hooks_see_nobody_where_nobody_is_known(
+def test_host_hooks_without_valid_credentials_see_no_user(
     browser: FlaskClient, seen: list[str], authorization: str | None
 ) -> None:
-    """Who sends nothing, or what is refused, is not whom the cookie names."""
+    """A request without valid credentials is anonymous in spite of a cookie."""
     for method, path in ADDRESSES:
         send(browser, method, path, authorization)
     assert set(seen) == {"nobody"}
 
 
-def test_who_is_logged_in_by_a_form_is_seen(
+def test_host_hooks_see_the_user_of_a_token_form(
     app: Flask, browser: FlaskClient, seen: list[str]
 ) -> None:
-    """The token endpoint's form has credentials of its own."""
+    """The form of the token endpoint contains credentials."""
     form = {"grant_type": "password", "username": "alice", "password": "wonderland"}
     assert browser.post("/v2/token", data=form).status_code == 200
     assert seen == ["alice"] * 3
 
 
-def test_a_cookie_opens_nothing(
+def test_session_cookie_gives_no_access_to_v2(
     alice: RegistryClient, bob: RegistryClient, browser: FlaskClient
 ) -> None:
-    """A browser with a session is answered as one without, on every address: another
-    site could send it there."""
+    """A browser with a session gets the same answer as one without, on every address,
+    because another site could send it there."""
     app = alice.app
     alice.push_image("alice/app", "v1")
     bob.push_image("bob/app", "v1")
@@ -158,8 +158,8 @@ def test_a_cookie_opens_nothing(
     assert bob.tags("bob/app") == ["v1"]
 
 
-def test_no_answer_sets_a_cookie(alice: RegistryClient, browser: FlaskClient) -> None:
-    """Not the host's session, though its hooks write to it, nor a remembered login."""
+def test_v2_sets_no_cookie(alice: RegistryClient, browser: FlaskClient) -> None:
+    """Neither the host's session, to which its hooks write, nor a remember cookie."""
     alice.push_image("alice/app", "v1")
     for authorization in (alice.authorization, basic("alice", "wrong"), None):
         for method, path in ADDRESSES:
@@ -169,8 +169,8 @@ def test_no_answer_sets_a_cookie(alice: RegistryClient, browser: FlaskClient) ->
     assert browser.get("/page").headers["Set-Cookie"]
 
 
-def test_no_answer_leads_elsewhere(alice: RegistryClient, browser: FlaskClient) -> None:
-    """There is no page to sign in on below /v2, and no address but one's own."""
+def test_v2_redirects_nowhere(alice: RegistryClient, browser: FlaskClient) -> None:
+    """No answer redirects to a sign-in page, and each location is below /v2."""
     alice.push_image("alice/app", "v1")
     for authorization in (alice.authorization, None):
         for method, path in ADDRESSES:
@@ -180,11 +180,11 @@ def test_no_answer_leads_elsewhere(alice: RegistryClient, browser: FlaskClient) 
                 assert response.headers.get("Location", "/v2/").startswith("/v2/")
 
 
-def test_a_token_opens_no_page(
+def test_registry_credential_opens_no_host_page(
     app: Flask, alice: RegistryClient, seen: list[str]
 ) -> None:
-    """No credential of the registry's signs anybody in to the host, as a header or in
-    the place of a cookie."""
+    """No credential of the registry signs a visitor in to the host, neither in a header
+    nor in a cookie."""
     bearer = alice.bearer("repository:alice/app:pull")
     secret, kept = issue(app, "alice").secret, log_in(alice)["refresh_token"]
     token = (bearer.authorization or "").removeprefix("Bearer ")
@@ -205,10 +205,10 @@ def test_a_token_opens_no_page(
     assert "alice" not in seen[-5:]
 
 
-def test_a_cookie_is_no_token(
+def test_host_cookie_is_refused_as_token(
     app: Flask, browser: FlaskClient, alice: RegistryClient
 ) -> None:
-    """What the host signs for itself, with the same key, is not taken for a token."""
+    """A cookie that the host signs with the same key is not a token."""
     for name in ("session", "remember_token"):
         cookie = browser.get_cookie(name)
         assert cookie is not None
@@ -216,8 +216,10 @@ def test_a_cookie_is_no_token(
             assert RegistryClient(app, header).get("/v2/").status_code == 401
 
 
-def test_nothing_is_left_of_a_request(alice: RegistryClient, seen: list[str]) -> None:
-    """The next request of the same worker is its sender's."""
+def test_user_of_a_request_is_gone_in_the_next(
+    alice: RegistryClient, seen: list[str]
+) -> None:
+    """The next request of the same worker has only its own user."""
     client = alice.app.test_client()
     assert send(client, "GET", "/v2/", alice.authorization).status_code == 200
     assert send(client, "GET", "/v2/").status_code == 401
@@ -225,9 +227,9 @@ def test_nothing_is_left_of_a_request(alice: RegistryClient, seen: list[str]) ->
     assert seen == [*["alice"] * 3, *["nobody"] * 6]
 
 
-def test_a_host_that_wants_a_token_of_its_forms(app: Flask, seen: list[str]) -> None:
-    """Flask-WTF's protection is for what believes cookies: the host's forms are
-    protected, and docker, which sends none, is not asked."""
+def test_csrf_protection_of_host_exempts_v2(app: Flask, seen: list[str]) -> None:
+    """Flask-WTF protects the host's forms. Requests to /v2, which use no cookie, need
+    no form token."""
     app.config["WTF_CSRF_ENABLED"] = True
     CSRFProtect(app)
     alice = RegistryClient.of(app, "alice")
@@ -237,10 +239,10 @@ def test_a_host_that_wants_a_token_of_its_forms(app: Flask, seen: list[str]) -> 
     assert app.test_client().post("/sign-in/alice").status_code == 400
 
 
-def test_an_account_that_is_switched_off(
+def test_credentials_of_disabled_account_are_refused(
     admin: Administrator, alice: RegistryClient
 ) -> None:
-    """It is asked at each request, for each kind of credential, and on again."""
+    """The account is checked at each request, for each kind of credential."""
     by_token = by_access_token(alice.app, "alice")
     clients = (alice, alice.bearer(), by_token, by_token.bearer())
     for active, status in ((False, 401), (True, 200), (False, 401)):

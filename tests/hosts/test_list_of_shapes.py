@@ -8,13 +8,13 @@ from tests.support.doc_blocks import DOCS
 
 from .test_real_applications import APPLICATIONS
 
-#: The heading below which the tables are of applications, and not of shapes.
-OTHERS = "Applications of others"
+#: The heading of the tables of applications; the tables before it list shapes.
+OTHERS = "Third-party applications"
 
 
 def documented() -> tuple[list[str], list[str]]:
-    """Return the first cells of the tables, without those of their heads: of shapes,
-    and of applications."""
+    """Return the first cells of the tables of shapes and of applications, without
+    their heads."""
     text = (DOCS / "hosts.rst").read_text("utf-8")
     shapes, _, others = text.partition(OTHERS)
     return cells(shapes), cells(others)
@@ -26,7 +26,7 @@ def cells(text: str) -> list[str]:
 
 
 def held() -> set[str]:
-    """Return what the tests beside this one say they are about."""
+    """Return the shapes in the markers of the tests in this folder."""
     return {
         ast.literal_eval(decorator.args[0])
         for path in Path(__file__).parent.glob("test_*.py")
@@ -38,11 +38,11 @@ def held() -> set[str]:
     }
 
 
-def test_every_shape_is_in_the_documentation_and_tested() -> None:
-    """The page promises what is tested, and names all of it, once."""
+def test_shapes_in_documentation_equal_tested_shapes() -> None:
+    """The page lists exactly the tested shapes, each once."""
     assert sorted(documented()[0]) == sorted(held())
 
 
-def test_every_application_of_others_is_in_the_documentation_and_tested() -> None:
-    """The same for those that others wrote."""
+def test_applications_in_documentation_equal_tested_applications() -> None:
+    """The page lists exactly the tested applications, each once."""
     assert sorted(documented()[1]) == sorted(a.title for a in APPLICATIONS)

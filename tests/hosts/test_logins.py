@@ -1,4 +1,4 @@
-"""How a host knows its users: with Flask-Login, without, and with walls around."""
+"""Logins of a host: with Flask-Login, without it, and with login walls."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ MakeHost = t.Callable[..., Host]
 
 
 @pytest.mark.shape("No Flask-Login")
-def test_no_flask_login(make_host: MakeHost) -> None:
-    """Users are found by their keys, and what knows no Flask-Login is not asked."""
+def test_host_without_flask_login_works(make_host: MakeHost) -> None:
+    """The registry finds users by their keys, and uses no login manager."""
     db = database()
 
     class User(db.Model):
@@ -50,8 +50,10 @@ def test_no_flask_login(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("A request_loader")
-def test_request_loader(plain: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that reads the same header for its own tokens is not asked about ours."""
+def test_request_loader_of_host_gets_no_registry_token(
+    plain: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's loader, which reads the same header, gets no token of the registry."""
 
     def load(request: t.Any) -> t.Any:
         if "Authorization" in request.headers:
@@ -72,8 +74,8 @@ def test_request_loader(plain: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.shape("Flask-Security")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_security")
-def test_flask_security(make_host: MakeHost) -> None:
-    """Its datastore loads a user by what is neither the key nor the name."""
+def test_host_with_flask_security_works(make_host: MakeHost) -> None:
+    """Its datastore loads a user by a value that is neither the key nor the name."""
     db = database()
 
     members = sa.Table(
@@ -120,7 +122,7 @@ def test_flask_security(make_host: MakeHost) -> None:
     alice = RegistryClient.of(host.app, "alice").bearer()
     assert alice.get("/v2/").status_code == 200
     with host.app.app_context():
-        # So Flask-Security ends what somebody has signed in to, everywhere.
+        # Flask-Security ends all sessions of a user in this way.
         store.set_uniquifier(db.session.scalars(sa.select(User)).first())
         db.session.commit()
     assert refusal(alice.get("/v2/")) == (401, "UNAUTHORIZED")
@@ -134,8 +136,8 @@ SECURITY = {
 
 
 @pytest.mark.shape("Users that have an address for a name")
-def test_users_with_an_address(make_host: MakeHost) -> None:
-    """No repository can be called so, and the host says who owns which."""
+def test_users_with_email_names_work_with_authorize(make_host: MakeHost) -> None:
+    """An e-mail address is not a valid repository name, so the host decides access."""
     db = database()
 
     class User(UserMixin, db.Model):
@@ -196,7 +198,7 @@ WALLS = (
 
 
 def walled(app: Flask, wall: t.Callable[[], ResponseReturnValue]) -> Flask:
-    """Have a host send everybody to its login page who has not signed in."""
+    """Send every visitor without a session to the host's login page."""
 
     @app.before_request
     def sign_in_first() -> ResponseReturnValue | None:
@@ -209,8 +211,10 @@ def walled(app: Flask, wall: t.Callable[[], ResponseReturnValue]) -> Flask:
 
 @pytest.mark.shape("A login wall in before_request")
 @pytest.mark.parametrize("wall", WALLS)
-def test_login_wall(plain: Flask, wall: t.Callable[[], ResponseReturnValue]) -> None:
-    """Docker is told where to get a token, and with that it is past the wall."""
+def test_login_wall_lets_clients_with_credentials_pass(
+    plain: Flask, wall: t.Callable[[], ResponseReturnValue]
+) -> None:
+    """The challenge names the token endpoint, and a token passes the wall."""
     app = walled(plain, wall)
     tell_story(app)
     page = app.test_client().get("/images/")
@@ -219,8 +223,8 @@ def test_login_wall(plain: Flask, wall: t.Callable[[], ResponseReturnValue]) -> 
 
 
 @pytest.mark.shape("A login wall in before_request")
-def test_login_wall_and_public_images(plain: Flask) -> None:
-    """Nobody gets past the wall to them, until the host leaves the registry out."""
+def test_login_wall_refuses_anonymous_pull_of_public_image(plain: Flask) -> None:
+    """The wall refuses anonymous pulls until the host exempts the registry."""
     app = walled(plain, to_the_login_page)
     Docker(app, "alice").push("alice/app", "v1")
     Administrator(app).publish("alice/app")
@@ -230,8 +234,8 @@ def test_login_wall_and_public_images(plain: Flask) -> None:
 
 
 @pytest.mark.shape("A login wall in before_request")
-def test_a_wall_that_leaves_the_registry_out(plain: Flask) -> None:
-    """The line that the documentation gives lets everybody pull what is public."""
+def test_login_wall_that_exempts_registry_allows_anonymous_pull(plain: Flask) -> None:
+    """The documented line allows anonymous pulls of public images."""
 
     @plain.before_request
     def sign_in_first() -> ResponseReturnValue | None:
@@ -247,9 +251,11 @@ def test_a_wall_that_leaves_the_registry_out(plain: Flask) -> None:
 
 
 @pytest.mark.shape("A page that everybody has to see first")
-def test_a_page_to_see_first(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever has to accept the terms is told by docker which page to go to, and the
-    log says how to leave the registry out."""
+def test_redirect_of_signed_in_user_becomes_error_with_address(
+    plain: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error names the page that the user has to visit, and the log names the line
+    that exempts the registry."""
 
     @plain.before_request
     def accept_the_terms() -> ResponseReturnValue | None:

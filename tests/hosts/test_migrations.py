@@ -1,4 +1,4 @@
-"""The tables, as Flask-Migrate makes and changes them."""
+"""The tables, created and changed by Flask-Migrate."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import flask_migrate
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from flask_login import UserMixin
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 from tests.support.database_servers import SERVERS
 
 from .application import database
+from .application import StandardUser
 from .docker import tell_story
 
 pytestmark = pytest.mark.filterwarnings("ignore:'get_engine':DeprecationWarning")
@@ -27,16 +25,14 @@ class Migrated:
     """An application that has never called ``db.create_all()``.
 
     :param folder: for its blobs and its migrations.
-    :param url: an empty database.
+    :param url: the URL of an empty database.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
         db = self.db = database()
 
-        class User(UserMixin, db.Model):
-            id: Mapped[int] = mapped_column(primary_key=True)
-            username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-            password: Mapped[str] = mapped_column(sa.String(80))
+        class User(StandardUser, db.Model):
+            pass
 
         self.User = User
         self.registry = Registry(db, User)
@@ -54,7 +50,7 @@ class Migrated:
             flask_migrate.init()
 
     def migrate(self) -> str | None:
-        """Return the migration that ``flask db migrate`` writes, if it does."""
+        """Run ``flask db migrate``, and return the migration that it writes, if any."""
         before = self._migrations()
         with self.app.app_context():
             flask_migrate.migrate()
@@ -62,7 +58,7 @@ class Migrated:
         return new.pop().read_text("utf-8") if new else None
 
     def upgrade(self) -> None:
-        """Do as ``flask db upgrade`` does."""
+        """Run ``flask db upgrade``."""
         with self.app.app_context():
             flask_migrate.upgrade()
 
@@ -72,14 +68,14 @@ class Migrated:
             flask_migrate.downgrade(revision="base")
 
     def add_users(self) -> None:
-        """Give alice and bob their accounts."""
+        """Create the accounts of alice and bob."""
         with self.app.app_context():
             for name, password in (("alice", "wonderland"), ("bob", "builder")):
                 self.db.session.add(self.User(username=name, password=password))
             self.db.session.commit()
 
     def execute(self, statement: str) -> None:
-        """Change the database behind the application's back."""
+        """Execute a statement directly in the database."""
         with self.app.app_context(), self.db.engine.begin() as connection:
             connection.exec_driver_sql(statement)
 
@@ -98,12 +94,12 @@ class Migrated:
 
 @pytest.fixture(autouse=True)
 def _leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What Flask-Migrate puts into env.py silences every logger that there is.
+    # Flask-Migrate's env.py disables all existing loggers.
     monkeypatch.setattr(logging.config, "fileConfig", lambda *args, **kwargs: None)
 
 
 def check_migrations(folder: Path, url: str) -> None:
-    """Hold that Flask-Migrate makes the tables, and finds them right."""
+    """Check that Flask-Migrate creates the tables, and then finds no difference."""
     host = Migrated(folder, url)
     try:
         migration = host.migrate()
@@ -111,7 +107,8 @@ def check_migrations(folder: Path, url: str) -> None:
         assert "flask_oci" not in migration
         host.upgrade()
         if not url.startswith("mariadb"):
-            # Which drops no index that a foreign key needs, and Alembic begins by that.
+            # MariaDB drops no index that a foreign key needs, and Alembic drops these
+            # first.
             host.downgrade()
             host.upgrade()
         assert host.migrate() is None
@@ -131,16 +128,18 @@ def check_migrations(folder: Path, url: str) -> None:
 
 
 @pytest.mark.shape("Flask-Migrate")
-def test_migrations(tmp_path: Path) -> None:
-    """A migration makes the tables, a second finds nothing to do, and one after an
-    upgrade adds what is new; none imports the registry."""
+def test_migrations_on_sqlite_create_and_match_tables(tmp_path: Path) -> None:
+    """A second migration finds nothing to do, one after an upgrade adds the new
+    columns, and none imports the registry."""
     check_migrations(tmp_path, f"sqlite:///{tmp_path}/forge.sqlite")
 
 
 @pytest.mark.real
 @pytest.mark.shape("Flask-Migrate")
 @pytest.mark.parametrize("server", SERVERS)
-def test_migrations_on(server: str, tmp_path: Path) -> None:
-    """The same on a database server, with its own types and names."""
+def test_migrations_on_database_server_create_and_match_tables(
+    server: str, tmp_path: Path
+) -> None:
+    """The same checks on a database server, with its own types and names."""
     with SERVERS[server](durable=False) as url:
         check_migrations(tmp_path, url)

@@ -1,4 +1,4 @@
-"""Other extensions that a host may have, which act on every request."""
+"""Other extensions of a host that act on every request."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from .docker import tell_story
 
 @pytest.mark.shape("CSRFProtect")
 @pytest.mark.parametrize("first", ["csrf", "registry"])
-def test_csrf_protect(plain: Flask, first: str) -> None:
-    """Whichever comes first: docker is not asked for a token of a form."""
+def test_csrf_protect_exempts_v2(plain: Flask, first: str) -> None:
+    """Clients need no form token, in either order of registration."""
     if first == "csrf":
         CSRFProtect(plain)
         with_registry(plain)
@@ -43,16 +43,15 @@ def test_csrf_protect(plain: Flask, first: str) -> None:
 
 
 @pytest.mark.shape("Flask-Talisman")
-def test_talisman(plain: Flask) -> None:
-    """Over https, as it is meant to be reached."""
+def test_talisman_with_https_works(plain: Flask) -> None:
+    """Clients use https, as Talisman requires."""
     Talisman(plain)
     tell_story(with_registry(plain), "https://forge.example")
 
 
 @pytest.mark.shape("Flask-Talisman")
-def test_talisman_without_https(plain: Flask) -> None:
-    """Docker is told to use https, and is not led there: a POST would arrive as a
-    GET."""
+def test_talisman_request_without_https_gets_error_not_redirect(plain: Flask) -> None:
+    """The error asks for https. A redirect would turn a POST into a GET."""
     Talisman(plain)
     response = RegistryClient.of(with_registry(plain), "alice").get("/v2/")
     assert refusal(response) == (403, "DENIED")
@@ -62,9 +61,10 @@ def test_talisman_without_https(plain: Flask) -> None:
 
 
 @pytest.mark.shape("Flask-Limiter")
-def test_limiter(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """Its default limits are for people: docker is refused in JSON, and the log has the
-    line that leaves the registry out."""
+def test_limiter_default_limit_is_answered_in_json(
+    plain: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The refusal is JSON, and the log names the line that exempts the registry."""
     limiter = Limiter(
         get_remote_address,
         app=plain,
@@ -85,8 +85,8 @@ def test_limiter(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.shape("Flask-Compress")
 @pytest.mark.parametrize("streams", [True, False])
-def test_compress(plain: Flask, streams: bool) -> None:
-    """What is named by the hash of its bytes is sent as those bytes."""
+def test_compress_does_not_change_registry_content(plain: Flask, streams: bool) -> None:
+    """Content with a digest is sent as the bytes of that digest."""
     plain.config["COMPRESS_MIN_SIZE"] = 0
     plain.config["COMPRESS_STREAMS"] = streams
     plain.config["COMPRESS_MIMETYPES"] = [
@@ -102,8 +102,8 @@ def test_compress(plain: Flask, streams: bool) -> None:
 
 
 @pytest.mark.shape("Flask-Session")
-def test_session(plain: Flask) -> None:
-    """Docker has no session, though the host's hooks write to it."""
+def test_server_side_session_is_not_created_for_v2(plain: Flask) -> None:
+    """Clients get no session, although the host's hooks write to it."""
     cache = SimpleCache()
     plain.config["SESSION_TYPE"] = "cachelib"
     plain.config["SESSION_CACHELIB"] = cache
@@ -120,11 +120,11 @@ def test_session(plain: Flask) -> None:
 
 @pytest.mark.shape("Flask-DebugToolbar")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_debugtoolbar")
-def test_debug_toolbar(plain: Flask) -> None:
-    """It puts itself into pages, and into nothing else."""
+def test_debug_toolbar_does_not_change_v2(plain: Flask) -> None:
+    """The toolbar changes only pages."""
     plain.debug = True
     plain.config["DEBUG_TB_INTERCEPT_REDIRECTS"] = True
-    # One of them wants Flask-SQLAlchemy to be set up for it.
+    # One of its panels needs a setting of Flask-SQLAlchemy.
     plain.config["DEBUG_TB_PANELS"] = [
         "flask_debugtoolbar.panels.headers.HeaderDebugPanel",
         "flask_debugtoolbar.panels.route_list.RouteListDebugPanel",
@@ -138,8 +138,8 @@ def test_debug_toolbar(plain: Flask) -> None:
 
 @pytest.mark.shape("Flask-Admin")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_admin")
-def test_admin(plain: Flask) -> None:
-    """The registry's tables are models like the host's own."""
+def test_admin_shows_registry_tables(plain: Flask) -> None:
+    """The registry's tables can be shown like the host's models."""
     from flask_admin.contrib.sqla import ModelView
 
     Babel(plain)

@@ -1,4 +1,4 @@
-"""A database whose tables are those of another version."""
+"""A database with the tables of another version."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from flask_login import UserMixin
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
 
 from flask_oci.testing.answers import errors
 from flask_oci.testing.answers import refusal
@@ -18,17 +15,16 @@ from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host
+from .application import StandardUser
 from .docker import tell_story
 
 
 def made(folder: Path, url: str) -> Host:
-    """Make an application in a database, with all tables."""
+    """Create an application and all tables in a database."""
     db = database()
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str] = mapped_column(sa.String(80))
+    class User(StandardUser, db.Model):
+        pass
 
     host = Host(folder, db, User, SQLALCHEMY_DATABASE_URI=url)
     host.app.register_blueprint(host.registry.web_blueprint, url_prefix="/images")
@@ -43,7 +39,7 @@ def _host(tmp_path: Path) -> t.Iterator[Host]:
 
 
 def execute(host: Host, *statements: str) -> None:
-    """Change the database behind the application's back."""
+    """Execute statements directly in the database."""
     with host.app.app_context(), host.db.engine.begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
@@ -56,7 +52,7 @@ OUTDATED = (
 
 
 def check_that_it_is_told(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """Hold that docker, and the log, hear of what is missing."""
+    """Check that the client's error and the log report the outdated tables."""
     execute(host, *OUTDATED)
     response = RegistryClient.of(host.app, "alice").get("/v2/")
     assert refusal(response) == (503, "UNAVAILABLE")
@@ -68,13 +64,15 @@ def check_that_it_is_told(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     assert "Traceback" not in caplog.text
 
 
-def test_docker_is_told(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """It is answered 503, and the log names what is missing and what to do."""
+def test_request_with_outdated_tables_gets_503(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the missing columns or tables and the command to run."""
     check_that_it_is_told(host, caplog)
 
 
-def test_what_is_made_good(host: Host) -> None:
-    """Once the tables are there, nobody has to start anything anew."""
+def test_request_after_migration_succeeds_without_restart(host: Host) -> None:
+    """No restart is needed after the migration."""
     execute(host, *OUTDATED)
     alice = RegistryClient.of(host.app, "alice")
     assert alice.get("/v2/").status_code == 503
@@ -85,8 +83,10 @@ def test_what_is_made_good(host: Host) -> None:
     tell_story(host.app)
 
 
-def test_a_page_says_so(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """So does a page, in place of one about a bug."""
+def test_page_with_outdated_tables_reports_it(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The page reports it instead of an internal error."""
     execute(host, *OUTDATED)
     page = host.app.test_client().get("/images/")
     assert page.status_code == 503
@@ -94,16 +94,16 @@ def test_a_page_says_so(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     assert "oci_repository.description" in caplog.text
 
 
-def test_a_command_says_so(host: Host) -> None:
-    """So does a command, which is typed by who can do something about it."""
+def test_command_with_outdated_tables_reports_it(host: Host) -> None:
+    """The operator who runs the command can also run the migration."""
     execute(host, *OUTDATED)
     result = host.app.test_cli_runner().invoke(args=["oci", "repositories"])
     assert result.exit_code == 2
     assert "The database lacks oci_repository.description" in result.output
 
 
-def test_other_failures_are_not_blamed_on_the_tables(host: Host) -> None:
-    """A host's own statement about a table that is not there is its own bug."""
+def test_host_error_about_missing_table_is_not_reported_as_outdated(host: Host) -> None:
+    """A failed statement of the host about a missing table is the host's bug."""
 
     @host.registry.authorize
     def may(user: t.Any, action: str, repository: t.Any) -> bool:
@@ -116,10 +116,10 @@ def test_other_failures_are_not_blamed_on_the_tables(host: Host) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("server", SERVERS)
-def test_docker_is_told_on(
+def test_request_with_outdated_tables_on_database_server_gets_503(
     server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The same on a database server, each of which says it otherwise."""
+    """The same on each database server; their error messages differ."""
     with SERVERS[server](durable=False) as url:
         host = made(tmp_path, url)
         try:

@@ -1,8 +1,8 @@
-"""Applications that others wrote, which get the registry by the recipe of the docs.
+"""Published applications, to which the documented lines add a registry.
 
-Nothing of theirs is here: a released package is installed into an environment of its
-own, and kept for the next time. What a reader of the quickstart would write is in
-``applications``.
+Their code is not in this repository. Each released package is installed into its own
+environment, which is kept for the next run. The lines that a reader of the quickstart
+would write are in ``applications``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.real
 
 HERE = Path(__file__).parent
 
-#: How long the installation of one of them may take, in seconds.
+#: The time limit of an installation, in seconds.
 INSTALL_TIMEOUT = 600
 
 
@@ -44,7 +44,7 @@ class Application(t.NamedTuple):
     package: str
     version: str
     python: tuple[int, int]
-    """The oldest Python that it wants."""
+    """The oldest Python version that it supports."""
 
     username: str = "alice"
 
@@ -59,11 +59,11 @@ APPLICATIONS = (
 
 
 @pytest.mark.parametrize("application", APPLICATIONS, ids=lambda a: a.package)
-def test_an_application_gets_a_registry(
+def test_published_application_with_registry_works(
     application: Application, tmp_path: Path
 ) -> None:
-    """Its users log in, push and pull with a real client, and its own pages are there
-    as they were."""
+    """Its users log in, push and pull with a real client, and its own pages are
+    unchanged."""
     python = installed(application)
     with running(python, application, tmp_path) as port:
         skopeo = tmp_path / "skopeo"
@@ -75,7 +75,7 @@ def test_an_application_gets_a_registry(
 
 
 def installed(application: Application) -> Path:
-    """Return the interpreter of an environment that has the application."""
+    """Return the interpreter of an environment with the application."""
     if sys.version_info < application.python:
         unavailable(f"{application.package} wants Python {application.python}")
     folder = TOOLS.parent / "applications"
@@ -88,7 +88,7 @@ def installed(application: Application) -> Path:
         _run(sys.executable, "-m", "venv", environment)
         wanted = f"{application.package}=={application.version}"
         pip = (interpreter, "-m", "pip", "install", "--quiet", "--retries=10")
-        # What has been downloaded is not downloaded again.
+        # The cache prevents repeated downloads.
         _run(*pip, wanted, attempts=2)
         complete.touch()
     return interpreter

@@ -1,4 +1,4 @@
-"""What a host does to every request: its errors, limits and classes."""
+"""The host's error pages, limits and request classes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ HANDLED: tuple[tuple[t.Any, ...], ...] = (
 
 
 def page(error: Exception) -> ResponseReturnValue:
-    """Show an error as a host does."""
+    """Show an error page, as a host does."""
     return "<h1>Oh no</h1>", getattr(error, "code", None) or 500
 
 
 @pytest.mark.shape("Error pages in HTML")
 @pytest.mark.parametrize("handled", HANDLED)
-def test_error_pages(plain: Flask, handled: tuple[t.Any, ...]) -> None:
-    """For codes, for all of HTTP, and for everything: docker is shown none of them."""
+def test_error_pages_of_host_do_not_change_v2(
+    plain: Flask, handled: tuple[t.Any, ...]
+) -> None:
+    """The host's handlers, for codes, HTTP errors or all errors, do not change the
+    answers of /v2."""
     for what in handled:
         plain.register_error_handler(what, page)
     app = with_registry(plain)
@@ -48,8 +51,10 @@ def test_error_pages(plain: Flask, handled: tuple[t.Any, ...]) -> None:
 
 @pytest.mark.shape("Error pages in HTML")
 @pytest.mark.parametrize("handled", HANDLED)
-def test_page_about_a_bug(plain: Flask, handled: tuple[t.Any, ...]) -> None:
-    """What nobody expected is JSON, too, and the host's handler has seen it."""
+def test_unexpected_exception_below_v2_is_answered_in_json(
+    plain: Flask, handled: tuple[t.Any, ...]
+) -> None:
+    """An unexpected exception is answered in JSON, after the host's handler."""
     for what in handled:
         plain.register_error_handler(what, page)
     app = with_registry(plain)
@@ -66,8 +71,8 @@ def test_page_about_a_bug(plain: Flask, handled: tuple[t.Any, ...]) -> None:
 
 
 @pytest.mark.shape("MAX_CONTENT_LENGTH of a megabyte")
-def test_max_content_length(plain: Flask) -> None:
-    """It is for the host's forms: a layer may be larger."""
+def test_max_content_length_of_host_does_not_limit_layers(plain: Flask) -> None:
+    """The limit applies to the host's forms, and not to layers."""
     plain.config["MAX_CONTENT_LENGTH"] = 1_000_000
 
     @plain.post("/form")
@@ -82,8 +87,8 @@ def test_max_content_length(plain: Flask) -> None:
 
 
 @pytest.mark.shape("Views that are async")
-def test_async_views(plain: Flask) -> None:
-    """A host may have them, and hooks that are."""
+def test_host_with_async_views_and_hooks_works(plain: Flask) -> None:
+    """A host with async views and async hooks works."""
 
     @plain.before_request
     async def look() -> None:
@@ -99,9 +104,9 @@ def test_async_views(plain: Flask) -> None:
 
 
 @pytest.mark.shape("Request and Response classes of the host's own")
-def test_classes(plain: Flask) -> None:
-    """The registry's answers are as they should be, whatever the host's are by
-    default."""
+def test_request_and_response_classes_of_host_do_not_change_v2(plain: Flask) -> None:
+    """The host's defaults for its requests and responses do not change the registry's
+    answers."""
 
     class Request(flask.Request):
         max_form_memory_size = 1000
@@ -118,10 +123,10 @@ def test_classes(plain: Flask) -> None:
 
 
 @pytest.mark.shape("No registry.authenticate")
-def test_no_password_check(
+def test_login_without_authenticate_hook_is_logged(
     plain: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who logs in gets an error, and the log has the line that is missing."""
+    """The client gets an error, and the log names the missing line."""
     monkeypatch.setattr(registry._hooks, "authenticate", None)
     response = RegistryClient.of(with_registry(plain), "alice").get("/v2/")
     assert refusal(response) == (500, "UNKNOWN")
@@ -129,8 +134,10 @@ def test_no_password_check(
 
 
 @pytest.mark.shape("No SECRET_KEY")
-def test_no_secret_key(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """The same, for what tokens are signed with."""
+def test_login_without_secret_key_is_logged(
+    plain: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client gets an error, and the log names the missing key."""
     plain.secret_key = None
     response = RegistryClient.of(with_registry(plain), "alice").get("/v2/token")
     assert refusal(response) == (500, "UNKNOWN")
@@ -138,23 +145,27 @@ def test_no_secret_key(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.shape("Pages without the registry")
-def test_pages_alone(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """The blueprint that is missing is named."""
+def test_pages_without_registry_blueprint_are_logged(
+    plain: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the missing blueprint."""
     plain.register_blueprint(registry.web_blueprint, url_prefix="/images")
     assert plain.test_client().get("/images/").status_code == 500
     assert "register registry.blueprint as well" in caplog.text
 
 
 @pytest.mark.shape("REST without the registry")
-def test_rest_alone(plain: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """The same."""
+def test_rest_without_registry_blueprint_is_logged(
+    plain: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the missing blueprint."""
     plain.register_blueprint(registry.api_blueprint)
     assert plain.test_client().get("/api/oci/v1/").status_code == 500
     assert "register registry.blueprint as well" in caplog.text
 
 
-def test_pages_without_rest(plain: Flask) -> None:
-    """No token is made for what only REST could do with it."""
+def test_token_form_without_rest_offers_no_manage_action(plain: Flask) -> None:
+    """No token is issued for actions that only the REST interface has."""
     plain.register_blueprint(registry.blueprint)
     plain.register_blueprint(registry.web_blueprint, url_prefix="/images")
     boxes = Visitor(plain, "alice").get("/images/-/tokens").all("input")

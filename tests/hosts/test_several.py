@@ -6,16 +6,13 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
-from flask_login import UserMixin
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
 
 from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host
+from .application import StandardUser
 from .application import with_registry
 from .application import with_users
 from .docker import Docker
@@ -23,13 +20,11 @@ from .docker import tell_story
 
 
 def another(folder: Path, **config: t.Any) -> Host:
-    """Make an application with a database and a registry of its own."""
+    """Create an application with its own database and registry."""
     db = database()
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     return Host(folder, db, User, **config)
 
@@ -43,8 +38,8 @@ def _two(tmp_path: Path) -> t.Iterator[tuple[Host, Host]]:
 
 
 @pytest.mark.shape("Two applications with two registries")
-def test_two_registries(two: tuple[Host, Host]) -> None:
-    """What is in one is not in the other, nor is a token of one good for the other."""
+def test_two_registries_share_nothing(two: tuple[Host, Host]) -> None:
+    """Content and tokens of one are unknown to the other."""
     one, other = two
     Docker(one.app, "alice").push("alice/app", "v1")
     alice = Docker(other.app, "alice")
@@ -59,9 +54,11 @@ def test_two_registries(two: tuple[Host, Host]) -> None:
 
 
 @pytest.mark.shape("One registry on two applications")
-def test_one_registry_on_two_applications(plain: Flask, database_url: str) -> None:
-    """They share the users, the database and the files: what is pushed to one is pulled
-    from the other."""
+def test_one_registry_on_two_applications_shares_content(
+    plain: Flask, database_url: str
+) -> None:
+    """The applications share users, database and files, so an image pushed to one can
+    be pulled from the other."""
     site = with_registry(plain)
     api = with_users(Flask("api", instance_path=plain.instance_path), database_url)
     with_registry(api)
@@ -72,8 +69,8 @@ def test_one_registry_on_two_applications(plain: Flask, database_url: str) -> No
 
 
 @pytest.mark.shape("Two registries on one application")
-def test_two_registries_on_one_application(two: tuple[Host, Host]) -> None:
-    """There is one /v2, so the second is refused."""
+def test_second_registry_on_one_application_is_refused(two: tuple[Host, Host]) -> None:
+    """An application has only one /v2."""
     one, other = two
-    with pytest.raises(RuntimeError, match="an application has one /v2"):
+    with pytest.raises(RuntimeError, match="can have only one"):
         one.app.register_blueprint(other.registry.blueprint, name="second")

@@ -22,14 +22,15 @@ from tests.support.database_servers import postgresql
 
 from .application import database
 from .application import Host
+from .application import StandardUser
 from .docker import tell_story
 
 MakeHost = t.Callable[..., Host]
 
 
 @pytest.mark.shape("Integer keys")
-def test_integer_keys(make_host: MakeHost) -> None:
-    """What Flask-SQLAlchemy's documentation shows."""
+def test_users_with_integer_keys_work(make_host: MakeHost) -> None:
+    """The model of Flask-SQLAlchemy's documentation."""
     db = database()
 
     class User(UserMixin, db.Model):
@@ -43,8 +44,8 @@ def test_integer_keys(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("String keys")
-def test_string_keys(make_host: MakeHost) -> None:
-    """The name itself is the key."""
+def test_users_with_string_keys_work(make_host: MakeHost) -> None:
+    """The user name is the key."""
     db = database()
 
     class User(UserMixin, db.Model):
@@ -60,8 +61,8 @@ def test_string_keys(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("UUID keys")
-def test_uuid_keys(make_host: MakeHost) -> None:
-    """The foreign key has the type of the key."""
+def test_users_with_uuid_keys_work(make_host: MakeHost) -> None:
+    """The foreign key has the type of the user's key."""
     db = database()
 
     class User(UserMixin, db.Model):
@@ -75,8 +76,8 @@ def test_uuid_keys(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("Other names of tables and columns")
-def test_other_names(make_host: MakeHost) -> None:
-    """The table is not ``user``, its key not ``id``, and the name not ``username``."""
+def test_users_with_other_table_and_column_names_work(make_host: MakeHost) -> None:
+    """The table, its key and its name column have unusual names."""
     db = database()
 
     class Account(UserMixin, db.Model):
@@ -95,16 +96,12 @@ def test_other_names(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("A user table in a schema")
-def test_schema(make_host: MakeHost) -> None:
-    """The foreign key names the schema; the registry's tables are in the usual one."""
+def test_users_in_a_schema_work(make_host: MakeHost) -> None:
+    """The foreign key names the schema; the registry uses the default one."""
     db = database()
 
-    class User(UserMixin, db.Model):
+    class User(StandardUser, db.Model):
         __table_args__: t.ClassVar[t.Any] = {"schema": "accounts"}
-
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
 
     host = make_host(db, User, prepare=attach_accounts)
     tell_story(host.app)
@@ -113,16 +110,14 @@ def test_schema(make_host: MakeHost) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("schema", [None, "accounts"])
-def test_schema_on_postgresql(make_host: MakeHost, schema: str | None) -> None:
-    """The same where a schema is one, be it that of the users or of everything."""
+def test_users_in_a_postgresql_schema_work(
+    make_host: MakeHost, schema: str | None
+) -> None:
+    """A real schema, either of the users only or of all tables."""
     db = database(sa.MetaData(schema=schema))
 
-    class User(UserMixin, db.Model):
+    class User(StandardUser, db.Model):
         __table_args__: t.ClassVar[t.Any] = {"schema": "accounts"}
-
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
 
     def make_schema(engine: sa.Engine) -> None:
         with engine.begin() as connection:
@@ -137,14 +132,12 @@ def test_schema_on_postgresql(make_host: MakeHost, schema: str | None) -> None:
 
 
 @pytest.mark.shape("All tables in a schema")
-def test_schema_of_all(make_host: MakeHost) -> None:
-    """The registry's are where the host's metadata puts its own."""
+def test_all_tables_in_a_schema_work(make_host: MakeHost) -> None:
+    """The registry's tables are in the schema of the host's metadata."""
     db = database(sa.MetaData(schema="accounts"))
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     host = make_host(db, User, prepare=attach_accounts)
     tell_story(host.app)
@@ -152,14 +145,14 @@ def test_schema_of_all(make_host: MakeHost) -> None:
 
 
 def attach_accounts(engine: sa.Engine) -> None:
-    """Make the schema ``accounts``, as SQLite has it."""
+    """Attach a database as the schema ``accounts``, as SQLite does."""
     with engine.connect() as connection:
         connection.exec_driver_sql("ATTACH ':memory:' AS accounts")
 
 
 @pytest.mark.shape("Flask-SQLAlchemy's own base, of before SQLAlchemy 2")
-def test_legacy_model(make_host: MakeHost) -> None:
-    """``db.Column`` in place of annotations."""
+def test_users_with_legacy_model_work(make_host: MakeHost) -> None:
+    """The model uses ``db.Column`` instead of annotations."""
     db: t.Any = SQLAlchemy()
 
     class User(UserMixin, db.Model):
@@ -172,8 +165,10 @@ def test_legacy_model(make_host: MakeHost) -> None:
 
 @pytest.mark.shape("Models that are dataclasses")
 @pytest.mark.parametrize("whose", ["base", "model"])
-def test_dataclasses(make_host: MakeHost, whose: str) -> None:
-    """What the base asks of the host's models, it does not ask of the registry's."""
+def test_dataclass_base_of_host_does_not_affect_registry_tables(
+    make_host: MakeHost, whose: str
+) -> None:
+    """The registry's tables do not use the host's base class."""
     if whose == "base" and sa.__version__ >= "2.1":
         pytest.skip("Flask-SQLAlchemy 3.1 takes no such base on SQLAlchemy 2.1")
     on_base = whose == "base"
@@ -190,18 +185,16 @@ def test_dataclasses(make_host: MakeHost, whose: str) -> None:
 
 
 @pytest.mark.shape("Common columns on the base")
-def test_common_columns(make_host: MakeHost) -> None:
-    """What every table of the host has, the registry's do not get."""
+def test_common_columns_of_host_are_not_in_registry_tables(make_host: MakeHost) -> None:
+    """The columns that all host tables have are not in the registry's tables."""
 
     class Base(DeclarativeBase):
         comment: Mapped[str] = mapped_column(sa.String(80), default="")
 
     db: t.Any = SQLAlchemy(model_class=Base)
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     host = make_host(db, User)
     tell_story(host.app)
@@ -209,8 +202,10 @@ def test_common_columns(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("A naming convention")
-def test_naming_convention(make_host: MakeHost) -> None:
-    """It names the registry's constraints as well."""
+def test_naming_convention_of_host_names_registry_constraints(
+    make_host: MakeHost,
+) -> None:
+    """The host's naming convention also names the registry's constraints."""
     db = database(
         sa.MetaData(
             naming_convention={
@@ -223,10 +218,8 @@ def test_naming_convention(make_host: MakeHost) -> None:
         )
     )
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     host = make_host(db, User)
     tell_story(host.app)
@@ -235,16 +228,14 @@ def test_naming_convention(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("Several databases")
-def test_binds(make_host: MakeHost) -> None:
-    """The registry's tables are in the database of the users."""
+def test_users_in_another_bind_have_registry_tables_beside_them(
+    make_host: MakeHost,
+) -> None:
+    """The registry's tables are in the same database as the users."""
     db = database()
 
-    class User(UserMixin, db.Model):
+    class User(StandardUser, db.Model):
         __bind_key__ = "people"
-
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
 
     binds = {"people": "sqlite://", "logs": "sqlite://"}
     host = make_host(db, User, SQLALCHEMY_BINDS=binds)
@@ -256,8 +247,8 @@ def test_binds(make_host: MakeHost) -> None:
 
 
 @pytest.mark.shape("Kinds of users, each in a table of its own")
-def test_joined_tables(make_host: MakeHost) -> None:
-    """The model that the registry is given is the one that all are."""
+def test_users_with_joined_table_inheritance_work(make_host: MakeHost) -> None:
+    """The registry gets the base model of the hierarchy."""
     db = database()
 
     class User(UserMixin, db.Model):
@@ -282,22 +273,22 @@ def test_joined_tables(make_host: MakeHost) -> None:
 
 @pytest.mark.shape("A session that does not flush, or keeps what it has read")
 @pytest.mark.parametrize("options", [{"autoflush": False}, {"expire_on_commit": False}])
-def test_session_options(make_host: MakeHost, options: dict[str, bool]) -> None:
-    """The registry says itself when it wants what."""
+def test_session_options_of_host_do_not_affect_registry(
+    make_host: MakeHost, options: dict[str, bool]
+) -> None:
+    """The registry does not rely on autoflush or on expiry."""
     db = database(session_options=options)
 
-    class User(UserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str]
+    class User(StandardUser, db.Model):
+        pass
 
     tell_story(make_host(db, User).app)
 
 
 @pytest.mark.shape("Flask-SQLAlchemy-Lite")
-def test_flask_sqlalchemy_lite(tmp_path: Path) -> None:
-    """Its session is there within an application context only, and its models have a
-    base of their own."""
+def test_host_with_flask_sqlalchemy_lite_works(tmp_path: Path) -> None:
+    """Its session exists only within an application context, and its models have their
+    own base."""
     db = flask_sqlalchemy_lite.SQLAlchemy()
 
     class Base(DeclarativeBase):
@@ -336,8 +327,8 @@ def test_flask_sqlalchemy_lite(tmp_path: Path) -> None:
 
 
 @pytest.mark.shape("Keys of several columns")
-def test_key_of_several_columns() -> None:
-    """They are refused at once, in words that say what the registry needs."""
+def test_users_with_composite_key_are_refused() -> None:
+    """The error at the start says which kind of key the registry needs."""
     db = database()
 
     class User(UserMixin, db.Model):
@@ -349,8 +340,8 @@ def test_key_of_several_columns() -> None:
 
 
 @pytest.mark.shape("Users without a name")
-def test_users_without_a_name() -> None:
-    """Which attribute names them is asked for at once."""
+def test_users_without_username_attribute_are_refused() -> None:
+    """The error at the start asks for the attribute with the name."""
     db = database()
 
     class User(UserMixin, db.Model):

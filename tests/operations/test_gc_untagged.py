@@ -23,7 +23,7 @@ NAME = "alice/app"
 DAY = timedelta(days=1)
 YEAR = timedelta(days=365)
 #: For tests of what is kept for its own sake, and not for being young.
-AT_ONCE = pytest.mark.options(oci_untagged_lifetime=1, oci_undo_window=None)
+AT_ONCE = pytest.mark.options(oci_untagged_lifetime=1, oci_undo_period=None)
 FOR_A_WEEK = pytest.mark.options(oci_untagged_lifetime=7 * 24 * 3600)
 
 

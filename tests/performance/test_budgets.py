@@ -1,7 +1,7 @@
-"""What a request may cost, in counts that are the same on every machine.
+"""The budget of each request, in counts that are the same on every machine.
 
-Whoever makes a request need less lowers its number here. None may grow with what is
-stored.
+A change that reduces the cost of a request lowers its number here. No number may grow
+with the stored content.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Ask = t.Callable[[RegistryClient], object]
 
 @contextmanager
 def counted_statements() -> Iterator[list[str]]:
-    """Collect every SQL statement, but for the BEGIN that only SQLite needs."""
+    """Collect every SQL statement, except the BEGIN that only SQLite needs."""
     statements: list[str] = []
 
     def collect(
@@ -57,7 +57,7 @@ def counted_statements() -> Iterator[list[str]]:
 
 @contextmanager
 def counted_fsyncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Collect what is flushed to the disk, as "file" or "folder"."""
+    """Collect the kind of each flush to the disk: "file" or "folder"."""
     flushed: list[str] = []
 
     def fsync(descriptor: int) -> None:
@@ -71,27 +71,27 @@ def counted_fsyncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.fixture(name="machine")
 def _machine(app: Flask) -> RegistryClient:
-    """A client with a bearer token that it got for an access token, as most have."""
+    """A client with a bearer token issued for an access token, as most clients have."""
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")
         secret = registry.access_tokens.issue(alice).secret
     logged_in = RegistryClient(app, basic("alice", secret))
     scopes = (f"repository:{NAME}:pull,push,delete", "registry:catalog:*")
-    # The second token is had without the note that the first has been used.
+    # The first exchange records the use of the access token; the second does not.
     logged_in.bearer(*scopes)
     return logged_in.bearer(*scopes)
 
 
 @pytest.fixture(name="stored")
 def _stored(machine: RegistryClient) -> RegistryClient:
-    """The same client, who has pushed an image."""
+    """The same client, after a push of an image."""
     machine.push_image(NAME, "latest", layer=b"a layer")
-    # That it was pulled is written once an hour, and after the answer.
+    # A pull is recorded once an hour, after the answer.
     machine.get(f"/v2/{NAME}/manifests/latest")
     return machine
 
 
-#: How many statements each request may need, that of the host for its user among them.
+#: The most statements of each request, including the host's query for its user.
 STATEMENTS: dict[str, tuple[int, Ask]] = {
     "GET by tag": (4, lambda c: c.get(f"/v2/{NAME}/manifests/latest")),
     "HEAD by tag": (4, lambda c: c.head(f"/v2/{NAME}/manifests/latest")),
@@ -128,8 +128,10 @@ STATEMENTS: dict[str, tuple[int, Ask]] = {
 
 
 @pytest.mark.parametrize("request_kind", STATEMENTS)
-def test_statements_of_a_request(stored: RegistryClient, request_kind: str) -> None:
-    """A request asks the database no more often than it has to."""
+def test_request_stays_within_statement_budget(
+    stored: RegistryClient, request_kind: str
+) -> None:
+    """No request needs more statements than its budget."""
     budget, ask = STATEMENTS[request_kind]
     with counted_statements() as statements:
         ask(stored)
@@ -137,11 +139,11 @@ def test_statements_of_a_request(stored: RegistryClient, request_kind: str) -> N
 
 
 class Change(t.NamedTuple):
-    """A request that can be sent once, to something that is made before it."""
+    """A request that can be sent once, and the preparation of its target."""
 
     budget: int
     make: t.Callable[[RegistryClient], str]
-    """Returns the address."""
+    """Prepares the target, and returns its address."""
 
     ask: t.Callable[[RegistryClient, str], TestResponse]
 
@@ -172,7 +174,7 @@ def _sent(client: RegistryClient) -> str:
     return with_query(str(location), digest=digest_of(b"content"))
 
 
-#: How many statements each request may need that changes what the next one finds.
+#: The most statements of each request that can be sent only once.
 CHANGES: dict[str, Change] = {
     "PATCH": Change(4, _begun, lambda c, at: c.patch(at, b"content", chunked=True)),
     "closing PUT": Change(9, _sent, lambda c, at: c.put(at)),
@@ -184,7 +186,7 @@ CHANGES: dict[str, Change] = {
 
 
 def statements_of(client: RegistryClient, change: Change) -> list[str]:
-    """Return what a request sends to the database, which has to succeed."""
+    """Return the statements of a request, which has to succeed."""
     address = change.make(client)
     with counted_statements() as statements:
         assert change.ask(client, address).status_code < 300
@@ -192,11 +194,13 @@ def statements_of(client: RegistryClient, change: Change) -> list[str]:
 
 
 @pytest.mark.parametrize("request_kind", CHANGES)
-def test_statements_of_a_change(stored: RegistryClient, request_kind: str) -> None:
-    """What goes on with an upload, or deletes something, asks no more often either, in
-    a repository with much in it as in one with little."""
+def test_change_stays_within_statement_budget(
+    stored: RegistryClient, request_kind: str
+) -> None:
+    """A request that continues an upload or deletes content stays within its budget, in
+    a small and in a large repository."""
     change = CHANGES[request_kind]
-    # The first of a kind may find something out that the others know.
+    # The first request of a kind may fill a cache.
     statements_of(stored, change)
     statements = statements_of(stored, change)
     assert len(statements) <= change.budget, "\n".join(statements)
@@ -207,8 +211,10 @@ def test_statements_of_a_change(stored: RegistryClient, request_kind: str) -> No
     assert len(statements_of(stored, change)) == len(statements)
 
 
-def test_statements_of_a_token(app: Flask, stored: RegistryClient) -> None:
-    """A token costs as much as the repositories that it is asked for."""
+def test_token_request_stays_within_statement_budget(
+    app: Flask, stored: RegistryClient
+) -> None:
+    """The cost of a token grows only with the number of requested repositories."""
     with app.test_request_context():
         alice = registry._catalog.users.by_name("alice")
         secret = registry.access_tokens.issue(alice).secret
@@ -228,8 +234,10 @@ def push_streamed(client: RegistryClient, content: bytes) -> None:
     assert client.put(location).status_code == 201
 
 
-def test_statements_of_a_whole_push(stored: RegistryClient) -> None:
-    """A small image of a config and a layer needs a bounded number of statements."""
+def test_push_of_small_image_stays_within_statement_budget(
+    stored: RegistryClient,
+) -> None:
+    """The image has a config and one layer."""
     layer, config = b"another layer", b'{"os":"linux","other":1}'
     with counted_statements() as statements:
         for content in (layer, config):
@@ -239,12 +247,12 @@ def test_statements_of_a_whole_push(stored: RegistryClient) -> None:
     assert len(statements) <= 2 * (4 + 5 + 5 + 9) + 14, "\n".join(statements)
 
 
-def test_flushes_of_a_push(
+def test_push_flushes_blob_and_folder_once(
     stored: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blob that came in one stream is flushed once, and its folder once; a manifest
-    is the database's to flush."""
-    # The second one finds the folder that the first has made.
+    """A blob that arrives in one stream is flushed once, and its folder once. The
+    database flushes a manifest."""
+    # The first blob creates the folder, and the second uses it.
     contents = contents_of_one_folder()
     push_streamed(stored, next(contents))
     with counted_fsyncs(monkeypatch) as flushed:
@@ -257,7 +265,7 @@ def test_flushes_of_a_push(
 
 
 def contents_of_one_folder() -> Iterator[bytes]:
-    """Make up contents whose digests begin alike, and are stored side by side."""
+    """Yield contents whose digests have the same prefix, and so the same folder."""
     number = 0
     while True:
         content = f"content {number}".encode()
@@ -267,16 +275,16 @@ def contents_of_one_folder() -> Iterator[bytes]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux is told when to write")
-def test_what_a_flush_waits_for(
+def test_large_upload_is_written_before_its_flush(
     stored: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk writes a large blob while it arrives, but for its last few megabytes."""
+    """The disk writes a large blob during its arrival, except its last megabytes."""
     asked: list[int] = []
     left: list[int] = []
     fsync, advise = os.fsync, os.posix_fadvise
 
     def note_advice(fd: int, start: int, length: int, advice: int) -> None:
-        # What was asked for before is not asked for again, and nothing is left out.
+        # The ranges follow each other without an overlap or a gap.
         assert (start, advice) == (sum(asked), os.POSIX_FADV_DONTNEED)
         asked.append(length)
         advise(fd, start, length, advice)
@@ -297,9 +305,11 @@ def test_what_a_flush_waits_for(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc counts what is read")
 @pytest.mark.parametrize(("chunks", "times"), [(1, 0), (4, 1)])
-def test_bytes_read_of_a_push(stored: RegistryClient, chunks: int, times: int) -> None:
-    """Nothing that arrived in one stream is read again, and what came in chunks is
-    read once."""
+def test_push_reads_chunked_upload_at_most_once(
+    stored: RegistryClient, chunks: int, times: int
+) -> None:
+    """The bytes of one stream are not read again, and bytes of several chunks are read
+    once."""
     content = os.urandom(4 * MIB)
     location = stored.start_upload(NAME)
     source, size = Source(content), len(content) // chunks
@@ -309,19 +319,18 @@ def test_bytes_read_of_a_push(stored: RegistryClient, chunks: int, times: int) -
         assert patched.status_code == 202
     digest = digest_of(content)
     assert stored.put(with_query(location, digest=digest)).status_code == 201
-    # Beside the blob, a database in a file is read.
+    # The process also reads the database file.
     assert bytes_read() - before < times * len(content) + MIB / 2
 
 
 def bytes_read() -> int:
-    """Return how many bytes this process has had from files and connections."""
+    """Return the bytes that this process has read from files and connections."""
     fields = Path("/proc/self/io").read_text().split()
     return int(fields[fields.index("rchar:") + 1])
 
 
-def test_statements_do_not_grow_with_what_is_stored(stored: RegistryClient) -> None:
-    """A request needs as many statements among many tags, images and referrers as
-    among few."""
+def test_statements_do_not_grow_with_stored_content(stored: RegistryClient) -> None:
+    """The number does not depend on the number of tags, images and referrers."""
     path = f"/v2/{NAME}/referrers/{digest_of(MANIFEST)}"
     asked: dict[str, Ask] = {
         **{kind: ask for kind, (_, ask) in STATEMENTS.items()},
@@ -346,7 +355,7 @@ def test_statements_do_not_grow_with_what_is_stored(stored: RegistryClient) -> N
 
 
 def push_referrer(client: RegistryClient, number: int) -> None:
-    """Push something about the stored image."""
+    """Push a referrer of the stored image."""
     subject = {
         "mediaType": OCI_MANIFEST,
         "digest": digest_of(MANIFEST),

@@ -20,18 +20,19 @@ pytestmark = pytest.mark.real
 
 MIB = 1 << 20
 SIZE = 1 << 30
-#: What no process of a server may ever hold, whatever the size of a blob.
+#: The memory limit of each process of a server, for every size of a blob.
 LIMIT = 150 * MIB
 TIMEOUT = 300
 UPLOADS = f"/v2/{USERNAME}/bulk/blobs/uploads/"
-# Random bytes, lest anything on the way makes less of them; always the same ones, so
-# that one MiB stands for all.
+# The bytes are random, so that no layer can compress them. The same MiB is repeated.
 PIECE = random.Random(0).randbytes(MIB)
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_gibibyte_is_pushed_and_pulled(server: str) -> None:
-    """A blob of 1 GiB goes through in one stream, and memory stays flat."""
+def test_blob_of_one_gibibyte_is_pushed_and_pulled_in_bounded_memory(
+    server: str,
+) -> None:
+    """A blob of 1 GiB is sent in one stream, and memory stays within the limit."""
     if not sys.platform.startswith("linux"):
         unavailable("peak memory is read from Linux's /proc")
     digest = _digest_of(_pieces())
@@ -47,15 +48,15 @@ def test_a_gibibyte_is_pushed_and_pulled(server: str) -> None:
         f" pulled in {finished - pushed:.1f} s, peak {peak / MIB:.0f} MiB"
     )
     assert pulled == digest
-    # waitress reads a whole body before the application sees any of it. It does so
-    # into a file, and what it holds meanwhile is not ours to limit.
+    # waitress reads a whole body into a file before the application runs. The registry
+    # cannot limit its memory.
     if server != "waitress":
         assert peak < LIMIT
 
 
 def _push(forge: Forge, digest: str) -> None:
     location = _send(forge, "POST", UPLOADS, 202)
-    # A body without a length, cut into chunks: what docker sends.
+    # docker sends a chunked body without a length.
     location = _send(forge, "PATCH", location, 202, _pieces())
     join = "&" if "?" in location else "?"
     _send(forge, "PUT", f"{location}{join}digest={digest}", 201)

@@ -1,4 +1,4 @@
-"""The benchmarks run, and print the table that the documentation has."""
+"""The benchmarks run, and print the table of the documentation."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.real
 
-#: As little as there can be of everything.
+#: The smallest amount of each measurement.
 TINY = (
     *("--registries", "sqlite", "--rounds", "1", "--large", "4", "--seconds", "1"),
     *("--images", "2", "--entries", "100"),
 )
 
 
-def test_the_table(tmp_path: Path) -> None:
-    """Every row has a value and its cost, and the picture is one."""
+def test_benchmarks_print_a_value_for_every_row(tmp_path: Path) -> None:
+    """Every row has a value and a processor time, and the plot is valid XML."""
     tool("wrk", "Debian's wrk")
     sys.path.insert(0, str(ROOT))
     try:

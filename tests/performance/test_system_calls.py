@@ -1,4 +1,4 @@
-"""How often a small request has to ask the operating system for something."""
+"""The number of system calls of a small request."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.real
 BLOB = b"x" * 4096
 REQUESTS = 20
 
-#: For one request on a connection of its own, with a password that the host looks up,
-#: on gunicorn and SQLite. Half of them are SQLite's, which locks and looks whether the
-#: file has changed for each statement.
+#: For one request on a new connection with a password, on gunicorn and SQLite. SQLite
+#: makes half of the calls: for each statement it locks the file and checks it for
+#: changes.
 BUDGET = 75
 
 
-def test_system_calls_of_a_small_request(tmp_path: Path) -> None:
-    """A small blob is sent with a bounded number of system calls."""
+def test_get_of_small_blob_stays_within_system_call_budget(tmp_path: Path) -> None:
+    """The request is a GET of a small blob."""
     strace = tool("strace", "Debian")
     trace = tmp_path / "trace"
     target = f"/v2/alice/app/blobs/{digest_of(BLOB)}"
@@ -64,7 +64,7 @@ def _is_traced(pid: int) -> bool:
 
 
 def _is_of_a_request(line: str) -> bool:
-    # Threads that wait for each other, and for requests, do so for as long as that
-    # takes, and ask again: that depends on the machine.
+    # Threads that wait for each other or for requests repeat their calls. Their number
+    # depends on the machine.
     waits = ("futex", "epoll_wait", "poll", "resumed>", "---", "+++")
     return not any(word in line for word in waits)

@@ -1,7 +1,8 @@
-"""Whatever fails, and whoever dies: every event arrives, in its repository's order.
+"""Delivery of events: every event arrives in the order of its repository.
 
-A process dies at a random statement of its work; the webhook refuses, or takes an event
-and is not heard; and another process goes on.
+A process ends at a random statement, the webhook refuses or loses its answer, and
+another process continues.
+
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ NAMES = ("alice/one", "alice/two", "alice/three")
 
 
 class Killed(BaseException):
-    """The end of a process, which nothing in it catches."""
+    """The end of a process, which no code in the process catches."""
 
 
 class Teller:
-    """A process that tells webhooks, until it dies.
+    """A process that delivers events until it ends.
 
-    :param dice: decide when.
+    :param dice: decides when it ends.
+
     """
 
     def __init__(self, app: Flask, dice: random.Random) -> None:
@@ -51,7 +53,7 @@ class Teller:
         self.dice = dice
 
     def work(self) -> None:
-        """Deliver what is due, and die at some statement, or live."""
+        """Deliver due events, and possibly end at some statement."""
         with (
             self.app.app_context(),
             Faults(self.app).database(self._moment(), Killed),
@@ -67,8 +69,8 @@ class Teller:
 def test_every_event_arrives_in_order(
     app: Flask, alice: RegistryClient, seed: int
 ) -> None:
-    """At least once each, and those of one repository first in the order in which they
-    happened."""
+    """Each event arrives at least once. The first arrivals of a repository are in the
+    order of its changes."""
     dice = random.Random(seed)
 
     def answer(arrived: Arrived) -> int:
@@ -101,7 +103,7 @@ def test_every_event_arrives_in_order(
 
 
 def pending(app: Flask) -> bool:
-    """Tell whether anybody has yet to be told of anything."""
+    """Return True if any event is not delivered yet."""
     with app.app_context():
         counts = registry.events.counts()
     assert counts["dead"] == 0
@@ -109,7 +111,7 @@ def pending(app: Flask) -> bool:
 
 
 def recorded(app: Flask, receiver: Receiver) -> dict[str, list[str]]:
-    """Return what happened to each repository after the webhook was added."""
+    """Return the events of each repository since the webhook was added."""
     with app.app_context():
         (webhook,) = registry.events.webhooks()
         events = registry.events.latest(1000)
@@ -120,10 +122,10 @@ def recorded(app: Flask, receiver: Receiver) -> dict[str, list[str]]:
     return found
 
 
-def test_a_process_that_died_is_taken_over_from(
+def test_delivery_of_ended_process_is_repeated(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """What it was telling is told again, when it would have been done for long."""
+    """Another process repeats the delivery after its lease has expired."""
     with Receiver() as receiver:
         with app.app_context():
             registry.events.add_webhook(receiver.url, kinds=["tag.*"])
@@ -151,13 +153,13 @@ def test_a_process_that_died_is_taken_over_from(
 
 
 def arrived(receiver: Receiver, count: int) -> bool:
-    """Tell whether so much has been taken."""
+    """Return True if the webhook has that many events."""
     return len(receiver.taken) == count
 
 
-def test_a_thread_that_follows(app: Flask, alice: RegistryClient) -> None:
-    """It tells what happens while it runs, gets over a database that is away for a
-    moment, and ends when it is told to."""
+def test_follow_delivers_until_stopped(app: Flask, alice: RegistryClient) -> None:
+    """The thread delivers new events, survives a short failure of the database, and
+    ends when it is stopped."""
     stop = threading.Event()
 
     def follow() -> None:
@@ -179,9 +181,10 @@ def test_a_thread_that_follows(app: Flask, alice: RegistryClient) -> None:
         assert not thread.is_alive()
 
 
-def test_several_at_once(app: Flask, alice: RegistryClient) -> None:
-    """Processes that tell at the same time tell everything between them, each event
-    once, and one repository's in order."""
+def test_parallel_processes_deliver_each_event_once(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The events of one repository arrive in order."""
     with Receiver() as receiver:
         with app.app_context():
             registry.events.add_webhook(receiver.url)
@@ -204,9 +207,11 @@ def test_several_at_once(app: Flask, alice: RegistryClient) -> None:
         assert len(ids) == len(set(ids)) == 3 + 5 * 3 * 2
 
 
-def test_the_same_order_as_the_commits(app: Flask, alice: RegistryClient) -> None:
-    """Where many push to one repository at once, its events are in the order in which a
-    tag really moved."""
+def test_events_have_the_order_of_the_commits(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """If clients push to one repository at the same time, its events have the order in
+    which the tag moved."""
     for number in range(8):
         alice.push_image(NAMES[0], number=number)
 

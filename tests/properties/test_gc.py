@@ -1,5 +1,5 @@
-"""Histories of a registry with collections in them: what a tag leads to, and what a
-client relies on, is always there; the rest goes."""
+"""Histories of a registry with collections: reachable and leased content stays, other
+content is deleted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.upkeep import Upkeep
 
 #: Longer than a grace period, so that both have an effect.
 UNTAGGED = GRACE * 2
-#: After so long, nothing is young.
+#: Longer than every duration in the configuration.
 AGE = UNTAGGED * 2
 
 NAMES = ("alice/app", "alice/base")
@@ -42,7 +42,7 @@ BLOBS = (b"one", b"two", b"three")
 
 
 class Repository:
-    """What a test knows of a repository."""
+    """The expected state of a repository."""
 
     def __init__(self) -> None:
         self.tags: dict[str, bytes] = {}
@@ -50,11 +50,11 @@ class Repository:
         """When each was last pushed, or had a tag."""
 
         self.promised: dict[bytes, datetime] = {}
-        """When a client was last told of each blob."""
+        """The time when a client last learned that each blob exists."""
 
 
 class Content(t.NamedTuple):
-    """What a manifest is made of."""
+    """The blobs and manifests of a manifest."""
 
     blobs: tuple[bytes, ...] = ()
     children: tuple[bytes, ...] = ()
@@ -62,12 +62,12 @@ class Content(t.NamedTuple):
 
 
 class Collections(RuleBasedStateMachine):
-    """Pushes, mounts, deletes, waits and collects, in any order."""
+    """Pushes, mounts, deletions, waits and collections, in any order."""
 
     def __init__(self, make_app: MakeApp) -> None:
         super().__init__()
         seconds = int(UNTAGGED.total_seconds())
-        app = make_app(OCI_UNTAGGED_LIFETIME=seconds, OCI_UNDO_WINDOW=None)
+        app = make_app(OCI_UNTAGGED_LIFETIME=seconds, OCI_UNDO_PERIOD=None)
         self.alice = RegistryClient.of(app, "alice")
         self.keeper = Upkeep(app)
         Administrator(app).start_afresh()
@@ -82,13 +82,13 @@ class Collections(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), blob=st.sampled_from(BLOBS))
     def push_blob(self, name: str, blob: bytes) -> None:
-        """A blob is pushed, whether or not it is there."""
+        """Push a new or an existing blob."""
         self.alice.push_blob(name, blob)
         self.repositories[name].promised[blob] = utcnow()
 
     @rule(name=st.sampled_from(NAMES), blob=st.sampled_from(BLOBS))
     def ask(self, name: str, blob: bytes) -> None:
-        """A client asks for a blob, and relies on the answer."""
+        """Ask for a blob. The client then relies on the answer."""
         path = f"/v2/{name}/blobs/{digest_of(blob)}"
         if self.alice.head(path).status_code == 200:
             self.repositories[name].promised[blob] = utcnow()
@@ -97,7 +97,7 @@ class Collections(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), blob=st.sampled_from(BLOBS))
     def mount(self, name: str, blob: bytes) -> None:
-        """A client mounts a blob from wherever it is."""
+        """Mount a blob from any repository that has it."""
         query = {"mount": digest_of(blob)}
         response = self.alice.post(f"/v2/{name}/blobs/uploads/", query=query)
         if response.status_code == 201:
@@ -120,7 +120,7 @@ class Collections(RuleBasedStateMachine):
         signs: bool,
         data: st.DataObject,
     ) -> None:
-        """An image is pushed, which may be a signature of something."""
+        """Push an image, which may be the signature of another one."""
         known = sorted(self.repositories[name].manifests)
         subject = data.draw(st.sampled_from(known)) if signs and known else None
         signed = descriptor(subject, OCI_MANIFEST) if subject else None
@@ -133,7 +133,7 @@ class Collections(RuleBasedStateMachine):
         data=st.data(),
     )
     def push_index(self, name: str, tag: str | None, data: st.DataObject) -> None:
-        """An index is pushed of what may still be there."""
+        """Push an index of manifests that may still exist."""
         known = sorted(self.repositories[name].manifests)
         if not known:
             return
@@ -148,7 +148,7 @@ class Collections(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), tag=st.sampled_from(TAGS))
     def delete_tag(self, name: str, tag: str) -> None:
-        """A tag is taken away."""
+        """Delete a tag."""
         response = self.alice.delete(f"/v2/{name}/manifests/{tag}")
         repository = self.repositories[name]
         assert (response.status_code == 202) == (tag in repository.tags)
@@ -157,7 +157,7 @@ class Collections(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), data=st.data())
     def delete_manifest(self, name: str, data: st.DataObject) -> None:
-        """A manifest is deleted, unless an index needs it."""
+        """Delete a manifest, unless an index needs it."""
         repository = self.repositories[name]
         if not repository.manifests:
             return
@@ -171,7 +171,7 @@ class Collections(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), blob=st.sampled_from(BLOBS))
     def delete_blob(self, name: str, blob: bytes) -> None:
-        """A blob is deleted, unless a manifest needs it."""
+        """Delete a blob, unless a manifest needs it."""
         response = self.alice.delete(f"/v2/{name}/blobs/{digest_of(blob)}")
         if response.status_code != 403:
             assert blob not in self._needed(name)[1]
@@ -179,12 +179,12 @@ class Collections(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([1, 7, 23, 31, 49, 99]))
     def wait(self, hours: int) -> None:
-        """Time passes."""
+        """Let time pass."""
         self.clock.shift(timedelta(hours=hours))
 
     @rule()
     def collect(self) -> None:
-        """What is announced goes, and what is needed stays."""
+        """Check that a collection deletes what it reports and keeps needed content."""
         announced = self.keeper.gc("--dry-run")
         assert self.keeper.gc() == announced
         for name in NAMES:
@@ -196,9 +196,9 @@ class Collections(RuleBasedStateMachine):
         assert self.keeper.fsck() == []
 
     def teardown(self) -> None:
-        """In the end there is what tags lead to, and nothing else."""
+        """Check that only content with a tag is left in the end."""
         try:
-            # Manifests go first, and a grace period later what they were made of.
+            # Manifests are deleted first, and their blobs a grace period later.
             for _ in range(2):
                 self.clock.shift(AGE)
                 self.collect()
@@ -228,7 +228,7 @@ class Collections(RuleBasedStateMachine):
             repository.tags[tag] = manifest
 
     def _is_due(self, name: str, blob: bytes) -> bool:
-        """Tell whether a client may insist that a blob is there."""
+        """Return True if a client may rely on a blob."""
         promised = self.repositories[name].promised.get(blob)
         young = promised is not None and utcnow() - promised < GRACE
         return young or blob in self._needed(name)[1]
@@ -240,7 +240,7 @@ class Collections(RuleBasedStateMachine):
         return young or manifest in self._needed(name)[0]
 
     def _needed(self, name: str) -> tuple[set[bytes], set[bytes]]:
-        """Return the manifests, and the blobs, that tags lead to."""
+        """Return the manifests and the blobs that tags lead to."""
         repository = self.repositories[name]
         needed = set(repository.tags.values())
         while True:
@@ -269,9 +269,8 @@ class Collections(RuleBasedStateMachine):
                 assert self.alice.get(path).data == blob
 
 
-def test_histories_with_collections(make_app: MakeApp) -> None:
-    """Whatever happens to a registry, a collection takes what nobody needs, all of it
-    in the end, and nothing else."""
+def test_any_history_with_collections_keeps_needed_content(make_app: MakeApp) -> None:
+    """A collection deletes unneeded content only, and all of it in the end."""
     run_state_machine_as_test(
         # Anything that makes a machine will do, whatever the annotation says.
         t.cast(t.Any, functools.partial(Collections, make_app)),

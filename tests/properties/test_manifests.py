@@ -1,4 +1,5 @@
-"""Manifests: any bytes are one, or are refused, and one is kept as it was sent."""
+"""Manifests: the registry accepts or refuses any bytes, and keeps a manifest
+unchanged."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from tests.support.registry_client import RegistryClient
 Json = t.Any
 
 pure = settings(derandomize=True, deadline=None, max_examples=100)
-# Every example pushes into a repository that nothing is expected of.
+# Every example pushes to a repository that no other test uses.
 over_http = settings(
     derandomize=True,
     deadline=None,
@@ -46,7 +47,7 @@ FIELDS = (
 )
 MEDIA_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
 
-# JSON can say "\ud800", half of a character, and so can these texts.
+# JSON can have an unpaired surrogate such as "\ud800", and so can these texts.
 texts = st.one_of(
     st.text(max_size=10),
     st.text(st.characters(categories=["Cs", "Cc", "Lu"]), max_size=3),
@@ -92,7 +93,7 @@ optional_fields: dict[str, st.SearchStrategy[Json]] = {
 
 @st.composite
 def manifests(draw: st.DrawFn) -> dict[str, Json]:
-    """Valid manifests and indexes, with fields in any order."""
+    """Return valid manifests and indexes with fields in any order."""
     media_type = draw(st.sampled_from(MEDIA_TYPES))
     fields: dict[str, Json] = {"schemaVersion": 2, "mediaType": media_type}
     if media_type in (OCI_INDEX, DOCKER_LIST):
@@ -108,7 +109,8 @@ def manifests(draw: st.DrawFn) -> dict[str, Json]:
 
 @st.composite
 def encoded_manifests(draw: st.DrawFn) -> bytes:
-    """Manifests as different programs write them: with spaces, escapes, neither."""
+    """Return manifests as different programs write them: with spaces, escapes or
+    neither."""
     ascii_only = draw(st.booleans())
     text = json.dumps(
         draw(manifests()),
@@ -122,7 +124,8 @@ def encoded_manifests(draw: st.DrawFn) -> bytes:
 
 
 def parse_or_refuse(content: bytes, content_type: str | None) -> Manifest | None:
-    """Return what the parser makes of some bytes; it may refuse and nothing else."""
+    """Return the parsed manifest, or None if the parser refuses it. No other error is
+    allowed."""
     try:
         return parse(content, content_type)
     except ManifestInvalid as error:
@@ -137,28 +140,28 @@ def parse_or_refuse(content: bytes, content_type: str | None) -> Manifest | None
 @example(b"", None)
 @example(b"\xff\xfe", OCI_MANIFEST)
 @example("{}".encode("utf-16"), OCI_MANIFEST)
-def test_bytes_that_are_no_document_are_refused(
+def test_bytes_that_are_not_json_are_refused(
     content: bytes, content_type: str | None
 ) -> None:
-    """Whatever bytes are sent as a manifest, the answer is that they are none."""
+    """Any bytes get the answer that they are not a manifest."""
     assert parse_or_refuse(content, content_type) is None
 
 
 @pure
 @given(anything, st.sampled_from([None, "", "text/html", *MEDIA_TYPES]))
-def test_any_document_is_a_manifest_or_is_refused(
+def test_any_json_is_parsed_or_refused(
     document: Json, content_type: str | None
 ) -> None:
-    """JSON of any shape is read or refused, and raises nothing else."""
+    """JSON of any shape raises no other error."""
     parse_or_refuse(json.dumps(document).encode(), content_type)
 
 
 @pure
 @given(manifests(), st.data())
-def test_a_manifest_with_a_strange_part_is_read_or_refused(
+def test_manifest_with_any_value_is_parsed_or_refused(
     fields: dict[str, Json], data: st.DataObject
 ) -> None:
-    """One value of any type anywhere in a manifest raises nothing but a refusal."""
+    """One value of any type anywhere in a manifest raises no other error."""
     place: Json = fields
     while True:
         key = data.draw(st.sampled_from(list(place) or ["new"]))
@@ -171,7 +174,7 @@ def test_a_manifest_with_a_strange_part_is_read_or_refused(
     place[key] = data.draw(anything)
     manifest = parse_or_refuse(json.dumps(fields).encode(), None)
     if manifest is not None:
-        # What was read has to fit into the columns that it is stored in.
+        # The parsed values have to fit into their columns.
         assert manifest.media_type in MEDIA_TYPES
         assert len(manifest.artifact_type or "") <= 255
         for descriptor in manifest.descriptors:
@@ -182,8 +185,8 @@ def test_a_manifest_with_a_strange_part_is_read_or_refused(
 
 @pure
 @given(manifests())
-def test_a_valid_manifest_is_read_for_what_it_says(fields: dict[str, Json]) -> None:
-    """Every descriptor, the subject and the annotations come out as they went in."""
+def test_valid_manifest_is_parsed_completely(fields: dict[str, Json]) -> None:
+    """The result has every descriptor, the subject and the annotations."""
     manifest = parse(json.dumps(fields).encode(), fields["mediaType"])
     expected = [
         *([fields["config"]] if "config" in fields else []),
@@ -204,10 +207,10 @@ def test_a_valid_manifest_is_read_for_what_it_says(fields: dict[str, Json]) -> N
 @pytest.mark.options(oci_allow_sparse=True)
 @over_http
 @given(encoded_manifests(), tags, st.sampled_from(["sha256", "sha512"]))
-def test_a_manifest_is_served_byte_for_byte(
+def test_manifest_is_served_byte_for_byte(
     alice: RegistryClient, content: bytes, tag: str, algorithm: str
 ) -> None:
-    """White space, escapes and the order of fields are kept, under tag and digest."""
+    """White space, escapes and the order of fields are kept, by tag and by digest."""
     digest = digest_of(content, algorithm)
     media_type = json.loads(content)["mediaType"]
     assert alice.put_manifest("alice/app", digest, content).status_code == 201
@@ -223,10 +226,10 @@ def test_a_manifest_is_served_byte_for_byte(
 @given(
     st.one_of(st.binary(max_size=60), anything.map(lambda v: json.dumps(v).encode()))
 )
-def test_what_is_no_manifest_is_refused_and_not_kept(
+def test_invalid_manifest_is_refused_and_not_stored(
     alice: RegistryClient, content: bytes
 ) -> None:
-    """A body that is no manifest is a 400 in the registry's JSON, and is nowhere."""
+    """The answer is a 400 in the registry's JSON."""
     response = alice.put_manifest("alice/app", "bad", content, OCI_MANIFEST)
     assert refusal(response) == (400, "MANIFEST_INVALID")
     for reference in ("bad", digest_of(content)):
@@ -263,8 +266,8 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
-def test_a_document_that_is_made_to_hurt_is_refused_quickly(bomb: str) -> None:
-    """Depth, size and odd numbers cost seconds at the most, and raise a refusal."""
+def test_hostile_manifest_is_refused_quickly(bomb: str) -> None:
+    """Depth, size and odd numbers take at most seconds and raise a refusal."""
     content = bomb.encode()
     started = time.process_time()
     assert parse_or_refuse(content, OCI_MANIFEST) is None
@@ -272,8 +275,8 @@ def test_a_document_that_is_made_to_hurt_is_refused_quickly(bomb: str) -> None:
 
 
 @pytest.mark.parametrize("filler", ["x", '\\"', "\\u00e9", "[", "é"])
-def test_reading_a_large_manifest_takes_memory_in_proportion(filler: str) -> None:
-    """A manifest of a megabyte needs a few megabytes, whatever its strings hold."""
+def test_large_manifest_takes_memory_in_proportion(filler: str) -> None:
+    """A manifest of a megabyte takes a few megabytes, whatever its strings contain."""
     fields = VALID[:-1] + ',"x":' + "[" * 50 + "]" * 50
     text = f'{fields},"annotations":{{"a":"{filler * (10**6 // len(filler))}"}}}}'
     content = text.encode()
@@ -289,10 +292,10 @@ def test_reading_a_large_manifest_takes_memory_in_proportion(filler: str) -> Non
 @pytest.mark.options(oci_max_manifest_size=1000)
 @pytest.mark.parametrize(("excess", "status"), [(0, 201), (1, 413)])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_manifest_ends_at_the_limit(
+def test_manifest_above_the_maximum_size_is_refused(
     alice: RegistryClient, excess: int, status: int, chunked: bool
 ) -> None:
-    """A manifest may have as many bytes as configured, announced or not."""
+    """The limit applies with and without an announced length."""
     alice.push_blob("alice/app", b"{}")
     content = image(config=b"{}")
     content += b" " * (1000 + excess - len(content))

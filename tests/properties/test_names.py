@@ -1,4 +1,4 @@
-"""Names, tags, digests and references: any text is one, or is refused as such."""
+"""Names, tags, digests and references: the registry accepts or refuses any text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pure = settings(derandomize=True, deadline=None, max_examples=300)
 @pure
 @given(names)
 def test_every_name_of_the_grammar_is_accepted_unchanged(name: str) -> None:
-    """Whatever the specification's grammar can make is a name, and stays as it is."""
+    """Every text of the specification's grammar is a name, and is not changed."""
     assert check_name(name) == name
 
 
@@ -53,8 +53,8 @@ def test_every_name_of_the_grammar_is_accepted_unchanged(name: str) -> None:
 @example("")
 @example("á")
 @example("٣")
-def test_a_damaged_name_is_judged_by_the_grammar_alone(name: str) -> None:
-    """A name with characters changed is accepted exactly if the grammar has it."""
+def test_damaged_name_is_accepted_only_by_the_grammar(name: str) -> None:
+    """A name with changed characters is accepted exactly if the grammar matches it."""
     assert is_name(name) == name_is_valid(name)
     if not name_is_valid(name):
         with pytest.raises(NameInvalid):
@@ -63,22 +63,24 @@ def test_a_damaged_name_is_judged_by_the_grammar_alone(name: str) -> None:
 
 @pure
 @given(st.text(max_size=12))
-def test_any_text_is_judged_by_the_grammar_alone(text: str) -> None:
-    """No text outside the grammar is taken for a name, whatever its alphabet."""
+def test_any_text_is_a_name_only_by_the_grammar(text: str) -> None:
+    """No text outside of the grammar is a name, whatever its alphabet."""
     assert is_name(text) == name_is_valid(text)
 
 
 @pure
 @given(st.text("ab0._-", min_size=1, max_size=8))
-def test_separators_join_and_never_lead_trail_or_mix(text: str) -> None:
-    """Components are told from near misses by every mix of their own alphabet."""
+def test_separators_only_join_components(text: str) -> None:
+    """Separators may not begin or end a component, and may not be mixed."""
     assert is_name(text) == component_is_valid(text)
 
 
 @pytest.mark.parametrize(("length", "accepted"), [(255, True), (256, False)])
 @pytest.mark.parametrize("unit", ["a", "a/", "a-", "a.b_c__d--"])
-def test_a_name_ends_at_255_characters(unit: str, length: int, accepted: bool) -> None:
-    """The longest name has 255 characters, however many components those make."""
+def test_name_above_255_characters_is_refused(
+    unit: str, length: int, accepted: bool
+) -> None:
+    """The limit does not depend on the number of components."""
     name = (unit * length)[: length - 1] + "z"
     assert is_name(name) is accepted
     assert name_is_valid(name) is accepted
@@ -87,7 +89,7 @@ def test_a_name_ends_at_255_characters(unit: str, length: int, accepted: bool) -
 @pure
 @given(tags)
 def test_every_tag_of_the_grammar_is_accepted_unchanged(tag: str) -> None:
-    """Whatever the specification's grammar can make is a tag, and looks up as one."""
+    """Every text of the specification's grammar is a tag, and a reference to it."""
     assert check_tag(tag) == tag
     assert parse_reference(tag) == tag
 
@@ -100,8 +102,8 @@ def test_every_tag_of_the_grammar_is_accepted_unchanged(tag: str) -> None:
 @example("")
 @example("٣")
 @example("a" * 129)
-def test_a_damaged_tag_is_judged_by_the_grammar_alone(tag: str) -> None:
-    """A tag with characters changed is accepted exactly if the grammar has it."""
+def test_damaged_tag_is_accepted_only_by_the_grammar(tag: str) -> None:
+    """A tag with changed characters is accepted exactly if the grammar matches it."""
     valid = (
         0 < len(tag) <= 128 and tag[0] in TAG_FIRST and all(c in TAG_REST for c in tag)
     )
@@ -113,8 +115,8 @@ def test_a_damaged_tag_is_judged_by_the_grammar_alone(tag: str) -> None:
 
 @pure
 @given(digests)
-def test_every_registered_digest_reads_back_as_it_was_written(text: str) -> None:
-    """A digest is the same text after it was read, as a value and as a reference."""
+def test_every_registered_digest_is_parsed_unchanged(text: str) -> None:
+    """A digest has the same text after parsing, as a value and as a reference."""
     assert str(Digest.parse(text)) == text
     assert parse_reference(text) == Digest.parse(text)
 
@@ -134,7 +136,7 @@ def test_every_registered_digest_reads_back_as_it_was_written(text: str) -> None
 @example("../sha256:" + "a" * 64)
 @example("sha256::" + "a" * 64)
 @example("sha256+b64:" + "a" * 64)
-def test_a_damaged_digest_is_refused(text: str) -> None:
+def test_damaged_digest_is_refused(text: str) -> None:
     """Only sha256 and sha512 in lower-case hexadecimal of full length are digests."""
     algorithm, _, encoded = text.partition(":")
     width = {"sha256": 64, "sha512": 128}.get(algorithm)
@@ -147,8 +149,8 @@ def test_a_damaged_digest_is_refused(text: str) -> None:
 
 @pure
 @given(st.binary(max_size=100), st.sampled_from(["sha256", "sha512"]))
-def test_a_computed_digest_is_that_of_hashlib(content: bytes, algorithm: str) -> None:
-    """What is computed reads back, and is the hash that everybody else computes."""
+def test_computed_digest_is_that_of_hashlib(content: bytes, algorithm: str) -> None:
+    """A computed digest can be parsed, and has the hash of the content."""
     digest = Digest.of(content, algorithm)
     expected = hashlib.new(algorithm, content).hexdigest()
     assert str(digest) == f"{algorithm}:{expected}"
@@ -157,8 +159,8 @@ def test_a_computed_digest_is_that_of_hashlib(content: bytes, algorithm: str) ->
 
 @pure
 @given(st.text(max_size=200))
-def test_a_reference_is_a_digest_a_tag_or_unknown(text: str) -> None:
-    """Any text is looked up as a digest, as a tag, or is refused as one of the two."""
+def test_any_text_as_reference_is_a_digest_a_tag_or_refused(text: str) -> None:
+    """Any text is parsed as a digest or as a tag, or refused as one of them."""
     try:
         reference = parse_reference(text)
     except DigestInvalid:
@@ -172,7 +174,7 @@ def test_a_reference_is_a_digest_a_tag_or_unknown(text: str) -> None:
 
 @pytest.mark.parametrize("size", [10_000, 1_000_000])
 @pytest.mark.parametrize("unit", ["a", "a-", "a_", "/", "sha256:", "é", "\0"])
-def test_huge_texts_are_refused_without_being_kept(unit: str, size: int) -> None:
+def test_huge_text_is_refused_without_repeating_it(unit: str, size: int) -> None:
     """A text of megabytes is no name, tag or digest, and no error repeats it."""
     text = unit * (size // len(unit)) + "!"
     assert not is_name(text)

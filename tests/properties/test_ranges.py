@@ -1,4 +1,4 @@
-"""Range and Content-Range against a model that counts byte by byte."""
+"""Range and Content-Range, compared with a model that counts each byte."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flask_oci.spec.ranges import Span
 from flask_oci.testing.answers import errors
 from tests.support.registry_client import RegistryClient
 
-#: Around every size at which reading, or sending, begins anew.
+#: Sizes around the buffer sizes of reading and sending.
 SIZES = (0, 1, 2, 10, 65_536, 65_537, 1_048_577)
 
 pure = settings(derandomize=True, deadline=None, max_examples=300)
@@ -37,14 +37,14 @@ over_http = settings(
 
 @dataclass(frozen=True)
 class Pushed:
-    """A blob that is in the registry."""
+    """A blob in the registry."""
 
     client: RegistryClient
     digest: str
     content: bytes
 
     def get(self, header: str, method: str = "GET", **headers: str) -> TestResponse:
-        """Ask for a part of it."""
+        """Return the response to a request for a part of the blob."""
         return self.client.request(
             method,
             f"/v2/alice/app/blobs/{self.digest}",
@@ -62,14 +62,14 @@ def _pushed(alice: RegistryClient) -> dict[int, Pushed]:
 
 
 def _patterned(size: int) -> bytes:
-    # No two places look alike, so a wrong position is a wrong content.
+    # No two positions have equal content, so a wrong position is detected.
     blocks = (hashlib.sha256(b"%d" % i).digest() for i in range(size // 32 + 1))
     return b"".join(blocks)[:size]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One element of a Range header, as text and as what it means."""
+    """An element of a Range header: its text and its meaning."""
 
     text: str
     is_valid: bool
@@ -143,10 +143,10 @@ def _headers(
 
 @over_http
 @given(st.sampled_from(SIZES), _headers(valid_elements, 4))
-def test_ranges_give_the_bytes_that_they_name(
+def test_valid_ranges_return_their_bytes(
     pushed: dict[int, Pushed], size: int, header: tuple[str, list[Wanted]]
 ) -> None:
-    """Every valid Range gets just the bytes that a naive count of positions gives."""
+    """Every valid Range gets the bytes of a simple count of positions."""
     blob, (text, wanted) = pushed[size], header
     spans = [span for w in wanted if (span := w.covers(size))]
     response = blob.get(text)
@@ -175,10 +175,10 @@ def test_ranges_give_the_bytes_that_they_name(
     st.sampled_from(SIZES),
     _headers(st.one_of(valid_elements, invalid_elements), 3),
 )
-def test_one_malformed_range_makes_the_header_unsatisfiable(
+def test_range_header_with_malformed_range_is_416(
     pushed: dict[int, Pushed], size: int, header: tuple[str, list[Wanted]]
 ) -> None:
-    """A header with a range that is none is a 416, whatever else is in it."""
+    """The other ranges of the header do not matter."""
     blob, (text, wanted) = pushed[size], header
     response = blob.get(text)
     if all(w.is_valid for w in wanted):
@@ -196,10 +196,10 @@ def test_one_malformed_range_makes_the_header_unsatisfiable(
 @example("bytes=,")
 @example("items=0-1")
 @example("=0-1")
-def test_any_text_as_a_range_gives_true_bytes_or_none(
+def test_any_range_header_returns_right_bytes_or_an_error(
     pushed: dict[int, Pushed], text: str
 ) -> None:
-    """No Range header is a server error, and no answer to one has a wrong byte."""
+    """No Range header causes a server error or a wrong byte."""
     blob = pushed[10]
     response = blob.get(text)
     if response.status_code == 200:
@@ -215,8 +215,10 @@ def test_any_text_as_a_range_gives_true_bytes_or_none(
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_head_knows_no_ranges(pushed: dict[int, Pushed], size: int) -> None:
-    """HEAD answers with the whole size: ranges are defined for GET only."""
+def test_head_with_range_returns_whole_size(
+    pushed: dict[int, Pushed], size: int
+) -> None:
+    """Ranges are defined for GET only."""
     response = pushed[size].get("bytes=0-0", "HEAD")
     assert response.status_code == 200
     assert response.headers["Content-Length"] == str(size)
@@ -224,10 +226,10 @@ def test_head_knows_no_ranges(pushed: dict[int, Pushed], size: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1024, 1025, 100_000])
-def test_a_flood_of_ranges_costs_no_more_than_the_blob(
+def test_many_or_overlapping_ranges_return_the_whole_blob_once(
     pushed: dict[int, Pushed], count: int
 ) -> None:
-    """Thousands of ranges, or ranges on top of each other, get the blob just once."""
+    """Thousands of ranges cost no more than the blob."""
     blob = pushed[65_537]
     apart = blob.get("bytes=" + ",".join(f"{2 * i}-{2 * i}" for i in range(count)))
     assert len(apart.data) <= len(blob.content) + 1024 * 256
@@ -240,10 +242,11 @@ def test_a_flood_of_ranges_costs_no_more_than_the_blob(
     ("condition", "status"),
     [("{digest}", 200), ('"{digest}"', 206), ('W/"{digest}"', 200), ('"other"', 200)],
 )
-def test_a_range_of_another_version_gets_the_whole(
+def test_range_with_if_range_of_other_content_returns_whole_blob(
     pushed: dict[int, Pushed], condition: str, status: int
 ) -> None:
-    """A Range counts only while If-Range names the blob, compared strongly."""
+    """A Range counts only if If-Range has the ETag of the blob, in a strong
+    comparison."""
     blob = pushed[10]
     response = blob.get(
         "bytes=1-2", **{"If-Range": condition.format(digest=blob.digest)}
@@ -260,7 +263,7 @@ def _overlap(spans: list[range]) -> bool:
 
 
 def _parts(response: TestResponse) -> list[tuple[str, bytes]]:
-    """Take an answer apart: each Content-Range with the bytes that it is about."""
+    """Return the parts of an answer: each Content-Range with its bytes."""
     content_type = response.headers["Content-Type"]
     found = re.fullmatch(r"multipart/byteranges; boundary=([0-9a-zA-Z]+)", content_type)
     if found is None:
@@ -289,8 +292,10 @@ numbers = st.integers(0, 10**19 - 1)
 @given(
     numbers, numbers, st.sampled_from(["{}", "bytes {}/*", "bytes {}/9", "bytes={}"])
 )
-def test_a_content_range_is_its_two_positions(first: int, last: int, form: str) -> None:
-    """Both positions count as bytes of the chunk, and they may not be swapped."""
+def test_content_range_is_parsed_with_inclusive_ends(
+    first: int, last: int, form: str
+) -> None:
+    """Both positions are bytes of the chunk, and the first is not after the last."""
     header = form.format(f"{first}-{last}")
     if last < first:
         with pytest.raises(BlobUploadInvalid):
@@ -311,8 +316,8 @@ def test_a_content_range_is_its_two_positions(first: int, last: int, form: str) 
 @example("0-")
 @example("0-0\n1-1")
 @example("9" * 40 + "-" + "9" * 41)
-def test_a_malformed_content_range_is_refused(text: str) -> None:
-    """Nothing but decimal positions is read as a place in an upload."""
+def test_malformed_content_range_is_refused(text: str) -> None:
+    """Only decimal positions are a part of an upload."""
     try:
         span = parse_content_range(text)
     except BlobUploadInvalid:
@@ -325,7 +330,7 @@ def test_a_malformed_content_range_is_refused(text: str) -> None:
 
 
 def _is_strict(text: str) -> bool:
-    """Tell whether it is ``^[0-9]+-[0-9]+$``, and a chunk that could exist."""
+    """Return True if the text matches ``^[0-9]+-[0-9]+$`` and is a possible chunk."""
     first, dash, last = text.partition("-")
     return (
         bool(dash)

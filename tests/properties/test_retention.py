@@ -1,4 +1,4 @@
-"""What retention may never do, whatever the rules and whatever there is."""
+"""Retention: invariants for any rules and any content."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ loose = st.lists(
 
 @st.composite
 def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verdict]]:
-    """Judge something, by some rules."""
+    """Return the verdicts of some rules on some content."""
     texts = draw(st.lists(rules, max_size=6))
     assume(not texts or any(t.startswith("delete") or t == "keep *" for t in texts))
     released = draw(st.frozensets(names))
@@ -71,7 +71,7 @@ def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verd
         rules=parse(texts),
         now=NOW,
         protection=Protection(tuple(draw(st.lists(globs, max_size=2)))),
-        released=lambda tag, digest: tag in released,
+        is_exempt=lambda tag, digest: tag in released,
         grace=timedelta(days=draw(st.integers(0, 3))),
     )
     items = draw(loose)
@@ -80,15 +80,14 @@ def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verd
         return {item.digest for item in items if item.touched_at < before}
 
     stock = Snapshot(frozenset(DIGESTS), draw(tags), items, unneeded)
-    return judge, stock, judge.judge(stock)
+    return judge, stock, judge.evaluate(stock)
 
 
 @given(judgements())
-def test_nothing_goes_that_has_to_stay(
+def test_protected_exempt_or_kept_tag_is_never_deleted(
     judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]],
 ) -> None:
-    """What is protected, released or kept by a rule is never deleted, nor anything
-    that no rule deletes."""
+    """Neither is a tag or a manifest that no rule deletes."""
     judge, stock, verdicts = judged
     for verdict in verdicts:
         if not verdict.deleted:
@@ -96,8 +95,8 @@ def test_nothing_goes_that_has_to_stay(
         assert verdict.rule in [rule.text for rule in judge.rules if not rule.keeps]
         if verdict.tag is None:
             continue
-        assert judge.protection.keeping(verdict.tag) is None
-        assert not judge.released(verdict.tag, verdict.digest)
+        assert judge.protection.pattern_of(verdict.tag) is None
+        assert not judge.is_exempt(verdict.tag, verdict.digest)
         for rule in judge.rules:
             if rule.keeps and rule.matches(verdict.tag):
                 assert rule.newest is not None
@@ -108,10 +107,10 @@ def test_nothing_goes_that_has_to_stay(
 
 
 @given(judgements())
-def test_every_tag_is_explained(
+def test_every_tag_and_untagged_manifest_has_one_verdict(
     judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]],
 ) -> None:
-    """There is one verdict on each tag and on each loose manifest, with a reason."""
+    """Each verdict has a reason."""
     _, stock, verdicts = judged
     assert sorted(v.tag for v in verdicts if v.tag) == sorted(
         t.name for t in stock.tags
@@ -122,21 +121,21 @@ def test_every_tag_is_explained(
 
 
 @given(judgements(), st.integers(0, 30))
-def test_more_rules_that_keep_delete_no_more(
+def test_additional_keep_rules_delete_no_more(
     judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]], number: int
 ) -> None:
-    """Whoever adds a rule that keeps loses nothing by it."""
+    """An additional rule that keeps tags never causes a deletion."""
     judge, stock, verdicts = judged
     more = parse([*(r.text for r in judge.rules), "keep a*", "delete zzz"])
     again = RetentionEvaluator(
-        more, judge.now, judge.protection, judge.released, judge.grace
+        more, judge.now, judge.protection, judge.is_exempt, judge.grace
     )
-    gone = {(v.tag, v.digest) for v in again.judge(stock) if v.deleted}
+    gone = {(v.tag, v.digest) for v in again.evaluate(stock) if v.deleted}
     assert gone <= {(v.tag, v.digest) for v in verdicts if v.deleted}
 
 
 class Image(t.NamedTuple):
-    """An index, its children and its signature, and what it is tagged."""
+    """An index, its children, its signature and its tags."""
 
     number: int
     tags: tuple[str, ...]
@@ -164,12 +163,12 @@ images = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(images, st.lists(rules, min_size=1, max_size=3), st.booleans())
-def test_a_run_is_what_the_preview_said(
+def test_run_deletes_what_the_preview_says(
     make_app: MakeApp, found: list[Image], texts: list[str], protect: bool
 ) -> None:
-    """A run deletes just what a preview named; what is left of an image can be pulled
-    whole; and a second run finds nothing more to do."""
-    app = make_app(OCI_UNDO_WINDOW=None)
+    """The rest of each image can be pulled completely, and a second run deletes
+    nothing."""
+    app = make_app(OCI_UNDO_PERIOD=None)
     Administrator(app).start_afresh()
     alice = RegistryClient.of(app, "alice")
     for image in found:
@@ -192,7 +191,7 @@ def test_a_run_is_what_the_preview_said(
 
 
 def push(client: RegistryClient, image: Image) -> None:
-    """Push an image of two platforms, and sign it."""
+    """Push and sign an image of two platforms."""
     children = [
         client.push_image("alice/app", layer=f"{image.number} {n}".encode())
         for n in range(2)
@@ -210,7 +209,7 @@ def push(client: RegistryClient, image: Image) -> None:
 
 
 def whole(client: RegistryClient, tag: str) -> None:
-    """Pull an index, all that it needs, and what refers to it."""
+    """Pull an index, the content that it needs, and its referrers."""
     path = "/v2/alice/app/manifests/"
     made = client.get(path + tag)
     assert made.status_code == 200

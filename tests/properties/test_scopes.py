@@ -1,4 +1,4 @@
-"""Scopes and addresses: what a client asks for is what the registry hears."""
+"""Scopes and URLs: the registry reads the request that the client meant."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ asked = st.lists(st.tuples(kinds, resources, actions), max_size=6)
 
 @pure
 @given(asked, st.data())
-def test_scopes_are_merged_however_they_are_spread(
+def test_scopes_in_any_parameters_are_merged(
     wanted: list[tuple[str, str, list[str]]], data: st.DataObject
 ) -> None:
-    """Repeated parameters and scopes in one parameter mean the same, in order."""
+    """Repeated parameters and several scopes in one parameter mean the same, in
+    order."""
     values = [""]
     expected: dict[tuple[str, str], list[str]] = {}
     for kind, name, several in wanted:
@@ -66,8 +67,8 @@ def test_scopes_are_merged_however_they_are_spread(
 
 @pure
 @given(names, st.lists(st.sampled_from(ACTIONS), min_size=1, unique=True))
-def test_a_scope_reads_back_as_it_was_written(name: str, several: list[str]) -> None:
-    """The scope of a challenge asks, when a client sends it back, for just that."""
+def test_scope_of_challenge_is_parsed_unchanged(name: str, several: list[str]) -> None:
+    """A client sends the scope of a challenge back."""
     scope = Scope("repository", name, tuple(several))
     assert parse_scopes([str(scope)]) == [scope]
     assert set(repository_actions(scope)) == set(several)
@@ -75,25 +76,25 @@ def test_a_scope_reads_back_as_it_was_written(name: str, several: list[str]) -> 
 
 @pure
 @given(st.lists(st.text(max_size=30), max_size=5))
-def test_any_text_is_scopes_or_left_out(values: list[str]) -> None:
-    """No text makes the parser fail, and none asks for what it does not spell."""
+def test_any_text_is_parsed_or_ignored(values: list[str]) -> None:
+    """No text causes an error, and none means a scope that it does not contain."""
     for scope in parse_scopes(values):
         for action in repository_actions(scope):
             assert any(action in value or "*" in value for value in values)
 
 
-def test_more_scopes_than_a_token_can_carry_are_cut() -> None:
-    """A client that asks for thousands of scopes gets a bounded token."""
+def test_too_many_scopes_are_cut() -> None:
+    """A client that asks for thousands of scopes gets a token of limited size."""
     values = [str(repository_scope(f"alice/r{i}", "pull")) for i in range(5000)]
     assert len(parse_scopes(values)) == MAX_SCOPES
 
 
 @over_http
 @given(names, digests, tags)
-def test_a_name_is_found_in_every_address_it_is_part_of(
+def test_name_in_any_url_leads_to_its_repository(
     app: Flask, name: str, digest: str, tag: str
 ) -> None:
-    """Whatever words a name is made of, each address leads to it alone."""
+    """Each URL leads only to its repository, whatever words the name contains."""
     adapter = app.url_map.bind("localhost")
     session = "00000000-0000-4000-8000-000000000000"
     for method, path, endpoint, arguments in (
@@ -111,8 +112,8 @@ def test_a_name_is_found_in_every_address_it_is_part_of(
 
 @over_http
 @given(mutated(names))
-def test_a_damaged_name_never_leads_to_a_repository(app: Flask, name: str) -> None:
-    """An address with a name that is none matches no rule that takes names."""
+def test_invalid_name_in_url_leads_to_no_repository(app: Flask, name: str) -> None:
+    """A URL with an invalid name matches no rule with a name."""
     adapter = app.url_map.bind("localhost")
     try:
         endpoint, arguments = adapter.match(f"/v2/{name}/tags/list", "GET")
@@ -126,10 +127,10 @@ def test_a_damaged_name_never_leads_to_a_repository(app: Flask, name: str) -> No
 
 @over_http
 @given(names)
-def test_a_pushed_blob_is_where_the_answer_says(
+def test_location_of_pushed_blob_returns_its_content(
     alice: RegistryClient, name: str
 ) -> None:
-    """The Location of a push names the repository, and gives the content back."""
+    """The Location of a push has the repository and leads to the content."""
     name = f"alice/{name}"[:255].rstrip("./_-")
     content = name.encode()
     response = alice.post(
@@ -144,7 +145,7 @@ def test_a_pushed_blob_is_where_the_answer_says(
 @over_http
 @given(st.text(st.characters(min_codepoint=0, max_codepoint=0x2FFF), max_size=20))
 def test_any_path_is_answered_in_json(alice: RegistryClient, text: str) -> None:
-    """An address under /v2 made of any characters gets a clean 4xx for a push."""
+    """A push to any URL under /v2 gets a well-formed 4xx."""
     path = f"/v2/alice/{text}/manifests/latest"
     response = alice.put("/", b"", environ={"PATH_INFO": _as_wsgi(path)})
     if response.status_code != 308:
@@ -153,10 +154,10 @@ def test_any_path_is_answered_in_json(alice: RegistryClient, text: str) -> None:
 
 
 @pytest.mark.parametrize("length", [255, 256, 8192])
-def test_a_long_name_is_used_or_refused_whole(
+def test_long_name_is_used_or_refused_completely(
     alice: RegistryClient, length: int
 ) -> None:
-    """A name of 255 characters is a repository's, and a longer one is refused."""
+    """A name of 255 characters is accepted, and a longer one is refused."""
     name = "alice/" + "x" * (length - 6)
     response = alice.get(f"/v2/{name}/tags/list")
     expected = (404, "NAME_UNKNOWN") if length <= 255 else (400, "NAME_INVALID")

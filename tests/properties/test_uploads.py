@@ -1,5 +1,4 @@
-"""Histories of uploads: whatever clients and networks do, the right bytes end up
-under the right name, or nothing does."""
+"""Histories of uploads: the right content ends up under its digest, or nothing does."""
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ framings = st.sampled_from(FRAMINGS)
 
 
 class Uploads(RuleBasedStateMachine):
-    """Pushes, in any order, what clients push, break off, retry and get wrong."""
+    """Complete, interrupted, repeated and wrong pushes, in any order."""
 
     sessions = Bundle("sessions")
 
@@ -66,19 +65,19 @@ class Uploads(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self._open)
     def restart(self) -> None:
-        """The application is ended and started again; what it stored is there."""
+        """Restart the application. Its stored data stays."""
         self._start()
 
     @initialize(target=sessions, algorithm=algorithms, chunk=chunks)
     def begin(self, algorithm: str, chunk: bytes) -> Session:
-        """Every history has a session with something in it."""
+        """Begin with an upload session that has some content."""
         session = self._begin(algorithm)
         self._sent("PATCH", session, chunk, FRAMINGS[0].whole(chunk))
         return session
 
     @rule(target=sessions, algorithm=algorithms)
     def start(self, algorithm: str) -> Session:
-        """A session begins, with nothing in it."""
+        """Start an empty upload session."""
         return self._begin(algorithm)
 
     @rule(
@@ -87,7 +86,7 @@ class Uploads(RuleBasedStateMachine):
     def append(
         self, session: Session, chunk: bytes, framing: Framing, says_where: bool
     ) -> None:
-        """A chunk goes behind what is there, unless the blob becomes too large."""
+        """Append a chunk, unless the blob becomes too large."""
         header = None
         if chunk and says_where:
             header = content_range(len(session.stored), len(chunk))
@@ -110,7 +109,7 @@ class Uploads(RuleBasedStateMachine):
         distance: int,
         backwards: bool,
     ) -> None:
-        """A chunk for another place is a 416 that says where the session is."""
+        """Check that a chunk for another position is a 416 with the right position."""
         end = len(session.stored)
         start = max(end - distance, 0) if backwards else end + distance
         if start == end:
@@ -138,7 +137,7 @@ class Uploads(RuleBasedStateMachine):
     def append_with_a_lie(
         self, session: Session, chunk: bytes, framing: Framing, excess: int
     ) -> None:
-        """A Content-Range of another length than the body is a 400."""
+        """Check that a Content-Range of another length than the body is a 400."""
         length = max(len(chunk) + excess, 1)
         header = content_range(len(session.stored), length)
         if length == len(chunk):
@@ -150,11 +149,11 @@ class Uploads(RuleBasedStateMachine):
         status, code = refusal(response)
         assert code == "SIZE_INVALID"
         if not framing.has_length and length > len(chunk) <= session.room:
-            # It looks just like a body that was cut short.
+            # The registry cannot distinguish it from an interrupted body.
             session.stored += chunk
             assert status == 400
         else:
-            # A length that contradicts the place is seen before the body is.
+            # The registry compares length and position before it reads the body.
             too_large = session.room < min(length, len(chunk))
             assert status == (413 if too_large and not framing.has_length else 400)
 
@@ -162,7 +161,7 @@ class Uploads(RuleBasedStateMachine):
     def append_broken_off(
         self, session: Session, chunk: bytes, framing: Framing, data: st.DataObject
     ) -> None:
-        """What arrives before the connection breaks stays, and counts."""
+        """Check that the bytes before an interruption stay and count."""
         arrived = chunk[: data.draw(st.integers(0, len(chunk) - 1))]
         response = self._request(
             "PATCH",
@@ -182,7 +181,7 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(session=sessions)
     def cancel(self, session: Session) -> None:
-        """A session is cancelled once."""
+        """Cancel a session once."""
         response = self.alice.delete(session.location)
         if session.ended:
             assert refusal(response) == (404, "BLOB_UPLOAD_UNKNOWN")
@@ -192,16 +191,16 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(session=sessions, chunk=maybe_chunks, framing=framings)
     def finish_wrongly(self, session: Session, chunk: bytes, framing: Framing) -> None:
-        """A PUT with the digest of something else changes nothing."""
+        """Check that a PUT with another digest changes nothing."""
         self._sent("PUT", session, chunk, framing.whole(chunk), None, UNKNOWN)
 
     @rule(session=sessions, chunk=chunks, framing=framings, data=st.data())
     def finish_broken_off(
         self, session: Session, chunk: bytes, framing: Framing, data: st.DataObject
     ) -> None:
-        """A PUT that breaks off leaves the session as it was, to try again."""
+        """Check that an interrupted PUT leaves the session for another attempt."""
         arrived = chunk[: data.draw(st.integers(0, len(chunk) - 1))]
-        # Even when what has arrived has the digest, the client has said more.
+        # The client announced more, even if the received part has the digest.
         digest = digest_of(session.stored + arrived)
         sent = framing.broken(arrived, len(chunk))
         response = self._request("PUT", session, sent, None, digest)
@@ -226,7 +225,8 @@ class Uploads(RuleBasedStateMachine):
         algorithm: str,
         in_order: bool,
     ) -> None:
-        """A PUT with the right digest makes the blob, of all chunks in order."""
+        """Check that a PUT with the right digest stores the blob of all chunks in
+        order."""
         header = None
         if chunk and in_order:
             header = content_range(len(session.stored), len(chunk))
@@ -235,7 +235,7 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(content=maybe_chunks, framing=framings, wrong=st.booleans())
     def push_at_once(self, content: bytes, framing: Framing, wrong: bool) -> None:
-        """A blob in one POST is there as a whole, or not at all."""
+        """Check that a POST with a whole blob stores all of it or nothing."""
         digest = UNKNOWN if wrong else digest_of(content)
         response = self._post(digest, framing.whole(content))
         if wrong:
@@ -246,21 +246,22 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(content=chunks, framing=framings)
     def push_at_once_broken_off(self, content: bytes, framing: Framing) -> None:
-        """A POST that breaks off leaves nothing, even if its part has the digest."""
+        """Check that an interrupted POST leaves nothing, even if its part has the
+        digest."""
         part = content[:-1]
         response = self._post(digest_of(part), framing.broken(part, len(content)))
         assert refusal(response)[0] == 400
 
     @invariant()
     def the_status_is_true(self) -> None:
-        """Every session tells how much is stored, to the byte."""
+        """Check that every session reports the exact number of stored bytes."""
         for session in self._open:
             response = self.alice.get(session.location)
             assert response.status_code == 204
             assert response.headers["Range"] == session.range
 
     def teardown(self) -> None:
-        """Every blob is right, and nothing else is on the disk."""
+        """Check that every blob is right and that no other file is left."""
         for session in list(self._open):
             self.cancel(session)
         for digest, content in self._pushed.items():
@@ -344,14 +345,16 @@ class Uploads(RuleBasedStateMachine):
 
 
 def _files(folder: Path) -> set[Path]:
-    # What requests hold locks on is empty, and stays for the next ones.
+    # The lock files of requests are empty and stay for later requests.
     stored = (folder / "oci").rglob("*")
     return {path for path in stored if path.is_file() and "locks" not in path.parts}
 
 
-def test_any_history_of_uploads_ends_well(make_app: MakeApp, tmp_path: Path) -> None:
-    """Chunks, breaks, retries, lies, cancels and restarts in any order end in the
-    right blob or a clean refusal, and in no file that is neither."""
+def test_any_history_of_uploads_ends_in_right_blob_or_refusal(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    """Chunks, interruptions, retries, wrong lengths, cancellations and restarts in any
+    order leave no other file."""
     # A failing history is short enough to read as it is, and slow to shorten.
     run_state_machine_as_test(
         # Anything that makes a machine will do, whatever the annotation says.

@@ -1,4 +1,4 @@
-"""Tags that not everybody who may push can move or delete."""
+"""Protected and immutable tags."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OTHER = image(b"a layer", annotations={"n": "2"})
 
 
 def may(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
-    """Have alice own her things, and bob work on them."""
+    """Let alice own her repositories and let bob push to and delete from them."""
     name = user.username if user else None
     return name == "alice" or (name == "bob" and action != "manage")
 
@@ -53,7 +53,7 @@ def _app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
 
 
 def protect(app: Flask, *protected: str, immutable: t.Sequence[str] = ()) -> None:
-    """Lay down patterns for the repository."""
+    """Set patterns for the repository."""
     with app.app_context():
         registry.tag_protection.set(
             repository=NAME, protected=protected, immutable=immutable
@@ -61,18 +61,18 @@ def protect(app: Flask, *protected: str, immutable: t.Sequence[str] = ()) -> Non
 
 
 def push(client: RegistryClient, tag: str, content: bytes = OTHER) -> t.Any:
-    """Push another image under a tag."""
+    """Push a new image with a tag."""
     return client.put_manifest(NAME, tag, content)
 
 
 def target(client: RegistryClient, tag: str) -> bytes:
-    """Return what a tag points at."""
+    """Return the digest that a tag points at."""
     response = client.get(f"/v2/{NAME}/manifests/{tag}")
     assert response.status_code == 200
     return bytes(response.data)
 
 
-#: Every way to change what a tag points at.
+#: Every request that changes a tag.
 WAYS: t.Final[dict[str, t.Callable[[RegistryClient, str], t.Any]]] = {
     "push": push,
     "push by digest": lambda c, tag: c.put_manifest(
@@ -87,9 +87,11 @@ WAYS: t.Final[dict[str, t.Callable[[RegistryClient, str], t.Any]]] = {
 
 @pytest.mark.parametrize("kind", ["protected", "immutable"])
 @pytest.mark.parametrize("way", WAYS)
-def test_no_way_around(app: Flask, way: str, kind: str) -> None:
-    """Whoever may push and delete cannot change a protected tag in any way, and
-    nothing of what they sent is done."""
+def test_protected_tag_cannot_be_changed_by_any_request(
+    app: Flask, way: str, kind: str
+) -> None:
+    """A user who may push and delete cannot change the tag, and the request changes
+    nothing."""
     bob = RegistryClient.of(app, "bob")
     before = target(bob, "v1")
     protect(app, *["v*"] * (kind == "protected"), immutable=["v*"] * (kind[0] == "i"))
@@ -104,15 +106,15 @@ def test_no_way_around(app: Flask, way: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_manages_may(app: Flask, way: str) -> None:
-    """A protected tag is moved and deleted by who may manage the repository."""
+def test_protected_tag_can_be_changed_by_manager(app: Flask, way: str) -> None:
+    """A user who may manage the repository can move and delete the tag."""
     protect(app, "v*")
     assert WAYS[way](RegistryClient.of(app, "alice"), "v1").status_code in (201, 202)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nobody_changes_an_immutable_tag(app: Flask, way: str) -> None:
-    """Not even its owner does, until they take the pattern back."""
+def test_immutable_tag_cannot_be_changed_by_owner(app: Flask, way: str) -> None:
+    """The owner can change it after unsetting the pattern."""
     alice = RegistryClient.of(app, "alice")
     protect(app, immutable=["v*"])
     assert refusal(WAYS[way](alice, "v1")) == (403, "DENIED")
@@ -121,8 +123,9 @@ def test_nobody_changes_an_immutable_tag(app: Flask, way: str) -> None:
     assert WAYS[way](alice, "v1").status_code in (201, 202)
 
 
-def test_what_goes_on(app: Flask) -> None:
-    """Other tags move, new ones are made, and the same image can be pushed again."""
+def test_protection_allows_other_tags_and_same_image(app: Flask) -> None:
+    """Other tags can move, new tags can be created, and the same image can be pushed
+    again."""
     bob = RegistryClient.of(app, "bob")
     protect(app, "v?", immutable=["release-*"])
     assert push(bob, "v1", target(bob, "v1")).status_code == 201
@@ -137,9 +140,9 @@ def test_what_goes_on(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("actions", [("pull", "push"), ("pull", "push", "delete")])
-def test_access_tokens(app: Flask, actions: t.Any) -> None:
-    """A build machine's token moves no protected tag, though its user could; one that
-    is for everything does."""
+def test_protected_tag_needs_token_that_may_manage(app: Flask, actions: t.Any) -> None:
+    """The token of a build machine cannot move a protected tag, even if its user
+    can."""
     protect(app, "v1")
     machine = by_access_token(app, "alice", actions=actions)
     response = push(machine, "v1")
@@ -150,8 +153,8 @@ def test_access_tokens(app: Flask, actions: t.Any) -> None:
 
 
 @pytest.mark.parametrize("tag", ATTACHED)
-def test_attached_tags_are_exempt(app: Flask, tag: str) -> None:
-    """Cosign writes its tags again and again, whatever is protected."""
+def test_attached_tag_is_never_protected(app: Flask, tag: str) -> None:
+    """Cosign pushes its tags repeatedly."""
     protect(app, "*", immutable=["*"])
     bob = RegistryClient.of(app, "bob")
     assert push(bob, tag, target(bob, "v1")).status_code == 201
@@ -160,16 +163,16 @@ def test_attached_tags_are_exempt(app: Flask, tag: str) -> None:
 
 
 @pytest.mark.parametrize("tag", LOOKS_ATTACHED)
-def test_what_only_looks_attached(app: Flask, tag: str) -> None:
-    """A tag that no client attaches anything by gets around nothing."""
+def test_tag_similar_to_attached_tag_is_protected(app: Flask, tag: str) -> None:
+    """Only tags of clients that attach artifacts are exempt."""
     protect(app, immutable=["*"])
     bob = RegistryClient.of(app, "bob")
     assert push(bob, tag, target(bob, "v1")).status_code == 201
     assert refusal(push(bob, tag)) == (403, "DENIED")
 
 
-def test_of_an_owner(app: Flask) -> None:
-    """What is laid down for an owner holds for whatever they own, and only that."""
+def test_protection_of_owner_covers_only_their_repositories(app: Flask) -> None:
+    """A rule of an owner applies to all their repositories and to no other."""
     alice, bob = RegistryClient.of(app, "alice"), RegistryClient.of(app, "bob")
     for name in ("alice/new", "bob/new"):
         alice.push_image(name, "v1")
@@ -185,8 +188,8 @@ def test_of_an_owner(app: Flask) -> None:
 
 
 @pytest.mark.options(oci_protected_tags=["v*"], oci_immutable_tags=["release"])
-def test_everywhere(app: Flask) -> None:
-    """What is configured holds for every repository, beside what is laid down."""
+def test_protection_in_configuration_covers_all_repositories(app: Flask) -> None:
+    """It applies in addition to the rules of owners and repositories."""
     bob = RegistryClient.of(app, "bob")
     push(bob, "release", target(bob, "v1"))
     push(bob, "latest", target(bob, "v1"))
@@ -196,14 +199,16 @@ def test_everywhere(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("value", ["v*", ["a b"], [""], ["v[1]"], [1], ["x" * 129]])
-def test_what_cannot_be_configured(make_app: MakeApp, value: t.Any) -> None:
-    """A pattern that no tag could match is an error at the start."""
+def test_invalid_pattern_in_configuration_raises(
+    make_app: MakeApp, value: t.Any
+) -> None:
+    """A pattern that matches no tag is an error at the start."""
     with pytest.raises(ConfigError, match="OCI_PROTECTED_TAGS must be a list"):
         make_app(OCI_PROTECTED_TAGS=value)
 
 
-def test_on_the_pages(app: Flask) -> None:
-    """The pages refuse what the protocol does, say so, and show what is protected."""
+def test_pages_refuse_change_of_protected_tag(app: Flask) -> None:
+    """The pages say so, and show which tags are protected."""
     alice, bob = Visitor(app, "alice"), Visitor(app, "bob")
     page = f"/images/{NAME}"
     sent = alice.send(
@@ -211,7 +216,7 @@ def test_on_the_pages(app: Flask) -> None:
     )
     assert sent.status == 302
     settings = alice.get(f"{page}/-/settings")
-    assert "The patterns are saved." in settings.text
+    assert "The patterns were saved." in settings.text
     values = [field.get("value") for field in settings.all("input")]
     assert {"v* latest", "release-*"} <= set(values)
     assert "protected" in bob.get(page).text
@@ -222,12 +227,11 @@ def test_on_the_pages(app: Flask) -> None:
     assert RegistryClient.of(app, "bob").tags(NAME) == []
     again = alice.send(f"{page}/-/settings/tags", protected="v[1]", immutable="")
     assert again.status == 422
-    assert "A pattern is part of a tag" in again.text
+    assert "Invalid tag pattern" in again.text
 
 
-def test_undo(app: Flask) -> None:
-    """A protected tag that is elsewhere is put back by who may manage it; one that
-    was deleted, by whoever may push."""
+def test_undo_of_protected_tag_needs_manager_if_tag_exists(app: Flask) -> None:
+    """A user who may push can restore a deleted tag."""
     alice, bob = RegistryClient.of(app, "alice"), RegistryClient.of(app, "bob")
     before = target(bob, "v1")
     push(alice, "v1")
@@ -245,8 +249,8 @@ def test_undo(app: Flask) -> None:
     assert target(bob, "v1") == before
 
 
-def test_what_is_gone_with_its_holder(app: Flask) -> None:
-    """Rules go with the repository, or the user, that they were for."""
+def test_rule_is_deleted_with_its_repository_or_owner(app: Flask) -> None:
+    """The next repository or user with the same name has no rule."""
     protect(app, "v1")
     with app.app_context():
         bob = user_named("bob")
@@ -258,8 +262,8 @@ def test_what_is_gone_with_its_holder(app: Flask) -> None:
         assert registry.tag_protection.list() == []
 
 
-def test_the_command(app: Flask) -> None:
-    """What is typed holds at the next push, is listed, and can be taken back."""
+def test_protect_command_sets_lists_and_unsets_rules(app: Flask) -> None:
+    """A rule applies to the next push."""
     keeper, bob = Upkeep(app), RegistryClient.of(app, "bob")
     done = keeper.run("protect", "set", "--repository", NAME, "--tag", "v*")
     assert done.exit_code == 0, done.output
@@ -290,10 +294,10 @@ def test_the_command(app: Flask) -> None:
         (("unset", "--repository", NAME), 1),
     ],
 )
-def test_what_cannot_be_typed(
+def test_protect_command_with_invalid_input_fails(
     app: Flask, arguments: tuple[str, ...], status: int
 ) -> None:
-    """What makes no sense is refused, and lays nothing down."""
+    """It sets no rule."""
     done = Upkeep(app).run("protect", *arguments)
     assert done.exit_code == status, done.output
     with app.app_context():
@@ -301,17 +305,17 @@ def test_what_cannot_be_typed(
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_a_pattern_or_refused(text: str) -> None:
-    """A pattern that is accepted matches without an error, and no text crashes."""
+def test_any_text_as_pattern_is_accepted_or_refused(text: str) -> None:
+    """An accepted pattern can be matched without an error."""
     try:
         (accepted,) = patterns([text])
     except ValueError:
         return
-    assert Protection((accepted,)).protecting("v1") in (None, accepted)
+    assert Protection((accepted,)).protected_by("v1") in (None, accepted)
 
 
-def test_subjects_of_attached_tags() -> None:
-    """An attached tag says which digest it is about."""
+def test_subject_of_attached_tag_is_its_digest() -> None:
+    """An attached tag contains the digest of its subject."""
     digest = digest_of(b"anything")
     assert subject_of(digest.replace(":", "-") + ".sig") == digest
     assert subject_of("latest") is None

@@ -1,20 +1,14 @@
-"""Rules by which tags and manifests go, and what stays whatever they say."""
+"""Retention rules: deleted and kept tags and manifests."""
 
 from __future__ import annotations
 
-import json
 import typing as t
-from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
 from flask_oci import Denied
 from flask_oci import RepositoryInfo
-from flask_oci.config import ConfigError
-from flask_oci.rules.retention import parse
-from flask_oci.signals import audited
 from flask_oci.signals import tag_deleting
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
@@ -22,67 +16,24 @@ from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.conftest import MakeApp
 from tests.support.credentials import user_named
-from tests.support.host import db
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
+from tests.support.retention import DAY
+from tests.support.retention import HOUR
+from tests.support.retention import lay
+from tests.support.retention import NAME
+from tests.support.retention import pull
+from tests.support.retention import push
+from tests.support.retention import retain
+from tests.support.retention import why
 from tests.support.upkeep import later
 from tests.support.upkeep import LONG
-from tests.support.upkeep import Upkeep
-from tests.support.visitor import Page
-from tests.support.visitor import Visitor
-
-NAME = "alice/app"
-PAGE = f"/images/{NAME}"
-DAY = timedelta(days=1)
-#: Not every database knows moments to less than a second.
-HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(name="keeper")
-def _keeper(app: Flask) -> Upkeep:
-    """Somebody who types."""
-    return Upkeep(app)
-
-
-def lay(app: Flask, *rules: str, name: str = NAME) -> None:
-    """Lay rules down for a repository."""
-    with app.app_context():
-        registry.retention.set(rules, repository=name)
-
-
-def retain(app: Flask, *, dry_run: bool = False) -> dict[str, bool]:
-    """Apply the rules, and return which tags, or digests, went and which did not."""
-    with app.app_context():
-        found = registry.apply_retention(dry_run=dry_run)
-    return {row.tag or row.digest: row.deleted for row in found}
-
-
-def why(app: Flask, tag: str, name: str = NAME) -> tuple[bool, str | None, str]:
-    """Return what would become of a tag, by which rule, and why."""
-    with app.app_context():
-        (row,) = (
-            r for r in registry.apply_retention([name], dry_run=True) if r.tag == tag
-        )
-    return row.deleted, row.rule, row.reason
-
-
-def push(client: RegistryClient, *tags: str, name: str = NAME) -> None:
-    """Push an image of its own under each tag, one a day."""
-    for number, tag in enumerate(tags):
-        with later(number * DAY):
-            client.push_image(name, tag, layer=f"layer of {tag}".encode())
-
-
-def pull(client: RegistryClient, reference: str) -> int:
-    """Pull, and return the status."""
-    return client.get(f"/v2/{NAME}/manifests/{reference}").status_code
-
 
 # Rules
 
 
-def test_the_newest_stay(app: Flask, alice: RegistryClient) -> None:
-    """So many of the newest stay, by when they were pushed and not by their names."""
+def test_keep_newest_rule_keeps_newest_tags(app: Flask, alice: RegistryClient) -> None:
+    """The time of the push counts, not the name."""
     push(alice, "z", "b", "a", "y")
     lay(app, "keep 2 newest", "delete *")
     with later(9 * DAY):
@@ -90,8 +41,10 @@ def test_the_newest_stay(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["a", "y"]
 
 
-def test_the_newest_of_a_pattern(app: Flask, alice: RegistryClient) -> None:
-    """Each pattern is counted by itself."""
+def test_keep_newest_rule_counts_each_pattern_separately(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Each rule keeps its own number of tags."""
     push(alice, "n-1", "r-1", "n-2", "r-2", "x")
     lay(app, "keep 1 newest of n-*", "keep 1 newest of r-*", "delete ?-*")
     with later(9 * DAY):
@@ -99,8 +52,8 @@ def test_the_newest_of_a_pattern(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["n-2", "r-2", "x"]
 
 
-def test_by_age(app: Flask, alice: RegistryClient) -> None:
-    """A tag goes when it has not moved for so long, and not an hour before."""
+def test_older_than_rule_deletes_unmoved_tag(app: Flask, alice: RegistryClient) -> None:
+    """The tag is kept until the last hour."""
     push(alice, "pr-1", "main")
     lay(app, "delete pr-* older than 30 days")
     with later(30 * DAY - HOUR):
@@ -112,15 +65,17 @@ def test_by_age(app: Flask, alice: RegistryClient) -> None:
     with later(51 * DAY + HOUR):
         assert why(app, "pr-1") == (
             *(True, "delete pr-* older than 30 days"),
-            "it was last pushed, or moved, 31 days ago",
+            "last pushed or moved 31 days ago",
         )
         retain(app)
         assert alice.tags(NAME) == ["main"]
 
 
 @pytest.mark.parametrize("part", ["tag", "digest", "child"])
-def test_by_pulls(app: Flask, alice: RegistryClient, part: str) -> None:
-    """What is pulled stays, by whatever name, and whichever part of it."""
+def test_not_pulled_rule_keeps_pulled_tag(
+    app: Flask, alice: RegistryClient, part: str
+) -> None:
+    """A pull by any reference and of any part of the image counts."""
     child = alice.push_image(NAME)
     whole = index(descriptor(child, OCI_MANIFEST))
     alice.push_manifest(NAME, whole, "used")
@@ -134,14 +89,14 @@ def test_by_pulls(app: Flask, alice: RegistryClient, part: str) -> None:
         }[part]
         assert pull(alice, reference) == 200
     with later(91 * DAY + HOUR):
-        assert why(app, "used")[2] == "it was last pulled 31 days ago"
+        assert why(app, "used")[2] == "last pulled 31 days ago"
         assert retain(app) == {"used": False, "unused": True}
     with later(151 * DAY + HOUR):
         assert retain(app)["used"]
 
 
-def test_both_conditions(app: Flask, alice: RegistryClient) -> None:
-    """A rule with two conditions needs both."""
+def test_rule_with_two_conditions_needs_both(app: Flask, alice: RegistryClient) -> None:
+    """The tag has to be old and unpulled."""
     push(alice, "v1")
     lay(app, "delete * older than 10 days and not pulled for 5 days")
     with later(10 * DAY):
@@ -152,8 +107,8 @@ def test_both_conditions(app: Flask, alice: RegistryClient) -> None:
         assert retain(app)["v1"]
 
 
-def test_what_no_rule_deletes_stays(app: Flask, alice: RegistryClient) -> None:
-    """Without a word, nothing goes."""
+def test_tag_without_matching_rule_is_kept(app: Flask, alice: RegistryClient) -> None:
+    """Without a rule, no tag is deleted."""
     push(alice, "v1")
     manifest = alice.push_image(NAME, layer=b"loose")
     with later(999 * DAY):
@@ -162,19 +117,20 @@ def test_what_no_rule_deletes_stays(app: Flask, alice: RegistryClient) -> None:
         assert why(app, "v1") == (False, None, "no rule deletes it")
 
 
-def test_keeping_wins(app: Flask, alice: RegistryClient) -> None:
-    """A rule that keeps has the last word, wherever it stands."""
+def test_keep_rule_overrides_delete_rule(app: Flask, alice: RegistryClient) -> None:
+    """The order of the rules does not matter."""
     push(alice, "v1", "v2")
     lay(app, "delete *", "keep v1")
-    assert why(app, "v1") == (False, "keep v1", "it is to be kept")
+    assert why(app, "v1") == (False, "keep v1", "the rule keeps all matching tags")
     assert retain(app) == {"v1": False, "v2": True}
 
 
-# Whose rules
+# Precedence of rules
 
 
-def test_the_nearest_rules_count(make_app: MakeApp) -> None:
-    """A repository's own rules, or else its owner's, or else the site's."""
+def test_rules_of_repository_replace_those_of_owner_and_site(make_app: MakeApp) -> None:
+    """The rules of the repository apply, or else those of its owner, or else the
+    configuration."""
     app = make_app(OCI_RETENTION=["delete site"])
     alice = RegistryClient.of(app, "alice")
     names = ("alice/own", "alice/owners", "bob/site")
@@ -195,24 +151,26 @@ def test_the_nearest_rules_count(make_app: MakeApp) -> None:
     assert alice.tags("alice/owners") == []
 
 
-# What stays
+# Kept tags
 
 
-def test_protected_tags_stay(app: Flask, alice: RegistryClient) -> None:
-    """No rule deletes what is protected, or immutable."""
+def test_protected_and_immutable_tags_are_kept(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """No rule deletes them."""
     push(alice, "v1", "r1", "x")
     lay(app, "delete *")
     with app.app_context():
         registry.tag_protection.set(repository=NAME, protected=["v*"], immutable=["r*"])
-    assert why(app, "v1") == (False, None, "it is protected by 'v*'")
+    assert why(app, "v1") == (False, None, "protected by 'v*'")
     retain(app)
     assert alice.tags(NAME) == ["r1", "v1"]
 
 
-def test_what_is_released_stays(
+def test_exempt_tag_is_kept(
     app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host knows which images belong to a release, and is asked at the time."""
+    """The registry calls the host's function at the time of the deletion."""
     asked: list[tuple[str, str, str]] = []
 
     def released(repository: RepositoryInfo, tag: str, digest: str) -> bool:
@@ -221,17 +179,16 @@ def test_what_is_released_stays(
 
     push(alice, "v1", "v2")
     digest = digest_of(alice.get(f"/v2/{NAME}/manifests/v1").data)
-    monkeypatch.setattr(app.extensions["oci"].hooks, "released", None)
+    monkeypatch.setattr(app.extensions["oci"].hooks, "retention_exempt", None)
     registry.retention_exempt(released)
     lay(app, "delete *")
-    assert why(app, "v1") == (False, None, "it is released, as the site says")
+    assert why(app, "v1") == (False, None, "exempted by the application")
     assert (NAME, "v1", digest) in asked
     assert retain(app) == {"v1": False, "v2": True}
 
 
-def test_a_receiver_refuses(app: Flask, alice: RegistryClient) -> None:
-    """What a receiver of the host's refuses stays, with its reason, and the rest
-    goes."""
+def test_receiver_that_refuses_keeps_tag(app: Flask, alice: RegistryClient) -> None:
+    """The verdict has its reason, and the other tags are deleted."""
     push(alice, "v1", "v2")
     lay(app, "delete *")
 
@@ -245,9 +202,8 @@ def test_a_receiver_refuses(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["v1"]
 
 
-def test_indexes_are_one_image(app: Flask, alice: RegistryClient) -> None:
-    """The children of an index are no images of their own: they stay and go with
-    it."""
+def test_index_and_children_are_one_image(app: Flask, alice: RegistryClient) -> None:
+    """The children are kept and deleted with the index."""
     children = [alice.push_image(NAME, layer=bytes([n])) for n in range(3)]
     whole = index(*(descriptor(child, OCI_MANIFEST) for child in children))
     alice.push_manifest(NAME, whole, "v1")
@@ -264,9 +220,11 @@ def test_indexes_are_one_image(app: Flask, alice: RegistryClient) -> None:
         assert pull(alice, "v2") == 200
 
 
-def test_signatures_follow(app: Flask, alice: RegistryClient) -> None:
-    """Signatures, by subject or by tag, stay with what they sign and then go with
-    it, and are not counted among the newest."""
+def test_signature_is_kept_and_deleted_with_its_image(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """This covers signatures by subject and by tag. They do not count among the
+    newest."""
     subject = alice.push_image(NAME, "v1")
     by_tag = digest_of(subject).replace(":", "-") + ".sig"
     with later(DAY):
@@ -276,7 +234,7 @@ def test_signatures_follow(app: Flask, alice: RegistryClient) -> None:
         alice.push_image(NAME, by_tag, layer=b"cosign")
     lay(app, "keep 1 newest", "delete *", "delete untagged after 7 days")
     with later(30 * DAY):
-        assert why(app, by_tag)[2] == f"it belongs to {digest_of(subject)}"
+        assert why(app, by_tag)[2] == f"attached to {digest_of(subject)}"
         assert not any(retain(app).values())
         push(alice, "v2")
         assert retain(app)["v1"]
@@ -289,10 +247,11 @@ def test_signatures_follow(app: Flask, alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["v2"]
 
 
-@pytest.mark.options(oci_undo_window=None)
-def test_untagged(app: Flask, alice: RegistryClient) -> None:
-    """A manifest goes so long after it lost its tag, and never within the grace
-    period."""
+@pytest.mark.options(oci_undo_period=None)
+def test_untagged_manifest_is_deleted_after_period(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """It is never deleted within the grace period."""
     push(alice, "v1")
     digest = digest_of(alice.get(f"/v2/{NAME}/manifests/v1").data)
     lay(app, "delete untagged after 1 day")
@@ -305,216 +264,3 @@ def test_untagged(app: Flask, alice: RegistryClient) -> None:
     with later(30 * DAY + LONG):
         assert retain(app)[digest]
         assert pull(alice, digest) == 404
-
-
-# Undo
-
-
-@pytest.mark.options(oci_untagged_lifetime=1)
-def test_what_went_can_be_put_back(
-    app: Flask, alice: RegistryClient, keeper: Upkeep
-) -> None:
-    """For a week, whoever may push puts a deleted tag back, and no collection is in
-    the way; after that, it is gone."""
-    push(alice, "v1", "v2")
-    lay(app, "delete *", "delete untagged after 1 day")
-    with later(30 * DAY):
-        assert retain(app) == {"v1": True, "v2": True}
-    with later(36 * DAY):
-        # Both of them would go by now.
-        assert not any(deleted for deleted in retain(app).values())
-        assert keeper.gc()["manifests"] == []
-        lay(app, "keep *")
-        page = Visitor(app, "alice").get(f"{PAGE}/-/history")
-        assert "Put it back" in page.html
-        put_back(app, "v1")
-        response = alice.get(f"/v2/{NAME}/manifests/v1")
-        assert response.status_code == 200
-        (layer,) = response.get_json()["layers"]
-        assert alice.get(f"/v2/{NAME}/blobs/{layer['digest']}").data == b"layer of v1"
-    with later(37 * DAY + HOUR):
-        assert len(keeper.gc()["manifests"]) == 1
-
-
-def put_back(app: Flask, tag: str) -> None:
-    """Undo the last move of a tag on the page."""
-    Move = registry.models.TagMove
-    with app.app_context():
-        move = db.session.scalar(
-            sa.select(sa.func.max(Move.id)).where(Move.name == tag)
-        )
-    page = Visitor(app, "alice").send(f"{PAGE}/-/history", move=str(move))
-    assert page.status == 302
-
-
-@pytest.mark.options(oci_untagged_lifetime=1)
-def test_what_a_moved_tag_left(
-    app: Flask, alice: RegistryClient, keeper: Upkeep
-) -> None:
-    """What a tag pointed at before somebody moved it is spared as long."""
-    push(alice, "v1")
-    before = digest_of(alice.get(f"/v2/{NAME}/manifests/v1").data)
-    with later(30 * DAY):
-        alice.push_image(NAME, "v1", layer=b"another")
-    with later(36 * DAY):
-        assert keeper.gc()["manifests"] == []
-        explained = keeper.run("gc", "--explain", before).output
-        assert "untagged; a deleted tag can be restored until" in explained
-        put_back(app, "v1")
-        assert pull(alice, before) == 200
-
-
-# Running it
-
-
-def test_what_was_pushed_meanwhile(app: Flask, alice: RegistryClient) -> None:
-    """It is decided when it is done: what was pushed after a preview stays."""
-    push(alice, "v1")
-    lay(app, "delete * older than 10 days")
-    with later(20 * DAY):
-        assert retain(app, dry_run=True) == {"v1": True}
-        assert alice.tags(NAME) == ["v1"]
-        push(alice, "v1")
-        assert retain(app) == {"v1": False}
-
-
-def test_it_is_told(app: Flask, alice: RegistryClient) -> None:
-    """Who answers for it later finds each tag in the audit, with the rule."""
-    push(alice, "v1")
-    lay(app, "delete v1")
-    events: list[t.Any] = []
-
-    def hear(_app: Flask, event: t.Any) -> None:
-        events.append(event)
-
-    with audited.connected_to(hear):
-        retain(app, dry_run=True)
-        assert events == []
-        retain(app)
-    (event,) = events
-    assert (event.action, event.actor, event.repository) == ("delete", None, NAME)
-    assert event.detail == {"reference": "v1", "rule": "delete v1"}
-
-
-def test_the_command(app: Flask, alice: RegistryClient, keeper: Upkeep) -> None:
-    """What is typed is listed, previewed, done and taken back."""
-    push(alice, "v1", "pr-1")
-    rules = ("keep 1 newest of v*", "delete *")
-    done = keeper.run("retention", "set", "--repository", NAME, *rules)
-    assert done.exit_code == 0, done.output
-    listed = json.loads(keeper.run("retention", "list", "--json").output)
-    assert listed[1:] == [{"repository": NAME, "owner": None, "rules": [*rules]}]
-    assert "delete *" in keeper.run("retention", "list").output
-    previewed = keeper.run("retention", "preview", NAME).output
-    assert "it is number 1 of the newest" in previewed
-    assert "no rule keeps it" in previewed
-    dry = json.loads(keeper.run("retention", "run", "--dry-run", "--json").output)
-    assert [row["tag"] for row in dry] == ["pr-1"]
-    assert alice.tags(NAME) == ["pr-1", "v1"]
-    assert "1 tags and 0 manifests went." in keeper.run("retention", "run").output
-    assert alice.tags(NAME) == ["v1"]
-    assert keeper.run("retention", "unset", "--repository", NAME).exit_code == 0
-    assert keeper.run("retention", "unset", "--repository", NAME).exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "said"),
-    [
-        (("set", "--repository", NAME, "delete everything now"), 1, "is no rule"),
-        (("set", "--repository", NAME, "keep v*"), 1, "delete none"),
-        (("set", "--repository", NAME), 2, "RULE"),
-        (("set", "delete *"), 2, "--repository or --owner"),
-        (("set", "--repository", "alice/none", "delete *"), 1, "no repository"),
-        (("run", "alice/none"), 1, "no repository"),
-        (("preview", "alice/none"), 1, "no repository"),
-    ],
-)
-def test_what_cannot_be_typed(
-    app: Flask,
-    alice: RegistryClient,
-    keeper: Upkeep,
-    arguments: tuple[str, ...],
-    status: int,
-    said: str,
-) -> None:
-    """What makes no sense is refused with a word that helps, and nothing goes."""
-    push(alice, "v1")
-    done = keeper.run("retention", *arguments)
-    assert (done.exit_code, said in done.output) == (status, True), done.output
-    assert alice.tags(NAME) == ["v1"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "delete",
-        "keep",
-        "keep 0 newest",
-        "delete * older than 0 days",
-        "delete * older than x days",
-        "delete * older than 999999 days",
-        "delete untagged",
-        "delete untagged after 1.5 days",
-        "delete a b",
-        "delete v[1]",
-        "DELETE *",
-        "delete \u0661",
-        f"delete {'x' * 129}",
-    ],
-)
-def test_what_is_no_rule(make_app: MakeApp, text: str) -> None:
-    """A sentence that cannot be followed is refused, in the configuration as well."""
-    with pytest.raises(ValueError, match="is no rule"):
-        parse([text])
-    with pytest.raises(ConfigError, match="OCI_RETENTION must be a list of rules"):
-        make_app(OCI_RETENTION=[text])
-
-
-# The page
-
-
-def test_on_the_page(app: Flask, alice: RegistryClient) -> None:
-    """Who may manage a repository is shown what would go, before it is saved and
-    after."""
-    push(alice, "v1", "pr-1")
-    visitor, address = Visitor(app, "alice"), f"{PAGE}/-/settings/retention"
-    page = visitor.send(address, rules="keep v*\r\ndelete *")
-    assert "Save these rules?" in page.text
-    assert "1 tag or image goes" in page.text
-    assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
-    assert "nothing" not in visitor.get(f"{PAGE}/-/settings").field("oci_form")
-    with app.app_context():
-        assert registry.retention.get(repository=NAME) == ()
-    assert visitor.follow_form(page).status == 302
-    with app.app_context():
-        assert registry.retention.get(repository=NAME) == ("keep v*", "delete *")
-    page = visitor.get(address)
-    assert "1 tag or image would go now" in page.text
-    assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
-    assert "keep v* delete *" in visitor.get(f"{PAGE}/-/settings").text
-    page = visitor.send(address, rules="delete <x> y")
-    assert page.status == 422
-    assert "'delete <x> y' is no rule." in page.text
-    assert visitor.send(address, rules=" ").status == 302
-    with app.app_context():
-        assert registry.retention.list() == []
-    assert alice.tags(NAME) == ["pr-1", "v1"]
-
-
-def shown(page: Page) -> list[tuple[str, str]]:
-    """Return the tags of a page, and what becomes of each."""
-    words = page.text.split()
-    return [
-        (words[i - 1], word)
-        for i, word in enumerate(words)
-        if word in ("goes", "stays") and words[i - 1] in ("v1", "pr-1")
-    ]
-
-
-def test_the_page_is_for_who_manages(app: Flask, alice: RegistryClient) -> None:
-    """Others are not shown the verdicts."""
-    push(alice, "v1")
-    with app.app_context():
-        registry.repositories.set_visibility(NAME, "public")
-    for who in ("bob", None):
-        assert Visitor(app, who).status(f"{PAGE}/-/settings/retention") == 403

@@ -46,7 +46,7 @@ DUMPS = {
 SETTINGS = {
     "OCI_GRACE_PERIOD": "120",
     "OCI_UNTAGGED_LIFETIME": "1",
-    "OCI_UNDO_WINDOW": "1",
+    "OCI_UNDO_PERIOD": "1",
     "OCI_UPLOAD_LIFETIME": "1",
 }
 

@@ -1,6 +1,6 @@
-"""What each route has to answer, to whom, about what.
+"""The expected answer of each route, for each caller and each repository.
 
-Run as a program, it prints every cell of some routes that is answered otherwise.
+Run as a program, it prints every cell of the named routes with a wrong answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.support.host import set_policy
 from tests.support.registry_client import NO_SESSION
 from tests.support.registry_client import RegistryClient
 
-#: A status, and the code of the error if it is one.
+#: A status, and the error code if the status is an error.
 Answer = tuple[int, str | None]
 Route = tuple[str, str]
 
@@ -38,25 +38,25 @@ NO_UPLOAD: t.Final = (404, "BLOB_UPLOAD_UNKNOWN")
 REFUSED_DIGEST: t.Final = (400, "DIGEST_INVALID")
 REFUSED_MANIFEST: t.Final = (400, "MANIFEST_INVALID")
 
-#: States that who may not pull cannot tell from each other.
+#: The states that look alike to a caller who may not pull.
 ALIKE: t.Final = ("private", "missing", "renamed")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What has to be asked before a route does anything, and what it then says.
+    """The action that a route has to authorize, and its answer after that.
 
-    What is sent to routes that write is refused for another reason, once it has
-    been admitted: the matrix changes nothing.
+    The requests to routes that write are refused for another reason after their
+    authorization, so the matrix changes nothing.
     """
 
     path: str
     action: str | None = None
-    """What the caller must be allowed to do; None is for routes without a name."""
+    """The action to authorize; None is for routes without a repository."""
 
     admitted: Answer = OK
     missing: Answer = HIDDEN
-    """What who is admitted is told about a repository that is not there."""
+    """The answer to an authorized caller about a repository that does not exist."""
 
     query: Query | None = None
 
@@ -117,7 +117,7 @@ def routes(app: Flask) -> set[Route]:
         (rule.endpoint, method)
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/v2")
-        # The last rule answers all of them, and alike.
+        # The last rule answers every other address with the same error.
         for method in (
             {"GET"} if rule.endpoint == "oci.unknown" else rule.methods or ()
         )
@@ -125,7 +125,7 @@ def routes(app: Flask) -> set[Route]:
 
 
 def violations(world: World, policy: str, route: Route) -> list[str]:
-    """Ask as everybody about everything, and return what was answered wrongly."""
+    """Send the route's request for each caller and each state; return wrong answers."""
     set_policy(POLICIES[policy])
     rule, method = RULES[route], route[1]
     found = []
@@ -150,7 +150,7 @@ def violations(world: World, policy: str, route: Route) -> list[str]:
 
 
 def expected(rule: Rule, caller: Caller, policy: str, state: str) -> Answer:
-    """Return what a cell of the matrix has to be."""
+    """Return the expected answer of a cell of the matrix."""
     if caller.refused:
         return UNAUTHORIZED
     if rule.action is None:
@@ -161,7 +161,7 @@ def expected(rule: Rule, caller: Caller, policy: str, state: str) -> Answer:
         return HIDDEN if rule.action == "pull" else DENIED
     if not caller.listed:
         return UNAUTHORIZED
-    # An old name can be pulled from. To push to it is to make it anew.
+    # A pull by an old name works. A push to it creates a new repository.
     there = state != "missing" and (state != "renamed" or rule.action == "pull")
     return rule.admitted if there else rule.missing
 
@@ -173,7 +173,7 @@ def _expected_anywhere(rule: Rule, caller: Caller) -> Answer:
     if rule.path == "/v2/_catalog" and (nobody or not caller.listed):
         return UNAUTHORIZED
     if rule.path == "/v2/token" and rule.admitted == OK and caller.sends_bearer:
-        # A bearer token would otherwise renew itself for ever.
+        # Otherwise a client could renew a bearer token without limit.
         return UNAUTHORIZED
     return rule.admitted
 
@@ -181,7 +181,7 @@ def _expected_anywhere(rule: Rule, caller: Caller) -> Answer:
 def _content_fault(
     route: Route, caller: Caller, policy: str, state: str, response: TestResponse
 ) -> str | None:
-    """Tell what is wrong with the content of an answer, if anything is."""
+    """Return a description of the fault in an answer's content, or None."""
     if response.status_code != 200 or route[1] == "HEAD":
         return None
     if route[0] == "oci.catalog":
@@ -199,7 +199,7 @@ def _content_fault(
         return None if granted == wanted else f"grants {granted!r}, not {wanted!r}"
     if state == "renamed" and route[0] in _PULLED:
         warning = response.headers.get("Warning", "")
-        return None if RENAMED in warning else "does not tell the new name"
+        return None if RENAMED in warning else "does not state the new name"
     return None
 
 
@@ -222,10 +222,10 @@ def _answer(response: TestResponse, method: str) -> Answer:
 
 
 def _without(response: TestResponse, rule: Rule, name: str) -> tuple[t.Any, ...]:
-    """Return all of an answer but the name that it is about, and the moment."""
+    """Return an answer without the repository's name and the time."""
     body, left_out = response.data.replace(name.encode(), b"NAME"), {"Date"}
     if rule.path == "/v2/token" and body and response.status_code == 200:
-        # A token has the moment in it at which it was made.
+        # A token contains the time of its issue.
         answer = response.get_json()
         body = repr((answer.keys(), answer["scope"], answer["expires_in"])).encode()
     if rule.path == "/v2/token":
@@ -239,7 +239,7 @@ def _without(response: TestResponse, rule: Rule, name: str) -> tuple[t.Any, ...]
 
 
 def main() -> None:
-    """Print what some endpoints answer wrongly."""
+    """Print the wrong answers of the named endpoints."""
     parser = argparse.ArgumentParser()
     parser.add_argument("endpoints", nargs="+")
     parser.add_argument("--policy", choices=POLICIES, default="host")

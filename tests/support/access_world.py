@@ -1,4 +1,4 @@
-"""A host with everybody that may ask for something, and everything to ask for."""
+"""A host with every kind of caller and every kind of repository."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ PULL: t.Final = frozenset({"pull"})
 PUSH: t.Final = frozenset({"pull", "push"})
 ALL: t.Final = frozenset({"pull", "push", "delete"})
 
-#: What there is at each name. What nobody may know of has names of one length, so
-#: that two answers can differ by the name and by nothing else.
+#: The name of a repository in each state. Hidden repositories have names of equal
+#: length, so two answers can differ only by the name.
 NAMES: t.Final = {
     "owner/private": "private",
     "owner/missing": "missing",
@@ -40,7 +40,7 @@ NAMES: t.Final = {
     "owner/internal": "internal",
     "owner/public": "public",
 }
-#: What "owner/earlier" is called now.
+#: The present name of "owner/earlier".
 RENAMED: t.Final = "owner/present"
 
 SCOPES: t.Final = (
@@ -48,14 +48,14 @@ SCOPES: t.Final = (
     *(f"repository:{name}:pull,push,delete" for name in (*NAMES, RENAMED)),
 )
 
-#: What the host lets each role do, whatever the repository's visibility is.
+#: The actions that the host allows each role, for every visibility.
 ROLES: t.Final = {"reader": PULL, "writer": PUSH, "owner": ALL, "admin": ALL}
 
 PASSWORD: t.Final = "open sesame"
 
 
 def host_policy(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
-    """Decide by role, as a forge with teams does."""
+    """Return True if the user's role allows the action, as in a forge with teams."""
     if user is not None and action in ROLES.get(user.username, NOTHING):
         return True
     seen = {"public"} if user is None else {"public", "internal"}
@@ -66,7 +66,7 @@ POLICIES: t.Final = {"host": host_policy, "default": None}
 
 
 def rights(policy: str, role: str | None, state: str) -> frozenset[str]:
-    """Return what somebody may do, as the documentation of the policy has it."""
+    """Return the allowed actions of a role, as documented for the policy."""
     by_role = ROLES if policy == "host" else {"owner": ALL}
     if role in by_role:
         return by_role[role]
@@ -77,51 +77,51 @@ def rights(policy: str, role: str | None, state: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who asks, and what their credentials are good for."""
+    """A caller and the limits of its credentials."""
 
     label: str
     authorization: str | None
     role: str | None = None
-    """Whom the registry takes them for; None is nobody known."""
+    """The role of the authenticated user; None is an anonymous client."""
 
     limit: frozenset[str] = ALL
-    """What the credential may be used for."""
+    """The actions that the credential allows."""
 
     listed: bool = True
-    """Whether a bearer token's access list has everything in it."""
+    """Whether a bearer token's access list has all repositories and actions."""
 
     refused: bool = False
-    """Whether the credentials are bad, which is a 401 everywhere."""
+    """Whether the credentials are invalid, which is a 401 everywhere."""
 
     def may(self, policy: str, state: str) -> frozenset[str]:
-        """Return what they may do to a repository."""
+        """Return the actions that the caller may do to a repository."""
         return (
             NOTHING if self.refused else rights(policy, self.role, state) & self.limit
         )
 
     @property
     def sends_bearer(self) -> bool:
-        """Whether they have a token."""
+        """Whether the caller sends a bearer token."""
         return (self.authorization or "").startswith("Bearer")
 
 
 @dataclass
 class World:
-    """The application, and who talks to it."""
+    """The application and its callers."""
 
     app: Flask
     callers: list[Caller] = field(default_factory=list)
     digest: str = ""
-    """Of a layer that is in every repository."""
+    """The digest of a layer that is in every repository."""
 
     def close(self) -> None:
-        """Leave the registry as it was."""
+        """Restore the policy and close the connections."""
         set_policy(None)
         Administrator(self.app).close(delete_rows=False)
 
 
 def build(folder: Path) -> World:
-    """Make the world once, since no request of the matrix changes it."""
+    """Create the world once, because no request of the matrix changes it."""
     app = create_app(folder, OCI_LOGIN_ATTEMPTS=None)
     Administrator(app).start_afresh()
     world = World(app)
@@ -131,8 +131,8 @@ def build(folder: Path) -> World:
             db.session.add(User(username=name, password=PASSWORD, is_active=True))
         db.session.commit()
     _push(world)
-    # Tokens are made while everybody may do everything, so that in the matrix it
-    # is the policy that says no, and not a token's access list.
+    # Tokens are issued while every user may do everything. In the matrix then the
+    # policy refuses, not a token's access list.
     set_policy(lambda user, action, repository: True)
     elsewhere = create_app(folder, OCI_SERVICE="elsewhere", OCI_LOGIN_ATTEMPTS=None)
     world.callers = [
@@ -170,7 +170,7 @@ def _bearer(app: Flask, authorization: str | None, *scopes: str) -> str:
 def _each_way(
     app: Flask, label: str, secret: str | None, **fields: t.Any
 ) -> t.Iterator[Caller]:
-    """Return who sends a secret, a token for everything, and one for nothing."""
+    """Yield callers with a secret, with a token for everything, and for nothing."""
     yield Caller(label, secret, **fields)
     everything = _bearer(app, secret, *SCOPES)
     yield Caller(f"{label}, bearer", everything, **fields)
@@ -223,10 +223,10 @@ def _refused(app: Flask, elsewhere: Flask) -> t.Iterator[Caller]:
         "access token of a job that is over": basic(
             "owner", issue(app, "owner", validator=is_running).secret
         ),
-        "access token of somebody else": basic("admin", good.secret),
+        "access token of another user": basic("admin", good.secret),
         "access token as bearer": f"Bearer {good.secret}",
         "wrong password": basic("owner", "wrong"),
-        "nobody's password": basic("nobody", PASSWORD),
+        "password of an unknown user": basic("nobody", PASSWORD),
         "no token": "Bearer",
         "malformed pair": "Basic !",
         "unknown scheme": "Negotiate YQ==",
@@ -243,5 +243,5 @@ def _refused(app: Flask, elsewhere: Flask) -> t.Iterator[Caller]:
 
 @registry.token_validator
 def is_running(about: str) -> bool:
-    """Say of every job that it is over."""
+    """Return False: every job has ended."""
     return False

@@ -1,4 +1,4 @@
-"""Archives as tests make them, good and bad, and what they are made of."""
+"""Archives for tests, valid and invalid, and their parts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Members = dict[str, bytes]
 
 
 def blob_path(content: bytes) -> str:
-    """Return where a layout has some content."""
+    """Return the path of a blob in a layout."""
     return "blobs/" + digest_of(content).replace(":", "/")
 
 
 def listed(manifest: bytes, name: str | None = None, **fields: object) -> Json:
-    """Describe a manifest as the list of a layout does."""
+    """Return the descriptor of a manifest in a layout's index."""
     named = {"annotations": {REF_NAME: name}} if name else {}
     return descriptor(manifest, media_type_of(manifest), **named, **fields)
 
@@ -34,7 +34,7 @@ def listed(manifest: bytes, name: str | None = None, **fields: object) -> Json:
 def layout(entries: t.Sequence[Json], *blobs: bytes) -> Members:
     """Return the files of an OCI image layout.
 
-    :param entries: what it lists.
+    :param entries: the descriptors of its index.
     :param blobs: manifests, configs and layers.
     """
     return {
@@ -47,10 +47,10 @@ def layout(entries: t.Sequence[Json], *blobs: bytes) -> Members:
 
 
 def saved(config: bytes, layers: t.Mapping[str, bytes], *names: str) -> Members:
-    """Return the files of what an old ``docker save`` wrote.
+    """Return the files of an archive of an old ``docker save``.
 
-    :param layers: by the names of their folders.
-    :param names: of the image.
+    :param layers: by folder name.
+    :param names: the image's names.
     """
     stem = digest_of(config).partition(":")[2]
     image = {
@@ -66,7 +66,7 @@ def saved(config: bytes, layers: t.Mapping[str, bytes], *names: str) -> Members:
 
 
 def config_of(*layers: bytes) -> bytes:
-    """Return the config of an image that has these layers, uncompressed."""
+    """Return the config of an image with these uncompressed layers."""
     ids = [digest_of(layer) for layer in layers]
     return json.dumps(
         {

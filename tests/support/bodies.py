@@ -1,4 +1,4 @@
-"""Bodies of requests as servers hand them on, and sessions as they must end up."""
+"""Request bodies as servers pass them on, and the expected state of sessions."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from dataclasses import dataclass
 
 Environ = dict[str, t.Any]
 
-#: The largest blob of these tests; two long chunks have more.
+#: The size limit of a blob in these tests; two long chunks exceed it.
 LIMIT: t.Final = 1_100_000
 
 
 class Large(bytes):
-    """Many bytes that are shown in few characters."""
+    """Many bytes with a short representation."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} bytes>"
 
 
 class Breaking:
-    """A body whose connection breaks behind its last byte.
+    """A body whose connection breaks after its last byte.
 
-    It has no more methods than PEP 3333 demands and the registry needs.
+    It has only the methods that PEP 3333 requires and the registry uses.
     """
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return what there is, and then fail as servers do."""
+        """Return the available bytes, and then fail as servers do."""
         piece = self._content.read(size)
         if not piece:
             raise OSError("the client has gone away")
@@ -38,7 +38,7 @@ class Breaking:
 
 @dataclass
 class Session:
-    """What a session must be, counted without the registry."""
+    """The expected state of a session, computed without the registry."""
 
     location: str
     stored: bytes = b""
@@ -46,31 +46,31 @@ class Session:
 
     @property
     def range(self) -> str:
-        """What the Range header of its status says."""
+        """The Range header of its status."""
         return f"0-{max(len(self.stored) - 1, 0)}"
 
     @property
     def room(self) -> int:
-        """How many more bytes it may take."""
+        """The number of bytes that it may still receive."""
         return LIMIT - len(self.stored)
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How a request carries its body, and how it shows that the body breaks off."""
+    """The way in which a request carries its body, and an incomplete body."""
 
     name: str
     whole: t.Callable[[bytes], Environ]
-    """Makes what the application gets of a body that arrives."""
+    """Return the environment of a complete body."""
 
     broken: t.Callable[[bytes, int], Environ]
-    """Makes what it gets of the first part of a body of so many bytes."""
+    """Return the environment of the first part of a body of this many bytes."""
 
     has_length: bool = True
 
 
 def content_range(start: int, length: int) -> str:
-    """Write the Content-Range of a chunk."""
+    """Return the Content-Range of a chunk."""
     return f"{start}-{start + length - 1}"
 
 
@@ -87,13 +87,13 @@ def _unannounced(source: t.Any) -> Environ:
     }
 
 
-#: What Werkzeug's server does, gunicorn with a length, and both with chunks.
+#: Werkzeug's server and gunicorn with a length, and both with chunks.
 FRAMINGS: t.Final = (
     Framing(
         "an announced length", lambda body: _announced(body, len(body)), _announced
     ),
     Framing(
-        "an announced length, on a server that hides where a body breaks off",
+        "an announced length, on a server that hides an incomplete body",
         lambda body: {**_announced(body, len(body)), "wsgi.input_terminated": True},
         lambda part, size: {**_announced(part, size), "wsgi.input_terminated": True},
     ),

@@ -1,4 +1,4 @@
-"""What the tests of ``flask oci check`` share: running it, and small hosts."""
+"""Helpers for the tests of ``flask oci check``: a run of it, and small hosts."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_oci import Registry
 from tests.support.host import DATABASE_URL
 
-#: A key that nobody can guess, for it is in no list.
+#: A key that is in no list of well-known keys.
 SECRET = "2f0e4cbb8d1a47c6a9d3b57e6f81c902"
 
-#: What is wrong with every application of the tests, which is in a hurry.
+#: The findings of every application of the tests: their databases are not durable.
 USUAL = frozenset(() if DATABASE_URL else {"sqlite-not-wal", "database-not-durable"})
 
 
 @dataclass(frozen=True)
 class Result:
-    """What the check said."""
+    """The output of the check."""
 
     status: int
     findings: dict[str, dict[str, t.Any]]
-    """By code."""
+    """The findings by code."""
 
     passed_over: list[str]
 
     @property
     def codes(self) -> set[str]:
-        """What is wrong, but for the usual."""
+        """The codes of the findings, without the usual ones."""
         return set(self.findings) - USUAL
 
 
 def check(app: Flask, *arguments: str) -> Result:
-    """Run the command on an application, and see that it leaves nothing behind."""
+    """Run the command on an application, and check that it leaves nothing behind."""
     before = contents(app)
     done = app.test_cli_runner().invoke(args=["oci", "check", "--json", *arguments])
     if not isinstance(done.exception, SystemExit | None):
@@ -54,7 +54,7 @@ def check(app: Flask, *arguments: str) -> Result:
 
 
 def contents(app: Flask) -> tuple[list[Path], dict[str, int]]:
-    """Return the files in the storage folder, and how many rows each table has."""
+    """Return the files in the storage folder, and the number of rows of each table."""
     folder = Path(app.extensions["oci"].config.storage_path)
     files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
     db: SQLAlchemy = app.extensions["sqlalchemy"]
@@ -79,11 +79,11 @@ def small_host(
     place: dict[str, str] | None = None,
     **config: object,
 ) -> Flask:
-    """Make an application with a database, users and a registry of its own.
+    """Create an application with its own database, users and registry.
 
-    :param unique: whether no two users can have one name.
-    :param app: the application, if it is not a usual one.
-    :param place: where the registry is registered.
+    :param unique: whether user names are unique.
+    :param app: the application, if it is a special one.
+    :param place: the options with which the blueprint is registered.
     """
     db = SQLAlchemy()
 

@@ -1,4 +1,4 @@
-"""Who runs the example forge from a terminal, and uses it with a client."""
+"""A terminal of the example forge, and a client to read back the effects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.registry_client import RegistryClient
 
 
 class Terminal:
-    """Somebody at the machine of an example forge that has its own folder.
+    """A terminal on the machine of an example forge with its own folder.
 
     :param folder: for the database and the blobs.
     """
@@ -36,11 +36,11 @@ class Terminal:
     def run(
         self, *arguments: str, status: int = 0, typed: bytes = b"", **settings: str
     ) -> subprocess.CompletedProcess[bytes]:
-        """Type ``flask oci ...`` in a process of its own.
+        """Run ``flask oci ...`` in a separate process.
 
-        :param status: the exit status that it must have.
-        :param typed: what stands on its input.
-        :param settings: more of its environment.
+        :param status: the expected exit status.
+        :param typed: its standard input.
+        :param settings: additions to its environment.
         """
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "example_app", "oci", *arguments],
@@ -56,23 +56,23 @@ class Terminal:
         return done
 
     def say(self, *arguments: str, status: int = 0) -> str:
-        """Return what a command prints, without a process of its own."""
+        """Run a command in this process, and return its output."""
         result = self.app.test_cli_runner().invoke(args=["oci", *arguments])
         assert result.exit_code == status, result.output
         return result.stdout
 
     def json(self, *arguments: str, **kwargs: t.Any) -> t.Any:
-        """Type a command with ``--json``, and return the document that it prints."""
+        """Run a command with ``--json``, and return the document that it prints."""
         return json.loads(self.run(*arguments, "--json", **kwargs).stdout)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         with self.app.app_context():
             db.engine.dispose()
 
     def client(self, username: str, password: str) -> RegistryClient:
-        """Return somebody with a token for all that they may do by now."""
-        # Passwords are hashed slowly on purpose, and tokens are not.
+        """Return a client with a token for all that the user may do at this time."""
+        # Hashing a password is slow on purpose; checking a token is not.
         client = RegistryClient(self.app, basic(username, password))
         names = ("app", "tools/app", "new", "copy")
         scope = [f"repository:alice/{name}:pull,push,delete" for name in names]

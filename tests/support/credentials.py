@@ -1,4 +1,4 @@
-"""Ways to get a credential, as clients and hosts go them."""
+"""Ways to obtain credentials, as clients and hosts do."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def user_named(name: str) -> t.Any:
 
 
 def issue(app: Flask, username: str, **limits: t.Any) -> IssuedToken:
-    """Make an access token, as a page of the host's would."""
+    """Issue an access token, as a page of the host does."""
     with app.app_context():
         return registry.access_tokens.issue(user_named(username), **limits)
 
 
 def by_access_token(app: Flask, username: str, **limits: t.Any) -> RegistryClient:
-    """Return a client that sends a new access token in the place of a password."""
+    """Return a client that sends a new access token instead of a password."""
     return RegistryClient(app, basic(username, issue(app, username, **limits).secret))
 
 
 def log_in(client: RegistryClient, *scopes: str) -> Json:
-    """Return what ``docker login`` gets, which has a refresh token in it."""
+    """Return the answer that ``docker login`` gets, with a refresh token."""
     query = {"service": "forge", "offline_token": "true", "scope": scopes}
     response = client.get("/v2/token", query=query)
     assert response.status_code == 200, response.data
@@ -45,7 +45,7 @@ def log_in(client: RegistryClient, *scopes: str) -> Json:
 
 
 def grant(client: RegistryClient, **fields: str | Scopes) -> TestResponse:
-    """Ask for a token in the way of OAuth 2."""
+    """Request a token by OAuth 2."""
     return client.post(
         "/v2/token",
         urlencode({"service": "forge", "client_id": "test", **fields}, True).encode(),
@@ -54,7 +54,7 @@ def grant(client: RegistryClient, **fields: str | Scopes) -> TestResponse:
 
 
 def refresh(app: Flask, secret: str, *scopes: str) -> TestResponse:
-    """Ask for a token with a refresh token."""
+    """Request a token with a refresh token."""
     return grant(
         RegistryClient(app),
         grant_type="refresh_token",
@@ -64,6 +64,6 @@ def refresh(app: Flask, secret: str, *scopes: str) -> TestResponse:
 
 
 def bearing(app: Flask, response: TestResponse) -> RegistryClient:
-    """Return a client with the token that an answer has."""
+    """Return a client with the token of an answer."""
     assert response.status_code == 200, response.data
     return RegistryClient(app, f"Bearer {response.get_json()['access_token']}")

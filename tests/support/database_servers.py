@@ -1,4 +1,4 @@
-"""Starts a PostgreSQL or a MariaDB of the test's own."""
+"""Temporary PostgreSQL and MariaDB servers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tests.support.forge import wait_until
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 60.0
 
-#: Where Debian keeps the programs of PostgreSQL, which are in nobody's PATH.
+#: The folder of Debian's PostgreSQL programs, which is not in PATH.
 POSTGRESQL = Path("/usr/lib/postgresql")
 
 
 @contextlib.contextmanager
 def postgresql(*, durable: bool = True) -> t.Iterator[str]:
-    """Run a PostgreSQL that listens on a socket in a folder of its own.
+    """Run a PostgreSQL server that listens on a socket in its own folder.
 
     :param durable: whether commits wait for the disk, as they do by default.
-    :return: the address of an empty database, for SQLAlchemy.
+    :return: the URL of an empty database, for SQLAlchemy.
     """
     with _folder_of("postgres") as folder:
         initdb = _postgresql_program("initdb")
@@ -42,17 +42,17 @@ def postgresql(*, durable: bool = True) -> t.Iterator[str]:
             *("-c", "listen_addresses=", "-c", "max_connections=200", *quick),
         )
         url = f"postgresql+psycopg://forge@/postgres?host={folder}"
-        # A "fast" shutdown does not wait for clients to leave.
+        # A "fast" shutdown does not wait for clients to disconnect.
         with _running(folder, command, url, signal.SIGINT):
             yield url
 
 
 @contextlib.contextmanager
 def mariadb(*, durable: bool = True) -> t.Iterator[str]:
-    """Run a MariaDB that listens on a socket in a folder of its own.
+    """Run a MariaDB server that listens on a socket in its own folder.
 
     :param durable: whether commits wait for the disk, as they do by default.
-    :return: the address of an empty database, for SQLAlchemy.
+    :return: the URL of an empty database, for SQLAlchemy.
     """
     with _folder_of("mysql") as folder:
         account = pwd.getpwuid(folder.stat().st_uid).pw_name
@@ -71,7 +71,7 @@ def mariadb(*, durable: bool = True) -> t.Iterator[str]:
             yield url
 
 
-#: How each database server that the registry supports is started.
+#: The function that starts each supported database server.
 SERVERS: t.Final = {"postgresql": postgresql, "mariadb": mariadb}
 
 
@@ -100,7 +100,7 @@ def _running(
 def _answers(server: subprocess.Popen[bytes], folder: Path, url: str) -> bool:
     if server.poll() is not None:
         raise ChildProcessError(f"exit status {server.returncode}")
-    # The driver of MariaDB leaves the socket open with which it could not connect.
+    # MariaDB's driver leaves a socket open after a failed connection.
     if not any(path.is_socket() for path in folder.iterdir()):
         return False
     engine = sa.create_engine(url, poolclass=sa.NullPool)
@@ -113,7 +113,7 @@ def _answers(server: subprocess.Popen[bytes], folder: Path, url: str) -> bool:
 
 @contextlib.contextmanager
 def _folder_of(account: str) -> t.Iterator[Path]:
-    """Make a folder for a server, which refuses to run as root.
+    """Create a folder for a server, which refuses to run as root.
 
     Its path is short, because a socket's name has to be.
     """

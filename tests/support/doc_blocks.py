@@ -39,7 +39,7 @@ class Block(t.NamedTuple):
 
 
 def blocks(path: Path) -> t.Iterator[Block]:
-    """Find what a page shows in a block, be it Markdown or reStructuredText."""
+    """Yield the code blocks of a Markdown or reStructuredText page."""
     text = path.read_text("utf-8")
     page = path.relative_to(ROOT).as_posix()
     block, heading = REST_BLOCK, REST_HEADING
@@ -65,8 +65,8 @@ BLOCKS = [block for block in ALL_BLOCKS if block.kind == "python"]
 
 
 def commands(block: Block) -> t.Iterator[str]:
-    """Return what is typed in a block, each on one line: what follows a prompt, or
-    everything, in a console that shows none."""
+    """Yield the commands of a block, one per line: the text after each prompt, or all
+    lines of a console without prompts."""
     if block.kind not in ("console", "text"):
         return
     text = block.code.replace("\\\n", " ")
@@ -76,24 +76,24 @@ def commands(block: Block) -> t.Iterator[str]:
 
 
 def typed(page: str, section: str) -> list[str]:
-    """Return what a part of a page has somebody type."""
+    """Return the commands of one section of a page."""
     found = [
         command
         for block in ALL_BLOCKS
         if (block.page, block.section) == (page, section)
         for command in commands(block)
     ]
-    assert found, f"{page} has nothing to type below {section!r}"
+    assert found, f"{page} has no command below {section!r}"
     return found
 
 
 @contextlib.contextmanager
 def application(folder: Path, *sections: str) -> t.Iterator[Flask]:
-    """Make the application that a reader of the quickstart ends up with.
+    """Create the application of the quickstart.
 
-    :param folder: for its package, and all that it stores.
-    :param sections: headings below which other pages show more files of it, or
-        others in the place of those that it has.
+    :param folder: for its package and its data.
+    :param sections: headings of other pages whose files are added, or replace files
+        of the quickstart.
     """
     start = [block for block in BLOCKS if block.page == "docs/quickstart.rst"]
     for block in (*start, *_of(sections)):
@@ -119,6 +119,6 @@ def _of(sections: t.Collection[str]) -> list[Block]:
 
 
 def _forget_forge() -> dict[str, types.ModuleType]:
-    # Other tests have a module of that name.
+    # Other tests have a module with this name.
     names = [name for name in sys.modules if name.split(".")[0] == "forge"]
     return {name: sys.modules.pop(name) for name in names}

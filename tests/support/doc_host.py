@@ -1,4 +1,4 @@
-"""An application that somebody has copied from the documentation, and its users."""
+"""An application made of the documentation's code, and its users."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from flask_oci import RepositoryInfo
 from flask_oci.testing.requests import basic
 from tests.support.doc_blocks import application
 from tests.support.registry_client import RegistryClient
+from tests.support.statements import collected
 
 NOTHING = frozenset[str]()
 READ = frozenset({"pull"})
 WRITE = READ | {"push"}
 ALL = WRITE | {"delete", "manage"}
 
-#: Who has not said who they are.
+#: An anonymous client.
 NOBODY = None
 
 Name = str | None
@@ -30,13 +31,13 @@ Rights = dict[Name, frozenset[str]]
 
 
 def only(**rights: frozenset[str]) -> Rights:
-    """Return the rights of those who have some, and of all the others none."""
+    """Return the rights of every user; a user who is not named has none."""
     nothing = dict.fromkeys(("alice", "bob", "carol", NOBODY), NOTHING)
     return nothing | rights
 
 
 class Host:
-    """A reader's application, and the people who use it."""
+    """A reader's application and its users."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -49,22 +50,22 @@ class Host:
         self.people: dict[Name, RegistryClient] = {
             name: self.log_in(name) for name in people
         }
-        # The list of repositories is for those who have a token.
+        # The catalog requires a token.
         scope = "registry:catalog:*"
         self.people[NOBODY] = RegistryClient(app).bearer(scope)
 
     def file(self, name: str) -> t.Any:
-        """Return one of the files that the reader has copied."""
+        """Return the module of a file that the reader has copied."""
         return importlib.import_module(f"forge.{name}")
 
     def log_in(self, who: str) -> RegistryClient:
-        """Return a client with an access token, since passwords take their time."""
+        """Return a client with an access token, because hashing a password is slow."""
         with self.app.app_context():
             secret = self.registry.access_tokens.issue(self.user(who)).secret
         return RegistryClient(self.app, basic(who, secret))
 
     def user(self, name: Name) -> t.Any:
-        """Return somebody's account, within an application context."""
+        """Return a user, within an application context."""
         found = self.db.session.scalar(
             self.db.select(self.User).filter_by(username=name)
         )
@@ -72,27 +73,27 @@ class Host:
 
     @contextlib.contextmanager
     def changes(self) -> t.Iterator[t.Any]:
-        """Change what the host knows, in a request of its own."""
+        """Change the host's rows in a separate context, and commit."""
         with self.app.app_context():
             yield self.db.session
             self.db.session.commit()
 
     def add(self, *rows: t.Any) -> None:
-        """Add to what the host knows."""
+        """Add rows of the host."""
         with self.changes() as session:
             session.add_all(rows)
 
     def push(self, who: str, name: str) -> None:
-        """Push an image as somebody."""
+        """Push an image as a user."""
         self.people[who].push_image(name, "v1")
 
     def browser(self, who: str) -> t.Any:
-        """Return a browser in which somebody is signed in."""
+        """Return a browser in which a user is signed in."""
         with self.app.app_context():
             return self.app.test_client(user=self.user(who))
 
     def rights(self, name: str) -> Rights:
-        """Return what everybody may do to a repository, as they find it out."""
+        """Return each user's rights on a repository, found by requests."""
         return {who: self._rights(who, name) for who in self.people}
 
     def _rights(self, who: Name, name: str) -> frozenset[str]:
@@ -108,14 +109,14 @@ class Host:
         return granted | self._manages(who, name)
 
     def _manages(self, who: Name, name: str) -> frozenset[str]:
-        # No client asks for it, only pages do.
+        # Only pages check it, so no request of a client shows it.
         with self.app.app_context():
             image = self.registry.repositories.find(name)
             may = self.registry.is_allowed(self.user(who), "manage", image)
         return frozenset({"manage"} if may else ())
 
     def check_lists(self) -> None:
-        """Hold that everybody is shown what they may pull, and nothing else."""
+        """Check that each user's lists have exactly the images the user may pull."""
         for who, client in self.people.items():
             listed = client.get("/v2/_catalog").get_json()["repositories"]
             assert set(listed) == self._pullable(who)
@@ -138,7 +139,7 @@ class Host:
         return [self.registry.repositories.find(name) for name in names]
 
     def _found(self, who: Name) -> set[str]:
-        # The condition alone, since a mistake in it must not be made good elsewhere.
+        # The condition alone: no other check may hide a mistake in it.
         may_list = getattr(self.file("registry"), "may_list", None)
         may_list = may_list or self.registry.default_list_filter
         name = self.registry.models.Repository.name
@@ -146,25 +147,17 @@ class Host:
         return set(self.db.session.scalars(found))
 
     def statements(self, who: Name) -> int:
-        """Return how many statements the list of repositories costs."""
-        statements: list[str] = []
-
-        def count(*arguments: t.Any) -> None:
-            statements.append(arguments[2])
-
+        """Return the number of statements of the list of repositories."""
         with self.app.app_context():
             engine = self.db.engine
-        sa.event.listen(engine, "before_cursor_execute", count)
-        try:
+        with collected(engine) as statements:
             self.people[who].get("/v2/_catalog")
-        finally:
-            sa.event.remove(engine, "before_cursor_execute", count)
         return len(statements)
 
 
 @contextlib.contextmanager
 def hosted(folder: Path, *sections: str) -> t.Iterator[Host]:
-    """Make the application that some sections of the documentation show."""
+    """Create the application of some sections of the documentation."""
     with application(folder, *sections) as app:
         for name in ("pages", "metrics", "limits"):
             with contextlib.suppress(ModuleNotFoundError):

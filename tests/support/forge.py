@@ -21,7 +21,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-#: Where `.ci/install` puts the tools that Debian does not package.
+#: The folder in which `.ci/install` puts the tools that Debian does not package.
 TOOLS = Path(os.environ.get("OCI_TOOLS") or Path.home() / ".cache/flask-oci/tools")
 
 SERVERS = ("werkzeug", "gunicorn", "waitress")
@@ -35,22 +35,25 @@ POLL_INTERVAL = 0.05
 
 
 def unavailable(reason: str) -> t.NoReturn:
-    """Skip the test on a person's machine, and fail it where CI promised the part."""
+    """Fail the test if `CI=true`, which promises all tools; otherwise skip it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 
 
 def tool(name: str, source: str) -> str:
-    """Return the path of a program, or say what to install to have it."""
+    """Return the path of a program; if it is missing, skip and name its source."""
     found = shutil.which(name, path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
-    # Daemons live where an ordinary user's PATH does not lead.
+    # Daemons are in folders that an ordinary user's PATH lacks.
     found = found or shutil.which(name, path="/usr/sbin:/sbin")
     return found or unavailable(f"{name} is missing: run .ci/install ({source})")
 
 
 def wait_until(ready: t.Callable[[], bool], timeout: float, what: str) -> None:
-    """Return as soon as `ready` is true, and raise when it never becomes so."""
+    """Return as soon as `ready` is true.
+
+    :raises TimeoutError: if it stays false.
+    """
     deadline = time.monotonic() + timeout
     while not ready():
         if time.monotonic() > deadline:
@@ -59,12 +62,11 @@ def wait_until(ready: t.Callable[[], bool], timeout: float, what: str) -> None:
 
 
 class Forge:
-    """The example forge in a process and an instance folder of its own.
+    """The example forge in a separate process, with its own instance folder.
 
-    :param application: the module, or the file, that makes it where a test adds
-        something to it.
-    :param within: a command that runs the server, if it is not to run freely.
-    :param settings: what its environment has.
+    :param application: the module or file that creates it, for a test that extends it.
+    :param within: a command that runs the server, such as a limiter.
+    :param settings: its environment.
     """
 
     def __init__(
@@ -89,16 +91,16 @@ class Forge:
 
     @property
     def host(self) -> str:
-        """What stands before the repository in an image's name."""
+        """The part of an image's name before the repository."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """Where the forge's pages start."""
+        """The address of the forge's start page."""
         return f"http://{self.host}"
 
     def start(self) -> None:
-        """Return when the registry answers."""
+        """Start the server, and return when the registry answers."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -120,7 +122,7 @@ class Forge:
             raise RuntimeError(f"no forge on {self.server}:\n{output}") from error
 
     def stop(self) -> None:
-        """End the server and everything it started."""
+        """Stop the server and its child processes."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -128,21 +130,21 @@ class Forge:
             end(process, STOP_TIMEOUT)
 
     def restart(self, **settings: str) -> None:
-        """Start again with what there is, and other settings."""
+        """Restart with the same data and other settings."""
         self.stop()
         self.settings |= settings
         self.start()
 
     def command(self, *arguments: str) -> str:
-        """Return what a command of the application's own prints."""
+        """Run a command of the application, and return its output."""
         done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the application's own, whether it succeeds or not.
+        """Run a command of the application, which may fail.
 
-        :param settings: what its environment has, and the server's has not.
+        :param settings: additions to its environment, which the server lacks.
         """
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", self.application, *arguments],
@@ -155,7 +157,7 @@ class Forge:
         )
 
     def peak_memory(self) -> int:
-        """Return the most bytes that any one process of the server ever held."""
+        """Return the largest peak memory of a process of the server, in bytes."""
         assert self._process is not None
         return max(map(_peak_resident, _process_tree(self._process.pid)))
 
@@ -194,7 +196,7 @@ def _command(server: str, application: str, port: int) -> list[str]:
             *("gunicorn", "--config", "example_app/gunicorn.conf.py"),
             *("--bind", f"127.0.0.1:{port}", f"{application}:create_app()"),
         ],
-        # waitress refuses more than 1 GiB by default, which a layer may well have.
+        # waitress refuses more than 1 GiB by default, and a layer can be larger.
         "waitress": [
             *("waitress", "--host=127.0.0.1", f"--port={port}", "--threads=8"),
             *(
@@ -208,19 +210,19 @@ def _command(server: str, application: str, port: int) -> list[str]:
 
 def environment(instance: Path, settings: dict[str, str]) -> dict[str, str]:
     """Return the environment of a process of the example forge."""
-    # What the person who runs the tests has set for a server must not reach this one.
+    # Settings of the developer's environment must not reach this server.
     foreign = ("OCI_", "FLASK_", "GUNICORN_", "DATABASE_URL", "SECRET_KEY")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     return inherited | {"EXAMPLE_INSTANCE": str(instance)} | settings
 
 
 def end(process: subprocess.Popen[t.Any], timeout: float) -> None:
-    """Ask a process to end, and leave neither it nor a child of its behind.
+    """Terminate a process and its children.
 
-    :param timeout: how many seconds it has to do so by itself.
-    :raises TimeoutExpired: when it had to be killed.
+    :param timeout: the seconds that it has to end by itself.
+    :raises TimeoutExpired: if it had to be killed.
     """
-    # A parent that dies of a signal cannot be asked for its children any more.
+    # The children of a dead parent cannot be listed.
     family = _process_tree(process.pid)
     process.terminate()
     try:
@@ -233,7 +235,7 @@ def end(process: subprocess.Popen[t.Any], timeout: float) -> None:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -256,7 +258,7 @@ def _peak_resident(pid: int) -> int:
 
 
 def _read(path: Path) -> str:
-    # A process may end between being listed and being read.
+    # A process may end between the listing and the reading.
     try:
         return path.read_text()
     except OSError:

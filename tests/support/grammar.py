@@ -19,7 +19,7 @@ KEYWORDS = ("blobs", "manifests", "tags", "list", "uploads", "referrers", "v2", 
 
 
 def component_is_valid(text: str) -> bool:
-    """Tell whether `text` is runs of letters and digits with separators between.
+    """Return True if `text` is runs of letters and digits, with separators between.
 
     A separator is one dot, one or two underscores, or any number of dashes.
     """
@@ -34,7 +34,7 @@ def component_is_valid(text: str) -> bool:
 
 
 def name_is_valid(text: str) -> bool:
-    """Tell whether `text` is a repository name of at most 255 characters."""
+    """Return True if `text` is a repository name of at most 255 characters."""
     return len(text) <= NAME_MAX_LENGTH and all(
         map(component_is_valid, text.split("/"))
     )
@@ -52,7 +52,7 @@ def _components(draw: st.DrawFn) -> str:
     return "".join(parts)
 
 
-#: Repository names, of which many are made of the words of other addresses.
+#: Repository names, many of them made of the words of other addresses.
 names = (
     st.lists(
         st.one_of(_components(), st.sampled_from(KEYWORDS)), min_size=1, max_size=8
@@ -82,7 +82,7 @@ _hostile_characters = st.one_of(
 
 @st.composite
 def mutated(draw: st.DrawFn, valid: st.SearchStrategy[str]) -> str:
-    """Valid texts in which some characters were inserted, replaced or taken out."""
+    """Valid texts in which some characters were inserted, replaced or removed."""
     text = draw(valid)
     for _ in range(draw(st.integers(1, 3))):
         position = draw(st.integers(0, len(text)))

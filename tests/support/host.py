@@ -1,4 +1,4 @@
-"""An application with users, as a host of the registry has it."""
+"""A host application with users and a registry."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sqlalchemy.orm import mapped_column
 from flask_oci import Registry
 from flask_oci import RepositoryInfo
 
-#: The server to test on; SQLite files in the test's own folder without it.
+#: The database server to test on. Without it, each test has its own SQLite file.
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 
-#: Who has an account. Carol's is not active.
+#: The accounts and their passwords. Carol's account is not active.
 PASSWORDS = {"alice": "wonderland", "bob": "builder", "carol": "singer"}
 INACTIVE = frozenset({"carol"})
 
-#: A name of which no other spelling is the same, as it is on MariaDB by default.
+#: A name that is compared by its bytes; MariaDB ignores case by default.
 BYTEWISE = sa.String(80).with_variant(
     mysql.VARCHAR(80, collation="utf8mb4_bin"), "mysql", "mariadb"
 )
@@ -40,10 +40,10 @@ class Base(DeclarativeBase):
 
 
 class Database(SQLAlchemy):
-    """Flask-SQLAlchemy, but for one engine where every application has its own.
+    """Flask-SQLAlchemy with one engine that all applications share.
 
-    An engine compiles each statement once, which takes longer than anything else
-    that a small test does.
+    An engine compiles each statement once, which takes longer than the rest of a
+    small test.
     """
 
     engines_made: t.ClassVar[dict[str, sa.Engine]] = {}
@@ -62,8 +62,8 @@ class Database(SQLAlchemy):
 
 
 def be_quick(connection: t.Any, record: object) -> None:
-    """Have SQLite not wait for the disk."""
-    # No test pulls the plug, so nothing has to be on the disk at any moment.
+    """Make SQLite's commits return before they are on the disk."""
+    # No test cuts the power.
     connection.execute("PRAGMA synchronous = OFF")
 
 
@@ -94,9 +94,9 @@ def check(username: str, secret: str) -> User | None:
 
 
 def create_app(folder: Path, **config: object) -> Flask:
-    """Make an application with a registry, tables and accounts.
+    """Create an application with a registry, tables and accounts.
 
-    :param folder: holds the database, if that is SQLite, and the blobs.
+    :param folder: for the blobs, and the database if it is SQLite.
     :param config: the application's configuration.
     """
     app = Flask("forge", instance_path=str(folder))
@@ -116,7 +116,7 @@ def create_app(folder: Path, **config: object) -> Flask:
 
 
 def create_accounts(app: Flask) -> None:
-    """Give everybody an account, unless they have one."""
+    """Create the accounts, unless there are accounts already."""
     accounts = [
         {"username": name, "password": password, "is_active": name not in INACTIVE}
         for name, password in PASSWORDS.items()
@@ -128,13 +128,13 @@ def create_accounts(app: Flask) -> None:
 
 
 class Administrator:
-    """What the people who run the host do to it, past the registry."""
+    """The operator of the host, who changes its database directly."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
 
     def publish(self, name: str, visibility: str = "public") -> None:
-        """Change who may see a repository."""
+        """Change the visibility of a repository."""
         Repository = registry.models.Repository
         self._execute(
             sa.update(Repository)
@@ -147,7 +147,7 @@ class Administrator:
         self._execute(sa.update(User).where(User.username == name).values(**values))
 
     def delete_user(self, name: str) -> None:
-        """Delete a user's account, in the way of the host's own code."""
+        """Delete a user's account, as the host's code does."""
         with self.app.app_context():
             db.session.delete(
                 db.session.scalars(sa.select(User).filter_by(username=name)).one()
@@ -155,26 +155,29 @@ class Administrator:
             db.session.commit()
 
     def connections_in_use(self) -> int:
-        """Return how many database connections are lent out at this moment."""
+        """Return the number of database connections in use."""
         with self.app.app_context():
             pool = db.engine.pool
         assert isinstance(pool, sa.pool.QueuePool)
         return pool.checkedout()
 
     def start_afresh(self) -> None:
-        """Empty every table but for the accounts."""
+        """Empty every table, and create the accounts again."""
         self._delete_rows()
         create_accounts(self.app)
 
     def close(self, *, delete_rows: bool) -> None:
-        """Close the connections to the database, which may have to be empty."""
+        """Close the connections to the database.
+
+        :param delete_rows: whether to empty it first.
+        """
         if delete_rows:
             self._delete_rows()
         with self.app.app_context():
             db.engine.dispose()
 
     def _delete_rows(self) -> None:
-        # Much faster than making the tables anew.
+        # This is much faster than creating the tables again.
         with self.app.app_context():
             for table in reversed(db.metadata.sorted_tables):
                 db.session.execute(sa.delete(table))
@@ -187,9 +190,9 @@ class Administrator:
 
 
 def set_policy(authorize: Authorize | None) -> None:
-    """Have the registry ask this function, or its own policy again."""
+    """Make the registry call this function, or its default policy for None."""
     if authorize is None:
-        # A host never takes its decision back, so there is no public way to.
+        # No host removes its function, so there is no public way to.
         registry._hooks.authorize = None
     else:
         registry.authorize(authorize)
@@ -202,7 +205,7 @@ def close_connections() -> None:
 
 
 def empty_database(url: str) -> None:
-    """Drop every table that an earlier run has left on a database server."""
+    """Drop every table that an earlier run left on a database server."""
     engine = sa.create_engine(url)
     metadata = sa.MetaData()
     metadata.reflect(engine)

@@ -1,4 +1,4 @@
-"""Text that is made to hurt, and what must be true of every answer to it."""
+"""Hostile text, and the requirements on every answer to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.registry_client import RegistryClient
 
 INJECTION = "x\r\nX-Injected: yes\r\n\r\nbody"
 
-#: What could make a path out of a name, a line out of a header, or nonsense.
+#: Text that could become a path, a second header line or an error.
 HOSTILE = {
     "parent": "..",
     "traversal": "../../../../etc/passwd",
@@ -53,7 +53,7 @@ HOSTILE = {
 
 
 def judge(response: TestResponse) -> TestResponse:
-    """Check what every answer has to be, whatever the request was."""
+    """Check the requirements on every answer, for any request."""
     assert response.status_code < 500
     assert "X-Injected" not in response.headers
     for name, value in response.headers:
@@ -67,9 +67,9 @@ def judge(response: TestResponse) -> TestResponse:
 def send(
     client: RegistryClient, method: str, path: str, **kwargs: t.Any
 ) -> TestResponse:
-    """Send a request whose path has these characters once the server decoded it."""
+    """Send a request whose decoded path has these characters."""
     # "PEP 3333: such strings [...] contain only code points representable in
-    # ISO-8859-1 encoding", which are the bytes of what we mean.
+    # ISO-8859-1 encoding", which are the bytes of the path.
     raw = path.encode("utf-8", "surrogateescape").decode("latin-1")
     environ = {"PATH_INFO": raw, **kwargs.pop("environ", {})}
     return judge(client.request(method, "/", environ=environ, **kwargs))

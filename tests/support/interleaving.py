@@ -1,4 +1,4 @@
-"""Lets a rival act at a chosen step of something else."""
+"""Interleaving: a rival acts at a chosen step of an operation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from flask import Flask
 
 from tests.support.host import db
 
-#: How long something waits for a rival that it may be keeping waiting itself.
+#: The seconds that a thread waits for a rival, which may itself wait for the thread.
 PATIENCE = 0.1
 
 
 class Steps:
-    """The steps that a thread takes: its statements, its commits and what it does to
-    files.
+    """The steps of a thread: its statements, commits and file operations.
 
-    :param at: the step before which the rival acts; None is never.
+    :param at: the number of the step before which the rival acts; None is never.
     """
 
     def __init__(self, rival: t.Callable[[], object], at: int | None) -> None:
@@ -33,7 +32,7 @@ class Steps:
         self._errors: list[BaseException] = []
 
     def step(self, *_: object) -> None:
-        """Have the rival act, if it is time."""
+        """Count a step, and let the rival act if it is the chosen one."""
         if threading.get_ident() != self._thread:
             return
         self.count += 1
@@ -41,11 +40,11 @@ class Steps:
             thread = threading.Thread(target=self._act)
             self._rivals.append(thread)
             thread.start()
-            # Where the rival waits for a lock of ours, it goes on when we do.
+            # A rival that waits for a lock of this thread continues after it.
             thread.join(PATIENCE)
 
     def finish(self) -> None:
-        """Return when the rival is done, and raise what it raised."""
+        """Wait for the rival, and raise its error."""
         for thread in self._rivals:
             thread.join()
         for error in self._errors:
@@ -62,10 +61,10 @@ class Steps:
 def interleaved(
     app: Flask, rival: t.Callable[[], object], at: int | None = None
 ) -> t.Iterator[Steps]:
-    """Have a rival act at one step of what this thread does.
+    """Let a rival act at one step of this thread.
 
-    :param rival: run in a thread of its own.
-    :param at: the step.
+    :param rival: runs in a separate thread.
+    :param at: the number of the step.
     """
     with app.app_context():
         engine = db.engine

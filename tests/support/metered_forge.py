@@ -1,4 +1,4 @@
-"""The example forge, with an address for Prometheus."""
+"""The example forge with a metrics endpoint for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from example_app.registry import registry
 
 
 def create_app() -> Flask:
-    """Make the forge."""
+    """Create the forge."""
     app = example_app.create_app()
     app.add_url_rule("/metrics", view_func=registry.metrics)
     return app

@@ -1,4 +1,4 @@
-"""A registry of somebody else, with the manners that such registries have."""
+"""Another registry, in memory, with the behaviour of widespread registries."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import media_type_of
 from flask_oci.testing.requests import basic
 
-#: Who may come in, where anybody has to log in.
+#: The only accepted credentials of a closed registry.
 LOGIN = basic("robot", "sesame:open")
 
 
 class OtherRegistry:
-    """A registry in memory, which knows no referrers API.
+    """A registry in memory, without a referrers API.
 
-    :param closed: whether it wants a password.
+    :param closed: whether it requires a password.
     """
 
     def __init__(self, *, closed: bool = False) -> None:
@@ -33,29 +33,29 @@ class OtherRegistry:
         self.manifests: dict[tuple[str, str], bytes] = {}
         self.closed = closed
         self.elsewhere: str | None = None
-        """Where it sends whoever wants a blob."""
+        """The server to which it redirects requests for blobs."""
 
         self.uses: int | None = None
-        """How often a token is good, if it gives tokens for the password."""
+        """The number of requests that a token allows; None is no token service."""
 
         self.lies: dict[str, str] = {}
-        """Which digests it gives to manifests that have others."""
+        """The wrong digests that it reports, by the true digest of a manifest."""
 
         self.answer: bytes | None = None
-        """What its token service answers, if it is not right in its head."""
+        """The answer of a broken token service."""
 
         self._token, self._left = "", 0
         self.broken: list[int] = []
-        """With what it answers the next requests, before it does as it is told."""
+        """The error statuses of the next requests."""
 
         self.cut: int = 0
-        """After how many bytes an answer with a blob breaks off."""
+        """The number of bytes after which the answer with a blob breaks off."""
 
         self.asked: list[tuple[str, str]] = []
-        """What it was asked: method and path."""
+        """The method and path of each request."""
 
         self.seen: list[str | None] = []
-        """The credentials that came with each request for a blob."""
+        """The credentials of each request for a blob."""
 
         self.app.before_request(self._admit)
         rules: tuple[tuple[str, str, t.Any], ...] = (
@@ -72,14 +72,14 @@ class OtherRegistry:
     def push(
         self, name: str, *tags: str, manifest: bytes, blobs: Iterable[bytes]
     ) -> None:
-        """Put an image there, past its protocol."""
+        """Store an image directly, without requests."""
         for blob in blobs:
             self.blobs[digest_of(blob)] = blob
         for reference in (digest_of(manifest), *tags):
             self.manifests[name, reference] = manifest
 
     def count(self, method: str, part: str) -> int:
-        """Return how often something was asked."""
+        """Return the number of requests with this method and this part of a path."""
         return sum(m == method and part in path for m, path in self.asked)
 
     def _admit(self) -> Response | None:
@@ -148,7 +148,7 @@ class OtherRegistry:
         wanted = request.args.get("mount")
         if wanted in self.blobs and request.args.get("from"):
             return Response(status=201)
-        # An address of its own, as the specification allows, with a state in it.
+        # The specification allows a location outside /v2, with a state in its query.
         location = f"{request.host_url}upload/{uuid.uuid4()}?state=a%2Fb"
         return Response(status=202, headers={"Location": location})
 

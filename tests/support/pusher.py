@@ -1,4 +1,4 @@
-"""Somebody who pushes to a forge that really runs, without a client in between."""
+"""A client that pushes to a running forge over plain HTTP."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TIMEOUT = 60
 
 
 class Pusher:
-    """Alice, and one of her repositories.
+    """A client logged in as alice, for one of her repositories.
 
-    Each request fails if it is not answered with the status that is expected of it.
+    Each request fails if its answer has an unexpected status.
 
     :param repository: its name.
     """
@@ -38,17 +38,17 @@ class Pusher:
         return self._sent("POST", address, status, content)
 
     def start(self, content: bytes) -> str:
-        """Begin to push a blob, and return the address where it goes on."""
+        """Start an upload with the first bytes of a blob, and return its location."""
         begun = self._sent("POST", f"{self._base}/blobs/uploads/", 202)
         return self.append(begun.headers["Location"], content)
 
     def append(self, location: str, content: bytes) -> str:
-        """Push more of a blob."""
+        """Append a chunk to an upload."""
         sent = self._sent("PATCH", f"{self._root}{location}", 202, content)
         return sent.headers["Location"]
 
     def cancel(self, location: str) -> None:
-        """Push no more of a blob, and have what came be thrown away."""
+        """Cancel an upload."""
         self._sent("DELETE", f"{self._root}{location}", 204)
 
     def manifest(self, content: bytes, tag: str, status: int = 201) -> Response:
@@ -57,16 +57,16 @@ class Pusher:
         return self._sent("PUT", address, status, content)
 
     def image(self, tag: str, layer: bytes, status: int = 201) -> Response:
-        """Push an image, with all that it is made of.
+        """Push an image with its blobs.
 
-        :param status: what its manifest is answered with.
+        :param status: the expected status of its manifest.
         """
         for content in (CONFIG, layer):
             self.blob(content)
         return self.manifest(image(layer), tag, status)
 
     def tags(self) -> list[str]:
-        """Return the tags that there are."""
+        """Return the tags of the repository."""
         listed = self._sent("GET", f"{self._base}/tags/list", 200).json()
         return t.cast("list[str]", listed["tags"])
 

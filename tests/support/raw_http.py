@@ -1,5 +1,5 @@
-"""HTTP written by hand, for requests that no proper client would send, and the
-servers to send them to."""
+"""HTTP written by hand, for requests that no proper client sends, and the servers
+that receive them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.host import create_app
 from tests.support.host import PASSWORDS
 from tests.support.paths import ROOT
 
-#: The longest that anything here waits, in seconds. Nothing takes it that works.
+#: The time limit of each wait, in seconds. A correct server never needs it.
 DEADLINE = 60.0
 
 ALICE = f"Authorization: {basic('alice', PASSWORDS['alice'])}\r\n"
@@ -35,17 +35,17 @@ ALICE = f"Authorization: {basic('alice', PASSWORDS['alice'])}\r\n"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server sent back."""
+    """A server's answer."""
 
     status: int
     headers: dict[str, str]
-    """By lower-case name; a header that is repeated is an error."""
+    """The headers by lower-case name; a repeated header is an error."""
 
     body: bytes
 
     @property
     def is_from_registry(self) -> bool:
-        """Whether the registry wrote it, and not the server by itself."""
+        """Whether the registry wrote the answer, and not the server itself."""
         return "docker-distribution-api-version" in self.headers
 
     def refusal(self) -> tuple[int, str]:
@@ -58,7 +58,7 @@ class Answer:
         return self.status, entry["code"]
 
     def assert_refused(self) -> None:
-        """Check that it is the registry's own 4xx, or the server's."""
+        """Check that it is a 4xx of the registry or of the server."""
         assert 400 <= self.status < 500, self
         if self.is_from_registry:
             self.refusal()
@@ -81,23 +81,23 @@ class Connection:
         self.close()
 
     def send(self, *parts: str | bytes) -> None:
-        """Send bytes, or text of which each character is a byte."""
+        """Send bytes, or text in Latin-1."""
         for part in parts:
             data = part.encode("latin-1") if isinstance(part, str) else part
             self._socket.sendall(data)
 
     def end(self) -> None:
-        """Say that nothing more will be sent, and go on listening."""
+        """Close the sending direction, and keep receiving."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self, size: int) -> bytes:
-        """Return so many bytes of an answer, or fewer at its end."""
+        """Return this many bytes of an answer, or fewer at its end."""
         return self._received.read(size)
 
     def answer(self, *, has_body: bool = True) -> Answer:
         """Return the next answer.
 
-        :raises ConnectionError: when the server ends the connection without one.
+        :raises ConnectionError: if the server closes the connection without one.
         """
         line = self._received.readline()
         if not line.startswith(b"HTTP/"):
@@ -119,19 +119,19 @@ class Connection:
         return Answer(int(status), headers, body)
 
     def close(self) -> None:
-        """End the connection properly."""
+        """Close the connection properly."""
         self._received.close()
         self._socket.close()
 
     def reset(self) -> None:
-        """End the connection as a machine does that is switched off."""
+        """Reset the connection, as a crashed machine does."""
         linger = struct.pack("ii", 1, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close()
 
 
 def head(method: str, target: str, *lines: str, credentials: str = ALICE) -> str:
-    """Write the first part of a request; the connection ends behind its answer."""
+    """Return the head of a request; the connection closes after its answer."""
     fields = "".join(f"{line}\r\n" for line in (*lines, "Connection: close"))
     if not any(line.lower().startswith("host:") for line in lines):
         fields = f"Host: registry.test\r\n{fields}"
@@ -139,7 +139,7 @@ def head(method: str, target: str, *lines: str, credentials: str = ALICE) -> str
 
 
 def chunk(data: bytes) -> bytes:
-    """Write a chunk of a body whose length is not announced."""
+    """Return a chunk of a body without a length."""
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
@@ -155,12 +155,12 @@ def ask(
     end: bool = False,
     credentials: str = ALICE,
 ) -> Answer:
-    """Send one request on a connection of its own, and return its answer.
+    """Send one request on a new connection, and return its answer.
 
-    :param end: whether the client says that it sends no more than this.
+    :param end: whether the client closes its sending direction.
     """
     with Connection(port) as connection:
-        # A server may well hang up before it has read what it refuses.
+        # A server may close the connection before it has read a refused body.
         with contextlib.suppress(ConnectionError):
             connection.send(head(method, target, *lines, credentials=credentials), body)
             if end:
@@ -169,7 +169,7 @@ def ask(
 
 
 def start_upload(port: int, name: str = "alice/app") -> str:
-    """Begin an upload session, and return its location."""
+    """Start an upload session, and return its location."""
     path = f"/v2/{name}/blobs/uploads/"
     answer = ask(port, "POST", path, "Content-Length: 0")
     assert answer.status == 202, answer
@@ -177,14 +177,14 @@ def start_upload(port: int, name: str = "alice/app") -> str:
 
 
 def stored(port: int, location: str) -> str:
-    """Return the range that an upload session says it has."""
+    """Return the stored range of an upload session, as its status reports it."""
     answer = ask(port, "GET", location)
     assert answer.status == 204, answer
     return answer.headers["range"]
 
 
 def wait_until(ready: t.Callable[[], bool], what: str) -> None:
-    """Return as soon as something is so, and fail if it never is."""
+    """Return as soon as `ready` is true, and fail if it stays false."""
     deadline = time.monotonic() + DEADLINE
     while not ready():
         assert time.monotonic() < deadline, f"in {DEADLINE:.0f} s: not {what}"
@@ -193,7 +193,7 @@ def wait_until(ready: t.Callable[[], bool], what: str) -> None:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs the tests' application as a host would."""
+    """A server that runs the tests' application as a host does."""
 
     name: str
     port: int
@@ -201,10 +201,10 @@ class Server:
     """The process that answers."""
 
     folder: Path
-    """Where the application's database and blobs are."""
+    """The folder of the application's database and blobs."""
 
     def open_blobs(self) -> list[str]:
-        """Return the stored files that the process has open."""
+        """Return the blob files that the process has open."""
         paths = []
         for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -212,14 +212,14 @@ class Server:
         return [path for path in paths if path.startswith(f"{self.folder}/oci/")]
 
     def files(self) -> dict[str, bytes]:
-        """Return what is in the folder, but for the database, the log, locks and
+        """Return the files in the folder, except the database, the log, locks and
         notes."""
         contents = {}
         for path in self.folder.rglob("*"):
             passing = path.name.startswith(("forge.sqlite", "server.log"))
             if passing or {"locks", "notes"} & {*path.parts} or not path.is_file():
                 continue
-            # The server may delete it at this moment.
+            # The server may delete the file at this moment.
             with contextlib.suppress(FileNotFoundError):
                 contents[str(path.relative_to(self.folder))] = path.read_bytes()
         return contents
@@ -227,14 +227,14 @@ class Server:
 
 @contextlib.contextmanager
 def serving(name: str, folder: Path) -> t.Iterator[Server]:
-    """Run a server, ``werkzeug`` or ``gunicorn``, for as long as the context."""
+    """Run a server, ``werkzeug`` or ``gunicorn``, for the duration of the context."""
     with _werkzeug(folder) if name == "werkzeug" else _gunicorn(folder) as server:
         yield server
 
 
 def _settings(folder: Path) -> dict[str, t.Any]:
-    # Other tests may empty a shared database at any time. Errors are answered, and
-    # not raised, as in production.
+    # Other tests may empty a shared database at any time. As in production, errors are
+    # answered and not raised.
     return {
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder}/forge.sqlite",
         "TESTING": False,
@@ -267,7 +267,7 @@ def _werkzeug(folder: Path) -> t.Iterator[Server]:
 def _gunicorn(folder: Path) -> t.Iterator[Server]:
     settings = "".join(f", {k}={v!r}" for k, v in _settings(folder).items())
     with socket.socket() as listener, (folder / "server.log").open("wb") as log:
-        # The socket listens before the server starts: nobody has to wait for it.
+        # The socket listens before the server starts, so no client has to wait.
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         process = subprocess.Popen(

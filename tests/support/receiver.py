@@ -1,4 +1,4 @@
-"""Somebody who is told of events: a server on 127.0.0.1 that keeps what arrives."""
+"""A receiver of webhooks: a server on 127.0.0.1 that records its requests."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ class Arrived(t.NamedTuple):
 
     path: str
     headers: dict[str, str]
-    """By name, in small letters."""
+    """The headers by lower-case name."""
 
     body: bytes
 
     @property
     def json(self) -> t.Any:
-        """What it says."""
+        """The parsed body."""
         return json.loads(self.body)
 
 
 class Receiver:
-    """A webhook.
+    """A receiver of webhooks.
 
-    :param answer: given each request, returns the status to answer with.
+    :param answer: called with each request; returns the status of the answer.
     """
 
     def __init__(self, answer: t.Callable[[Arrived], int] = lambda _: 204) -> None:
         self.answer = answer
         self.arrived: list[Arrived] = []
-        """What arrived, whatever was answered."""
+        """All requests, whatever the answer was."""
 
         self.taken: list[Arrived] = []
-        """What was answered with a success."""
+        """The requests that were answered with a success."""
 
         receiver = self
 
@@ -75,8 +75,8 @@ class Receiver:
         self._server.server_close()
 
     def first_arrivals(self) -> dict[str, list[str]]:
-        """Return the ids of the CloudEvents that were taken, each once, by
-        repository, in order."""
+        """Return the ids of the accepted CloudEvents, each once, by repository, in
+        order."""
         found: dict[str, list[str]] = defaultdict(list)
         for request in self.taken:
             event = request.json
@@ -85,6 +85,6 @@ class Receiver:
         return found
 
     def kinds(self) -> list[str]:
-        """Return the types of the CloudEvents that were taken, in order."""
+        """Return the types of the accepted CloudEvents, in order."""
         prefix = "flask-oci."
         return [a.json["type"].removeprefix(prefix) for a in self.taken]

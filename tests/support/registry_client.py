@@ -1,4 +1,4 @@
-"""The kit's client, for the users of the host that most tests have."""
+"""The test kit's client, for the users of ``tests/support/host.py``."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import CHUNKED
 from tests.support.host import PASSWORDS
 
-#: A well-formed session id that no registry has given out.
+#: A well-formed session id that no registry has issued.
 NO_SESSION = "00000000-0000-4000-8000-000000000000"
 
-#: Tags by which a client attaches something to an image.
+#: Tags with which a client attaches content to an image.
 ATTACHED = (
     f"sha256-{'0' * 64}",
     *(f"sha256-{'a' * 64}.{suffix}" for suffix in ("sig", "att", "sbom")),
     f"sha512-{'f' * 64}",
 )
 
-#: Tags that nearly are some of these.
+#: Tags that resemble these.
 LOOKS_ATTACHED = (
     "sha256-v2",
     f"sha256-{'v' * 64}",
@@ -40,9 +40,9 @@ LOOKS_ATTACHED = (
 
 
 class RegistryClient(testing.RegistryClient):
-    """Somebody who talks HTTP to the registry of an application.
+    """An HTTP client of the registry of an application.
 
-    :param authorization: the header that every request carries, if any.
+    :param authorization: the header of every request, if any.
     """
 
     app: Flask
@@ -52,12 +52,12 @@ class RegistryClient(testing.RegistryClient):
 
     @classmethod
     def of(cls, app: Flask, username: str) -> RegistryClient:
-        """Return a client that sends the password of a user each time."""
+        """Return a client that sends a user's password with each request."""
         return cls(app, basic(username, PASSWORDS[username]))
 
 
 class Source:
-    """A body that a test looks after while it is read.
+    """A request body whose reads a test observes.
 
     :param on_read: called before each read.
     """
@@ -68,10 +68,10 @@ class Source:
         self._rest = io.BytesIO(content)
         self._on_read = on_read
         self.reads: list[int] = []
-        """How many bytes were asked for each time; -1 is for all of them."""
+        """The requested size of each read; -1 is all bytes."""
 
     def read(self, size: int = -1) -> bytes:
-        """Return what a server would."""
+        """Return the next bytes, as a server's input does."""
         self.reads.append(size)
         if self._on_read:
             self._on_read()
@@ -80,7 +80,7 @@ class Source:
     def environ(self, length: int | None) -> dict[str, object]:
         """Return the WSGI environment of a request with this body.
 
-        :param length: what its Content-Length says; None is a chunked body.
+        :param length: its Content-Length; None is a chunked body.
         """
         if length is None:
             return {**CHUNKED, "wsgi.input": self}

@@ -1,4 +1,4 @@
-"""Somebody who uses the REST interface."""
+"""A client of the REST interface."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ROOT = "/api/oci/v1"
 
 
 class RestClient:
-    """Somebody who sends and reads JSON.
+    """A client that sends and reads JSON.
 
-    :param client: who asks, with what credentials.
+    :param client: the HTTP client, with its credentials.
     """
 
     def __init__(self, client: RegistryClient) -> None:
@@ -35,20 +35,20 @@ class RestClient:
         return self.client.request(method, ROOT + path, content, headers=headers)
 
     def get(self, path: str) -> Json:
-        """Return what is at an address."""
+        """Return the JSON at a path."""
         response = self.send("GET", path)
         assert response.status_code == 200, response.data
         assert response.content_type == "application/json"
         return t.cast(Json, response.get_json())
 
     def done(self, method: str, path: str, body: object = None) -> t.Any:
-        """Have something done, and return what is said about it."""
+        """Send a request that has to succeed, and return its answer."""
         response = self.send(method, path, body)
         assert response.status_code < 300, response.data
         return response.get_json() if response.data else None
 
     def items(self, path: str) -> list[Json]:
-        """Return the entries of a list, following its links to the end."""
+        """Return all entries of a list, from all its pages."""
         found: list[Json] = []
         while True:
             response = self.send("GET", path)

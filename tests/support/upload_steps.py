@@ -1,4 +1,4 @@
-"""What tests of upload sessions do again and again."""
+"""Common steps of tests of upload sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HALF = len(CONTENT) // 2
 
 
 def close(client: RegistryClient, location: str, body: bytes = b"") -> TestResponse:
-    """End a session that has the content, or gets the rest of it now."""
+    """Close a session, with the rest of its content if any."""
     return client.put(with_query(location, digest=DIGEST), body)
 
 

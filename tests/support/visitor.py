@@ -1,4 +1,4 @@
-"""Somebody who looks at the pages, without a browser to look with."""
+"""A visitor of the pages, without a browser."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from werkzeug.test import TestResponse
 from tests.support.host import db
 from tests.support.host import INACTIVE
 from tests.support.host import User
+from tests.support.statements import collected
 
-#: Elements that can have no end.
+#: Elements without an end tag.
 VOID = frozenset(
     {"area", "br", "hr", "img", "input", "link", "meta", "rect", "source", "wbr"}
 )
 
-#: Elements that end no word.
+#: Elements that do not separate words.
 INLINE = frozenset({"a", "code", "span", "strong", "time", "wbr"})
 
 
 class Form(t.NamedTuple):
-    """A form, with what it sends whatever is filled in."""
+    """A form with its preset fields."""
 
     action: str
     method: str
@@ -33,7 +34,7 @@ class Form(t.NamedTuple):
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: texts, links, and elements that have to match."""
+    """A parsed page: its texts, links and elements, whose tags have to match."""
 
     def __init__(self, response: TestResponse) -> None:
         super().__init__()
@@ -56,19 +57,19 @@ class Page(HTMLParser):
         self.text = re.sub(r"\s+", " ", self.text).strip()
 
     def all(self, tag: str) -> list[dict[str, str]]:
-        """Return the attributes of the elements of a name."""
+        """Return the attributes of all elements with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
     def forms(self) -> list[Form]:
-        """Return the forms that change something."""
+        """Return the forms that send a POST."""
         return [form for form in self._forms if form.method == "post"]
 
     def field(self, name: str) -> str:
-        """Return what the first field of a name is filled with."""
+        """Return the value of the first field with this name."""
         return next(f.fields[name][0] for f in self._forms if name in f.fields)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         attributes = {name: value or "" for name, value in attrs}
         self.elements.append((tag, attributes))
         if tag not in VOID:
@@ -84,11 +85,11 @@ class Page(HTMLParser):
             self._label = ""
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element that ends where it begins."""
+        """Record an element without content."""
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
-        """Insist on what began last ending first."""
+        """Check that the tag closes the last open element."""
         assert self._open, f"nothing begins what </{tag}> ends"
         assert self._open.pop() == tag
         if tag not in INLINE:
@@ -99,16 +100,16 @@ class Page(HTMLParser):
             self._href = None
 
     def handle_data(self, data: str) -> None:
-        """Note what a reader reads."""
+        """Record visible text."""
         self.text += data
         if self._href is not None:
             self._label += data
 
 
 class Visitor:
-    """A browser of somebody, who may have signed in.
+    """A visitor, who may have signed in.
 
-    :param username: who has.
+    :param username: the signed-in user; None is an anonymous visitor.
     """
 
     def __init__(self, app: Flask, username: str | None = None) -> None:
@@ -122,32 +123,32 @@ class Visitor:
                 )
             with self.client.session_transaction() as session:
                 session.update({"_user_id": str(key), "_fresh": True})
-            # Flask-Login takes who has been switched off for nobody.
+            # For Flask-Login, a user with a disabled account is anonymous.
             self._subject = "" if username in INACTIVE else str(key)
 
     def get(self, path: str, **query: str) -> Page:
-        """Look at a page."""
+        """Get a page."""
         with self.client.get(path, query_string=query or None) as response:
             return Page(t.cast(TestResponse, response))
 
     def status(self, path: str) -> int:
-        """Return the status of what is at an address."""
+        """Return the status of a page."""
         with self.client.get(path) as response:
             return response.status_code
 
     def token(self, path: str) -> str:
-        """Return what a form of ours has in it on a page."""
+        """Return the token of the registry's forms on a page."""
         return self.get(path).field("oci_form")
 
     def send(self, path: str, **fields: str | list[str]) -> Page:
-        """Send a form with the token that a page of the visitor's has."""
+        """Send a form with the token of one of the visitor's pages."""
         with self.app.test_request_context():
             parts = self.app.extensions["oci"]
             token = parts.form_tokens.sign(self._subject)
         return self._post(path, {**fields, "oci_form": token})
 
     def follow_form(self, page: Page) -> Page:
-        """Send the first form of a page as it is."""
+        """Send the first form of a page unchanged."""
         form = page.forms()[0]
         return self._post(form.action or page.path, form.fields)
 
@@ -156,7 +157,7 @@ class Visitor:
             return Page(t.cast(TestResponse, response))
 
     def pages(self, path: str) -> t.Iterator[Page]:
-        """Look at a list to its end."""
+        """Yield all pages of a list."""
         while True:
             page = self.get(path)
             yield page
@@ -167,16 +168,8 @@ class Visitor:
 
 @contextlib.contextmanager
 def statements(app: Flask) -> t.Iterator[list[str]]:
-    """Collect the SQL statements that an application sends meanwhile."""
-    sent: list[str] = []
-
-    def note(_c: t.Any, _cursor: t.Any, statement: str, *_rest: t.Any) -> None:
-        sent.append(statement)
-
+    """Collect the SQL statements that an application sends within the block."""
     with app.app_context():
         engine = db.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with collected(engine) as sent:
         yield sent
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)

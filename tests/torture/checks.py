@@ -1,4 +1,4 @@
-"""What has to be true of a registry at any moment."""
+"""Checks that have to pass on a registry at any time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .ledger import Key
 from .ledger import Ledger
 from .ledger import State
 
-#: How often the same request is sent until it is answered.
+#: The number of attempts to get an answer to the same request.
 TRIES: t.Final = 40
 
 
 class Asker:
-    """Sends requests until they are answered, which does no harm to any of them.
+    """Sends each request until it is answered; a repetition does no harm.
 
     :param client: its connection.
-    :param ledger: where retries are counted.
+    :param ledger: counts the retries.
     """
 
     def __init__(self, client: Client, ledger: Ledger) -> None:
@@ -43,7 +43,7 @@ class Asker:
         *,
         expected: t.Collection[int],
     ) -> Answer:
-        """Return the answer, which has to be one of those that are expected."""
+        """Return the answer, which has to have an expected status."""
         for attempt in range(TRIES):
             try:
                 answer = self.client.request(method, path, body, headers)
@@ -55,15 +55,15 @@ class Asker:
         raise AssertionError(f"{method} {path} was never answered")
 
     def get(self, path: str) -> Answer | None:
-        """Return what is at a path, or None."""
+        """Return the answer for a path, or None if it is a 404."""
         answer = self.send("GET", path, expected=(200, 404))
         return answer if answer.status == 200 else None
 
 
 def verify(asker: Asker, key: Key) -> None:
-    """Check that a key, to which nobody is writing, is what it has to be."""
+    """Check that a key has a permitted state. No client may be writing to it."""
     ledger = asker.ledger
-    # What may be there and is gone a moment later was still right to be there.
+    # Content that is gone a moment later was still permitted to exist.
     allowed = ledger.allowed(key)
     place = "blobs" if key.kind == "blob" else "manifests"
     answer = asker.get(f"/v2/{key.repository}/{place}/{key.name}")

@@ -1,4 +1,4 @@
-"""A client of the registry on bare sockets, which can break off anywhere."""
+"""A client of the registry on bare sockets, which can break off at any byte."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import quote
 
-#: How long an answer may take, in seconds. A server that takes longer hangs.
+#: The time limit of an answer, in seconds. A slower server hangs.
 PATIENCE = 60.0
 
-#: How many bytes are sent at a time, so that a body can break off in between.
+#: The number of bytes sent at a time, so that a body can break off in between.
 PIECE = 64 * 1024
 
 
 class Broken(Exception):
-    """The connection ended without an answer: whether it was done is in doubt."""
+    """The connection ended without an answer; the request's effect is unknown."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sent back, whole."""
+    """A complete answer."""
 
     status: int
     headers: dict[str, str]
-    """By lower-case name."""
+    """The headers by lower-case name."""
 
     body: bytes
 
@@ -37,10 +37,10 @@ class Answer:
 
 
 class Client:
-    """One connection to the registry, opened again whenever it has ended.
+    """One connection to the registry, which is opened again after it has ended.
 
-    :param port: where the registry listens, on this machine.
-    :param authorization: the header that every request carries.
+    :param port: the registry's port on this machine.
+    :param authorization: the header of every request.
     """
 
     def __init__(self, port: int, authorization: str) -> None:
@@ -61,9 +61,9 @@ class Client:
     ) -> Answer:
         """Send a request and return its answer.
 
-        :param chunked: whether the body's length is left unsaid, as by docker.
-        :param cut: reset the connection when so many bytes of the body are sent.
-        :raises Broken: when the connection ends before the whole answer is here.
+        :param chunked: whether the body is sent without its length, as docker does.
+        :param cut: reset the connection after this many bytes of the body.
+        :raises Broken: if the connection ends before the complete answer.
         """
         try:
             self._send(method, path, body, headers or {}, chunked, cut)
@@ -77,7 +77,7 @@ class Client:
             raise Broken(f"{method} {path}: {error}") from None
 
     def close(self) -> None:
-        """End the connection; the next request opens another."""
+        """Close the connection; the next request opens another."""
         if self._received is not None:
             self._received.close()
         if self._socket is not None:
@@ -137,7 +137,7 @@ class Client:
         assert self._socket is not None
         linger = struct.pack("ii", 1, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        raise ConnectionResetError("as by a machine that is switched off")
+        raise ConnectionResetError("as after a power cut of the client")
 
 
 def log_in(port: int, username: str, password: str, names: t.Iterable[str]) -> str:

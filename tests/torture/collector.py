@@ -1,4 +1,4 @@
-"""Collects a forge's garbage again and again, until it is killed."""
+"""The collection of a forge's garbage, repeated until the process is killed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import time
 from example_app import create_app
 from example_app.registry import registry
 
-#: How long to wait between two collections, in seconds.
+#: The seconds between two collections.
 PAUSE = 0.3
 
 
 def main() -> None:
-    """Write a line for each collection: how many blobs it deleted."""
+    """Write a line for each collection, with the number of deleted blobs."""
     app = create_app()
     while True:
         with app.app_context():

@@ -22,13 +22,13 @@ from .world import World
 
 @pytest.fixture(name="seed", scope="session")
 def _seed() -> int:
-    """Where all dice begin."""
+    """The seed of all random numbers."""
     return seed()
 
 
 @pytest.fixture(name="_servers", scope="session")
 def _servers_of_databases() -> t.Iterator[t.Callable[[str], str | None]]:
-    """Return a function that makes an empty database, and returns its address."""
+    """Return a function that creates an empty database, and returns its URL."""
     with contextlib.ExitStack() as stack:
         started: dict[str, str] = {}
         serial = itertools.count()
@@ -37,7 +37,7 @@ def _servers_of_databases() -> t.Iterator[t.Callable[[str], str | None]]:
             if database == "sqlite":
                 return None
             if database not in started:
-                # Nobody pulls its plug, so it need not wait for the disk.
+                # No test cuts its power, so it need not wait for the disk.
                 server = SERVERS[database](durable=False)
                 started[database] = stack.enter_context(server)
             return empty_database(started[database], f"torture{next(serial)}")
@@ -47,7 +47,7 @@ def _servers_of_databases() -> t.Iterator[t.Callable[[str], str | None]]:
 
 @pytest.fixture(name="database", params=DATABASES)
 def _database(request: pytest.FixtureRequest) -> str:
-    """Which kind of database the forge has."""
+    """The kind of the forge's database."""
     return str(request.param)
 
 
@@ -55,7 +55,7 @@ def _database(request: pytest.FixtureRequest) -> str:
 def _server(
     database: str, tmp_path: Path, _servers: t.Callable[[str], str | None]
 ) -> t.Iterator[Server]:
-    """A forge on a database of that kind, which answers."""
+    """A running forge on a database of that kind."""
     if not sys.platform.startswith("linux"):
         unavailable("processes are found in Linux's /proc")
     with Server(tmp_path, _servers(database)) as server:
@@ -67,14 +67,14 @@ def _server(
 def _make_world(
     request: pytest.FixtureRequest, database: str, server: Server, seed: int
 ) -> t.Iterator[t.Callable[..., World]]:
-    """Return a function that makes the people of a test, as many as it wants."""
+    """Return a function that creates a world for a test, of the size that it needs."""
     worlds: list[World] = []
 
     def make_world(**size: int) -> World:
         worlds.append(World(server, f"{seed}/{request.node.name}", **size))
         return worlds[-1]
 
-    print(f"The dice begin at TORTURE_SEED={seed}.")
+    print(f"Random numbers start from TORTURE_SEED={seed}.")
     yield make_world
     for world in worlds:
         COUNTS[database].update(world.ledger.counts)
@@ -82,12 +82,12 @@ def _make_world(
 
 @pytest.fixture(name="world")
 def _world(make_world: t.Callable[..., World]) -> World:
-    """The people of a test, their forge and what they were told."""
+    """A forge, its simulated users, and the ledger of their answers."""
     return make_world()
 
 
 def empty_database(url: str, name: str) -> str:
-    """Make another database on a server, and return its address."""
+    """Create another database on a server, and return its URL."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
@@ -96,9 +96,9 @@ def empty_database(url: str, name: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Report what was done."""
+    """Report the counts of kills, faults and pushes."""
     if COUNTS:
         terminalreporter.section("torture")
         terminalreporter.write("".join(f"{line}\n" for line in report.lines()))
         lost = len(terminalreporter.stats.get("failed", ()))
-        terminalreporter.line(f"Tests that lost something, or failed otherwise: {lost}")
+        terminalreporter.line(f"Tests that lost data, or failed otherwise: {lost}")

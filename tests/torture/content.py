@@ -1,4 +1,4 @@
-"""Images that are made up, and are the same again for the same seed."""
+"""Random images, which are the same for the same seed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-#: How many bytes layers have: nothing much, a few pieces, and more than the
-#: registry reads, hashes and writes in one go.
+#: The sizes of layers in bytes: small, several pieces, and more than the registry
+#: reads, hashes and writes at a time.
 SIZES = (1, 700, 20_000, 20_000, 200_000, 1_500_000)
 
 
 def digest_of(content: bytes) -> str:
-    """Return the name of some content."""
+    """Return the digest of some content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -32,16 +32,16 @@ class Blob:
 
     @classmethod
     def of(cls, content: bytes, media_type: str = LAYER_TYPE) -> Blob:
-        """Name some content."""
+        """Return the blob of some content."""
         return cls(digest_of(content), content, media_type)
 
     @classmethod
     def random(cls, rng: random.Random) -> Blob:
-        """Make a layer up."""
+        """Return a random layer."""
         return cls.of(rng.randbytes(rng.choice(SIZES)))
 
     def descriptor(self) -> dict[str, t.Any]:
-        """Describe it in the way a manifest does."""
+        """Return its descriptor in a manifest."""
         return {
             "mediaType": self.media_type,
             "digest": self.digest,
@@ -51,18 +51,18 @@ class Blob:
 
 @dataclass(frozen=True)
 class Image:
-    """A manifest and what it references."""
+    """A manifest and the blobs that it references."""
 
     digest: str
     manifest: bytes
     blobs: tuple[Blob, ...]
-    """Its config, and its layers behind it."""
+    """Its config, followed by its layers."""
 
     @classmethod
     def of(cls, name: str, layers: t.Iterable[Blob]) -> Image:
-        """Make an image of some layers.
+        """Return an image of some layers.
 
-        :param name: what tells it from others of the same layers.
+        :param name: makes it different from other images of the same layers.
         """
         config = Blob.of(json.dumps({"name": name}).encode(), CONFIG_TYPE)
         blobs = (config, *layers)

@@ -1,7 +1,7 @@
 """Faults of the disk and of the database, each at one place at a time.
 
-What fails is the operating system, or the database's driver, as the registry sees
-them. Its own code is as it is.
+A call to the operating system or to the database's driver fails. The registry's own
+code is unchanged.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CALLS = (
 
 
 class Faults:
-    """Makes one call fail, of those that pass a seam while it is armed."""
+    """Makes one call fail among those that pass a seam while it is armed."""
 
     def __init__(self) -> None:
         self._seam: Seam | None = None
@@ -43,10 +43,10 @@ class Faults:
 
     @contextlib.contextmanager
     def at(self, seam: Seam, position: int, when: When) -> t.Iterator[None]:
-        """Have a call fail, for as long as the context.
+        """Make a call fail, for the duration of the context.
 
-        :param position: which of them, counted from zero.
-        :param when: before it has done anything, or when it has done everything.
+        :param position: the number of the call, from zero.
+        :param when: whether it fails before or after its effect.
         """
         self._seam, self._left, self._when = seam, position + 1, when
         try:
@@ -56,18 +56,18 @@ class Faults:
 
     @property
     def happened(self) -> bool:
-        """Whether so many calls came that it was the turn of the one to fail."""
+        """Whether the chosen call was made, and failed."""
         return self._left <= 0
 
     def passing(self, seam: Seam, when: When) -> bool:
-        """Count a call, and tell whether it has to fail now."""
+        """Count a call, and return True if it has to fail now."""
         if seam != self._seam or when != self._when:
             return False
         self._left -= 1
         return self._left == 0
 
     def strike_disk(self, patch: pytest.MonkeyPatch) -> None:
-        """Stand between the storage and the operating system."""
+        """Put the faults between the storage and the operating system."""
         calls = {name: self._failing(getattr(os, name)) for name in _CALLS}
         system = types.SimpleNamespace(**{**vars(os), **calls})
         locks = types.SimpleNamespace(
@@ -79,7 +79,7 @@ class Faults:
             patch.setattr(module, "fcntl", locks)
 
     def strike_database(self, app: Flask, patch: pytest.MonkeyPatch) -> None:
-        """Stand between SQLAlchemy and the driver."""
+        """Put the faults between SQLAlchemy and the driver."""
         with app.app_context():
             engine = db.engine
         commit = engine.dialect.do_commit
@@ -101,7 +101,7 @@ class Faults:
 
     def _executing(self, execute: t.Callable[..., None]) -> t.Callable[..., None]:
         def executing(cursor: t.Any, *arguments: t.Any) -> None:
-            # Readers meet no rivals: they are not refused, on any database.
+            # A read conflicts with no other transaction, on any database.
             if cursor.connection.in_transaction and self.passing("conflict", "before"):
                 raise _conflict()
             if self.passing("database", "before"):
@@ -115,7 +115,7 @@ class Faults:
     def _failing(self, function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
         @functools.wraps(function)
         def call(*arguments: t.Any, **keywords: t.Any) -> t.Any:
-            # Nobody can close a file any more when closing it has failed.
+            # A file whose close has failed cannot be closed again.
             never_before = function is os.close
             if self.passing("disk", "before") and not never_before:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -1,4 +1,4 @@
-"""What clients were told, and what therefore has to be true."""
+"""The ledger: the answers to clients, and the states that they permit."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from .content import Image
 
 
 class Key(t.NamedTuple):
-    """Something that is there or not, or has one value or another."""
+    """A tag, manifest or blob, whose state the ledger tracks."""
 
     kind: t.Literal["blob", "manifest", "tag"]
     repository: str
     name: str
-    """A digest, or a tag."""
+    """Its digest or tag."""
 
 
-#: What a tag points at, or the digest again, or None for what is not there.
+#: The digest that a tag points at, a manifest's or blob's own digest, or None if the
+#: key does not exist.
 State = str | None
 
 
 class Ledger:
-    """Keeps the states that each key may be in, given the answers so far.
+    """Keeps the permitted states of each key, given the answers so far.
 
-    A request that is about to be sent adds a state. An answer leaves the one that
-    it acknowledges. A request without an answer leaves both in doubt.
+    A request adds a state before it is sent. An answer leaves only the state that it
+    acknowledges. A request without an answer leaves both states.
     """
 
     def __init__(self) -> None:
@@ -40,15 +41,15 @@ class Ledger:
         self._deleted_at: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._deleting: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
-        """How often each kind of thing happened, for the report."""
+        """The number of events of each kind, for the report."""
 
     def count(self, what: str, number: int = 1) -> None:
-        """Remember for the report that something happened."""
+        """Count an event for the report."""
         with self._lock:
             self.counts[what] += number
 
     def attempt(self, key: Key, state: State) -> None:
-        """Note that a request is about to be sent which leads to a state."""
+        """Record that a request that leads to a state is about to be sent."""
         with self._lock:
             self._allowed.setdefault(key, {None}).add(state)
             self._touched.add(key)
@@ -56,9 +57,9 @@ class Ledger:
     def acknowledge(
         self, key: Key, state: State, spared_until: float | None = None
     ) -> None:
-        """Note that a request that leads to a state was answered.
+        """Record that a request that leads to a state was answered.
 
-        :param spared_until: the time from which on the collection may take it.
+        :param spared_until: the time after which the collection may delete it.
         """
         with self._lock:
             self._allowed[key] = {state}
@@ -69,17 +70,17 @@ class Ledger:
                 self._spared_until[key] = spared_until
 
     def remember(self, repository: str, image: Image) -> None:
-        """Note what a manifest is of, before it is pushed."""
+        """Record the image of a manifest, before its push."""
         with self._lock:
             self._images[repository, image.digest] = image
 
     def image(self, repository: str, digest: str) -> Image:
-        """Return what a manifest is of."""
+        """Return the image of a manifest."""
         with self._lock:
             return self._images[repository, digest]
 
     def allowed(self, key: Key) -> set[State]:
-        """Return the states in which a key may be found now."""
+        """Return the states that a key may have now."""
         with self._lock:
             allowed = set(self._allowed[key])
             if time.time() >= self._spared_until.get(key, float("inf")):
@@ -87,35 +88,35 @@ class Ledger:
             return allowed
 
     def found(self, key: Key, state: State) -> None:
-        """Note, while nobody writes, what a doubtful key turned out to be."""
+        """Record the state of a doubtful key, while no client writes."""
         with self._lock:
             if len(self._allowed[key]) > 1:
                 self._allowed[key] = {state}
 
     def touched(self) -> list[Key]:
-        """Return the keys that were written to since this was last asked."""
+        """Return the keys that were written to since the last call."""
         with self._lock:
             touched, self._touched = self._touched, set()
             return sorted(touched)
 
     def everything(self) -> list[Key]:
-        """Return every key that was ever written to."""
+        """Return every key that was ever written to, in order."""
         with self._lock:
             return sorted(self._allowed)
 
     def deleting(self, repository: str, digest: str) -> None:
-        """Note that a blob that others use too is about to be deleted."""
+        """Record that a shared blob is about to be deleted."""
         with self._lock:
             self._deleting[repository, digest] += 1
 
     def deleted(self, repository: str, digest: str) -> None:
-        """Note that such a deletion was answered."""
+        """Record that such a deletion was answered."""
         with self._lock:
             self._deleting[repository, digest] -= 1
             self._deleted_at[repository, digest] = time.time()
 
     def may_be_gone(self, repository: str, digest: str, promised_at: float) -> bool:
-        """Tell whether somebody has deleted a blob since it was promised."""
+        """Return True if a client may have deleted a blob since it was promised."""
         with self._lock:
             key = repository, digest
             return self._deleting[key] > 0 or self._deleted_at[key] >= promised_at

@@ -1,4 +1,4 @@
-"""How much is done, and with which dice."""
+"""The amount of work of a run, and its random seed."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ DATABASES: t.Final = ("sqlite", "postgresql", "mariadb")
 
 @dataclass(frozen=True)
 class Plan:
-    """How long it takes to be satisfied."""
+    """The amount of work of a run."""
 
     kills: dict[str, int]
-    """How many processes are killed, by database."""
+    """The number of processes to kill, by database."""
 
     storm: float
-    """For how many seconds the collection runs against a storm."""
+    """The seconds that the collection runs among concurrent requests."""
 
     clients: int
-    """How many clients push at once."""
+    """The number of clients that push at once."""
 
     images: int
-    """How many images they push."""
+    """The number of images that they push."""
 
 
-#: What runs with the other tests marked ``real``.
+#: The plan of the tests marked ``real``.
 SHORT: t.Final = Plan(
     kills={"sqlite": 240, "postgresql": 40, "mariadb": 40},
     storm=10,
     clients=64,
     images=200,
 )
-#: What ``tox -e torture`` runs.
+#: The plan of ``tox -e torture``.
 FULL: t.Final = Plan(
     kills={"sqlite": 320, "postgresql": 80, "mariadb": 80},
     storm=60,
@@ -49,6 +49,6 @@ def plan() -> Plan:
 
 
 def seed() -> int:
-    """Return ``TORTURE_SEED``, or a number that nobody has thought of."""
+    """Return ``TORTURE_SEED``, or a random seed."""
     chosen = os.environ.get("TORTURE_SEED")
     return int(chosen) if chosen else random.SystemRandom().randrange(1 << 32)

@@ -1,4 +1,4 @@
-"""What was done to the registry, and what it lost, for whoever reads the log."""
+"""The report of a run: kills, faults, pushes, and losses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typing as t
 from collections import Counter
 from collections import defaultdict
 
-#: How often each kind of thing happened, by database.
+#: The number of events of each kind, by database.
 COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
 KINDS: t.Final = (
@@ -18,7 +18,7 @@ KINDS: t.Final = (
 def lines() -> list[str]:
     """Return a line for each database.
 
-    A loss ends its test, so what is lost is counted in tests that failed.
+    A loss ends its test, so losses are counted as failed tests.
     """
     return [
         f"{database}: {', '.join(f'{counts[kind]} {kind}' for kind in KINDS)}"

@@ -1,4 +1,4 @@
-"""The example forge on gunicorn, and its collection, made to be killed."""
+"""The example forge on gunicorn, and its collection, which tests kill."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.support.paths import ROOT
 WORKERS = 3
 THREADS = 4
 
-#: How long a process may take to start or to end, in seconds.
+#: The time limit of a process's start or end, in seconds.
 PATIENCE = 60.0
 
-#: For how long the collection spares what nothing references, in seconds.
+#: The grace period of the collection, in seconds.
 GRACE = 4
 
 
 class Server:
-    """A forge with several workers, and a collection that begins again and again.
+    """A forge with several workers, and a repeated collection.
 
-    The socket is the test's own: while the server is down, clients wait.
+    The test owns the socket, so clients wait while the server is down.
 
-    :param folder: holds the blobs, the logs and, if it is SQLite, the database.
-    :param database: the address of an empty database; None is SQLite.
+    :param folder: for the blobs, the logs and, if it is SQLite, the database.
+    :param database: the URL of an empty database; None is SQLite.
     """
 
     def __init__(self, folder: Path, database: str | None) -> None:
@@ -47,11 +47,11 @@ class Server:
             **({"DATABASE_URL": database} if database else {}),
             "EXAMPLE_INSTANCE": str(folder),
             "PYTHONPATH": str(ROOT),
-            # A worker that is killed while it writes one would leave half of it.
+            # A worker that is killed during the write of one would leave half of it.
             "PYTHONDONTWRITEBYTECODE": "1",
             "OCI_GRACE_PERIOD": str(GRACE),
             "OCI_UNTAGGED_LIFETIME": "1",
-            "OCI_UNDO_WINDOW": "1",
+            "OCI_UNDO_PERIOD": "1",
             "OCI_UPLOAD_LIFETIME": str(GRACE),
             "OCI_TOKEN_LIFETIME": str(24 * 60 * 60),
         }
@@ -67,7 +67,7 @@ class Server:
             self._listener.close()
 
     def start(self, *prefix: str) -> None:
-        """Start the server, below another program such as strace if need be."""
+        """Start the server, optionally below another program such as strace."""
         self._master = self._spawn(
             "server.log",
             *prefix,
@@ -80,13 +80,13 @@ class Server:
         wait_until(self._is_whole, PATIENCE, "starting the server")
 
     def start_collector(self) -> None:
-        """Collect again and again, in a process of its own."""
+        """Start the repeated collection in a separate process."""
         self._collector = self._spawn(
             "collector.log", sys.executable, "-m", "tests.torture.collector"
         )
 
     def workers(self) -> list[int]:
-        """Return the processes that answer."""
+        """Return the ids of the worker processes."""
         assert self._master is not None
         pid = self._master.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
@@ -98,10 +98,10 @@ class Server:
         os.kill(choose(self.workers()), signal.SIGKILL)
 
     def kill(self) -> None:
-        """Kill the server and all its workers at one moment."""
+        """Kill the server and all its workers at once."""
         if self._master is None:
             return
-        # Without its master nobody replaces a worker that is killed.
+        # After the master, no process replaces a killed worker.
         os.kill(self._master.pid, signal.SIGSTOP)
         workers = self.workers()
         self._master.kill()
@@ -112,7 +112,7 @@ class Server:
         self._master = None
 
     def kill_collector(self) -> None:
-        """Kill the collection, which does not end by itself, if it was started."""
+        """Kill the collection, if it was started."""
         if self._collector is None:
             return
         ended = self._collector.poll() is not None
@@ -122,7 +122,7 @@ class Server:
         assert not ended, self._end_of("collector.log")
 
     def command(self, *words: str) -> tuple[int, t.Any]:
-        """Run ``flask oci`` with some words, and return its status and its JSON."""
+        """Run a command of ``flask oci``, and return its status and its JSON."""
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "example_app", "oci", *words],
             cwd=ROOT,
@@ -135,12 +135,12 @@ class Server:
         return done.returncode, json.loads(done.stdout)
 
     def blobs(self) -> list[str]:
-        """Return the digests whose files are in the storage."""
+        """Return the digests of the stored files."""
         files = (self.folder / "oci" / "blobs").glob("*/*/*")
         return [f"{file.parent.parent.name}:{file.name}" for file in files]
 
     def collections(self) -> list[int]:
-        """Return how many blobs each collection deleted that came to its end."""
+        """Return the number of blobs that each completed collection deleted."""
         log = self.folder / "collector.log"
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return [int(line) for line in lines if line.isdecimal()]
@@ -172,5 +172,5 @@ def _runs(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-    # A dead process stays listed until somebody asks how it ended.
+    # A dead process stays listed until its parent reads its status.
     return state != "Z"

@@ -1,4 +1,4 @@
-"""Many clients at once: everybody succeeds, and nothing is there twice."""
+"""Many clients at once: every push succeeds, and no blob is stored twice."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def _world(make_world: t.Callable[..., World]) -> World:
     return make_world(repositories=REPOSITORIES, layers=LAYERS)
 
 
-def test_a_crowd(world: World) -> None:
-    """Clients push images that share layers: no error, no tag lost, no file twice."""
+def test_push_of_many_clients_at_once_stores_each_blob_once(world: World) -> None:
+    """The images share layers. No request fails, and no layer is stored twice."""
     images: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(plan().images):
         images.put(number)
@@ -62,7 +62,7 @@ def test_a_crowd(world: World) -> None:
 
 
 def assert_tags_are_complete(world: World, name: str) -> None:
-    """Check that a repository has the tags that were pushed to it, and no other."""
+    """Check that a repository has exactly the tags that were pushed to it."""
     with world.asker() as asker:
         answer = asker.get(f"/v2/{name}/tags/list")
     assert answer is not None
@@ -72,7 +72,7 @@ def assert_tags_are_complete(world: World, name: str) -> None:
 
 
 def assert_one_file_per_digest(world: World) -> None:
-    """Check that the storage has what was pushed, once."""
+    """Check that the storage has each pushed blob once."""
     pushed = {
         blob.digest
         for key in world.ledger.everything()
@@ -81,7 +81,7 @@ def assert_one_file_per_digest(world: World) -> None:
     }
     stored = world.server.blobs()
     assert len(stored) == len(set(stored))
-    # Before it answered anybody, the forge pushed an image of its own.
+    # The forge pushed an image of its own before its first answer.
     assert set(stored) >= pushed
     assert len(stored) <= len(pushed) + 2
 
@@ -90,7 +90,7 @@ Ask = t.Callable[[Asker, int], Answer]
 
 
 def rivals(world: World, ask: Ask) -> list[Answer]:
-    """Have rivals ask something at the same moment, and return the answers."""
+    """Send a request from all rivals at once, and return the answers."""
 
     def alone(number: int) -> Answer:
         with world.asker() as asker:
@@ -101,16 +101,16 @@ def rivals(world: World, ask: Ask) -> list[Answer]:
 
 
 def statuses(answers: t.Iterable[Answer]) -> set[int]:
-    """Return the statuses that there are among the answers."""
+    """Return the statuses of the answers."""
     return {answer.status for answer in answers}
 
 
 ANY = range(200, 500)
 
 
-def test_rivals(world: World) -> None:
-    """The same blob, repository, tag or upload session at once: 201, or for one
-    session's rivals a 4xx; never a failure of the server."""
+def test_same_request_of_rivals_at_once_succeeds(world: World) -> None:
+    """The rivals push the same blob, repository, tag or upload session. Each gets 201,
+    or for one session a 4xx; none gets a 5xx."""
     same_blob(world, "alice/r0")
     same_mount(world, "alice/r0", "alice/r1")
     same_manifest(world, "alice/r0")
@@ -121,7 +121,7 @@ def test_rivals(world: World) -> None:
 
 
 def same_blob(world: World, name: str) -> None:
-    """Push the same blob, into a repository that is new."""
+    """Push the same blob into a new repository."""
     blob = world.layers[0]
     path = f"/v2/{name}/blobs/uploads/?digest={blob.digest}"
     answers = rivals(
@@ -131,7 +131,7 @@ def same_blob(world: World, name: str) -> None:
 
 
 def same_mount(world: World, source: str, name: str) -> None:
-    """Mount the same blob, into a repository that is new."""
+    """Mount the same blob into a new repository."""
     digest = world.layers[0].digest
     path = f"/v2/{name}/blobs/uploads/?mount={digest}&from={source}"
     answers = rivals(world, lambda a, _: a.send("POST", path, expected=ANY))
@@ -150,7 +150,7 @@ def same_manifest(world: World, name: str) -> None:
 
 
 def same_tag(world: World, name: str) -> None:
-    """Push different manifests under the same tag: one of them has it."""
+    """Push different manifests under the same tag: one of them gets it."""
 
     def manifest(number: int) -> bytes:
         return EMPTY_INDEX + b" " * number
@@ -164,7 +164,7 @@ def same_tag(world: World, name: str) -> None:
 
 
 def same_new_repository(world: World, name: str) -> None:
-    """Push manifests as the first that a repository gets."""
+    """Push the first manifests of a repository."""
     answers = rivals(world, lambda a, n: put(a, name, f"t{n}", EMPTY_INDEX))
     assert statuses(answers) == {201}
     with world.asker() as asker:
@@ -174,7 +174,7 @@ def same_new_repository(world: World, name: str) -> None:
 
 
 def same_session(world: World, name: str) -> None:
-    """Send the same piece to one upload, and finish it: one writes, and no other."""
+    """Send the same chunk to one upload, and finish it: only one rival writes."""
     blob = Blob.of(b"everybody's" * 100_000)
     with world.asker() as asker:
         started = asker.send("POST", f"/v2/{name}/blobs/uploads/", expected=(202,))
@@ -195,7 +195,7 @@ def same_session(world: World, name: str) -> None:
 
 
 def same_deletion(world: World, name: str) -> None:
-    """Delete the same tag: for one it was there."""
+    """Delete the same tag: only one rival finds it."""
     path = f"/v2/{name}/manifests/same"
     answers = rivals(world, lambda a, _: a.send("DELETE", path, expected=ANY))
     assert sorted(answer.status for answer in answers) == [202] + [404] * (RIVALS - 1)

@@ -1,4 +1,4 @@
-"""Faults: whatever fails, at whatever moment, nothing is lost or half there."""
+"""Faults: a failure at any call loses nothing and leaves nothing half stored."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ KEPT = "alice/kept"
 
 @dataclass
 class Case:
-    """One attempt of an operation, in a repository of its own."""
+    """One attempt of an operation, in a separate repository."""
 
     client: RegistryClient
     name: str
@@ -57,25 +57,25 @@ class Case:
         return f"/v2/{self.name}/{path}"
 
     def push_image(self) -> None:
-        """Push what there is to move and to delete."""
+        """Push the image that operations move or delete."""
         self.client.push_blob(self.name, CONFIG)
         self.client.push_blob(self.name, CONTENT)
         self.client.push_manifest(self.name, MANIFEST, "one")
 
 
 class Operation(t.NamedTuple):
-    """Something that a client asks for."""
+    """A request of a client, and its effect."""
 
     prepare: t.Callable[[Case], object]
     act: t.Callable[[Case], TestResponse]
     done: int
-    """The status of the answer when it is done."""
+    """The status of a success."""
 
     brings: str | None
-    """What is there when it is done."""
+    """The path that exists after a success."""
 
     takes: str | None = None
-    """What is no longer there when it is done."""
+    """The path that no longer exists after a success."""
 
 
 def start(case: Case) -> None:
@@ -93,7 +93,7 @@ def finish(case: Case, content: bytes) -> TestResponse:
 
 
 def look_later(case: Case) -> TestResponse:
-    """Ask for a blob whose lease is old enough to be renewed."""
+    """Send a HEAD for a blob whose lease is old enough to be renewed."""
     with time_machine.travel(now() + timedelta(hours=12), tick=False):
         return case.client.head(case.at(f"blobs/{DIGEST}"))
 
@@ -190,7 +190,7 @@ OPERATIONS = {
         "manifests/one",
     ),
 }
-#: What a path leads to when it leads anywhere.
+#: The content at each path that exists.
 WHOLE = {BLOB: CONTENT, BY_DIGEST: MANIFEST}
 
 SEAMS: tuple[tuple[Seam, When], ...] = (
@@ -220,7 +220,7 @@ def _keep_an_image(alice: RegistryClient) -> None:
 
 @pytest.mark.parametrize(("seam", "when"), SEAMS, ids=map(" ".join, SEAMS))
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_every_call_fails_once(
+def test_fault_in_each_call_loses_nothing(
     app: Flask,
     alice: RegistryClient,
     faults: Faults,
@@ -228,7 +228,7 @@ def test_every_call_fails_once(
     seam: Seam,
     when: When,
 ) -> None:
-    """The answer is true, and the same request succeeds when the fault is gone."""
+    """The answer matches the effect, and the same request succeeds after the fault."""
     for position in itertools.count():
         case = Case(alice, f"alice/f{position}")
         operation.prepare(case)
@@ -250,10 +250,10 @@ def test_every_call_fails_once(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_every_conflict_is_tried_again(
+def test_conflict_in_each_statement_is_retried(
     app: Flask, alice: RegistryClient, faults: Faults, operation: Operation
 ) -> None:
-    """A client never hears that the database had it wait for a rival."""
+    """The client gets a success, and learns nothing of the conflict."""
     for position in itertools.count():
         case = Case(alice, f"alice/f{position}")
         operation.prepare(case)
@@ -267,10 +267,10 @@ def test_every_conflict_is_tried_again(
 
 
 @pytest.mark.parametrize(("seam", "when"), SEAMS, ids=map(" ".join, SEAMS))
-def test_every_call_of_a_collection_fails_once(
+def test_collection_with_fault_in_each_call_keeps_needed_content(
     app: Flask, alice: RegistryClient, faults: Faults, seam: Seam, when: When
 ) -> None:
-    """A collection that breaks off takes nothing that is needed, and the next one
+    """A collection that breaks off deletes nothing that is needed, and the next one
     finishes its work."""
     for position in itertools.count():
         garbage = alice.push_blob("alice/other", b"%d" % position)
@@ -294,12 +294,12 @@ def test_every_call_of_a_collection_fails_once(
 
 
 def repeat(case: Case, operation: Operation) -> None:
-    """Do it again, as a client does that got an error."""
+    """Repeat the operation, as a client does after an error."""
     response = operation.act(case)
     if operation.takes and response.status_code == 404:
         return
     if response.status_code == 404:
-        # The session had ended; who has none starts another.
+        # The session had ended, so the client starts another.
         assert refusal(response) == (404, "BLOB_UPLOAD_UNKNOWN")
         operation.prepare(case)
         response = operation.act(case)
@@ -307,7 +307,7 @@ def repeat(case: Case, operation: Operation) -> None:
 
 
 def assert_unavailable(response: TestResponse) -> None:
-    """Check that it is an error of ours, and says that one may try again."""
+    """Check that it is an error of the registry that permits a retry."""
     assert response.status_code == 503, (response.status, response.data)
     if response.request.method != "HEAD":
         assert errors(response)
@@ -315,7 +315,7 @@ def assert_unavailable(response: TestResponse) -> None:
 
 
 def assert_done(case: Case, operation: Operation) -> None:
-    """Check that what was acknowledged is so."""
+    """Check that the acknowledged effect exists."""
     if operation.brings:
         found = case.client.get(case.at(operation.brings))
         assert found.status_code == 200, found.data
@@ -333,13 +333,13 @@ def assert_whole(client: RegistryClient, name: str) -> None:
 
 
 def assert_clean(app: Flask) -> None:
-    """Check that the tables and the files say the same."""
+    """Check that the tables and the files are consistent."""
     result = app.test_cli_runner().invoke(args=["oci", "fsck", "--scrub", "--json"])
     assert result.exit_code == 0, result.output
 
 
 def stored(app: Flask) -> set[str]:
-    """Return the digests whose files are in the storage."""
+    """Return the digests of the stored files."""
     with app.app_context():
         return set(map(str, app.extensions["oci"].storage.digests()))
 

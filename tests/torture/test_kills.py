@@ -1,4 +1,4 @@
-"""Killing: nothing that was acknowledged is lost, and every push succeeds at last."""
+"""Kills: no acknowledged write is lost, and every push succeeds in the end."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from .world import World
 
 pytestmark = pytest.mark.real
 
-#: How many people push at once.
+#: The number of users who push at once.
 PEOPLE = 6
 
-#: How many processes are killed before everything is looked at.
+#: The number of kills between two complete checks.
 KILLS_AT_A_TIME = 20
 
 #: The longest time between two kills, in seconds.
 LONGEST_PAUSE = 0.4
 
-#: What is killed, and how often of all times. A server takes seconds to start again.
+#: The targets of kills, with their weights. A server takes seconds to start again.
 WEIGHTS = {"worker": 40, "collection": 9, "server": 1}
 
 
-def test_kills(world: World, database: str) -> None:
-    """Kill workers, the server and the collection at random moments."""
+def test_kill_at_random_moment_loses_no_acknowledged_write(
+    world: World, database: str
+) -> None:
+    """Workers, the server and the collection are killed at random moments."""
     people = world.people(PEOPLE)
     world.server.start_collector()
     for _ in range(plan().kills[database] // KILLS_AT_A_TIME):
@@ -42,7 +44,7 @@ def test_kills(world: World, database: str) -> None:
 
 
 def kill_something(server: Server, rng: random.Random) -> None:
-    """Kill a process with no warning, and have another take its place."""
+    """Kill a process without warning, and start its replacement."""
     what = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     if what == "worker":
         server.kill_worker(rng.choice)

@@ -1,4 +1,4 @@
-"""The harness is worth something only if it finds what it looks for."""
+"""Mutations: without a durability measure, the harness fails."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.real
 
-#: How long the tests that are to fail may take, in seconds.
+#: The time limit of the tests that have to fail, in seconds.
 PATIENCE = 300
 
-ON_THE_DISK = "test_order.py::test_what_is_acknowledged_is_on_the_disk"
-STORM = "test_storm.py::test_collection_in_a_storm[sqlite]"
-CONFLICT = "test_faults.py::test_every_conflict_is_tried_again[a manifest]"
-FAULT = "test_faults.py::test_every_call_fails_once[the end of an upload-disk after]"
+ON_THE_DISK = "test_order.py::test_acknowledged_write_is_on_the_disk"
+STORM = "test_storm.py::test_collection_among_requests_deletes_only_garbage[sqlite]"
+CONFLICT = "test_faults.py::test_conflict_in_each_statement_is_retried[a manifest]"
+FAULT = (
+    "test_faults.py::test_fault_in_each_call_loses_nothing"
+    "[the end of an upload-disk after]"
+)
 
 
 class Mutation(t.NamedTuple):
-    """Something that is turned off, and the test that notices."""
+    """A durability measure that is removed, and the test that has to fail."""
 
     test: str
     module: str
@@ -104,8 +107,10 @@ MUTATIONS = {
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)
-def test_the_harness_finds_a_mutation(tmp_path: Path, mutation: Mutation) -> None:
-    """Without any one of what makes it durable, a registry fails the harness."""
+def test_harness_without_durability_measure_fails(
+    tmp_path: Path, mutation: Mutation
+) -> None:
+    """Each durability measure has a test that fails without it."""
     copy = copy_project(tmp_path)
     hole = Hole("", mutation.module, *mutation[2:])
     dig(copy / mutation.module, hole)
@@ -113,15 +118,15 @@ def test_the_harness_finds_a_mutation(tmp_path: Path, mutation: Mutation) -> Non
     assert status == pytest.ExitCode.TESTS_FAILED, output
 
 
-def test_the_harness_finds_nothing_where_there_is_nothing(tmp_path: Path) -> None:
-    """What fails in a copy that was changed fails because of the change."""
+def test_harness_on_unchanged_copy_passes(tmp_path: Path) -> None:
+    """So a failure in a changed copy is caused by the change."""
     copy = copy_project(tmp_path)
     status, output = run(copy, *sorted({m.test for m in MUTATIONS.values()}))
     assert status == pytest.ExitCode.OK, output
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what the harness needs to where it can be changed."""
+    """Copy the files that the harness needs into a folder, to be changed there."""
     copy = folder / "copy"
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("flask_oci", "example_app", "tests"):
@@ -131,7 +136,7 @@ def copy_project(folder: Path) -> Path:
 
 
 def run(copy: Path, *tests: str) -> tuple[int, str]:
-    """Run some of the copy's tests, and return their status and what they said."""
+    """Run tests of the copy, and return their exit status and output."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORTURE")}
     words = (f"tests/torture/{test}" for test in tests)
     done = subprocess.run(

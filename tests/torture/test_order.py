@@ -1,7 +1,7 @@
-"""A power cut: what is acknowledged is on the disk, the file before the row.
+"""A power cut: acknowledged writes are on the disk, the file before the row.
 
-Nobody pulls a plug here. What the disk was told, and when, is read from a trace of
-the system calls of a real server, and what it was not told counts as lost.
+No power is cut. A trace of the system calls of a real server shows what was flushed to
+the disk, and when. Unflushed data counts as lost.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ WHOLE, STREAMED, PIECES, FOUND = (
     Blob.of(name.encode() * 1000) for name in ("whole", "streamed", "pieces", "found")
 )
 IMAGE = Image.of("traced", [WHOLE, STREAMED])
-#: Every request that is acknowledged, by what it does: the status of the answer,
-#: and the blob that it brings.
+#: Every acknowledged request by its effect: the status of the answer, and the blob
+#: that it stores.
 STEPS: dict[str, tuple[int, Blob | None]] = {
     "a blob in one request": (201, WHOLE),
     "starting an upload": (202, None),
@@ -61,15 +61,15 @@ STEPS: dict[str, tuple[int, Blob | None]] = {
     "deleting a manifest": (202, None),
     "deleting a blob": (202, None),
 }
-#: Those that leave the database alone: their bytes are the storage's to remember.
+#: The requests that do not write to the database: only the storage has their bytes.
 BYTES_ONLY: t.Final = {"a streamed body", "a first piece", "a second piece"}
-#: Those that a power cut may undo, after which the client begins anew.
+#: The requests that a power cut may undo; the client then starts again.
 IN_A_HURRY: t.Final = {"starting an upload", "starting another upload"}
 
 
 @dataclass
 class Outcome:
-    """What the disk had when a request was answered."""
+    """The state of the disk when a request was answered."""
 
     status: int = 0
     committed: bool = False
@@ -78,10 +78,10 @@ class Outcome:
     database_kept: bool = False
     blob_kept: bool = True
     row_came_first: bool = False
-    """Whether there was a moment when the row might be there and the file not."""
+    """Whether the row could exist at any time without the file."""
 
     unflushed: bool = False
-    """Whether an upload's bytes were recorded, or noted, before the disk had them."""
+    """Whether an upload's bytes were recorded before the disk had them."""
 
     uploads_kept: bool = False
     """Whether the disk had the bytes of every upload."""
@@ -102,7 +102,7 @@ def _outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
         finally:
             client.close()
         server.kill()
-        # The last of it is written by strace when there is nothing left to trace.
+        # strace writes the last lines after the end of the traced processes.
         answers = len(STEPS) + 1
         wait_until(
             lambda: trace.read_text().count('"HTTP/1.1 ') >= answers,
@@ -114,7 +114,7 @@ def _outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 
 
 def requests(client: Client, server: Server) -> t.Iterator[Answer]:
-    """Send everything that is acknowledged, in the order of the steps."""
+    """Send every kind of acknowledged request, in the order of the steps."""
 
     def send(method: str, path: str, body: bytes = b"", **kwargs: t.Any) -> Answer:
         return client.request(method, path, body, **kwargs)
@@ -131,7 +131,7 @@ def requests(client: Client, server: Server) -> t.Iterator[Answer]:
     yield send("PATCH", location, PIECES.content[:100])
     yield send("PATCH", location, PIECES.content[100:200])
     yield send("PUT", f"{location}?digest={PIECES.digest}", PIECES.content[200:])
-    # Another process has made the folder, and was killed before it flushed it.
+    # Another process created the folder, and was killed before it flushed it.
     (server.folder / path_of(FOUND)).parent.mkdir()
     yield send("POST", f"{UPLOADS}?digest={FOUND.digest}", FOUND.content)
     yield send("POST", f"{UPLOADS}?digest={WHOLE.digest}", WHOLE.content)
@@ -147,7 +147,7 @@ def requests(client: Client, server: Server) -> t.Iterator[Answer]:
 
 
 def judge(trace: t.Iterator[Call], folder: Path) -> t.Iterator[tuple[str, Outcome]]:
-    """Go through a trace, and tell what the disk had at each answer."""
+    """Read a trace, and yield the state of the disk at each answer."""
     disk = Disk(str(folder))
     database, log = f"{folder}/forge.db", f"{folder}/forge.db-wal"
     uploads = f"{folder}/oci/uploads"
@@ -179,16 +179,16 @@ def judge(trace: t.Iterator[Call], folder: Path) -> t.Iterator[tuple[str, Outcom
 
 
 def path_of(blob: Blob) -> str:
-    """Return where the storage has a blob."""
+    """Return the path of a blob in the storage."""
     algorithm, _, encoded = blob.digest.partition(":")
     return f"oci/blobs/{algorithm}/{encoded[:2]}/{encoded}"
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_what_is_acknowledged_is_on_the_disk(
+def test_acknowledged_write_is_on_the_disk(
     outcomes: dict[str, Outcome], step: str
 ) -> None:
-    """When a request is answered, the file, its name and the commit are flushed."""
+    """At the time of the answer, the file, its name and the commit are flushed."""
     outcome = outcomes[step]
     assert outcome.status == STEPS[step][0]
     assert outcome.committed is (step not in BYTES_ONLY)
@@ -198,9 +198,9 @@ def test_what_is_acknowledged_is_on_the_disk(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_file_is_on_the_disk_before_the_row(
+def test_file_is_on_the_disk_before_its_row(
     outcomes: dict[str, Outcome], step: str
 ) -> None:
-    """A row never says that there are bytes which a power cut could still take."""
+    """No row refers to bytes that a power cut could still lose."""
     assert not outcomes[step].row_came_first
     assert not outcomes[step].unflushed

@@ -1,4 +1,4 @@
-"""Collection against a storm of pushes, mounts and deletes."""
+"""The collection among many concurrent pushes, mounts and deletes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .world import World
 
 pytestmark = pytest.mark.real
 
-#: How many people push at once.
+#: The number of users who push at once.
 PEOPLE = 8
 
-#: How many seconds of storm there are before everybody rests and all is looked at.
+#: The seconds of concurrent requests between two complete checks.
 GUST = 15.0
 
 
-def test_collection_in_a_storm(world: World) -> None:
-    """Nothing that was promised is taken, and what is garbage afterwards goes."""
+def test_collection_among_requests_deletes_only_garbage(world: World) -> None:
+    """Promised content stays, and content that has become garbage is deleted."""
     people = world.people(PEOPLE)
     world.server.start_collector()
     end = time.monotonic() + plan().storm

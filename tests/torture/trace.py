@@ -1,8 +1,8 @@
-"""What of a folder would survive a power cut, told from the system calls.
+"""The files of a folder that would survive a power cut, found from system calls.
 
-A file's bytes survive when it was flushed behind the last write. Its name survives
-when the folder that has the name was flushed since; so does a folder's. Nothing
-more is promised by POSIX, whatever one file system may do.
+A file's bytes survive if the file was flushed after the last write. The name of a file
+or folder survives if its parent folder was flushed since. POSIX promises nothing more,
+although some file systems do more.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import re
 import typing as t
 from collections.abc import Iterator
 
-#: What strace has to be told to write what is read here.
+#: The command line of strace that produces the output read here.
 STRACE: t.Final = (
     *("strace", "--follow-forks", "--decode-fds=path", "--seccomp-bpf"),
-    # The traced server stays our own child.
+    # The traced server stays a child of this process.
     *("--quiet=all", "--signal=none", "--daemonize", "--trace"),
     ",".join(
         (
@@ -40,7 +40,7 @@ class Call(t.NamedTuple):
 
     @property
     def file(self) -> str | None:
-        """The path of the file that is its first argument, if it is one."""
+        """The path of the file in its first argument, if it is a file."""
         found = _FILE.match(self.arguments)
         return found["path"] if found else None
 
@@ -51,13 +51,13 @@ class Call(t.NamedTuple):
 
     @property
     def answer(self) -> int | None:
-        """The status, if it begins to send an answer of HTTP."""
+        """The status, if the call sends the start of an HTTP answer."""
         found = re.search(r'<socket:[^"]*"HTTP/1\.1 (\d+)', self.arguments)
         return int(found[1]) if found and self.name.startswith("send") else None
 
 
 def calls(lines: t.Iterable[str]) -> Iterator[Call]:
-    """Read what strace has written, each call at the time of its end."""
+    """Yield the calls in strace's output, each at the time of its end."""
     begun: dict[str, str] = {}
     for line in lines:
         pid, _, rest = line.rstrip("\n").partition(" ")
@@ -73,9 +73,9 @@ def calls(lines: t.Iterable[str]) -> Iterator[Call]:
 
 
 class Disk:
-    """A folder's files: what the disk has of them.
+    """The files of a folder, as far as they are on the disk.
 
-    :param root: the folder; whatever is outside of it is left out.
+    :param root: the folder; all other files are ignored.
     """
 
     def __init__(self, root: str) -> None:
@@ -84,7 +84,7 @@ class Disk:
         self._unnamed: set[str] = set()
 
     def apply(self, call: Call) -> None:
-        """Take note of a call."""
+        """Apply the effect of a call."""
         if call.name in ("fsync", "fdatasync"):
             self._flush(call.file or "")
         elif call.name.startswith(("write", "pwrite", "ftruncate")):
@@ -100,15 +100,15 @@ class Disk:
             self._unnamed.discard(call.names[-1])
 
     def make(self, path: str) -> None:
-        """Note a name that its folder may not have on the disk yet."""
+        """Record a name that may not be on the disk yet."""
         self._unnamed.add(path)
 
     def has_bytes_below(self, folder: str) -> bool:
-        """Tell whether what was written to the files of a folder is on the disk."""
+        """Return True if all bytes of the files in a folder are on the disk."""
         return not any(path.startswith(f"{folder}/") for path in self._unflushed)
 
     def keeps(self, path: str) -> bool:
-        """Tell whether a file would be there, whole, after a power cut."""
+        """Return True if a file would be complete after a power cut."""
         if path in self._unflushed:
             return False
         while path.startswith(f"{self._root}/"):

@@ -1,4 +1,4 @@
-"""The ways of bringing a blob into a repository, whatever breaks on the way."""
+"""The ways to get a blob into a repository, with retries after each failure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .content import Blob
 class Transfer:
     """Pushes and mounts blobs.
 
-    :param asker: somebody with a connection.
-    :param rng: dice.
+    :param asker: sends the requests.
+    :param rng: the source of random numbers.
     """
 
     def __init__(self, asker: Asker, rng: random.Random) -> None:
@@ -25,7 +25,7 @@ class Transfer:
         self._rng = rng
 
     def is_there(self, repository: str, blob: Blob) -> bool:
-        """Ask whether a repository has a blob."""
+        """Return True if a repository has a blob."""
         path = f"/v2/{repository}/blobs/{blob.digest}"
         answer = self._asker.send("HEAD", path, expected=(200, 404))
         if answer.status == 404:
@@ -34,20 +34,20 @@ class Transfer:
         return True
 
     def mount(self, repository: str, blob: Blob, source: str) -> bool:
-        """Take a blob from another repository, if that has it."""
+        """Mount a blob from another repository, if that has it."""
         path = f"/v2/{repository}/blobs/uploads/?mount={blob.digest}&from={source}"
         answer = self._asker.send("POST", path, expected=(201, 202))
         self._ledger.count("mounts" if answer.status == 201 else "failed mounts")
         return answer.status == 201
 
     def push(self, repository: str, blob: Blob) -> None:
-        """Push a blob in one of the ways there are."""
+        """Push a blob in a random way."""
         push = self._rng.choice((self._whole, self._streamed, self._broken))
         for _ in range(TRIES):
             if push(repository, blob):
                 self._ledger.count("blobs")
                 return
-            # Whoever has lost a session starts another.
+            # A client that has lost its session starts another.
         raise AssertionError(f"{blob.digest} could not be pushed to {repository}")
 
     def _whole(self, repository: str, blob: Blob) -> bool:
@@ -67,8 +67,8 @@ class Transfer:
     def _broken(self, repository: str, blob: Blob) -> bool:
         location = self._start(repository)
         cut = self._rng.randrange(len(blob.content))
-        # A server may read the beginning long after it was sent, behind what has been
-        # sent since. The range keeps it from being appended there.
+        # A server may read the first bytes late, after bytes that were sent later. The
+        # range prevents that they are appended there.
         span = {"Content-Range": f"0-{len(blob.content) - 1}"}
         try:
             self._client.request("PATCH", location, blob.content, span, cut=cut)
@@ -78,13 +78,13 @@ class Transfer:
         raise AssertionError("a body that broke off was answered")
 
     def _resume(self, location: str, blob: Blob) -> bool:
-        """Go on from where the session says it is."""
+        """Continue from the length that the session reports."""
         for _ in range(TRIES):
             answer = self._asker.send("GET", location, expected=(204, 404))
             if answer.status == 404:
                 return False
             last = int(answer.headers["range"].partition("-")[2])
-            # No byte and one byte look alike. One is soon sent again.
+            # The range of an empty session is that of one byte. The byte is sent again.
             start = last + 1 if last else 0
             if start == len(blob.content) or self._go_on(location, blob, start):
                 return self._finish(location, blob)
@@ -97,7 +97,7 @@ class Transfer:
         except Broken:
             self._ledger.count("retries")
             return False
-        # 416: the server is still writing what it had before the body broke off.
+        # 416: the server is still writing the bytes that arrived before the failure.
         assert answer.status in (202, 404, 416), answer
         return answer.status == 202
 
@@ -107,5 +107,5 @@ class Transfer:
 
     def _finish(self, location: str, blob: Blob) -> bool:
         path = f"{location}?digest={quote(blob.digest)}"
-        # 404: the session was lost. 416: a worker that was killed has it open yet.
+        # 404: the session was lost. 416: a killed worker still has it open.
         return self._asker.send("PUT", path, expected=(201, 404, 416)).status == 201

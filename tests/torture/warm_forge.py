@@ -1,6 +1,6 @@
-"""The example forge, having pushed and pulled once before it forks.
+"""The example forge, which pushes and pulls once before it forks.
 
-A worker that is replaced would else spend its life on compiling statements.
+A new worker would otherwise spend most of its short life compiling statements.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .content import MANIFEST_TYPE
 
 
 def create_app() -> Flask:
-    """Make the forge."""
+    """Create the forge."""
     app = create_forge()
     client = app.test_client()
     secret = base64.b64encode(b"alice:wonderland").decode()
@@ -52,6 +52,6 @@ def create_app() -> Flask:
     send("DELETE", f"{manifests}latest")
     send("DELETE", manifests + image.digest)
     with app.app_context():
-        # Nobody may share an open connection with what is forked.
+        # A forked process must not share an open connection.
         db.engine.dispose()
     return app

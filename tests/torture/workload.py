@@ -1,4 +1,4 @@
-"""People who push, move, mount and delete, each with dice of their own."""
+"""Simulated users who push, move, mount and delete at random."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from .ledger import Key
 from .server import GRACE
 from .transfer import Transfer
 
-#: For how long a client may count on a blob, in seconds: a lease is renewed only when
-#: a quarter of it is over, and some databases keep whole seconds.
+#: The time that a client may rely on a blob, in seconds. A lease is renewed only after
+#: a quarter of it, and some databases store whole seconds.
 PROMISE: t.Final = GRACE * 0.75 - 1
 
-#: How often a push starts over. Only the collection and rivals who delete what it
-#: uses make it do so.
+#: The attempts of a push. Only the collection, and rivals who delete its content, cause
+#: another attempt.
 TRIES: t.Final = 40
 
 
 @dataclass(frozen=True)
 class Common:
-    """What the people of one test share."""
+    """The repositories and layers that all users of a test share."""
 
     names: list[str]
     """The repositories."""
 
     layers: list[Blob]
-    """Content that all of them use."""
+    """The layers that all users push."""
 
 
 class Person:
-    """Somebody who does one thing after another.
+    """A simulated user who sends one request after another.
 
-    Tags, manifests and some blobs are only theirs, so it is known what has to be
-    found there. Layers and repositories are everybody's.
+    Tags, manifests and some blobs belong to one user, so their states are known. Layers
+    and repositories are shared.
     """
 
     def __init__(self, name: str, common: Common, asker: Asker, seed: str) -> None:
@@ -56,7 +56,7 @@ class Person:
         self._blobs: list[tuple[str, Blob]] = []
 
     def act(self) -> None:
-        """Do one thing."""
+        """Do one random action."""
         actions: dict[t.Callable[[], None], int] = {
             self._push_image: 10,
             self._push_blob: 3,
@@ -70,11 +70,11 @@ class Person:
         self._rng.choices(list(actions), list(actions.values()))[0]()
 
     def rest(self) -> None:
-        """End the connection, until there is something to do again."""
+        """Close the connection until the next action."""
         self._asker.client.close()
 
     def push(self, repository: str, image: Image, tag: str) -> None:
-        """Push an image as clients do, again from the start until it is there."""
+        """Push an image as clients do, and start again until it succeeds."""
         for _ in range(TRIES):
             promised = {
                 blob.digest: self._provide(repository, blob) for blob in image.blobs
@@ -85,7 +85,7 @@ class Person:
                 return
             self._ledger.count("second tries")
             for digest in missing:
-                # Only these two take what was promised; anything else loses it.
+                # Only these two may delete promised content. Any other cause is a loss.
                 assert (
                     self._ledger.may_be_gone(repository, digest, promised[digest])
                     or time.time() - promised[digest] >= PROMISE
@@ -96,12 +96,12 @@ class Person:
         layers = self._rng.sample(self._common.layers, self._rng.randint(1, 3))
         layers.append(Blob.random(self._rng))
         image = Image.of(self._unheard_of(), layers)
-        # A few names, so that tags move.
+        # There are few names, so tags move.
         tag = f"{self.name}-{self._rng.randrange(4)}"
         self.push(self._any_repository(), image, tag)
 
     def _provide(self, repository: str, blob: Blob) -> float:
-        """Have a blob in a repository; return since when it is promised."""
+        """Get a blob into a repository; return the time of its promise."""
         way = self._rng.choice(("look", "mount", "push"))
         promised_at = time.time()
         if way == "look" and self._transfer.is_there(repository, blob):
@@ -116,7 +116,7 @@ class Person:
         return promised_at
 
     def _put_manifest(self, repository: str, image: Image, tag: str) -> list[str]:
-        """Push a manifest, and return the digests of what is said to be missing."""
+        """Push a manifest, and return the digests reported as missing."""
         manifest = Key("manifest", repository, image.digest)
         tagged = Key("tag", repository, tag)
         by_digest = self._rng.random() < 0.3
@@ -142,7 +142,7 @@ class Person:
         return []
 
     def _untag(self, tagged: Key) -> None:
-        """Note that what a tag points at may soon be anybody's garbage."""
+        """Record that the manifest of a tag may soon become garbage."""
         image = self._tagged.pop(tagged, None)
         if image is not None:
             manifest = Key("manifest", tagged.repository, image.digest)
@@ -189,7 +189,7 @@ class Person:
 
     def _delete(self, key: Key) -> None:
         place = "blobs" if key.kind == "blob" else "manifests"
-        # 404: it was done before the answer to that broke off, or collected.
+        # 404: an attempt without an answer deleted it, or it was collected.
         path = f"/v2/{key.repository}/{place}/{key.name}"
         self._asker.send("DELETE", path, expected=(202, 404))
         self._ledger.acknowledge(key, None)

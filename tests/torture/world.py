@@ -1,4 +1,4 @@
-"""A forge, the people who use it, and what has to be true of it when they rest."""
+"""A forge, its simulated users, and the checks while they rest."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ T = t.TypeVar("T")
 
 
 class World:
-    """People and their forge.
+    """Simulated users and their forge.
 
-    Few repositories and layers make people meet.
+    With few repositories and layers, users conflict often.
 
-    :param server: the forge, which answers.
-    :param seed: where the dice begin. The same world has the same people, who want
-        the same things in the same order.
-    :param repositories: how many there are.
-    :param layers: how many layers there are that everybody uses.
+    :param server: the running forge.
+    :param seed: the random seed. The same seed gives the same users, with the same
+        requests in the same order.
+    :param repositories: their number.
+    :param layers: the number of shared layers.
     """
 
     def __init__(
@@ -50,18 +50,18 @@ class World:
         self._authorization = log_in(server.port, "alice", "wonderland", self.names)
 
     def people(self, number: int) -> list[Person]:
-        """Return so many people, each with a connection."""
+        """Return this many users, each with a connection."""
         return [
             Person(name, self._common, self.asker(), self._seed)
             for name in (f"p{number}" for number in range(number))
         ]
 
     def asker(self) -> Asker:
-        """Return somebody with a connection."""
+        """Return an asker with a new connection."""
         return Asker(Client(self.server.port, self._authorization), self.ledger)
 
     def verify(self, keys: list[Key]) -> None:
-        """Check some keys, the whole storage and the whole database, while nobody
+        """Check some keys, the whole storage and the whole database, while no client
         writes."""
         with self.asker() as asker:
             for key in keys:
@@ -71,10 +71,10 @@ class World:
         self.ledger.count("checks", len(keys))
 
     def verify_everything(self) -> None:
-        """Check every key there ever was, and that what is garbage by then goes."""
+        """Check every key, and that the collection deletes all garbage."""
         self.verify(self.ledger.everything())
         self.server.kill_collector()
-        # What only a manifest needed goes one grace period after the manifest.
+        # Content of a deleted manifest is deleted one grace period after it.
         for _ in range(2):
             time.sleep(GRACE + 1)
             self.server.command("gc", "--json")
@@ -100,7 +100,7 @@ class World:
 
 @contextlib.contextmanager
 def busy(people: t.Sequence[Person]) -> t.Iterator[None]:
-    """Have people act for as long as the context, and fail with whoever fails."""
+    """Let users act for the duration of the context, and raise the error of any."""
     stopping = threading.Event()
 
     def live(person: Person) -> None:
@@ -124,7 +124,7 @@ def busy(people: t.Sequence[Person]) -> t.Iterator[None]:
 
 
 def at_once(asked: t.Sequence[t.Callable[[], T]]) -> list[T]:
-    """Do several things at one moment, and return what came of each."""
+    """Call several functions at once, and return their results."""
     barrier = threading.Barrier(len(asked))
 
     def do(something: t.Callable[[], T]) -> T:

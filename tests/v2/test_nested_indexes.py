@@ -49,7 +49,7 @@ def _tower(alice: RegistryClient) -> bytes:
     return below
 
 
-@pytest.mark.options(oci_untagged_lifetime=1, oci_grace_period=1, oci_undo_window=None)
+@pytest.mark.options(oci_untagged_lifetime=1, oci_grace_period=1, oci_undo_period=None)
 def test_nested_indexes_are_kept_and_deleted_with_their_tag(
     alice: RegistryClient, tower: bytes
 ) -> None:

@@ -25,26 +25,26 @@ from tests.support.visitor import Visitor
 HELLO = "/images/alice/hello"
 TOKENS = "/images/-/tokens"
 
-#: No page takes more statements than this, whatever there is.
+#: The maximum number of statements of a page.
 MOST_STATEMENTS = 20
 
 FEW, MANY = 3, 30
 
-#: The subject of everything that is attached, which never changes.
+#: The subject of all attached artifacts, which never changes.
 SUBJECT = image(LAYER, subject_of="many")
 
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    """Alice, who runs the site as well, at her browser."""
+    """Alice, signed in, who is also an administrator."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    monkeypatch.setattr(hooks, "is_admin", lambda user: True)
     return Visitor(app, "alice")
 
 
 def fill(alice: RegistryClient, rows: range) -> None:
-    """Push some more of everything that a page may list, and move the tag of an index
-    to one with as many children."""
+    """Push more of everything that a page lists, and move the tag of an index to an
+    index with as many children."""
     name = "alice/hello"
     for content in (CONFIG, LAYER):
         alice.push_blob(name, content)
@@ -71,7 +71,7 @@ def fill(alice: RegistryClient, rows: range) -> None:
     alice.push_manifest(name, image(*layers[1:]), "fewer")
 
 
-#: What there is to look at.
+#: The pages, by label.
 PAGES: t.Final[dict[str, str]] = {
     "settings": f"{HELLO}/-/settings",
     "verdicts": f"{HELLO}/-/settings/retention",
@@ -92,10 +92,10 @@ PAGES: t.Final[dict[str, str]] = {
 }
 
 
-def test_statements_do_not_grow(
+def test_pages_have_constant_statements(
     app: Flask, alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """Every page asks the database as often for many rows as for few."""
+    """A page sends as many statements for many rows as for few."""
 
     def counts() -> dict[str, int]:
         found = {}
@@ -118,11 +118,11 @@ def test_statements_do_not_grow(
     assert max(few.values()) <= MOST_STATEMENTS, few
 
 
-# What a page leaves out
+# Truncated lists
 
 
-def test_tokens_have_pages(app: Flask, visitor: Visitor) -> None:
-    """Each token is on one page of the list, the newest first, and can be revoked."""
+def test_token_pages_list_every_token_once(app: Flask, visitor: Visitor) -> None:
+    """Each token is on one page, newest first, and can be revoked."""
     with app.test_request_context():
         names = [f"token {number:02}" for number in range(60)]
         for name in names:
@@ -142,10 +142,10 @@ def test_tokens_have_pages(app: Flask, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("address", [f"{HELLO}/-/uploads", "/images/-/uploads"])
-def test_uploads_that_are_not_shown(
+def test_truncated_upload_list_says_so(
     alice: RegistryClient, visitor: Visitor, address: str
 ) -> None:
-    """A list that stops says that it does, and only then."""
+    """A truncated list of uploads says so; a complete one does not."""
     for _ in range(50):
         alice.start_upload("alice/hello")
     page = visitor.get(address)
@@ -154,12 +154,14 @@ def test_uploads_that_are_not_shown(
     alice.start_upload("alice/hello")
     page = visitor.get(address)
     assert page.text.count("so far") == 50
-    assert "There are more; these are the 50 that were begun last." in page.text
+    assert "Only the 50 most recent uploads are shown." in page.text
 
 
-def test_referrers_that_are_not_shown(alice: RegistryClient, visitor: Visitor) -> None:
-    """The page of an image lists so many of the things that refer to it, and says how
-    many others there are."""
+def test_truncated_referrer_list_counts_the_rest(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The page of an image lists a bounded number of referrers, and the number of the
+    others."""
     alice.push_blob("alice/hello", CONFIG)
     alice.push_manifest("alice/hello", image(), "1.0")
     about = descriptor(image(), OCI_MANIFEST)
@@ -178,10 +180,10 @@ def test_referrers_that_are_not_shown(alice: RegistryClient, visitor: Visitor) -
     assert (text.count(kind), "And 3 more." in text) == (100, True)
 
 
-def test_tags_of_an_image_that_are_not_shown(
+def test_truncated_tag_list_of_image_says_so(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """An image of very many tags has some of them on its page, and says so."""
+    """The page of an image with many tags lists some of them, and says so."""
     manifest = alice.push_image("alice/hello")
     tags = [f"v{number:02}" for number in range(31)]
     address = f"{HELLO}/-/image/v00"
@@ -193,15 +195,15 @@ def test_tags_of_an_image_that_are_not_shown(
         assert pushed.status_code == 201
         page = visitor.get(address)
         assert len({*page.links} & {*tags}) == 30
-        assert ("And others." in page.text) == said
+        assert ("And more." in page.text) == said
 
 
 @pytest.mark.options(oci_allow_sparse=True)
-def test_images_of_an_index_that_are_not_shown(
+def test_truncated_index_counts_the_rest(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """An index of very many images has the first of them on its page, and says how
-    many others there are."""
+    """The page of an index with many images lists the first ones, and the number of the
+    others."""
     children = [
         descriptor(
             b"%d" % number,

@@ -1,4 +1,4 @@
-"""What whoever runs the site sees of events."""
+"""The event log and the webhooks on the pages, for administrators."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ EVENTS = "/images/-/events"
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    """Bob, who runs the site."""
+    """Bob, an administrator."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: user.username == "bob")
+    monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
     return Visitor(app, "bob")
 
 
-def test_what_happened(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """Everything that is on record is told in words, the last of it first."""
+def test_events_are_described_newest_first(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Every recorded event has a text; the newest is first."""
     alice.push_image("alice/hello", "latest")
     alice.push_image("alice/hello", "latest", number=2)
     alice.delete("/v2/alice/hello/manifests/latest")
@@ -40,16 +42,16 @@ def test_what_happened(app: Flask, alice: RegistryClient, visitor: Visitor) -> N
     Upkeep(app).gc()
     text = visitor.get(EVENTS).text
     told = [
-        "A collection freed 0 B",
-        "it was deleted",
-        "it was given to bob",
-        "it was called alice/hello before",
-        "it became public",
+        "Garbage collection freed 0 B",
+        "the repository was deleted",
+        "the repository was transferred to bob",
+        "the repository was renamed from alice/hello",
+        "the repository became public",
         "latest was deleted",
         "latest was moved",
         "an image was pushed",
-        "latest was made",
-        "it was made",
+        "latest was created",
+        "the repository was created",
     ]
     places = [text.index(phrase) for phrase in told]
     assert places == sorted(places)
@@ -57,8 +59,10 @@ def test_what_happened(app: Flask, alice: RegistryClient, visitor: Visitor) -> N
 
 
 @pytest.mark.options(oci_events=["*"])
-def test_every_kind_has_words(alice: RegistryClient, visitor: Visitor) -> None:
-    """Blobs and pulls, too, where a host keeps them."""
+def test_blob_and_pull_events_have_texts(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Events of blobs and pulls have texts as well, if the application records them."""
     alice.push_image("alice/hello", "latest")
     alice.get("/v2/alice/hello/manifests/latest")
     digest = alice.push_blob("alice/hello", b"alone")
@@ -70,19 +74,23 @@ def test_every_kind_has_words(alice: RegistryClient, visitor: Visitor) -> None:
         assert phrase in text
 
 
-def test_one_repository(alice: RegistryClient, visitor: Visitor) -> None:
-    """A click on a name leads to what happened to it."""
+def test_events_of_one_repository_are_filtered(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The name of a repository links to its events."""
     alice.push_image("alice/hello", "one")
     alice.push_image("alice/other", "two")
     page = visitor.get(visitor.get(EVENTS).links["alice/hello"])
-    assert "What happened to alice/hello" in page.text
-    assert "one was made" in page.text
-    assert "two was made" not in page.text
-    assert "Nothing has happened yet." in visitor.get(EVENTS, repository="a").text
+    assert "Events of alice/hello" in page.text
+    assert "one was created" in page.text
+    assert "two was created" not in page.text
+    assert "There are no events yet." in visitor.get(EVENTS, repository="a").text
 
 
-def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """A list of any length is shown some at a time, at the same cost."""
+def test_event_pages_have_constant_statements(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A list of any length has pages, each with the same number of statements."""
     alice.push_image("alice/hello", "t0")
     for number in range(1, 30):
         alice.push_manifest("alice/hello", image(LAYER), f"t{number}")
@@ -90,7 +98,7 @@ def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) ->
     assert len(pages) == 3
     shown = " ".join(page.text for page in pages)
     for number in range(30):
-        assert shown.count(f" t{number} was made") == 1
+        assert shown.count(f" t{number} was created") == 1
     for address in (EVENTS, ADMINISTRATION):
         with statements(app) as sent:
             visitor.get(address)
@@ -99,37 +107,39 @@ def test_there_are_pages(app: Flask, alice: RegistryClient, visitor: Visitor) ->
         assert visitor.get(EVENTS, before=wrong).status == 200
 
 
-def test_the_page_of_the_site(alice: RegistryClient, visitor: Visitor) -> None:
-    """It has the last events, and leads to the others."""
-    assert "What happened last" not in visitor.get(ADMINISTRATION).text
+def test_administration_shows_latest_events(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The administration page shows the latest events and links to the others."""
+    assert "Recent events" not in visitor.get(ADMINISTRATION).text
     alice.push_image("alice/hello", "latest")
     page = visitor.get(ADMINISTRATION)
-    assert "What happened last" in page.text
-    assert "latest was made" in page.text
+    assert "Recent events" in page.text
+    assert "latest was created" in page.text
     assert page.links["Show all events"] == EVENTS
 
 
-def test_webhooks(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """Whoever runs the site sees that somebody is not told, and no secret."""
-    assert "Nobody is told of events." in visitor.get(EVENTS).text
+def test_webhooks_show_failures_without_secrets(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Administrators see failed deliveries, and no secret."""
+    assert "There are no webhooks." in visitor.get(EVENTS).text
     with app.app_context():
         webhook = registry.events.add_webhook("http://localhost:1/hook")
     alice.push_image("alice/hello", "latest")
     page = visitor.get(EVENTS)
     assert "http://localhost:1/hook" in page.text
-    assert "3 events have yet to be told. 0 were given up." in page.text
-    assert "1 webhook: 3 waiting, 0 given up" in visitor.get(ADMINISTRATION).text
+    assert "3 deliveries are pending. 0 deliveries failed." in page.text
+    assert "1 webhook: 3 pending, 0 failed" in visitor.get(ADMINISTRATION).text
     with app.app_context():
         registry.events.deliver()
     page = visitor.get(EVENTS)
-    assert "It did not answer 1 time." in page.text
+    assert "1 failed attempt" in page.text
     assert webhook.secret not in page.html
 
 
-def test_nothing_that_was_pushed_is_markup(
-    alice: RegistryClient, visitor: Visitor
-) -> None:
-    """Nor is what a client calls itself, or who somebody is."""
+def test_event_texts_are_escaped(alice: RegistryClient, visitor: Visitor) -> None:
+    """Names, user agents and user names are escaped."""
     with alice.app.app_context():
         registry.events.add_webhook("https://example.org/<script>alert(1)</script>")
     alice.push_image("alice/hello", "latest")
@@ -138,10 +148,12 @@ def test_nothing_that_was_pushed_is_markup(
     assert "&lt;script&gt;alert" in html
 
 
-def test_what_is_wrong_is_told(alice: RegistryClient, visitor: Visitor) -> None:
-    """A disk that cannot be written to is the first thing on the page."""
+def test_administration_shows_storage_errors(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A disk without write access is reported at the top of the page."""
     alice.push_blob("alice/hello", b"something")
-    assert "Nothing can be written" not in visitor.get(ADMINISTRATION).text
+    assert "cannot be written to" not in visitor.get(ADMINISTRATION).text
     with Faults(alice.app).disk(0, 30, calls=("mkdir",)):
         page = visitor.get(ADMINISTRATION)
-    assert "Nothing can be written to the storage." in page.text
+    assert "The storage cannot be written to." in page.text

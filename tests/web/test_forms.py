@@ -1,4 +1,4 @@
-"""What can be changed on the pages, by whom, and by nobody else."""
+"""Changes on the pages: forms, their protection and their permissions."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SETTINGS = f"{HELLO}/-/settings"
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask, alice: RegistryClient) -> Visitor:
-    """Alice, at her browser, with an image."""
+    """Alice, signed in, with an image."""
     alice.push_image("alice/hello", "1.0")
     return Visitor(app, "alice")
 
 
 @pytest.fixture(name="heard")
 def _heard() -> t.Iterator[list[AuditEvent]]:
-    """What the host hears of."""
+    """The audit events that the application receives."""
     events: list[AuditEvent] = []
 
     def hear(_app: Flask, event: AuditEvent) -> None:
@@ -62,7 +62,7 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
 
 
 def state(alice: RegistryClient) -> t.Any:
-    """Return what a form could have changed."""
+    """Return the state that forms can change."""
     with alice.app.app_context():
         found = registry.repositories.find("alice/hello")
         user = alice.app.extensions["oci"].catalog.users.by_name("alice")
@@ -74,8 +74,8 @@ def state(alice: RegistryClient) -> t.Any:
         )
 
 
-def test_every_form_is_known(app: Flask) -> None:
-    """No form goes without the tests below."""
+def test_forms_are_all_covered(app: Flask) -> None:
+    """The tests below cover every form."""
     adapter = app.url_map.bind("localhost")
     known = {adapter.match(address, "POST")[0] for address in FORMS}
     rules = app.url_map.iter_rules()
@@ -88,7 +88,7 @@ def test_every_form_is_known(app: Flask) -> None:
 
 @pytest.mark.parametrize("address", FORMS)
 @pytest.mark.parametrize("token", ["none", "made up", "of another", "old"])
-def test_no_other_site_can_send_a_form(
+def test_form_without_valid_token_is_refused(
     app: Flask,
     alice: RegistryClient,
     visitor: Visitor,
@@ -96,7 +96,7 @@ def test_no_other_site_can_send_a_form(
     token: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A form without the token of its visitor's own page changes nothing."""
+    """A form without the CSRF token of its visitor changes nothing."""
     before = state(alice)
     bob = Visitor(app, "bob")
     value = {
@@ -110,14 +110,14 @@ def test_no_other_site_can_send_a_form(
     fields = {**FORMS[address], "confirmed": "yes", "oci_form": value}
     response = visitor.client.post(address, data=fields)
     assert response.status_code == 400
-    assert "did not come from here" in response.text
+    assert "Invalid form" in response.text
     assert state(alice) == before
 
 
 @pytest.mark.parametrize("address", FORMS)
 @pytest.mark.parametrize("who", ["bob", "carol", None])
 @pytest.mark.parametrize("visibility", ["private", "public"])
-def test_only_its_people_change_a_repository(
+def test_forms_without_permission_are_refused(
     app: Flask,
     alice: RegistryClient,
     visitor: Visitor,
@@ -125,8 +125,8 @@ def test_only_its_people_change_a_repository(
     who: str | None,
     visibility: str,
 ) -> None:
-    """Who may not see a repository is told that there is none, and who may not
-    change it is told so."""
+    """The response is 404 if the visitor may not see the repository, and 403 if they
+    may see it but not change it."""
     with app.app_context():
         registry.repositories.set_visibility("alice/hello", visibility)
     before = state(alice)
@@ -150,14 +150,15 @@ def test_only_its_people_change_a_repository(
         and "tokens" not in a
     ],
 )
-def test_what_matters_is_asked_again(
+def test_irreversible_forms_ask_for_confirmation(
     alice: RegistryClient, visitor: Visitor, address: str
 ) -> None:
-    """What cannot be taken back is told first, and happens at the second click."""
+    """An action that cannot be undone is described first, and done after a
+    confirmation."""
     before = state(alice)
     page = visitor.send(address, **FORMS[address])
     assert page.status == 200
-    assert "Leave it as it is" in page.links
+    assert "Cancel" in page.links
     assert state(alice) == before
     assert visitor.follow_form(page).status == 302
     if not address.endswith(("tags/delete", "visibility", "retention")):
@@ -166,8 +167,8 @@ def test_what_matters_is_asked_again(
         assert state(alice) != before
 
 
-def test_a_host_with_flask_wtf(make_app: t.Any) -> None:
-    """Where the host protects every form, ours have its token, too."""
+def test_forms_with_flask_wtf_contain_its_token(make_app: t.Any) -> None:
+    """If the application protects every form, the forms contain its token as well."""
     app = make_app()
     CSRFProtect(app)
     RegistryClient.of(app, "alice").push_image("alice/hello", "1.0")
@@ -182,10 +183,10 @@ def test_a_host_with_flask_wtf(make_app: t.Any) -> None:
 # Settings
 
 
-def test_a_description(
+def test_description_form_updates_page_and_list(
     visitor: Visitor, heard: list[AuditEvent], alice: RegistryClient
 ) -> None:
-    """What its people say about a repository is on its page and in the list."""
+    """The description is on the page of the repository and in the list."""
     visitor.send(f"{SETTINGS}/description", description="# Says hello\n\nTo *all*.")
     assert "Says hello" in visitor.get("/images/").text
     assert "To all" in visitor.get(HELLO).text
@@ -194,37 +195,38 @@ def test_a_description(
     ]
     page = visitor.send(f"{SETTINGS}/description", description="ä" * 40_000)
     assert page.status == 422
-    assert "at most" in page.text
+    assert "too long" in page.text
 
 
-def test_visibility(app: Flask, visitor: Visitor, heard: list[AuditEvent]) -> None:
-    """Who may see a repository is changed on its page, and counts at once."""
+def test_visibility_form_applies_at_once(
+    app: Flask, visitor: Visitor, heard: list[AuditEvent]
+) -> None:
+    """The visibility is changed on the settings page and applies at once."""
     stranger = Visitor(app)
     assert stranger.status(HELLO) == 404
     page = visitor.send(f"{SETTINGS}/visibility", visibility="public")
-    assert "Anybody can see and pull it" in page.text
+    assert "Everyone can see and pull it" in page.text
     visitor.follow_form(page)
     assert stranger.status(HELLO) == 200
     assert heard[-1].detail == {"visibility": "public"}
     assert visitor.send(f"{SETTINGS}/visibility", visibility="secret").status == 400
 
 
-def test_a_visibility_that_the_host_decides(
+def test_visibility_set_by_application_is_read_only(
     visitor: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the host says who may see a repository, the page shows it and asks
-    nothing."""
+    """If the application sets the visibility, the page shows it without a form."""
     hooks = app.extensions["oci"].hooks
     monkeypatch.setattr(hooks, "visibility_of", lambda repository: "internal")
     page = visitor.get(SETTINGS)
-    assert "The site decides that, and it is internal." in page.text
+    assert "The site sets the visibility; it is internal." in page.text
     assert visitor.send(f"{SETTINGS}/visibility", visibility="public").status == 400
 
 
-def test_renaming(
+def test_rename_keeps_names_of_nested_repositories(
     app: Flask, alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
 ) -> None:
-    """A repository is renamed, and those below it keep their names."""
+    """A repository is renamed; repositories below it keep their names."""
     alice.push_image("alice/hello/tools", "1.0")
     page = visitor.send(f"{SETTINGS}/name", name="alice/moved")
     heard.clear()
@@ -238,26 +240,29 @@ def test_renaming(
 @pytest.mark.parametrize(
     "name", ["bob/mine", "bob/secret", "Alice/hello", "", "alice/hello/../bob"]
 )
-def test_a_name_that_is_not_ones_own(
+def test_rename_without_push_permission_reveals_nothing(
     bob: RegistryClient, visitor: Visitor, name: str
 ) -> None:
-    """Nobody renames into what they may not push to, and is told nothing about it."""
+    """A name that the visitor may not push to is refused, with the same message whether
+    or not it exists."""
     bob.push_image("bob/secret", "1.0")
     page = visitor.send(f"{SETTINGS}/name", name=name, confirmed="yes")
     assert page.status == 422
     assert f"You cannot use the name “{name}”" in page.text
 
 
-def test_a_name_that_is_taken(alice: RegistryClient, visitor: Visitor) -> None:
-    """A name of one's own that something has already is refused."""
+def test_rename_to_existing_name_is_refused(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A name that another repository has is refused."""
     alice.push_image("alice/other", "1.0")
     page = visitor.send(f"{SETTINGS}/name", name="alice/other", confirmed="yes")
     assert page.status == 422
-    assert "There is something called" in page.text
+    assert "already exists" in page.text
 
 
-def test_giving_a_repository_away(app: Flask, visitor: Visitor) -> None:
-    """Another user gets a repository, and its former owner loses it."""
+def test_transfer_moves_ownership(app: Flask, visitor: Visitor) -> None:
+    """The new owner gets the repository, and the former owner loses it."""
     page = visitor.send(f"{SETTINGS}/owner", owner="nobody")
     assert page.status == 422
     visitor.follow_form(visitor.send(f"{SETTINGS}/owner", owner="bob"))
@@ -265,11 +270,9 @@ def test_giving_a_repository_away(app: Flask, visitor: Visitor) -> None:
     assert Visitor(app, "bob").status(SETTINGS) == 200
 
 
-def test_what_is_changed_can_be_answered_for(
-    visitor: Visitor, heard: list[AuditEvent]
-) -> None:
-    """Whoever gives a repository away, or lays down rules for it, on the page is on
-    record with it, and whoever only looked at the question is not."""
+def test_changes_record_their_actor(visitor: Visitor, heard: list[AuditEvent]) -> None:
+    """The audit log names the user who transfers a repository or sets its rules, but
+    only after the confirmation."""
 
     def told(address: str, **fields: str) -> tuple[str, dict[str, str]]:
         heard.clear()
@@ -296,10 +299,10 @@ def test_what_is_changed_can_be_answered_for(
     assert told("owner", owner="bob") == ("permission-changed", {"owner": "bob"})
 
 
-def test_deleting_a_repository(
+def test_deleted_repository_leaves_nothing(
     app: Flask, alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
 ) -> None:
-    """A deleted repository is gone, and what is pushed there later is all new."""
+    """After a deletion, a later push to the same name begins anew."""
     alice.push_image("alice/keep", "1.0", layer=b"only here")
     upload = alice.start_upload("alice/hello")
     layer = digest_of(b"in the old one")
@@ -318,17 +321,17 @@ def test_deleting_a_repository(
 # Tags
 
 
-def test_deleting_tags(
+def test_deleted_tags_keep_their_images(
     alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
 ) -> None:
-    """Tags are deleted together, after they have been named, and their images stay."""
+    """Selected tags are deleted together after a confirmation; their images stay."""
     manifest = alice.push_image("alice/hello", "2.0", layer=b"two")
     alice.push_manifest("alice/hello", manifest, "3.0")
     heard.clear()
     page = visitor.send(f"{HELLO}/-/tags/delete", tag=["2.0", "3.0", "missing"])
     assert "2.0, 3.0, missing" in page.text
     visitor.follow_form(page)
-    assert "2 tags are deleted." in visitor.get(HELLO).text
+    assert "Deleted 2 tags." in visitor.get(HELLO).text
     assert alice.tags("alice/hello") == ["1.0"]
     assert (
         alice.get(f"/v2/alice/hello/manifests/{digest_of(manifest)}").data == manifest
@@ -338,25 +341,27 @@ def test_deleting_tags(
     assert page.status == 302
 
 
-def test_the_history_of_a_tag(
+def test_history_shows_and_undoes_moves(
     app: Flask, alice: RegistryClient, visitor: Visitor, heard: list[AuditEvent]
 ) -> None:
-    """Each move of a tag is told with who made it, and can be taken back."""
+    """Each move of a tag is listed with its user, and can be undone."""
     old = alice.get("/v2/alice/hello/manifests/1.0").data
     new = alice.push_image("alice/hello", "1.0", layer=b"new")
     alice.push_manifest("alice/hello", new, "1.0")
     page = visitor.get(f"{HELLO}/-/history", tag="1.0")
     assert page.text.count("by alice") == 2
-    assert "was made" in page.text
+    assert "was created" in page.text
     assert digest_of(old)[7:19] in page.text
     assert visitor.follow_form(page).status == 302
     assert alice.get("/v2/alice/hello/manifests/1.0").data == old
     assert heard[-1].action == "tag-restored"
-    assert "1.0 is back where it was." in visitor.get(HELLO).text
+    assert "1.0 was restored." in visitor.get(HELLO).text
 
 
-def test_a_deleted_tag_comes_back(alice: RegistryClient, visitor: Visitor) -> None:
-    """A tag that was taken away can be put back, until its image is deleted, too."""
+def test_deleted_tag_is_restored_while_image_exists(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A deleted tag can be restored until its image is deleted."""
     manifest = alice.get("/v2/alice/hello/manifests/1.0").data
     assert alice.delete("/v2/alice/hello/manifests/1.0").status_code == 202
     page = visitor.get(f"{HELLO}/-/history")
@@ -365,29 +370,31 @@ def test_a_deleted_tag_comes_back(alice: RegistryClient, visitor: Visitor) -> No
     assert alice.get("/v2/alice/hello/manifests/1.0").data == manifest
     path = f"/v2/alice/hello/manifests/{digest_of(manifest)}"
     assert alice.delete(path).status_code == 202
-    assert "Put it back" not in visitor.get(f"{HELLO}/-/history").text
-    # Somebody may have had the page open.
+    assert "Restore" not in visitor.get(f"{HELLO}/-/history").text
+    # A visitor may have opened the page before.
     assert visitor.follow_form(page).status == 302
-    assert "no longer here" in visitor.get(f"{HELLO}/-/history").text
+    assert "no longer exists" in visitor.get(f"{HELLO}/-/history").text
 
 
-def test_no_move_of_another_repository(
+def test_restore_with_move_of_other_repository_is_refused(
     app: Flask, bob: RegistryClient, alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """The key of a move of somebody else's repository is of no use."""
+    """The id of a move of another repository is refused."""
     bob.push_image("bob/hello", "1.0", layer=b"old")
     bob.push_image("bob/hello", "1.0", layer=b"new")
     page = Visitor(app, "bob").get("/images/bob/hello/-/history")
     move = page.field("move")
     visitor.send(f"{HELLO}/-/history", move=move)
-    assert "no longer here" in visitor.get(HELLO).text
+    assert "no longer exists" in visitor.get(HELLO).text
     for wrong in ("", "-1", "x", "9" * 30, str(2**31)):
         assert visitor.send(f"{HELLO}/-/history", move=wrong).status == 400
         assert visitor.get(f"{HELLO}/-/history", before=wrong).status == 200
 
 
-def test_history_has_pages(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """Every move is on one page of the history, in a bounded number of statements."""
+def test_history_pages_list_every_move_once(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Each move is on one page of the history, with a bounded number of statements."""
     manifest = alice.get("/v2/alice/hello/manifests/1.0").data
     tags = [f"v{number:02}" for number in range(40)]
     alice.put_manifest(
@@ -404,10 +411,10 @@ def test_history_has_pages(app: Flask, alice: RegistryClient, visitor: Visitor) 
 # Comparing
 
 
-def test_comparing_two_tags(
+def test_compare_shows_layers_configs_and_sizes(
     app: Flask, alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """Two tags are compared by their layers, their configs and their sizes."""
+    """Two tags are compared by their layers, configs and sizes."""
     for version, layers in (
         ("a", (b"base", b"x" * 1000)),
         ("b", (b"base", b"y" * 5000)),
@@ -429,8 +436,8 @@ def test_comparing_two_tags(
     text = page.text
     for title, layer in (
         ("New layers", b"y" * 5000),
-        ("Layers that have gone", b"x" * 1000),
-        ("Layers of both", b"base"),
+        ("Removed layers", b"x" * 1000),
+        ("Shared layers", b"base"),
     ):
         part = text.partition(title)[2]
         assert part.index(digest_of(layer)[7:19]) < 60
@@ -438,33 +445,33 @@ def test_comparing_two_tags(
     assert "KEPT" not in text
 
 
-def test_comparing_with_what_is_not_there(
+def test_compare_with_unknown_tag_suggests_similar(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """A tag that is mistyped leaves the form as it was, and is put right by a link."""
+    """A mistyped tag keeps the form filled in, and a link suggests a similar tag."""
     for tag in ("2.0.3", "2.1.0"):
         alice.push_image("alice/hello", tag)
     address = f"{HELLO}/-/compare"
     page = visitor.get(address, **{"from": "2.0.3", "to": "2.1.O"})
     assert page.status == 404
-    assert "There is no “2.1.O” here." in page.text
+    assert "“2.1.O” does not exist in this repository." in page.text
     filled = {field["name"]: field.get("value") for field in page.all("input")}
     assert (filled["from"], filled["to"]) == ("2.0.3", "2.1.O")
     meant = visitor.get(page.links["2.1.0"])
     assert "Both have the same size." in meant.text
     for wrong in ("nothing", "sha256:x", "<b>"):
         page = visitor.get(address, **{"from": "2.0.3", "to": wrong})
-        assert f"There is no “{wrong}” here." in page.text
-        assert page.links["See which tags there are"] == HELLO
+        assert f"“{wrong}” does not exist in this repository." in page.text
+        assert page.links["Show all tags"] == HELLO
     hidden = visitor.get("/images/bob/secret/-/compare")
-    assert "There is nothing here" in hidden.text
+    assert "Not found" in hidden.text
 
 
 # Access tokens
 
 
-def test_an_access_token(app: Flask, visitor: Visitor) -> None:
-    """A token is made and shown once with the command that uses it, works, and ends."""
+def test_token_form_issues_and_revokes(app: Flask, visitor: Visitor) -> None:
+    """A token is shown once with its login command, works, and can be revoked."""
     page = visitor.send(
         "/images/-/tokens", name="laptop", repositories="alice/*", actions="pull"
     )
@@ -483,29 +490,31 @@ def test_an_access_token(app: Flask, visitor: Visitor) -> None:
     assert client.get("/v2/alice/hello/tags/list").status_code == 401
 
 
-def test_what_a_token_can_be_for(visitor: Visitor) -> None:
-    """Each thing that a token can do has a name; what few should do is not ticked."""
+def test_token_form_labels_every_action(visitor: Visitor) -> None:
+    """Every action has a label; delete and manage are not selected by default."""
     page = visitor.get("/images/-/tokens")
     boxes = [box for box in page.all("input") if box.get("name") == "actions"]
     ticked = [box["value"] for box in boxes if "checked" in box]
     assert [box["value"] for box in boxes] == ["pull", "push", "delete", "manage"]
     assert ticked == ["pull", "push"]
-    assert "pull push delete manage by REST" in " ".join(page.text.split())
+    assert "pull push delete manage (REST only)" in " ".join(page.text.split())
 
 
-def test_tokens_that_cannot_be(visitor: Visitor) -> None:
-    """A token for nothing is refused, with what was filled in."""
+def test_invalid_token_form_keeps_input(visitor: Visitor) -> None:
+    """A token without repositories or actions is refused, and the form stays filled
+    in."""
     page = visitor.send("/images/-/tokens", name="<i>", repositories=" ")
     assert page.status == 422
     assert "<i>" in [a.get("value") for a in page.all("input")]
 
 
-def test_tokens_of_others(app: Flask, visitor: Visitor) -> None:
-    """Nobody sees or ends somebody else's token, or has any without signing in."""
+def test_tokens_of_other_users_are_hidden(app: Flask, visitor: Visitor) -> None:
+    """A user cannot see or revoke another user's token, and an anonymous visitor has
+    none."""
     visitor.send("/images/-/tokens", repositories="*", actions="pull")
     form = visitor.get("/images/-/tokens").forms()[-1]
     bob = Visitor(app, "bob")
-    assert "Nothing yet." in bob.get("/images/-/tokens").text
+    assert "There are no tokens yet." in bob.get("/images/-/tokens").text
     bob.send(form.action)
-    assert "Nothing yet." not in visitor.get("/images/-/tokens").text
+    assert "There are no tokens yet." not in visitor.get("/images/-/tokens").text
     assert Visitor(app).status("/images/-/tokens") == 403

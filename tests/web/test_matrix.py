@@ -1,4 +1,4 @@
-"""Every page, looked at by everybody, about everything."""
+"""Every page, for every visitor and every visibility."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.visitor import Visitor
 
-#: States that who may not pull cannot tell from each other.
+#: States that visitors who may not pull cannot distinguish.
 ALIKE: t.Final = ("private", "missing", "renamed")
 
-#: What each page needs its visitor to be allowed, and where it is. A page without a
-#: name is for whoever has signed in, or for everybody.
+#: The action that each page needs, and its address. A page without a repository is for
+#: signed-in visitors ("member"), for administrators, or for everyone (None).
 PAGES: t.Final = {
     "repositories": (None, "/images/"),
     "storage": ("member", "/images/-/storage"),
     "tokens": ("member", "/images/-/tokens"),
-    # This host says of nobody that they run it.
+    # The application of this test has no administrators.
     "administration": ("administrator", "/images/-/administration"),
     "all_uploads": ("administrator", "/images/-/uploads"),
     "events": ("administrator", "/images/-/events"),
@@ -49,8 +49,8 @@ PAGES: t.Final = {
 
 
 @dataclass(frozen=True)
-class Somebody:
-    """A visitor, and whom the pages take them for."""
+class Viewer:
+    """A visitor and their role."""
 
     label: str
     visitor: Visitor
@@ -59,16 +59,16 @@ class Somebody:
 
 @dataclass(frozen=True)
 class Forge:
-    """An application with everything to look at, and everybody who may look."""
+    """An application with repositories of every state, and its visitors."""
 
     app: Flask
     digest: str
-    people: list[Somebody]
+    people: list[Viewer]
 
 
 @pytest.fixture(name="forge")
 def _forge(app: Flask) -> Forge:
-    """A forge in which the owner has a repository of each kind."""
+    """A forge in which the owner has a repository of each state."""
     people = (*ROLES, "stranger", "deleted")
     with app.app_context():
         for name in people:
@@ -82,17 +82,15 @@ def _forge(app: Flask) -> Forge:
         for visibility in ("internal", "public"):
             registry.repositories.set_visibility(f"owner/{visibility}", visibility)
         registry.repositories.rename("owner/earlier", RENAMED)
-    seen = [Somebody("anonymous", Visitor(app), None)]
-    seen += [Somebody("inactive", Visitor(app, "carol"), None)]
-    seen += [
-        Somebody(p, Visitor(app, p), None if p == "deleted" else p) for p in people
-    ]
+    seen = [Viewer("anonymous", Visitor(app), None)]
+    seen += [Viewer("inactive", Visitor(app, "carol"), None)]
+    seen += [Viewer(p, Visitor(app, p), None if p == "deleted" else p) for p in people]
     Administrator(app).delete_user("deleted")
     return Forge(app, digest_of(manifest), seen)
 
 
-def test_every_page_has_a_rule(app: Flask) -> None:
-    """A new page is not tested until somebody has said who may see it."""
+def test_pages_all_have_a_rule(app: Flask) -> None:
+    """A new page needs a rule in this file, which says who may see it."""
     pages = {
         rule.endpoint.removeprefix("oci_web.")
         for rule in app.url_map.iter_rules()
@@ -102,27 +100,27 @@ def test_every_page_has_a_rule(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_right_page_for_everybody(forge: Forge, policy: str) -> None:
-    """Whoever may see it, does; whoever may not is told so, or nothing at all."""
+def test_pages_match_the_policy(forge: Forge, policy: str) -> None:
+    """Visitors see the pages that they may see; the others get 403 or 404."""
     set_policy(POLICIES[policy])
     wrong = [
-        f"{somebody.label}: {fault}"
+        f"{viewer.label}: {fault}"
         for page in PAGES
-        for somebody in forge.people
-        for fault in faults(forge, policy, page, somebody)
+        for viewer in forge.people
+        for fault in faults(forge, policy, page, viewer)
     ]
     assert wrong == []
 
 
-def faults(forge: Forge, policy: str, page: str, somebody: Somebody) -> t.Iterator[str]:
-    """Look at a page about everything, and tell what is wrong with it."""
+def faults(forge: Forge, policy: str, page: str, viewer: Viewer) -> t.Iterator[str]:
+    """Open a page about every repository, and yield the wrong responses."""
     need, path = PAGES[page]
     hidden = {}
     for name, state in NAMES.items():
         address = path.format(name=name, digest=forge.digest)
-        response = somebody.visitor.client.get(address)
-        may = allowed(policy, somebody.role, state)
-        wanted = expected(need, somebody.role, state, may)
+        response = viewer.visitor.client.get(address)
+        may = allowed(policy, viewer.role, state)
+        wanted = expected(need, viewer.role, state, may)
         if response.status_code != wanted:
             yield f"{address} is {response.status_code}, and not {wanted}"
         if wanted == 307 and RENAMED not in (response.location or ""):
@@ -134,7 +132,7 @@ def faults(forge: Forge, policy: str, page: str, somebody: Somebody) -> t.Iterat
 
 
 def allowed(policy: str, role: str | None, state: str) -> frozenset[str]:
-    """Return what somebody may do, as the documentation of the policy has it."""
+    """Return the actions that a visitor may do, according to the documentation."""
     may = rights(policy, role, state)
     if policy == "default" and role == "owner":
         return may | {"manage"}
@@ -144,7 +142,7 @@ def allowed(policy: str, role: str | None, state: str) -> frozenset[str]:
 def expected(
     need: str | None, role: str | None, state: str, may: frozenset[str]
 ) -> int:
-    """Return the status of a page for somebody."""
+    """Return the expected status of a page for a visitor."""
     if need is None or (need == "member" and role is not None):
         return 200
     if need == "member":
@@ -159,23 +157,24 @@ def expected(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_list_has_what_may_be_seen(forge: Forge, policy: str) -> None:
-    """And nothing besides, whatever is searched for."""
+def test_repository_list_matches_the_policy(forge: Forge, policy: str) -> None:
+    """The list contains the repositories that the visitor may pull from, and no others,
+    in every search."""
     set_policy(POLICIES[policy])
-    for somebody in forge.people:
+    for viewer in forge.people:
         wanted = {
             RENAMED if state == "renamed" else name
             for name, state in NAMES.items()
-            if state != "missing" and "pull" in allowed(policy, somebody.role, state)
+            if state != "missing" and "pull" in allowed(policy, viewer.role, state)
         }
         for query in ({}, {"under": "owner"}, {"q": "owner"}, {"sort": "name"}):
-            text = somebody.visitor.get("/images/", **query).html
+            text = viewer.visitor.get("/images/", **query).html
             listed = {n for n in (*NAMES, RENAMED) if f"/images/{n}" in text}
-            assert listed == wanted, (somebody.label, query)
+            assert listed == wanted, (viewer.label, query)
 
 
-def test_no_page_is_framed_or_kept(forge: Forge) -> None:
-    """No other site shows a page within its own, and no cache keeps one."""
+def test_pages_forbid_framing_and_caching(forge: Forge) -> None:
+    """No other site can embed a page in a frame, and no cache stores one."""
     set_policy(None)
     owner = next(s.visitor for s in forge.people if s.role == "owner")
     for need, path in PAGES.values():

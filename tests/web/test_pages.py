@@ -40,44 +40,44 @@ from tests.support.visitor import Visitor
 LIST = "/images/"
 HELLO = "/images/alice/hello"
 
-#: Written by whoever writes configs, labels and the like, to become a part of a page.
+#: Hostile text, for configs, labels and other pushed content.
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7777*7777}}\u202e"
 
-#: No page takes more statements than this, whatever there is.
+#: The maximum number of statements of a page.
 MOST_STATEMENTS = 20
 
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask) -> Visitor:
-    """Alice, at her browser."""
+    """Alice, signed in."""
     return Visitor(app, "alice")
 
 
 @pytest.fixture(name="stranger")
 def _stranger(app: Flask) -> Visitor:
-    """Somebody who has not signed in."""
+    """An anonymous visitor."""
     return Visitor(app)
 
 
 def config(**fields: object) -> bytes:
-    """Write the config of an image."""
+    """Return the config of an image."""
     return encoded({"architecture": "amd64", "os": "linux", **fields})
 
 
 # The list of repositories
 
 
-def test_an_empty_list_says_what_to_type(visitor: Visitor) -> None:
-    """Who has nothing yet is told the commands that bring an image."""
+def test_empty_list_shows_commands_to_push(visitor: Visitor) -> None:
+    """A visitor without images sees the commands that push one."""
     page = visitor.get(LIST)
     assert "docker login localhost -u alice" in page.text
     assert "docker push localhost/alice/hello" in page.text
 
 
-def test_the_list_shows_what_may_be_pulled(
+def test_list_shows_only_repositories_the_visitor_may_pull(
     alice: RegistryClient, visitor: Visitor, stranger: Visitor, admin: Administrator
 ) -> None:
-    """A repository is listed for who may pull from it, and hidden from the others."""
+    """A repository is listed for users who may pull from it, and hidden from others."""
     alice.push_image("alice/hello", "1.0")
     alice.push_image("alice/secret", "1.0")
     admin.publish("alice/hello")
@@ -87,7 +87,9 @@ def test_the_list_shows_what_may_be_pulled(
     assert "secret" not in page.html
 
 
-def test_the_list_says_what_is_there(alice: RegistryClient, visitor: Visitor) -> None:
+def test_list_shows_tags_size_and_visibility(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
     """An entry has the number of tags, the size and the visibility."""
     alice.push_image("alice/hello", "1.0", layer=b"x" * 2500)
     alice.push_image("alice/hello", "2.0", layer=b"x" * 2500)
@@ -100,8 +102,10 @@ def test_the_list_says_what_is_there(alice: RegistryClient, visitor: Visitor) ->
 
 @pytest.mark.parametrize("sort", ["", "name"])
 @pytest.mark.parametrize("host_policy", [False, True])
-def test_the_list_has_pages(make_app: t.Any, sort: str, host_policy: bool) -> None:
-    """Each repository is on one page of the list, in order, whatever the policy."""
+def test_list_pages_list_every_repository_once(
+    make_app: t.Any, sort: str, host_policy: bool
+) -> None:
+    """Each repository is on one page, in order, with every policy."""
 
     def may(user: t.Any, action: str, repository: t.Any) -> bool:
         return not repository.name.endswith("7")
@@ -120,8 +124,10 @@ def test_the_list_has_pages(make_app: t.Any, sort: str, host_policy: bool) -> No
     assert not sort or found == expected
 
 
-def test_the_list_can_be_searched(alice: RegistryClient, visitor: Visitor) -> None:
-    """A search finds names that have the text in them, and says when none has."""
+def test_list_search_matches_parts_of_names(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A search finds the names that contain the text, and says if there are none."""
     alice.push_image("alice/hello", "1")
     alice.push_image("alice/tools/hammer", "1")
     assert "alice/hello" not in visitor.get(LIST, q="HAMM").links
@@ -130,10 +136,10 @@ def test_the_list_can_be_searched(alice: RegistryClient, visitor: Visitor) -> No
     assert visitor.get(LIST, q="a\0b").status == 200
 
 
-def test_the_list_says_whose_something_is(
+def test_list_shows_owner_unless_name_does(
     app: Flask, alice: RegistryClient, admin: Administrator
 ) -> None:
-    """Who owns a repository is said where its name does not say it."""
+    """The owner is shown if the name of the repository does not show it."""
     for name in ("alice/hers", "alice/given", "alice/left"):
         alice.push_image(name, "1")
         admin.publish(name)
@@ -144,14 +150,14 @@ def test_the_list_says_whose_something_is(
     page = Visitor(app).get(LIST, sort="name")
     assert "alice/given public owned by bob 1 tag" in page.text
     assert "alice/hers public 1 tag" in page.text
-    assert "alice/left public owned by nobody 1 tag" in page.text
+    assert "alice/left public no owner 1 tag" in page.text
 
 
-def test_the_list_goes_on_from_wherever_it_is(
+def test_list_links_keep_query_parameters(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """What an address has in it stays as it is in the links to the same list, and is
-    nothing else."""
+    """Query parameters are kept in the links to the same list, and only as query
+    parameters."""
     alice.push_image("alice/hello", "1")
     for odd in ("endpoint", "_method", "_external", "_anchor", "_scheme"):
         page = visitor.get(f"{LIST}?q=hello&{odd}=POST")
@@ -162,18 +168,20 @@ def test_the_list_goes_on_from_wherever_it_is(
 @pytest.mark.parametrize(
     "at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01", "x"]
 )
-def test_no_list_begins_before_all_time(
+def test_list_with_invalid_time_begins_at_start(
     alice: RegistryClient, visitor: Visitor, at: str
 ) -> None:
-    """A moment that there is not is none; the list begins where it begins."""
+    """An invalid time is ignored, and the list begins at its start."""
     alice.push_image("alice/hello", "1")
     for address in (LIST, HELLO):
         page = visitor.get(address, after="zzz", at=at)
         assert (page.status, "Nothing" in page.text) == (200, False)
 
 
-def test_the_list_of_a_project(alice: RegistryClient, visitor: Visitor) -> None:
-    """A host's page can lead to the repositories below one name."""
+def test_list_under_a_name_shows_nested_repositories(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A page of the application can link to the repositories below one name."""
     for name in ("alice/tools", "alice/tools/hammer", "alice/toolshed"):
         alice.push_image(name, "1")
     links = visitor.get(LIST, under="alice/tools").links
@@ -184,9 +192,11 @@ def test_the_list_of_a_project(alice: RegistryClient, visitor: Visitor) -> None:
 # A repository
 
 
-def test_the_commands_to_pull(alice: RegistryClient, visitor: Visitor) -> None:
-    """The page of a repository has the command for its newest tag."""
-    # MariaDB knows moments to the second.
+def test_repository_shows_command_for_newest_tag(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The page of a repository has the command that pulls its newest tag."""
+    # MariaDB stores times in whole seconds.
     with time_machine.travel(datetime.now(timezone.utc) - timedelta(minutes=1)):
         alice.push_image("alice/hello", "1.0")
     alice.push_image("alice/hello", "2.0")
@@ -196,16 +206,16 @@ def test_the_commands_to_pull(alice: RegistryClient, visitor: Visitor) -> None:
 
 
 @pytest.mark.options(oci_external_url="https://images.example.org:8443/forge")
-def test_the_commands_name_the_address_of_clients(
-    alice: RegistryClient, visitor: Visitor
-) -> None:
-    """A configured address stands in the commands, whatever the request's host is."""
+def test_commands_use_the_external_url(alice: RegistryClient, visitor: Visitor) -> None:
+    """Commands contain the configured address, not the host of the request."""
     alice.push_image("alice/hello", "1.0")
     assert "images.example.org:8443/alice/hello:1.0" in visitor.get(HELLO).text
 
 
-def test_a_tag_says_what_it_is(alice: RegistryClient, visitor: Visitor) -> None:
-    """A tag is listed with digest, size, platform and who pushed it."""
+def test_tag_shows_digest_size_platform_and_user(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A tag is listed with its digest, size, platform and the user who pushed it."""
     manifest = alice.push_image("alice/hello", "1.0", layer=b"x" * 123_000)
     page = visitor.get(HELLO)
     assert digest_of(manifest) in page.html
@@ -216,7 +226,7 @@ def test_a_tag_says_what_it_is(alice: RegistryClient, visitor: Visitor) -> None:
 
 
 def push_index(alice: RegistryClient, tag: str, *architectures: str) -> bytes:
-    """Push an image for several platforms, and what BuildKit puts beside it."""
+    """Push an image for several platforms, with an attestation as BuildKit adds it."""
     children = []
     for architecture in architectures:
         written = config(architecture=architecture)
@@ -241,11 +251,11 @@ def push_index(alice: RegistryClient, tag: str, *architectures: str) -> bytes:
     return manifest
 
 
-def test_an_image_for_several_platforms(
+def test_index_shows_platforms_and_total_size(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """An index lists its platforms and not its attestations, and has the size of
-    everything below it."""
+    """An index lists its platforms without attestations, and the size of all its
+    content."""
     push_index(alice, "1.0", "amd64", "arm64")
     page = visitor.get(HELLO)
     assert "linux/amd64" in page.text
@@ -256,8 +266,10 @@ def test_an_image_for_several_platforms(
     assert float(page.text.partition(" kB")[0].split()[-1]) < 8
 
 
-def test_untagged_manifests(alice: RegistryClient, visitor: Visitor) -> None:
-    """What no tag, index or subject needs is listed apart."""
+def test_untagged_manifests_are_listed_separately(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Manifests without a tag, an index or a subject have their own list."""
     old = alice.push_image("alice/hello", "1.0", layer=b"old")
     push_index(alice, "1.0", "amd64")
     text = visitor.get(HELLO, show="untagged").text
@@ -266,8 +278,10 @@ def test_untagged_manifests(alice: RegistryClient, visitor: Visitor) -> None:
     assert digest_of(old)[7:19] not in visitor.get(HELLO).text
 
 
-def test_tags_that_belong_to_an_image(alice: RegistryClient, visitor: Visitor) -> None:
-    """A tag such as cosign makes is no version, and makes its image a signed one."""
+def test_cosign_tag_marks_its_image_as_signed(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A tag of cosign is not listed as a version, and marks its image as signed."""
     manifest = alice.push_image("alice/hello", "1.0")
     simple = "application/vnd.dev.cosign.simplesigning.v1+json"
     alice.push_blob("alice/hello", b"{}")
@@ -281,10 +295,8 @@ def test_tags_that_belong_to_an_image(alice: RegistryClient, visitor: Visitor) -
     assert "Signature" in visitor.get(HELLO, show="attached").text
 
 
-def test_tags_that_seem_to_belong_to_an_image(
-    alice: RegistryClient, visitor: Visitor
-) -> None:
-    """Each tag is in one list: that of versions, or that of what is attached."""
+def test_tags_are_each_in_one_list(alice: RegistryClient, visitor: Visitor) -> None:
+    """Each tag is either in the list of tags or in the list of attached artifacts."""
     manifest = alice.push_image("alice/hello")
     push = {"tag": [*ATTACHED, *LOOKS_ATTACHED]}
     alice.put_manifest("alice/hello", digest_of(manifest), manifest, query=push)
@@ -295,8 +307,8 @@ def test_tags_that_seem_to_belong_to_an_image(
         assert {*push["tag"]} & {*links} == {*ATTACHED}
 
 
-def test_tags_have_pages(alice: RegistryClient, visitor: Visitor) -> None:
-    """Each tag is on one page of the list, by name or the newest first."""
+def test_tag_pages_list_every_tag_once(alice: RegistryClient, visitor: Visitor) -> None:
+    """Each tag is on one page, by name or newest first."""
     manifest = alice.push_image("alice/hello")
     tags = [f"v{number:03}" for number in range(60)]
     for chunk in (tags[:30], tags[30:]):
@@ -318,8 +330,10 @@ def test_tags_have_pages(alice: RegistryClient, visitor: Visitor) -> None:
 # An image
 
 
-def test_an_image(alice: RegistryClient, visitor: Visitor) -> None:
-    """The page of an image has its config, and beside each layer what made it."""
+def test_image_shows_config_and_commands_of_layers(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The page of an image has its config, and the command that created each layer."""
     written = config(
         config={
             "Env": ["PATH=/bin", "TOKEN=a=b"],
@@ -364,20 +378,22 @@ def test_an_image(alice: RegistryClient, visitor: Visitor) -> None:
     assert widths == ["100.0", "50.0"]
 
 
-def test_the_manifest_as_it_was_pushed(alice: RegistryClient, visitor: Visitor) -> None:
-    """The exact bytes of a manifest are one link away from its page."""
+def test_raw_manifest_has_original_bytes(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The page of a manifest links to its original bytes."""
     manifest = alice.push_image("alice/hello", "1.0")
-    address = visitor.get(f"{HELLO}/-/image/1.0").links["The bytes as they were pushed"]
+    address = visitor.get(f"{HELLO}/-/image/1.0").links["Show the original bytes"]
     response = visitor.client.get(address)
     assert response.data == manifest
     assert response.mimetype == "text/plain"
     assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
-def test_a_manifest_that_is_long_when_it_is_indented(
+def test_long_manifest_is_truncated_visibly(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """What is left out of it is told of."""
+    """A truncated manifest says so."""
     alice.push_blob("alice/hello", CONFIG)
     for count, is_cut in ((10, False), (7000, True)):
         annotations = {str(key): "" for key in range(count)}
@@ -389,8 +405,10 @@ def test_a_manifest_that_is_long_when_it_is_indented(
         assert ("…</code></pre>" in page.html) is is_cut
 
 
-def test_each_platform_of_an_image(alice: RegistryClient, visitor: Visitor) -> None:
-    """One platform of an index is shown, and the others are a link away."""
+def test_index_shows_one_platform_and_links_others(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The page of an index shows one platform, with links to the others."""
     pushed = json.loads(push_index(alice, "1.0", "amd64", "arm64"))["manifests"]
     page = visitor.get(f"{HELLO}/-/image/1.0")
     assert "1 attestation" in page.text
@@ -401,7 +419,7 @@ def test_each_platform_of_an_image(alice: RegistryClient, visitor: Visitor) -> N
     assert "Belongs to 1.0" in child.text
 
 
-def test_what_refers_to_an_image(alice: RegistryClient, visitor: Visitor) -> None:
+def test_image_lists_its_referrers(alice: RegistryClient, visitor: Visitor) -> None:
     """Signatures, SBOMs and attestations are listed on the page of their subject."""
     manifest = alice.push_image("alice/hello", "1.0")
     alice.push_blob("alice/hello", b"{}")
@@ -435,10 +453,10 @@ def test_what_refers_to_an_image(alice: RegistryClient, visitor: Visitor) -> Non
         ("application/vnd.example.thing.v1+json", "Artifact", "oras pull "),
     ],
 )
-def test_artifacts(
+def test_artifact_shows_type_files_and_command(
     alice: RegistryClient, visitor: Visitor, kind: str, label: str, command: str
 ) -> None:
-    """What is no image is shown for what it is, with its files and its own command."""
+    """An artifact is shown with its type, its files and its own command."""
     said = {
         "name": "its-own-name",
         "version": "1.2.3+meta",
@@ -462,18 +480,17 @@ def test_artifacts(
         assert (f"{key} {value}" in page.text) == (label == "Helm chart")
 
 
-# Who may see what
+# Permissions
 
 
 ADDRESSES = (HELLO, f"{HELLO}/-/image/1.0", f"{HELLO}/-/raw/{{digest}}")
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_what_is_hidden_is_not_there(
+def test_hidden_repository_is_like_a_missing_one(
     alice: RegistryClient, app: Flask, address: str
 ) -> None:
-    """The pages of a hidden repository are those of one that does not exist, word for
-    word."""
+    """The pages of a hidden repository are equal to those of a missing one."""
     manifest = alice.push_image("alice/hello", "1.0")
     address = address.format(digest=digest_of(manifest))
     for visitor in (Visitor(app), Visitor(app, "bob"), Visitor(app, "carol")):
@@ -485,10 +502,10 @@ def test_what_is_hidden_is_not_there(
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_what_is_public_is_seen(
+def test_public_repository_is_visible_to_everyone(
     alice: RegistryClient, admin: Administrator, app: Flask, address: str
 ) -> None:
-    """The pages of a public repository are for everybody, until it is private again."""
+    """Everyone sees the pages of a public repository, until it is private again."""
     manifest = alice.push_image("alice/hello", "1.0")
     address = address.format(digest=digest_of(manifest))
     admin.publish("alice/hello")
@@ -498,10 +515,10 @@ def test_what_is_public_is_seen(
 
 
 @pytest.mark.options(oci_allow_sparse=True)
-def test_a_config_of_another_repository(
+def test_config_of_other_repository_is_not_shown(
     alice: RegistryClient, bob: RegistryClient, app: Flask
 ) -> None:
-    """A manifest that names content of somebody else's repository does not show it."""
+    """A manifest that names a blob of another repository does not show it."""
     secret = config(author="the secret author")
     alice.push_image("alice/hello", "1.0", config=secret)
     bob.push_manifest("bob/thief", image(config=secret), "1.0")
@@ -511,10 +528,10 @@ def test_a_config_of_another_repository(
     assert "the secret author" in owner.get(f"{HELLO}/-/image/1.0").html
 
 
-def test_an_old_name_leads_to_the_new_one(
+def test_old_name_redirects_to_new_name(
     alice: RegistryClient, app: Flask, visitor: Visitor
 ) -> None:
-    """The page of a renamed repository is found by the old name, by who may see it."""
+    """A previous name redirects visitors who may see the repository."""
     alice.push_image("alice/hello", "1.0")
     with app.app_context():
         app.extensions["oci"].administration.rename("alice/hello", "alice/moved")
@@ -539,21 +556,21 @@ def test_an_old_name_leads_to_the_new_one(
         f"/images/{'a' * 300}",
     ],
 )
-def test_what_is_not_there(
+def test_unknown_reference_is_a_404_page(
     alice: RegistryClient, visitor: Visitor, address: str
 ) -> None:
-    """A tag, digest or name that there cannot be is answered with a page."""
+    """An unknown or invalid tag, digest or name gets a page with 404."""
     alice.push_image("alice/hello", "1.0")
     page = visitor.get(address)
     assert page.status == 404
-    assert "There is nothing here" in page.text
+    assert "Not found" in page.text
 
 
-# What somebody pushed is text
+# Hostile content
 
 
 def hostile_pages(alice: RegistryClient, visitor: Visitor) -> t.Iterator[Page]:
-    """Push what wants to be a part of a page wherever a client may write, and look."""
+    """Push hostile text to every place that clients can write to."""
     half = {"half": "\ud800", HOSTILE: HOSTILE}
     written = encoded(
         {
@@ -597,10 +614,8 @@ def hostile_pages(alice: RegistryClient, visitor: Visitor) -> t.Iterator[Page]:
     yield visitor.get(LIST, q=HOSTILE, under=HOSTILE, sort=HOSTILE)
 
 
-def test_nothing_that_was_pushed_is_a_part_of_a_page(
-    alice: RegistryClient, visitor: Visitor
-) -> None:
-    """Hostile texts are escaped wherever they stand, and no type is believed."""
+def test_pushed_content_is_escaped(alice: RegistryClient, visitor: Visitor) -> None:
+    """Hostile content is escaped everywhere, and media types are not trusted."""
     for page in hostile_pages(alice, visitor):
         assert page.status == 200
         assert "<script>alert" not in page.html
@@ -610,8 +625,8 @@ def test_nothing_that_was_pushed_is_a_part_of_a_page(
         assert page.all("script")[0]["src"].startswith("/images/-/static/")
 
 
-def test_a_config_that_is_none(alice: RegistryClient, visitor: Visitor) -> None:
-    """A config of any bytes, or of many, makes a page that says less."""
+def test_invalid_config_is_left_out(alice: RegistryClient, visitor: Visitor) -> None:
+    """A config that is invalid or too large makes a page without its properties."""
     deep = b"[" * 100_000
     for number, written in enumerate((b"", b"\xff", b"[]", deep, b" " * 3_000_000)):
         alice.push_image("alice/hello", f"v{number}", config=written)
@@ -619,8 +634,8 @@ def test_a_config_that_is_none(alice: RegistryClient, visitor: Visitor) -> None:
     assert visitor.get(HELLO).status == 200
 
 
-def test_headers(alice: RegistryClient, visitor: Visitor) -> None:
-    """Every page forbids what nobody has written into it, and keeps out of caches."""
+def test_pages_have_security_headers(alice: RegistryClient, visitor: Visitor) -> None:
+    """Every page restricts content with a CSP and forbids caching."""
     alice.push_image("alice/hello", "1.0")
     for address in (LIST, HELLO, f"{HELLO}/-/image/1.0", f"{HELLO}/-/image/2.0"):
         headers = visitor.get(address).headers
@@ -631,10 +646,12 @@ def test_headers(alice: RegistryClient, visitor: Visitor) -> None:
         assert "private" in headers["Cache-Control"]
 
 
-# What a page costs
+# Statements
 
 
-def test_statements(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
+def test_pages_have_constant_statements(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
     """No page sends more statements for many images than for few."""
 
     def count() -> dict[str, int]:
@@ -658,11 +675,11 @@ def test_statements(app: Flask, alice: RegistryClient, visitor: Visitor) -> None
     assert max(few.values()) <= MOST_STATEMENTS
 
 
-# The host's own clothes
+# Templates of the application
 
 
-def test_the_host_s_own_base(make_app: t.Any, tmp_path: t.Any) -> None:
-    """A host names its own base template, and the pages are in its blocks."""
+def test_base_template_of_application_is_used(make_app: t.Any, tmp_path: t.Any) -> None:
+    """The pages are in the blocks of the configured base template."""
     folder = tmp_path / "templates"
     folder.mkdir()
     (folder / "mine.html").write_text(
@@ -676,8 +693,10 @@ def test_the_host_s_own_base(make_app: t.Any, tmp_path: t.Any) -> None:
     assert page.all("main") == [{"id": "mine"}]
 
 
-def test_a_base_with_other_blocks(make_app: t.Any, tmp_path: Path) -> None:
-    """The template of the documentation stands between it and the pages."""
+def test_base_template_with_other_blocks_needs_layout(
+    make_app: t.Any, tmp_path: Path
+) -> None:
+    """The documented layout maps the blocks of another base template."""
     (block,) = (b for b in ALL_BLOCKS if b.kind == "jinja" and b.caption)
     folder = tmp_path / "templates"
     folder.mkdir()
@@ -695,8 +714,8 @@ def test_a_base_with_other_blocks(make_app: t.Any, tmp_path: Path) -> None:
 
 @pytest.fixture(name="host_s_own")
 def _host_s_own(make_app: t.Any, tmp_path: Path) -> t.Callable[[str, str], Visitor]:
-    """Return a function that puts a template into the folder of a host with an image,
-    and returns somebody who looks at it."""
+    """Return a function that adds a template to an application with an image, and
+    returns a visitor."""
 
     def replace(name: str, text: str) -> Visitor:
         folder = tmp_path / "templates"
@@ -720,11 +739,11 @@ def _host_s_own(make_app: t.Any, tmp_path: Path) -> t.Callable[[str, str], Visit
         ("error", f"{HELLO}/-/image/2.0", "error.code", "404"),
     ],
 )
-def test_a_page_of_the_host_s_own(
+def test_template_of_application_overrides_page(
     host_s_own: t.Any, name: str, address: str, known: str, said: str
 ) -> None:
-    """A template in the host's folder is taken in the place of the one of that name,
-    and knows what that one does; the other pages stay as they are."""
+    """A template in the application's folder overrides the page of the same name, with
+    the same variables; other pages stay."""
     visitor = host_s_own(
         f"{name}.html",
         '{% extends "oci/layout.html" %}{% block oci_title %}Mine{% endblock %}'
@@ -737,8 +756,8 @@ def test_a_page_of_the_host_s_own(
     assert "Mine" not in visitor.get("/images/-/tokens").text
 
 
-def test_the_page_that_is_in_the_documentation(host_s_own: t.Any) -> None:
-    """Whoever copies the example has a list of repositories."""
+def test_documented_template_lists_repositories(host_s_own: t.Any) -> None:
+    """The template of the documentation shows a list of repositories."""
     (block,) = (b for b in ALL_BLOCKS if b.kind == "jinja" and not b.caption)
     visitor = host_s_own("repositories.html", block.code)
     page = visitor.get(LIST)
@@ -747,8 +766,8 @@ def test_the_page_that_is_in_the_documentation(host_s_own: t.Any) -> None:
     assert page.links["alice/hello"] == HELLO
 
 
-def test_a_part_of_every_page_of_the_host_s_own(host_s_own: t.Any) -> None:
-    """What several pages include can be replaced as well."""
+def test_template_of_application_overrides_partial(host_s_own: t.Any) -> None:
+    """A template that several pages include can be overridden as well."""
     visitor = host_s_own("_navigation.html", "<p>My way around</p>")
     for address in (LIST, "/images/-/tokens", "/images/nothing"):
         page = visitor.get(address)
@@ -756,26 +775,30 @@ def test_a_part_of_every_page_of_the_host_s_own(host_s_own: t.Any) -> None:
         assert "Storage" not in page.links
 
 
-def test_the_host_s_own_policy(make_app: t.Any) -> None:
-    """A host with scripts of its own says so, and its own header is left alone."""
+def test_csp_of_application_is_kept(make_app: t.Any) -> None:
+    """The configured CSP is used, and a CSP header of the application is kept."""
     app = make_app(OCI_WEB_CSP="default-src https:")
     header = "Content-Security-Policy"
     assert Visitor(app).get(LIST).headers[header] == "default-src https:"
     assert header not in Visitor(make_app(OCI_WEB_CSP=None)).get(LIST).headers
 
 
-def test_a_visitor_of_the_host_s_own(make_app: t.Any, monkeypatch: t.Any) -> None:
-    """A host without Flask-Login says who looks at a page."""
+def test_visitor_comes_from_current_user_loader(
+    make_app: t.Any, monkeypatch: t.Any
+) -> None:
+    """An application without Flask-Login loads the visitor itself."""
     app = make_app()
     RegistryClient.of(app, "alice").push_image("alice/hello", "1.0")
     with app.app_context():
         alice = app.extensions["oci"].catalog.users.by_name("alice")
-    monkeypatch.setattr(app.extensions["oci"].hooks, "visitor", lambda: alice)
+    monkeypatch.setattr(
+        app.extensions["oci"].hooks, "current_user_loader", lambda: alice
+    )
     assert Visitor(app).status(HELLO) == 200
 
 
-def test_a_visitor_whose_name_no_image_has(app: Flask) -> None:
-    """Whoever is called by an address is told of images that there can be."""
+def test_user_with_email_name_sees_valid_image_names(app: Flask) -> None:
+    """A user whose name is an e-mail address sees examples with valid image names."""
     with app.app_context():
         db.session.add(
             User(username="eve@example.org", password="apple", is_active=True)
@@ -793,12 +816,13 @@ def test_a_visitor_whose_name_no_image_has(app: Flask) -> None:
     assert field["value"] == "*"
 
 
-def test_a_list_of_which_much_is_hidden(
+def test_list_with_many_hidden_repositories_reaches_its_end(
     alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It goes on to its end, though a page has asked about as many as it may."""
-    monkeypatch.setattr(web_repositories, "BATCH", 2)
-    monkeypatch.setattr(web_repositories, "BATCHES", 2)
+    """The pages reach the end of the list, although each page checks a limited number
+    of repositories."""
+    monkeypatch.setattr(web_repositories, "UNFILTERED_BATCH_SIZE", 2)
+    monkeypatch.setattr(web_repositories, "MAX_BATCHES", 2)
     for number in range(9):
         alice.push_image(f"alice/n{number}", "v1")
     set_policy(lambda user, action, info: info.name[-1] in "18")

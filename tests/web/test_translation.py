@@ -1,4 +1,4 @@
-"""The pages in another language: every text is found by the documented command."""
+"""The translation of the pages: the documented command finds every text."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ NAME = "alice/hello"
 
 WEB = Path(flask_oci.web.__path__[0])
 
-#: What stands around each text of ours, in a language that has no words of its own.
+#: The marks around each translated text.
 OPEN, CLOSE = "«", "»"
 
-#: Words of texts that are nobody's: what was pushed, what is typed, and what has one
-#: name in every language, such as a key of a chart.
+#: Words that are not translated: pushed content, commands, and terms such as the keys
+#: of a chart.
 OTHERS = re.compile(
     r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,]+|[kMGT]?B|ms"
     r"|docker|podman|pull|push|delete|linux/amd64|application\S+|latest|title|flask_oci"
@@ -48,7 +48,7 @@ OTHERS = re.compile(
 
 @pytest.fixture(name="template", scope="module")
 def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that a translator begins with, made by the command of the page."""
+    """The template for translators, made by the documented command."""
     (command,) = (
         c
         for block in ALL_BLOCKS
@@ -66,7 +66,7 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="translated")
 def _translated(app: Flask, template: Path, tmp_path: Path) -> Flask:
-    """An application in which each text that was found is marked."""
+    """An application in which the translation marks each text that was found."""
     folder = tmp_path / "translations/de/LC_MESSAGES"
     folder.mkdir(parents=True)
     catalog = read_po(io.BytesIO(template.read_bytes()), locale="de")
@@ -86,9 +86,9 @@ def _translated(app: Flask, template: Path, tmp_path: Path) -> Flask:
 def _signed_in(
     translated: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> Visitor:
-    """Alice, who runs the site and has an image, a signature and an upload."""
+    """Alice, an administrator with an image, a signature and an upload."""
     hooks = translated.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    monkeypatch.setattr(hooks, "is_admin", lambda user: True)
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -162,7 +162,7 @@ PAGES: t.Final = (
     "/images/nothing",
 )
 
-#: Forms that are asked about, and what is sent with them.
+#: Forms with a confirmation, and their fields.
 ASKED: t.Final[dict[str, dict[str, str]]] = {
     "settings/visibility": {"visibility": "public"},
     "settings/name": {"name": "alice/something"},
@@ -174,16 +174,14 @@ ASKED: t.Final[dict[str, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_a_page_has_no_text_that_is_not_found(signed_in: Visitor, address: str) -> None:
-    """Whatever is not marked is no text of ours."""
+def test_page_texts_are_all_extracted(signed_in: Visitor, address: str) -> None:
+    """Every text of a page is marked for translation."""
     assert_all_marked(signed_in.get(address))
 
 
 @pytest.mark.parametrize("form", ASKED)
-def test_a_question_has_no_text_that_is_not_found(
-    signed_in: Visitor, form: str
-) -> None:
-    """Nor is it where somebody is asked whether they mean it."""
+def test_confirmation_texts_are_all_extracted(signed_in: Visitor, form: str) -> None:
+    """Every text of a confirmation is marked for translation."""
     page = signed_in.send(f"/images/alice/hello/-/{form}", **ASKED[form])
     assert page.forms()[0].fields["confirmed"] == ["yes"]
     assert_all_marked(page)
@@ -196,16 +194,16 @@ def test_a_question_has_no_text_that_is_not_found(
         {"repositories": "", "name": "something"},
     ],
 )
-def test_an_answer_has_no_text_that_is_not_found(
+def test_token_form_texts_are_all_extracted(
     signed_in: Visitor, sent: dict[str, str]
 ) -> None:
-    """A token that was made, or could not be, is told of in the same language."""
+    """The messages of the token form are marked for translation."""
     assert_all_marked(signed_in.send("/images/-/tokens", **sent))
 
 
 def assert_all_marked(page: Page) -> None:
-    """Check that a page has no words but those that were found, and nobody's."""
-    # What says that it is English is meant to be.
+    """Check that all texts of a page were translated, except for pushed content."""
+    # Texts that are marked as English are not translated.
     left = re.sub(r'<span lang="en">[^<]*</span>', "", page.html)
     left = re.sub(r"(?s)<(script|style|textarea|code|pre)\b.*?</\1>", "", left)
     left = left.replace("<wbr>", "")

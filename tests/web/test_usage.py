@@ -1,4 +1,4 @@
-"""The pages about space, uploads and descriptions, and their language."""
+"""Storage, administration, uploads and descriptions on the pages."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ EVENTS = "/images/-/events"
 
 @pytest.fixture(name="visitor")
 def _visitor(app: Flask) -> Visitor:
-    """Alice, at her browser."""
+    """Alice, signed in."""
     return Visitor(app, "alice")
 
 
 @pytest.fixture(name="admin_visitor")
 def _admin_visitor(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    """Bob, who runs the site."""
+    """Bob, an administrator."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: user.username == "bob")
+    monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
     return Visitor(app, "bob")
 
 
-# Space
+# Storage
 
 
 def test_shared_layers_count_once(alice: RegistryClient, visitor: Visitor) -> None:
@@ -54,52 +54,56 @@ def test_shared_layers_count_once(alice: RegistryClient, visitor: Visitor) -> No
     alice.push_image("alice/two", "1", layer=b"x" * 500_000)
     alice.push_blob("alice/two", b"y" * 250_000)
     page = visitor.get(STORAGE)
-    assert "Your 2 repositories take 750 kB together." in page.text
+    assert "Your 2 repositories use 750 kB together." in page.text
     two = page.text.partition("alice/two")[2]
     assert two.split()[:3] == ["private", "750", "kB"]
-    assert "250 kB only here" in two
-    assert "0 B only here" in two.partition("alice/one")[2] or "37 B only" in two
+    assert "250 kB not shared" in two
+    assert "0 B not shared" in two.partition("alice/one")[2] or "37 B not shared" in two
 
 
-def test_storage_is_ones_own(
+def test_storage_shows_only_own_repositories(
     app: Flask, alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """Nobody is shown what others take, and nobody unknown is shown anything."""
+    """A visitor sees the usage of their own repositories only, and an anonymous visitor
+    sees none."""
     alice.push_image("alice/hello", "1")
     assert "alice/hello" in visitor.get(STORAGE).links
     assert "alice" not in Visitor(app, "bob").get(STORAGE).html.partition("<main")[2]
     assert Visitor(app).status(STORAGE) == 403
 
 
-def test_what_others_have_does_not_show(
+def test_storage_does_not_reveal_private_blobs_of_others(
     alice: RegistryClient, bob: RegistryClient, visitor: Visitor
 ) -> None:
-    """Whoever has a blob cannot see whether somebody else has it in private."""
+    """The page does not reveal that another user has the same blob in a private
+    repository."""
     alice.push_image("alice/hello", "1", layer=b"x" * 500_000)
     before = visitor.get(STORAGE)
-    assert "500 kB only here" in before.text
+    assert "500 kB not shared" in before.text
     bob.push_image("bob/secret", "1", layer=b"x" * 500_000)
     assert visitor.get(STORAGE).html == before.html
 
 
 @pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS])
-def test_administration_ends_with_the_account(
+def test_administration_for_inactive_admin_is_hidden(
     app: Flask, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    """Who runs the site does so while they may do anything, even where the host says
-    itself who looks at a page, and does not ask."""
+    """An administrator whose account is inactive gets 404, even if the application
+    loads the current user itself."""
     hooks = app.extensions["oci"].hooks
-    monkeypatch.setattr(hooks, "administrator", lambda user: True)
+    monkeypatch.setattr(hooks, "is_admin", lambda user: True)
     for name, status in (("bob", 200), ("carol", 404)):
-        monkeypatch.setattr(hooks, "visitor", lambda name=name: user_named(name))
+        monkeypatch.setattr(
+            hooks, "current_user_loader", lambda name=name: user_named(name)
+        )
         assert Visitor(app).status(address) == status
 
 
 @pytest.mark.parametrize("address", [ADMINISTRATION, UPLOADS, EVENTS])
-def test_administration_is_for_administrators(
+def test_administration_for_other_users_is_hidden(
     app: Flask, admin_visitor: Visitor, visitor: Visitor, address: str
 ) -> None:
-    """The pages about everybody are not there for anybody else."""
+    """Visitors who are not administrators get 404."""
     assert admin_visitor.status(address) == 200
     assert visitor.status(address) == 404
     assert Visitor(app).status(address) == 404
@@ -107,40 +111,40 @@ def test_administration_is_for_administrators(
     assert "Administration" not in visitor.get("/images/").links
 
 
-def test_nobody_is_an_administrator_by_default(app: Flask) -> None:
-    """Without a word from the host, there is no such page."""
+def test_administration_without_hook_is_hidden(app: Flask) -> None:
+    """Without the hook ``is_admin``, the page does not exist."""
     for who in ("alice", "bob", None):
         assert Visitor(app, who).status(ADMINISTRATION) == 404
 
 
 @pytest.mark.options(oci_grace_period=1)
-def test_what_a_collection_frees(
+def test_reclaimable_size_matches_garbage_collection(
     app: Flask,
     alice: RegistryClient,
     admin_visitor: Visitor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The number on the page is what the collection then deletes."""
+    """The garbage collection deletes as much as the page announced."""
     alice.push_image("alice/hello", "1", layer=b"x" * 100_000)
     alice.push_blob("alice/hello", b"y" * 300_000)
     alice.push_blob("alice/other", b"y" * 300_000)
-    assert "A collection frees 0 B" in admin_visitor.get(ADMINISTRATION).text
+    assert "Reclaimable 0 B" in admin_visitor.get(ADMINISTRATION).text
     Link = registry.models.RepositoryBlob.__table__
     with app.app_context():
         long_ago = datetime(2020, 1, 1, tzinfo=timezone.utc)
         db.session.execute(sa.update(Link).values(leased_at=long_ago))
         db.session.commit()
     text = admin_visitor.get(ADMINISTRATION).text
-    assert "A collection frees 300 kB in 1 blob" in text
+    assert "Reclaimable 300 kB in 1 blob" in text
     with app.app_context():
         assert registry.collect_garbage().freed == 300_000
-    assert "A collection frees 0 B" in admin_visitor.get(ADMINISTRATION).text
+    assert "Reclaimable 0 B" in admin_visitor.get(ADMINISTRATION).text
 
 
-def test_everything_there_is(
+def test_administration_lists_repositories_and_owners(
     alice: RegistryClient, bob: RegistryClient, admin_visitor: Visitor
 ) -> None:
-    """The page has all repositories and owners, those that take most first."""
+    """The page lists all repositories and owners, largest first."""
     alice.push_image("alice/hello", "1", layer=b"x" * 100_000)
     bob.push_image("bob/hello", "1", layer=b"y" * 200_000)
     text = admin_visitor.get(ADMINISTRATION).text
@@ -149,10 +153,10 @@ def test_everything_there_is(
     assert "Repositories 2" in text
 
 
-def test_statements_and_pages(
+def test_usage_pages_have_bounded_statements(
     app: Flask, alice: RegistryClient, visitor: Visitor, admin_visitor: Visitor
 ) -> None:
-    """Each repository is on one page, and no page sends more statements for more."""
+    """Each repository is on one page, and the number of statements does not grow."""
 
     def count(who: Visitor, address: str) -> int:
         with statements(app) as sent:
@@ -177,13 +181,13 @@ def test_statements_and_pages(
 # Uploads
 
 
-def test_uploads_in_progress(
+def test_uploads_show_their_size_until_complete(
     app: Flask, alice: RegistryClient, visitor: Visitor, admin_visitor: Visitor
 ) -> None:
-    """What is being pushed is seen with its size so far, until it is there."""
+    """An upload is listed with its size so far until it is complete."""
     alice.push_image("alice/hello", "1")
     address = f"{HELLO}/-/uploads"
-    assert "Nothing is being pushed." in visitor.get(address).text
+    assert "There are no uploads." in visitor.get(address).text
     location = alice.start_upload("alice/hello")
     alice.patch(location, b"x" * 123_000)
     for who, where in ((visitor, address), (admin_visitor, UPLOADS)):
@@ -194,26 +198,28 @@ def test_uploads_in_progress(
     assert "1 upload is in progress" in visitor.get(HELLO).links
     alice.put(f"{location}?digest={digest_of(b'x' * 123_000)}")
     page = visitor.get(address)
-    assert "Nothing is being pushed." in page.text
+    assert "There are no uploads." in page.text
     assert "Refresh" not in page.headers
 
 
-def test_an_upload_that_waits(
+def test_idle_upload_does_not_reload_the_page(
     app: Flask, alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """An upload that nobody goes on with is listed, and no page waits for it."""
+    """An idle upload is listed, and the page does not reload."""
     alice.push_image("alice/hello", "1")
     location = alice.start_upload("alice/hello")
     name = location.partition("?")[0].rpartition("/")[2]
     folder = Path(app.extensions["oci"].config.storage_path)
     os.utime(folder / "uploads" / name, (0, 0))
     page = visitor.get(f"{HELLO}/-/uploads")
-    assert "waiting" in page.text
+    assert "idle" in page.text
     assert "Refresh" not in page.headers
 
 
-def test_uploads_are_for_who_pushes(app: Flask, alice: RegistryClient) -> None:
-    """Who may not push is not shown what somebody else pushes."""
+def test_uploads_without_push_permission_are_hidden(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Visitors who may not push do not see the uploads of other users."""
     alice.push_image("alice/hello", "1")
     alice.start_upload("alice/hello")
     assert Visitor(app, "bob").status(f"{HELLO}/-/uploads") == 404
@@ -227,13 +233,15 @@ def test_uploads_are_for_who_pushes(app: Flask, alice: RegistryClient) -> None:
 
 
 def describe(app: Flask, text: str) -> None:
-    """Say something about a repository."""
+    """Set the description of a repository."""
     with app.app_context():
         registry.repositories.describe("alice/hello", text)
 
 
-def test_markdown(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """A description is Markdown, below the headings of the page."""
+def test_description_renders_markdown(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A description is Markdown, with headings below those of the page."""
     alice.push_image("alice/hello", "1")
     describe(app, "# Hello\n\n*Says* `hi`, see [there](https://example.org).\n\n- one")
     page = visitor.get(HELLO)
@@ -256,10 +264,10 @@ def test_markdown(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
         '```x" onload=alert(1)\n</code></pre><script>alert(1)</script>\n```',
     ],
 )
-def test_hostile_markdown(
+def test_hostile_markdown_is_sanitized(
     app: Flask, alice: RegistryClient, visitor: Visitor, text: str
 ) -> None:
-    """Whatever a description has in it, the page gets text and harmless links."""
+    """Hostile Markdown is rendered as text and harmless links."""
     alice.push_image("alice/hello", "1")
     describe(app, text)
     page = visitor.get(HELLO)
@@ -270,8 +278,10 @@ def test_hostile_markdown(
         assert not attributes.get("href", "/").startswith(("javascript:", "data:"))
 
 
-def test_long_markdown(app: Flask, alice: RegistryClient, visitor: Visitor) -> None:
-    """A description that would take long to render is shown as it was written."""
+def test_long_markdown_is_plain_text(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A description that would take long to render is shown as plain text."""
     alice.push_image("alice/hello", "1")
     text = "*Says* hi. " * 2000
     describe(app, text)
@@ -280,27 +290,27 @@ def test_long_markdown(app: Flask, alice: RegistryClient, visitor: Visitor) -> N
     assert text.strip() in page.text
 
 
-def test_without_markdown(
+def test_description_without_extra_is_plain_text(
     app: Flask,
     alice: RegistryClient,
     visitor: Visitor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the extra is not installed, a description is shown as it was written."""
+    """If the extra is not installed, a description is shown as plain text."""
     alice.push_image("alice/hello", "1")
     describe(app, "*Says* <b>hi</b>")
     monkeypatch.setattr(markdown, "find_spec", lambda name: None)
-    markdown.is_there.cache_clear()
+    markdown.is_available.cache_clear()
     try:
         assert "*Says* <b>hi</b>" in visitor.get(HELLO).text
     finally:
-        markdown.is_there.cache_clear()
+        markdown.is_available.cache_clear()
 
 
-def test_a_description_of_an_annotation(
+def test_description_defaults_to_annotation_of_newest_image(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """Where nobody has said anything, the newest image does."""
+    """A repository without a description shows the annotation of its newest image."""
     notes = {"org.opencontainers.image.description": "Says *hello*."}
     alice.push_image("alice/hello", "1", annotations=notes)
     assert "Says hello" in visitor.get(HELLO).text
@@ -309,8 +319,8 @@ def test_a_description_of_an_annotation(
 # Language
 
 
-def test_translations(make_app: t.Any, tmp_path: Path) -> None:
-    """A host with Flask-Babel has the pages in its visitors' language."""
+def test_pages_with_flask_babel_are_translated(make_app: t.Any, tmp_path: Path) -> None:
+    """With Flask-Babel, the pages are in the visitor's language."""
     folder = tmp_path / "translations/de/LC_MESSAGES"
     folder.mkdir(parents=True)
     messages = (

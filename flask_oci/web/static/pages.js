@@ -1,11 +1,11 @@
-// What the pages do better with a script. They do everything without one.
+// Optional improvements: the pages work without scripts.
 
 async function copy(button) {
   const text = button.dataset.copy;
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
   } else {
-    // Browsers give no clipboard to a page that came without TLS.
+    // Browsers offer the clipboard only to pages that were loaded over TLS.
     const area = document.createElement("textarea");
     area.value = text;
     document.body.append(area);
@@ -25,10 +25,10 @@ for (const button of document.querySelectorAll(".oci [data-copy]")) {
 
 for (const input of document.querySelectorAll(".oci [data-filter]")) {
   input.addEventListener("input", () => {
-    const wanted = input.value.trim().toLowerCase();
+    const text = input.value.trim().toLowerCase();
     for (const row of document.querySelectorAll(input.dataset.filter)) {
       const name = row.querySelector(".oci-name").textContent.toLowerCase();
-      row.hidden = !name.includes(wanted);
+      row.hidden = !name.includes(text);
     }
   });
 }

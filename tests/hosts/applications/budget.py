@@ -1,4 +1,4 @@
-"""I Hate Money, with a registry. It has projects for users, and no Flask-Login."""
+"""I Hate Money, with a registry. Its users are projects, without Flask-Login."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check(username: str, secret: str) -> Project | None:
 
 
 class Settings:
-    """Where this one keeps its things."""
+    """The settings of this application."""
 
     SECRET_KEY = "only for tests"
     SQLALCHEMY_DATABASE_URI = f"sqlite:///{FOLDER}/budget.sqlite"
@@ -41,7 +41,7 @@ def create_app() -> Flask:
 
 
 def set_up() -> None:
-    """Make the tables and two projects."""
+    """Create the tables and two projects."""
     with create_app().app_context():
         db.create_all()
         for name, password in (("alice", "wonderland"), ("bob", "builder")):

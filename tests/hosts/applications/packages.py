@@ -26,7 +26,7 @@ def check(username: str, secret: str) -> User | None:
 
 
 class Settings:
-    """Where this one keeps its things."""
+    """The settings of this application."""
 
     CACHE_TYPE = "NullCache"
     DATA_PATH = FOLDER
@@ -43,7 +43,7 @@ def create_app() -> Flask:
 
 
 def set_up() -> None:
-    """Make the tables and two users."""
+    """Create the tables and two users."""
     with create_app().app_context():
         db.create_all()
         for name, password in (("alice", "wonderland"), ("bob", "builder")):

@@ -1,4 +1,4 @@
-"""An Otter Wiki, with a registry. Its users have an address for a name."""
+"""An Otter Wiki, with a registry. Its users have e-mail addresses as names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ os.environ["OTTERWIKI_SETTINGS"] = f"{FOLDER}/settings.cfg"
 
 
 def write_settings() -> None:
-    """Configure the wiki, which needs that before it can be imported."""
+    """Write the wiki's configuration, which its import needs."""
     with open(os.environ["OTTERWIKI_SETTINGS"], "w") as file:
         file.write(
             f"REPOSITORY = '{FOLDER}/pages'\n"
@@ -55,7 +55,7 @@ app.register_blueprint(registry.web_blueprint, url_prefix="/images")
 
 
 def set_up() -> None:
-    """Make the tables and two users."""
+    """Create the tables and two users."""
     now = datetime.now(timezone.utc)
     with app.app_context():
         db.create_all()

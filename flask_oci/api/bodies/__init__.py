@@ -1,0 +1,79 @@
+"""The structures of requests and responses, which the OpenAPI document describes.
+
+A structure's docstring is the description of its schema, and the ``Meta`` of a field
+is the description of the property.
+"""
+
+from .base import Body
+from .base import Error
+from .base import Errors
+from .base import Page
+from .base import Paging
+from .events import Event
+from .events import EventList
+from .events import Events
+from .images import Descriptor
+from .images import Image
+from .images import Referrer
+from .repositories import Repositories
+from .repositories import Repository
+from .repositories import RepositoryChange
+from .repositories import RepositoryList
+from .repositories import Welcome
+from .rules import ProtectedTags
+from .rules import RetentionRules
+from .rules import Verdict
+from .rules import Verdicts
+from .tags import Move
+from .tags import MoveList
+from .tags import Moves
+from .tags import Tag
+from .tags import TagList
+from .tags import Tags
+from .tokens import IssuedToken
+from .tokens import NewToken
+from .tokens import Token
+from .tokens import Tokens
+from .usage import Quota
+from .usage import RepositoryUsage
+from .usage import Share
+from .usage import Shares
+from .usage import Usage
+
+__all__ = [
+    "Body",
+    "Descriptor",
+    "Error",
+    "Errors",
+    "Event",
+    "EventList",
+    "Events",
+    "Image",
+    "IssuedToken",
+    "Move",
+    "MoveList",
+    "Moves",
+    "NewToken",
+    "Page",
+    "Paging",
+    "ProtectedTags",
+    "Quota",
+    "Referrer",
+    "Repositories",
+    "Repository",
+    "RepositoryChange",
+    "RepositoryList",
+    "RepositoryUsage",
+    "RetentionRules",
+    "Share",
+    "Shares",
+    "Tag",
+    "TagList",
+    "Tags",
+    "Token",
+    "Tokens",
+    "Usage",
+    "Verdict",
+    "Verdicts",
+    "Welcome",
+]

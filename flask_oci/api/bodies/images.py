@@ -1,0 +1,88 @@
+"""The structures of images and other manifests."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from msgspec import Meta
+
+from .base import Body
+
+
+class Descriptor(Body, frozen=True):
+    """An entry of an index, which describes one of its manifests."""
+
+    digest: t.Annotated[str, Meta(description="The digest of the manifest.")]
+    media_type: t.Annotated[str, Meta(description="The media type of the manifest.")]
+    size: t.Annotated[int, Meta(description="The size of the manifest, in bytes.")]
+    platform: t.Annotated[
+        str | None, Meta(description="The platform, such as `linux/amd64`, if any.")
+    ]
+
+
+class Referrer(Body, frozen=True):
+    """A manifest that names another manifest as its subject."""
+
+    digest: t.Annotated[str, Meta(description="The digest of the manifest.")]
+    media_type: t.Annotated[str, Meta(description="The media type of the manifest.")]
+    artifact_type: t.Annotated[
+        str | None, Meta(description="The artifact type of the manifest, if any.")
+    ]
+    kind: t.Annotated[
+        str, Meta(description="The type of the content: `signature`, `sbom`, …")
+    ]
+    size: t.Annotated[int, Meta(description="The size of the manifest, in bytes.")]
+
+
+class Image(Body, frozen=True):
+    """An image or another manifest."""
+
+    digest: t.Annotated[str, Meta(description="The digest of the manifest.")]
+    media_type: t.Annotated[str, Meta(description="The media type of the manifest.")]
+    artifact_type: t.Annotated[
+        str | None, Meta(description="The artifact type of the manifest, if any.")
+    ]
+    kind: t.Annotated[
+        str,
+        Meta(
+            description="The type of the content: `image`, `index`, `chart`,"
+            " `signature`, …"
+        ),
+    ]
+    size: t.Annotated[int, Meta(description="The size of the manifest, in bytes.")]
+    bytes: t.Annotated[
+        int,
+        Meta(description="The size of the blobs that it needs, each counted once."),
+    ]
+    tags: t.Annotated[list[str], Meta(description="The tags that point at it.")]
+    platforms: t.Annotated[
+        list[str], Meta(description="The platforms, such as `linux/amd64`.")
+    ]
+    annotations: t.Annotated[
+        dict[str, str], Meta(description="The annotations of the manifest.")
+    ]
+    subject: t.Annotated[
+        str | None,
+        Meta(description="The digest of its subject, the manifest it refers to."),
+    ]
+    children: t.Annotated[
+        list[Descriptor], Meta(description="The manifests that an index contains.")
+    ]
+    referrers: t.Annotated[
+        list[Referrer], Meta(description="The manifests whose subject this one is.")
+    ]
+    part_of: t.Annotated[
+        list[str], Meta(description="The digests of the indexes that contain it.")
+    ]
+    pushed_at: t.Annotated[datetime, Meta(description="When it was pushed.")]
+    pushed_by: t.Annotated[
+        str | None, Meta(description="The name of the user who pushed it, if known.")
+    ]
+    pulled_at: t.Annotated[
+        datetime | None,
+        Meta(
+            description="The time of the last pull, to within an hour; null if there"
+            " was none."
+        ),
+    ]

@@ -1,0 +1,96 @@
+"""The structures of access tokens."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from msgspec import Meta
+
+from .base import Action
+from .base import Body
+from .base import Page
+from .base import ShortText
+
+Pattern = t.Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")]
+
+
+class Token(Body, frozen=True):
+    """An access token, or a refresh token such as docker stores."""
+
+    id: t.Annotated[str, Meta(description="The id of the token.")]
+    kind: t.Annotated[
+        t.Literal["access", "refresh"], Meta(description="The type of the token.")
+    ]
+    name: t.Annotated[str, Meta(description="The name that its owner gave it.")]
+    actions: t.Annotated[
+        list[Action],
+        Meta(
+            description="The actions that the token allows. The user also needs"
+            " permission for each of them."
+        ),
+    ]
+    repositories: t.Annotated[
+        list[str],
+        Meta(
+            description="Patterns of the repository names that the token covers; `*`"
+            " matches any text."
+        ),
+    ]
+    created_at: t.Annotated[datetime, Meta(description="When it was issued.")]
+    expires_at: t.Annotated[
+        datetime | None, Meta(description="When it expires; null for never.")
+    ]
+    last_used_at: t.Annotated[
+        datetime | None,
+        Meta(description="When it was last used, to within a minute; null for never."),
+    ]
+
+
+class Tokens(Page, frozen=True):
+    """The caller's tokens, newest first."""
+
+    items: t.Annotated[list[Token], Meta(description="The tokens.")]
+
+
+class NewToken(Body, frozen=True):
+    """An access token to issue."""
+
+    actions: t.Annotated[
+        list[Action],
+        Meta(
+            min_length=1, max_length=4, description="The actions that the token allows."
+        ),
+    ]
+    repositories: t.Annotated[
+        list[Pattern],
+        Meta(
+            min_length=1,
+            max_length=100,
+            description="Patterns of the repository names that the token covers; `*`"
+            " matches any text.",
+        ),
+    ]
+    name: t.Annotated[
+        ShortText, Meta(description="A name by which the owner recognizes the token.")
+    ] = ""
+    days: t.Annotated[
+        t.Annotated[int, Meta(ge=1, le=36_500)] | None,
+        Meta(description="The number of days until the token expires; null for never."),
+    ] = None
+
+
+class IssuedToken(Body, frozen=True):
+    """A new access token."""
+
+    id: t.Annotated[str, Meta(description="The id that lists and revokes the token.")]
+    secret: t.Annotated[
+        str,
+        Meta(
+            description="The text to send instead of the password. It is never shown"
+            " again."
+        ),
+    ]
+    expires_at: t.Annotated[
+        datetime | None, Meta(description="When it expires; null for never.")
+    ]
