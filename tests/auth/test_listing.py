@@ -152,7 +152,7 @@ def test_refusal_because_of_token_names_the_token(app: Flask) -> None:
     assert refusal(hidden) == refusal(absent) == (404, "NAME_UNKNOWN")
     messages = [errors(response)[0]["message"] for response in (hidden, absent)]
     assert messages[0] == messages[1]
-    assert "that this access token sees" in messages[0]
+    assert "visible to this access token" in messages[0]
     whole = by_access_token(app, "bob")
     refused = whole.post("/v2/alice/app/blobs/uploads/")
     assert "ask the owner" in errors(refused)[0]["message"]

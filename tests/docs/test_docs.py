@@ -100,7 +100,7 @@ def test_error_page_explains_each_code_once(cls: type[errors.RegistryError]) -> 
         rf"^\.\. describe:: {code}\n\n((?:(?! ?\.\. |\S).*\n)+)", page, re.MULTILINE
     )
     assert f"``{cls.status}``" in entry
-    assert "*What to do:*" in entry
+    assert "*Remedy:*" in entry
 
 
 def test_error_page_explains_existing_codes_only() -> None:
