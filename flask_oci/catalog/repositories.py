@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
-from functools import cached_property
 from functools import partial
 
 import sqlalchemy as sa
@@ -24,6 +23,8 @@ from .database import Database
 from .repository_info import name_of
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
+from .repository_statements import delete_contents
+from .repository_statements import RepositoryStatements
 from .users import Users
 
 if t.TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Repositories:
     def __init__(self, database: Database, users: Users) -> None:
         self._db = database
         self._users = users
+        self._statements = RepositoryStatements(database.models)
 
     def get(self, name: str) -> RepositoryInfo:
         """Return the repository of a name.
@@ -52,7 +54,9 @@ class Repositories:
 
         :param by_old_name: whether to find it by a former name as well.
         """
-        statement = self._by_any_name if by_old_name else self._by_name
+        statement = (
+            self._statements.by_any_name if by_old_name else self._statements.by_name
+        )
         row = self._db.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
@@ -98,14 +102,14 @@ class Repositories:
         :return: False if the repository has been deleted.
         """
         values = {"key": repository_id, "pushed_at": utcnow()}
-        return bool(self._db.change(self._pushing, values))
+        return bool(self._db.change(self._statements.pushing, values))
 
     def lock(self, repository_id: int) -> RepositoryInfo | None:
         """Lock a repository as :meth:`Database.lock_repository` does, and return it.
 
         :return: the current repository, or None if it has been deleted.
         """
-        row = self._db.execute(self._locking, {"key": repository_id}).first()
+        row = self._db.execute(self._statements.locking, {"key": repository_id}).first()
         return RepositoryInfo(*row) if row else None
 
     def page(
@@ -119,7 +123,7 @@ class Repositories:
         """
         Repository, Manifest = self._db.models.Repository, self._db.models.Manifest
         statement = (
-            self._select()
+            self._statements.select()
             .where(sa.exists().where(Manifest.repository_id == Repository.id))
             .order_by(Repository.name)
             .limit(limit)
@@ -162,7 +166,7 @@ class Repositories:
     def all_below(self, path: str) -> list[RepositoryInfo]:
         """Return the repositories that :meth:`path_filter` selects, ordered by name."""
         rows = self._db.session.execute(
-            self._select()
+            self._statements.select()
             .where(self.path_filter(path))
             .order_by(self._db.models.Repository.name)
         )
@@ -215,7 +219,7 @@ class Repositories:
                     by=by,
                 )
             )
-            self._empty(found.key)
+            delete_contents(self._db, found.key)
             table = self._db.models.Repository.__table__
             self._db.execute(sa.delete(table).where(table.c.id == found.key))
 
@@ -234,40 +238,6 @@ class Repositories:
         if now is None or (now.name, now.owner_id) != (found.name, found.owner_id):
             raise NameUnknown(detail=found.name)
         return now
-
-    def _empty(self, repository_id: int) -> None:
-        """Delete all records that belong to a repository, within a transaction."""
-        models = self._db.models
-        linked = sa.select(models.RepositoryBlob.blob_id).where(
-            models.RepositoryBlob.repository_id == repository_id
-        )
-        manifests = sa.select(models.Manifest.id).where(
-            models.Manifest.repository_id == repository_id
-        )
-        self._db.execute(
-            sa.update(models.Blob.__table__)
-            .where(models.Blob.id.in_(linked))
-            .values(unlinked_at=utcnow())
-        )
-        # SQLite cascades only if the host enables foreign keys per connection.
-        self._db.execute(
-            sa.delete(models.ManifestReference.__table__).where(
-                models.ManifestReference.manifest_id.in_(manifests)
-            )
-        )
-        for model in (
-            models.Tag,
-            models.TagMove,
-            models.Manifest,
-            models.RepositoryBlob,
-            models.RepositoryAlias,
-            models.Upload,
-            models.Rule,
-        ):
-            table = model.__table__
-            self._db.execute(
-                sa.delete(table).where(table.c.repository_id == repository_id)
-            )
 
     def rename(
         self,
@@ -343,52 +313,3 @@ class Repositories:
             key = values["owner_id"]
             owner = self._users.names([key]).get(key)
             self._db.record_change(change(kind=REPOSITORY_TRANSFERRED, owner=owner))
-
-    @cached_property
-    def _pushing(self) -> sa.Update:
-        table = self._db.models.Repository.__table__
-        return sa.update(table).where(table.c.id == sa.bindparam("key"))
-
-    @cached_property
-    def _by_name(self) -> sa.Select[t.Any]:
-        columns = self._db.models.Repository.__table__.c
-        return self._select_with_limits().where(columns.name == sa.bindparam("name"))
-
-    @cached_property
-    def _locking(self) -> sa.Select[t.Any]:
-        columns = self._db.models.Repository.__table__.c
-        return (
-            self._select_with_limits()
-            .where(columns.id == sa.bindparam("key"))
-            .with_for_update()
-        )
-
-    def _select_with_limits(self) -> sa.Select[t.Any]:
-        columns = self._db.models.Repository.__table__.c
-        rules = self._db.models.Rule.__table__.c
-        limited = sa.exists().where(
-            rules.kind == "quota",
-            sa.or_(
-                rules.repository_id == columns.id, rules.owner_id == columns.owner_id
-            ),
-        )
-        return self._select().add_columns(limited)
-
-    @cached_property
-    def _by_any_name(self) -> sa.Select[t.Any]:
-        # A single statement, so that the response time does not reveal whether a hidden
-        # repository exists.
-        columns = self._db.models.Repository.__table__.c
-        aliases = self._db.models.RepositoryAlias.__table__.c
-        name: sa.BindParameter[str] = sa.bindparam("name")
-        old = sa.select(aliases.repository_id).where(aliases.name == name)
-        return (
-            self._select()
-            .where(sa.or_(columns.name == name, columns.id == old.scalar_subquery()))
-            .order_by(sa.case((columns.name == name, 0), else_=1))
-            .limit(1)
-        )
-
-    def _select(self) -> sa.Select[t.Any]:
-        columns = self._db.models.Repository.__table__.c
-        return sa.select(columns.name, columns.id, columns.owner_id, columns.visibility)

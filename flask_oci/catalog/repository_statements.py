@@ -1,0 +1,109 @@
+"""Repository statements: lookups, locking, and deletion of a repository's records."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from ..clock import utcnow
+from .database import Database
+from .models import Models
+
+
+class RepositoryStatements:
+    """Builds the statements of :class:`~.repositories.Repositories` once per host.
+
+    :param models: the tables.
+    """
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    @cached_property
+    def pushing(self) -> sa.Update:
+        """Set columns of the repository with a ``key``."""
+        table = self._models.Repository.__table__
+        return sa.update(table).where(table.c.id == sa.bindparam("key"))
+
+    @cached_property
+    def by_name(self) -> sa.Select[t.Any]:
+        """Select the repository with a ``name``, and whether it has a quota."""
+        columns = self._models.Repository.__table__.c
+        return self._select_with_limits().where(columns.name == sa.bindparam("name"))
+
+    @cached_property
+    def locking(self) -> sa.Select[t.Any]:
+        """Lock and select the repository with a ``key``, and whether it has a quota."""
+        columns = self._models.Repository.__table__.c
+        return (
+            self._select_with_limits()
+            .where(columns.id == sa.bindparam("key"))
+            .with_for_update()
+        )
+
+    def _select_with_limits(self) -> sa.Select[t.Any]:
+        columns = self._models.Repository.__table__.c
+        rules = self._models.Rule.__table__.c
+        limited = sa.exists().where(
+            rules.kind == "quota",
+            sa.or_(
+                rules.repository_id == columns.id, rules.owner_id == columns.owner_id
+            ),
+        )
+        return self.select().add_columns(limited)
+
+    @cached_property
+    def by_any_name(self) -> sa.Select[t.Any]:
+        """Select the repository with a current or former ``name``."""
+        # A single statement, so that the response time does not reveal whether a hidden
+        # repository exists.
+        columns = self._models.Repository.__table__.c
+        aliases = self._models.RepositoryAlias.__table__.c
+        name: sa.BindParameter[str] = sa.bindparam("name")
+        old = sa.select(aliases.repository_id).where(aliases.name == name)
+        return (
+            self.select()
+            .where(sa.or_(columns.name == name, columns.id == old.scalar_subquery()))
+            .order_by(sa.case((columns.name == name, 0), else_=1))
+            .limit(1)
+        )
+
+    def select(self) -> sa.Select[t.Any]:
+        """Select the columns of :class:`RepositoryInfo`."""
+        columns = self._models.Repository.__table__.c
+        return sa.select(columns.name, columns.id, columns.owner_id, columns.visibility)
+
+
+def delete_contents(database: Database, repository_id: int) -> None:
+    """Delete all records that belong to a repository, within a transaction."""
+    models = database.models
+    linked = sa.select(models.RepositoryBlob.blob_id).where(
+        models.RepositoryBlob.repository_id == repository_id
+    )
+    manifests = sa.select(models.Manifest.id).where(
+        models.Manifest.repository_id == repository_id
+    )
+    database.execute(
+        sa.update(models.Blob.__table__)
+        .where(models.Blob.id.in_(linked))
+        .values(unlinked_at=utcnow())
+    )
+    # SQLite cascades only if the host enables foreign keys per connection.
+    database.execute(
+        sa.delete(models.ManifestReference.__table__).where(
+            models.ManifestReference.manifest_id.in_(manifests)
+        )
+    )
+    for model in (
+        models.Tag,
+        models.TagMove,
+        models.Manifest,
+        models.RepositoryBlob,
+        models.RepositoryAlias,
+        models.Upload,
+        models.Rule,
+    ):
+        table = model.__table__
+        database.execute(sa.delete(table).where(table.c.repository_id == repository_id))
