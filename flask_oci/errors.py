@@ -22,6 +22,10 @@ if t.TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
+#: The key of the WSGI environment with a list of the registry's own errors: a request
+#: that the application refuses adds none. A list, because Werkzeug copies the mapping.
+ANSWERED: t.Final = "flask_oci.answered"
+
 #: Longer details are cut, because they echo what the client sent.
 MAX_DETAIL: t.Final = 512
 
@@ -59,6 +63,9 @@ class RegistryError(HTTPException):
         self.status = status or self.status
         self.headers = dict(headers or {})
 
+    def __str__(self) -> str:
+        return self.message
+
     @property
     def name(self) -> str:
         """The reason phrase of the status line."""
@@ -80,7 +87,10 @@ class RegistryError(HTTPException):
         environ: WSGIEnvironment | None = None,
         scope: dict[str, t.Any] | None = None,
     ) -> Response:
-        """Make the response that carries this error."""
+        """Return the response that carries this error, and mark its request with
+        :data:`ANSWERED`."""
+        if environ is not None:
+            environ.get(ANSWERED, []).append(self.status)
         return Response(
             self.get_body(),
             self.status,

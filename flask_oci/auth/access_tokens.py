@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import secrets
 import string
 import typing as t
@@ -17,6 +18,7 @@ from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from ..catalog.credentials import Credential
 from ..clock import utcnow
@@ -40,12 +42,21 @@ ACCESS_PREFIX: t.Final = "oci_pat_"
 #: How a refresh token begins.
 REFRESH_PREFIX: t.Final = "oci_ref_"
 
+#: The most patterns of repository names that one token has. Each use of the token
+#: compares them all.
+MAX_PATTERNS: t.Final = 100
+
+#: The longest such pattern, in characters.
+MAX_PATTERN_LENGTH: t.Final = 255
+
 #: How long what a token is bound to may be, in characters.
 ABOUT_LENGTH: t.Final = 255
 
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
+
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +163,8 @@ class AccessTokens:
         :param user: whose it has to be; None revokes anybody's.
         :return: whether there was such a token.
         """
+        if not _ID.fullmatch(token_id):
+            return False
         credential = self._credentials.by_id(token_id)
         if credential is None or (
             user is not None and credential.user_id != self._users.key_of(user)
@@ -287,7 +300,13 @@ def _checked_actions(actions: Iterable[str]) -> tuple[str, ...]:
 def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     if isinstance(patterns, str):
         raise ValueError(f"'repositories' is a list of patterns, not {patterns!r}.")
-    wanted = tuple(patterns)
+    wanted = tuple(islice(patterns, MAX_PATTERNS + 1))
+    if len(wanted) > MAX_PATTERNS:
+        raise ValueError(f"'repositories' has at most {MAX_PATTERNS} patterns.")
+    if any(len(p) > MAX_PATTERN_LENGTH for p in wanted if isinstance(p, str)):
+        raise ValueError(
+            f"A pattern in 'repositories' has at most {MAX_PATTERN_LENGTH} characters."
+        )
     if not wanted or not all(isinstance(p, str) and p for p in wanted):
         raise ValueError("'repositories' has at least one pattern, such as 'alice/*'.")
     return wanted

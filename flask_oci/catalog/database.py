@@ -41,7 +41,13 @@ Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
 #: What is raised when the database does not answer, or not in time.
-FAILURES: t.Final = (OperationalError, InterfaceError, sa.exc.TimeoutError)
+FAILURES: t.Final = (
+    OperationalError,
+    InterfaceError,
+    # PostgreSQL refuses to write in a read-only transaction with this one.
+    sa.exc.InternalError,
+    sa.exc.TimeoutError,
+)
 
 #: Where a session has the changes that its transaction makes.
 _TOLD: t.Final = "oci_told"

@@ -37,7 +37,9 @@ class Users:
                 " Registry(db, User, username='login')."
             )
         # A host may have kinds of users, each a class below the one we know.
-        sa.event.listen(self._model, "after_delete", self._forget, propagate=True)
+        # Before the row: a push locks a repository before the row of its user, by the
+        # foreign key, and two orders are a deadlock.
+        sa.event.listen(self._model, "before_delete", self._forget, propagate=True)
         mapper = sa.inspect(self._model)
         (self._column,) = mapper.primary_key
         self._key = mapper.get_property_by_column(self._column).key

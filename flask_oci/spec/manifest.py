@@ -12,7 +12,6 @@ import json
 import re
 import typing as t
 from dataclasses import dataclass
-from json.decoder import scanstring
 
 from ..errors import DigestInvalid
 from ..errors import ManifestInvalid
@@ -54,6 +53,10 @@ _MEDIA_TYPE = re.compile(
     re.ASCII,
 )
 _MEDIA_TYPE_LENGTH = 255
+# The decoder's own function, in C: it returns a string and the position behind it.
+_scan_string: t.Final[t.Callable[[str, int], tuple[str, int]]] = t.cast(
+    t.Any, json.JSONDecoder()
+).parse_string
 _MEDIA_TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCII)
 _BRACKET = re.compile(r"[\[\]{}]")
 _FOREIGN_LAYER = re.compile(r"\.(?:foreign|nondistributable)\.", re.ASCII)
@@ -173,7 +176,7 @@ def _outside_strings(text: str) -> t.Iterator[str]:
     start = 0
     while (quote := text.find('"', start)) >= 0:
         yield text[start:quote]
-        _, start = scanstring(text, quote + 1)
+        _, start = _scan_string(text, quote + 1)
     yield text[start:]
 
 
