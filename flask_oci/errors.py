@@ -22,6 +22,11 @@ if t.TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
+#: The key of the WSGI environment with the statuses of the registry's own errors. A
+#: request that the application refuses has none. It is a list, because Werkzeug copies
+#: the environment.
+ANSWERED: t.Final = "flask_oci.answered"
+
 #: The maximum length of a detail in characters. Details repeat input of the client.
 MAX_DETAIL: t.Final = 512
 
@@ -58,6 +63,9 @@ class RegistryError(HTTPException):
         self.status = status or self.status
         self.headers = dict(headers or {})
 
+    def __str__(self) -> str:
+        return self.message
+
     @property
     def name(self) -> str:
         """The reason phrase of the status line."""
@@ -79,7 +87,9 @@ class RegistryError(HTTPException):
         environ: WSGIEnvironment | None = None,
         scope: dict[str, t.Any] | None = None,
     ) -> Response:
-        """Return the response for this error."""
+        """Return the response for this error, and record its status in the request."""
+        if environ is not None:
+            environ.get(ANSWERED, []).append(self.status)
         return Response(
             self.get_body(),
             self.status,

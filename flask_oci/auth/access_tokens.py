@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import secrets
 import string
 import typing as t
@@ -18,6 +19,7 @@ from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from ..catalog.credentials import Credential
 from ..clock import utcnow
@@ -41,12 +43,21 @@ ACCESS_PREFIX: t.Final = "oci_pat_"
 #: The prefix of refresh tokens.
 REFRESH_PREFIX: t.Final = "oci_ref_"
 
+#: The maximum number of patterns of repository names in a token. Each use of the token
+#: compares all of them.
+MAX_PATTERNS: t.Final = 100
+
+#: The maximum length of such a pattern, in characters.
+MAX_PATTERN_LENGTH: t.Final = 255
+
 #: The maximum length of a token's context, in characters.
 ABOUT_LENGTH: t.Final = 255
 
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
+
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +165,8 @@ class AccessTokens:
             user.
         :return: True if there was such a token.
         """
+        if not _ID.fullmatch(token_id):
+            return False
         credential = self._credentials.by_id(token_id)
         if credential is None or (
             user is not None and credential.user_id != self._users.key_of(user)
@@ -293,7 +306,14 @@ def _checked_actions(actions: Iterable[str]) -> tuple[str, ...]:
 def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     if isinstance(patterns, str):
         raise ValueError(f"'repositories' must be a list, not {patterns!r}.")
-    wanted = tuple(patterns)
+    wanted = tuple(islice(patterns, MAX_PATTERNS + 1))
+    if len(wanted) > MAX_PATTERNS:
+        raise ValueError(f"'repositories' must have at most {MAX_PATTERNS} patterns.")
+    if any(len(p) > MAX_PATTERN_LENGTH for p in wanted if isinstance(p, str)):
+        raise ValueError(
+            f"A pattern in 'repositories' must have at most {MAX_PATTERN_LENGTH}"
+            " characters."
+        )
     if not wanted or not all(isinstance(p, str) and p for p in wanted):
         raise ValueError("'repositories' needs a pattern, such as 'alice/*'.")
     return wanted

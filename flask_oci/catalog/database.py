@@ -40,8 +40,15 @@ Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
-#: The exceptions that are raised if the database does not answer in time.
-FAILURES: t.Final = (OperationalError, InterfaceError, sa.exc.TimeoutError)
+#: The exceptions that are raised if the database does not answer in time, or refuses to
+#: write.
+FAILURES: t.Final = (
+    OperationalError,
+    InterfaceError,
+    # PostgreSQL raises this one for a write in a read-only transaction.
+    sa.exc.InternalError,
+    sa.exc.TimeoutError,
+)
 
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"

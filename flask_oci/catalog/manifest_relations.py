@@ -49,7 +49,7 @@ class ManifestRelations:
         rows = self._db.session.execute(
             sa.select(
                 own.c.manifest_id,
-                sa.func.sum(sa.case((own.c.child_id.is_(None), own.c.size), else_=0)),
+                _total(sa.case((own.c.child_id.is_(None), own.c.size), else_=0)),
                 sa.func.min(sa.case((config, own.c.media_type))),
                 sa.func.min(sa.case((config, own.c.digest))),
                 sa.func.min(sa.case((config, own.c.size))),
@@ -107,7 +107,7 @@ class ManifestRelations:
             .subquery()
         )
         rows = self._db.session.execute(
-            sa.select(below.c.manifest_id, sa.func.sum(below.c.size)).group_by(
+            sa.select(below.c.manifest_id, _total(below.c.size)).group_by(
                 below.c.manifest_id
             )
         )
@@ -197,3 +197,12 @@ class ManifestRelations:
                 .where(Link.repository_id == repository_id, Blob.digest.in_(digests))
             )
         )
+
+
+def _total(sizes: sa.ColumnElement[int]) -> sa.ColumnElement[t.Any]:
+    """Return the sum of declared sizes, which no database may overflow at.
+
+    A client declares the size of a foreign layer, and nothing verifies it. SQLite adds
+    integers in 64 bits and fails beyond them, but it adds decimals as floats.
+    """
+    return sa.func.sum(sizes * sa.literal_column("1.0"))

@@ -36,8 +36,10 @@ class Users:
                 " user's repositories. Pass the name of an existing attribute, for"
                 " example Registry(db, User, username='login')."
             )
-        # A host may have subclasses of its user class.
-        sa.event.listen(self._model, "after_delete", self._forget, propagate=True)
+        # A host may have subclasses of its user class. The listener runs before the
+        # deletion, because a push locks a repository first and then, by the foreign
+        # key, the row of its user. The opposite order is a deadlock.
+        sa.event.listen(self._model, "before_delete", self._forget, propagate=True)
         mapper = sa.inspect(self._model)
         (self._column,) = mapper.primary_key
         self._key = mapper.get_property_by_column(self._column).key

@@ -14,6 +14,8 @@ from ..errors import Unsupported
 from ..events.request_state import request_state
 
 if t.TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
+
     from ..storage.protocol import Reader
 
 #: How many bytes of an unread body are read before an error is sent. Many clients
@@ -22,6 +24,7 @@ if t.TYPE_CHECKING:
 DRAINED: t.Final = 8 * 1024 * 1024
 
 _PIECE = 64 * 1024
+_BROKEN_OFF = "The body broke off or is malformed; send it again."
 
 
 def check_announcement() -> None:
@@ -52,6 +55,21 @@ def stream() -> Reader:
             status=501,
         )
     return _Received()
+
+
+def form() -> MultiDict[str, str]:
+    """Return the form in the body of the current request.
+
+    :raises SizeInvalid: if the form is larger than the view takes.
+    :raises ClientDisconnected: if the body breaks off or is malformed.
+    """
+    try:
+        return request.form
+    except HTTPException:
+        raise
+    except Exception as error:
+        # Each server has exceptions of its own for a body that it cannot read.
+        raise ClientDisconnected(_BROKEN_OFF) from error
 
 
 def check_length(received: int) -> None:
@@ -106,9 +124,7 @@ class _Received:
         except Exception as error:
             # Each WSGI server raises exceptions of its own for a body that it cannot
             # read.
-            raise ClientDisconnected(
-                "The body broke off or is malformed; send the missing part again."
-            ) from error
+            raise ClientDisconnected(_BROKEN_OFF) from error
         return bytes(buffer[:received])
 
 

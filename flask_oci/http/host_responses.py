@@ -7,6 +7,7 @@ in gets a challenge instead.
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from flask import request
@@ -23,6 +24,12 @@ if t.TYPE_CHECKING:
 
     from ..spec.scope import Action
 
+#: The largest body of an application's error that is read, in bytes.
+MAX_BODY: t.Final = 64 * 1024
+
+#: The maximum length of an application's reason that is passed on, in characters.
+MAX_REASON: t.Final = 200
+
 #: The action that a challenge for a method asks for.
 _ACTIONS: t.Final[dict[str, Action]] = {
     "GET": "pull",
@@ -36,7 +43,9 @@ def is_host_response(response: AnyResponse) -> bool:
     if isinstance(response, Response):
         return False
     is_redirect = 300 <= response.status_code < 400 and "Location" in response.headers
-    return is_redirect or response.mimetype == "text/html"
+    if is_redirect or response.mimetype == "text/html":
+        return True
+    return response.status_code >= 400 and not request.environ.get(errors.ANSWERED)
 
 
 def to_registry_error(response: AnyResponse) -> errors.RegistryError:
@@ -44,6 +53,7 @@ def to_registry_error(response: AnyResponse) -> errors.RegistryError:
 
     :param response: the host's response, which is dropped.
     """
+    reason = _reason(response)
     response.close()
     status = response.status_code
     kept = {k: v for k, v in response.headers.items() if k == "Retry-After"}
@@ -51,10 +61,13 @@ def to_registry_error(response: AnyResponse) -> errors.RegistryError:
         return errors.TooManyRequests(headers=kept)
     if status >= 500:
         return errors.RegistryError(status=status, headers=kept)
+    if status >= 400 and status not in (401, 403):
+        kind = errors.NameUnknown if status == 404 else errors.Unsupported
+        return kind(reason, status=status, headers=kept)
     if response.location == request.url.replace("http:", "https:", 1):
         # Docker would follow the redirect, and turn a POST into a GET.
         return errors.Denied("This registry requires https; do not use http.")
-    return refusal(_reason(response))
+    return refusal(reason)
 
 
 def log_rate_limit() -> None:
@@ -103,4 +116,34 @@ def _challenge() -> errors.RegistryError:
 def _reason(response: AnyResponse) -> str:
     if location := response.headers.get("Location"):
         return f"The application redirects to {location}; open it in a browser."
+    if text := _text_of(response):
+        return f"The application refused this request: {text}"
     return "The application returned a page instead; open this address in a browser."
+
+
+def _json_of(response: AnyResponse) -> object:
+    if not _is_short(response) or response.mimetype != "application/json":
+        return None
+    try:
+        return json.loads(response.get_data())
+    except ValueError:
+        return None
+
+
+def _text_of(response: AnyResponse) -> str:
+    """Return the reason in the response of an application, or an empty string."""
+    document = _json_of(response)
+    if isinstance(document, dict):
+        named = (document.get(key) for key in ("message", "error", "description"))
+        text = next((value for value in named if isinstance(value, str)), "")
+    elif response.mimetype == "text/plain" and _is_short(response):
+        text = response.get_data(as_text=True)
+    else:
+        text = ""
+    return "".join(filter(str.isprintable, text))[:MAX_REASON]
+
+
+def _is_short(response: AnyResponse) -> bool:
+    """Return True if the body of a response is short enough to be read."""
+    length = response.content_length
+    return not response.direct_passthrough and length is not None and length <= MAX_BODY

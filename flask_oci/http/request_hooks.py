@@ -92,6 +92,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
     metrics = services().metrics
     if metrics is not None:
         metrics.begin()
+    request.environ[errors.ANSWERED] = []
     request.max_content_length = UNLIMITED
     csrf = current_app.extensions.get("csrf")
     if csrf is not None and request.blueprint is not None:
@@ -179,7 +180,7 @@ def _unavailable(error: Exception) -> Response:
 
 
 def _answer(error: errors.RegistryError) -> Response:
-    return t.cast(Response, error.get_response())
+    return t.cast(Response, error.get_response(request.environ))
 
 
 def _finish(response: Response) -> Response:

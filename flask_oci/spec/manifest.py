@@ -39,15 +39,25 @@ MAX_DESCRIPTORS: t.Final = 10_000
 #: The maximum depth of nested JSON in a manifest. It bounds the cost of parsing.
 MAX_DEPTH: t.Final = 64
 
-_MAX_SIZE = 2**63 - 1
+#: The most JSON values that one manifest may have. A value costs a hundred times its
+#: bytes in memory once it is read, so the size of the text does not bound the cost.
+MAX_VALUES: t.Final = 100_000
+
+#: The largest size of a descriptor, in bytes: the largest integer on which all readers
+#: of JSON agree (RFC 8259, section 6).
+_MAX_SIZE = 2**53 - 1
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
     r"(?:[ \t]*;[\x20-\x7e]{0,120})?",
     re.ASCII,
 )
 _MEDIA_TYPE_LENGTH = 255
-# Quotes and brackets, or an escaped character.
-_MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+# The decoder's own function, in C: it returns a string and the position behind it.
+_scan_string: t.Final[t.Callable[[str, int], tuple[str, int]]] = t.cast(
+    t.Any, json.JSONDecoder()
+).parse_string
+_MEDIA_TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCII)
+_BRACKET = re.compile(r"[\[\]{}]")
 _FOREIGN_LAYER = re.compile(r"\.(?:foreign|nondistributable)\.", re.ASCII)
 
 Kind = t.Literal["config", "layer", "child"]
@@ -120,7 +130,7 @@ def read_object(content: bytes) -> dict[str, t.Any]:
     """
     try:
         text = content.decode("utf-8")
-        _refuse_depth(text)
+        _refuse_excess(text)
         value = json.loads(
             text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant
         )
@@ -133,22 +143,42 @@ def read_object(content: bytes) -> dict[str, t.Any]:
     return value
 
 
-def _refuse_depth(text: str) -> None:
-    # With few brackets, inside or outside of strings, the depth cannot be large.
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+def _refuse_excess(text: str) -> None:
+    """Refuse a JSON text that is deep or has many values, before it is read.
+
+    :raises ValueError: if it nests deeper than MAX_DEPTH or has more than MAX_VALUES
+        values, or a string in it does not end.
+    """
+    # Each value but the first of its container follows a comma, and an object or a
+    # list opens with a bracket. Marks inside strings only make the estimate too high.
+    brackets = text.count("[") + text.count("{")
+    if brackets <= MAX_DEPTH and brackets + text.count(",") <= MAX_VALUES:
         return
-    depth, quoted = 0, False
-    # An expression that matches a whole string would remember each character of it,
-    # which takes a hundred times the size of the manifest.
-    for mark in _MARK.finditer(text):
-        if mark[0] == '"':
-            quoted = not quoted
-        elif not quoted and mark[0] in "[{":
-            depth += 1
+    values, depth = 0, 0
+    for part in _outside_strings(text):
+        values += 1 + part.count(",")
+        for bracket in _BRACKET.finditer(part):
+            opens = bracket[0] in "[{"
+            depth += 1 if opens else -1
+            values += opens
             if depth > MAX_DEPTH:
                 raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
-        elif not quoted and mark[0] in "]}":
-            depth -= 1
+            if values > MAX_VALUES:
+                break
+        if values > MAX_VALUES:
+            raise ValueError(f"it has more than {MAX_VALUES} values")
+
+
+def _outside_strings(text: str) -> t.Iterator[str]:
+    """Yield the parts of a JSON text between its strings.
+
+    :raises ValueError: if a string does not end.
+    """
+    start = 0
+    while (quote := text.find('"', start)) >= 0:
+        yield text[start:quote]
+        _, start = _scan_string(text, quote + 1)
+    yield text[start:]
 
 
 def _without_duplicates(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
@@ -207,6 +237,9 @@ def _descriptors(
     fields: dict[str, t.Any], field: str, kind: Kind
 ) -> t.Iterator[Descriptor]:
     entries = fields.get(field)
+    if kind == "layer" and entries is None:
+        # BuildKit writes null for an image without layers (moby/buildkit#4331).
+        return
     if not isinstance(entries, list):
         raise ManifestInvalid(f"'{field}' must be a list of descriptors.")
     if len(entries) > MAX_DESCRIPTORS:
@@ -230,7 +263,8 @@ def _descriptor(entry: object, kind: Kind, place: str) -> Descriptor:
         isinstance(urls, list) and all(isinstance(url, str) for url in urls)
     ):
         raise ManifestInvalid(f"'{place}.urls' must be a list of URLs.")
-    media_type = _media_type_of(entry.get("mediaType"), f"{place}.mediaType")
+    type_of = _layer_type_of if kind == "layer" else _media_type_of
+    media_type = type_of(entry.get("mediaType"), f"{place}.mediaType")
     return Descriptor(
         kind=kind,
         media_type=media_type,
@@ -248,6 +282,14 @@ def _media_type_of(value: object, place: str) -> str:
     ):
         raise ManifestInvalid(f"'{place}' must be a media type (RFC 6838).")
     return value
+
+
+def _layer_type_of(value: object, place: str) -> str:
+    """Return the media type of a layer, which clients such as oras let their users
+    write without a slash."""
+    if isinstance(value, str) and _MEDIA_TYPE_NAME.fullmatch(value):
+        return value
+    return _media_type_of(value, place)
 
 
 def _digest(value: object, place: str) -> Digest:

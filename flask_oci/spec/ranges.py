@@ -61,6 +61,10 @@ def parse_range(header: str | None, size: int) -> list[Span] | None:
     # elements" (RFC 9110, section 5.6.1.2).
     pieces = [piece for piece in pieces if piece.strip()]
     spans = [span for piece in pieces if (span := _resolve(piece, size))]
+    if pieces and not size:
+        # Clients ask for the rest of an empty blob after they resume (oras-go#145), and
+        # an answer with all of it is correct (RFC 9110, section 14.2).
+        return None
     if not spans:
         raise Unsatisfiable(header)
     return None if _overlapping(spans) else spans

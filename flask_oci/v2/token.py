@@ -10,6 +10,7 @@ from flask import request
 from ..auth.principal import Principal
 from ..errors import Unsupported
 from ..events import audit
+from ..http import body
 from ..http.authorization import find
 from ..http.authorization import may
 from ..http.responses import as_json
@@ -53,7 +54,7 @@ def token() -> Response:
 
 def oauth() -> Response:
     """``POST /v2/token`` with ``grant_type`` ``password`` or ``refresh_token``, 200."""
-    form = request.form
+    form = body.form()
     scopes = parse_scopes(form.getlist("scope"))
     return _issue(scopes, offline=form.get("access_type") == "offline")
 
@@ -65,7 +66,7 @@ def by_form() -> Principal:
     :raises Unsupported: 400, for any other grant type.
     """
     request.max_content_length = MAX_FORM
-    form, authenticator = request.form, services().authenticator
+    form, authenticator = body.form(), services().authenticator
     grant_type = form.get("grant_type")
     if grant_type == "refresh_token":
         return authenticator.refresh(form.get("refresh_token", ""))

@@ -74,7 +74,7 @@ labels = st.dictionaries(
 always: dict[str, st.SearchStrategy[Json]] = {
     "mediaType": media_types,
     "digest": digests,
-    "size": st.integers(0, 2**63 - 1),
+    "size": st.integers(0, 2**53 - 1),
 }
 sometimes: dict[str, st.SearchStrategy[Json]] = {
     "annotations": labels,
