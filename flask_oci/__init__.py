@@ -34,10 +34,10 @@ from .extension import Registry
 from .operations.gc import GarbageResult
 from .operations.health import Health
 from .operations.logs import RequestFilter
-from .operations.retention import Retained
 from .rules.protection import Protection
 from .rules.quota import Quota
 from .rules.quota import QuotaUsage
+from .rules.retention import RetentionDecision
 from .spec.digest import Digest
 from .spec.scope import Action
 from .transfer import Images
@@ -80,7 +80,7 @@ __all__ = [
     "RepositoryInfo",
     "RepositoryManager",
     "RequestFilter",
-    "Retained",
+    "RetentionDecision",
     "Retention",
     "RuleEntry",
     "StoredEvent",

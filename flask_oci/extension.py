@@ -60,7 +60,7 @@ if t.TYPE_CHECKING:
     from .catalog import HasSession
     from .catalog import RepositoryInfo
     from .operations.gc import GarbageResult
-    from .operations.retention import Retained
+    from .rules.retention import RetentionDecision
     from .spec.scope import Action
 
 
@@ -183,7 +183,7 @@ class Registry(Decorators):
         repositories: Sequence[str] | None = None,
         *,
         dry_run: bool = False,
-    ) -> list[Retained]:
+    ) -> list[RetentionDecision]:
         """Delete old tags and manifests, as ``flask oci retention run`` does.
 
         Call it from a scheduler, about once a day, in an application context. A later

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+import msgspec
+
 from ..catalog import RepositoryInfo
 from ..errors import Unsupported
 from ..operations.retention import RetentionRunner
@@ -131,14 +133,7 @@ def _verdicts(
         deleted=sum(verdict.deleted for verdict in verdicts),
         kept=sum(not verdict.deleted for verdict in verdicts),
         items=[
-            Verdict(
-                tag=verdict.tag,
-                digest=verdict.digest,
-                deleted=verdict.deleted,
-                rule=verdict.rule,
-                reason=verdict.reason,
-            )
-            for verdict in page
+            msgspec.convert(verdict, Verdict, from_attributes=True) for verdict in page
         ],
         next=position,
     )

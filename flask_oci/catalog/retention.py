@@ -12,10 +12,10 @@ from ..clock import as_utc
 from ..errors import Denied
 from ..rules.protection import Guard
 from ..rules.protection import Protection
+from ..rules.retention import RetentionDecision
 from ..rules.retention import Snapshot
 from ..rules.retention import Tagged
 from ..rules.retention import UntaggedManifest
-from ..rules.retention import Verdict
 from . import reachability
 from . import rules
 from . import tags
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
     #: Decides on the contents of a repository. The arguments are the contents, the
     #: rules of the repository and of its owner, and the protection of its tags.
-    Decide = Callable[[Snapshot, t.Any, t.Any, Protection], list[Verdict]]
+    Decide = Callable[[Snapshot, t.Any, t.Any, Protection], list[RetentionDecision]]
 
 
 class Retention:
@@ -37,7 +37,7 @@ class Retention:
 
     def preview(
         self, repository_id: int, decide: Decide, left_since: datetime | None
-    ) -> list[Verdict]:
+    ) -> list[RetentionDecision]:
         """Return the verdicts on everything in a repository, without deleting.
 
         :param decide: returns the verdicts on the contents.
@@ -52,7 +52,7 @@ class Retention:
         decide: Decide,
         left_since: datetime | None,
         guard: Guard,
-    ) -> list[Verdict]:
+    ) -> list[RetentionDecision]:
         """Apply the verdicts in the transaction in which they are decided.
 
         :param decide: returns the verdicts on the contents.
@@ -60,7 +60,7 @@ class Retention:
         :return: the verdicts, as carried out.
         """
 
-        def work() -> list[Verdict]:
+        def work() -> list[RetentionDecision]:
             name = self._db.lock_repository(repository_id)
             repository = tags.LockedRepository(repository_id, name, guard)
             known = reachability.read(self._db, repository_id, left_since)
@@ -80,8 +80,8 @@ class Retention:
         return reachability.left(self._db, repository_id, since).get(digest)
 
     def _carried_out(
-        self, repository: tags.LockedRepository, verdict: Verdict
-    ) -> Verdict:
+        self, repository: tags.LockedRepository, verdict: RetentionDecision
+    ) -> RetentionDecision:
         if not verdict.deleted or verdict.tag is None:
             return verdict
         try:
@@ -92,7 +92,7 @@ class Retention:
 
     def _decided(
         self, repository_id: int, decide: Decide, known: reachability.Reachability
-    ) -> list[Verdict]:
+    ) -> list[RetentionDecision]:
         own, owners = rules.holding(self._db, "retain", repository_id)
         return decide(
             self._stock(repository_id, known),

@@ -20,7 +20,7 @@ from .common import user_or_none
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..operations.retention import Retained
+    from ..rules.retention import RetentionDecision
 
 
 @click.group()
@@ -127,7 +127,9 @@ def run(repositories: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         click.echo(f"{verb} {plural(tags, 'tag')} and {manifests}.")
 
 
-def _run(repositories: tuple[str, ...], *, dry_run: bool) -> Iterable[Retained]:
+def _run(
+    repositories: tuple[str, ...], *, dry_run: bool
+) -> Iterable[RetentionDecision]:
     parts = services()
     for name in repositories:
         # An unknown repository is an error, not a repository without tags.
@@ -136,7 +138,7 @@ def _run(repositories: tuple[str, ...], *, dry_run: bool) -> Iterable[Retained]:
     return runner.run(repositories or None, dry_run=dry_run)
 
 
-def _write(found: Iterable[Retained], as_json: bool) -> None:
+def _write(found: Iterable[RetentionDecision], as_json: bool) -> None:
     if as_json:
         output.as_json([asdict(row) for row in found])
         return

@@ -7,8 +7,6 @@ those of the site. Protected tags and exempt manifests are kept, whatever the ru
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict
-from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
 
@@ -27,35 +25,12 @@ if t.TYPE_CHECKING:
     from ..config import Config
     from ..hooks import Hooks
     from ..rules.protection import Protection
+    from ..rules.retention import RetentionDecision
     from ..rules.retention import Rule
     from ..rules.retention import Snapshot
-    from ..rules.retention import Verdict
 
 #: The number of repositories that are read at once.
 BATCH: t.Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Retained:
-    """The decision of retention about one tag, or about one untagged manifest."""
-
-    repository: str
-    """The name of the repository."""
-
-    tag: str | None
-    """The tag, or None if the decision is about an untagged manifest."""
-
-    digest: str
-    """The digest of the manifest, or of the manifest that the tag points at."""
-
-    deleted: bool
-    """True if it was deleted, or would be deleted."""
-
-    rule: str | None
-    """The rule that decided, or None."""
-
-    reason: str
-    """The reason, in words."""
 
 
 class RetentionRunner:
@@ -73,7 +48,7 @@ class RetentionRunner:
 
     def run(
         self, names: t.Sequence[str] | None = None, *, dry_run: bool = False
-    ) -> Iterator[Retained]:
+    ) -> Iterator[RetentionDecision]:
         """Apply the rules, one repository at a time.
 
         :param names: the names of the repositories; None means all.
@@ -83,7 +58,7 @@ class RetentionRunner:
         """
         for repository in self._repositories(names):
             for verdict in self.of(repository, dry_run=dry_run):
-                yield Retained(repository.name, **asdict(verdict))
+                yield replace(verdict, repository=repository.name)
 
     def of(
         self,
@@ -91,7 +66,7 @@ class RetentionRunner:
         *,
         dry_run: bool,
         rules: t.Sequence[Rule] | None = None,
-    ) -> list[Verdict]:
+    ) -> list[RetentionDecision]:
         """Apply the rules to one repository.
 
         :param dry_run: whether to decide without deleting.
@@ -125,7 +100,7 @@ class RetentionRunner:
         own: t.Any,
         owners: t.Any,
         protection: Protection,
-    ) -> list[Verdict]:
+    ) -> list[RetentionDecision]:
         if rules is None:
             own_rules = owners if own is None else own
             rules = self._config.retention if own_rules is None else parse(own_rules)

@@ -115,11 +115,11 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetentionDecision:
     """The decision on a tag, or on a manifest without a tag, and the reason."""
 
     tag: str | None
-    """The tag. None if the verdict is about a manifest without a tag."""
+    """The tag. None if the decision is about a manifest without a tag."""
 
     digest: str
     """The digest of the manifest, or of the target of the tag."""
@@ -132,6 +132,9 @@ class Verdict:
 
     reason: str
     """The reason, as a phrase."""
+
+    repository: str = ""
+    """The name of the repository; empty if only one is evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ class RetentionEvaluator:
     grace: timedelta = timedelta()
     """The minimum time without a tag before any rule deletes a manifest."""
 
-    def evaluate(self, stock: Snapshot) -> list[Verdict]:
+    def evaluate(self, stock: Snapshot) -> list[RetentionDecision]:
         """Return a verdict on each tag and on each manifest without a tag."""
         order = sorted(stock.tags, key=lambda tag: tag.name)
         order.sort(key=lambda tag: tag.moved_at, reverse=True)
@@ -166,7 +169,9 @@ class RetentionEvaluator:
         verdicts += [self._of_attached(tag, subjects) for tag in attached]
         return verdicts + self._of_loose(stock)
 
-    def _of_tag(self, tag: Tagged, places: Mapping[Rule, Mapping[str, int]]) -> Verdict:
+    def _of_tag(
+        self, tag: Tagged, places: Mapping[Rule, Mapping[str, int]]
+    ) -> RetentionDecision:
         if pattern := self.protection.pattern_of(tag.name):
             return _kept(tag, None, f"protected by '{pattern}'")
         for rule in self.rules:
@@ -176,7 +181,7 @@ class RetentionEvaluator:
                 place = places[rule][tag.name]
                 if place <= rule.newest:
                     return _kept(tag, rule, f"number {place} of the newest tags")
-        waiting: Verdict | None = None
+        waiting: RetentionDecision | None = None
         for rule in self.rules:
             if not rule.keeps and rule.matches(tag.name):
                 is_due, reason = self._is_due(rule, tag)
@@ -185,7 +190,9 @@ class RetentionEvaluator:
                 elif self.is_exempt(tag.name, tag.digest):
                     return _kept(tag, None, "exempted by the application")
                 else:
-                    return Verdict(tag.name, tag.digest, True, rule.text, reason)
+                    return RetentionDecision(
+                        tag.name, tag.digest, True, rule.text, reason
+                    )
         return waiting or _kept(tag, None, "no rule deletes it")
 
     def _is_due(self, rule: Rule, tag: Tagged) -> tuple[bool, str]:
@@ -204,7 +211,9 @@ class RetentionEvaluator:
                     return False, reasons[-1]
         return True, " and ".join(reasons) or "no rule keeps it"
 
-    def _of_attached(self, tag: Tagged, subjects: Mapping[str, str]) -> Verdict:
+    def _of_attached(
+        self, tag: Tagged, subjects: Mapping[str, str]
+    ) -> RetentionDecision:
         found = subjects.get(t.cast(str, subject_of(tag.name)))
         if found is not None:
             return _kept(tag, None, f"attached to {found}")
@@ -213,19 +222,19 @@ class RetentionEvaluator:
             return _kept(tag, None, "no rule deletes it")
         reason = f"its image was deleted; pushed {self._ago(tag.moved_at)}"
         is_due = self.now - tag.moved_at >= t.cast(timedelta, rule.untagged)
-        return Verdict(tag.name, tag.digest, is_due, rule.text, reason)
+        return RetentionDecision(tag.name, tag.digest, is_due, rule.text, reason)
 
-    def _of_loose(self, stock: Snapshot) -> list[Verdict]:
+    def _of_loose(self, stock: Snapshot) -> list[RetentionDecision]:
         rule = self._for_untagged()
         if rule is None:
             return [
-                Verdict(None, item.digest, False, None, "no rule deletes it")
+                RetentionDecision(None, item.digest, False, None, "no rule deletes it")
                 for item in stock.loose
             ]
         since = self.now - max(t.cast(timedelta, rule.untagged), self.grace)
         gone = stock.unneeded(since)
         return [
-            Verdict(
+            RetentionDecision(
                 None,
                 item.digest,
                 item.digest in gone,
@@ -303,5 +312,7 @@ def _days(text: str | None) -> timedelta | None:
     return timedelta(days=int(text)) if text else None
 
 
-def _kept(tag: Tagged, rule: Rule | None, reason: str) -> Verdict:
-    return Verdict(tag.name, tag.digest, False, rule.text if rule else None, reason)
+def _kept(tag: Tagged, rule: Rule | None, reason: str) -> RetentionDecision:
+    return RetentionDecision(
+        tag.name, tag.digest, False, rule.text if rule else None, reason
+    )

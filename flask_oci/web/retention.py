@@ -20,8 +20,8 @@ from .translation import gettext
 from .translation import ngettext
 
 if t.TYPE_CHECKING:
+    from ..rules.retention import RetentionDecision
     from ..rules.retention import Rule
-    from ..rules.retention import Verdict
 
 #: The maximum number of verdicts on a page; deletions come first.
 MAX_VERDICTS: t.Final = 200
@@ -74,13 +74,13 @@ def set_retention(name: str) -> ResponseReturnValue:
 
 def _verdicts(
     repository: RepositoryInfo, rules: t.Sequence[Rule] | None = None
-) -> list[Verdict]:
+) -> list[RetentionDecision]:
     parts = services()
     runner = RetentionRunner(parts.config, parts.hooks, parts.catalog)
     return runner.of(repository, dry_run=True, rules=rules)
 
 
-def _context(verdicts: list[Verdict]) -> dict[str, t.Any]:
+def _context(verdicts: list[RetentionDecision]) -> dict[str, t.Any]:
     ordered = sorted(verdicts, key=lambda verdict: not verdict.deleted)
     return {
         "verdicts": ordered[:MAX_VERDICTS],

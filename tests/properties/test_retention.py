@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from flask_oci.rules.protection import Protection
 from flask_oci.rules.retention import parse
+from flask_oci.rules.retention import RetentionDecision
 from flask_oci.rules.retention import RetentionEvaluator
 from flask_oci.rules.retention import Snapshot
 from flask_oci.rules.retention import Tagged
 from flask_oci.rules.retention import UntaggedManifest
-from flask_oci.rules.retention import Verdict
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index
@@ -62,7 +62,9 @@ loose = st.lists(
 
 
 @st.composite
-def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verdict]]:
+def judgements(
+    draw: st.DrawFn,
+) -> tuple[RetentionEvaluator, Snapshot, list[RetentionDecision]]:
     """Return the verdicts of some rules on some content."""
     texts = draw(st.lists(rules, max_size=6))
     assume(not texts or any(t.startswith("delete") or t == "keep *" for t in texts))
@@ -85,7 +87,7 @@ def judgements(draw: st.DrawFn) -> tuple[RetentionEvaluator, Snapshot, list[Verd
 
 @given(judgements())
 def test_protected_exempt_or_kept_tag_is_never_deleted(
-    judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]],
+    judged: tuple[RetentionEvaluator, Snapshot, list[RetentionDecision]],
 ) -> None:
     """Neither is a tag or a manifest that no rule deletes."""
     judge, stock, verdicts = judged
@@ -108,7 +110,7 @@ def test_protected_exempt_or_kept_tag_is_never_deleted(
 
 @given(judgements())
 def test_every_tag_and_untagged_manifest_has_one_verdict(
-    judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]],
+    judged: tuple[RetentionEvaluator, Snapshot, list[RetentionDecision]],
 ) -> None:
     """Each verdict has a reason."""
     _, stock, verdicts = judged
@@ -122,7 +124,7 @@ def test_every_tag_and_untagged_manifest_has_one_verdict(
 
 @given(judgements(), st.integers(0, 30))
 def test_additional_keep_rules_delete_no_more(
-    judged: tuple[RetentionEvaluator, Snapshot, list[Verdict]], number: int
+    judged: tuple[RetentionEvaluator, Snapshot, list[RetentionDecision]], number: int
 ) -> None:
     """An additional rule that keeps tags never causes a deletion."""
     judge, stock, verdicts = judged
