@@ -151,5 +151,5 @@ def test_command_with_a_failing_disk_exits_with_2(
     with Faults(keeper.app).disk(calls=[call]) as fault:
         result = keeper.run(*words)
     assert fault.happened
-    assert (result.exit_code, "disk fails" in result.stderr) == (2, True)
+    assert (result.exit_code, "disk reports errors" in result.stderr) == (2, True)
     assert keeper.run(*words).exit_code == 0

@@ -1,4 +1,4 @@
-"""Repositories that get another name, owner or visibility."""
+"""Renames, transfers and visibility of repositories."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ OLD, NEW = "alice/old", "alice/new"
 
 
 def rename(app: Flask, old: str, new: str) -> list[str]:
-    """Rename repositories, as a page of the host's would."""
+    """Rename repositories, as a page of the host does."""
     with app.app_context():
         return registry.repositories.rename(old, new)
 
 
 def warnings(client: RegistryClient, name: str) -> list[str]:
-    """Return what a client is told when it pulls by a name."""
+    """Return the warning of a pull by a name."""
     response = client.get(f"/v2/{name}/manifests/v1")
     assert response.status_code == 200, response.data
     return response.headers.getlist("Warning")
@@ -50,7 +50,7 @@ def _renamed(alice: RegistryClient) -> RegistryClient:
 
 
 def test_an_old_name_still_pulls(renamed: RegistryClient) -> None:
-    """Whatever reads goes on, and is told the new name; the new name tells nothing."""
+    """Reads by the old name succeed with a warning; those by the new name have none."""
     manifest = renamed.get(f"/v2/{NEW}/manifests/v1")
     told = [f'299 - "{OLD} is now called {NEW}; use that name."']
     for path in (
@@ -70,16 +70,16 @@ def test_an_old_name_still_pulls(renamed: RegistryClient) -> None:
         assert head.headers.getlist("Warning") == told
 
 
-def test_a_token_is_for_the_old_name(renamed: RegistryClient) -> None:
-    """A client that knows the old name only asks for a token for that."""
+def test_token_for_an_old_name_pulls_by_it(renamed: RegistryClient) -> None:
+    """A token for the old name allows pulls by the old name."""
     client = renamed.bearer(f"repository:{OLD}:pull")
     assert warnings(client, OLD)
     assert refusal(client.get(f"/v2/{NEW}/manifests/v1")) == (401, "UNAUTHORIZED")
 
 
-def test_a_limit_is_to_what_a_repository_is_called_now(renamed: RegistryClient) -> None:
-    """An access token for the new name pulls by either, and one for the old name,
-    which leads to what it was not made for, by neither."""
+def test_token_limit_applies_to_the_current_name(renamed: RegistryClient) -> None:
+    """An access token for the new name pulls by both names; one for the old name pulls
+    by neither."""
     new = by_access_token(renamed.app, "alice", repositories=[NEW])
     old = by_access_token(renamed.app, "alice", repositories=[OLD])
     assert warnings(new, OLD)
@@ -89,8 +89,8 @@ def test_a_limit_is_to_what_a_repository_is_called_now(renamed: RegistryClient) 
         assert refusal(response) == (404, "NAME_UNKNOWN")
 
 
-def test_a_chain_of_names_leads_to_its_end(renamed: RegistryClient) -> None:
-    """Each name that there ever was leads to what there is, directly."""
+def test_chain_of_old_names_leads_to_the_current_one(renamed: RegistryClient) -> None:
+    """Each former name leads directly to the current one."""
     for last, name in ((NEW, "alice/third"), ("alice/third", "alice/fourth")):
         rename(renamed.app, last, name)
     for name in (OLD, NEW, "alice/third"):
@@ -99,17 +99,18 @@ def test_a_chain_of_names_leads_to_its_end(renamed: RegistryClient) -> None:
     assert warnings(renamed, "alice/fourth") == []
 
 
-def test_a_name_that_is_taken_back(renamed: RegistryClient) -> None:
-    """What is called as it was before is not led elsewhere, nor in a circle."""
+def test_name_that_is_taken_back_is_no_alias(renamed: RegistryClient) -> None:
+    """A name that is taken back is no alias any more."""
     rename(renamed.app, NEW, OLD)
     assert warnings(renamed, OLD) == []
     (warning,) = warnings(renamed, NEW)
     assert f"is now called {OLD}" in warning
 
 
-def test_whoever_takes_a_name_has_it(renamed: RegistryClient) -> None:
-    """A first push to an old name makes a repository of its own, which has nothing of
-    what was there before."""
+def test_first_push_to_an_old_name_creates_a_repository(
+    renamed: RegistryClient,
+) -> None:
+    """A first push to an old name creates a new, empty repository."""
     digest = digest_of(renamed.get(f"/v2/{NEW}/manifests/v1").data)
     renamed.start_upload(OLD)
     response = renamed.get(f"/v2/{OLD}/manifests/v1")
@@ -119,9 +120,11 @@ def test_whoever_takes_a_name_has_it(renamed: RegistryClient) -> None:
     assert warnings(renamed, NEW) == []
 
 
-def test_a_name_that_was_taken_leads_nowhere_again(renamed: RegistryClient) -> None:
-    """When the host deletes what has taken an old name, be it by a push or by a rename,
-    the name is nobody's; it does not lead to what it led to before."""
+def test_old_name_is_free_after_its_new_repository_is_deleted(
+    renamed: RegistryClient,
+) -> None:
+    """After the repository that took an old name is deleted, the name is free and no
+    alias."""
     renamed.push_image("alice/other", "v1")
     rename(renamed.app, "alice/other", "alice/another")
     renamed.start_upload(OLD)
@@ -139,8 +142,8 @@ def test_a_name_that_was_taken_leads_nowhere_again(renamed: RegistryClient) -> N
     assert warnings(renamed, NEW) == []
 
 
-def test_another_repository_can_get_an_old_name(renamed: RegistryClient) -> None:
-    """By being renamed to it, since it is free for pushes too."""
+def test_rename_to_an_old_name_succeeds(renamed: RegistryClient) -> None:
+    """A rename to an old name succeeds, because the name is free."""
     renamed.push_image("alice/other", "v1", layer=b"another")
     rename(renamed.app, "alice/other", OLD)
     assert warnings(renamed, OLD) == []
@@ -157,10 +160,10 @@ def test_another_repository_can_get_an_old_name(renamed: RegistryClient) -> None
         ("PATCH", f"blobs/uploads/{NO_SESSION}"),
     ],
 )
-def test_nothing_is_changed_by_an_old_name(
+def test_writes_to_an_old_name_are_refused(
     renamed: RegistryClient, method: str, path: str
 ) -> None:
-    """To write to an old name is to write to what is called so, which is nothing."""
+    """Writes to an old name do not reach the renamed repository."""
     body = renamed.get(f"/v2/{NEW}/manifests/v1").data if method == "PUT" else None
     headers = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
     response = renamed.request(method, f"/v2/{OLD}/{path}", body, headers=headers)
@@ -169,8 +172,8 @@ def test_nothing_is_changed_by_an_old_name(
     assert renamed.get(f"/v2/{NEW}/blobs/{digest_of(LAYER)}").status_code == 200
 
 
-def test_a_push_that_is_under_way(alice: RegistryClient) -> None:
-    """A session belongs to the repository, so it goes on under the new name alone."""
+def test_upload_session_continues_under_the_new_name(alice: RegistryClient) -> None:
+    """An upload session continues under the new name only."""
     location = alice.start_upload(OLD)
     rename(alice.app, OLD, NEW)
     assert refusal(alice.get(location)) == (404, "BLOB_UPLOAD_UNKNOWN")
@@ -180,20 +183,19 @@ def test_a_push_that_is_under_way(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("source", [{"from": OLD}, {}])
-def test_a_mount_from_an_old_name(
+def test_mount_from_an_old_name_starts_an_upload(
     renamed: RegistryClient, source: dict[str, str]
 ) -> None:
-    """What is not called so any more is not mounted from by that name; a client then
-    sends the bytes, as it does for whatever cannot be mounted."""
+    """A mount from an old name starts an upload session, as for an unknown source."""
     query = {"mount": digest_of(LAYER), **source}
     response = renamed.post("/v2/alice/target/blobs/uploads/", query=query)
     assert response.status_code == (202 if source else 201)
 
 
-def test_an_old_name_hides_what_it_leads_to(
+def test_old_name_hides_its_repository(
     renamed: RegistryClient, bob: RegistryClient, anonymous: RegistryClient
 ) -> None:
-    """Who may not pull is told what they are told of a name that nobody ever had."""
+    """A caller without access gets the same answer as for an unknown name."""
     for client in (bob, anonymous, bob.bearer(f"repository:{OLD}:pull")):
         for path in ("manifests/v1", "tags/list", f"blobs/{digest_of(LAYER)}"):
             old = client.get(f"/v2/{OLD}/{path}")
@@ -206,11 +208,11 @@ def test_an_old_name_hides_what_it_leads_to(
     assert warnings(bob, OLD) == warnings(anonymous, OLD) != []
 
 
-def test_a_name_of_ones_own_that_leads_to_somebody_else(
+def test_old_name_in_own_namespace_looks_free(
     alice: RegistryClient, bob: RegistryClient
 ) -> None:
-    """Whose namespace it is in gets the answers of a name that is free, so that a push
-    to it begins like any other first push."""
+    """The owner of the namespace gets the answers of a free name, so that a first push
+    to it succeeds."""
     alice.push_image(OLD, "v1")
     rename(alice.app, OLD, "bob/new")
     with alice.app.app_context():
@@ -232,11 +234,11 @@ def test_a_name_of_ones_own_that_leads_to_somebody_else(
     assert warnings(bob, "bob/new") == []
 
 
-def test_a_repository_that_is_given_away(
+def test_transfer_changes_access_at_once(
     renamed: RegistryClient, bob: RegistryClient
 ) -> None:
-    """Its new owner may do everything, and the one whose namespace it is in nothing,
-    from the next request on."""
+    """The new owner may do everything from the next request on, and the owner of the
+    namespace nothing."""
     before = renamed.bearer(f"repository:{NEW}:pull,push")
     with renamed.app.app_context():
         registry.repositories.transfer(NEW, user_named("bob"))
@@ -249,8 +251,8 @@ def test_a_repository_that_is_given_away(
         assert asking.get("/v2/_catalog").get_json() == {"repositories": [NEW]}
 
 
-def test_everything_below_a_name_is_renamed(alice: RegistryClient) -> None:
-    """As where a user or a project is: all of it or nothing, and nothing besides."""
+def test_rename_of_a_namespace_renames_all_below(alice: RegistryClient) -> None:
+    """A rename of a namespace renames all repositories below it, and no other."""
     for name in ("alice/a", "alice/a/b", "alice/ab", "alice/a_b", "alice/a-b/c"):
         alice.push_image(name, "v1")
     assert rename(alice.app, "alice/a", "alice/z") == ["alice/z", "alice/z/b"]
@@ -273,10 +275,10 @@ def test_everything_below_a_name_is_renamed(alice: RegistryClient) -> None:
         ("a" * 256, NameInvalid),
     ],
 )
-def test_a_name_that_cannot_be(
+def test_rename_to_an_unusable_name_is_refused(
     alice: RegistryClient, bob: RegistryClient, new: str, error: type[Exception]
 ) -> None:
-    """A name that somebody has, or that is none, is refused, and nothing changes."""
+    """A used or an invalid name is refused, and nothing changes."""
     alice.push_image("alice/app", "v1")
     alice.push_image("alice/taken", "v1")
     bob.push_image("bob/taken", "v1")
@@ -286,8 +288,8 @@ def test_a_name_that_cannot_be(
     assert bob.tags("bob/taken") == ["v1"]
 
 
-def test_a_rename_to_the_same(renamed: RegistryClient) -> None:
-    """Changes nothing, and is no error."""
+def test_rename_to_the_same_name_changes_nothing(renamed: RegistryClient) -> None:
+    """A rename to the same name changes nothing."""
     assert rename(renamed.app, NEW, NEW) == [NEW]
     assert warnings(renamed, NEW) == []
     assert rename(renamed.app, "alice/missing", "alice/x") == []
@@ -306,7 +308,7 @@ def _run(app: Flask) -> t.Callable[..., tuple[int, str]]:
     return run
 
 
-def test_the_command_line(
+def test_commands_rename_transfer_and_set_visibility(
     alice: RegistryClient, bob: RegistryClient, run: t.Callable[..., tuple[int, str]]
 ) -> None:
     """`flask oci rename`, `transfer` and `visibility` do the same."""
@@ -334,13 +336,13 @@ def test_the_command_line(
         (["rename", "alice/missing", "alice/x"], "alice/missing"),
     ],
 )
-def test_a_command_that_cannot_be(
+def test_invalid_command_changes_nothing(
     alice: RegistryClient,
     run: t.Callable[..., tuple[int, str]],
     arguments: list[str],
     message: str,
 ) -> None:
-    """It says why, exits with an error, and changes nothing."""
+    """The command prints the reason, exits with an error and changes nothing."""
     alice.push_image("alice/app", "v1")
     alice.push_image("alice/taken", "v1")
     status, output = run(*arguments)
@@ -350,8 +352,8 @@ def test_a_command_that_cannot_be(
     assert warnings(alice, "alice/app") == []
 
 
-def test_what_is_not_there_is_not_changed(app: Flask) -> None:
-    """The same from Python is the registry's own error."""
+def test_change_of_an_unknown_repository_raises(app: Flask) -> None:
+    """Python callers get an error of the registry."""
     with app.app_context():
         for change in (
             lambda: registry.repositories.find("alice/app"),
@@ -362,8 +364,8 @@ def test_what_is_not_there_is_not_changed(app: Flask) -> None:
                 change()
 
 
-def test_a_move_that_only_gives_away(alice: RegistryClient) -> None:
-    """Whoever is given something gets it, whether or not it is called otherwise."""
+def test_transfer_keeps_the_name(alice: RegistryClient) -> None:
+    """A transfer without a new name changes the owner."""
     alice.push_image("alice/app", "v1")
     alice.push_image("alice/app/tools", "v1")
     with alice.app.app_context():
@@ -378,10 +380,8 @@ def test_a_move_that_only_gives_away(alice: RegistryClient) -> None:
 @pytest.mark.parametrize(
     ("old", "new"), [("alice/app", "alice/app/app"), ("alice/app/app", "alice/app")]
 )
-def test_names_that_lead_into_each_other(
-    alice: RegistryClient, old: str, new: str
-) -> None:
-    """What moves makes room for what moves with it."""
+def test_renames_may_exchange_names(alice: RegistryClient, old: str, new: str) -> None:
+    """Renamed repositories may take the names of others that are renamed with them."""
     for name in (old, f"{old}/app"):
         alice.push_image(name, "v1")
     assert rename(alice.app, old, new) == [new, f"{new}/app"]

@@ -1,4 +1,4 @@
-"""Audit events: who did what, when, and from where."""
+"""Audit events: the user, the action, the time and the address."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADDRESS = "192.0.2.7"
 
 @pytest.fixture(name="events")
 def _events(app: Flask) -> t.Iterator[Events]:
-    """What the host is told."""
+    """The audit events that the host receives."""
     events: Events = []
 
     def receive(sender: Flask, event: AuditEvent) -> None:
@@ -44,19 +44,19 @@ def _events(app: Flask) -> t.Iterator[Events]:
         yield events
 
 
-class Somewhere(RegistryClient):
+class AddressedClient(RegistryClient):
     """A client whose address is known."""
 
     def request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        """Send a request from there."""
+        """Send a request from the address."""
         environ = {"REMOTE_ADDR": ADDRESS, **(kwargs.pop("environ", None) or {})}
         return super().request(*args, environ=environ, **kwargs)
 
 
 @pytest.fixture(name="alice")
-def _alice(app: Flask) -> Somewhere:
-    """Somebody with an account, and an address."""
-    return Somewhere(app, basic("alice", "wonderland"))
+def _alice(app: Flask) -> AddressedClient:
+    """A client signed in as alice, with a known address."""
+    return AddressedClient(app, basic("alice", "wonderland"))
 
 
 def only(events: Events, action: str) -> AuditEvent:
@@ -68,14 +68,14 @@ def only(events: Events, action: str) -> AuditEvent:
     return event
 
 
-def test_a_login(events: Events, alice: Somewhere) -> None:
-    """What docker login asks for, which is a token for nothing in particular."""
+def test_login_is_recorded(events: Events, alice: AddressedClient) -> None:
+    """A token request without a scope, as docker login sends it, is recorded."""
     log_in(alice)
     event = only(events, "login")
     assert (event.actor, event.address, event.repository) == ("alice", ADDRESS, None)
     events.clear()
     form = {"username": "alice", "password": "wonderland"}
-    grant(Somewhere(alice.app), grant_type="password", **form)
+    grant(AddressedClient(alice.app), grant_type="password", **form)
     assert only(events, "login").actor == "alice"
 
 
@@ -90,7 +90,7 @@ def test_a_login(events: Events, alice: Somewhere) -> None:
         ("a" * 1000, "x", "a" * 255),
     ],
 )
-def test_a_failed_login(
+def test_failed_login_is_recorded_without_secret(
     app: Flask,
     events: Events,
     caplog: pytest.LogCaptureFixture,
@@ -98,10 +98,10 @@ def test_a_failed_login(
     secret: str,
     shown: str,
 ) -> None:
-    """The name that was tried, in one line of the log however it reads, and no
-    secret, should one have been typed in its place."""
+    """The event has the user name, in one line of the log, and no secret that was typed
+    instead of it."""
     caplog.set_level("INFO", "flask_oci.audit")
-    assert Somewhere(app, basic(name, secret)).get("/v2/").status_code == 401
+    assert AddressedClient(app, basic(name, secret)).get("/v2/").status_code == 401
     event = only(events, "login-failed")
     assert (event.actor, event.address) == (None, ADDRESS)
     assert event.detail == {"username": shown}
@@ -110,8 +110,8 @@ def test_a_failed_login(
     assert json.loads(line)["detail"] == {"username": shown}
 
 
-def test_a_push(events: Events, alice: Somewhere) -> None:
-    """A manifest and its tags; blobs are nothing without one."""
+def test_manifest_push_is_recorded(events: Events, alice: AddressedClient) -> None:
+    """A push of a manifest is recorded with its tags; pushes of blobs are not."""
     manifest = alice.push_image("alice/app", "v1")
     event = only(events, "push")
     assert (event.actor, event.address) == ("alice", ADDRESS)
@@ -120,8 +120,10 @@ def test_a_push(events: Events, alice: Somewhere) -> None:
 
 
 @pytest.mark.parametrize("what", ["tag", "manifest", "blob"])
-def test_a_deletion(events: Events, alice: Somewhere, what: str) -> None:
-    """Of a tag, a manifest or a blob, by what it was called."""
+def test_deletion_is_recorded(
+    events: Events, alice: AddressedClient, what: str
+) -> None:
+    """A deletion is recorded with the tag or digest."""
     digest = digest_of(alice.push_image("alice/app", "v1"))
     blob = alice.push_blob("alice/app", b"nothing needs this")
     reference = {"tag": "v1", "manifest": digest, "blob": blob}[what]
@@ -133,8 +135,8 @@ def test_a_deletion(events: Events, alice: Somewhere, what: str) -> None:
     assert (event.repository, event.detail) == ("alice/app", {"reference": reference})
 
 
-def test_a_token(app: Flask, events: Events) -> None:
-    """That one was made and that it was revoked, by the id that a list shows."""
+def test_token_issue_and_revocation_are_recorded(app: Flask, events: Events) -> None:
+    """The issue and the revocation are recorded with the id of the token."""
     issued = issue(app, "alice")
     event = only(events, "token-issued")
     assert (event.actor, event.address) == ("alice", None)
@@ -163,14 +165,15 @@ def test_a_token(app: Flask, events: Events) -> None:
     ids=["visibility", "rename", "transfer"],
 )
 @pytest.mark.parametrize("by", ["alice", None])
-def test_a_change_of_who_may(
+def test_permission_change_is_recorded(
     events: Events,
-    alice: Somewhere,
+    alice: AddressedClient,
     by: str | None,
     change: t.Callable[[t.Any], object],
     detail: str,
 ) -> None:
-    """A new visibility, name or owner, and who wanted it; None is the command line."""
+    """A change of visibility, name or owner is recorded with its user, or None for a
+    command."""
     alice.push_image("alice/app", "v1")
     events.clear()
     with alice.app.app_context():
@@ -185,8 +188,8 @@ def _change() -> t.Any:
     return registry.repositories
 
 
-def test_what_was_refused_is_no_event(events: Events, bob: RegistryClient) -> None:
-    """An event has taken effect; what was not allowed has none."""
+def test_refused_request_records_no_event(events: Events, bob: RegistryClient) -> None:
+    """A refused request records no event."""
     bob.put_manifest("alice/app", "v1", b'{"mediaType": "x"}')
     bob.put_manifest("bob/app", "v1", b'{"mediaType": "x"}')
     bob.delete("/v2/alice/app/manifests/v1")
@@ -196,10 +199,10 @@ def test_what_was_refused_is_no_event(events: Events, bob: RegistryClient) -> No
     assert events == []
 
 
-def test_no_event_has_a_secret(
-    app: Flask, alice: Somewhere, events: Events, caplog: pytest.LogCaptureFixture
+def test_events_contain_no_secret(
+    app: Flask, alice: AddressedClient, events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nor has any line of any log, nor what a refused client is told."""
+    """No event, log line or error contains a secret."""
     caplog.set_level("DEBUG")
     kept = log_in(alice)["refresh_token"]
     by_token = by_access_token(app, "alice")
@@ -225,11 +228,10 @@ def test_no_event_has_a_secret(
         assert not [text for text in told if secret in text]
 
 
-def test_a_receiver_that_fails_fails_alone(
-    app: Flask, events: Events, alice: Somewhere, caplog: pytest.LogCaptureFixture
+def test_failed_receiver_affects_no_other(
+    app: Flask, events: Events, alice: AddressedClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is done is done: the client is told so, the other receivers are, and the
-    failure is logged."""
+    """The client receives success, the other receivers run, and the failure is logged."""
 
     def fail(sender: Flask, event: AuditEvent) -> None:
         raise RuntimeError("the audit's own server is down")
@@ -237,7 +239,7 @@ def test_a_receiver_that_fails_fails_alone(
     with audited.connected_to(fail):
         alice.push_image("alice/app", "v1")
         assert alice.delete("/v2/alice/app/manifests/v1").status_code == 202
-        wrong = Somewhere(app, basic("alice", "wrong")).get("/v2/")
+        wrong = AddressedClient(app, basic("alice", "wrong")).get("/v2/")
         assert wrong.status_code == 401
         secret = issue(app, "alice").secret
     assert RegistryClient(app, basic("alice", secret)).get("/v2/").status_code == 200
@@ -248,8 +250,8 @@ def test_a_receiver_that_fails_fails_alone(
     assert all("own server is down" in (r.exc_text or "") for r in failures)
 
 
-def test_what_a_receiver_leaves_undone(app: Flask, alice: Somewhere) -> None:
-    """The unfinished work of one that fails is nobody else's to finish."""
+def test_failed_receiver_is_rolled_back(app: Flask, alice: AddressedClient) -> None:
+    """The uncommitted work of a failed receiver is rolled back."""
 
     def fail(sender: Flask, event: AuditEvent) -> None:
         db.session.add(User(username="robot", password="", is_active=False))
@@ -264,9 +266,10 @@ def test_what_a_receiver_leaves_undone(app: Flask, alice: Somewhere) -> None:
         assert {*db.session.scalars(sa.select(User.username))} == {*PASSWORDS}
 
 
-def test_a_receiver_that_breaks_the_session(app: Flask, alice: Somewhere) -> None:
-    """A push that is done is answered as one, although a statement of the receiver's
-    fails."""
+def test_push_succeeds_although_a_receiver_breaks_the_session(
+    app: Flask, alice: AddressedClient
+) -> None:
+    """The push succeeds although a statement of the receiver fails."""
 
     def fail(sender: Flask, event: AuditEvent) -> None:
         db.session.add(User(username="alice", password="", is_active=False))

@@ -1,4 +1,4 @@
-"""The outbox: what happened is on record in the moment that it has happened."""
+"""The outbox: an event is committed in the transaction of its change."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ NAME = "alice/app"
 
 @pytest.fixture(name="upkeep")
 def _upkeep(app: Flask) -> Upkeep:
-    """Who looks after it."""
+    """An administrator of the registry."""
     return Upkeep(app)
 
 
 def events(upkeep: Upkeep, *args: str) -> list[dict[str, t.Any]]:
-    """Return what is on record, the oldest first."""
+    """Return the stored events, the oldest first."""
     result = upkeep.run("events", "list", "--json", *args)
     assert result.exit_code == 0, result.output
     return list(reversed(json.loads(result.stdout)))
 
 
 def kinds(upkeep: Upkeep, *args: str) -> list[str]:
-    """Return the kinds of what is on record, the oldest first."""
+    """Return the kinds of the stored events, the oldest first."""
     return [event["kind"] for event in events(upkeep, *args)]
 
 
-def test_a_push(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """An event says what was pushed, and by whom."""
+def test_push_is_stored(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """The event has the manifest and the user."""
     manifest = alice.push_image(NAME, "latest")
     created, pushed, moved = events(upkeep)
     assert (created["kind"], created["repository"]) == ("repository.created", NAME)
@@ -60,17 +60,19 @@ def test_a_push(alice: RegistryClient, upkeep: Upkeep) -> None:
 
 
 @pytest.mark.options(oci_events=["blob.*"])
-def test_an_empty_blob(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """Nothing is a size like any other."""
+def test_empty_blob_is_stored_with_its_size(
+    alice: RegistryClient, upkeep: Upkeep
+) -> None:
+    """The size 0 is recorded."""
     alice.push_blob(NAME, b"")
     (pushed,) = events(upkeep)
     assert (pushed["kind"], pushed["size"]) == ("blob.pushed", 0)
 
 
-def test_every_way_to_change_something(
+def test_each_interface_stores_the_same_events(
     app: Flask, alice: RegistryClient, upkeep: Upkeep
 ) -> None:
-    """A client, the command line and a host's own code leave the same record."""
+    """Clients, commands and the host's code leave the same events."""
     digest = digest_of(alice.push_image(NAME, "latest"))
     upkeep.run("visibility", NAME, "public")
     with app.app_context():
@@ -91,10 +93,8 @@ def test_every_way_to_change_something(
     assert events(upkeep)[-1]["detail"]["freed"] == 0
 
 
-def test_what_does_not_happen_is_not_on_record(
-    alice: RegistryClient, upkeep: Upkeep
-) -> None:
-    """Neither a refusal leaves an event, nor a transaction that fails."""
+def test_failed_change_is_not_stored(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """A refused and a failed transaction leave no event."""
     alice.push_image(NAME, "latest")
     before = events(upkeep)
 
@@ -107,11 +107,11 @@ def test_what_does_not_happen_is_not_on_record(
     assert events(upkeep) == before
 
 
-def test_a_transaction_that_fails_anywhere(
+def test_event_is_stored_only_with_its_change(
     app: Flask, alice: RegistryClient, upkeep: Upkeep
 ) -> None:
-    """At whichever statement a push fails, it is on record if, and only if, it is
-    there."""
+    """At whichever statement a push fails, its event is stored if and only if its
+    manifest is."""
     alice.push_image(NAME, "latest")
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     number = failed = 0
@@ -131,8 +131,8 @@ def test_a_transaction_that_fails_anywhere(
 
 
 @pytest.mark.options(oci_events=["manifest.*", "blob.mounted"])
-def test_what_is_kept_is_chosen(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """A host says which kinds of events it wants to keep."""
+def test_configured_kinds_are_stored(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """The host selects the kinds of events to store."""
     alice.push_image(NAME, "latest")
     query = {"mount": digest_of(LAYER), "from": NAME}
     alice.post("/v2/alice/other/blobs/uploads/", query=query)
@@ -143,8 +143,8 @@ def test_what_is_kept_is_chosen(alice: RegistryClient, upkeep: Upkeep) -> None:
     assert kinds(upkeep, "--limit", "1") == ["manifest.pulled"]
 
 
-def test_pulls_are_not_kept(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """There are many of them, and each would be a transaction."""
+def test_pulls_are_not_stored_by_default(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """Pulls are not stored by default: each would be a transaction."""
     alice.push_image(NAME, "latest")
     before = events(upkeep)
     assert alice.get(f"/v2/{NAME}/manifests/latest").status_code == 200
@@ -152,15 +152,15 @@ def test_pulls_are_not_kept(alice: RegistryClient, upkeep: Upkeep) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["tag.*", ["tags"], 5, [""]])
-def test_kinds_that_are_none(make_app: MakeApp, wrong: object) -> None:
-    """A list of something else stops the application."""
+def test_invalid_kinds_stop_the_application(make_app: MakeApp, wrong: object) -> None:
+    """An invalid list of kinds stops the application."""
     with pytest.raises(ConfigError, match="OCI_EVENTS"):
         make_app(OCI_EVENTS=wrong)
 
 
 @pytest.mark.options(oci_event_lifetime=3600)
-def test_old_events_go(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """Events are forgotten when they are old, by a command and by the collection."""
+def test_old_events_are_pruned(alice: RegistryClient, upkeep: Upkeep) -> None:
+    """A command and the collection delete old events."""
     alice.push_image(NAME, "latest")
     with later(timedelta(minutes=59)):
         assert "Deleted 0 events" in upkeep.run("events", "prune").output
@@ -175,9 +175,10 @@ def test_old_events_go(alice: RegistryClient, upkeep: Upkeep) -> None:
         assert kinds(upkeep) == ["collection.finished"]
 
 
-def test_a_list_for_people(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """It has a line for each event, and nothing that a terminal takes for a
-    command."""
+def test_event_list_has_no_control_characters(
+    alice: RegistryClient, upkeep: Upkeep
+) -> None:
+    """The list has a line for each event, and no control characters."""
     assert "No events found" in upkeep.run("events", "list").output
     alice.push_image(NAME, "latest")
     lines = upkeep.run("events", "list").stdout.splitlines()

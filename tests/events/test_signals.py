@@ -40,7 +40,7 @@ Heard = list[tuple[str, Change]]
 
 @pytest.fixture(name="heard")
 def _heard(app: Flask) -> t.Iterator[Heard]:
-    """What is sent, each with whether that was before or after."""
+    """The sent changes, each with "before" or "after"."""
     heard: Heard = []
     connected = []
     for when, known in (("before", signals.BEFORE), ("after", signals.AFTER)):
@@ -58,25 +58,25 @@ def _heard(app: Flask) -> t.Iterator[Heard]:
 
 
 def told(heard: Heard, when: str = "after") -> list[str]:
-    """Return the kinds of what was sent, in order."""
+    """Return the kinds of the sent changes, in order."""
     return [change.kind for then, change in heard if then == when]
 
 
 def last(heard: Heard) -> Change:
-    """Return what was sent last, which was sent before as well, in the same words."""
+    """Return the last change, whose signals before and after are equal."""
     (_, before), (_, after) = heard[-2:]
     assert before == after
     return after
 
 
 def test_every_kind_has_its_signals() -> None:
-    """Whatever happens is told after it, and but for pulls before it."""
+    """Each kind has a signal after it, and each but the pull one before it."""
     assert set(signals.AFTER) == {*KINDS}
     assert set(signals.BEFORE) == {*signals.AFTER} - {MANIFEST_PULLED}
 
 
-def test_a_push(alice: RegistryClient, heard: Heard) -> None:
-    """It is told step by step, each before it happens and after."""
+def test_push_sends_signals_for_each_step(alice: RegistryClient, heard: Heard) -> None:
+    """Each step sends a signal before and after."""
     alice.push_image(NAME, "latest")
     expected = [
         "repository.created",
@@ -92,8 +92,10 @@ def test_a_push(alice: RegistryClient, heard: Heard) -> None:
     ]
 
 
-def test_a_pushed_manifest(alice: RegistryClient, heard: Heard) -> None:
-    """A receiver knows what is pushed, where, by whom and from where."""
+def test_manifest_push_change_has_its_origin(
+    alice: RegistryClient, heard: Heard
+) -> None:
+    """The change has the manifest, the repository, the user and the address."""
     manifest = alice.push_image(NAME, "latest")
     pushed = next(c for then, c in heard if c.kind == "manifest.pushed")
     assert (pushed.repository, pushed.digest) == (NAME, digest_of(manifest))
@@ -105,8 +107,8 @@ def test_a_pushed_manifest(alice: RegistryClient, heard: Heard) -> None:
     assert (origin.address, origin.host) == ("127.0.0.1", "localhost")
 
 
-def test_a_tag_that_moves(alice: RegistryClient, heard: Heard) -> None:
-    """A receiver knows from where to where; what stays where it is does not move."""
+def test_tag_move_change_has_both_digests(alice: RegistryClient, heard: Heard) -> None:
+    """The change has both digests; a push that moves no tag sends no signal."""
     old = digest_of(alice.push_image(NAME, "latest"))
     new = digest_of(alice.push_image(NAME, "latest", number=2))
     change = heard[-1][1]
@@ -118,8 +120,8 @@ def test_a_tag_that_moves(alice: RegistryClient, heard: Heard) -> None:
     assert told(heard) == ["manifest.pushed"]
 
 
-def test_deletions(alice: RegistryClient, heard: Heard) -> None:
-    """A manifest goes with its tags, and a tag or a blob by itself."""
+def test_deletions_send_signals(alice: RegistryClient, heard: Heard) -> None:
+    """The deletion of a manifest sends signals for its tags as well."""
     digest = digest_of(alice.push_image(NAME, "one"))
     alice.push_manifest(NAME, image(LAYER), "two")
     alice.push_blob(NAME, b"alone")
@@ -145,8 +147,8 @@ def test_deletions(alice: RegistryClient, heard: Heard) -> None:
     assert not heard
 
 
-def test_a_mount(alice: RegistryClient, heard: Heard) -> None:
-    """It is no push: a receiver knows where the blob comes from."""
+def test_mount_change_has_its_source(alice: RegistryClient, heard: Heard) -> None:
+    """A mount is not a push; the change has the source repository."""
     digest = alice.push_blob("alice/base", LAYER)
     heard.clear()
     query = {"mount": digest, "from": "alice/base"}
@@ -157,8 +159,10 @@ def test_a_mount(alice: RegistryClient, heard: Heard) -> None:
     assert (change.digest, change.size) == (digest, len(LAYER))
 
 
-def test_a_streamed_blob(alice: RegistryClient, heard: Heard) -> None:
-    """A blob that docker pushes is told of like one in a single request."""
+def test_streamed_blob_sends_the_same_signals(
+    alice: RegistryClient, heard: Heard
+) -> None:
+    """A blob in several requests sends the same signals as one in a single request."""
     location = alice.start_upload(NAME)
     alice.patch(location, LAYER)
     heard.clear()
@@ -170,10 +174,10 @@ def test_a_streamed_blob(alice: RegistryClient, heard: Heard) -> None:
         assert change.by == user_named("alice").id
 
 
-def test_a_repository_that_two_push_to_first(
+def test_repository_of_two_first_pushes_is_created_once(
     app: Flask, alice: RegistryClient, heard: Heard
 ) -> None:
-    """It is made once, and told of once, whoever comes first at whatever step."""
+    """It is created once, with one signal, at whichever step the other push runs."""
     rival = RegistryClient.of(app, "alice")
     step = 0
     while True:
@@ -187,8 +191,8 @@ def test_a_repository_that_two_push_to_first(
         step += 1
 
 
-def test_a_pull(alice: RegistryClient, heard: Heard) -> None:
-    """It is told when a manifest is sent, and not when somebody only looks."""
+def test_pull_sends_a_signal_for_get_only(alice: RegistryClient, heard: Heard) -> None:
+    """A GET of a manifest sends the signal, and a HEAD does not."""
     digest = digest_of(alice.push_image(NAME, "latest"))
     heard.clear()
     alice.head(f"/v2/{NAME}/manifests/latest")
@@ -200,10 +204,10 @@ def test_a_pull(alice: RegistryClient, heard: Heard) -> None:
     assert (change.digest, change.origin.actor) == (digest, "alice")
 
 
-def test_what_becomes_of_a_repository(
+def test_repository_changes_send_signals(
     app: Flask, alice: RegistryClient, heard: Heard
 ) -> None:
-    """A host's own code, and its command line, are told of as well."""
+    """Changes by the host's code and by commands send signals as well."""
     alice.push_image(NAME, "latest")
     heard.clear()
     with app.app_context():
@@ -230,8 +234,8 @@ def test_what_becomes_of_a_repository(
 
 
 @pytest.mark.options(oci_untagged_lifetime=60)
-def test_the_collection(alice: RegistryClient, heard: Heard) -> None:
-    """It asks whether it may begin, and tells of all that goes."""
+def test_collection_sends_signals(alice: RegistryClient, heard: Heard) -> None:
+    """The collection sends a signal before it starts, and one for each deletion."""
     upkeep = Upkeep(alice.app)
     digest = digest_of(alice.push_image(NAME))
     heard.clear()
@@ -246,8 +250,8 @@ def test_the_collection(alice: RegistryClient, heard: Heard) -> None:
     assert told(heard).count("blob.deleted") == 2
 
 
-def test_a_collection_that_may_not_begin(alice: RegistryClient) -> None:
-    """Whoever takes a backup, say, keeps everything where it is, and says why."""
+def test_collection_can_be_refused(alice: RegistryClient) -> None:
+    """A receiver can refuse the collection, for example during a backup."""
     upkeep = Upkeep(alice.app)
     alice.push_blob(NAME, LAYER)
     with later(LONG), signals.collection_starting.connected_to(refuse):
@@ -259,13 +263,14 @@ def test_a_collection_that_may_not_begin(alice: RegistryClient) -> None:
 
 
 def refuse(sender: Flask, change: Change) -> None:
-    """Refuse everything, and say why."""
+    """Refuse every change with a reason."""
     raise Denied(f"No {change.kind} on Fridays.")
 
 
-def test_who_does_it(app: Flask, alice: RegistryClient, heard: Heard) -> None:
-    """A receiver knows the user, and so does it where a host's own code acts for one
-    without a request."""
+def test_change_has_the_acting_user(
+    app: Flask, alice: RegistryClient, heard: Heard
+) -> None:
+    """The change has the user, also if the host's code acts without a request."""
     manifest = alice.push_image(NAME, "latest")
     for path in ("manifests/latest", f"manifests/{digest_of(manifest)}"):
         alice.delete(f"/v2/{NAME}/{path}")
@@ -302,8 +307,8 @@ VETOES: dict[str, t.Callable[[RegistryClient], t.Any]] = {
 
 
 @pytest.mark.parametrize("kind", VETOES)
-def test_a_veto(alice: RegistryClient, kind: str) -> None:
-    """A receiver's reason is what docker prints, and nothing has happened."""
+def test_refusal_prevents_the_change(alice: RegistryClient, kind: str) -> None:
+    """The client receives the receiver's reason, and nothing has changed."""
     alice.push_image(NAME, "latest")
     alice.push_blob(NAME, b"alone")
     alice.push_blob("alice/other", b"another")
@@ -317,7 +322,7 @@ def test_a_veto(alice: RegistryClient, kind: str) -> None:
 
 
 def state(app: Flask) -> dict[str, int]:
-    """Count all rows but those of a session that has begun."""
+    """Count all rows except those of upload sessions."""
     with app.app_context():
         return {
             table.name: db.session.scalar(sa.select(sa.func.count()).select_from(table))
@@ -334,10 +339,10 @@ def state(app: Flask) -> dict[str, int]:
         (signals.repository_transferring, ["transfer", NAME, "bob"]),
     ],
 )
-def test_a_veto_of_a_command(
+def test_refusal_is_printed_by_the_command(
     alice: RegistryClient, signal: t.Any, arguments: list[str]
 ) -> None:
-    """Whoever types a command is told the reason, too."""
+    """The command prints the reason."""
     alice.push_image(NAME, "latest")
     with signal.connected_to(refuse):
         result = Upkeep(alice.app).run(*arguments)
@@ -345,8 +350,8 @@ def test_a_veto_of_a_command(
     assert "on Fridays." in result.output
 
 
-def test_a_veto_of_a_page(alice: RegistryClient) -> None:
-    """Whoever clicks is told the reason on a page."""
+def test_refusal_is_shown_on_the_page(alice: RegistryClient) -> None:
+    """The page shows the reason."""
     alice.push_image(NAME, "latest")
     visitor = Visitor(alice.app, "alice")
     path = f"/images/{NAME}/-/settings/delete"
@@ -357,8 +362,8 @@ def test_a_veto_of_a_page(alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["latest"]
 
 
-def test_a_receiver_that_fails_before(alice: RegistryClient) -> None:
-    """What cannot say yes has not said yes: nothing happens."""
+def test_failed_receiver_before_a_change_prevents_it(alice: RegistryClient) -> None:
+    """A receiver that raises any exception prevents the change."""
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     alice.push_image(NAME, "latest")
 
@@ -371,8 +376,8 @@ def test_a_receiver_that_fails_before(alice: RegistryClient) -> None:
     assert alice.tags(NAME) == ["latest"]
 
 
-def test_a_receiver_that_fails_after(alice: RegistryClient) -> None:
-    """What is done is done: the client is told so, and the others are told as well."""
+def test_failed_receiver_after_a_change_is_ignored(alice: RegistryClient) -> None:
+    """The client receives success, and the other receivers run."""
     reached = []
 
     def fail(sender: Flask, change: Change) -> None:
@@ -392,13 +397,13 @@ def test_a_receiver_that_fails_after(alice: RegistryClient) -> None:
 
 
 def users(app: Flask) -> set[str]:
-    """Return everybody's name."""
+    """Return the names of all users."""
     with app.app_context():
         return set(db.session.scalars(sa.select(User.username)))
 
 
 def robot(name: str) -> User:
-    """Make an account of which nobody has the password."""
+    """Add an account without a usable password."""
     return User(username=name, password="", is_active=False)
 
 
@@ -412,9 +417,9 @@ def _robots(app: Flask) -> t.Iterator[None]:
 
 
 @pytest.mark.usefixtures("robots")
-def test_what_a_receiver_leaves_undone(alice: RegistryClient) -> None:
-    """The unfinished work of one that fails is not finished by the next; what another
-    one has added stays."""
+def test_failed_receiver_is_rolled_back(alice: RegistryClient) -> None:
+    """The uncommitted work of a failed receiver is rolled back; that of others is
+    committed."""
 
     def finish(sender: Flask, change: Change) -> None:
         db.session.add(robot(f"robot-{change.kind}"))
@@ -436,8 +441,8 @@ def test_what_a_receiver_leaves_undone(alice: RegistryClient) -> None:
 
 
 @pytest.mark.usefixtures("robots")
-def test_what_a_host_has_begun(alice: RegistryClient) -> None:
-    """What its own code adds before a pull outlives a receiver that fails after it."""
+def test_rows_of_the_host_survive_a_failed_receiver(alice: RegistryClient) -> None:
+    """Rows that the host adds before a pull survive a receiver that fails."""
 
     @alice.app.before_request
     def begin() -> None:
@@ -454,11 +459,10 @@ def test_what_a_host_has_begun(alice: RegistryClient) -> None:
 
 
 @pytest.mark.parametrize("notices", [True, False])
-def test_a_receiver_that_breaks_the_session(
+def test_push_succeeds_although_a_receiver_breaks_the_session(
     app: Flask, alice: RegistryClient, notices: bool
 ) -> None:
-    """A push that is done is answered as one, although a statement of the receiver's
-    fails, or the one that comes after it would."""
+    """The push succeeds although a statement of the receiver fails."""
     with app.app_context():
         registry.quotas.set(owner=user_named("alice"), images=5)
 
@@ -473,8 +477,10 @@ def test_a_receiver_that_breaks_the_session(
 
 
 @pytest.mark.usefixtures("robots")
-def test_rows_of_the_host_belong_to_the_change(alice: RegistryClient) -> None:
-    """What a receiver adds is there when the image is, and not otherwise."""
+def test_rows_of_a_receiver_are_committed_with_the_change(
+    alice: RegistryClient,
+) -> None:
+    """Rows that a receiver adds are committed if and only if the image is."""
 
     def add(sender: Flask, change: Change) -> None:
         db.session.add(robot(f"robot-{change.tag}"))

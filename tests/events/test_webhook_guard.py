@@ -1,4 +1,4 @@
-"""Where webhooks must not be: whatever is not the public Internet."""
+"""Protection of private networks against requests of webhooks."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ PUBLIC = "1.1.1.1 8.8.8.8 93.184.216.34 2606:4700::1111 2a00:1450::1 64:ff9b::10
     "address",
     [address for addresses in PRIVATE.values() for address in addresses.split()],
 )
-def test_what_is_not_public_is_not_called(address: str) -> None:
-    """Neither under its own name, nor as one of several that a name stands for."""
+def test_private_address_is_refused(address: str) -> None:
+    """A private address is refused as a literal, and among several of a host name."""
     assert not ssrf.may_reach(ipaddress.ip_address(address), ())
     with pytest.raises(ssrf.Forbidden, match="OCI_WEBHOOK_NETWORKS"):
         ssrf.choose([address], ())
@@ -63,13 +63,13 @@ def test_what_is_not_public_is_not_called(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", PUBLIC.split())
-def test_what_is_public_is(address: str) -> None:
-    """The guard is in nobody's way who is where webhooks usually are."""
+def test_public_address_is_allowed(address: str) -> None:
+    """Public addresses are allowed."""
     assert ssrf.may_reach(ipaddress.ip_address(address), ())
 
 
-def test_networks_that_are_allowed() -> None:
-    """They are reachable by whatever form of their addresses, and no others are."""
+def test_allowed_networks_are_reachable() -> None:
+    """Allowed networks are reachable by every form of their addresses; others are not."""
     allowed = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8"))
     for address in ("10.1.2.3", "::ffff:10.1.2.3", "fd12::1"):
         assert ssrf.may_reach(ipaddress.ip_address(address), allowed)
@@ -82,10 +82,10 @@ SPELLINGS = ["localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1"]
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_names_of_this_machine(
+def test_names_of_loopback_are_refused(
     alice: RegistryClient, receiver: Receiver, name: str
 ) -> None:
-    """A name is looked up, and what it stands for is what counts."""
+    """The addresses of a host name are checked, not the name."""
     upkeep = Upkeep(alice.app)
     url = f"http://{name}:{receiver.port}/"
     assert upkeep.run("webhooks", "add", url).exit_code == 0
@@ -102,16 +102,16 @@ def test_names_of_this_machine(
 
 @pytest.fixture(name="receiver")
 def _receiver() -> t.Iterator[Receiver]:
-    """Somebody who must not be told."""
+    """A server that must receive no request."""
     with Receiver() as receiver:
         yield receiver
 
 
-def test_a_name_is_looked_up_once(
+def test_host_name_is_resolved_once(
     monkeypatch: pytest.MonkeyPatch, receiver: Receiver
 ) -> None:
-    """A name that stands for something else at a second look reaches nothing: what was
-    checked is what is called, under the name."""
+    """The client connects to the address that it checked, even if the name resolves to
+    another one later."""
     answers = iter(["127.0.0.1", "10.0.0.1"])
     looked_up = []
 
@@ -135,12 +135,12 @@ def test_a_name_is_looked_up_once(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others have one local address")
-def test_an_address_that_does_not_answer(
+def test_unresponsive_address_is_followed_by_the_next(
     monkeypatch: pytest.MonkeyPatch, receiver: Receiver
 ) -> None:
-    """The next one of the name is tried, while there is time."""
+    """The client tries the next address of the name until the timeout."""
     with contextlib.ExitStack() as stack:
-        # Nobody accepts here, so that who comes last waits.
+        # No thread accepts here, so that the last connection waits.
         full = stack.enter_context(socket.create_server(("127.0.0.2", 0), backlog=0))
         place = full.getsockname()
         for _ in range(3):
@@ -169,10 +169,10 @@ def test_an_address_that_does_not_answer(
     assert (outcome.status, outcome.error) == (204, None)
 
 
-def test_no_proxy_of_the_environment_is_asked(
+def test_proxy_of_the_environment_is_not_used(
     monkeypatch: pytest.MonkeyPatch, receiver: Receiver
 ) -> None:
-    """A proxy would look the name up for itself."""
+    """A proxy would resolve the name itself."""
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     allowed = [ipaddress.ip_network("127.0.0.0/8")]
@@ -180,8 +180,8 @@ def test_no_proxy_of_the_environment_is_asked(
     assert outcome.status == 204
 
 
-def test_a_certificate_is_checked(receiver: Receiver) -> None:
-    """Whoever cannot prove the name in the address is told nothing."""
+def test_invalid_certificate_receives_no_event(receiver: Receiver) -> None:
+    """A server without a valid certificate for the name receives nothing."""
     allowed = [ipaddress.ip_network("127.0.0.0/8")]
     url = f"https://localhost:{receiver.port}/"
     outcome = send(url, b"secret", {}, allowed=allowed, timeout=5)

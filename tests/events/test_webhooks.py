@@ -1,4 +1,4 @@
-"""Webhooks: who is told of what, in which words, and how often."""
+"""Webhooks: formats, selection, order, retries and replays of deliveries."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ pytestmark = pytest.mark.options(
 
 @pytest.fixture(name="receiver")
 def _receiver() -> t.Iterator[Receiver]:
-    """Somebody who is told."""
+    """A server that receives webhook requests."""
     with Receiver() as receiver:
         yield receiver
 
 
 @pytest.fixture(name="upkeep")
 def _upkeep(app: Flask) -> Upkeep:
-    """Who looks after the registry."""
+    """An administrator of the registry."""
     return Upkeep(app)
 
 
@@ -64,7 +64,7 @@ def add(upkeep: Upkeep, url: str, *args: str) -> dict[str, str]:
 
 
 def deliver(upkeep: Upkeep, failed: int = 0) -> int:
-    """Tell the webhooks, and return how often that went well."""
+    """Make the deliveries that are due, and return the number of successes."""
     result = upkeep.run("events", "deliver", "--json")
     assert result.exit_code == (1 if failed else 0), result.output
     told = json.loads(result.stdout)
@@ -73,17 +73,19 @@ def deliver(upkeep: Upkeep, failed: int = 0) -> int:
 
 
 def listed(upkeep: Upkeep, *args: str) -> list[dict[str, t.Any]]:
-    """Return what a command lists."""
+    """Return the rows that a command lists."""
     result = upkeep.run(*args, "--json")
     assert result.exit_code == 0, result.output
     return t.cast("list[dict[str, t.Any]]", json.loads(result.stdout))
 
 
-# What is told
+# Formats and selection
 
 
-def test_cloudevents(alice: RegistryClient, upkeep: Upkeep, receiver: Receiver) -> None:
-    """An event is a CloudEvent in structured mode, which says all that is known."""
+def test_cloudevents_request_contains_the_event(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """An event is a CloudEvent in structured mode, with all known values."""
     add(upkeep, f"{receiver.url}/hook?to=us")
     manifest = alice.push_image(NAME, "latest")
     assert deliver(upkeep) == 3
@@ -118,10 +120,10 @@ def test_cloudevents(alice: RegistryClient, upkeep: Upkeep, receiver: Receiver) 
 
 
 @pytest.mark.options(oci_events=["*"])
-def test_notifications_of_distribution(
+def test_distribution_request_contains_the_notification(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """What was written for Distribution understands what it is told here."""
+    """A receiver of Distribution's notifications understands these."""
     add(upkeep, receiver.url, "--format", "distribution")
     manifest = alice.push_image(NAME, "latest")
     alice.push_manifest(NAME, manifest)
@@ -171,10 +173,10 @@ def test_notifications_of_distribution(
     assert len({e["id"] for e in events}) == len(events)
 
 
-def test_several_tags_for_distribution(
+def test_distribution_request_has_one_event_for_each_tag(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """There, each tag of a push is an event, and all of them come together."""
+    """Each tag of a push is one event, and one request has them all."""
     manifest = alice.push_image(NAME)
     add(upkeep, receiver.url, "--format", "distribution")
     alice.put_manifest(NAME, digest_of(manifest), manifest, query={"tag": ["a", "b"]})
@@ -184,10 +186,10 @@ def test_several_tags_for_distribution(
     assert len({e["id"] for e in arrived.json["events"]}) == 2
 
 
-def test_the_signature(
+def test_request_signature_is_valid(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """A request is signed with the webhook's secret, its moment and its id."""
+    """The signature covers the id, the timestamp and the body."""
     secret = add(upkeep, receiver.url)["secret"]
     alice.push_image(NAME, "latest")
     deliver(upkeep)
@@ -202,10 +204,10 @@ def test_the_signature(
         )
 
 
-def test_each_webhook_is_told_what_it_wants(
+def test_webhook_receives_selected_kinds_and_names(
     alice: RegistryClient, bob: RegistryClient, upkeep: Upkeep
 ) -> None:
-    """Kinds and names can be chosen, and nobody is told what was before."""
+    """A webhook selects kinds and names, and gets no event from before it was added."""
     alice.push_image("alice/old", "v1")
     with Receiver() as tags, Receiver() as bobs, Receiver() as everything:
         add(upkeep, tags.url, "--kind", "tag.*")
@@ -222,10 +224,10 @@ def test_each_webhook_is_told_what_it_wants(
         assert deliver(upkeep) == 0
 
 
-def test_a_renamed_repository(
+def test_rename_is_sent_for_the_old_name(
     app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """Whoever is told of a name is told where it went."""
+    """A webhook for the old name receives the event of the rename."""
     alice.push_image(NAME, "v1")
     add(upkeep, receiver.url, "--repository", NAME)
     with app.app_context():
@@ -235,11 +237,11 @@ def test_a_renamed_repository(
 
 
 @pytest.mark.options(oci_events=["*"])
-def test_names_that_a_webhook_is_not_told(
+def test_names_of_uncovered_repositories_are_left_out(
     app: Flask, alice: RegistryClient, upkeep: Upkeep
 ) -> None:
-    """Where a blob was mounted from, and what a repository was called before, is only
-    told to whoever is told of those repositories."""
+    """The source of a mount and a former name are sent only to webhooks that cover
+    those repositories."""
     alice.push_image("alice/secret", "v1")
     with Receiver() as events, Receiver() as notifications, Receiver() as everything:
         shown = ("--repository", "alice/shown*")
@@ -261,13 +263,13 @@ def test_names_that_a_webhook_is_not_told(
         assert receiver.taken
 
 
-# How often
+# Retries and order
 
 
-def test_a_failure_is_tried_again(
+def test_failed_delivery_is_retried_later(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """Later each time, with the same id and body, and a new signature."""
+    """Each retry is later, with the same id and body, and a new signature."""
     add(upkeep, receiver.url, "--kind", "manifest.pushed")
     receiver.answer = lambda _: 503
     alice.push_image(NAME, "latest")
@@ -300,10 +302,10 @@ def shown(upkeep: Upkeep) -> list[dict[str, t.Any]]:
     ]
 
 
-def test_order_within_a_repository(
+def test_deliveries_of_one_repository_stay_in_order(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """What fails holds up what comes after it in its repository, and no other."""
+    """A failed delivery delays later ones of its repository, and of no other."""
     add(upkeep, receiver.url, "--kind", "tag.*")
     for tag in ("one", "two"):
         alice.push_image(NAME, tag)
@@ -322,10 +324,10 @@ def test_order_within_a_repository(
     assert ours == ["one", "two"]
 
 
-def test_order_of_names(
+def test_deliveries_of_a_moved_name_stay_in_order(
     app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """A name that goes from one repository to another is told of in order, too."""
+    """Events of a name that moves to another repository stay in order."""
     add(upkeep, receiver.url, "--kind", "repository.*")
     alice.push_image(NAME, "v1")
     alice.push_image("alice/other", "v1")
@@ -353,11 +355,11 @@ def test_order_of_names(
     ]
 
 
-def test_a_repository_with_much_to_tell(
+def test_pending_deliveries_of_one_repository_do_not_delay_others(
     app: Flask, alice: RegistryClient, bob: RegistryClient, upkeep: Upkeep
 ) -> None:
-    """However much waits for one repository, the others do not; but for what has one of
-    its names now, which still comes after it."""
+    """Pending deliveries of one repository do not delay others, except those of a
+    repository that has one of its former names."""
     manifest = alice.push_image(NAME)
     kinds = ("tag.*", "repository.*", "collection.*")
     with Receiver() as receiver:
@@ -378,11 +380,10 @@ def test_a_repository_with_much_to_tell(
 
 
 @pytest.mark.options(oci_webhook_attempts=2)
-def test_dead_letters(
+def test_dead_delivery_is_listed_and_can_be_replayed(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """What fails too often is put aside and listed, no longer holds up anything, and
-    can be told once more."""
+    """A dead delivery is listed, delays no other delivery and can be replayed."""
     made = add(upkeep, receiver.url, "--kind", "tag.*")
     receiver.answer = lambda _: 400
     alice.push_image(NAME, "one")
@@ -403,11 +404,11 @@ def test_dead_letters(
     assert listed(upkeep, "events", "dead") == []
 
 
-def test_the_log_takes_no_statement_for_each(
+def test_delivery_log_statements_do_not_grow(
     app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """What many webhooks were told is read in as few statements as what one was, and
-    each is listed with its own attempts."""
+    """The number of statements does not depend on the number of webhooks, and each
+    delivery is listed with its own attempts."""
     hooks = [add(upkeep, f"{receiver.url}/{n}", "--kind", "tag.*") for n in range(3)]
     for number in range(2):
         alice.push_image(NAME, "v1", number=number)
@@ -421,8 +422,10 @@ def test_the_log_takes_no_statement_for_each(
         assert [[a.status for a in row.log] for row in rows] == [[204]] * 3
 
 
-def test_replay(alice: RegistryClient, upkeep: Upkeep, receiver: Receiver) -> None:
-    """An event can be told again, to one webhook or to all, under the same id."""
+def test_replay_sends_the_same_event_id(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """An event can be replayed to one webhook or to all, with the same id."""
     made = add(upkeep, receiver.url)
     with Receiver() as another:
         add(upkeep, another.url)
@@ -441,10 +444,10 @@ def test_replay(alice: RegistryClient, upkeep: Upkeep, receiver: Receiver) -> No
     assert upkeep.run("events", "replay", "--dead", event).exit_code == 2
 
 
-def test_a_webhook_that_does_not_answer_is_left_alone(
+def test_unresponsive_webhook_is_paused(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """One request finds out that nobody is there, however much there is to tell."""
+    """One request shows that a webhook does not respond; its other deliveries wait."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     add(upkeep, f"http://127.0.0.1:{port}")
@@ -469,9 +472,11 @@ def test_a_webhook_that_does_not_answer_is_left_alone(
 
 
 @pytest.mark.options(oci_webhook_attempts=1)
-def test_what_is_not_sent_is_no_answer(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """An event that a form has no words for says nothing about whether anybody is
-    there, so the wait for one who is not keeps growing."""
+def test_undefined_event_does_not_end_a_pause(
+    alice: RegistryClient, upkeep: Upkeep
+) -> None:
+    """An event that the format does not define is no response of the webhook, so the
+    pause of a webhook that does not respond keeps growing."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     add(upkeep, f"http://127.0.0.1:{port}", "--format", "distribution")
@@ -483,10 +488,10 @@ def test_what_is_not_sent_is_no_answer(alice: RegistryClient, upkeep: Upkeep) ->
     assert listed(upkeep, "webhooks", "list")[0]["failures"] == 2
 
 
-def test_no_redirect_is_followed(
+def test_redirect_is_not_followed(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """Where a webhook says that it has gone may be anywhere."""
+    """The target of a redirect may be any address."""
     add(upkeep, receiver.url, "--kind", "tag.*")
     receiver.answer = lambda _: 307
     alice.push_image(NAME, "v1")
@@ -495,8 +500,10 @@ def test_no_redirect_is_followed(
 
 
 @pytest.mark.options(oci_webhook_timeout=1)
-def test_a_webhook_that_takes_its_time(alice: RegistryClient, upkeep: Upkeep) -> None:
-    """One that sends a byte now and then has no longer than one that is silent."""
+def test_slow_response_ends_at_the_timeout(
+    alice: RegistryClient, upkeep: Upkeep
+) -> None:
+    """The timeout limits the whole request, however slowly bytes arrive."""
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -520,10 +527,10 @@ def test_a_webhook_that_takes_its_time(alice: RegistryClient, upkeep: Upkeep) ->
     assert "within 1 seconds" in row["log"][0]["error"]
 
 
-def test_what_a_webhook_has_not_been_told_is_kept(
+def test_event_with_pending_delivery_is_not_pruned(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """However old it is; and forgotten with the webhook."""
+    """An event with a pending delivery is kept, and is deleted with the webhook."""
     made = add(upkeep, receiver.url)
     alice.push_image(NAME, "v1")
     with later(timedelta(days=40)):
@@ -539,10 +546,10 @@ def test_what_a_webhook_has_not_been_told_is_kept(
     assert "There is no webhook" in again.output
 
 
-def test_what_was_told_is_forgotten(
+def test_old_delivered_event_is_pruned(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """With the log of it, when it is old."""
+    """An old event is deleted with its deliveries and attempts."""
     add(upkeep, receiver.url)
     alice.push_image(NAME, "v1")
     deliver(upkeep)
@@ -552,11 +559,11 @@ def test_what_was_told_is_forgotten(
     assert upkeep.rows("Delivery") == upkeep.rows("DeliveryAttempt") == 0
 
 
-# Secrets, and what cannot be
+# Secrets and invalid input
 
 
-def test_a_secret_is_shown_once(upkeep: Upkeep, receiver: Receiver) -> None:
-    """No list has it."""
+def test_secret_is_shown_only_when_added(upkeep: Upkeep, receiver: Receiver) -> None:
+    """No list contains it."""
     secret = add(upkeep, receiver.url)["secret"]
     shown_again = upkeep.run("webhooks", "list", "--json").output
     assert secret not in shown_again + upkeep.run("webhooks", "list").output
@@ -587,8 +594,8 @@ def test_a_secret_is_shown_once(upkeep: Upkeep, receiver: Receiver) -> None:
     ],
     ids=lambda a: a[-1][:30],
 )
-def test_webhooks_that_cannot_be(upkeep: Upkeep, arguments: list[str]) -> None:
-    """Whoever adds one is told what is wrong with it."""
+def test_invalid_webhook_is_refused(upkeep: Upkeep, arguments: list[str]) -> None:
+    """The error names the invalid value."""
     result = upkeep.run("webhooks", "add", *arguments)
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
@@ -596,26 +603,28 @@ def test_webhooks_that_cannot_be(upkeep: Upkeep, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["10.0.0.0/8", ["ten"], [b"x"], 5])
-def test_networks_that_are_none(make_app: MakeApp, wrong: object) -> None:
-    """What is no network stops the application."""
+def test_invalid_webhook_networks_stop_the_application(
+    make_app: MakeApp, wrong: object
+) -> None:
+    """An invalid network stops the application."""
     with pytest.raises(ConfigError, match="OCI_WEBHOOK_NETWORKS"):
         make_app(OCI_WEBHOOK_NETWORKS=wrong)
 
 
-# What else the page promises
+# Further promises of the page
 
 
-def test_waits_get_longer_up_to_an_hour(
+def test_retry_pause_doubles_up_to_an_hour(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """Each is about twice as long as the one before, and none is more than an hour."""
+    """Each pause is about twice as long as the last, and at most an hour."""
     add(upkeep, receiver.url, "--kind", "manifest.pushed")
     receiver.answer = lambda _: 503
     alice.push_image(NAME, "latest")
     with time_machine.travel(utcnow(), tick=False) as clock:
         for longest in (*(10 * 2**n for n in range(9)), 3600, 3600, 3600):
             deliver(upkeep, failed=1)
-            # Half of each wait is up to chance.
+            # Half of each pause is random.
             clock.shift(timedelta(seconds=longest / 2 - 1))
             assert deliver(upkeep) == 0
             clock.shift(timedelta(seconds=longest / 2 + 2))
@@ -624,10 +633,10 @@ def test_waits_get_longer_up_to_an_hour(
     assert len(receiver.arrived) == 13
 
 
-def test_what_distribution_has_no_word_for(
+def test_event_undefined_in_distribution_is_skipped(
     app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """It is not told in its form, and holds up nothing that comes after it."""
+    """It is not sent in that format, and delays no later event."""
     alice.push_image(NAME, "v1")
     add(upkeep, receiver.url, "--format", "distribution")
     with app.app_context():

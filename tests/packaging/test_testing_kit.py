@@ -371,7 +371,7 @@ def test_fault_affects_its_application_and_thread_only(
         (tmp_path / "beside").mkdir()
         pulled = others.submit(docker.blob, "alice/app", digest).result()
         assert (pulled, fault.happened) == (b"something", None)
-        with pytest.raises(Refused, match="disk fails"):
+        with pytest.raises(Refused, match="disk reports errors"):
             docker.blob("alice/app", digest)
         assert fault.happened
 

@@ -146,7 +146,7 @@ def test_storage_page_shows_usage_and_quota(app: Flask, alice: RegistryClient) -
     limit(app, bytes=2_000_000, images=7)
     text = visitor.get("/images/-/storage").text
     assert "Quota 501 kB of 2.0 MB used" in text
-    assert "Images with a tag 1 of 7" in text
+    assert "Tagged images 1 of 7" in text
 
 
 @pytest.mark.parametrize(

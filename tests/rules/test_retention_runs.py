@@ -56,7 +56,7 @@ def test_deleted_tag_can_be_restored_within_undo_period(
         assert keeper.gc()["manifests"] == []
         lay(app, "keep *")
         page = Visitor(app, "alice").get(f"{PAGE}/-/history")
-        assert "Put it back" in page.html
+        assert "Restore" in page.html
         put_back(app, "v1")
         response = alice.get(f"/v2/{NAME}/manifests/v1")
         assert response.status_code == 200
@@ -211,8 +211,8 @@ def test_settings_page_previews_rules(app: Flask, alice: RegistryClient) -> None
     visitor, address = Visitor(app, "alice"), f"{PAGE}/-/settings/retention"
     page = visitor.send(address, rules="keep v*\r\ndelete *")
     assert "Save these rules?" in page.text
-    assert "1 tag or image goes" in page.text
-    assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
+    assert "1 tag or image would be deleted" in page.text
+    assert shown(page) == [("pr-1", "delete"), ("v1", "keep")]
     assert "nothing" not in visitor.get(f"{PAGE}/-/settings").field("oci_form")
     with app.app_context():
         assert registry.retention.get(repository=NAME) == ()
@@ -220,8 +220,8 @@ def test_settings_page_previews_rules(app: Flask, alice: RegistryClient) -> None
     with app.app_context():
         assert registry.retention.get(repository=NAME) == ("keep v*", "delete *")
     page = visitor.get(address)
-    assert "1 tag or image would go now" in page.text
-    assert shown(page) == [("pr-1", "goes"), ("v1", "stays")]
+    assert "1 tag or image would be deleted now" in page.text
+    assert shown(page) == [("pr-1", "delete"), ("v1", "keep")]
     assert "keep v* delete *" in visitor.get(f"{PAGE}/-/settings").text
     page = visitor.send(address, rules="delete <x> y")
     assert page.status == 422
@@ -238,7 +238,7 @@ def shown(page: Page) -> list[tuple[str, str]]:
     return [
         (words[i - 1], word)
         for i, word in enumerate(words)
-        if word in ("goes", "stays") and words[i - 1] in ("v1", "pr-1")
+        if word in ("delete", "keep") and words[i - 1] in ("v1", "pr-1")
     ]
 
 

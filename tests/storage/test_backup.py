@@ -1,5 +1,4 @@
-"""A backup that is made, as the documentation says, while people push and delete and
-the registry collects; and what there is when it is restored somewhere else."""
+"""Documented backups during pushes, deletions and collections, and their restore."""
 
 from __future__ import annotations
 
@@ -52,14 +51,14 @@ SETTINGS = {
 
 
 class Pusher:
-    """Somebody who pushes images, and deletes some, until told to stop."""
+    """A client that pushes images, and deletes some, until it is stopped."""
 
     def __init__(self, forge: Forge, name: str) -> None:
         self.acknowledged: list[tuple[str, bytes, list[bytes]]] = []
         """The tag, the manifest and the blobs of each image, in order."""
 
         self.deleted = 0
-        """How many of these have been deleted since, from the first on."""
+        """The number of deleted images, from the first on."""
 
         self.name = name
         self._url = f"{forge.url}/v2/{name}"
@@ -75,7 +74,7 @@ class Pusher:
         self._session.headers["Authorization"] = f"Bearer {token.json()['token']}"
 
     def push(self) -> None:
-        """Push an image of content that there is nowhere else."""
+        """Push an image with unique content."""
         number = len(self.acknowledged)
         blobs = [f"{self.name} {number} {i}".encode() * 2000 for i in range(3)]
         for blob in blobs:
@@ -85,7 +84,7 @@ class Pusher:
         self.acknowledged.append((f"v{number}", manifest, blobs))
 
     def delete(self) -> None:
-        """Delete the oldest image, and all that it is made of."""
+        """Delete the oldest image and its blobs."""
         _, manifest, blobs = self.acknowledged[self.deleted]
         for path in (
             f"manifests/{digest_of(manifest)}",
@@ -95,7 +94,7 @@ class Pusher:
         self.deleted += 1
 
     def go_on(self, stop: threading.Event) -> None:
-        """Push, and delete what was pushed long ago, until it is time to stop."""
+        """Push images and delete older ones until stopped."""
         while not stop.is_set():
             self.push()
             self.delete()
@@ -109,30 +108,30 @@ class Pusher:
 
 
 class Collector:
-    """Collects again and again, until told to stop."""
+    """Runs the garbage collection repeatedly until stopped."""
 
     def __init__(self, forge: Forge) -> None:
         self.done = 0
-        """How many collections there have been."""
+        """The number of collections."""
 
         self._forge = forge
 
     def go_on(self, stop: threading.Event) -> None:
-        """Collect, and collect again."""
+        """Run the garbage collection repeatedly."""
         while not stop.is_set():
             self._forge.command("oci", "gc")
             self.done += 1
 
 
 def type_at(folder: Path, command: str) -> None:
-    """Type a command where the folders ``instance`` and ``backup`` are."""
+    """Run a command in the folder that has ``instance`` and ``backup``."""
     name, *arguments = shlex.split(command)
     program = tool(name, f"Debian's {name}")
     subprocess.run([program, *arguments], cwd=folder, check=True, timeout=120)
 
 
 def place(folder: Path, instance: Path) -> None:
-    """Have an instance folder be where the documentation has it."""
+    """Link an instance folder at the place that the documentation names."""
     link = folder / "instance"
     link.unlink(missing_ok=True)
     link.symlink_to(instance)
@@ -140,7 +139,7 @@ def place(folder: Path, instance: Path) -> None:
 
 @contextmanager
 def busy(*jobs: t.Callable[[threading.Event], None]) -> t.Iterator[None]:
-    """Have others do their work meanwhile, and raise what goes wrong with it."""
+    """Run the workers in threads meanwhile, and raise their exceptions."""
     stop = threading.Event()
     with ThreadPoolExecutor(len(jobs)) as pool:
         work = [pool.submit(job, stop) for job in jobs]
@@ -152,9 +151,9 @@ def busy(*jobs: t.Callable[[threading.Event], None]) -> t.Iterator[None]:
         future.result()
 
 
-def test_a_backup_under_load(tmp_path: Path) -> None:
-    """Whatever was acknowledged before a backup began is served from it, even what was
-    deleted, and would have been collected, while it was made."""
+def test_backup_under_load_has_all_acknowledged_content(tmp_path: Path) -> None:
+    """A restored backup serves all content that was acknowledged before it began, also
+    content that was deleted during it."""
     copy_database, copy_folder = typed(PAGE, "Backups")
     *restore, check = typed(PAGE, "Restoring")
     (tmp_path / "backup").mkdir()
@@ -201,14 +200,14 @@ def test_a_backup_under_load(tmp_path: Path) -> None:
 
 
 def fetch(url: str) -> bytes:
-    """Pull something."""
+    """Return the response of a pull."""
     response = requests.get(url, auth=(USERNAME, PASSWORD), timeout=60)
     assert response.status_code == 200, response.text
     return response.content
 
 
 def age_everything(instance: Path) -> None:
-    """Have everything look as if nobody had needed it for long."""
+    """Set all leases and times to long ago."""
     with closing(sqlite3.connect(instance / "forge.db", timeout=60)) as connection:
         for change in (
             "UPDATE oci_repository_blob SET leased_at = '2020-01-01 00:00:00'",
@@ -219,9 +218,11 @@ def age_everything(instance: Path) -> None:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_backup_of_a_database_server(server: str, tmp_path: Path) -> None:
-    """What was there before it began is served from an empty database that is given
-    what was dumped; what was pushed after that is unknown."""
+def test_database_dump_restores_acknowledged_content(
+    server: str, tmp_path: Path
+) -> None:
+    """An empty database with the restored dump serves the content from before it, and
+    none from after it."""
     page = " ".join((ROOT / PAGE).read_text("utf-8").split())
     dump, load = DUMPS[server]
     assert f"``{dump}``" in page
@@ -252,7 +253,7 @@ def test_a_backup_of_a_database_server(server: str, tmp_path: Path) -> None:
 
 
 def at_database(url: sa.URL, command: str, content: bytes = b"") -> bytes:
-    """Run a database's own command, and return what it prints."""
+    """Run a command of the database server, and return its output."""
     name, *options = command.split()
     if "host" in url.query:
         where = [f"--host={url.query['host']}", f"--username={url.username}"]
@@ -270,7 +271,7 @@ def at_database(url: sa.URL, command: str, content: bytes = b"") -> bytes:
 
 
 def empty_beside(url: sa.URL) -> sa.URL:
-    """Make an empty database on the same server, and return its address."""
+    """Create an empty database on the same server, and return its URL."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.execute(sa.text("CREATE DATABASE restored"))

@@ -1,4 +1,4 @@
-"""Faults: whichever call fails, the client is told to try again, and can."""
+"""Faults of the disk and the database: a client gets 503, and its retry succeeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ UPLOADS = f"/v2/{NAME}/blobs/uploads/"
 
 
 def assert_unavailable(response: TestResponse) -> None:
-    """Check that the client is told to come back, in the registry's JSON."""
+    """Check for a 503 with Retry-After, in the registry's JSON."""
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "60"
     assert response.request.method == "HEAD" or refusal(response) == (
@@ -53,7 +53,7 @@ class Stubborn:
     def request(
         self, method: str, path: str, *args: t.Any, **kw: t.Any
     ) -> TestResponse:
-        """Send a request, and if need be again."""
+        """Send a request, and repeat it after a 503."""
         response = self.client.request(method, path, *args, **kw)
         if response.status_code == 503:
             assert_unavailable(response)
@@ -63,7 +63,7 @@ class Stubborn:
         return response
 
     def append(self, location: str, content: bytes, start: int) -> TestResponse:
-        """Send a chunk, and if need be what is missing of it."""
+        """Send a chunk, and the missing part of it after a 503."""
         response = self.client.patch(location, content[start:])
         if response.status_code != 503:
             return response
@@ -78,11 +78,11 @@ class Stubborn:
 
 
 class Refused(Exception):
-    """A client was told to come back."""
+    """A client received a 503."""
 
 
 class Impatient(Stubborn):
-    """A client that gives up."""
+    """A client that does not retry."""
 
     def request(
         self, method: str, path: str, *args: t.Any, **kw: t.Any
@@ -143,7 +143,7 @@ Push = t.Callable[[Stubborn, bytes], TestResponse]
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask, alice: RegistryClient) -> Upkeep:
-    """Somebody who checks a registry that somebody has used before."""
+    """An administrator of a registry that has content."""
     alice.push_image(NAME, "before")
     return Upkeep(app)
 
@@ -154,7 +154,7 @@ def try_each(
     push: Push,
     fault: t.Callable[[int], t.ContextManager[Fault]],
 ) -> t.Iterator[tuple[Fault, TestResponse]]:
-    """Push a blob with a fault at each call, until there are no more calls."""
+    """Push a blob with a fault at each call in turn."""
     for at in range(999):
         content = b"content %d, of some length" % at
         client = Stubborn(alice)
@@ -174,11 +174,11 @@ def try_each(
 
 @PUSHES
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
-def test_a_disk_that_fails(
+def test_push_succeeds_after_a_fault_of_the_disk(
     alice: RegistryClient, keeper: Upkeep, push: Push, number: int
 ) -> None:
-    """Whatever the disk cannot do, the same push succeeds afterwards, and but for bytes
-    that the disk has lost, it goes on where it was."""
+    """After a fault in any call to the disk, the same push succeeds, and continues
+    unless the disk lost bytes."""
     for fault, response in try_each(
         alice, keeper, push, lambda at: Faults(alice.app).disk(at, number)
     ):
@@ -188,7 +188,7 @@ def test_a_disk_that_fails(
 
 
 def is_in_transaction(driver: t.Any) -> bool:
-    """Tell whether a connection is in the middle of a transaction."""
+    """Return True if a connection has an open transaction."""
     if hasattr(driver, "in_transaction"):
         return bool(driver.in_transaction)
     if hasattr(driver, "server_status"):
@@ -197,10 +197,10 @@ def is_in_transaction(driver: t.Any) -> bool:
 
 
 @PUSHES
-def test_no_connection_is_left_in_a_transaction(
+def test_fault_leaves_no_open_transaction(
     app: Flask, alice: RegistryClient, keeper: Upkeep, push: Push
 ) -> None:
-    """Whatever fails, who has the connection next finds neither locks nor the past."""
+    """After any fault, the next user of the connection finds no open transaction."""
     with app.app_context():
         engine = db.engine
     left: list[bool] = []
@@ -221,11 +221,11 @@ def test_no_connection_is_left_in_a_transaction(
 
 
 @PUSHES
-def test_a_database_that_fails(
+def test_push_succeeds_after_a_fault_of_the_database(
     app: Flask, alice: RegistryClient, keeper: Upkeep, push: Push
 ) -> None:
-    """Whatever the database cannot do, the next try succeeds, even if the bytes were in
-    their place by then."""
+    """After a fault in any statement, the retry succeeds, also if the file was renamed
+    already."""
     for fault, response in try_each(
         alice, keeper, push, lambda at: Faults(app).database(at)
     ):
@@ -246,10 +246,10 @@ def test_a_database_that_fails(
     ],
     ids=" ".join,
 )
-def test_every_request_survives_its_database(
+def test_each_request_succeeds_after_a_fault_of_the_database(
     app: Flask, alice: RegistryClient, keeper: Upkeep, request_: tuple[str, str]
 ) -> None:
-    """A request that the database failed is answered 503, and can be sent again."""
+    """A request gets 503 after a fault of the database, and its retry succeeds."""
     method, path = request_
     manifest = image(b"a layer")
     body = manifest if method == "PUT" else None
@@ -265,7 +265,7 @@ def test_every_request_survives_its_database(
             response = alice.request(
                 method, path, body, headers=headers if body else {}
             )
-        # What was deleted before the fault is not there to be deleted again.
+        # A deletion that committed before the fault leaves nothing for the retry.
         gone = method == "DELETE" and response.status_code == 404
         assert response.status_code < 300 or gone, fault.happened
         alice.put_manifest(NAME, "before", manifest)
@@ -279,22 +279,24 @@ def test_every_request_survives_its_database(
         (errno.ENOSPC, "full"),
         (errno.EDQUOT, "quota"),
         (errno.EROFS, "read-only"),
-        (errno.EACCES, "may not"),
+        (errno.EACCES, "no permission"),
         (errno.EMFILE, "too many files"),
-        (errno.EIO, "fails"),
-        (errno.ESTALE, "does not answer"),
+        (errno.EIO, "reports errors"),
+        (errno.ESTALE, "does not respond"),
     ],
 )
-def test_the_cause_is_told(alice: RegistryClient, number: int, cause: str) -> None:
-    """Whoever reads the answer knows what to tell the people who run the registry."""
+def test_disk_error_names_its_cause(
+    alice: RegistryClient, number: int, cause: str
+) -> None:
+    """The error names the cause for the operator."""
     with Faults(alice.app).disk(0, number, ["open"]):
         response = alice.post(UPLOADS, b"x", query={"digest": digest_of(b"x")})
     assert_unavailable(response)
     assert cause in response.get_json()["errors"][0]["message"]
 
 
-def test_a_download_that_cannot_begin(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A blob that cannot be looked at is not called unknown."""
+def test_unreadable_blob_is_unavailable(alice: RegistryClient, keeper: Upkeep) -> None:
+    """A blob that cannot be read gets 503 and not 404."""
     for method in ("HEAD", "GET"):
         path = f"/v2/{NAME}/blobs/{digest_of(b'a layer')}"
         with Faults(alice.app).disk(0, errno.EIO):
@@ -303,24 +305,27 @@ def test_a_download_that_cannot_begin(alice: RegistryClient, keeper: Upkeep) -> 
 
 
 @pytest.mark.parametrize("command", [["gc"], ["fsck"], ["fsck", "--scrub"]])
-def test_a_command_that_cannot_go_on(keeper: Upkeep, command: list[str]) -> None:
-    """A command says what the disk or the database did, and ends with a status of its
-    own; the next one does its work."""
+def test_command_reports_faults_and_can_be_repeated(
+    keeper: Upkeep, command: list[str]
+) -> None:
+    """The command names the fault and exits with status 2; the next run succeeds."""
     keeper.store(digest_of(b"an orphan"), b"an orphan")
     with Faults(keeper.app).disk(0, errno.EIO, ["open"]):
         result = keeper.run(*command)
     assert result.exit_code == 2
-    assert "disk fails" in result.stderr
+    assert "disk reports errors" in result.stderr
     with Faults(keeper.app).database(0):
         result = keeper.run(*command)
     assert result.exit_code == 2
-    assert "database does not answer" in result.stderr
+    assert "database does not respond" in result.stderr
     assert keeper.run(*command).exit_code == 0
 
 
 @PUSHES
-def test_too_many_open_files(alice: RegistryClient, keeper: Upkeep, push: Push) -> None:
-    """Whenever a process may open no more files, the client is told to come back."""
+def test_push_succeeds_after_too_many_open_files(
+    alice: RegistryClient, keeper: Upkeep, push: Push
+) -> None:
+    """Without free file descriptors, a client gets 503."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     failures = 0
     for room in range(20):
@@ -344,9 +349,11 @@ def test_too_many_open_files(alice: RegistryClient, keeper: Upkeep, push: Push) 
 
 
 @pytest.mark.skipif(DATABASE_URL is None, reason="SQLite has no server to hang up")
-def test_a_database_that_is_restarted(app: Flask, alice: RegistryClient) -> None:
-    """When the server has ended all connections, one request is told to come back, and
-    the next is answered."""
+def test_restarted_database_fails_one_request(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """After the server closed all connections, one request gets 503, and the next one
+    succeeds."""
     alice.push_image(NAME, "1.0")
     end_connections()
     assert_unavailable(alice.get(f"/v2/{NAME}/tags/list"))
@@ -354,7 +361,7 @@ def test_a_database_that_is_restarted(app: Flask, alice: RegistryClient) -> None
 
 
 def end_connections() -> None:
-    """End every connection to the database, as a server does that is restarted."""
+    """Close every connection, as a restarted server does."""
     engine = sa.create_engine(DATABASE_URL or "", poolclass=sa.NullPool)
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
@@ -374,8 +381,8 @@ def end_connections() -> None:
     engine.dispose()
 
 
-def test_a_database_that_is_locked(make_app: MakeApp, tmp_path: Path) -> None:
-    """When somebody keeps a SQLite database to themselves, clients come back later."""
+def test_locked_database_is_unavailable(make_app: MakeApp, tmp_path: Path) -> None:
+    """While another process locks the SQLite database, clients get 503."""
     app = make_app(
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/locked.sqlite",
         SQLALCHEMY_ENGINE_OPTIONS={"connect_args": {"timeout": 0.001}},

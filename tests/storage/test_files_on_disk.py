@@ -1,4 +1,4 @@
-"""Bytes on their way to the disk: who sees them, and what becomes of half of them."""
+"""Files of the local storage: permissions, partial uploads and full disks."""
 
 from __future__ import annotations
 
@@ -27,21 +27,19 @@ FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 
 
 def files(storage: Path) -> t.Iterator[Path]:
-    """Return every file that holds content."""
+    """Return every file with content."""
     for folder in ("blobs", "uploads"):
         yield from (path for path in (storage / folder).rglob("*") if path.is_file())
 
 
 @pytest.fixture(name="storage")
 def _storage(tmp_path: Path) -> Path:
-    """Where an application that says nothing else keeps its blobs."""
+    """The default storage folder of an application."""
     return tmp_path / "oci"
 
 
-def test_other_accounts_of_the_machine_read_nothing(
-    alice: RegistryClient, storage: Path
-) -> None:
-    """Files and folders are for the host and its group, which may be nginx's."""
+def test_other_accounts_cannot_read_files(alice: RegistryClient, storage: Path) -> None:
+    """Only the account of the host and its group can read files and folders."""
     alice.push_blob("alice/app", CONTENT)
     alice.patch(alice.start_upload("alice/app"), CONTENT)
     paths = [storage, *storage.rglob("*")]
@@ -53,10 +51,10 @@ def test_other_accounts_of_the_machine_read_nothing(
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_blob_is_there_whole_or_not_at_all(
+def test_partial_blob_is_not_served(
     alice: RegistryClient, storage: Path, method: str
 ) -> None:
-    """While its bytes arrive, nobody gets any of them."""
+    """No client gets a part of a blob while its bytes arrive."""
     location = with_query(alice.start_upload("alice/app"), digest=DIGEST)
     seen = []
 
@@ -71,10 +69,10 @@ def test_a_blob_is_there_whole_or_not_at_all(
     assert set(seen) == {404}
 
 
-def test_a_link_is_not_followed(
+def test_symbolic_link_is_not_followed(
     alice: RegistryClient, storage: Path, tmp_path: Path
 ) -> None:
-    """Whoever can make a link in the folder of uploads has nothing written through."""
+    """The registry does not write through a symbolic link in the folder of uploads."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     location = alice.start_upload("alice/app")
@@ -89,7 +87,7 @@ def test_a_link_is_not_followed(
 
 @pytest.fixture(name="full_disk")
 def _full_disk(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[], None]:
-    """Return what gives the disk room again; until then, it is full after one piece."""
+    """Return a function that ends the full disk, which takes one piece until then."""
     write = os.write
 
     def write_a_little(fd: int, content: t.Any) -> int:
@@ -101,11 +99,11 @@ def _full_disk(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[], None]:
     return lambda: monkeypatch.setattr(os, "write", write)
 
 
-def test_a_full_disk(
+def test_upload_continues_after_a_full_disk(
     alice: RegistryClient, storage: Path, full_disk: t.Callable[[], None]
 ) -> None:
-    """A client is told to come back, in the registry's JSON; nothing is half there, and
-    once there is room it goes on with the same session."""
+    """A client gets 503, nothing is half stored, and the same session continues once
+    there is space."""
     location = alice.start_upload("alice/app")
     path = "/v2/alice/app/blobs/uploads/"
     answers = [
@@ -129,11 +127,11 @@ def test_a_full_disk(
     assert alice.get(f"/v2/alice/app/blobs/{DIGEST}").data == CONTENT
 
 
-def test_an_address_in_a_manifest_is_not_visited(
+def test_url_of_a_foreign_layer_is_not_fetched(
     alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A layer that says where else to get it is stored as it is; what is behind the
-    address may be the cloud's own secrets."""
+    """The registry does not fetch the URLs of a foreign layer, which may be those of a
+    cloud's credentials."""
 
     def refuse(*args: object, **kwargs: object) -> t.NoReturn:
         raise AssertionError("the registry opened a connection")
@@ -150,9 +148,11 @@ def test_an_address_in_a_manifest_is_not_visited(
     assert refusal(missing) == (404, "BLOB_UNKNOWN")
 
 
-def test_what_is_packed_stays_packed(alice: RegistryClient, storage: Path) -> None:
-    """A layer that would be a thousand times its size is kept, and sent, as it came,
-    whatever encoding a client says that it accepts or has used."""
+def test_compressed_layer_is_not_decompressed(
+    alice: RegistryClient, storage: Path
+) -> None:
+    """A compressed layer is stored and sent unchanged, whatever encodings a client
+    names."""
     packed = gzip.compress(bytes(10**6))
     path = "/v2/alice/app/blobs/uploads/"
     headers = {"Content-Encoding": "gzip"}

@@ -1,4 +1,4 @@
-"""A real server on a disk that is full, read-only or somebody else's."""
+"""A real server on a disk that is full, read-only or owned by another account."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UPLOADS = "/v2/alice/app/blobs/uploads/"
 
 
 class Disk:
-    """A small disk of the test's own."""
+    """A small disk for one test."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,15 +40,15 @@ class Disk:
         self._mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path))
 
     def remount(self, options: str) -> None:
-        """Change how it is mounted."""
+        """Mount the disk with other options."""
         self._mount("-o", f"remount,{options}", str(self.path))
 
     def uploads(self) -> list[Path]:
-        """Return what is being pushed."""
+        """Return the files of upload sessions."""
         return list(self.path.glob("oci/uploads/*"))
 
     def unmount(self) -> None:
-        """Take it away, with whatever is on it."""
+        """Unmount the disk, which deletes its content."""
         subprocess.run(["umount", "--lazy", str(self.path)], check=True)
 
     def _mount(self, *args: str) -> None:
@@ -72,7 +72,7 @@ def _disk(tmp_path: Path) -> t.Iterator[Disk]:
 
 @pytest.fixture(name="forge")
 def _forge(disk: Disk) -> t.Iterator[Forge]:
-    """A forge whose blobs are on the small disk, and its database elsewhere."""
+    """A forge with its blobs on the small disk, and its database on another one."""
     with Forge("gunicorn", OCI_STORAGE_PATH=f"{disk.path}/oci") as forge:
         yield forge
 
@@ -94,7 +94,7 @@ def push(forge: Forge, content: bytes) -> requests.Response:
 
 
 def assert_unavailable(response: requests.Response, cause: str) -> None:
-    """Check that the client is told why, and to come back."""
+    """Check for a 503 with the cause."""
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "60"
     (error,) = response.json()["errors"]
@@ -109,9 +109,9 @@ def assert_served(forge: Forge, content: bytes) -> None:
     assert response.content == content
 
 
-def test_a_full_disk(forge: Forge, disk: Disk) -> None:
-    """A push that does not fit is told so and leaves nothing; one in a session goes on
-    when there is room."""
+def test_full_disk_fails_pushes_until_there_is_space(forge: Forge, disk: Disk) -> None:
+    """A push that does not fit gets 503 and leaves nothing; a session continues once
+    there is space."""
     assert push(forge, SMALL).status_code == 201
     assert_unavailable(push(forge, LARGE), "full")
     assert disk.uploads() == []
@@ -129,8 +129,8 @@ def test_a_full_disk(forge: Forge, disk: Disk) -> None:
     assert_served(forge, LARGE)
 
 
-def test_a_read_only_disk(forge: Forge, disk: Disk) -> None:
-    """Pulls go on from a disk that cannot be written to, and pushes when it can."""
+def test_read_only_disk_serves_pulls(forge: Forge, disk: Disk) -> None:
+    """A read-only disk serves pulls; pushes succeed once it is writable."""
     assert push(forge, SMALL).status_code == 201
     location = send(forge, "POST", UPLOADS).headers["Location"]
     assert send(forge, "PATCH", location, LARGE[:MIB]).status_code == 202
@@ -151,8 +151,8 @@ def test_a_read_only_disk(forge: Forge, disk: Disk) -> None:
     assert_served(forge, LARGE[:MIB])
 
 
-def test_a_folder_that_is_not_ours(tmp_path: Path) -> None:
-    """A registry that may not write to its folder says so."""
+def test_folder_without_permission_is_reported(tmp_path: Path) -> None:
+    """A registry without permission to write names the cause."""
     within: tuple[str, ...] = ()
     if os.geteuid() == 0:
         # Root may do everything that this takes away.
@@ -171,8 +171,8 @@ def test_a_folder_that_is_not_ours(tmp_path: Path) -> None:
         assert push(forge, SMALL).status_code == 201
 
 
-def test_a_scrub_that_is_killed(tmp_path: Path) -> None:
-    """A scrub that was killed goes on where it was."""
+def test_killed_scrub_continues(tmp_path: Path) -> None:
+    """A killed scrub continues at its last position."""
     with Forge("gunicorn") as forge:
         blobs = sorted((os.urandom(MIB) for _ in range(16)), key=digest_of)
         for blob in blobs:
@@ -186,7 +186,7 @@ def test_a_scrub_that_is_killed(tmp_path: Path) -> None:
             scrub.communicate()
         assert bookmark.read_text()
 
-        # What has been read is not read again, so that damage to it is not found.
+        # Blobs that were read are not read again, so that damage to it is not found.
         for blob in (blobs[0], blobs[-1]):
             _path(forge, blob).write_bytes(bytes(MIB))
         found, _ = _fsck(forge.instance, "--scrub").communicate(timeout=60)

@@ -1,5 +1,4 @@
-"""Second tries: what a crash or a fault has left is gone on with, and never taken for
-what it is not."""
+"""Recovery: uploads that a crash or a fault interrupted continue or start again."""
 
 from __future__ import annotations
 
@@ -29,12 +28,12 @@ BLOB = f"/v2/{NAME}/blobs/{DIGEST}"
 
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask) -> Upkeep:
-    """Somebody who sees the disk."""
+    """An administrator with access to the disk."""
     return Upkeep(app)
 
 
 def start(client: RegistryClient, *chunks: bytes) -> str:
-    """Begin a session that has some chunks, and return where to end it."""
+    """Start an upload session with some chunks, and return the URL that ends it."""
     location = client.start_upload(NAME)
     for chunk in chunks:
         assert client.patch(location, chunk).status_code == 202
@@ -42,8 +41,7 @@ def start(client: RegistryClient, *chunks: bytes) -> str:
 
 
 def fail_to_record(client: RegistryClient, put: str, body: bytes = b"") -> None:
-    """End a session so that its bytes become a blob, and the database does not hear
-    of it."""
+    """End a session with a fault between the rename of its file and the commit."""
     keeper = Upkeep(client.app)
     for at in range(99):
         with Faults(client.app).database(at):
@@ -61,11 +59,10 @@ def fail_to_record(client: RegistryClient, put: str, body: bytes = b"") -> None:
     [([CONTENT], b""), ([CONTENT[:9], CONTENT[9:]], b""), ([], CONTENT)],
     ids=["one PATCH", "two PATCHes", "in the PUT"],
 )
-def test_a_put_is_tried_again(
+def test_put_after_a_fault_ends_the_session_once(
     alice: RegistryClient, keeper: Upkeep, chunks: list[bytes], body: bytes
 ) -> None:
-    """A session whose bytes are in their place, and not on record, ends with the same
-    PUT, once."""
+    """A session whose file is a blob without a row ends with the same PUT, once."""
     put = start(alice, *chunks)
     fail_to_record(alice, put, body)
     assert alice.head(BLOB).status_code == 404
@@ -80,16 +77,18 @@ def test_a_put_is_tried_again(
     assert keeper.rows("Upload") == 0
 
 
-def test_a_put_of_the_rest_is_tried_again(alice: RegistryClient) -> None:
-    """The same holds where only the last bytes come again."""
+def test_put_with_last_bytes_after_a_fault_succeeds(alice: RegistryClient) -> None:
+    """A repeated PUT with the last bytes succeeds as well."""
     put = start(alice, CONTENT[:9])
     fail_to_record(alice, put, CONTENT[9:])
     assert alice.put(put, CONTENT[9:]).status_code == 201
     assert alice.get(BLOB).data == CONTENT
 
 
-def test_a_put_whose_note_is_lost(alice: RegistryClient, keeper: Upkeep) -> None:
-    """Where nothing is known of what a session's bytes were, the client begins anew."""
+def test_put_without_saved_hash_starts_again(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """Without the saved hash of a session, the client starts again."""
     put = start(alice, CONTENT)
     fail_to_record(alice, put)
     (note,) = keeper.folder.glob("notes/*")
@@ -101,11 +100,11 @@ def test_a_put_whose_note_is_lost(alice: RegistryClient, keeper: Upkeep) -> None
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_bytes_that_the_disk_forgot(
+def test_session_ends_after_a_failed_flush(
     alice: RegistryClient, keeper: Upkeep, method: str
 ) -> None:
-    """A session ends when the disk could not keep its bytes, since the disk would say
-    the next time that all is well."""
+    """A session ends if the disk fails to flush its bytes, because the next flush would
+    succeed without them."""
     # The folders are there, so that the file is what is flushed first.
     alice.push_image(NAME, "1.0")
     put = start(alice, CONTENT[:9])
@@ -116,8 +115,10 @@ def test_bytes_that_the_disk_forgot(
     assert DIGEST not in keeper.blobs()
 
 
-def test_a_put_after_a_collection(alice: RegistryClient, keeper: Upkeep) -> None:
-    """When the collection came in between, the client begins anew."""
+def test_put_after_a_collection_starts_again(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """If the collection deleted the blob in between, the client starts again."""
     put = start(alice, CONTENT)
     fail_to_record(alice, put)
     assert keeper.gc()["blobs"] == [DIGEST]
@@ -126,10 +127,10 @@ def test_a_put_after_a_collection(alice: RegistryClient, keeper: Upkeep) -> None
     assert alice.get(BLOB).data == CONTENT
 
 
-def test_a_second_try_opens_nothing(
+def test_put_cannot_link_the_blob_of_another_user(
     alice: RegistryClient, bob: RegistryClient, keeper: Upkeep
 ) -> None:
-    """A session that has lost its bytes does not end with those of somebody else."""
+    """A session without bytes does not end with the blob of another user."""
     bob.push_blob("bob/private", LAYER)
     guess = b"guessed"
     assert len(guess) == len(LAYER)
@@ -147,9 +148,11 @@ def test_a_second_try_opens_nothing(
     assert bob.get(f"/v2/bob/private/blobs/{digest_of(LAYER)}").data == LAYER
 
 
-def test_fewer_bytes_than_were_hashed(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A session whose file is older than its note is no session: other bytes behind it
-    would pass for those that were hashed."""
+def test_session_shorter_than_its_saved_hash_ends(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """A session whose file is shorter than its saved hash ends, because other bytes
+    could follow."""
     put = start(alice, LAYER)
     (path,) = keeper.folder.glob("uploads/*")
     path.write_bytes(LAYER[:3])
@@ -163,9 +166,8 @@ def test_fewer_bytes_than_were_hashed(alice: RegistryClient, keeper: Upkeep) -> 
     assert keeper.blobs() == set()
 
 
-def test_half_an_upload_goes_on(alice: RegistryClient, keeper: Upkeep) -> None:
-    """After a crash in the middle of a PATCH, the client is told what is on the disk,
-    and goes on from there."""
+def test_upload_continues_after_a_crash(alice: RegistryClient, keeper: Upkeep) -> None:
+    """After a crash during a PATCH, the client continues at the stored length."""
     put = start(alice, CONTENT[:9])
     location = put.partition("?")[0]
     (path,) = keeper.folder.glob("uploads/*")
@@ -178,8 +180,10 @@ def test_half_an_upload_goes_on(alice: RegistryClient, keeper: Upkeep) -> None:
     assert alice.get(BLOB).data == CONTENT
 
 
-def test_an_upload_without_a_row(alice: RegistryClient, keeper: Upkeep) -> None:
-    """When a restored database does not know a session, its bytes disturb nobody."""
+def test_upload_file_without_row_causes_no_error(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """Files of sessions that a restored database does not have cause no error."""
     put = start(alice, CONTENT)
     keeper.execute(sa.delete(registry.models.Upload))
     assert refusal(alice.put(put)) == (404, "BLOB_UPLOAD_UNKNOWN")
@@ -189,8 +193,10 @@ def test_an_upload_without_a_row(alice: RegistryClient, keeper: Upkeep) -> None:
     assert keeper.uploads() == set()
 
 
-def test_a_session_that_could_not_begin(alice: RegistryClient, keeper: Upkeep) -> None:
-    """A session that has no room on the disk leaves no row."""
+def test_session_on_a_full_disk_leaves_no_row(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """A session that a full disk prevents leaves no row."""
     keeper.folder.mkdir()
     (keeper.folder / "uploads").write_bytes(b"in the way")
     response = alice.post(f"/v2/{NAME}/blobs/uploads/")
@@ -200,9 +206,10 @@ def test_a_session_that_could_not_begin(alice: RegistryClient, keeper: Upkeep) -
     assert alice.post(f"/v2/{NAME}/blobs/uploads/").status_code == 202
 
 
-def test_locks_of_a_crash(alice: RegistryClient, keeper: Upkeep) -> None:
-    """Lock files that are left behind lock nobody out, and can be spared while nothing
-    runs."""
+def test_left_lock_files_block_no_request(
+    alice: RegistryClient, keeper: Upkeep
+) -> None:
+    """Left lock files block no request, and may be deleted while the server is stopped."""
     alice.push_image(NAME, "1.0")
     assert list(keeper.folder.glob("locks/*"))
     alice.push_image(NAME, "1.0")
