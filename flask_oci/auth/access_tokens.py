@@ -43,11 +43,9 @@ ACCESS_PREFIX: t.Final = "oci_pat_"
 #: The prefix of refresh tokens.
 REFRESH_PREFIX: t.Final = "oci_ref_"
 
-#: The maximum number of patterns of repository names in a token. Each use of the token
-#: compares all of them.
+#: The maximum number of patterns in a token, and of characters in each. Each use of the
+#: token compares all of them.
 MAX_PATTERNS: t.Final = 100
-
-#: The maximum length of such a pattern, in characters.
 MAX_PATTERN_LENGTH: t.Final = 255
 
 #: The maximum length of a token's context, in characters.

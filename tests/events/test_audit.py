@@ -231,7 +231,7 @@ def test_events_contain_no_secret(
 def test_failed_receiver_affects_no_other(
     app: Flask, events: Events, alice: AddressedClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The client receives success, the other receivers run, and the failure is logged."""
+    """The client receives success, other receivers run, and the failure is logged."""
 
     def fail(sender: Flask, event: AuditEvent) -> None:
         raise RuntimeError("the audit's own server is down")

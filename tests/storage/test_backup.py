@@ -36,7 +36,7 @@ pytestmark = pytest.mark.real
 BEFORE = 8
 PAGE = "docs/maintenance.rst"
 PUSHERS = ("alice/one", "alice/two", "alice/three")
-#: What copies the database of a server, as the page has it, and what reads that.
+#: The documented commands that dump and restore the database of a server.
 DUMPS = {
     "postgresql": ("pg_dump", "psql"),
     "mariadb": ("mariadb-dump --single-transaction", "mariadb"),
@@ -166,7 +166,7 @@ def test_backup_under_load_has_all_acknowledged_content(tmp_path: Path) -> None:
         age_everything(forge.instance)
         collector = Collector(forge)
         with busy(*(pusher.go_on for pusher in pushers), collector.go_on):
-            # What is being deleted at this moment may be in the backup, or not.
+            # An image that is deleted at this moment may be in the backup or not.
             before = {p.name: p.acknowledged[p.deleted + 1 :] for p in pushers}
             type_at(tmp_path, copy_database)
             deleted = {pusher.name: pusher.deleted for pusher in pushers}

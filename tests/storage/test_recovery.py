@@ -209,7 +209,7 @@ def test_session_on_a_full_disk_leaves_no_row(
 def test_left_lock_files_block_no_request(
     alice: RegistryClient, keeper: Upkeep
 ) -> None:
-    """Left lock files block no request, and may be deleted while the server is stopped."""
+    """Left lock files block no request, and may be deleted."""
     alice.push_image(NAME, "1.0")
     assert list(keeper.folder.glob("locks/*"))
     alice.push_image(NAME, "1.0")
