@@ -17,7 +17,6 @@ from ..events.warn_once import advise
 from ..services import principal
 from ..services import services
 from .authorization import challenge
-from .responses import Response
 
 if t.TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -39,8 +38,8 @@ _ACTIONS: t.Final[dict[str, Action]] = {
 
 
 def is_host_response(response: AnyResponse) -> bool:
-    """Return True if a response is a redirect or a page of the host."""
-    if isinstance(response, Response):
+    """Return True if a response is a redirect, a page or an error of the host."""
+    if getattr(response, "is_of_registry", False):
         return False
     is_redirect = 300 <= response.status_code < 400 and "Location" in response.headers
     if is_redirect or response.mimetype == "text/html":

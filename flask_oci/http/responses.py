@@ -16,6 +16,11 @@ class Response(flask.Response):
 
     default_mimetype: str | None = "application/octet-stream"
 
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Flask changes the class of a response to that of the application.
+        self.is_of_registry = True
+
 
 def as_json(body: dict[str, t.Any]) -> Response:
     """Return a JSON document with status 200."""

@@ -314,6 +314,8 @@ def test_list_shows_last_use_of_tokens(app: Flask, admin: Administrator) -> None
         {"repositories": []},
         {"repositories": [""]},
         {"repositories": "alice/*"},
+        {"repositories": ["alice/*"] * 101},
+        {"repositories": ["a" * 256]},
         {"expires": datetime(2030, 1, 1)},  # noqa: DTZ001
         {"validator": lambda context: True},
     ],
@@ -324,3 +326,10 @@ def test_issue_with_invalid_limit_raises(app: Flask, limits: dict[str, t.Any]) -
         issue(app, "alice", **limits)
     with app.app_context():
         assert registry.access_tokens.list(user_named("alice")) == []
+
+
+@pytest.mark.parametrize("token_id", ["", "\0", "\U0001f600", "0" * 33, "G" * 32])
+def test_revoke_with_malformed_id_finds_no_token(app: Flask, token_id: str) -> None:
+    """No database is asked for an id that it could not compare."""
+    with app.app_context():
+        assert not registry.access_tokens.revoke(token_id)

@@ -1,0 +1,89 @@
+"""Applications that refuse requests in a format that docker cannot read."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask import jsonify
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from flask_oci.testing.answers import refusal
+from tests.hosts.application import with_registry
+from tests.hosts.application import with_users
+from tests.support.registry_client import RegistryClient
+
+PATH = "/v2/alice/app/manifests/1.0"
+
+
+def json_refusal(status: int) -> ResponseReturnValue:
+    return jsonify(message="Accept the terms first."), status
+
+
+def text_refusal(status: int) -> ResponseReturnValue:
+    return "Accept the terms first.", status, {"Content-Type": "text/plain"}
+
+
+def empty_refusal(status: int) -> ResponseReturnValue:
+    return "", status, {"Content-Type": "application/json"}
+
+
+@pytest.fixture(name="refusing")
+def _refusing(tmp_path: Path, database_url: str) -> t.Callable[[t.Any, int], Flask]:
+    """Return a function that makes an application that refuses every request."""
+
+    def make(refuse: t.Any, status: int) -> Flask:
+        app = Flask("forge", instance_path=str(tmp_path))
+        with_registry(with_users(app, database_url))
+
+        @app.before_request
+        def wall() -> ResponseReturnValue | None:
+            if request.path.startswith("/v2/token"):
+                return None
+            return t.cast(ResponseReturnValue, refuse(status))
+
+        return app
+
+    return make
+
+
+@pytest.mark.parametrize("refuse", [json_refusal, text_refusal, empty_refusal])
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_refusal_of_anonymous_client_becomes_challenge(
+    refusing: t.Callable[[t.Any, int], Flask], refuse: t.Any, status: int, method: str
+) -> None:
+    """Without a challenge, ``docker login`` would never send the credentials."""
+    client = RegistryClient(refusing(refuse, status))
+    for path in ("/v2/", PATH):
+        response = client.request(method, path)
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"].startswith("Bearer realm=")
+
+
+@pytest.mark.parametrize("refuse", [json_refusal, text_refusal])
+@pytest.mark.parametrize("status", [401, 403])
+def test_refusal_of_signed_in_client_names_the_reason(
+    refusing: t.Callable[[t.Any, int], Flask], refuse: t.Any, status: int
+) -> None:
+    """Docker prints the application's reason."""
+    client = RegistryClient.of(refusing(refuse, status), "alice")
+    response = client.get(PATH)
+    assert refusal(response) == (403, "DENIED")
+    (error,) = response.get_json()["errors"]
+    assert "Accept the terms first." in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "UNSUPPORTED"), (404, "NAME_UNKNOWN"), (500, "UNKNOWN")]
+)
+@pytest.mark.parametrize("refuse", [json_refusal, text_refusal, empty_refusal])
+def test_other_refusal_keeps_its_status(
+    refusing: t.Callable[[t.Any, int], Flask], refuse: t.Any, status: int, code: str
+) -> None:
+    """The client gets the status in the registry's JSON."""
+    client = RegistryClient.of(refusing(refuse, status), "alice")
+    assert refusal(client.get(PATH)) == (status, code)
