@@ -150,6 +150,10 @@ def test_valid_ranges_return_their_bytes(
     blob, (text, wanted) = pushed[size], header
     spans = [span for w in wanted if (span := w.covers(size))]
     response = blob.get(text)
+    if not size:
+        # Any range of an empty blob returns all of it.
+        assert (response.status_code, response.data) == (200, b"")
+        return
     if not spans:
         assert response.status_code == 416
         assert response.headers["Content-Range"] == f"bytes */{size}"
