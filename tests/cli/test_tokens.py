@@ -194,7 +194,12 @@ def test_token_of_an_inactive_user_does_not_work(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("create", "alice"), ("list", "alice"), ("revoke", "x"), ("revoke-all", "alice")],
+    [
+        ("create", "alice"),
+        ("list", "alice"),
+        ("revoke", "0" * 32),
+        ("revoke-all", "alice"),
+    ],
 )
 def test_command_with_an_unreachable_database_exits_with_2(
     app: Flask, run: Run, arguments: tuple[str, ...]

@@ -76,7 +76,7 @@ def test_archive_link_outside_is_not_followed(
 ) -> None:
     """It leads nowhere: to no file of the machine, and not around in a circle."""
     links = [link(BLOB, target, kind), link("a", "b"), link("b", "a")]
-    with pytest.raises(TransferError, match=r"There is no|leads nowhere"):
+    with pytest.raises(TransferError, match=r"There is no|without a target"):
         images.import_from(tar(WITHOUT, *links), "alice/app")
     assert alice.head(f"/v2/alice/app/blobs/{digest_of(LAYER)}").status_code == 404
 
@@ -136,7 +136,7 @@ def test_archive_decompression_is_limited(images: Images) -> None:
     """It is let go as soon as it is larger than it may be."""
     bomb = gzip.compress(bytes(20 * MIB))
     tracemalloc.start()
-    with pytest.raises(TransferError, match="unpacked"):
+    with pytest.raises(TransferError, match="uncompressed"):
         images.import_from(io.BytesIO(bomb), "alice/app", limit=10 * MIB)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -167,7 +167,7 @@ def test_archive_large_manifest_is_refused(images: Images, tmp_path: Path) -> No
         file.write(tar({"oci-layout": archives.MARK}).getvalue()[:1024])
         file.write(member.tobuf(tarfile.GNU_FORMAT))
         file.truncate(5 * 1024 * MIB)
-    with pytest.raises(TransferError, match="may have"):
+    with pytest.raises(TransferError, match="the limit is"):
         images.import_from(tmp_path / "in", "alice/app")
 
 
@@ -203,7 +203,7 @@ def test_archive_sparse_file_is_refused() -> None:
 @pytest.mark.parametrize("mark", [b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd\0\0"])
 def test_archive_other_compression_is_refused(images: Images, mark: bytes) -> None:
     """They are refused, and the message says what to do."""
-    with pytest.raises(TransferError, match="unpack it first"):
+    with pytest.raises(TransferError, match="decompress it first"):
         images.import_from(io.BytesIO(mark + bytes(100)), "alice/app")
 
 
