@@ -41,8 +41,8 @@ from .rules.retention import RetentionDecision
 from .spec.digest import Digest
 from .spec.scope import Action
 from .transfer import Images
-from .transfer import Progress
 from .transfer import TransferError
+from .transfer import TransferProgress
 from .transfer import TransferResult
 from .transfer.base import RawManifest
 from .transfer.copying import MirrorResult
@@ -68,7 +68,7 @@ __all__ = [
     "MirrorResult",
     "Models",
     "Origin",
-    "Progress",
+    "TransferProgress",
     "Protection",
     "Protections",
     "Quota",

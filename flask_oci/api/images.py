@@ -88,7 +88,7 @@ def _children(row: ManifestRow) -> list[Descriptor]:
             size=child.size,
             platform=child.platform or None,
         )
-        for child in children[: documents.MOST]
+        for child in children[: documents.MAX_SHOWN]
     ]
 
 

@@ -15,7 +15,7 @@ from . import references
 from .database import Database
 
 #: How many rows are read at a time.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 #: How many manifests are read at a time. It is small because each is read whole.
 MANIFEST_BATCH: t.Final = 20
@@ -50,7 +50,7 @@ class Consistency:
         """Yield every blob and its size in bytes, ordered by digest."""
         Blob = self._db.models.Blob
         statement = sa.select(Blob.digest, Blob.size).order_by(Blob.digest)
-        for digest, size in self._batches(statement, Blob.digest, BATCH):
+        for digest, size in self._batches(statement, Blob.digest, BATCH_SIZE):
             yield Digest.parse(digest), size
 
     def blob_size(self, digest: Digest) -> int | None:

@@ -28,7 +28,7 @@ from .webhooks import WebhookInfo
 from .webhooks import Webhooks
 
 #: How many events are assigned in one transaction.
-BATCH: t.Final = 200
+BATCH_SIZE: t.Final = 200
 
 #: How many pending deliveries are read at a time.
 WINDOW: t.Final = 500
@@ -172,7 +172,7 @@ class Deliveries:
             sa.select(Event.id, Event.kind, Event.repository, Event.former_name)
             .where(Event.assigned_at.is_(None))
             .order_by(Event.id)
-            .limit(BATCH)
+            .limit(BATCH_SIZE)
         ).all()
         hooks, now = self._webhooks.hold(), utcnow()
         rows = [

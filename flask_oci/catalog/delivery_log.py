@@ -20,7 +20,7 @@ from .outbox import select_events
 from .outbox import StoredEvent
 
 #: The number of deliveries whose attempts are read at a time.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 
 class DeliveryRow(t.NamedTuple):
@@ -140,8 +140,8 @@ class DeliveryLog:
         wanted = ("delivery_id", *Attempt._fields)
         statement = sa.select(*(columns[name] for name in wanted)).order_by(columns.id)
         found: defaultdict[int, list[Attempt]] = defaultdict(list)
-        for start in range(0, len(keys), BATCH):
-            some = columns.delivery_id.in_(keys[start : start + BATCH])
+        for start in range(0, len(keys), BATCH_SIZE):
+            some = columns.delivery_id.in_(keys[start : start + BATCH_SIZE])
             for key, at, *rest in self._db.session.execute(statement.where(some)):
                 found[key].append(Attempt(as_utc(at), *rest))
         return found

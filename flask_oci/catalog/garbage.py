@@ -15,7 +15,7 @@ from .database import Database
 from .tags import LockedRepository
 
 #: How many rows are read in one transaction.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 
 class Garbage:

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 #: How many events are deleted in one transaction.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 
 class StoredEvent(t.NamedTuple):
@@ -100,7 +100,7 @@ class Outbox:
             sa.select(Event.id)
             .where(Event.at < before, ~waits)
             .where(sa.or_(Event.assigned_at.is_not(None), ~sa.exists(Webhook.id)))
-            .limit(BATCH)
+            .limit(BATCH_SIZE)
         ).all()
         if keys:
             forget_deliveries(self._db, Delivery.event_id.in_(keys))

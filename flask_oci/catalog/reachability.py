@@ -19,7 +19,7 @@ from .manifests import deleted
 from .tags import LockedRepository
 
 #: How many rows are deleted by one statement.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 
 class Node(t.NamedTuple):
@@ -112,8 +112,8 @@ def delete(
         database.record_change(
             deleted(repository, node.digest, node.media_type), ask=False
         )
-    for start in range(0, len(nodes), BATCH):
-        keys = [node.id for node in nodes[start : start + BATCH]]
+    for start in range(0, len(nodes), BATCH_SIZE):
+        keys = [node.id for node in nodes[start : start + BATCH_SIZE]]
         references.delete(database, repository.id, keys)
 
 

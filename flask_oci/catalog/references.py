@@ -13,7 +13,7 @@ from ..clock import utcnow
 from ..errors import SizeInvalid
 from ..spec.digest import Digest
 from ..spec.manifest import Descriptor
-from ..spec.manifest import Kind
+from ..spec.manifest import DescriptorKind
 from .database import Database
 
 #: How many values one statement contains, well below the limit of any database.
@@ -102,7 +102,10 @@ def needing(database: Database, repository_id: t.Any, digest: t.Any) -> sa.Exist
 
 
 def users_of(
-    database: Database, repository_id: int, digest: Digest, kind: Kind | None = None
+    database: Database,
+    repository_id: int,
+    digest: Digest,
+    kind: DescriptorKind | None = None,
 ) -> list[str]:
     """Return the digests of some manifests of a repository that need some content.
 

@@ -14,7 +14,7 @@ from .database import Database
 from .models import Models
 
 #: The kinds of rules.
-Kind = t.Literal["protect", "quota", "retain"]
+RuleKind = t.Literal["protect", "quota", "retain"]
 
 
 class RuleScope(t.NamedTuple):
@@ -38,7 +38,7 @@ class Rules:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def put(self, kind: Kind, holder: RuleScope, value: t.Any) -> None:
+    def put(self, kind: RuleKind, holder: RuleScope, value: t.Any) -> None:
         """Set a rule, replacing the one of the same kind and scope."""
         Rule = self._db.models.Rule
         column, key = _column(holder)
@@ -47,7 +47,7 @@ class Rules:
             lambda: self._db.upsert(Rule, {column: key, "kind": kind}, **values)
         )
 
-    def delete(self, kind: Kind, holder: RuleScope) -> bool:
+    def delete(self, kind: RuleKind, holder: RuleScope) -> bool:
         """Unset a rule.
 
         :return: True if it was set.
@@ -58,7 +58,7 @@ class Rules:
         result = self._db.write(lambda: self._db.session.execute(statement))
         return bool(t.cast(t.Any, result).rowcount)
 
-    def get(self, kind: Kind, holder: RuleScope) -> t.Any:
+    def get(self, kind: RuleKind, holder: RuleScope) -> t.Any:
         """Return the value of the rule that is set for this scope, or None."""
         table = self._db.models.Rule.__table__
         column, key = _column(holder)
@@ -66,7 +66,7 @@ class Rules:
             sa.select(table.c.value).where(table.c.kind == kind, table.c[column] == key)
         )
 
-    def list(self, kind: Kind) -> list[StoredRule]:
+    def list(self, kind: RuleKind) -> list[StoredRule]:
         """Return the rules of a kind, those of owners first, then those of repositories
         by name."""
         models = self._db.models
@@ -83,7 +83,7 @@ class Rules:
         )
         return [StoredRule(*row) for row in rows]
 
-    def holding(self, kind: Kind, repository_id: int) -> tuple[t.Any, t.Any]:
+    def holding(self, kind: RuleKind, repository_id: int) -> tuple[t.Any, t.Any]:
         """Return the rules that apply to a repository: its own and its owner's. Either
         may be None."""
         return holding(self._db, kind, repository_id)
@@ -93,7 +93,9 @@ class Rules:
         return protection(self._db, repository_id)
 
 
-def holding(database: Database, kind: Kind, repository_id: int) -> tuple[t.Any, t.Any]:
+def holding(
+    database: Database, kind: RuleKind, repository_id: int
+) -> tuple[t.Any, t.Any]:
     """Return the rules that apply to a repository: its own and its owner's."""
     own = owners = None
     rows = database.session.execute(

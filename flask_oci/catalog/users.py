@@ -12,7 +12,7 @@ from .database import Database
 from .revocations import Revocations
 
 #: How many users are read at a time.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 
 class Users:
@@ -76,7 +76,7 @@ class Users:
 
     def each(self) -> Iterator[t.Any]:
         """Yield all users ordered by key, read a batch at a time."""
-        statement = sa.select(self._model).order_by(self._column).limit(BATCH)
+        statement = sa.select(self._model).order_by(self._column).limit(BATCH_SIZE)
         batch = list(self._db.session.scalars(statement).unique())
         while batch:
             last = self.key_of(batch[-1])

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from ..services import services
 from ..transfer.copying import JOBS
-from ..transfer.worker_pool import MOST
+from ..transfer.worker_pool import MAX_WORKERS
 from . import output
 from .common import CommandT
 from .common import error_messages
@@ -23,7 +23,7 @@ from .transfers import report
 
 JOBS_OPTION = click.option(
     "--jobs",
-    type=click.IntRange(1, MOST),
+    type=click.IntRange(1, MAX_WORKERS),
     default=JOBS,
     show_default=True,
     help="The number of parallel transfers.",

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from ..catalog.usage import RepositoryUsage
 
 #: The number of rows of one query.
-BATCH: t.Final = 200
+BATCH_SIZE: t.Final = 200
 
 #: A limit above the length of every list.
 UNLIMITED: t.Final = 2**31 - 1
@@ -86,7 +86,7 @@ def _usage(owner: str | None, limit: int) -> dict[str, t.Any]:
 def _by_repository(limit: int, owner_id: t.Any) -> Iterator[RepositoryUsage]:
     read = 0
     while read < limit:
-        size = min(BATCH, limit - read)
+        size = min(BATCH_SIZE, limit - read)
         batch = services().catalog.usage.by_repository(size, read, owner_id)
         yield from batch
         read += size

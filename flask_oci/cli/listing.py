@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from ..core.summaries import Entry
 
 #: The number of rows of one query.
-BATCH: t.Final = 200
+BATCH_SIZE: t.Final = 200
 
 
 @click.command()
@@ -110,10 +110,10 @@ def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
     behind = None
     while True:
         batch = catalog.repository_list.page(
-            BATCH, condition, below=prefix, behind=behind
+            BATCH_SIZE, condition, below=prefix, behind=behind
         )
         yield from _described(batch)
-        if len(batch) < BATCH:
+        if len(batch) < BATCH_SIZE:
             return
         behind = batch[-1].place
 
@@ -143,7 +143,7 @@ def _tags(
     while True:
         batch = _batch(key, untagged, attached, behind)
         yield from map(_entry, services().summaries.of(key, batch))
-        if len(batch) < BATCH:
+        if len(batch) < BATCH_SIZE:
             return
         last = batch[-1]
         behind = (last.name or last.manifest.digest, last.moved_at)
@@ -152,9 +152,9 @@ def _tags(
 def _batch(key: int, untagged: bool, attached: bool, behind: t.Any) -> list[TagRow]:
     contents = services().catalog.repository_contents
     if untagged:
-        return contents.untagged(key, BATCH, behind)
+        return contents.untagged(key, BATCH_SIZE, behind)
     return contents.tags(
-        key, BATCH, attached=attached, newest_first=False, behind=behind
+        key, BATCH_SIZE, attached=attached, newest_first=False, behind=behind
     )
 
 

@@ -117,7 +117,7 @@ def _write_parts(
 ) -> None:
     if parts:
         output.section(title)
-    for part in parts[: documents.MOST]:
+    for part in parts[: documents.MAX_SHOWN]:
         click.echo("  " + "  ".join(printable(p) for p in describe(part) if p))
 
 

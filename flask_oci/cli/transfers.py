@@ -11,7 +11,7 @@ import click
 
 from ..rules.quota import readable
 from ..rules.wording import plural
-from ..transfer import Progress
+from ..transfer import TransferProgress
 from ..transfer import TransferResult
 from . import output
 from .progress import bar as progress_of
@@ -37,7 +37,7 @@ JSON: t.Final = click.option(
 )
 
 
-class Bar(Progress):
+class Bar(TransferProgress):
     """Shows the progress of a transfer in a bar of click."""
 
     def __init__(self, bar: ProgressBar[int]) -> None:
@@ -57,7 +57,7 @@ class Bar(Progress):
 
 
 @contextmanager
-def progress_bar(label: str, as_json: bool) -> Iterator[Progress]:
+def progress_bar(label: str, as_json: bool) -> Iterator[TransferProgress]:
     """Show a bar of the transferred bytes."""
     with progress_of(label, 1, as_json=as_json, update_min_steps=1024 * 1024) as bar:
         yield Bar(bar)

@@ -16,7 +16,7 @@ from .messages import marked
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ArtifactKind:
     """A type of artifact."""
 
     key: str
@@ -24,15 +24,15 @@ class Kind:
     """The name of the type, in English."""
 
 
-IMAGE: t.Final = Kind("image", marked("Image"))
-INDEX: t.Final = Kind("index", marked("Image"))
-CHART: t.Final = Kind("chart", marked("Helm chart"))
-WASM: t.Final = Kind("wasm", marked("WebAssembly"))
-CACHE: t.Final = Kind("cache", marked("Build cache"))
-SIGNATURE: t.Final = Kind("signature", marked("Signature"))
-SBOM: t.Final = Kind("sbom", marked("SBOM"))
-ATTESTATION: t.Final = Kind("attestation", marked("Attestation"))
-ARTIFACT: t.Final = Kind("artifact", marked("Artifact"))
+IMAGE: t.Final = ArtifactKind("image", marked("Image"))
+INDEX: t.Final = ArtifactKind("index", marked("Image"))
+CHART: t.Final = ArtifactKind("chart", marked("Helm chart"))
+WASM: t.Final = ArtifactKind("wasm", marked("WebAssembly"))
+CACHE: t.Final = ArtifactKind("cache", marked("Build cache"))
+SIGNATURE: t.Final = ArtifactKind("signature", marked("Signature"))
+SBOM: t.Final = ArtifactKind("sbom", marked("SBOM"))
+ATTESTATION: t.Final = ArtifactKind("attestation", marked("Attestation"))
+ARTIFACT: t.Final = ArtifactKind("artifact", marked("Artifact"))
 
 #: Parts of media types, and the types of artifacts that have them. The first match
 #: counts, because a Sigstore bundle may contain an attestation or a signature.
@@ -53,7 +53,9 @@ _MARKS: t.Final = (
 )
 
 
-def recognise(media_type: str, artifact_type: str, content_type: str = "") -> Kind:
+def recognise(
+    media_type: str, artifact_type: str, content_type: str = ""
+) -> ArtifactKind:
     """Return the type of a manifest's artifact.
 
     :param media_type: the media type of the manifest.
@@ -69,12 +71,14 @@ def recognise(media_type: str, artifact_type: str, content_type: str = "") -> Ki
     return IMAGE if artifact_type in IMAGE_CONFIGS else ARTIFACT
 
 
-def _marked(media_type: str) -> Kind | None:
+def _marked(media_type: str) -> ArtifactKind | None:
     text = media_type.lower()
     return next((kind for mark, kind in _MARKS if mark in text), None)
 
 
-def commands(kind: Kind, image: str, separator: str, reference: str) -> dict[str, str]:
+def commands(
+    kind: ArtifactKind, image: str, separator: str, reference: str
+) -> dict[str, str]:
     """Return the commands that pull an artifact, by program.
 
     :param image: the host and the name of the repository.

@@ -23,7 +23,7 @@ SMALL_CONFIG: t.Final = 64 * 1024
 LARGE_CONFIG: t.Final = 2 * 1024 * 1024
 
 #: The maximum number of entries of a list or an object.
-MOST: t.Final = 500
+MAX_SHOWN: t.Final = 500
 
 Pairs = list[tuple[str, str]]
 
@@ -101,7 +101,7 @@ def text(value: object) -> str:
 def texts(value: object) -> list[str]:
     """Return the strings of a list; empty if the value is not a list."""
     return (
-        [v for v in value[:MOST] if isinstance(v, str)]
+        [v for v in value[:MAX_SHOWN] if isinstance(v, str)]
         if isinstance(value, list)
         else []
     )
@@ -120,7 +120,7 @@ def mapping(value: object) -> dict[str, t.Any]:
 def pairs(value: object) -> Pairs:
     """Return the string properties of an object, sorted by key."""
     found = ((k, v) for k, v in mapping(value).items() if isinstance(v, str))
-    return sorted(found)[:MOST]
+    return sorted(found)[:MAX_SHOWN]
 
 
 def platform(value: object) -> str:

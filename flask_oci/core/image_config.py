@@ -91,8 +91,10 @@ def parse(fields: dict[str, t.Any]) -> ImageConfig:
         entrypoint=_arguments(config.get("Entrypoint")),
         command=_arguments(config.get("Cmd")),
         stop_signal=documents.text(config.get("StopSignal")),
-        ports=sorted(documents.mapping(config.get("ExposedPorts")))[: documents.MOST],
-        volumes=sorted(documents.mapping(config.get("Volumes")))[: documents.MOST],
+        ports=sorted(documents.mapping(config.get("ExposedPorts")))[
+            : documents.MAX_SHOWN
+        ],
+        volumes=sorted(documents.mapping(config.get("Volumes")))[: documents.MAX_SHOWN],
         environment=environment,
         labels=documents.pairs(config.get("Labels")),
         history=[
@@ -101,7 +103,7 @@ def parse(fields: dict[str, t.Any]) -> ImageConfig:
                 documents.text(step.get("comment")),
                 step.get("empty_layer") is True,
             )
-            for step in documents.objects(fields.get("history"))[: documents.MOST]
+            for step in documents.objects(fields.get("history"))[: documents.MAX_SHOWN]
         ],
     )
 

@@ -19,7 +19,7 @@ from ..rules.retention import parse
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.repository_info import RepositoryRef
-    from ..catalog.rules import Kind
+    from ..catalog.rules import RuleKind
 
 Value = t.TypeVar("Value")
 
@@ -47,7 +47,7 @@ class RuleBook(abc.ABC, t.Generic[Value]):
     another repository that has taken the name since.
     """
 
-    kind: t.ClassVar[Kind]
+    kind: t.ClassVar[RuleKind]
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog

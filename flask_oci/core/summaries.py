@@ -22,10 +22,10 @@ class Entry:
     """The summary of a tag or an untagged manifest."""
 
     row: TagRow
-    kind: artifact_types.Kind
+    kind: artifact_types.ArtifactKind
     bytes: int
     platforms: list[str]
-    attached: list[artifact_types.Kind]
+    attached: list[artifact_types.ArtifactKind]
     """The types of attached artifacts: signatures, SBOMs, attestations."""
 
     pushed_by: str
@@ -119,7 +119,7 @@ class Summaries:
 
 def _attached(
     manifest: ManifestRow, children: list[documents.Descriptor], shared: _Shared
-) -> list[artifact_types.Kind]:
+) -> list[artifact_types.ArtifactKind]:
     """Return the types of the artifacts that are attached to a manifest."""
     found = {
         artifact_types.recognise(manifest.media_type, artifact_type)
@@ -132,7 +132,7 @@ def _attached(
     return sorted(found, key=lambda kind: kind.label)
 
 
-def kind_of(manifest: ManifestRow, weight: Weight) -> artifact_types.Kind:
+def kind_of(manifest: ManifestRow, weight: Weight) -> artifact_types.ArtifactKind:
     """Return the type of a manifest's artifact."""
     return artifact_types.recognise(
         manifest.media_type, manifest.artifact_type, weight.layer_type

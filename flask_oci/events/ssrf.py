@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 if t.TYPE_CHECKING:
     from ..config.parsers import Network
 
-Address: t.TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
+IPAddress: t.TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 #: Networks that are not public, and that some versions of Python take for public.
 _NOT_PUBLIC: t.Final = tuple(
@@ -106,7 +106,7 @@ def choose(found: Sequence[str], allowed: Sequence[Network]) -> list[str]:
     return good
 
 
-def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
+def may_reach(address: IPAddress, allowed: Sequence[Network]) -> bool:
     """Return True if a delivery may connect to an address."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
@@ -115,7 +115,7 @@ def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
     return all(map(_is_public, _ways(address)))
 
 
-def _ways(address: Address) -> Iterator[Address]:
+def _ways(address: IPAddress) -> Iterator[IPAddress]:
     """Yield the addresses to which a packet to this address can be forwarded."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _TRANSLATED:
@@ -126,7 +126,7 @@ def _ways(address: Address) -> Iterator[Address]:
     yield address
 
 
-def _is_public(address: Address) -> bool:
+def _is_public(address: IPAddress) -> bool:
     if any(_within(address, network) for network in _NOT_PUBLIC):
         return False
     if isinstance(address, ipaddress.IPv6Address):
@@ -134,5 +134,5 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def _within(address: Address, network: Network) -> bool:
+def _within(address: IPAddress, network: Network) -> bool:
     return address.version == network.version and address in network

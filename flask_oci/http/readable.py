@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 #: The number of repositories that are read at once if the policy has to be asked
 #: about each.
-BATCH: t.Final = 1000
+BATCH_SIZE: t.Final = 1000
 
 Entry = t.TypeVar("Entry")
 
@@ -42,7 +42,7 @@ def readable_repositories(
     is_exact = condition is not None and principal().limit is None
     # The caller may be unable to read most of a page, so a small limit would need
     # many statements.
-    size = limit if is_exact else max(limit, BATCH)
+    size = limit if is_exact else max(limit, BATCH_SIZE)
     found: list[Entry] = []
     previous = None
     while len(found) < limit:

@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..spec.digest import Digest
-from .gc import BATCH
+from .gc import BATCH_SIZE
 from .gc import batched
 
 if t.TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Checker:
         for digest, size in self._consistency.blobs():
             if self._storage.size(digest) != size:
                 yield from self._lost(digest)
-        for batch in batched(self._storage.digests(), BATCH):
+        for batch in batched(self._storage.digests(), BATCH_SIZE):
             unrecorded = self._garbage.unrecorded(batch)
             # A lock on a file may take long, and must not hold a database connection.
             self._release()

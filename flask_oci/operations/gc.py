@@ -31,11 +31,11 @@ if t.TYPE_CHECKING:
     from ..spec.digest import Digest
     from ..storage import Storage
 
-    Progress = Callable[[str], None]
+    ReportProgress = Callable[[str], None]
 
 
 #: The number of files that are looked up in one statement.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 
 @dataclass
@@ -82,7 +82,7 @@ class GarbageCollector:
         storage: Storage,
         *,
         dry_run: bool = False,
-        progress: Progress = lambda _: None,
+        progress: ReportProgress = lambda _: None,
     ) -> None:
         self._config = config
         self._garbage = catalog.garbage
@@ -216,7 +216,7 @@ class GarbageCollector:
     def _collect_files(self) -> None:
         """Delete files without a row, which a crash between a rename and a commit
         leaves."""
-        for batch in batched(self._storage.digests(), BATCH):
+        for batch in batched(self._storage.digests(), BATCH_SIZE):
             unrecorded = self._garbage.unrecorded(batch)
             self._release()
             for digest in unrecorded:

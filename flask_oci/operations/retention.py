@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from ..rules.retention import Snapshot
 
 #: The number of repositories that are read at once.
-BATCH: t.Final = 200
+BATCH_SIZE: t.Final = 200
 
 
 class RetentionRunner:
@@ -122,8 +122,8 @@ class RetentionRunner:
             yield from map(repositories.find, names)
             return
         while True:
-            batch = repositories.page(BATCH, last, None)
+            batch = repositories.page(BATCH_SIZE, last, None)
             yield from batch
-            if len(batch) < BATCH:
+            if len(batch) < BATCH_SIZE:
                 return
             last = batch[-1].name

@@ -60,7 +60,7 @@ _MEDIA_TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCI
 _BRACKET = re.compile(r"[\[\]{}]")
 _FOREIGN_LAYER = re.compile(r"\.(?:foreign|nondistributable)\.", re.ASCII)
 
-Kind = t.Literal["config", "layer", "child"]
+DescriptorKind = t.Literal["config", "layer", "child"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Descriptor:
     the targeted content" (image-spec, descriptor.md).
     """
 
-    kind: Kind
+    kind: DescriptorKind
     media_type: str
     digest: Digest
     size: int
@@ -234,7 +234,7 @@ def _children(fields: dict[str, t.Any]) -> tuple[Descriptor, ...]:
 
 
 def _descriptors(
-    fields: dict[str, t.Any], field: str, kind: Kind
+    fields: dict[str, t.Any], field: str, kind: DescriptorKind
 ) -> t.Iterator[Descriptor]:
     entries = fields.get(field)
     if kind == "layer" and entries is None:
@@ -248,7 +248,7 @@ def _descriptors(
         yield _descriptor(entry, kind, f"{field}[{position}]")
 
 
-def _descriptor(entry: object, kind: Kind, place: str) -> Descriptor:
+def _descriptor(entry: object, kind: DescriptorKind, place: str) -> Descriptor:
     if not isinstance(entry, dict):
         raise ManifestInvalid(f"'{place}' must be a descriptor, a JSON object.")
     size = entry.get("size")

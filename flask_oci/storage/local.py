@@ -28,8 +28,8 @@ from .posix import locked
 from .posix import make_folder
 from .posix import sync_folder
 from .protocol import Hashed
-from .protocol import Progress
 from .protocol import StoredUpload
+from .protocol import UploadProgress
 from .upload import LocalUpload
 from .upload import lock_upload
 
@@ -70,13 +70,13 @@ class LocalStorage:
             raise BlobUploadUnknown(detail=uuid) from None
 
     @disk
-    def upload_progress(self, uuid: str) -> Progress | None:
+    def upload_progress(self, uuid: str) -> UploadProgress | None:
         """Return the progress of an upload session, or None if it is absent."""
         try:
             found = os.stat(self._upload_path(uuid))
         except FileNotFoundError:
             return None
-        return Progress(found.st_size, found.st_mtime)
+        return UploadProgress(found.st_size, found.st_mtime)
 
     @disk
     def free(self) -> int | None:

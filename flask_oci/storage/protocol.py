@@ -79,7 +79,7 @@ class StoredUpload(t.NamedTuple):
     """The time of the last write, in seconds since the epoch."""
 
 
-class Progress(t.NamedTuple):
+class UploadProgress(t.NamedTuple):
     """The progress of an upload session."""
 
     length: int
@@ -104,7 +104,7 @@ class Storage(t.Protocol):
         :raises BlobUploadUnknown: if the session is absent.
         """
 
-    def upload_progress(self, uuid: str) -> Progress | None:
+    def upload_progress(self, uuid: str) -> UploadProgress | None:
         """Return the progress of an upload session, or None if it is absent."""
 
     def free(self) -> int | None:

@@ -7,9 +7,9 @@ place to write them to is a :class:`~flask_oci.transfer.base.Target`.
 
 from __future__ import annotations
 
-from .base import Progress
 from .base import TransferError
+from .base import TransferProgress
 from .base import TransferResult
 from .images import Images
 
-__all__ = ["Images", "TransferResult", "Progress", "TransferError"]
+__all__ = ["Images", "TransferResult", "TransferProgress", "TransferError"]

@@ -37,7 +37,7 @@ class RawManifest(t.NamedTuple):
         return parse(self.content, self.media_type)
 
 
-class Progress:
+class TransferProgress:
     """Receives the progress of a transfer; this class ignores it."""
 
     def expect(self, size: int) -> None:

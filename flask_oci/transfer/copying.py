@@ -14,8 +14,8 @@ from ..errors import RegistryError
 from ..spec.reference import check_tag
 from ..spec.reference import is_tag
 from . import tag_selection
-from .base import Progress
 from .base import TransferError
+from .base import TransferProgress
 from .base import TransferResult
 from .local import LocalRegistry
 from .local import Repository
@@ -65,7 +65,7 @@ class Copier:
         referrers: bool = False,
         jobs: int = JOBS,
         plain_http_hosts: Collection[str] = (),
-        progress: Progress | None = None,
+        progress: TransferProgress | None = None,
     ) -> None:
         self._here = here
         self._by = by

@@ -18,9 +18,9 @@ from ..spec.reference import check_tag
 from . import archive_formats
 from . import archive_reader
 from .archive_formats import Form
-from .base import Progress
 from .base import RawManifest
 from .base import TransferError
+from .base import TransferProgress
 from .base import TransferResult
 from .copying import Copier
 from .copying import JOBS
@@ -135,7 +135,7 @@ class Images:
         referrers: bool = False,
         by: t.Any = None,
         limit: int = archive_reader.MAX_UNPACKED,
-        progress: Progress | None = None,
+        progress: TransferProgress | None = None,
     ) -> TransferResult:
         """Import images from an OCI image layout or a ``docker save`` archive.
 
@@ -183,7 +183,7 @@ class Images:
         platforms: Sequence[str] = (),
         referrers: bool = False,
         called: str | None = None,
-        progress: Progress | None = None,
+        progress: TransferProgress | None = None,
     ) -> TransferResult:
         """Write images as an OCI image layout or a ``docker load`` archive.
 
@@ -234,7 +234,7 @@ class Images:
         jobs: int = JOBS,
         plain_http_hosts: Collection[str] = (),
         by: t.Any = None,
-        progress: Progress | None = None,
+        progress: TransferProgress | None = None,
     ) -> TransferResult:
         """Copy an image from, to, or within this registry.
 
@@ -277,7 +277,7 @@ class Images:
         dry_run: bool = False,
         plain_http_hosts: Collection[str] = (),
         by: t.Any = None,
-        progress: Progress | None = None,
+        progress: TransferProgress | None = None,
     ) -> MirrorResult:
         """Copy the tags of a repository that another one lacks, several in parallel.
 

@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from ..storage.protocol import Reader
 
 #: The number of tags or referrers of one query.
-BATCH: t.Final = 500
+BATCH_SIZE: t.Final = 500
 
 
 class LocalRegistry(t.NamedTuple):
@@ -62,7 +62,7 @@ class Repository:
         """Return the tags."""
         key, catalog = self._key(), self._here.catalog
         found: list[str] = []
-        while batch := catalog.tags.page(key, BATCH, found[-1] if found else None):
+        while batch := catalog.tags.page(key, BATCH_SIZE, found[-1] if found else None):
             found += batch
         return found
 
@@ -98,7 +98,9 @@ class Repository:
         key, last, more = self._key(), None, True
         found = []
         while more:
-            page, more = self._here.catalog.referrers.page(key, digest, (), BATCH, last)
+            page, more = self._here.catalog.referrers.page(
+                key, digest, (), BATCH_SIZE, last
+            )
             found += [
                 Descriptor(
                     "child", d["mediaType"], Digest.parse(d["digest"]), d["size"]

@@ -14,9 +14,9 @@ from ..errors import RegistryError
 from ..spec.manifest import INDEX_TYPES
 from ..spec.manifest import read_object
 from .base import Interrupted
-from .base import Progress
 from .base import RawManifest
 from .base import Source
+from .base import TransferProgress
 from .transfer import is_manifest
 from .transfer import MAX_DEPTH
 from .transfer import VerifyingReader
@@ -92,7 +92,7 @@ def created(source: Source, item: RawManifest, depth: int = 0) -> datetime:
     if config.size > MAX_CONFIG or not config.media_type.endswith("json"):
         return NEVER
     with source.open(config) as file:
-        checking = VerifyingReader(file, config, Progress())
+        checking = VerifyingReader(file, config, TransferProgress())
         content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
     return _moment(read_object(content).get("created"))
 

@@ -19,11 +19,11 @@ from ..spec.manifest import MANIFEST_TYPES
 from ..storage.protocol import Reader
 from . import platforms
 from .base import Interrupted
-from .base import Progress
 from .base import RawManifest
 from .base import Source
 from .base import Target
 from .base import TransferError
+from .base import TransferProgress
 from .base import TransferResult
 
 #: The largest depth of nested indexes and of chained referrers.
@@ -62,14 +62,14 @@ class Transfer:
         *,
         referrers: bool = False,
         wanted: Sequence[str] = (),
-        progress: Progress | None = None,
+        progress: TransferProgress | None = None,
         pool: Hands = one_by_one,
     ) -> None:
         self._source = source
         self._target = target
         self._referrers = referrers
         self._wanted = wanted
-        self._progress = progress or Progress()
+        self._progress = progress or TransferProgress()
         self._pool = pool if target.parallel else one_by_one
         self._done: set[Digest] = set()
         self._counting = threading.Lock()
@@ -204,7 +204,9 @@ class VerifyingReader:
     never look like the end.
     """
 
-    def __init__(self, source: Reader, wanted: Descriptor, progress: Progress) -> None:
+    def __init__(
+        self, source: Reader, wanted: Descriptor, progress: TransferProgress
+    ) -> None:
         self._source = source
         self._wanted = wanted
         self._progress = progress

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 #: More threads would wait for database connections.
-MOST: t.Final = 6
+MAX_WORKERS: t.Final = 6
 
 
 class WorkerPool:
@@ -38,8 +38,8 @@ class WorkerPool:
     def __init__(self, jobs: int, release: Callable[[], None]) -> None:
         self._app = t.cast(t.Any, current_app)._get_current_object()
         self._release = release
-        self._images = ThreadPoolExecutor(min(jobs, MOST))
-        self._blobs = ThreadPoolExecutor(min(jobs, MOST))
+        self._images = ThreadPoolExecutor(min(jobs, MAX_WORKERS))
+        self._blobs = ThreadPoolExecutor(min(jobs, MAX_WORKERS))
         self._turns: defaultdict[Digest, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
 

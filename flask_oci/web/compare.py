@@ -163,7 +163,7 @@ def _platforms(row: ManifestRow) -> dict[str, str]:
     if row.media_type not in INDEX_TYPES:
         return {}
     found = documents.objects(documents.as_object(row.content).get("manifests"))
-    children = documents.descriptors(found[: documents.MOST])
+    children = documents.descriptors(found[: documents.MAX_SHOWN])
     return {
         c.platform: c.digest for c in children if c.platform and not c.is_attestation
     }

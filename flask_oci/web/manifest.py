@@ -48,7 +48,7 @@ class Content:
     """The content of a manifest: an image, a chart or files."""
 
     manifest: ManifestRow
-    kind: artifact_types.Kind
+    kind: artifact_types.ArtifactKind
     config: image_config.ImageConfig | None
     layers: list[image_config.Layer]
     files: list[Descriptor]
@@ -86,7 +86,7 @@ def manifest(name: str, reference: str) -> str:
         bytes=weight.bytes,
         pushed_by=catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id, ""),
         children_left_out=max(
-            len(documents.objects(fields.get("manifests"))) - documents.MOST, 0
+            len(documents.objects(fields.get("manifests"))) - documents.MAX_SHOWN, 0
         ),
         images=[c for c in children if not c.descriptor.is_attestation],
         attestations=[c for c in children if c.descriptor.is_attestation],
@@ -136,12 +136,12 @@ def find(repository_id: int, reference: str) -> tuple[ManifestRow, str | None]:
 
 
 def content_of(
-    repository_id: int, row: ManifestRow, kind: artifact_types.Kind
+    repository_id: int, row: ManifestRow, kind: artifact_types.ArtifactKind
 ) -> Content:
     """Return the content of a manifest, with a limit on each part."""
     fields = documents.as_object(row.content)
     layers = documents.descriptors(documents.objects(fields.get("layers")))
-    shown = layers[: documents.MOST]
+    shown = layers[: documents.MAX_SHOWN]
     config, chart = None, []
     if row.artifact_type in IMAGE_CONFIGS or kind == artifact_types.CHART:
         blob = services().documents.config_of(repository_id, fields)
@@ -166,7 +166,7 @@ def content_of(
 
 def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:
     found = documents.descriptors(documents.objects(fields.get("manifests")))
-    found = found[: documents.MOST]
+    found = found[: documents.MAX_SHOWN]
     catalog = services().catalog
     digests = [descriptor.digest for descriptor in found]
     rows = catalog.repository_contents.manifests(repository_id, digests, content=False)

@@ -246,8 +246,8 @@ def test_lists_over_several_queries_are_complete(
 ) -> None:
     """Each entry appears once."""
     for module in ("listing", "disk_usage"):
-        monkeypatch.setattr(f"flask_oci.cli.{module}.BATCH", 2)
-    monkeypatch.setattr("flask_oci.catalog.users.BATCH", 1)
+        monkeypatch.setattr(f"flask_oci.cli.{module}.BATCH_SIZE", 2)
+    monkeypatch.setattr("flask_oci.catalog.users.BATCH_SIZE", 1)
     names = [f"alice/{number}" for number in range(5)]
     for name in names:
         alice.push_image(name, "1.0")

@@ -36,11 +36,11 @@ TAGS = {"1.0": ONE, "2.0": OTHER, "latest": INDEX}
 MOVE = """
 import os, signal, sys
 import example_app
-from flask_oci.transfer import Progress
+from flask_oci.transfer import TransferProgress
 
 what, place, name, at = sys.argv[1:]
 
-class Fatal(Progress):
+class Fatal(TransferProgress):
     left = int(at)
 
     def advance(self, size):

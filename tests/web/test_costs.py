@@ -8,7 +8,7 @@ import typing as t
 import pytest
 from flask import Flask
 
-from flask_oci.core.documents import MOST
+from flask_oci.core.documents import MAX_SHOWN
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
@@ -210,10 +210,10 @@ def test_truncated_index_counts_the_rest(
             OCI_MANIFEST,
             platform={"os": "linux", "architecture": f"arch{number}"},
         )
-        for number in range(MOST + 2)
+        for number in range(MAX_SHOWN + 2)
     ]
     alice.push_manifest("alice/hello", index(*children), "all")
-    alice.push_manifest("alice/hello", index(*children[:MOST]), "whole")
+    alice.push_manifest("alice/hello", index(*children[:MAX_SHOWN]), "whole")
     text = visitor.get(f"{HELLO}/-/image/all").text.partition("Show the JSON")[0]
-    assert (text.count("linux/arch"), "And 2 more." in text) == (MOST, True)
+    assert (text.count("linux/arch"), "And 2 more." in text) == (MAX_SHOWN, True)
     assert "more." not in visitor.get(f"{HELLO}/-/image/whole").text

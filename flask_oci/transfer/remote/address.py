@@ -23,7 +23,7 @@ HUB_HOSTS: t.Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
 HUB_ENDPOINT: t.Final = "registry-1.docker.io"
 
 
-class Address(t.NamedTuple):
+class ImageAddress(t.NamedTuple):
     """An image, or a repository, of a registry."""
 
     host: str | None
@@ -42,7 +42,7 @@ class Address(t.NamedTuple):
         return f"{self.scheme}://{host}"
 
 
-def parse_address(text: str, plain_http_hosts: Collection[str] = ()) -> Address:
+def parse_address(text: str, plain_http_hosts: Collection[str] = ()) -> ImageAddress:
     """Parse ``[HOST/]NAME[:TAG|@DIGEST]``.
 
     As with Docker, the first component is a host if it contains a dot or a colon, or is
@@ -58,7 +58,7 @@ def parse_address(text: str, plain_http_hosts: Collection[str] = ()) -> Address:
         raise TransferError(f"{text} has an unknown URL scheme.")
     host, slash, image = rest.partition("/")
     if not (slash and (mark or "." in host or ":" in host or host == "localhost")):
-        return Address(None, *split_image(text))
+        return ImageAddress(None, *split_image(text))
     if not _HOST.fullmatch(host):
         raise TransferError(f"{host} is not a valid host name.")
     may_be_plain = host in plain_http_hosts or is_loopback(host)
@@ -72,7 +72,7 @@ def parse_address(text: str, plain_http_hosts: Collection[str] = ()) -> Address:
     name, reference = split_image(image)
     if host in HUB_HOSTS and "/" not in name:
         name = f"library/{name}"
-    return Address(host, name, reference, scheme)
+    return ImageAddress(host, name, reference, scheme)
 
 
 def is_loopback(host: str) -> bool:

@@ -26,7 +26,7 @@ from ..base import checked
 from ..base import RawManifest
 from ..base import Source
 from ..base import TransferError
-from .address import Address
+from .address import ImageAddress
 from .blob import RemoteBlob
 from .retry import finish
 from .retry import Response
@@ -55,7 +55,9 @@ class RemoteRepository:
 
     parallel = True
 
-    def __init__(self, address: Address, limit: int, *, writes: bool = False) -> None:
+    def __init__(
+        self, address: ImageAddress, limit: int, *, writes: bool = False
+    ) -> None:
         self.address = address
         self.name = address.name
         self._limit = limit

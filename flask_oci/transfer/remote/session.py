@@ -19,7 +19,7 @@ from ..base import Interrupted
 from ..base import TransferError
 from . import challenges
 from . import credentials
-from .address import Address
+from .address import ImageAddress
 from .address import is_loopback
 from .challenges import Challenge
 from .credentials import Login
@@ -49,7 +49,7 @@ class Session:
     :param address: a repository of the registry.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: ImageAddress) -> None:
         self._address = address
         self.origin = _origin(address.url)
         self._pool = urllib3.PoolManager(
