@@ -85,7 +85,7 @@ def _post(
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         if connection.too_late:
-            raise TimeoutError(f"no answer within {timeout:g} seconds") from None
+            raise TimeoutError(f"no response within {timeout:g} s") from None
         raise
     finally:
         alarm.cancel()

@@ -524,7 +524,7 @@ def test_slow_response_ends_at_the_timeout(
         thread.join()
     (row,) = [d for d in shown(upkeep) if d["log"]]
     assert row["log"][0]["status"] is None
-    assert "within 1 seconds" in row["log"][0]["error"]
+    assert "no response within 1 s" in row["log"][0]["error"]
 
 
 def test_event_with_pending_delivery_is_not_pruned(

@@ -59,7 +59,7 @@ class Disk:
             check=False,
         )
         if done.returncode:
-            unavailable(f"a disk of one's own takes root: {done.stderr}")
+            unavailable(f"mounting a disk requires root: {done.stderr}")
 
 
 @pytest.fixture(name="disk")
@@ -155,7 +155,7 @@ def test_folder_without_permission_is_reported(tmp_path: Path) -> None:
     """A registry without permission to write names the cause."""
     within: tuple[str, ...] = ()
     if os.geteuid() == 0:
-        # Root may do everything that this takes away.
+        # Root ignores file permissions until it loses this capability.
         setpriv = tool("setpriv", "Debian's util-linux")
         within = (setpriv, "--bounding-set=-dac_override", "--inh-caps=-all")
     folder = tmp_path / "oci"
@@ -164,7 +164,7 @@ def test_folder_without_permission_is_reported(tmp_path: Path) -> None:
         closed = [folder / "uploads", *folder.glob("blobs/*/*")]
         for path in closed:
             path.chmod(0o500)
-        assert_unavailable(push(forge, SMALL), "may not write")
+        assert_unavailable(push(forge, SMALL), "no permission to write")
         assert_served(forge, SMALL)
         for path in closed:
             path.chmod(0o700)
