@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from functools import wraps
 
+from werkzeug.local import LocalProxy
+
 from .catalog.repository_info import RepositoryInfo
 from .spec.scope import Action
 
@@ -61,6 +63,7 @@ VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
 
 P = t.ParamSpec("P")
 R = t.TypeVar("R")
+T = t.TypeVar("T")
 
 logger = logging.getLogger("flask_oci.hooks")
 
@@ -200,7 +203,7 @@ def synchronous(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def hook(*args: P.args, **kwargs: P.kwargs) -> R:
-        result = function(*args, **kwargs)
+        result = unwrapped(function(*args, **kwargs))
         refuse_awaitable(result, name_of(function))
         return result
 
@@ -255,14 +258,25 @@ def check_synchronous(function: Callable[..., t.Any]) -> None:
             )
 
 
+def unwrapped(result: T) -> T:
+    """Return the object behind a proxy such as Flask-Login's ``current_user``.
+
+    A proxy has an ``__await__``, so it looks like an awaitable whatever it stands for.
+    """
+    if isinstance(result, LocalProxy):
+        return t.cast("T", result._get_current_object())
+    return result
+
+
 def refuse_awaitable(result: object, name: str) -> None:
     """Check that the result of a host's function is not an awaitable.
 
     :param result: the result of the function.
     :param name: the name of the function, for the message.
-    :raises TypeError: if it is an awaitable or an asynchronous iterator.
+    :raises TypeError: if it is an awaitable or an asynchronous generator.
     """
-    if not inspect.isawaitable(result) and not hasattr(result, "__anext__"):
+    result = unwrapped(result)
+    if not inspect.isawaitable(result) and not inspect.isasyncgen(result):
         return
     if inspect.iscoroutine(result):
         # Python would warn that the coroutine never ran.

@@ -193,7 +193,7 @@ class AccessTokens:
 
         :param parent: the credential that the user logged in with, or None for a
             password.
-        :param lifetime: how long the token is is_valid after its last use.
+        :param lifetime: how long the token is valid after its last use.
         """
         now = utcnow()
         credential = Credential(
@@ -236,7 +236,7 @@ class AccessTokens:
     def record_use(self, credential: Credential, lifetime: timedelta) -> None:
         """Record a use of a token, which also extends the life of a refresh token.
 
-        :param lifetime: how long a refresh token is is_valid after its last use.
+        :param lifetime: how long a refresh token is valid after its last use.
         """
         expires_at = credential.expires_at
         if credential.kind == "refresh":

@@ -217,7 +217,11 @@ class Authenticator:
         The host's ``current_user_loader`` decides, or Flask-Login if there is none.
         """
         load = self._hooks.current_user_loader
-        return flask_login.current_user() if load is None else load()
+        if load is None:
+            return flask_login.current_user()
+        user = load()
+        # Flask-Login's current_user is an object for anonymous visitors as well.
+        return user if getattr(user, "is_authenticated", True) else None
 
     def _check(self, username: str, secret: str) -> Principal | None:
         if "\0" in username or "\0" in secret:
@@ -244,7 +248,12 @@ class Authenticator:
             user = self._hooks.authenticate(username, secret)
         except LoginRefused as refusal:
             raise self.challenge(message=refusal.reason) from None
-        if user is None or not is_active(user):
+        if user is True:
+            raise TypeError(
+                "The function of @registry.authenticate returned True. It must return"
+                " the user or None."
+            )
+        if user is None or user is False or not is_active(user):
             return None
         return Principal(user)
 

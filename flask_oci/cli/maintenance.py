@@ -40,7 +40,7 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
     and blobs that no manifest references.
 
     The command is safe to run during pushes: it keeps content that the registry has
-    acknowledged to a client for OCI_GRACE_PERIOD seconds.
+    acknowledged to a client for OCI_GRACE_PERIOD.
     """
     with error_messages():
         if digest is not None:

@@ -14,6 +14,8 @@ from flask import request
 
 from .. import signals
 from ..changes import Origin
+from ..hooks import name_of
+from ..hooks import refuse_awaitable
 from ..signals import notify_receivers
 from .request_state import request_state
 
@@ -67,10 +69,13 @@ class EventPublisher:
         """Send the signal before a change.
 
         :raises Denied: if a receiver raises it.
+        :raises TypeError: if a receiver returns an awaitable, which would have to run
+            before it could refuse the change.
         """
         signal = signals.BEFORE.get(change.kind)
         if signal is not None and signal.receivers:
-            signal.send(_application(), change=change)
+            for receiver, result in signal.send(_application(), change=change):
+                refuse_awaitable(result, name_of(receiver))
 
     def after(self, changes: list[Change]) -> None:
         """Send the signals after changes."""

@@ -125,7 +125,7 @@ def _json_of(response: AnyResponse) -> object:
         return None
     try:
         return json.loads(response.get_data())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -39,9 +39,10 @@ MAX_DESCRIPTORS: t.Final = 10_000
 #: The maximum depth of nested JSON in a manifest. It bounds the cost of parsing.
 MAX_DEPTH: t.Final = 64
 
-#: The most JSON values that one manifest may have. A value costs a hundred times its
-#: bytes in memory once it is read, so the size of the text does not bound the cost.
-MAX_VALUES: t.Final = 100_000
+#: The maximum number of JSON values and keys in a manifest. The size of the text does
+#: not bound the cost, because a value takes up to a hundred times its bytes in memory.
+#: An index of :data:`MAX_DESCRIPTORS` children with platforms has 170 000.
+MAX_VALUES: t.Final = 200_000
 
 #: The largest size of a descriptor, in bytes: the largest integer on which all readers
 #: of JSON agree (RFC 8259, section 6).
@@ -146,8 +147,9 @@ def read_object(content: bytes) -> dict[str, t.Any]:
 def _refuse_excess(text: str) -> None:
     """Refuse a JSON text that is deep or has many values, before it is read.
 
-    :raises ValueError: if it nests deeper than MAX_DEPTH or has more than MAX_VALUES
-        values, or a string in it does not end.
+    :raises ManifestInvalid: if it nests deeper than :data:`MAX_DEPTH`, or has more
+        than :data:`MAX_VALUES` values and keys.
+    :raises ValueError: if a string in it does not end.
     """
     # Each value but the first of its container follows a comma, and an object or a
     # list opens with a bracket. Marks inside strings only make the estimate too high.
@@ -161,12 +163,18 @@ def _refuse_excess(text: str) -> None:
             opens = bracket[0] in "[{"
             depth += 1 if opens else -1
             values += opens
+            if depth < 0:
+                raise ManifestInvalid("The brackets of the manifest do not match.")
             if depth > MAX_DEPTH:
-                raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
+                raise ManifestInvalid(
+                    f"A manifest must nest at most {MAX_DEPTH} levels deep."
+                )
             if values > MAX_VALUES:
                 break
         if values > MAX_VALUES:
-            raise ValueError(f"it has more than {MAX_VALUES} values")
+            raise ManifestInvalid(
+                f"A manifest must have at most {MAX_VALUES} values and keys."
+            )
 
 
 def _outside_strings(text: str) -> t.Iterator[str]:

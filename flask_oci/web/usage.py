@@ -63,7 +63,7 @@ def administration() -> str:
     usage = parts.catalog.usage
     rows, next_page = _page_of_usage(None)
     by_owner = usage.by_owner(MAX_ROWS)
-    began = datetime.now(timezone.utc) - parts.config.grace_period
+    began = datetime.now(timezone.utc) - parts.config.lease_lifetime
     started = time.perf_counter()
     totals = usage.totals()
     return render_template(

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 from flask import Flask
+from flask_login import current_user
 
 from flask_oci import signals
 from flask_oci.testing.requests import basic
@@ -177,13 +178,14 @@ class Account:
         return self._inactive(self)
 
 
+@pytest.mark.parametrize("receiver", [coroutine_function, hidden, CallableObject()])
 def test_veto_receiver_coroutine_function_refuses_change(
-    app: Flask, alice: RegistryClient
+    app: Flask, alice: RegistryClient, receiver: t.Any
 ) -> None:
     """A receiver that would have to be awaited prevents the push of the tag."""
     app.testing = False
     manifest = alice.push_image(NAME)
-    with signals.tag_moving.connected_to(coroutine_function, app):
+    with signals.tag_moving.connected_to(receiver, app):
         response = alice.put_manifest(NAME, "1.0", manifest)
     assert response.status_code == 500
     assert alice.get(f"/v2/{NAME}/manifests/1.0").status_code == 404
@@ -196,3 +198,23 @@ def test_receiver_returning_coroutine_is_logged(
     with signals.manifest_pushed.connected_to(coroutine_function, app):
         alice.push_image(NAME, "1.0")
     assert "A receiver of oci-manifest-pushed failed." in caplog.text
+
+
+def test_current_user_loader_may_return_a_proxy(app: Flask) -> None:
+    """Flask-Login's ``current_user`` is a proxy, which looks like an awaitable."""
+    registry.current_user_loader(lambda: current_user)
+    assert Visitor(app).status("/images/") == 200
+    assert Visitor(app, "alice").status("/images/") == 200
+
+
+def test_authenticate_returning_false_refuses_login(app: Flask) -> None:
+    """A wrong password that the host answers with False is a failed login."""
+    registry.authenticate(lambda username, secret: False)
+    assert RegistryClient.of(app, "alice").get("/v2/").status_code == 401
+
+
+def test_authenticate_returning_true_is_an_error(app: Flask) -> None:
+    """True names no user, so it signs in no client."""
+    app.testing = False
+    registry.authenticate(lambda username, secret: True)
+    assert RegistryClient.of(app, "alice").get("/v2/").status_code == 500

@@ -87,3 +87,15 @@ def test_other_refusal_keeps_its_status(
     """The client gets the status in the registry's JSON."""
     client = RegistryClient.of(refusing(refuse, status), "alice")
     assert refusal(client.get(PATH)) == (status, code)
+
+
+def nested_refusal(status: int) -> ResponseReturnValue:
+    return "[" * 60_000, status, {"Content-Type": "application/json"}
+
+
+def test_refusal_of_deeply_nested_json_is_translated(
+    refusing: t.Callable[[t.Any, int], Flask],
+) -> None:
+    """A body that Python cannot parse has no reason, and is no error of its own."""
+    client = RegistryClient.of(refusing(nested_refusal, 400), "alice")
+    assert refusal(client.get(PATH)) == (400, "UNSUPPORTED")

@@ -13,6 +13,7 @@ from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.support.host import Administrator
@@ -93,10 +94,12 @@ def test_manifest_of_too_many_values_is_refused(
     alice: RegistryClient, filler: str
 ) -> None:
     """A few megabytes of tiny values would take gigabytes of memory once read."""
-    manifest = image().decode()[:-1] + ',"x":[' + ",".join([filler] * 101_000) + "]}"
+    manifest = image().decode()[:-1] + ',"x":[' + ",".join([filler] * 201_000) + "]}"
     response = alice.put_manifest(NAME, "1.0", manifest.encode())
     assert refusal(response) == (400, "MANIFEST_INVALID")
-    assert "more than 100000 values" in response.get_json()["errors"][0]["message"]
+    assert (
+        "at most 200000 values and keys" in response.get_json()["errors"][0]["message"]
+    )
 
 
 def test_manifest_of_marks_inside_strings_is_stored(alice: RegistryClient) -> None:
@@ -107,3 +110,24 @@ def test_manifest_of_marks_inside_strings_is_stored(alice: RegistryClient) -> No
     alice.push_blob(NAME, CONFIG)
     alice.push_blob(NAME, layer)
     assert alice.put_manifest(NAME, "1.0", manifest).status_code == 201
+
+
+def test_index_of_the_most_children_with_platforms_is_read(
+    alice: RegistryClient,
+) -> None:
+    """The bound on values allows the documented number of descriptors."""
+    child = {
+        **descriptor(b"x", OCI_MANIFEST),
+        "platform": {"os": "a", "architecture": "b"},
+    }
+    response = alice.put_manifest(NAME, "1.0", index(*[child] * 10_000))
+    assert refusal(response) == (400, "MANIFEST_BLOB_UNKNOWN")
+
+
+def test_manifest_of_closing_brackets_is_refused(alice: RegistryClient) -> None:
+    """The scan ends at the first bracket that nothing opened."""
+    response = alice.put_manifest(
+        NAME, "1.0", b"[]" * 65 + b"]" * 9_000_000, OCI_MANIFEST
+    )
+    assert refusal(response) == (400, "MANIFEST_INVALID")
+    assert "do not match" in response.get_json()["errors"][0]["message"]
