@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from .auth.access_tokens import AccessTokens
 from .auth.access_tokens import IssuedToken
-from .auth.authenticator import LoginRefused
 from .catalog import RepositoryInfo
 from .catalog.credentials import Credential
 from .catalog.delivery_log import Attempt
@@ -31,6 +30,7 @@ from .events import DeliveryResult
 from .events import Events
 from .events.audit import AuditEvent
 from .extension import Registry
+from .hooks import LoginRefused
 from .operations.gc import GarbageResult
 from .operations.health import Health
 from .operations.logs import RequestFilter

@@ -68,6 +68,18 @@ T = t.TypeVar("T")
 logger = logging.getLogger("flask_oci.hooks")
 
 
+class LoginRefused(Exception):
+    """Raised by a host's ``@registry.authenticate`` function to explain why a user
+    cannot log in with a password that may be correct.
+
+    :param reason: a sentence that ``docker login`` prints.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass
 class Hooks:
     """The hooks that a host has registered, or None for each that it has not."""

@@ -17,6 +17,7 @@ from werkzeug.datastructures import Authorization
 from ..errors import Unauthorized
 from ..events import audit
 from ..events.warn_once import advise
+from ..hooks import LoginRefused
 from ..hooks import name_of
 from ..hooks import refuse_awaitable
 from ..spec.scope import Scope
@@ -48,18 +49,6 @@ UNKNOWN_PROXY: t.Final = (
     " ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_prefix=1). Or set"
     " OCI_EXTERNAL_URL."
 )
-
-
-class LoginRefused(Exception):
-    """Raised by a host's ``@registry.authenticate`` function to explain why a user
-    cannot log in with a password that may be correct.
-
-    :param reason: a sentence that ``docker login`` prints.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Authenticator:

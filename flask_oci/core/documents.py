@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import ManifestInvalid
 from ..spec.digest import Digest
-from ..spec.manifest import read_object
+from ..spec.json_object import read_object
 from ..spec.manifest import written_platform
 
 if t.TYPE_CHECKING:

@@ -15,11 +15,11 @@ from contextlib import AbstractContextManager
 
 from ..errors import DigestInvalid
 from ..spec.digest import Digest
+from ..spec.json_object import read_object
 from ..spec.manifest import Descriptor
 from ..spec.manifest import IMAGE_CONFIGS
 from ..spec.manifest import INDEX_TYPES
 from ..spec.manifest import OCI_MANIFEST
-from ..spec.manifest import read_object
 from ..storage.protocol import PIECE
 from ..storage.protocol import Reader
 from . import archive_writer

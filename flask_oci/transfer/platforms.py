@@ -7,8 +7,8 @@ import typing as t
 from collections.abc import Sequence
 
 from ..spec.digest import Digest
+from ..spec.json_object import read_object
 from ..spec.manifest import INDEX_TYPES
-from ..spec.manifest import read_object
 from ..spec.manifest import written_platform
 from .base import RawManifest
 from .base import Source

@@ -11,8 +11,8 @@ from datetime import datetime
 from datetime import timezone
 
 from ..errors import RegistryError
+from ..spec.json_object import read_object
 from ..spec.manifest import INDEX_TYPES
-from ..spec.manifest import read_object
 from .base import Interrupted
 from .base import RawManifest
 from .base import Source

@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 
 from ...spec.digest import Digest
 from ...spec.digest import is_digest
+from ...spec.json_object import read_object
 from ...spec.manifest import Descriptor
 from ...spec.manifest import INDEX_TYPES
 from ...spec.manifest import MANIFEST_TYPES
 from ...spec.manifest import OCI_INDEX
 from ...spec.manifest import parse
-from ...spec.manifest import read_object
 from ...spec.reference import is_tag
 from ...storage.protocol import Reader
 from ..base import attached_tags

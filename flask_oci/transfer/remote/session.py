@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from ...errors import RegistryError
-from ...spec.manifest import read_object
+from ...spec.json_object import read_object
 from ...storage.protocol import PIECE
 from ..base import Interrupted
 from ..base import TransferError
