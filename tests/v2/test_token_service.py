@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import typing as t
 from datetime import timedelta
 
@@ -278,3 +279,28 @@ def test_a_refresh_token_is_not_left_to_who_gets_the_key(
         db.session.add(User(id=key, username="dave", password="x", is_active=True))
         db.session.commit()
     assert refresh(app, kept).status_code == 401
+
+
+class BrokenBody(io.RawIOBase):
+    """A body whose chunks a WSGI server cannot read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any, /) -> int:
+        raise RuntimeError("invalid chunk size")
+
+
+def test_form_that_breaks_off_is_a_client_error(app: Flask) -> None:
+    """Each server raises an exception of its own for such a body."""
+    response = app.test_client().post(
+        "/v2/token",
+        content_type="application/x-www-form-urlencoded",
+        environ_overrides={
+            "wsgi.input": BrokenBody(),
+            "wsgi.input_terminated": True,
+        },
+        headers={"Transfer-Encoding": "chunked"},
+    )
+    assert response.status_code == 400
+    assert refusal(response)[0] == 400
