@@ -14,9 +14,6 @@ from tests.support.paths import TESTS
 
 PAGE = (TESTS.parent / "docs" / "security.rst").read_text("utf-8")
 
-#: The vulnerabilities of other registries, each with a row on the page.
-LESSONS = [*(f"V-{number}" for number in range(1, 51)), "V-6b"]
-
 #: The ones without a test, because this registry lacks the feature.
 IMPOSSIBLE: set[str] = set()
 
@@ -27,6 +24,9 @@ ROW = re.compile(
 )
 ROWS = {row["number"]: row for row in ROW.finditer(PAGE)}
 
+#: The lessons that the page must have at least.
+LEAST = {*(f"V-{number}" for number in range(1, 51)), "V-6b"}
+
 
 def named(row: re.Match[str]) -> list[tuple[str, str]]:
     """Return the files and the tests that a row names."""
@@ -34,12 +34,13 @@ def named(row: re.Match[str]) -> list[tuple[str, str]]:
 
 
 def test_security_page_has_each_lesson_in_order() -> None:
-    """The page has one row for each, in order, and no other rows."""
-    order = sorted(LESSONS, key=lambda n: (int(re.sub(r"\D", "", n)), n))
-    assert [row["number"] for row in ROW.finditer(PAGE)] == order
+    """The page has one row for each lesson, in order."""
+    listed = [row["number"] for row in ROW.finditer(PAGE)]
+    assert listed == sorted(set(listed), key=lambda n: (int(re.sub(r"\D", "", n)), n))
+    assert set(listed) >= LEAST
 
 
-@pytest.mark.parametrize("number", LESSONS)
+@pytest.mark.parametrize("number", ROWS)
 def test_lesson_names_existing_tests(number: str) -> None:
     """A row names existing tests, or states why there is none."""
     row = ROWS[number]
