@@ -21,7 +21,10 @@ ELSEWHERE = TESTS / "cli/test_check.py"
 @pytest.mark.parametrize("server", SERVERS)
 def test_suite_on_database_server_passes(server: str, tmp_path: Path) -> None:
     """The tests that use a database pass on each supported server."""
-    options = ("-m", "not real", "--quiet", f"--basetemp={tmp_path}/tests")
+    options = (
+        *("-m", "not real", "--quiet", "--tb=short", "--show-capture=no"),
+        f"--basetemp={tmp_path}/tests",
+    )
     ignored = f"--ignore={ELSEWHERE}"
     with SERVERS[server](durable=False) as url:
         done = subprocess.run(

@@ -351,7 +351,7 @@ def test_push_succeeds_after_too_many_open_files(
 
 @pytest.mark.skipif(DATABASE_URL is None, reason="SQLite has no server to hang up")
 def test_restarted_database_fails_one_request(
-    app: Flask, alice: RegistryClient
+    alice: RegistryClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After the server closed all connections, one request gets 503, and the next one
     succeeds."""
@@ -359,7 +359,8 @@ def test_restarted_database_fails_one_request(
     end_connections()
     try:
         assert_unavailable(alice.get(f"/v2/{NAME}/tags/list"))
-        assert alice.tags(NAME) == ["1.0"]
+        again = alice.get(f"/v2/{NAME}/tags/list")
+        assert again.status_code == 200, caplog.text[-2000:]
     finally:
         # The pools of other engines may hold connections that the server closed.
         close_connections()
