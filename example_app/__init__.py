@@ -35,6 +35,9 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
         SECRET_KEY=os.environ.get("SECRET_KEY"),
         # The registry's pages extend a template of this forge.
         OCI_WEB_BASE_TEMPLATE="images.html",
+        # The functions in registry.py and `load_user` ask the database, and nothing
+        # else, so their results hold until something is committed to it.
+        OCI_CACHE_POLICY=True,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )

@@ -31,6 +31,7 @@ from .core.rule_sets import Retention
 from .core.summaries import Summaries
 from .events import Events
 from .events.publisher import EventPublisher
+from .events.request_state import request_state
 from .hooks import Decorators
 from .hooks import Hooks
 from .operations.gc import GarbageCollector
@@ -123,6 +124,8 @@ class Registry(Decorators):
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
         self._catalog.quotas.site = _site_quotas
+        self._catalog.reads.is_enabled = lambda: services().config.read_cache
+        self._catalog.reads.audience = lambda: request_state().audience
 
         self.blueprint = make_blueprint(self._register)
         """The blueprint of ``/v2``. Register it without a prefix."""
@@ -314,6 +317,7 @@ class Registry(Decorators):
                 self.access_tokens,
                 RateLimiter(self._catalog, config),
                 self._catalog.users,
+                self._catalog.cached_users,
                 f"{state.name_prefix}.{state.name}.token".lstrip("."),
             ),
             policy=Policy(config, self._hooks, self._catalog),

@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from flask import current_app
+from flask import request
 
 from .auth.access_tokens import AccessTokens
 from .auth.authenticator import Authenticator
@@ -75,3 +76,4 @@ def remember(caller: Principal) -> None:
     state.principal = caller
     # Read now, because the row of the user may expire before the name is needed.
     state.set_actor(services().catalog.users.name_of(caller.user))
+    state.audience = f"@{request.remote_addr}" if state.actor is None else state.actor

@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..catalog import Users
+    from ..catalog.cached_users import CachedUsers
     from ..catalog.credentials import Credential
     from ..config import Config
     from ..hooks import Hooks
@@ -60,6 +61,7 @@ class Authenticator:
     :param access_tokens: finds access and refresh tokens.
     :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
+    :param cached_users: loads the host's users.
     :param token_endpoint: the Flask endpoint of the token service.
     """
 
@@ -71,6 +73,7 @@ class Authenticator:
         access_tokens: AccessTokens,
         rate_limiter: RateLimiter,
         users: Users,
+        cached_users: CachedUsers,
         token_endpoint: str,
     ) -> None:
         self._config = config
@@ -79,6 +82,7 @@ class Authenticator:
         self._access_tokens = access_tokens
         self._rate_limiter = rate_limiter
         self._users = users
+        self._cached_users = cached_users
         self._token_endpoint = token_endpoint
 
     def identify(self) -> Principal:
@@ -316,8 +320,13 @@ class Authenticator:
         )
 
     def _load(self, subject: str) -> t.Any:
-        load = flask_login.user_loader() or self._users.find
-        user = load(subject)
+        load = flask_login.user_loader()
+        if load is None:
+            return self._cached_users.load(subject, self._users.find)
+        if self._config.cache_policy:
+            user = self._cached_users.load(subject, load)
+        else:
+            user = load(subject)
         refuse_awaitable(user, name_of(load))
         return user
 

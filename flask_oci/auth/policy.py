@@ -1,7 +1,9 @@
 """Permissions: whether a user may perform an action on a repository.
 
-The policy is asked at the time of use, on every route. Its answer is never cached, so
-that a change by the host takes effect at the next request.
+The policy is asked at the time of use, on every route. Its decision is cached only if
+the host says that it depends on the database alone, and only until something is
+committed to the database. A change by the host takes effect at the next request in
+either case.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..catalog import Users
     from ..config import Config
+    from ..hooks import Authorize
     from ..hooks import Hooks
     from ..spec.scope import Action
 
@@ -48,7 +51,7 @@ class Policy:
             return False
         repository = replace(repository, visibility=self.visibility(repository))
         if self._hooks.authorize is not None:
-            return self._hooks.authorize(user, action, repository)
+            return self._decide(self._hooks.authorize, user, action, repository)
         return default_policy(self._catalog.users, user, action, repository)
 
     def visibility(self, repository: RepositoryInfo) -> str:
@@ -59,9 +62,33 @@ class Policy:
 
     def decided_visibility(self, repository: RepositoryInfo) -> str | None:
         """Return the visibility that the host decides for a repository, or None."""
-        if self._hooks.visibility_of is None:
-            return None
-        return self._hooks.visibility_of(repository)
+        visibility_of = self._hooks.visibility_of
+        if visibility_of is None or not self._config.cache_policy:
+            return visibility_of and visibility_of(repository)
+        return self._catalog.reads.value(
+            ("visibility_of", visibility_of, repository),
+            lambda: visibility_of(repository),
+        )
+
+    def _decide(
+        self,
+        authorize: Authorize,
+        user: t.Any,
+        action: Action,
+        repository: RepositoryInfo,
+    ) -> bool:
+        """Return the decision of the host's function."""
+        key = (
+            self._catalog.cached_users.key_of(user)
+            if self._config.cache_policy
+            else None
+        )
+        if key is None:
+            return authorize(user, action, repository)
+        return self._catalog.reads.value(
+            ("authorize", authorize, key, action, repository),
+            lambda: authorize(user, action, repository),
+        )
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .blobs import Blobs
+from .cached_users import CachedUsers
 from .change_observer import Observer
 from .consistency import Consistency
 from .credentials import Credentials
@@ -79,6 +80,8 @@ class Catalog:
         database = Database(session_for(session_of(db), models), models)
         self.revocations = Revocations(database)
         self.users = Users(database, self.revocations, username)
+        self.cached_users = CachedUsers(database)
+        self.reads = database.reads
         self.repositories = Repositories(database, self.users)
         self.blobs = Blobs(database)
         self.quotas = Quotas(database, self.users)

@@ -46,12 +46,13 @@ class Blobs:
 
     def find(self, repository_id: int, digest: Digest) -> LinkedBlob | None:
         """Return a blob that the repository links, or None."""
-        row = self._db.execute(
+        rows = self._db.reads.rows(
             self._linked, {"repository_id": repository_id, "digest": str(digest)}
-        ).first()
-        return (
-            LinkedBlob(repository_id, row[0], row[1], as_utc(row[2])) if row else None
         )
+        if not rows:
+            return None
+        blob_id, size, leased_at = rows[0]
+        return LinkedBlob(repository_id, blob_id, size, as_utc(leased_at))
 
     def lease(self, blob: LinkedBlob, fresh_for: timedelta) -> bool:
         """Protect a link from garbage collection for the grace period.

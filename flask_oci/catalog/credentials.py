@@ -174,8 +174,8 @@ class Credentials:
         return self._select().where(self._table.c.id == sa.bindparam("wanted"))
 
     def _one(self, statement: sa.Select[t.Any], wanted: str) -> Credential | None:
-        row = self._db.execute(statement, {"wanted": wanted}).first()
-        return _credential(row) if row else None
+        rows = self._db.reads.rows(statement, {"wanted": wanted})
+        return _credential(rows[0]) if rows else None
 
 
 _FIELDS = tuple(Credential.__dataclass_fields__)

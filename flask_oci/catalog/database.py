@@ -21,6 +21,7 @@ from sqlalchemy.sql.selectable import GenerativeSelect
 from . import async_commit
 from . import outbox
 from .change_observer import NullObserver
+from .read_cache import CachedReads
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,8 @@ class Database:
         self.session = session
         self.models = models
         self.observer: Observer = NullObserver()
+        self.reads = CachedReads(session, sa.inspect(models.Repository))
+        """Reads that execute no statement as long as nothing is committed."""
 
     def release(self) -> None:
         """Commit the transaction and return the connection to the pool.
@@ -133,7 +136,8 @@ class Database:
             return result, changes
 
         self.release()
-        result, changes = self._retry(attempt)
+        with self.reads.suspended():
+            result, changes = self._retry(attempt)
         self.observer.after(changes)
         return result
 

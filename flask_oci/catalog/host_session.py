@@ -38,6 +38,15 @@ def session_of(db: HasSession) -> Session:
     return t.cast("Session", LocalProxy(lambda: db.session))
 
 
+def current_session(session: Session) -> sa.orm.Session:
+    """Return the session that a session of this module stands for at the moment."""
+    found: t.Any = session.proxied if isinstance(session, _Bound) else session
+    if isinstance(found, LocalProxy):
+        found = found._get_current_object()
+    found = found() if isinstance(found, scoped_session) else found
+    return t.cast("sa.orm.Session", found)
+
+
 def session_for(session: Session, models: Models) -> Session:
     """Return the host's session, bound to the database of the registry's tables.
 
@@ -57,20 +66,20 @@ class _Bound:
     """A session that executes statements in the database of the registry's tables."""
 
     def __init__(self, session: Session, models: Models) -> None:
-        self._session = session
+        self.proxied = session
         self._bind = {"mapper": sa.inspect(models.Repository)}
 
     def execute(self, statement: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        return self._session.execute(statement, *args, **self._bound(kwargs))
+        return self.proxied.execute(statement, *args, **self._bound(kwargs))
 
     def scalar(self, statement: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        return self._session.scalar(statement, *args, **self._bound(kwargs))
+        return self.proxied.scalar(statement, *args, **self._bound(kwargs))
 
     def scalars(self, statement: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        return self._session.scalars(statement, *args, **self._bound(kwargs))
+        return self.proxied.scalars(statement, *args, **self._bound(kwargs))
 
     def _bound(self, kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"bind_arguments": self._bind, **kwargs}
 
     def __getattr__(self, name: str) -> t.Any:
-        return getattr(self._session, name)
+        return getattr(self.proxied, name)

@@ -67,12 +67,12 @@ class Manifests:
         :param content: whether to read its bytes.
         """
         statement = self._finding(isinstance(reference, Digest), content)
-        row = self._db.execute(
+        rows = self._db.reads.rows(
             statement, {"repository_id": repository_id, "reference": str(reference)}
-        ).first()
-        if row is None:
+        )
+        if not rows:
             return None
-        digest, media_type, size, stored, touched_at = row
+        digest, media_type, size, stored, touched_at = rows[0]
         return StoredManifest(
             digest, media_type, size, stored, repository_id, as_utc(touched_at)
         )

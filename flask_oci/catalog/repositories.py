@@ -57,8 +57,8 @@ class Repositories:
         statement = (
             self._statements.by_any_name if by_old_name else self._statements.by_name
         )
-        row = self._db.execute(statement, {"name": name}).first()
-        return RepositoryInfo(*row) if row else RepositoryInfo(name)
+        rows = self._db.reads.rows(statement, {"name": name})
+        return RepositoryInfo(*rows[0]) if rows else RepositoryInfo(name)
 
     def ensure(self, wanted: RepositoryRef, pusher_id: t.Any) -> RepositoryInfo:
         """Create the repository if it does not exist, within a transaction.

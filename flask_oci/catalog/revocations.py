@@ -26,8 +26,8 @@ class Revocations:
     def last(self, subject: str) -> int | None:
         """Return the last revocation of a subject's tokens, in microseconds since 1970,
         or None."""
-        last = self._db.execute(self._last, {"key": _key(subject)}).scalar()
-        return t.cast("int | None", last)
+        rows = self._db.reads.rows(self._last, {"key": _key(subject)})
+        return t.cast(int, rows[0][0]) if rows else None
 
     def statements(self, subject: str) -> tuple[sa.Delete, sa.Insert]:
         """Return the statements that revoke all tokens of a subject, in order."""

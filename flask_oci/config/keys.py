@@ -97,6 +97,14 @@ class Config:
     require_login: bool = _key(False, parsers.flag)
     """Whether every client has to log in, even to pull from public repositories."""
 
+    read_cache: bool = _key(True, parsers.flag)
+    """Whether rows are kept in memory until something is committed to the database."""
+
+    cache_policy: bool = _key(False, parsers.flag)
+    """Whether the results of the host's ``user_loader``, ``authorize`` and
+    ``visibility_of`` are kept in the same way. Set it to True if they depend on their
+    arguments and on the registry's database alone."""
+
     login_attempts: int | None = _key(20, parsers.optional_count)
     """The number of failed logins to one account from one address within
     ``OCI_LOGIN_PERIOD``. The limit for all accounts together is ten times that number.

@@ -25,6 +25,7 @@ from tests.support.credentials import issue
 from tests.support.credentials import user_named
 from tests.support.host import db
 from tests.support.host import registry
+from tests.support.host import User
 from tests.support.registry_client import NO_SESSION
 from tests.support.registry_client import RegistryClient
 
@@ -42,6 +43,9 @@ def work(app: Flask) -> t.Iterator[list[str]]:
 
     with app.app_context():
         engine = db.engine
+    # A commit empties the read cache, so that earlier requests make no difference.
+    with engine.begin() as connection:
+        connection.execute(sa.update(User).values(username=User.username))
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
         yield done

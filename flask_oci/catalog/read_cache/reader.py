@@ -1,0 +1,62 @@
+"""The interface of readers: the version of a database, and rows in a known version."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from .store import Version
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+Rows: t.TypeAlias = Sequence[t.Any]
+
+
+class Unavailable(Exception):
+    """The database has no version, or has not told it. The argument is the reason."""
+
+
+class Bypassed(Exception):
+    """This read must not use the cache, because the transaction has changes that are
+    not committed."""
+
+
+class Reader(t.Protocol):
+    """Reads one database. It is safe to use from any number of threads.
+
+    The functions that are named ``connect`` return the connection of the host's
+    session, and begin a transaction if there is none.
+    """
+
+    def writes(self, transaction: sa.Connection | None) -> int:
+        """Return a number that changes if the session's transaction writes.
+
+        :param transaction: the session's connection, or None outside transactions.
+        """
+
+    def version(self, connect: Callable[[], sa.Connection], writes: int) -> Version:
+        """Return the current version.
+
+        :param writes: the result of :meth:`writes`.
+        :raises Bypassed: if the transaction has changes that are not committed.
+        :raises Unavailable: if the database has no version.
+        """
+
+    def rows(
+        self,
+        version: Version,
+        engine: sa.Engine,
+        connect: Callable[[], sa.Connection],
+        statement: sa.Executable,
+        values: t.Any,
+    ) -> tuple[Version | None, Rows]:
+        """Return the rows of a SELECT, and the version that they are from.
+
+        :param version: the version before.
+        :param engine: the engine of the database.
+
+        The version is None if it changed while they were read.
+        """

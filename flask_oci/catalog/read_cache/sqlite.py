@@ -1,0 +1,174 @@
+"""The version of a SQLite database, and rows read in a known version.
+
+``PRAGMA data_version`` changes with every commit of another connection, of any process
+(https://sqlite.org/pragma.html#pragma_data_version). A connection of the cache's own,
+which never writes, therefore notices every commit.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+import weakref
+from contextlib import contextmanager
+from threading import Lock
+
+import sqlalchemy as sa
+
+from .reader import Bypassed
+from .reader import Unavailable
+from .store import Version
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from .reader import Rows
+
+#: The connections of a parent process. A child must neither use nor close them, so they
+#: stay referenced (https://sqlite.org/howtocorrupt.html, section 2.6).
+_INHERITED: list[_Opened] = []
+
+
+class SQLiteReader:
+    """Reads versions and rows of a SQLite database.
+
+    :param engine: the engine of the database. It is not referenced, so that it and its
+        cache can be freed.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._pool, self._errors = engine.pool, engine.dialect.loaded_dbapi.Error
+        self._opened: _Opened | None = None
+        self._lock = Lock()
+        weakref.finalize(engine, self._close)
+
+    def writes(self, transaction: sa.Connection | None) -> int:
+        """Return 1 if a transaction may have changes that are not committed, else 0."""
+        if transaction is None:
+            return 0
+        driver = transaction.connection.dbapi_connection
+        return int(driver is None or driver.in_transaction)
+
+    def version(self, connect: Callable[[], sa.Connection], writes: int) -> Version:
+        """Return the current version."""
+        if writes:
+            raise Bypassed
+        with self._failures_reported():
+            return self._current().version()
+
+    def rows(
+        self,
+        version: Version,
+        engine: sa.Engine,
+        connect: Callable[[], sa.Connection],
+        statement: sa.Executable,
+        values: t.Any,
+    ) -> tuple[Version, Rows]:
+        """Return the rows of a SELECT, and the version that they are from."""
+        with self._failures_reported():
+            opened = self._current()
+        return opened.rows(engine, statement, values)
+
+    def _current(self) -> _Opened:
+        opened = self._opened
+        if opened is not None and opened.pid != os.getpid():
+            # Another thread of the parent may have held the lock when it forked.
+            _INHERITED.append(opened)
+            self._lock, self._opened, opened = Lock(), None, None
+        if opened is not None and opened.is_current():
+            return opened
+        with self._lock:
+            if self._opened is opened:
+                self._close()
+                self._opened = _Opened(self._pool)
+            return t.cast(_Opened, self._opened)
+
+    def _close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None and opened.pid == os.getpid():
+            opened.close()
+
+    @contextmanager
+    def _failures_reported(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, self._errors, OSError) as error:
+            raise Unavailable(str(error)) from error
+
+
+class _Opened:
+    """An open connection to a database file, for reading.
+
+    :raises Unavailable: if the database has no file, or a reader would block it.
+    """
+
+    def __init__(self, pool: sa.Pool) -> None:
+        self.pid = os.getpid()
+        self._lock = Lock()
+        # A pool of its own has the host's settings, and none of its connections.
+        self._pool = pool.recreate()
+        self._pooled = self._pool.connect()
+        self._driver: t.Any = self._pooled.dbapi_connection
+        try:
+            self._path = _file_of(self._driver)
+            self._identity = _identity(os.stat(self._path))
+        except BaseException:
+            self.close()
+            raise
+
+    def is_current(self) -> bool:
+        """Return True if the file is still the one that was opened."""
+        return self._identity == _identity(os.stat(self._path))
+
+    def version(self) -> Version:
+        """Return the version of the database."""
+        with self._lock:
+            return self._version()
+
+    def rows(
+        self, engine: sa.Engine, statement: sa.Executable, values: t.Any
+    ) -> tuple[Version, Rows]:
+        """Return the rows of a SELECT, and the version that they are from.
+
+        :param engine: the engine whose event listeners see the statement.
+        """
+        # It is not closed, because that would return the connection to its pool.
+        connection = sa.Connection(engine, self._pooled)
+        with self._lock:
+            # In one transaction, both are from the same commit.
+            self._driver.execute("BEGIN")
+            try:
+                version = self._version()
+                return version, connection.execute(statement, values).all()
+            finally:
+                self._driver.rollback()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pooled.close()
+        self._pool.dispose()
+
+    def _version(self) -> Version:
+        # If another file is copied over this one, the number may stay the same.
+        status = os.stat(self._path)
+        (number,) = self._driver.execute("PRAGMA data_version").fetchone()
+        return (id(self), number, status.st_mtime_ns, status.st_size)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _file_of(driver: t.Any) -> str:
+    # Since Python 3.12, a connection may always be in a transaction.
+    if driver.in_transaction:
+        raise Unavailable("the connections of the database are always in a transaction")
+    (mode,) = driver.execute("PRAGMA locking_mode").fetchone()
+    if mode != "normal":
+        raise Unavailable(f"the locking mode of the database is {mode}")
+    databases = driver.execute("PRAGMA database_list").fetchall()
+    path = next((file for _, name, file in databases if name == "main"), "")
+    if not path:
+        raise Unavailable("the database has no file")
+    return t.cast(str, path)

@@ -1,0 +1,173 @@
+"""The read cache: where it answers, where it must not, and failures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import typing as t
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask_login import current_user
+
+from tests.conftest import MakeApp
+from tests.support.host import Administrator
+from tests.support.host import DATABASE_URL
+from tests.support.host import db
+from tests.support.host import registry
+from tests.support.registry_client import RegistryClient
+from tests.support.statements import collected
+
+NAME = "alice/app"
+MANIFEST = f"/v2/{NAME}/manifests/v1"
+
+only_sqlite = pytest.mark.skipif(DATABASE_URL is not None, reason="a SQLite file")
+has_versions = pytest.mark.skipif(
+    (DATABASE_URL or "sqlite").startswith(("mysql", "mariadb")),
+    reason="the database has no version",
+)
+
+
+@pytest.fixture(name="puller")
+def _puller(app: Flask, alice: RegistryClient) -> RegistryClient:
+    """A client that has pulled an image before."""
+    alice.push_image(NAME, "v1")
+    puller = alice.bearer(f"repository:{NAME}:pull")
+    # The first pull of a process is written to the database after the response.
+    for _ in range(2):
+        assert puller.get(MANIFEST).status_code == 200
+    return puller
+
+
+def statements_on_tables(client: RegistryClient, path: str) -> list[str]:
+    """Return the statements of a GET that read or write a table."""
+    with collected(sa.Engine) as sent:
+        assert client.get(path).status_code == 200
+    return [s for s in sent if "FROM " in s or "UPDATE" in s or "INSERT" in s]
+
+
+@has_versions
+@pytest.mark.options(oci_cache_policy=True)
+def test_repeated_pull_executes_no_statement(puller: RegistryClient) -> None:
+    """While nothing is committed, a pull reads no table."""
+    assert statements_on_tables(puller, MANIFEST) == []
+
+
+@has_versions
+def test_users_are_loaded_by_default(puller: RegistryClient) -> None:
+    """Unless the host allows it, its ``user_loader`` is called for each request."""
+    (statement,) = statements_on_tables(puller, MANIFEST)
+    assert "username" in statement
+
+
+@pytest.mark.options(oci_read_cache=False)
+def test_cache_can_be_switched_off(puller: RegistryClient) -> None:
+    """With ``OCI_READ_CACHE = False``, each request reads the tables."""
+    assert len(statements_on_tables(puller, MANIFEST)) > 2
+
+
+@pytest.mark.options(oci_cache_policy=True)
+def test_commit_by_another_program_counts(
+    app: Flask, puller: RegistryClient, admin: Administrator
+) -> None:
+    """A statement of another program takes effect at the next request."""
+    engine = sa.create_engine(
+        app.config["SQLALCHEMY_DATABASE_URI"], poolclass=sa.NullPool
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM oci_tag"))
+    assert puller.get(MANIFEST).status_code == 404
+
+
+@pytest.mark.options(oci_cache_policy=True)
+def test_uncommitted_changes_of_the_host_count(
+    app: Flask, puller: RegistryClient, anonymous: RegistryClient
+) -> None:
+    """A change that the host has made in its session counts in this request, and is not
+    kept for others."""
+    assert anonymous.get(MANIFEST).status_code == 401
+    Repository = registry.models.Repository
+
+    def change(*_: object, **__: object) -> None:
+        db.session.execute(sa.update(Repository).values(visibility="public"))
+
+    app.before_request_funcs.setdefault(None, []).append(change)
+    response = anonymous.get(MANIFEST)
+    app.before_request_funcs[None].remove(change)
+    assert response.status_code == 200
+    assert anonymous.get(MANIFEST).status_code == 401
+
+
+@pytest.mark.options(oci_cache_policy=True)
+def test_session_of_the_host_is_unaffected(app: Flask, puller: RegistryClient) -> None:
+    """The user of a request is an object of the host's session, which can be changed
+    and saved."""
+
+    def rename(response: t.Any) -> t.Any:
+        current_user.password = "changed"
+        db.session.commit()
+        return response
+
+    app.after_request_funcs.setdefault(None, []).append(rename)
+    assert puller.get(MANIFEST).status_code == 200
+    app.after_request_funcs[None].remove(rename)
+    with app.app_context():
+        user = db.session.scalars(
+            sa.select(registry.models.User).filter_by(username="alice")
+        ).one()
+        assert user.password == "changed"
+
+
+@only_sqlite
+@pytest.mark.options(oci_cache_policy=True)
+def test_child_process_reads_by_itself(app: Flask, puller: RegistryClient) -> None:
+    """A child process neither uses nor closes the connection of its parent."""
+    child = os.fork()
+    if child == 0:
+        status = puller.get(MANIFEST).status_code
+        os._exit(0 if status == 200 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    Administrator(app).change_user("alice", is_active=False)
+    assert puller.get(MANIFEST).status_code == 401
+
+
+@only_sqlite
+@pytest.mark.options(oci_cache_policy=True)
+def test_replaced_file_counts(make_app: MakeApp, tmp_path: Path) -> None:
+    """After a backup took the place of the database, answers come from the backup."""
+    path = tmp_path / "replaced.sqlite"
+    app = make_app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{path}")
+    alice = RegistryClient.of(app, "alice")
+    alice.push_image(NAME, "v1")
+    alice.push_image(NAME, "v2", annotations={"other": "image"})
+    puller = alice.bearer(f"repository:{NAME}:pull")
+    assert puller.get(MANIFEST).status_code == 200
+    backup = tmp_path / "backup.sqlite"
+    shutil.copy(path, backup)
+    with sqlite3.connect(backup) as connection:
+        connection.execute("DELETE FROM oci_tag WHERE name = 'v1'")
+    connection.close()
+    os.replace(backup, path)
+    with app.app_context():
+        db.engine.dispose()
+    assert puller.get(MANIFEST).status_code == 404
+
+
+@only_sqlite
+def test_database_without_version_is_read(
+    make_app: MakeApp, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a version, each read executes a statement, and the log says so once."""
+    app = make_app(
+        SQLALCHEMY_DATABASE_URI="sqlite://",
+        SQLALCHEMY_ENGINE_OPTIONS={"poolclass": sa.StaticPool},
+    )
+    alice = RegistryClient.of(app, "alice")
+    alice.push_image(NAME, "v1")
+    assert alice.get(MANIFEST).status_code == 200
+    messages = [r.getMessage() for r in caplog.records if "read cache" in r.message]
+    (message,) = messages
+    assert message.startswith("The read cache is not used: the database has no file.")
