@@ -14,6 +14,7 @@ from .auth.policy import default_policy
 from .auth.policy import Policy
 from .auth.rate_limit import RateLimiter
 from .auth.signed_tokens import FormTokens
+from .auth.signed_tokens import signing_keys
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
 from .catalog import Site
@@ -48,16 +49,15 @@ from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Sequence
 
     from flask import Blueprint
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
-    from flask.sansio.app import App
 
     from .catalog import Condition
     from .catalog import HasSession
+    from .catalog import MetaData
     from .catalog import RepositoryInfo
     from .operations.gc import GarbageResult
     from .rules.retention import RetentionDecision
@@ -79,19 +79,26 @@ class Registry(Decorators):
         app.register_blueprint(registry.blueprint)
 
     :param db: the Flask-SQLAlchemy or Flask-SQLAlchemy-Lite extension of the host.
-    :param user_model: the mapped class of the host's users. The registry adds its
-        tables to the same metadata, so ``db.create_all()`` and ``flask db migrate``
-        include them.
+    :param user_model: the mapped class of the host's users.
     :param username: the attribute of a user with the name of their namespace, which is
         the first component of the names of their repositories.
+    :param metadata: the metadata that the registry adds its tables to. None is the
+        metadata of ``user_model``, so that ``flask db migrate`` includes them. If your
+        application compares its metadata with its database, pass an
+        ``sqlalchemy.MetaData()``: see :ref:`separate-metadata`.
     :raises TypeError: if ``user_model`` is not a mapped class or does not have that
         attribute.
     """
 
     def __init__(
-        self, db: HasSession, user_model: type[t.Any], *, username: str = "username"
+        self,
+        db: HasSession,
+        user_model: type[t.Any],
+        *,
+        username: str = "username",
+        metadata: MetaData | None = None,
     ) -> None:
-        self.models = Models.bind(user_model)
+        self.models = Models.bind(user_model, metadata)
         """The models of the registry's tables, for queries and admin pages of the
         host."""
 
@@ -163,6 +170,19 @@ class Registry(Decorators):
         """Publishes, imports and exports images without HTTP. Needs an application
         context."""
         return services().images
+
+    def create_tables(self) -> list[str]:
+        """Create the registry's missing tables, as ``flask oci tables --create`` does.
+
+        It changes no other table, and does nothing if all tables exist. Several
+        processes can call it at once. It needs an application context, and commits the
+        session.
+
+        :return: the names of the created tables.
+        :raises RuntimeError: if a table exists without some of its columns, if the
+            table of the users does not exist, or if the database refuses.
+        """
+        return self._catalog.tables.create()
 
     def collect_garbage(self, *, dry_run: bool = False) -> GarbageResult:
         """Delete unneeded content, as ``flask oci gc`` does.
@@ -284,7 +304,7 @@ class Registry(Decorators):
             storage_path=os.path.join(app.instance_path, "oci"),
             service=app.name,
         )
-        keys = _signing_keys(app)
+        keys = signing_keys(app)
         lifetime = int(config.token_lifetime.total_seconds())
         tokens = Tokens(keys, config.service, lifetime)
         storage = LocalStorage(config.storage_path)
@@ -327,18 +347,3 @@ class Registry(Decorators):
 def _site_quotas() -> Site:
     config = services().config
     return Site(config.owner_default, config.repository_default)
-
-
-def _signing_keys(app: App) -> Callable[[], Sequence[str]]:
-    def keys() -> Sequence[str]:
-        if not app.secret_key:
-            raise RuntimeError(
-                "The registry needs the application's secret key to sign tokens. Set"
-                " SECRET_KEY."
-            )
-        # Former keys verify tokens that they signed earlier. itsdangerous signs with
-        # the last key.
-        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
-        return t.cast("list[str]", keys)
-
-    return keys

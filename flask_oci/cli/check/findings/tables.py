@@ -36,14 +36,14 @@ TABLES_MISSING = FindingType(
     "tables-missing",
     "error",
     "The database lacks tables or columns of the registry.",
-    "Every push and pull that needs them is answered 500. The tables belong to the"
-    " metadata of your db object, so create them the way you create your own tables.",
+    "Every push and pull that needs them is answered 503. Missing tables can be created"
+    " by a command; missing columns need a migration, with Flask-Migrate or by hand.",
     {
-        "command": "flask db migrate && flask db upgrade",
-        "python": (
-            "with app.app_context():\n"
-            "    db.create_all()  # Without Flask-Migrate; creates new tables only."
+        "command": (
+            "flask oci tables --create  # Creates missing tables only.\n"
+            "flask db migrate && flask db upgrade  # Instead, with Flask-Migrate."
         ),
+        "python": "registry.create_tables()  # The same as the first command.",
     },
 )
 
