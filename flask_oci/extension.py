@@ -14,7 +14,6 @@ from .auth.policy import default_policy
 from .auth.policy import Policy
 from .auth.rate_limit import RateLimiter
 from .auth.signed_tokens import FormTokens
-from .auth.signed_tokens import signing_keys
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
 from .catalog import Site
@@ -42,6 +41,7 @@ from .operations.metrics import Metrics
 from .operations.retention import RetentionRunner
 from .services import Services
 from .services import services
+from .services import signing_keys
 from .storage import LocalStorage
 from .transfer import Images
 from .transfer.local import LocalRegistry

@@ -32,6 +32,12 @@ from .operations.metrics import Metrics
 from .storage import Storage
 from .transfer import Images
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from flask.sansio.app import App
+
 
 @dataclass(frozen=True)
 class Services:
@@ -75,3 +81,23 @@ def remember(caller: Principal) -> None:
     state.principal = caller
     # Read now, because the row of the user may expire before the name is needed.
     state.set_actor(services().catalog.users.name_of(caller.user))
+
+
+def signing_keys(app: App) -> Callable[[], Sequence[str]]:
+    """Return a function that returns an application's secret keys, the current last.
+
+    The function raises a ``RuntimeError`` if there is no secret key.
+    """
+
+    def keys() -> Sequence[str]:
+        if not app.secret_key:
+            raise RuntimeError(
+                "The registry needs the application's secret key to sign tokens. Set"
+                " SECRET_KEY."
+            )
+        # Former keys verify tokens that they signed earlier. itsdangerous signs with
+        # the last key.
+        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
+        return t.cast("list[str]", keys)
+
+    return keys

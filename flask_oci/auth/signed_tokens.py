@@ -23,8 +23,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence
 
-    from flask.sansio.app import App
-
 #: Separates bearer tokens from other texts that the host signs with the same key.
 SALT: t.Final = "flask-oci.bearer"
 
@@ -170,23 +168,3 @@ def _serializer(keys: tuple[str, ...], salt: str) -> URLSafeTimedSerializer:
         salt=salt,
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )
-
-
-def signing_keys(app: App) -> Callable[[], Sequence[str]]:
-    """Return a function that returns an application's secret keys, the current last.
-
-    The function raises a ``RuntimeError`` if there is no secret key.
-    """
-
-    def keys() -> Sequence[str]:
-        if not app.secret_key:
-            raise RuntimeError(
-                "The registry needs the application's secret key to sign tokens. Set"
-                " SECRET_KEY."
-            )
-        # Former keys verify tokens that they signed earlier. itsdangerous signs with
-        # the last key.
-        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
-        return t.cast("list[str]", keys)
-
-    return keys
