@@ -204,6 +204,23 @@ def reads_bodies(app: Flask) -> None:
         app.logger.debug("%s bytes", len(request.get_data()))
 
 
+def consumes_bodies(app: Flask) -> None:
+    """Read every body in pieces."""
+
+    @app.before_request
+    def log_body() -> None:
+        app.logger.debug("%s bytes", len(request.stream.read()))
+
+
+def consumes_json(app: Flask) -> None:
+    """Read JSON bodies, and keep nothing for later."""
+
+    @app.before_request
+    def log_json() -> None:
+        if request.is_json:
+            app.logger.debug("%s bytes", len(request.get_data(cache=False)))
+
+
 def compresses(app: Flask) -> None:
     """Compress layers whether or not the client accepts it."""
 
@@ -270,7 +287,8 @@ HOOKS: dict[str, t.Callable[[Flask], None]] = {
     "errors-replaced": pages,
     "body-limit": size_limit,
     "rate-limited": rates,
-    "content-changed": reads_bodies,
+    "bodies-in-memory": reads_bodies,
+    "content-changed": consumes_bodies,
     "compressed": compresses,
     "https-forced": forces_https,
     "registry-fails": fails,
@@ -287,6 +305,15 @@ def test_check_with_an_interfering_hook_finds_it(sound: Flask, code: str) -> Non
     found = check(sound, "--user", "alice")
     assert found.codes == {code}
     assert found.findings[code]["url"] == ""
+
+
+def test_check_with_a_hook_that_consumes_json_finds_it(sound: Flask) -> None:
+    """Docker sends manifests as JSON, and layers as bytes. The check leaves nothing."""
+    consumes_json(sound)
+    found = check(sound, "--user", "alice")
+    assert found.codes == {"content-changed"}
+    assert "manifest" in found.findings["content-changed"]["detail"]
+    assert sound.test_cli_runner().invoke(args=["oci", "repositories"]).stdout == ""
 
 
 def no_registry(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
