@@ -29,6 +29,24 @@ _PIECE = 64 * 1024
 _BROKEN_OFF = "The body broke off or is malformed; send it again."
 
 
+def accept_buffered() -> None:
+    """Announce a body that the server has received and decoded completely.
+
+    Tornado and Starlette pass such a body on in memory. They set neither its length,
+    if the client has sent chunks or uses HTTP/2, nor ``wsgi.input_terminated``.
+    """
+    environ = request.environ
+    source = environ.get("wsgi.input")
+    if environ.get("CONTENT_LENGTH") or not isinstance(source, io.BytesIO):
+        return
+    size = source.getbuffer().nbytes - source.tell()
+    # An empty one may be the server's way to hide a chunked body.
+    if size and "HTTP_TRANSFER_ENCODING" in environ:
+        environ["wsgi.input_terminated"] = True
+    elif size:
+        environ["CONTENT_LENGTH"] = str(size)
+
+
 def check_announcement() -> None:
     """Refuse an invalid ``Content-Length``; Werkzeug would treat it as an empty body.
 

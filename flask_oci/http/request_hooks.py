@@ -94,6 +94,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
         metrics.begin()
     request.environ[errors.ANSWERED] = []
     request.max_content_length = UNLIMITED
+    body.accept_buffered()
     csrf = current_app.extensions.get("csrf")
     if csrf is not None and request.blueprint is not None:
         # Cookies are ignored here, so a request cannot be forged.
