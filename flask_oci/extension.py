@@ -16,7 +16,6 @@ from .auth.rate_limit import RateLimiter
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
-from .catalog import Site
 from .catalog.models import Models
 from .cli import register_commands
 from .config import Config
@@ -42,6 +41,7 @@ from .operations.retention import RetentionRunner
 from .services import Services
 from .services import services
 from .services import signing_keys
+from .services import site_quotas
 from .storage import LocalStorage
 from .transfer import Images
 from .transfer.local import LocalRegistry
@@ -129,7 +129,7 @@ class Registry(Decorators):
 
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
-        self._catalog.quotas.site = _site_quotas
+        self._catalog.quotas.site = site_quotas
 
         self.blueprint = make_blueprint(self._register)
         """The blueprint of ``/v2``. Register it without a prefix."""
@@ -312,7 +312,9 @@ class Registry(Decorators):
         documents = Documents(self._catalog, storage)
         pulls = Pulls(self._catalog.pulls)
         pulls.write_at_exit(app)
+        blueprint = f"{state.name_prefix}.{state.name}".lstrip(".")
         app.extensions[EXTENSION] = Services(
+            blueprint=blueprint,
             config=config,
             hooks=self._hooks,
             catalog=self._catalog,
@@ -334,7 +336,7 @@ class Registry(Decorators):
                 self.access_tokens,
                 RateLimiter(self._catalog, config),
                 self._catalog.users,
-                f"{state.name_prefix}.{state.name}.token".lstrip("."),
+                f"{blueprint}.token",
             ),
             policy=Policy(config, self._hooks, self._catalog),
             pulls=pulls,
@@ -342,8 +344,3 @@ class Registry(Decorators):
             retention=self.retention,
             quotas=self.quotas,
         )
-
-
-def _site_quotas() -> Site:
-    config = services().config
-    return Site(config.owner_default, config.repository_default)

@@ -15,6 +15,7 @@ from .auth.principal import Principal
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
+from .catalog import Site
 from .config import Config
 from .config import EXTENSION
 from .core.content import Content
@@ -42,6 +43,9 @@ if t.TYPE_CHECKING:
 @dataclass(frozen=True)
 class Services:
     """The parts of the registry of one application."""
+
+    blueprint: str
+    """The name of the blueprint of ``/v2``, which prefixes its endpoints."""
 
     config: Config
     hooks: Hooks
@@ -81,6 +85,12 @@ def remember(caller: Principal) -> None:
     state.principal = caller
     # Read now, because the row of the user may expire before the name is needed.
     state.set_actor(services().catalog.users.name_of(caller.user))
+
+
+def site_quotas() -> Site:
+    """Return the quotas of the current application's configuration."""
+    config = services().config
+    return Site(config.owner_default, config.repository_default)
 
 
 def signing_keys(app: App) -> Callable[[], Sequence[str]]:

@@ -343,7 +343,7 @@ def test_manifest_hidden_body_returns_501(alice: RegistryClient) -> None:
         IMAGE,
         chunked=True,
         environ={
-            "wsgi.input": io.BufferedReader(io.BytesIO(IMAGE)),  # type: ignore[arg-type]
+            "wsgi.input": io.BufferedReader(io.BytesIO(IMAGE)),
             "wsgi.input_terminated": False,
         },
     )
