@@ -52,8 +52,12 @@ class Tables:
 
     def states(self) -> list[TableState]:
         """Return the state of each table, each after those that it refers to."""
-        inspector = sa.inspect(self._bind)
-        return [_state(inspector, table) for table in self._db.models.tables()]
+        # A second connection may not be available.
+        mapper = {"mapper": self._db.models.Repository}
+        inspector = sa.inspect(self._db.session.connection(mapper))
+        states = [_state(inspector, table) for table in self._db.models.tables()]
+        self._db.release()
+        return states
 
     def create(self) -> list[str]:
         """Create the missing tables, and commit.

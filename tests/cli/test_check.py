@@ -534,14 +534,32 @@ def test_check_of_a_small_host_finds_only_sqlite_settings(tmp_path: Path) -> Non
     app = small_host(tmp_path)
     with app.app_context():
         app.extensions["sqlalchemy"].create_all()
-    assert set(check(app).findings) == {"sqlite-not-wal"}
+    assert set(check(app).findings) == {"sqlite-not-wal", "sqlite-foreign-keys"}
+
+
+def test_check_with_one_connection_finds_nothing_more(tmp_path: Path) -> None:
+    """The check never needs a second connection while it holds one."""
+    options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1}
+    app = small_host(tmp_path, SQLALCHEMY_ENGINE_OPTIONS=options)
+    db = app.extensions["sqlalchemy"]
+    with app.app_context():
+        db.create_all()
+        db.session.add(app.extensions["users"](username="alice"))
+        db.session.commit()
+    for arguments in ((), ("--user", "alice")):
+        found = check(app, *arguments).findings
+        assert set(found) == {"sqlite-not-wal", "sqlite-foreign-keys"}
 
 
 def test_check_with_the_suggested_sqlite_settings_finds_nothing(tmp_path: Path) -> None:
     """The lines of the remedy fix the findings."""
     app = small_host(tmp_path)
     execute_on_connect(
-        app, "journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000"
+        app,
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "busy_timeout = 10000",
+        "foreign_keys = ON",
     )
     assert not check(app).findings
 
@@ -551,6 +569,7 @@ def test_check_with_the_suggested_sqlite_settings_finds_nothing(tmp_path: Path) 
     [
         ("sqlite-busy-timeout", "busy_timeout = 0"),
         ("database-not-durable", "synchronous = NORMAL"),
+        ("sqlite-foreign-keys", "foreign_keys = OFF"),
     ],
 )
 def test_check_with_unsafe_sqlite_settings_finds_them(
@@ -558,8 +577,12 @@ def test_check_with_unsafe_sqlite_settings_finds_them(
 ) -> None:
     """Settings that trade durability for speed."""
     app = small_host(tmp_path)
-    execute_on_connect(app, "journal_mode = WAL", pragma)
-    assert set(check(app).findings) == {code}
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON", pragma)
+    found = check(app).findings
+    assert set(found) == {code}
+    remedies = found[code]["remedies"]
+    assert "PRAGMA" in "".join(remedies.values())
+    assert not {"postgresql", "mariadb"} & {*remedies}
 
 
 def execute_on_connect(app: Flask, *pragmas: str) -> None:
@@ -627,21 +650,21 @@ def test_check_of_a_registry_with_its_own_host_finds_it(
     """Without --url, the requests are for that host."""
     app = Flask("small", instance_path=str(tmp_path), **options)
     small_host(tmp_path, app=app, place=place, SERVER_NAME="example.org")
-    execute_on_connect(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON")
     assert not check(app).findings
 
 
 def test_check_with_duplicate_usernames_finds_them(tmp_path: Path) -> None:
     """A user could take over the images of another one."""
     app = small_host(tmp_path, unique=False)
-    execute_on_connect(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON")
     assert set(check(app).findings) == {"usernames-not-unique"}
 
 
 def test_check_with_invalid_usernames_notes_them(tmp_path: Path) -> None:
     """E-mail addresses and capital letters are only a note."""
     app = small_host(tmp_path)
-    execute_on_connect(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON")
     db = app.extensions["sqlalchemy"]
     with app.app_context():
         for name in ("alice", "Bob", "carol@example.org"):
