@@ -162,9 +162,9 @@ class SchemaOutdated(Unavailable):
         super().__init__(self.message)
         self.remedy = (
             f"The database lacks {', '.join(missing)}, which this version of flask-oci"
-            " needs. With Flask-Migrate, run 'flask db migrate' and 'flask db upgrade'."
-            " Without it, db.create_all() creates missing tables. See the page"
-            " 'Upgrading' of the documentation."
+            " needs. 'flask oci tables --create' creates missing tables. Missing"
+            " columns need a migration: with Flask-Migrate, run 'flask db migrate' and"
+            " 'flask db upgrade'. See the page 'Upgrading' of the documentation."
         )
 
 

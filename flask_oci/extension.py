@@ -16,7 +16,6 @@ from .auth.rate_limit import RateLimiter
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
-from .catalog import Site
 from .catalog.models import Models
 from .cli import register_commands
 from .config import Config
@@ -42,6 +41,8 @@ from .operations.metrics import Metrics
 from .operations.retention import RetentionRunner
 from .services import Services
 from .services import services
+from .services import signing_keys
+from .services import site_quotas
 from .storage import LocalStorage
 from .transfer import Images
 from .transfer.local import LocalRegistry
@@ -49,16 +50,15 @@ from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Sequence
 
     from flask import Blueprint
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
-    from flask.sansio.app import App
 
     from .catalog import Condition
     from .catalog import HasSession
+    from .catalog import MetaData
     from .catalog import RepositoryInfo
     from .operations.gc import GarbageResult
     from .rules.retention import RetentionDecision
@@ -80,19 +80,26 @@ class Registry(Decorators):
         app.register_blueprint(registry.blueprint)
 
     :param db: the Flask-SQLAlchemy or Flask-SQLAlchemy-Lite extension of the host.
-    :param user_model: the mapped class of the host's users. The registry adds its
-        tables to the same metadata, so ``db.create_all()`` and ``flask db migrate``
-        include them.
+    :param user_model: the mapped class of the host's users.
     :param username: the attribute of a user with the name of their namespace, which is
         the first component of the names of their repositories.
+    :param metadata: the metadata that the registry adds its tables to. None is the
+        metadata of ``user_model``, so that ``flask db migrate`` includes them. If your
+        application compares its metadata with its database, pass an
+        ``sqlalchemy.MetaData()``: see :ref:`separate-metadata`.
     :raises TypeError: if ``user_model`` is not a mapped class or does not have that
         attribute.
     """
 
     def __init__(
-        self, db: HasSession, user_model: type[t.Any], *, username: str = "username"
+        self,
+        db: HasSession,
+        user_model: type[t.Any],
+        *,
+        username: str = "username",
+        metadata: MetaData | None = None,
     ) -> None:
-        self.models = Models.bind(user_model)
+        self.models = Models.bind(user_model, metadata)
         """The models of the registry's tables, for queries and admin pages of the
         host."""
 
@@ -123,7 +130,7 @@ class Registry(Decorators):
 
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
-        self._catalog.quotas.site = _site_quotas
+        self._catalog.quotas.site = site_quotas
         self._catalog.reads.is_enabled = lambda: services().config.read_cache
         self._catalog.reads.audience = lambda: request_state().audience
 
@@ -166,6 +173,19 @@ class Registry(Decorators):
         """Publishes, imports and exports images without HTTP. Needs an application
         context."""
         return services().images
+
+    def create_tables(self) -> list[str]:
+        """Create the registry's missing tables, as ``flask oci tables --create`` does.
+
+        It changes no other table, and does nothing if all tables exist. Several
+        processes can call it at once. It needs an application context, and commits the
+        session.
+
+        :return: the names of the created tables.
+        :raises RuntimeError: if a table exists without some of its columns, if the
+            table of the users does not exist, or if the database refuses.
+        """
+        return self._catalog.tables.create()
 
     def collect_garbage(self, *, dry_run: bool = False) -> GarbageResult:
         """Delete unneeded content, as ``flask oci gc`` does.
@@ -287,7 +307,7 @@ class Registry(Decorators):
             storage_path=os.path.join(app.instance_path, "oci"),
             service=app.name,
         )
-        keys = _signing_keys(app)
+        keys = signing_keys(app)
         lifetime = int(config.token_lifetime.total_seconds())
         tokens = Tokens(keys, config.service, lifetime)
         storage = LocalStorage(config.storage_path)
@@ -295,7 +315,9 @@ class Registry(Decorators):
         documents = Documents(self._catalog, storage)
         pulls = Pulls(self._catalog.pulls)
         pulls.write_at_exit(app)
+        blueprint = f"{state.name_prefix}.{state.name}".lstrip(".")
         app.extensions[EXTENSION] = Services(
+            blueprint=blueprint,
             config=config,
             hooks=self._hooks,
             catalog=self._catalog,
@@ -318,7 +340,7 @@ class Registry(Decorators):
                 RateLimiter(self._catalog, config),
                 self._catalog.users,
                 self._catalog.cached_users,
-                f"{state.name_prefix}.{state.name}.token".lstrip("."),
+                f"{blueprint}.token",
             ),
             policy=Policy(config, self._hooks, self._catalog),
             pulls=pulls,
@@ -326,23 +348,3 @@ class Registry(Decorators):
             retention=self.retention,
             quotas=self.quotas,
         )
-
-
-def _site_quotas() -> Site:
-    config = services().config
-    return Site(config.owner_default, config.repository_default)
-
-
-def _signing_keys(app: App) -> Callable[[], Sequence[str]]:
-    def keys() -> Sequence[str]:
-        if not app.secret_key:
-            raise RuntimeError(
-                "The registry needs the application's secret key to sign tokens. Set"
-                " SECRET_KEY."
-            )
-        # Former keys verify tokens that they signed earlier. itsdangerous signs with
-        # the last key.
-        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
-        return t.cast("list[str]", keys)
-
-    return keys

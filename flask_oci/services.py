@@ -16,6 +16,7 @@ from .auth.principal import Principal
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
+from .catalog import Site
 from .config import Config
 from .config import EXTENSION
 from .core.content import Content
@@ -33,10 +34,19 @@ from .operations.metrics import Metrics
 from .storage import Storage
 from .transfer import Images
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from flask.sansio.app import App
+
 
 @dataclass(frozen=True)
 class Services:
     """The parts of the registry of one application."""
+
+    blueprint: str
+    """The name of the blueprint of ``/v2``, which prefixes its endpoints."""
 
     config: Config
     hooks: Hooks
@@ -77,3 +87,29 @@ def remember(caller: Principal) -> None:
     # Read now, because the row of the user may expire before the name is needed.
     state.set_actor(services().catalog.users.name_of(caller.user))
     state.audience = f"@{request.remote_addr}" if state.actor is None else state.actor
+
+
+def site_quotas() -> Site:
+    """Return the quotas of the current application's configuration."""
+    config = services().config
+    return Site(config.owner_default, config.repository_default)
+
+
+def signing_keys(app: App) -> Callable[[], Sequence[str]]:
+    """Return a function that returns an application's secret keys, the current last.
+
+    The function raises a ``RuntimeError`` if there is no secret key.
+    """
+
+    def keys() -> Sequence[str]:
+        if not app.secret_key:
+            raise RuntimeError(
+                "The registry needs the application's secret key to sign tokens. Set"
+                " SECRET_KEY."
+            )
+        # Former keys verify tokens that they signed earlier. itsdangerous signs with
+        # the last key.
+        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
+        return t.cast("list[str]", keys)
+
+    return keys

@@ -42,6 +42,10 @@ from .revocations import Revocations
 from .rules import Rules
 from .schema import REFUSED
 from .schema import Schema
+from .tables import MetaData
+from .tables import Tables
+from .tables import TablesRefused
+from .tables import TableState
 from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
@@ -58,10 +62,13 @@ __all__ = [
     "Catalog",
     "Condition",
     "HasSession",
+    "MetaData",
     "Removal",
     "RepositoryInfo",
     "Site",
     "StoredManifest",
+    "TableState",
+    "TablesRefused",
     "UploadSession",
     "Users",
 ]
@@ -102,6 +109,7 @@ class Catalog:
         self.outbox = Outbox(database)
         self.rules = Rules(database)
         self.schema = Schema(database)
+        self.tables = Tables(database)
         self.webhooks = Webhooks(database)
         self.deliveries = Deliveries(database, self.webhooks)
         self.delivery_log = DeliveryLog(database)

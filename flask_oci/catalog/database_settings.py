@@ -25,9 +25,9 @@ class DatabaseSettings:
     def settings(self) -> dict[str, str]:
         """Return the database's settings by name, including its ``dialect``."""
         dialect = self._engine.dialect.name
-        settings = {"dialect": dialect}
+        settings = {"dialect": dialect, "pool_pre_ping": self._pre_ping()}
         if dialect == "sqlite":
-            for name in ("journal_mode", "synchronous", "busy_timeout"):
+            for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys"):
                 settings[name] = str(self._ask(f"PRAGMA {name}"))
             rows = self._db.session.execute(sa.text("PRAGMA database_list"))
             settings["file"] = next(row[2] for row in rows if row[1] == "main")
@@ -78,6 +78,12 @@ class DatabaseSettings:
     def _engine(self) -> sa.Engine:
         bind = self._db.session.get_bind(self._db.models.Repository)
         return t.cast(sa.Engine, getattr(bind, "engine", bind))
+
+    def _pre_ping(self) -> str:
+        """Return ``off`` if the pool keeps connections and does not test them."""
+        pool = self._engine.pool
+        keeps = isinstance(pool, sa.pool.QueuePool)
+        return "off" if keeps and not getattr(pool, "_pre_ping", True) else "on"
 
     def _ask(self, statement: str) -> t.Any:
         return self._db.session.scalar(

@@ -13,9 +13,11 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import SchemaOutdated
+from .tables import Tables
 
 if t.TYPE_CHECKING:
     from .database import Database
+    from .tables import TableState
 
 #: The exception for a missing table or column, in addition to those that are raised if
 #: the database does not answer.
@@ -74,19 +76,13 @@ class Schema:
     def missing(self) -> list[str]:
         """Return the missing tables, and the missing columns of the other tables, as
         ``oci_tag`` or ``oci_tag.name``."""
-        bind = self._db.session.get_bind(self._db.models.Repository)
-        inspector = sa.inspect(bind)
-        tables = self._db.models.tables()
-        return [name for table in tables for name in _missing(inspector, table)]
+        states = Tables(self._db).states()
+        lacking = ([s.name] if s.status == "missing" else _columns(s) for s in states)
+        return [name for names in lacking for name in names]
 
 
-def _missing(inspector: sa.Inspector, table: sa.Table) -> t.Iterator[str]:
-    if not inspector.has_table(table.name, schema=table.schema):
-        yield table.fullname
-        return
-    columns = inspector.get_columns(table.name, schema=table.schema)
-    found = {column["name"] for column in columns}
-    yield from (f"{table.fullname}.{c.name}" for c in table.c if c.name not in found)
+def _columns(state: TableState) -> list[str]:
+    return [f"{state.name}.{column}" for column in state.missing_columns]
 
 
 def _misses_something(error: DBAPIError) -> bool:

@@ -23,6 +23,7 @@ from .protection import protect
 from .quota import quota
 from .retention import retention
 from .show import show
+from .tables import tables
 from .tokens import token
 from .webhooks import webhooks
 from .who_can import who_can
@@ -49,6 +50,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     gc,
     fsck,
     check,
+    tables,
     events,
     protect,
     webhooks,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import typing as t
 
 from flask import request
@@ -12,6 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from ..errors import SizeInvalid
 from ..errors import Unsupported
 from ..events.request_state import request_state
+from ..events.warn_once import advise
 
 if t.TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -25,6 +27,24 @@ DRAINED: t.Final = 8 * 1024 * 1024
 
 _PIECE = 64 * 1024
 _BROKEN_OFF = "The body broke off or is malformed; send it again."
+
+
+def accept_buffered() -> None:
+    """Announce a body that the server has received and decoded completely.
+
+    Tornado and Starlette pass such a body on in memory. They set neither its length,
+    if the client has sent chunks or uses HTTP/2, nor ``wsgi.input_terminated``.
+    """
+    environ = request.environ
+    source = environ.get("wsgi.input")
+    if environ.get("CONTENT_LENGTH") or not isinstance(source, io.BytesIO):
+        return
+    size = source.getbuffer().nbytes - source.tell()
+    # An empty one may be the server's way to hide a chunked body.
+    if size and "HTTP_TRANSFER_ENCODING" in environ:
+        environ["wsgi.input_terminated"] = True
+    elif size:
+        environ["CONTENT_LENGTH"] = str(size)
 
 
 def check_announcement() -> None:
@@ -43,9 +63,13 @@ def check_announcement() -> None:
 def stream() -> Reader:
     """Return the body of the current request as a stream.
 
+    If a hook of the host has read the body, the stream returns the bytes that Werkzeug
+    has cached.
+
     :raises Unsupported: 501, if the WSGI server does not pass on bodies without
         ``Content-Length``. The body would look empty, and an empty blob would be
         stored.
+    :raises SizeInvalid: 500, if the host has read bytes that Werkzeug has not cached.
     """
     if _is_hidden():
         raise Unsupported(
@@ -54,7 +78,9 @@ def stream() -> Reader:
             " put a proxy in front that buffers requests.",
             status=501,
         )
-    return _Received()
+    _check_host_has_not_read()
+    cached = _cached()
+    return _Received() if cached is None else io.BytesIO(cached)
 
 
 def form() -> MultiDict[str, str]:
@@ -126,6 +152,35 @@ class _Received:
             # read.
             raise ClientDisconnected(_BROKEN_OFF) from error
         return bytes(buffer[:received])
+
+
+def _cached() -> bytes | None:
+    """Return the body if a hook of the host has read it by ``request.get_data`` or
+    ``request.get_json``."""
+    return t.cast("bytes | None", getattr(request, "_cached_data", None))
+
+
+def _check_host_has_not_read() -> None:
+    """Refuse a body of which a hook of the host has read bytes that are lost.
+
+    :raises SizeInvalid: if the host has read more than Werkzeug has cached.
+    """
+    position = getattr(request.stream, "tell", int)()
+    if position <= len(_cached() or b""):
+        return
+    advise(
+        "A function of the application read the body of %s %s before the registry, so"
+        " that its bytes are lost. If it is a before_request function, begin it with:"
+        ' if request.blueprint == "%s": return',
+        request.method,
+        request.path,
+        request.blueprint,
+    )
+    raise SizeInvalid(
+        "The application read the body of this request before the registry; its"
+        " operator has to change that, and 'flask oci check' shows how.",
+        status=500,
+    )
 
 
 def _is_hidden() -> bool:

@@ -25,6 +25,7 @@ from ..spec.reference import check_name
 from . import body
 from . import host_responses
 from . import warnings
+from .host_extensions import host_extension
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -94,7 +95,8 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
         metrics.begin()
     request.environ[errors.ANSWERED] = []
     request.max_content_length = UNLIMITED
-    csrf = current_app.extensions.get("csrf")
+    body.accept_buffered()
+    csrf = host_extension("csrf", "flask_wtf")
     if csrf is not None and request.blueprint is not None:
         # Cookies are ignored here, so a request cannot be forged.
         csrf.exempt(current_app.blueprints[request.blueprint])

@@ -112,10 +112,12 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
 
 
 def _check_prefix(state: BlueprintSetupState) -> None:
-    if not (state.url_prefix or "").endswith(PREFIX):
+    if (state.url_prefix or "").rstrip("/") != PREFIX:
         raise ValueError(
-            f"Invalid url_prefix {state.url_prefix!r}: clients expect a registry below"
-            f" {PREFIX}. Register registry.blueprint without url_prefix."
+            f"Invalid prefix {state.url_prefix!r}: clients only use {PREFIX}/ at the"
+            " root of a host. Register registry.blueprint without url_prefix, and not"
+            " in a blueprint that has one. If the whole application is below a prefix,"
+            " the server passes the prefix in SCRIPT_NAME, and needs no url_prefix."
         )
 
 

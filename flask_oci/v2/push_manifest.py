@@ -82,7 +82,7 @@ def _content() -> bytes:
     try:
         services().catalog.release()
         source = body.stream()
-        while piece := source.read(64 * 1024):
+        while received <= most and (piece := source.read(64 * 1024)):
             pieces.append(piece)
             received += len(piece)
     except RequestEntityTooLarge:

@@ -144,13 +144,16 @@ def _context() -> dict[str, t.Any]:
 
 
 def _navigation() -> list[tuple[str, str]]:
-    """Return the endpoints and the labels of the navigation links."""
-    found: list[tuple[str, str]] = [("oci_web.repositories", gettext("Repositories"))]
+    """Return the endpoints and the labels of the navigation links.
+
+    The endpoints are relative, because a host may rename the blueprint or nest it.
+    """
+    found: list[tuple[str, str]] = [(".repositories", gettext("Repositories"))]
     if visitor() is not None:
-        found.append(("oci_web.storage", gettext("Storage")))
-        found.append(("oci_web.tokens", gettext("Access tokens")))
+        found.append((".storage", gettext("Storage")))
+        found.append((".tokens", gettext("Access tokens")))
     if is_admin():
-        found.append(("oci_web.administration", gettext("Administration")))
+        found.append((".administration", gettext("Administration")))
     return found
 
 

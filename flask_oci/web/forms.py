@@ -95,7 +95,7 @@ def done(text: Markup, endpoint: str, **values: t.Any) -> ResponseReturnValue:
     show its messages.
     """
     session[_MESSAGE] = str(text)
-    return redirect(url_for(f"oci_web.{endpoint}", **values))
+    return redirect(url_for(f".{endpoint}", **values))
 
 
 def message() -> Markup | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import urlsplit
 
+from flask import current_app
 from flask import render_template
 from flask import request
+from flask import url_for
 
 from ..catalog.repository_contents import TagRow
 from ..catalog.repository_list import Listed
@@ -69,9 +72,19 @@ def repository(name: str) -> str:
 
 def image_name(name: str) -> str:
     """Return the name of a repository, after the host of the registry."""
-    external = services().config.external_url
-    host = external.partition("://")[2].partition("/")[0] if external else request.host
-    return f"{host}/{name}"
+    return f"{_registry_host()}/{name}"
+
+
+def _registry_host() -> str:
+    """Return the host of the registry, which may differ from the host of the pages."""
+    parts = services()
+    if parts.config.external_url:
+        return urlsplit(parts.config.external_url).netloc
+    endpoint = f"{parts.blueprint}.support"
+    (rule, *_) = current_app.url_map.iter_rules(endpoint)
+    if rule.subdomain or rule.host:
+        return urlsplit(url_for(endpoint, _external=True)).netloc
+    return request.host
 
 
 def _description(about: Listed | None, entries: list[Entry]) -> str:

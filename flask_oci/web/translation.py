@@ -11,6 +11,8 @@ from importlib import import_module
 from flask import current_app
 from markupsafe import Markup
 
+from ..http.host_extensions import host_extension
+
 #: The translation domain: the files are called ``flask_oci.mo``.
 DOMAIN: t.Final = "flask_oci"
 
@@ -36,7 +38,7 @@ def ngettext(singular: str, plural: str, num: int, **values: t.Any) -> Markup:
 
 
 def _has_babel() -> bool:
-    return "babel" in current_app.extensions
+    return host_extension("babel", "flask_babel") is not None
 
 
 def _domain() -> t.Any:

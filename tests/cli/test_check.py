@@ -204,6 +204,23 @@ def reads_bodies(app: Flask) -> None:
         app.logger.debug("%s bytes", len(request.get_data()))
 
 
+def consumes_bodies(app: Flask) -> None:
+    """Read every body in pieces."""
+
+    @app.before_request
+    def log_body() -> None:
+        app.logger.debug("%s bytes", len(request.stream.read()))
+
+
+def consumes_json(app: Flask) -> None:
+    """Read JSON bodies, and keep nothing for later."""
+
+    @app.before_request
+    def log_json() -> None:
+        if request.is_json:
+            app.logger.debug("%s bytes", len(request.get_data(cache=False)))
+
+
 def compresses(app: Flask) -> None:
     """Compress layers whether or not the client accepts it."""
 
@@ -270,7 +287,8 @@ HOOKS: dict[str, t.Callable[[Flask], None]] = {
     "errors-replaced": pages,
     "body-limit": size_limit,
     "rate-limited": rates,
-    "content-changed": reads_bodies,
+    "bodies-in-memory": reads_bodies,
+    "content-changed": consumes_bodies,
     "compressed": compresses,
     "https-forced": forces_https,
     "registry-fails": fails,
@@ -287,6 +305,15 @@ def test_check_with_an_interfering_hook_finds_it(sound: Flask, code: str) -> Non
     found = check(sound, "--user", "alice")
     assert found.codes == {code}
     assert found.findings[code]["url"] == ""
+
+
+def test_check_with_a_hook_that_consumes_json_finds_it(sound: Flask) -> None:
+    """Docker sends manifests as JSON, and layers as bytes. The check leaves nothing."""
+    consumes_json(sound)
+    found = check(sound, "--user", "alice")
+    assert found.codes == {"content-changed"}
+    assert "manifest" in found.findings["content-changed"]["detail"]
+    assert sound.test_cli_runner().invoke(args=["oci", "repositories"]).stdout == ""
 
 
 def no_registry(environ: t.Any, start: t.Any, inner: t.Any) -> t.Any:
@@ -507,14 +534,32 @@ def test_check_of_a_small_host_finds_only_sqlite_settings(tmp_path: Path) -> Non
     app = small_host(tmp_path)
     with app.app_context():
         app.extensions["sqlalchemy"].create_all()
-    assert set(check(app).findings) == {"sqlite-not-wal"}
+    assert set(check(app).findings) == {"sqlite-not-wal", "sqlite-foreign-keys"}
+
+
+def test_check_with_one_connection_finds_nothing_more(tmp_path: Path) -> None:
+    """The check never needs a second connection while it holds one."""
+    options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1}
+    app = small_host(tmp_path, SQLALCHEMY_ENGINE_OPTIONS=options)
+    db = app.extensions["sqlalchemy"]
+    with app.app_context():
+        db.create_all()
+        db.session.add(app.extensions["users"](username="alice"))
+        db.session.commit()
+    for arguments in ((), ("--user", "alice")):
+        found = check(app, *arguments).findings
+        assert set(found) == {"sqlite-not-wal", "sqlite-foreign-keys"}
 
 
 def test_check_with_the_suggested_sqlite_settings_finds_nothing(tmp_path: Path) -> None:
     """The lines of the remedy fix the findings."""
     app = small_host(tmp_path)
     execute_on_connect(
-        app, "journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000"
+        app,
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "busy_timeout = 10000",
+        "foreign_keys = ON",
     )
     assert not check(app).findings
 
@@ -524,6 +569,7 @@ def test_check_with_the_suggested_sqlite_settings_finds_nothing(tmp_path: Path) 
     [
         ("sqlite-busy-timeout", "busy_timeout = 0"),
         ("database-not-durable", "synchronous = NORMAL"),
+        ("sqlite-foreign-keys", "foreign_keys = OFF"),
     ],
 )
 def test_check_with_unsafe_sqlite_settings_finds_them(
@@ -531,8 +577,12 @@ def test_check_with_unsafe_sqlite_settings_finds_them(
 ) -> None:
     """Settings that trade durability for speed."""
     app = small_host(tmp_path)
-    execute_on_connect(app, "journal_mode = WAL", pragma)
-    assert set(check(app).findings) == {code}
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON", pragma)
+    found = check(app).findings
+    assert set(found) == {code}
+    remedies = found[code]["remedies"]
+    assert "PRAGMA" in "".join(remedies.values())
+    assert not {"postgresql", "mariadb"} & {*remedies}
 
 
 def execute_on_connect(app: Flask, *pragmas: str) -> None:
@@ -559,6 +609,9 @@ def test_check_with_missing_tables_finds_them(tmp_path: Path) -> None:
         db.session.execute(sa.text("ALTER TABLE oci_blob DROP COLUMN unlinked_at"))
         db.session.commit()
     said = missing(app)
+    remedies = check(app).findings["tables-missing"]["remedies"]
+    assert "flask oci tables --create" in remedies["command"]
+    assert "create_all" not in "".join(remedies.values())
     assert "oci_tag_move" in said
     assert "oci_blob.unlinked_at" in said
     assert "oci_repository" not in said
@@ -600,21 +653,21 @@ def test_check_of_a_registry_with_its_own_host_finds_it(
     """Without --url, the requests are for that host."""
     app = Flask("small", instance_path=str(tmp_path), **options)
     small_host(tmp_path, app=app, place=place, SERVER_NAME="example.org")
-    execute_on_connect(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON")
     assert not check(app).findings
 
 
 def test_check_with_duplicate_usernames_finds_them(tmp_path: Path) -> None:
     """A user could take over the images of another one."""
     app = small_host(tmp_path, unique=False)
-    execute_on_connect(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON")
     assert set(check(app).findings) == {"usernames-not-unique"}
 
 
 def test_check_with_invalid_usernames_notes_them(tmp_path: Path) -> None:
     """E-mail addresses and capital letters are only a note."""
     app = small_host(tmp_path)
-    execute_on_connect(app, "journal_mode = WAL")
+    execute_on_connect(app, "journal_mode = WAL", "foreign_keys = ON")
     db = app.extensions["sqlalchemy"]
     with app.app_context():
         for name in ("alice", "Bob", "carol@example.org"):

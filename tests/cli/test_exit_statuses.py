@@ -45,6 +45,7 @@ TYPED: t.Final[dict[str, str]] = {
     "token revoke-all": "alice",
     "gc": "",
     "fsck": "--scrub",
+    "tables": "--create",
     "events list": "",
     "events deliver": "",
     "events show": "1",

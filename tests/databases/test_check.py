@@ -31,7 +31,22 @@ def test_check_of_server_without_durability_reports_it(
 ) -> None:
     """A power cut could lose a push."""
     with server(durable=False) as url:
-        assert codes(tmp_path, url) == {"database-not-durable"}
+        found = findings(tmp_path, url)
+        assert set(found) == {"database-not-durable"}
+        assert [*found["database-not-durable"]["remedies"]] == [server.__name__]
+
+
+@pytest.mark.parametrize("server", [postgresql, mariadb])
+def test_check_of_pool_without_pre_ping_reports_it(
+    server: Server, tmp_path: Path
+) -> None:
+    """Connections break when the server restarts; one that is not kept cannot."""
+    with server() as url:
+        none: dict[str, t.Any] = {}
+        found = codes(tmp_path, url, SQLALCHEMY_ENGINE_OPTIONS=none)
+        assert found == {"database-no-pre-ping"}
+        none = {"poolclass": sa.pool.NullPool}
+        assert codes(tmp_path, url, SQLALCHEMY_ENGINE_OPTIONS=none) == set()
 
 
 def test_check_of_repeatable_read_reports_it(tmp_path: Path) -> None:
@@ -41,7 +56,7 @@ def test_check_of_repeatable_read_reports_it(tmp_path: Path) -> None:
             ("REPEATABLE READ", {"database-isolation"}),
             ("SERIALIZABLE", set()),
         ):
-            options = {"isolation_level": level}
+            options = {"isolation_level": level, "pool_pre_ping": True}
             assert codes(tmp_path, url, SQLALCHEMY_ENGINE_OPTIONS=options) == found
 
 
@@ -58,12 +73,18 @@ def test_check_of_myisam_tables_reports_them(tmp_path: Path) -> None:
 
 def codes(folder: Path, url: str, **config: t.Any) -> set[str]:
     """Return the codes of the findings in a small application with that database."""
+    return set(findings(folder, url, **config))
+
+
+def findings(folder: Path, url: str, **config: t.Any) -> dict[str, dict[str, t.Any]]:
+    """Return the findings in a small application with that database."""
+    config = {"SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True}, **config}
     app = small_host(folder, SQLALCHEMY_DATABASE_URI=url, **config)
     db = app.extensions["sqlalchemy"]
     with app.app_context():
         db.create_all()
     try:
-        return set(check(app).findings)
+        return check(app).findings
     finally:
         with app.app_context():
             db.engine.dispose()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
 import pytest
+from flask import Blueprint
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from tests.support.credentials import user_named
 from tests.support.host import Administrator
 from tests.support.host import registry
 
@@ -186,7 +189,112 @@ def test_external_url_replaces_proxy_fix(
 
 
 @pytest.mark.shape("A prefix of the registry's own")
-def test_url_prefix_of_registry_blueprint_is_refused(plain: Flask) -> None:
+@pytest.mark.parametrize("prefix", ["/registry", "/registry/v2", "/v2/v2", "/"])
+def test_url_prefix_of_registry_blueprint_is_refused(plain: Flask, prefix: str) -> None:
     """Clients know no other path than /v2."""
     with pytest.raises(ValueError, match="without url_prefix"):
-        plain.register_blueprint(registry.blueprint, url_prefix="/registry")
+        plain.register_blueprint(registry.blueprint, url_prefix=prefix)
+
+
+@pytest.mark.parametrize("prefix", ["/site", "/v2"])
+def test_parent_blueprint_with_prefix_is_refused(plain: Flask, prefix: str) -> None:
+    """The prefix of the parent comes before that of the registry."""
+    parent = Blueprint("site", __name__, url_prefix=prefix)
+    parent.register_blueprint(registry.blueprint)
+    with pytest.raises(ValueError, match="not in a blueprint"):
+        plain.register_blueprint(parent)
+
+
+def pages_of(app: Flask, base_url: str, root: str) -> dict[str, str]:
+    """Return the texts of all pages that alice sees, by address.
+
+    :param root: the address of the list of repositories.
+    """
+    client = app.test_client()
+    with app.app_context():
+        key = user_named("alice").id
+    with client.session_transaction(base_url=base_url) as session:
+        session["_user_id"] = str(key)
+        session["_fresh"] = True
+    found: dict[str, str] = {}
+    left = [root]
+    while left:
+        address = left.pop()
+        response = client.get(address, base_url=base_url)
+        assert response.status_code == 200, (address, response.text)
+        found[address] = response.text
+        response.close()
+        linked = re.findall(r'href="([^"#?]*)', response.text)
+        left += {a for a in linked if a.startswith(root)} - {*found, *left}
+    return found
+
+
+@pytest.mark.shape("Blueprints that are renamed or nested")
+@pytest.mark.parametrize("nested", [False, True], ids=["renamed", "nested"])
+def test_renamed_and_nested_blueprints_work(plain: Flask, nested: bool) -> None:
+    """Clients push and pull, every page links to the others, and forms return."""
+    parts = (registry.blueprint, registry.api_blueprint)
+    if nested:
+        parent = Blueprint("site", __name__)
+        for part in parts:
+            parent.register_blueprint(part)
+        parent.register_blueprint(registry.web_blueprint, url_prefix="/images")
+        plain.register_blueprint(parent)
+    else:
+        plain.register_blueprint(registry.blueprint, name="protocol")
+        plain.register_blueprint(registry.api_blueprint, name="rest")
+        plain.register_blueprint(
+            registry.web_blueprint, url_prefix="/images", name="pages"
+        )
+    tell_story(plain)
+    Docker(plain, "alice").push("alice/app", "v1")
+    pages = pages_of(plain, "http://localhost", "/images/")
+    assert "/images/-/tokens" in pages
+    assert any(address.endswith("/-/settings") for address in pages)
+    assert any('aria-current="page"' in text for text in pages.values())
+
+
+@pytest.mark.shape("A subdomain for the registry")
+def test_pages_name_the_subdomain_of_the_registry(
+    tmp_path: Path, database_url: str
+) -> None:
+    """The pages are at the domain itself, the registry at a subdomain."""
+    app = with_subdomains(tmp_path, database_url)
+    app.register_blueprint(registry.blueprint, subdomain="images")
+    app.register_blueprint(registry.api_blueprint, subdomain="images")
+    app.register_blueprint(registry.web_blueprint, url_prefix="/pages")
+    url = "https://images.forge.example"
+    tell_story(app, url)
+    Docker(app, "alice", url=url).push("alice/app", "v1")
+    pages = pages_of(app, PUBLIC, "/pages/")
+    assert "docker pull images.forge.example/alice/app" in pages["/pages/alice/app"]
+
+
+@pytest.mark.shape("Host matching")
+def test_pages_name_the_host_of_the_registry(tmp_path: Path, database_url: str) -> None:
+    """The pages have one host name, and the registry another."""
+    made = Flask(
+        "forge",
+        instance_path=str(tmp_path),
+        host_matching=True,
+        static_host="x.test",
+    )
+    app = with_users(made, database_url)
+    Administrator(app).start_afresh()
+    app.register_blueprint(registry.blueprint, host="images.example")
+    app.register_blueprint(registry.api_blueprint, host="images.example")
+    app.register_blueprint(
+        registry.web_blueprint, url_prefix="/pages", host="forge.example"
+    )
+    tell_story(app, "https://images.example")
+    Docker(app, "alice", url="https://images.example").push("alice/app", "v1")
+    pages = pages_of(app, PUBLIC, "/pages/")
+    assert "docker pull images.example/alice/app" in pages["/pages/alice/app"]
+
+
+def test_check_of_renamed_blueprint_finds_registry(plain: Flask) -> None:
+    """The command sends its requests to the registry's own address."""
+    plain.register_blueprint(registry.blueprint, name="protocol")
+    result = plain.test_cli_runner().invoke(args=["oci", "check", "--user", "alice"])
+    assert "not-at-root" not in result.output
+    assert "login-" not in result.output

@@ -26,16 +26,24 @@ class Migrated:
 
     :param folder: for its blobs and its migrations.
     :param url: the URL of an empty database.
+    :param metadata: the registry's metadata; None is the application's.
+    :param options: more options of Flask-Migrate.
     """
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        metadata: sa.MetaData | None = None,
+        **options: t.Any,
+    ) -> None:
         db = self.db = database()
 
         class User(StandardUser, db.Model):
             pass
 
         self.User = User
-        self.registry = Registry(db, User)
+        self.registry = Registry(db, User, metadata=metadata)
         self.registry.authenticate(self._check)
         self.app = Flask("forge", instance_path=str(folder))
         self.app.config.from_mapping(
@@ -45,7 +53,7 @@ class Migrated:
         self.registry.init_app(self.app)
         self.app.register_blueprint(self.registry.api_blueprint)
         self._folder = folder / "migrations"
-        flask_migrate.Migrate(self.app, db, str(self._folder))
+        flask_migrate.Migrate(self.app, db, str(self._folder), **options)
         with self.app.app_context():
             flask_migrate.init()
 
@@ -132,6 +140,32 @@ def test_migrations_on_sqlite_create_and_match_tables(tmp_path: Path) -> None:
     """A second migration finds nothing to do, one after an upgrade adds the new
     columns, and none imports the registry."""
     check_migrations(tmp_path, f"sqlite:///{tmp_path}/forge.sqlite")
+
+
+def test_migrations_of_host_with_separate_metadata_keep_tables(tmp_path: Path) -> None:
+    """With the documented function, no migration drops the registry's tables."""
+
+    def include_name(name: str | None, type_: str, _parents: object) -> bool:
+        return type_ != "table" or not (name or "").startswith("oci_")
+
+    host = Migrated(
+        tmp_path,
+        f"sqlite:///{tmp_path}/forge.sqlite",
+        sa.MetaData(),
+        include_name=include_name,
+    )
+    try:
+        migration = host.migrate()
+        assert migration is not None
+        assert "oci_" not in migration
+        host.upgrade()
+        with host.app.app_context():
+            host.registry.create_tables()
+        assert host.migrate() is None
+        host.add_users()
+        tell_story(host.app)
+    finally:
+        host.close()
 
 
 @pytest.mark.real

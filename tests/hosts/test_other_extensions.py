@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 from cachelib import SimpleCache
@@ -26,6 +27,20 @@ from tests.support.registry_client import RegistryClient
 from .application import with_registry
 from .docker import Docker
 from .docker import tell_story
+
+
+@pytest.mark.shape("Other packages for translation or CSRF")
+def test_extensions_of_other_packages_with_known_names_are_ignored(
+    plain: Flask,
+) -> None:
+    """Flask-BabelEx and others use the same keys as Flask-Babel and Flask-WTF."""
+    plain.extensions["babel"] = SimpleNamespace(translations=[])
+    plain.extensions["csrf"] = SimpleNamespace(token="x")
+    app = with_registry(plain)
+    tell_story(app)
+    page = app.test_client().get("/images/")
+    assert page.status_code == 200
+    assert "Images" in page.text
 
 
 @pytest.mark.shape("CSRFProtect")

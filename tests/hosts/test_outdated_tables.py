@@ -60,7 +60,9 @@ def check_that_it_is_told(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     assert "upgrade" in entry["message"]
     assert "oci_login_failure" not in entry["message"]
     assert "lacks oci_repository.description, oci_login_failure" in caplog.text
+    assert "flask oci tables --create" in caplog.text
     assert "flask db migrate" in caplog.text
+    assert "create_all" not in caplog.text
     assert "Traceback" not in caplog.text
 
 

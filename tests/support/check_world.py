@@ -18,7 +18,11 @@ from tests.support.host import DATABASE_URL
 SECRET = "2f0e4cbb8d1a47c6a9d3b57e6f81c902"
 
 #: The findings of every application of the tests: their databases are not durable.
-USUAL = frozenset(() if DATABASE_URL else {"sqlite-not-wal", "database-not-durable"})
+USUAL = frozenset(
+    {"database-no-pre-ping"}
+    if DATABASE_URL
+    else {"sqlite-not-wal", "database-not-durable", "sqlite-foreign-keys"}
+)
 
 
 @dataclass(frozen=True)

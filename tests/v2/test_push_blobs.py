@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typing as t
+import io
 from pathlib import Path
 
 import pytest
@@ -285,7 +285,8 @@ def test_server_that_hides_chunked_bodies(
     alice: RegistryClient, method: str, chunked: bool
 ) -> None:
     """A body that the server does not hand on is a 501, not an empty blob."""
-    hidden: dict[str, t.Any] = {"wsgi.input_terminated": False} if chunked else {}
+    source = io.BufferedReader(io.BytesIO(b"content"))
+    hidden = {"wsgi.input": source, "wsgi.input_terminated": False} if chunked else {}
     path = UPLOADS if method == "POST" else alice.start_upload("alice/app")
     query = {"digest": digest_of(b"content" if chunked else b"")}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from urllib.parse import quote
 
@@ -341,7 +342,10 @@ def test_manifest_hidden_body_returns_501(alice: RegistryClient) -> None:
         "v1",
         IMAGE,
         chunked=True,
-        environ={"wsgi.input_terminated": False},
+        environ={
+            "wsgi.input": io.BufferedReader(io.BytesIO(IMAGE)),
+            "wsgi.input_terminated": False,
+        },
     )
 
     assert response.status_code == 501

@@ -1,9 +1,9 @@
 """The registry's tables.
 
 Each record is a plain annotated class. :meth:`Models.bind` maps the records with their
-own declarative base, which uses the host's metadata. ``db.create_all()`` and
-``flask db migrate`` therefore find the tables, and the records inherit nothing from
-the host's base class.
+own declarative base, so that they inherit nothing from the host's base class. The base
+uses the host's metadata, in which ``db.create_all()`` and ``flask db migrate`` find the
+tables, unless the host passes another one.
 """
 
 from .binding import Models

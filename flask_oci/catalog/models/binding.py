@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
+from .columns import UserKey
 from .credentials import Credential
 from .credentials import LoginFailure
 from .credentials import Revocation
@@ -76,11 +77,15 @@ class Models:
         return [getattr(self, record.__name__).__table__ for record in RECORDS]
 
     @classmethod
-    def bind(cls, user_model: type[t.Any]) -> Models:
-        """Return the models for a host, in the metadata of its user table.
+    def bind(
+        cls, user_model: type[t.Any], metadata: sa.MetaData | None = None
+    ) -> Models:
+        """Return the models for a host.
 
         :param user_model: the mapped class of the host's users. The registry's rows
             refer to its primary key, which may have any name and type.
+        :param metadata: the metadata of the tables. None is the metadata of the user
+            table.
         :raises TypeError: if it is not a mapped class with a primary key of one column.
         """
         mapper = sa.inspect(user_model, raiseerr=False)
@@ -95,8 +100,8 @@ class Models:
             "Base",
             (DeclarativeBase,),
             {
-                "metadata": user_model.metadata,
-                "user_key": f"{key.table.fullname}.{key.name}",
+                "metadata": _in_database_of(key.table.metadata, metadata),
+                "user_key": UserKey(key),
                 "__module__": __name__,
             },
         )
@@ -105,3 +110,15 @@ class Models:
             return type(record.__name__, (record, base), {"__module__": __name__})
 
         return cls(user_model, **{record.__name__: bound(record) for record in RECORDS})
+
+
+def _in_database_of(host: sa.MetaData, own: sa.MetaData | None) -> sa.MetaData:
+    """Return the metadata of the registry's tables, with the bind key of the host's.
+
+    Flask-SQLAlchemy finds the database of a table by this key.
+    """
+    if own is None:
+        return host
+    if "bind_key" in host.info:
+        own.info.setdefault("bind_key", host.info["bind_key"])
+    return own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -32,15 +33,28 @@ def bytewise(length: int) -> sa.types.TypeEngine[str]:
     )
 
 
+@dataclass(frozen=True)
+class UserKey:
+    """The primary key of the host's user table.
+
+    It wraps the column, because SQLAlchemy copies a column of a base class into every
+    table.
+    """
+
+    column: sa.Column[t.Any]
+
+
 class Record:
     """The base of every table. :meth:`Models.bind` sets the attributes."""
 
-    user_key: t.ClassVar[str]
+    user_key: t.ClassVar[UserKey]
     __table__: t.ClassVar[sa.Table]
 
     @staticmethod
-    def _refer_to(key: str, ondelete: str) -> Mapped[t.Any]:
-        # The column has no type of its own, so it takes the type of the host's key.
+    def _refer_to(key: UserKey, ondelete: str) -> Mapped[t.Any]:
+        # The column has no type of its own, so it takes the type of the host's key. A
+        # name instead of the column would be looked up in the table's own metadata,
+        # which may not have the host's tables.
         return mapped_column(
-            sa.ForeignKey(key, ondelete=ondelete), index=True, nullable=True
+            sa.ForeignKey(key.column, ondelete=ondelete), index=True, nullable=True
         )

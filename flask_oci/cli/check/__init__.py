@@ -43,8 +43,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
 
-    from flask import Flask
-
     from .transport import Transport
 
 __all__ = [
@@ -104,7 +102,7 @@ def check(
 
 
 def _check_application(report: Report, target: Target, sandbox: Sandbox) -> None:
-    url = target.url or target.parts.config.external_url or _own_url(target.app)
+    url = target.url or target.parts.config.external_url or _own_url(target)
     application = WsgiTransport(target.app, url)
     session = _session(target, application, sandbox, INSIDE)
     _check_session(report, session)
@@ -117,12 +115,10 @@ def _check_application(report: Report, target: Target, sandbox: Sandbox) -> None
     report.skipped += session.skipped
 
 
-def _own_url(app: Flask) -> str:
+def _own_url(target: Target) -> str:
     """Return the URL of the registry: the host's, if the application routes by host."""
-    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
-    own = sorted(e for e in endpoints if f".{e}".endswith(".oci.support"))
-    with app.test_request_context():
-        parts = urlsplit(url_for(own[0], _external=True) if own else "")
+    with target.app.test_request_context():
+        parts = urlsplit(url_for(f"{target.parts.blueprint}.support", _external=True))
     return f"https://{parts.netloc or 'localhost'}"
 
 

@@ -164,7 +164,7 @@ def _print_finding(finding: Finding) -> None:
     click.echo(f"\n{type_.code}{url}")
     for text in (f"{type_.title} {finding.detail}", type_.why):
         click.echo(_filled(printable(text), "  ", "  "))
-    for place, lines in type_.remedies.items():
+    for place, lines in finding.remedies.items():
         click.echo(f"  {PLACES[place]}:")
         click.echo(textwrap.indent(lines, " " * 6))
 

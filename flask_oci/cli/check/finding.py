@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 Severity = t.Literal["error", "warning", "note"]
 
@@ -23,6 +24,9 @@ PLACES: t.Final = {
     "apache": "Apache",
     "caddy": "Caddy",
     "traefik": "Traefik",
+    "sqlite": "In the application, with SQLite",
+    "postgresql": "In PostgreSQL",
+    "mariadb": "In MariaDB",
 }
 
 
@@ -43,12 +47,13 @@ class FindingType:
     remedies: dict[str, str] = field(default_factory=dict)
     """The lines to write, by a key of :data:`PLACES`."""
 
-    def found(self, detail: str) -> Finding:
+    def found(self, detail: str, *places: str) -> Finding:
         """Return a finding of this type.
 
         :param detail: a sentence about the checked application.
+        :param places: the keys of the remedies that apply to it; by default all.
         """
-        return Finding(self, detail)
+        return Finding(self, detail, places=places)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,15 @@ class Finding:
     url: str = ""
     """The address that shows the problem; empty for the application itself."""
 
+    places: tuple[str, ...] = ()
+    """The keys of the remedies that apply; empty for all."""
+
+    @property
+    def remedies(self) -> dict[str, str]:
+        """The lines to write, by a key of :data:`PLACES`."""
+        every = self.type.remedies
+        return {place: every[place] for place in self.places or every}
+
     def as_fields(self) -> dict[str, t.Any]:
         """Return the finding as a JSON object."""
         return {
@@ -71,7 +85,7 @@ class Finding:
             "detail": self.detail,
             "url": self.url,
             "why": self.type.why,
-            "remedies": self.type.remedies,
+            "remedies": self.remedies,
         }
 
 
@@ -90,7 +104,7 @@ class Report:
         """
         for finding in findings:
             if all(known.type != finding.type for known in self.findings):
-                self.findings.append(Finding(finding.type, finding.detail, url))
+                self.findings.append(replace(finding, url=url))
 
     @property
     def is_clean(self) -> bool:

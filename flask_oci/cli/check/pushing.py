@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import time
 import typing as t
@@ -27,6 +28,9 @@ if t.TYPE_CHECKING:
     from .session import Session
     from .transport import Reply
 
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_INVALID_MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST}).encode()
+
 #: The size of a chunk, in bytes.
 CHUNK: t.Final = 256 * 1024
 
@@ -38,13 +42,28 @@ ARRIVAL_TIMEOUT: t.Final = 3.0
 
 
 def check(session: Session) -> Iterator[Finding]:
-    """Push two layers: one in a chunked PATCH, one in a PUT with Content-Length."""
+    """Push two layers, one in a chunked PATCH and one in a PUT with Content-Length, and
+    a manifest."""
+    yield from _manifest(session)
     content = _layer(session.size)
     if (location := (yield from _start(session))) is None:
         return
     if not (yield from _stream(session, location, content)):
         return
     yield from _whole(session, _layer(session.size))
+
+
+def _manifest(session: Session) -> Iterator[Finding]:
+    """Push an invalid manifest, so that none is stored and no receiver is notified.
+
+    A hook may read JSON bodies, and not those of layers.
+    """
+    path = f"/v2/{session.target.repository}/manifests/check"
+    reply = session.ask(
+        "PUT", path, _INVALID_MANIFEST, headers={"Content-Type": _MANIFEST}
+    )
+    if "MANIFEST_INVALID" not in reply.codes:
+        yield _failure(reply, findings.CONTENT_CHANGED, "A PUT of a manifest")
 
 
 def _layer(size: int) -> bytes:
@@ -90,6 +109,10 @@ def _stream(
     elif seen == [None]:
         yield login_findings.DATABASE_DIFFERS.found(
             "The upload is stored in another folder."
+        )
+    if reply.held:
+        yield findings.BODIES_IN_MEMORY.found(
+            f"A hook read {reply.held} bytes of a layer into memory."
         )
     if reply.headers.get("range") != f"0-{len(content) - 1}":
         stored = reply.headers.get("range", "nothing")
@@ -149,6 +172,8 @@ def _failure(reply: Reply, expected: FindingType, request: str) -> Finding:
         return requests_findings.BODY_LIMIT.found(detail)
     if reply.status == 403 and reply.has_error:
         return findings.PUSH_REFUSED.found(detail)
+    if "SIZE_INVALID" in reply.codes:
+        return findings.CONTENT_CHANGED.found(detail)
     # The registry answers 501 if the server hides chunked bodies. 411 requires a
     # length, and 400 is a wrong digest.
     if reply.status in (411, 501) or (reply.status == 400 and reply.is_registry):

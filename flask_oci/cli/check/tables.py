@@ -55,12 +55,16 @@ def _invalid(target: Target) -> list[str]:
 
 def _settings(settings: dict[str, str]) -> Iterator[Finding]:
     dialect = settings["dialect"]
+    if dialect != "sqlite" and settings["pool_pre_ping"] == "off":
+        yield findings.NO_PRE_PING.found("pool_pre_ping is not set.")
     if dialect == "sqlite":
         yield from _sqlite(settings)
     elif dialect == "postgresql":
         for name in ("fsync", "synchronous_commit"):
             if settings[name] == "off":
-                yield findings.NOT_DURABLE.found(f"PostgreSQL has {name} = off.")
+                yield findings.NOT_DURABLE.found(
+                    f"PostgreSQL has {name} = off.", "postgresql"
+                )
         if settings["transaction_isolation"] == "repeatable read":
             yield findings.WRONG_ISOLATION.found(
                 "Its isolation level is REPEATABLE READ."
@@ -69,7 +73,7 @@ def _settings(settings: dict[str, str]) -> Iterator[Finding]:
         value = settings["innodb_flush_log_at_trx_commit"]
         if value != "1":
             yield findings.NOT_DURABLE.found(
-                f"innodb_flush_log_at_trx_commit is {value}, not 1."
+                f"innodb_flush_log_at_trx_commit is {value}, not 1.", "mariadb"
             )
         if settings["engines"].lower() not in ("", "innodb"):
             yield findings.WRONG_ENGINE.found(
@@ -91,8 +95,10 @@ def _sqlite(settings: dict[str, str]) -> Iterator[Finding]:
     # journal mode.
     if int(settings["synchronous"]) < 2:
         yield findings.NOT_DURABLE.found(
-            "The synchronous setting of SQLite is lower than FULL."
+            "The synchronous setting of SQLite is lower than FULL.", "sqlite"
         )
+    if settings["foreign_keys"] == "0":
+        yield findings.SQLITE_FOREIGN_KEYS.found("foreign_keys is off.")
 
 
 def _is_component(name: str) -> bool:

@@ -28,6 +28,9 @@ class Reply:
     """By lower-case name; the values of repeated headers are joined by commas."""
 
     body: bytes = b""
+    held: int = 0
+    """How many bytes of the request's body a hook of the application has read into
+    memory, as far as the transport can see it."""
 
     @property
     def is_registry(self) -> bool:
@@ -41,6 +44,13 @@ class Reply:
         """Return True if the body is a JSON error of the registry."""
         errors = self.fields.get("errors")
         return isinstance(errors, list) and all(isinstance(e, dict) for e in errors)
+
+    @property
+    def codes(self) -> list[str]:
+        """Return the codes of the registry's errors in the body."""
+        if not self.has_error:
+            return []
+        return [str(error.get("code")) for error in self.fields["errors"]]
 
     @property
     def fields(self) -> dict[str, t.Any]:

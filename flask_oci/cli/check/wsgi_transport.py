@@ -6,6 +6,8 @@ import contextvars
 import typing as t
 from urllib.parse import urlsplit
 
+from flask import request
+from flask import request_finished
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.test import run_wsgi_app
@@ -100,12 +102,21 @@ class WsgiTransport:
         return contextvars.Context().run(self._run, environ)
 
     def _run(self, environ: dict[str, t.Any]) -> Reply:
+        held: list[int] = []
+
+        def look(_sender: object, **_: object) -> None:
+            held.append(len(getattr(request, "_cached_data", b"")))
+
         try:
-            chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+            with request_finished.connected_to(look, self._app):
+                chunks, status, headers = run_wsgi_app(
+                    self._app, environ, buffered=True
+                )
             return Reply(
                 int(status.split()[0]),
                 {name.lower(): ", ".join(headers.getlist(name)) for name, _ in headers},
                 b"".join(chunks),
+                max(held, default=0),
             )
         except Exception as error:
             # An application in debug or testing mode propagates exceptions.

@@ -63,6 +63,23 @@ CONTENT_CHANGED = FindingType(
     },
 )
 
+BODIES_IN_MEMORY = FindingType(
+    "bodies-in-memory",
+    "warning",
+    "A hook of the application reads whole layers into memory.",
+    "A layer often has several gigabytes, and docker pushes several at once. The"
+    " application then needs as much memory, and its server may be killed.",
+    {
+        "python": (
+            "@app.before_request\n"
+            "def log_body():\n"
+            "    if request.blueprint == registry.blueprint.name:\n"
+            "        return None\n"
+            "    ..."
+        ),
+    },
+)
+
 BUFFERED = FindingType(
     "uploads-buffered",
     "warning",

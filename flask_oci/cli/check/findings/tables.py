@@ -36,14 +36,14 @@ TABLES_MISSING = FindingType(
     "tables-missing",
     "error",
     "The database lacks tables or columns of the registry.",
-    "Every push and pull that needs them is answered 500. The tables belong to the"
-    " metadata of your db object, so create them the way you create your own tables.",
+    "Every push and pull that needs them is answered 503. Missing tables can be created"
+    " by a command; missing columns need a migration, with Flask-Migrate or by hand.",
     {
-        "command": "flask db migrate && flask db upgrade",
-        "python": (
-            "with app.app_context():\n"
-            "    db.create_all()  # Without Flask-Migrate; creates new tables only."
+        "command": (
+            "flask oci tables --create  # Creates missing tables only.\n"
+            "flask db migrate && flask db upgrade  # Instead, with Flask-Migrate."
         ),
+        "python": "registry.create_tables()  # The same as the first command.",
     },
 )
 
@@ -80,7 +80,38 @@ NOT_DURABLE = FindingType(
     "The database acknowledges commits before they are on the disk.",
     "A push that was acknowledged to docker can be lost in a power failure. The page on"
     " durability has the setting of each database.",
+    {
+        "sqlite": _TUNED,
+        "postgresql": (
+            "ALTER SYSTEM SET fsync = on;\n"
+            "ALTER SYSTEM SET synchronous_commit = on;\n"
+            "SELECT pg_reload_conf();"
+        ),
+        "mariadb": (
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 1;\n"
+            "# And in the section [mysqld] of the configuration:\n"
+            "# innodb_flush_log_at_trx_commit = 1"
+        ),
+    },
+)
+
+SQLITE_FOREIGN_KEYS = FindingType(
+    "sqlite-foreign-keys",
+    "warning",
+    "SQLite does not enforce foreign keys.",
+    "SQLite gives the key of a deleted user to a later one. If a user is deleted by an"
+    " SQL statement, and not by db.session.delete(), the later user inherits the images"
+    " and the access tokens.",
     {"python": _TUNED},
+)
+
+NO_PRE_PING = FindingType(
+    "database-no-pre-ping",
+    "warning",
+    "Connections to the database are not tested before they are used.",
+    "The database closes idle connections, and all of them when it restarts. The next"
+    " request on each of them is answered 503.",
+    {"python": 'SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True}'},
 )
 
 WRONG_ISOLATION = FindingType(
