@@ -238,6 +238,12 @@ class Unauthorized(RegistryError):
     message = "Authentication is required; use 'docker login'."
 
 
+class UserDeleted(Unauthorized):
+    """``UNAUTHORIZED``: the user was deleted while the request ran."""
+
+    message = "This user no longer exists; log in as another user."
+
+
 class Denied(RegistryError):
     """``DENIED``: requested access to the resource is denied."""
 

@@ -15,6 +15,7 @@ from .credentials import Credentials
 from .database import Condition
 from .database import Database
 from .database import FAILURES
+from .database import GONE
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
@@ -53,6 +54,7 @@ if t.TYPE_CHECKING:
 
 __all__ = [
     "FAILURES",
+    "GONE",
     "REFUSED",
     "Catalog",
     "Condition",

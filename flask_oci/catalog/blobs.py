@@ -163,7 +163,7 @@ class Blobs:
             )
             return Removal(True, [])
 
-        return self._db.write(work)
+        return self._db.write(work, by=by)
 
     @cached_property
     def _newest(self) -> sa.Select[t.Any]:

@@ -72,7 +72,7 @@ class Credentials:
                 )
             )
 
-        self._db.write(work)
+        self._db.write(work, by=credential.user_id)
 
     def by_hash(self, hash: str) -> Credential | None:
         """Return the credential whose secret has this hash, or None."""
@@ -131,6 +131,8 @@ class Credentials:
 
         def work() -> bool:
             columns = self._table.c
+            owner = sa.select(columns.user_id).where(columns.id == credential_id)
+            self._db.lock_users([self._db.execute(owner).scalar()])
             # SQLite cascades only if the host enables foreign keys per connection.
             self._db.session.execute(
                 sa.delete(self._table).where(columns.parent_id == credential_id)
@@ -156,7 +158,7 @@ class Credentials:
                 self._db.session.execute(statement)
             return revoked
 
-        return self._db.write(work)
+        return self._db.write(work, by=user_id)
 
     @property
     def _table(self) -> sa.Table:

@@ -16,14 +16,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import ObjectDeletedError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
+from ..errors import UserDeleted
 from . import async_commit
 from . import outbox
 from .change_observer import NullObserver
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterable
 
     from sqlalchemy.orm import scoped_session
     from typing_extensions import Unpack
@@ -49,6 +52,9 @@ FAILURES: t.Final = (
     sa.exc.InternalError,
     sa.exc.TimeoutError,
 )
+
+#: The exception that is raised if the row of a loaded object has been deleted.
+GONE: t.Final = ObjectDeletedError
 
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"
@@ -112,21 +118,36 @@ class Database:
         """Roll back the transaction, also after a failure."""
         self.session.rollback()
 
-    def write(self, work: Callable[[], T]) -> T:
+    def write(
+        self,
+        work: Callable[[], T],
+        *,
+        by: t.Any = None,
+        users: Callable[[], Iterable[t.Any]] = tuple,
+    ) -> T:
         """Run ``work`` in a transaction of its own, and commit it.
+
+        The rows of the users are locked first. docs/design.md, "Order of locks", has
+        the order in which ``work`` locks other rows.
 
         After a deadlock, a busy database file or a concurrent insert of the same row,
         ``work`` runs again from the start. It must therefore read all data that it
         depends on.
 
         :param work: a function that makes its changes through :attr:`session`.
+        :param by: the key of the user who makes the change, or None.
+        :param users: returns the keys of other users that the new rows refer to.
         :return: the result of ``work``.
+        :raises UserDeleted: if the user who makes the change has been deleted.
         """
 
         def attempt() -> tuple[T, list[Change]]:
             self._begin()
             changes: list[Change] = []
             self.session.info[_CHANGES] = changes
+            found = self.lock_users([by, *users()])
+            if by is not None and by not in found:
+                raise UserDeleted
             result = work()
             outbox.keep(self, changes)
             self.session.commit()
@@ -142,8 +163,8 @@ class Database:
     ) -> bool:
         """Execute a statement in a transaction of its own, which a power cut may undo.
 
-        :return: False if the statement refers to a row that does not exist, or has to
-            be part of a larger transaction.
+        :return: False if the statement changes no row, refers to a row that does not
+            exist, or has to be part of a larger transaction.
         """
         self.release()
         engine = self.session.get_bind(self.models.Repository)
@@ -153,10 +174,9 @@ class Database:
 
         def attempt() -> bool:
             try:
-                async_commit.commit(engine, statement, values)
+                return async_commit.commit(engine, statement, values) > 0
             except IntegrityError:
                 return False
-            return True
 
         return self._retry(attempt)
 
@@ -231,6 +251,21 @@ class Database:
         statement = _upsert(self._dialect, model.__table__, tuple(key), tuple(values))
         self.execute(statement, {**key, **values})
 
+    def lock_users(
+        self, keys: Iterable[t.Any], *, exclusive: bool = False
+    ) -> set[t.Any]:
+        """Lock the rows of users against deletion until the transaction ends.
+
+        :param keys: the keys of the users; None is ignored.
+        :param exclusive: whether to lock them against every other lock.
+        :return: the keys of the users that exist.
+        """
+        wanted = {key for key in keys if key is not None}
+        if not wanted:
+            return set()
+        statement = self._locking_users[exclusive]
+        return set(self.execute(statement, {"keys": list(wanted)}).scalars())
+
     def lock_repository(self, repository_id: int) -> str | None:
         """Lock a repository until the transaction ends, so that no other transaction
         changes its contents.
@@ -239,6 +274,17 @@ class Database:
         """
         name = self.execute(self._locking, {"key": repository_id}).scalar()
         return t.cast("str | None", name)
+
+    @cached_property
+    def _locking_users(self) -> dict[bool, sa.Select[t.Any]]:
+        return {
+            # A foreign key takes the same lock when a row that refers to a user is
+            # written. This lock precedes the others.
+            False: locking_users(self.models).with_for_update(
+                read=True, key_share=True
+            ),
+            True: locking_users(self.models).with_for_update(),
+        }
 
     @cached_property
     def _locking(self) -> sa.Select[t.Any]:
@@ -271,6 +317,13 @@ class Database:
         driver = connection.connection.dbapi_connection
         if driver is not None and not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def locking_users(models: Models) -> sa.Select[t.Any]:
+    """Return the query of the users with some ``keys``, in the order of their locks."""
+    key = models.user_key
+    keys: sa.BindParameter[t.Any] = sa.bindparam("keys", expanding=True)
+    return sa.select(key).where(key.in_(keys)).order_by(key)
 
 
 @cache

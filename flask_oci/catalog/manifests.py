@@ -125,7 +125,11 @@ class Manifests:
                     )
             return missing
 
-        return self._db.write(work)
+        return self._db.write(
+            work,
+            by=user_id,
+            users=lambda: self._repositories.owners_of_new(wanted),
+        )
 
     def lease(self, stored: StoredManifest, fresh_for: timedelta) -> bool:
         """Protect a manifest from garbage collection for the grace period.
@@ -195,7 +199,7 @@ class Manifests:
             references.delete(self._db, repository_id, [row.id])
             return Removal(True, [])
 
-        return self._db.write(work)
+        return self._db.write(work, by=by)
 
     @cached_property
     def _newest(self) -> sa.Select[t.Any]:

@@ -71,6 +71,12 @@ class Models:
     Delivery: type[Delivery]
     DeliveryAttempt: type[DeliveryAttempt]
 
+    @property
+    def user_key(self) -> sa.Column[t.Any]:
+        """The primary key of the host's user table."""
+        (key,) = sa.inspect(self.User).primary_key
+        return t.cast("sa.Column[t.Any]", key)
+
     def tables(self) -> list[sa.Table]:
         """Return the registry's tables."""
         return [getattr(self, record.__name__).__table__ for record in RECORDS]
