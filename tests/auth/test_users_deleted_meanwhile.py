@@ -111,8 +111,8 @@ def dangling_keys(app: Flask) -> list[str]:
 def test_write_during_deletion_of_user_is_no_server_error(
     app: Flask, write: str
 ) -> None:
-    """Whatever the step of the write at which its user is deleted, the client gets no
-    server error, and no row keeps the user's key."""
+    """At each step of the write, its user is deleted: the client gets no server error,
+    and no row keeps the user's key."""
     administrator, statuses, step = Administrator(app), list[int](), 0
 
     def rival() -> None:
@@ -183,7 +183,7 @@ def test_slow_push_of_deleted_user_is_challenged(
 def test_first_push_of_deleted_user_creates_no_repository(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """A later user, to whom the database may give the same key, inherits nothing."""
+    """A later user, who may get the same key from the database, inherits nothing."""
     source = Source(CONTENT, on_read=lambda: _delete_once(app))
     response = alice.post(
         "/v2/alice/new/blobs/uploads/",
