@@ -17,6 +17,7 @@ from ..spec.digest import Digest
 from . import references
 from .database import Condition
 from .database import Database
+from .database import FAILURES
 from .database import newest
 from .references import Removal
 from .repository_info import RepositoryInfo
@@ -37,6 +38,8 @@ class LinkedBlob(t.NamedTuple):
     leased_at: datetime
     """When the registry last told a client that the blob exists."""
 
+    digest: Digest
+
 
 class Blobs:
     """Links blobs to repositories. A repository can read only the blobs it links."""
@@ -50,7 +53,9 @@ class Blobs:
             self._linked, {"repository_id": repository_id, "digest": str(digest)}
         ).first()
         return (
-            LinkedBlob(repository_id, row[0], row[1], as_utc(row[2])) if row else None
+            LinkedBlob(repository_id, row[0], row[1], as_utc(row[2]), digest)
+            if row
+            else None
         )
 
     def lease(self, blob: LinkedBlob, fresh_for: timedelta) -> bool:
@@ -59,22 +64,28 @@ class Blobs:
         :param fresh_for: the age up to which a lease is not renewed, so that a client
             that checks every layer does not cause a write for each.
         :return: False if the link no longer exists.
+        :raises Exception: if the database refuses the write, and no manifest protects
+            the blob.
         """
         now = utcnow()
         if now - blob.leased_at < fresh_for:
             return True
         Link = self._db.models.RepositoryBlob
-        result = self._db.write(
-            lambda: self._db.session.execute(
-                sa.update(Link.__table__)
-                .where(
-                    Link.repository_id == blob.repository_id,
-                    Link.blob_id == blob.blob_id,
-                )
-                .values(leased_at=now)
+        renewing = (
+            sa.update(Link.__table__)
+            .where(
+                Link.repository_id == blob.repository_id,
+                Link.blob_id == blob.blob_id,
             )
+            .values(leased_at=now)
         )
-        return bool(t.cast(t.Any, result).rowcount)
+        try:
+            return bool(self._db.write(lambda: self._db.change(renewing)))
+        except FAILURES as error:
+            self._db.note_unrecorded(error)
+            if not references.users_of(self._db, blob.repository_id, blob.digest):
+                raise
+            return True
 
     def holders(
         self,

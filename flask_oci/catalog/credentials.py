@@ -115,7 +115,7 @@ class Credentials:
         now = utcnow()
         if credential.last_used_at and now - credential.last_used_at < TOUCHED_EVERY:
             return
-        self._db.write(
+        self._db.record(
             lambda: self._db.session.execute(
                 sa.update(self._table)
                 .where(self._table.c.id == credential.id)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import typing as t
-from functools import cache
 from functools import cached_property
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import InterfaceError
@@ -21,8 +18,10 @@ from sqlalchemy.sql.selectable import GenerativeSelect
 
 from ..errors import UserDeleted
 from . import async_commit
+from . import insert_statements
 from . import outbox
 from .change_observer import NullObserver
+from .retries import is_worth_another_try
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +33,8 @@ if t.TYPE_CHECKING:
     from ..changes import Change
     from .change_observer import Observer
     from .models import Models
+
+logger = logging.getLogger("flask_oci.database")
 
 T = t.TypeVar("T")
 #: The result of a statement.
@@ -65,9 +66,6 @@ ATTEMPTS: t.Final = 8
 #: The maximum wait before the first retry, in seconds. It doubles each time.
 FIRST_WAIT: t.Final = 0.01
 
-_SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
-_MYSQL_RETRIES = frozenset({1020, 1205, 1213})
-
 
 class Database:
     """The host's session and the registry's tables.
@@ -80,6 +78,7 @@ class Database:
         self.session = session
         self.models = models
         self.observer: Observer = NullObserver()
+        self._is_recording = True
 
     def release(self) -> None:
         """Commit the transaction and return the connection to the pool.
@@ -158,6 +157,33 @@ class Database:
         self.observer.after(changes)
         return result
 
+    def record(self, work: Callable[[], object]) -> bool:
+        """Run ``work`` as :meth:`write` does, for a row that only records a use.
+
+        If the database refuses the write, for example because its disk is full, the
+        request goes on without it. The log has the first failure of a series.
+
+        :return: False if the database refused the write.
+        """
+        try:
+            self.write(work)
+        except FAILURES as error:
+            self.note_unrecorded(error)
+            return False
+        self._is_recording = True
+        return True
+
+    def note_unrecorded(self, error: Exception) -> None:
+        """Log that the database refused to record a use, once until it works again."""
+        self.session.rollback()
+        if self._is_recording:
+            self._is_recording = False
+            logger.error(
+                "The database does not record uses of content and tokens. Requests that"
+                " only read continue.",
+                exc_info=error,
+            )
+
     def execute_async_commit(
         self, statement: sa.Executable, values: dict[str, t.Any]
     ) -> bool:
@@ -188,7 +214,7 @@ class Database:
                 return attempt()
             except DBAPIError as error:
                 self.session.rollback()
-                if number == ATTEMPTS - 1 or not _worth_another_try(error):
+                if number == ATTEMPTS - 1 or not is_worth_another_try(error):
                     raise
                 # The wait is random, so that concurrent transactions do not collide
                 # again.
@@ -221,11 +247,15 @@ class Database:
         change.origin = self.observer.origin(change.by)
         self.observer.before(change)
 
-    def record_if_observed(self, change: Change) -> None:
+    def record_if_observed(self, change: Change, *, soft: bool = False) -> None:
         """Report an event that changes nothing, such as a pull, if it is persisted or
-        has listeners."""
+        has listeners.
+
+        :param soft: whether to go on if the database refuses the event.
+        """
         if self.observer.is_persisted(change.kind):
-            self.write(lambda: self.record_change(change, ask=False))
+            write = self.record if soft else self.write
+            write(lambda: self.record_change(change, ask=False))
         elif self.observer.has_listeners(change.kind):
             change.origin = self.observer.origin(change.by)
             self.observer.after([change])
@@ -238,7 +268,9 @@ class Database:
         self, model: type[t.Any], rows: list[dict[str, t.Any]]
     ) -> None:
         """Insert rows that have the same columns, except those whose key exists."""
-        self.execute(_insert_if_absent(self._dialect, model.__table__), rows)
+        self.execute(
+            insert_statements.insert_if_absent(self._dialect, model.__table__), rows
+        )
 
     def upsert(
         self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any
@@ -248,7 +280,9 @@ class Database:
         :param key: the columns of the key, with their values.
         :param values: the columns to set or update.
         """
-        statement = _upsert(self._dialect, model.__table__, tuple(key), tuple(values))
+        statement = insert_statements.upsert(
+            self._dialect, model.__table__, tuple(key), tuple(values)
+        )
         self.execute(statement, {**key, **values})
 
     def lock_users(
@@ -324,43 +358,6 @@ def locking_users(models: Models) -> sa.Select[t.Any]:
     key = models.user_key
     keys: sa.BindParameter[t.Any] = sa.bindparam("keys", expanding=True)
     return sa.select(key).where(key.in_(keys)).order_by(key)
-
-
-@cache
-def _insert_if_absent(dialect: str, table: sa.Table) -> sa.Insert:
-    if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    if dialect in ("mysql", "mariadb"):
-        key = next(iter(table.primary_key))
-        return mysql.insert(table).on_duplicate_key_update({key.name: key})
-    return sqlite.insert(table).on_conflict_do_nothing()
-
-
-@cache
-def _upsert(
-    dialect: str, table: sa.Table, key: tuple[str, ...], changed: tuple[str, ...]
-) -> sa.Insert:
-    if dialect in ("mysql", "mariadb"):
-        mine = mysql.insert(table)
-        return mine.on_duplicate_key_update({c: mine.inserted[c] for c in changed})
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    new = insert(table)
-    return new.on_conflict_do_update(
-        index_elements=key, set_={c: new.excluded[c] for c in changed}
-    )
-
-
-def _worth_another_try(error: DBAPIError) -> bool:
-    original = error.orig
-    if isinstance(error, IntegrityError):
-        return True
-    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if state in _SERIALIZATION_FAILURES:
-        return True
-    arguments = getattr(original, "args", ())
-    if arguments and arguments[0] in _MYSQL_RETRIES:
-        return True
-    return "database is locked" in str(original)
 
 
 def newest(statement: SelectT) -> SelectT:

@@ -26,6 +26,7 @@ from ..spec.manifest import Manifest
 from . import references
 from . import tags
 from .database import Database
+from .database import FAILURES
 from .database import newest
 from .quotas import Quotas
 from .references import Removal
@@ -136,6 +137,8 @@ class Manifests:
 
         :param fresh_for: the age up to which a lease is not renewed.
         :return: False if the manifest no longer exists.
+        :raises Exception: if the database refuses the write, and neither a tag nor
+            another manifest protects the manifest.
         """
         now = utcnow()
         if now - stored.touched_at < fresh_for:
@@ -155,7 +158,26 @@ class Manifests:
             )
             return bool(touched)
 
-        return self._db.write(work)
+        try:
+            return self._db.write(work)
+        except FAILURES as error:
+            self._db.note_unrecorded(error)
+            if not self._is_needed(stored):
+                raise
+            return True
+
+    def _is_needed(self, stored: StoredManifest) -> bool:
+        """Return True if a tag or another manifest needs a manifest."""
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        tagged = sa.exists().where(
+            Tag.repository_id == stored.repository_id,
+            Tag.manifest_id == Manifest.id,
+            Manifest.digest == stored.digest,
+        )
+        digest = Digest.parse(stored.digest)
+        return bool(self._db.execute(sa.select(tagged)).scalar()) or bool(
+            references.users_of(self._db, stored.repository_id, digest)
+        )
 
     def delete(
         self,

@@ -74,6 +74,11 @@ class Config:
     """The folder of the blobs. Default: ``oci`` in the instance folder of the
     application."""
 
+    storage_reserve: int | None = _key(None, parsers.optional_size)
+    """The free disk space, in bytes, below which pushes are refused, so that pulls,
+    deletions and the collection continue. None is 1 % of the disk, and at most 256
+    MiB. 0 reserves nothing."""
+
     external_url: str | None = _key(None, parsers.optional_url)
     """The URL of the application's root for clients. None takes scheme and host from
     each request."""

@@ -15,9 +15,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..catalog import Catalog
+    from ..storage import Storage
 
 logger = logging.getLogger("flask_oci.health")
 
+MIB: t.Final = 1024**2
 GIB: t.Final = 1024**3
 
 #: The default of the free disk space, in bytes, below which there is a warning.
@@ -56,9 +58,10 @@ class Health:
         }
 
 
-def look_at(catalog: Catalog, folder: str, min_free: int) -> Health:
+def look_at(catalog: Catalog, storage: Storage, folder: str, min_free: int) -> Health:
     """Check the database, the storage and the disk space.
 
+    :param storage: the storage, which knows its reserve of free space.
     :param folder: the folder of the storage.
     :param min_free: the free disk space, in bytes, below which there is a warning.
     """
@@ -75,7 +78,7 @@ def look_at(catalog: Catalog, folder: str, min_free: int) -> Health:
             catalog.schema.touch, "The database does not answer as it should."
         ),
         storage=_failure(write, "The storage cannot be written to."),
-        space=_space(free[0], min_free) if free else None,
+        space=_space(free[0], _reserve(storage), min_free) if free else None,
     )
 
 
@@ -88,7 +91,19 @@ def _failure(look: Callable[[], object], failure: str) -> str | None:
     return None
 
 
-def _space(free: int, min_free: int) -> str | None:
+def _reserve(storage: Storage) -> int:
+    try:
+        return storage.reserve() or 0
+    except RegistryError:
+        return 0
+
+
+def _space(free: int, reserve: int, min_free: int) -> str | None:
+    if free < reserve:
+        return (
+            f"Pushes are refused: {free / MIB:.0f} MiB of disk space are free, and"
+            f" {reserve / MIB:.0f} MiB are reserved."
+        )
     if free >= min_free:
         return None
     return f"Only {free / GIB:.1f} GiB of disk space are free."

@@ -49,6 +49,23 @@ UNRELIABLE = FindingType(
     {"python": _ANOTHER_FOLDER},
 )
 
+FOREIGN = FindingType(
+    "storage-owners",
+    "error",
+    "Files in the storage folder belong to another user than the folder.",
+    "The server may not be able to read, replace or delete them: pushes and pulls are"
+    " answered 503. Commands that root runs with this version keep the owner.",
+    {"command": "chown -R --reference=/srv/forge/oci /srv/forge/oci"},
+)
+
+DANGLING = FindingType(
+    "storage-dangling",
+    "error",
+    "A link in the place of the storage folder leads nowhere.",
+    "The disk that it leads to is not mounted. Pushes are answered 503, and pulls 404.",
+    {"command": "mount /srv/forge  # Then run this check again."},
+)
+
 SPLIT = FindingType(
     "storage-split",
     "error",
@@ -62,7 +79,8 @@ FULL = FindingType(
     "storage-full",
     "warning",
     "The disk of the storage folder is almost full.",
-    "A push that does not fit is answered 503 before it is complete.",
+    "A push that does not fit is answered 503 before it is complete. Below"
+    " OCI_STORAGE_RESERVE, every push is refused, and pulls and deletions continue.",
     {"command": "flask oci gc"},
 )
 
