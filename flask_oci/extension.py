@@ -208,7 +208,11 @@ class Registry(Decorators):
         """
         parts = services()
         return look_at(
-            parts.catalog, parts.storage, parts.config.storage_path, min_free
+            parts.catalog,
+            parts.storage,
+            parts.content.storage_identity,
+            parts.config.storage_path,
+            min_free,
         )
 
     def metrics(self) -> Response:

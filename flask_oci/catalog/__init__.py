@@ -42,6 +42,7 @@ from .revocations import Revocations
 from .rules import Rules
 from .schema import REFUSED
 from .schema import Schema
+from .storage_folder import StorageFolders
 from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
@@ -87,6 +88,7 @@ class Catalog:
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
         self.manifests = Manifests(database, self.repositories, self.quotas)
         self.tags = Tags(database)
+        self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)
         self.login_failures = LoginFailures(database)

@@ -23,6 +23,7 @@ from .protection import protect
 from .quota import quota
 from .retention import retention
 from .show import show
+from .storage import storage
 from .tokens import token
 from .webhooks import webhooks
 from .who_can import who_can
@@ -54,6 +55,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     webhooks,
     retention,
     quota,
+    storage,
 )
 
 

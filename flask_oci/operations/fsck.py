@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from ..core.storage_identity import StorageIdentity
 from ..errors import Unavailable
 from ..spec.digest import Digest
 from .gc import BATCH_SIZE
@@ -44,8 +45,8 @@ class Problem:
     """An inconsistency that a check found."""
 
     kind: str
-    """``lost``, ``damaged``, ``unreadable``, ``unrecorded``, ``dangling`` or
-    ``misplaced``."""
+    """``foreign``, ``lost``, ``damaged``, ``unreadable``, ``unrecorded``, ``dangling``
+    or ``misplaced``."""
 
     subject: str
     """The digest or the name that the problem is about."""
@@ -80,11 +81,22 @@ class Checker:
         self._release = catalog.release
         self._drop_misplaced = catalog.tags.drop_misplaced
         self._storage = storage
+        self._identity = StorageIdentity(catalog, storage)
         self._repair = repair
         self._sparse = sparse
 
     def check(self) -> Iterator[Problem]:
-        """Compare the tables with the files, and the tables with each other."""
+        """Compare the tables with the files, and the tables with each other.
+
+        :raises StorageForeign: if a repair would change a storage that does not belong
+            to the database.
+        """
+        if self._repair:
+            self._identity.verify(create=False)
+        elif (problem := self._identity.problem()) is not None:
+            yield Problem(
+                "foreign", "storage", f"{problem} 'flask oci check' has the remedy."
+            )
         for digest, size in self._consistency.blobs():
             yield from _readable(digest, partial(self._sized, digest, size))
         unreadable: list[str] = []

@@ -18,6 +18,7 @@ from itertools import islice
 from ..changes import Change
 from ..changes import COLLECTED
 from ..clock import utcnow
+from ..core.storage_identity import StorageIdentity
 from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
 from .items import Items
@@ -97,6 +98,7 @@ class GarbageCollector:
         self._record_if_observed = catalog.record_if_observed
         self._release = catalog.release
         self._storage = storage
+        self._identity = StorageIdentity(catalog, storage)
         self._dry_run = dry_run
         self._progress = progress
         self._result = GarbageResult()
@@ -107,7 +109,9 @@ class GarbageCollector:
         """Delete all garbage, in the order in which one deletion allows the next.
 
         :raises Denied: if a receiver of ``collection_starting`` refuses.
+        :raises StorageForeign: if the storage does not belong to the database.
         """
+        self._identity.verify(create=False)
         if not self._dry_run:
             self._ask_receivers(Change(kind=COLLECTED))
         repositories = self._garbage.repositories()
@@ -238,7 +242,8 @@ class GarbageCollector:
 
     def _collect_files(self) -> None:
         """Delete files without a row, which a crash between a rename and a commit
-        leaves."""
+        leaves, unless they are younger than the grace period."""
+        before = self._leases_end.timestamp()
         unreadable: list[str] = []
         for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
             unrecorded = self._garbage.unrecorded(batch)
@@ -249,9 +254,13 @@ class GarbageCollector:
                     # is locked.
                     is_unrecorded = self._garbage.unrecorded([digest])
                     self._release()
-                    if is_unrecorded and self._storage.size(digest) is not None:
+                    if is_unrecorded and self._is_older(digest, before):
                         self._delete_blob(digest)
         self._result.failures += [f"{folder} is not readable." for folder in unreadable]
+
+    def _is_older(self, digest: Digest, before: float) -> bool:
+        modified_at = self._storage.modified_at(digest)
+        return modified_at is not None and modified_at < before
 
     def _delete_blob(self, digest: Digest) -> None:
         size = self._storage.size(digest) or 0

@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..catalog import Catalog
+    from ..core.storage_identity import StorageIdentity
     from ..storage import Storage
 
 logger = logging.getLogger("flask_oci.health")
@@ -38,7 +39,8 @@ class Health:
     """The problem if the database does not answer or lacks tables of the registry."""
 
     storage: str | None
-    """The problem if the storage cannot be written to."""
+    """The problem if the storage cannot be written to, or does not belong to the
+    database."""
 
     space: str | None
     """The warning if the disk space is low. Pulls still work."""
@@ -58,26 +60,38 @@ class Health:
         }
 
 
-def look_at(catalog: Catalog, storage: Storage, folder: str, min_free: int) -> Health:
+def look_at(
+    catalog: Catalog,
+    storage: Storage,
+    identity: StorageIdentity,
+    folder: str,
+    min_free: int,
+) -> Health:
     """Check the database, the storage and the disk space.
 
     :param storage: the storage, which knows its reserve of free space.
+    :param identity: compares the storage with the database.
     :param folder: the folder of the storage.
     :param min_free: the free disk space, in bytes, below which there is a warning.
     """
     free: list[int] = []
+    foreign: list[str | None] = []
 
     def write() -> None:
         found = examine(folder)
         free.append(found.free)
         if found.failure is not None:
             raise Unavailable(found.failure)
+        foreign.append(identity.problem())
+        catalog.release()
 
+    database = _failure(
+        catalog.schema.touch, "The database does not answer as it should."
+    )
+    unwritable = _failure(write, "The storage cannot be written to.")
     return Health(
-        database=_failure(
-            catalog.schema.touch, "The database does not answer as it should."
-        ),
-        storage=_failure(write, "The storage cannot be written to."),
+        database=database,
+        storage=unwritable or next(iter(foreign), None),
         space=_space(free[0], _reserve(storage), min_free) if free else None,
     )
 

@@ -43,6 +43,9 @@ if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
+#: The name of the file with the identity of the storage.
+IDENTITY: t.Final = "identity"
+
 #: The cause if the free space is below the reserve.
 ALMOST_FULL: t.Final = (
     "Its disk is almost full, and the rest is reserved for deletions."
@@ -210,12 +213,18 @@ class LocalStorage:
             sync_folder(os.path.dirname(target))
 
     @disk
-    def remember(self, name: str, text: str) -> None:
-        """Store a short text, such as the progress of a long operation."""
+    def remember(self, name: str, text: str, *, is_durable: bool = False) -> None:
+        """Store a short text, such as the progress of a long operation.
+
+        :param is_durable: whether to flush the bytes before they get their name.
+        """
         path = os.path.join(self._root, name)
         self._make_folder(path)
-        with open(f"{path}.new", "w", encoding="ascii") as file:
+        with open(f"{path}.new", "w", encoding="ascii", opener=_opener) as file:
             file.write(text)
+            file.flush()
+            if is_durable:
+                os.fsync(file.fileno())
         inherit_owner(f"{path}.new")
         os.replace(f"{path}.new", path)
 
@@ -227,6 +236,25 @@ class LocalStorage:
                 return file.read()
         except FileNotFoundError:
             return ""
+
+    def identity(self) -> str:
+        """Return the identity of the storage, or an empty string if it has none."""
+        return self.recall(IDENTITY)
+
+    @disk
+    def identify(self, identity: str) -> None:
+        """Set the identity of the storage, durably."""
+        self.remember(IDENTITY, identity, is_durable=True)
+        sync_folder(self._root)
+
+    @disk
+    def modified_at(self, digest: Digest) -> float | None:
+        """Return the time of the last write to a blob in seconds since the epoch, or
+        None if it is absent."""
+        try:
+            return os.stat(self.absolute_path(digest)).st_mtime
+        except FileNotFoundError:
+            return None
 
     def digests(self, unreadable: list[str] | None = None) -> Iterator[Digest]:
         """Yield the digests of all blobs, in ascending order.
@@ -292,6 +320,10 @@ class LocalStorage:
     def _lock_path(self, digest: Digest) -> str:
         # All digests share 256 locks, each held for one short transaction.
         return os.path.join(self._root, "locks", digest.encoded[:2])
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
 
 
 def _readable(folder: str, unreadable: list[str] | None) -> list[str]:

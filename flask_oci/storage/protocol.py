@@ -165,6 +165,16 @@ class Storage(t.Protocol):
     def recall(self, name: str) -> str:
         """Return the text that :meth:`remember` stored, or an empty string."""
 
+    def identity(self) -> str:
+        """Return the identity of the storage, or an empty string if it has none."""
+
+    def identify(self, identity: str) -> None:
+        """Set the identity of the storage, durably."""
+
+    def modified_at(self, digest: Digest) -> float | None:
+        """Return the time of the last write to a blob in seconds since the epoch, or
+        None if it is absent."""
+
     def digests(self, unreadable: list[str] | None = None) -> Iterator[Digest]:
         """Yield the digests of all blobs, in ascending order.
 

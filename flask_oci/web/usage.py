@@ -80,7 +80,11 @@ def administration() -> str:
         uploads=sum(upload.in_progress for upload in latest_uploads(None)),
         free=parts.storage.free(),
         health=look_at(
-            parts.catalog, parts.storage, parts.config.storage_path, MIN_FREE
+            parts.catalog,
+            parts.storage,
+            parts.content.storage_identity,
+            parts.config.storage_path,
+            MIN_FREE,
         ),
         events=events.latest(),
         webhooks=events.webhooks(),

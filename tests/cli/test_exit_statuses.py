@@ -66,6 +66,7 @@ TYPED: t.Final[dict[str, str]] = {
     "quota set": f"--repository {NAME} --bytes 1GB",
     "quota unset": f"--repository {NAME}",
     "quota show": f"--repository {NAME}",
+    "storage adopt": "--yes",
 }
 
 #: The check reports failures of the database and the disk as findings.

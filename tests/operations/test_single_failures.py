@@ -50,7 +50,7 @@ def test_gc_with_an_undeletable_file_deletes_the_others(keeper: Upkeep) -> None:
 
 
 def test_gc_with_an_unreadable_folder_deletes_the_others(keeper: Upkeep) -> None:
-    """A file in the place of a folder of blobs does not end the collection."""
+    """A folder that cannot be listed does not end the collection."""
     digest = digest_of(b"an orphan")
     keeper.store(digest, b"an orphan")
     shard = next(

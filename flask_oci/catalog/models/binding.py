@@ -21,6 +21,7 @@ from .repositories import Repository
 from .repositories import RepositoryAlias
 from .repositories import RepositoryBlob
 from .rules import Rule
+from .storage import StorageFolder
 from .uploads import Upload
 from .webhooks import Delivery
 from .webhooks import DeliveryAttempt
@@ -45,6 +46,7 @@ RECORDS: t.Final = (
     Webhook,
     Delivery,
     DeliveryAttempt,
+    StorageFolder,
 )
 
 
@@ -70,6 +72,7 @@ class Models:
     Webhook: type[Webhook]
     Delivery: type[Delivery]
     DeliveryAttempt: type[DeliveryAttempt]
+    StorageFolder: type[StorageFolder]
 
     @property
     def user_key(self) -> sa.Column[t.Any]:

@@ -35,6 +35,10 @@ def check(target: Target) -> Iterator[Finding]:
         yield findings.NO_LOCKS.found(
             f"A locked file in {seen.root} can be locked twice."
         )
+    if not seen.failure:
+        problem = target.parts.content.storage_identity.problem()
+        if problem is not None:
+            yield findings.IDENTITY.found(problem)
     if seen.dangling:
         yield findings.DANGLING.found(
             f"The targets of these links do not exist: {', '.join(seen.dangling)}."

@@ -49,6 +49,17 @@ UNRELIABLE = FindingType(
     {"python": _ANOTHER_FOLDER},
 )
 
+IDENTITY = FindingType(
+    "storage-identity",
+    "error",
+    "The storage folder and the database do not belong together.",
+    "Pushes are answered 503, and the collection deletes nothing, because it could"
+    " delete the blobs of another registry. Mount the right disk, or correct"
+    " OCI_STORAGE_PATH. After you have replaced or restored the folder on purpose,"
+    " connect it to the database.",
+    {"command": "flask oci storage adopt", "python": _ANOTHER_FOLDER},
+)
+
 FOREIGN = FindingType(
     "storage-owners",
     "error",
@@ -61,7 +72,7 @@ FOREIGN = FindingType(
 DANGLING = FindingType(
     "storage-dangling",
     "error",
-    "A link in the place of the storage folder leads nowhere.",
+    "The target of a link in the storage folder does not exist.",
     "The disk that it leads to is not mounted. Pushes are answered 503, and pulls 404.",
     {"command": "mount /srv/forge  # Then run this check again."},
 )

@@ -1,0 +1,81 @@
+"""The identity that the storage folder and the database share.
+
+A folder that is not mounted, was lost, or belongs to another registry has another
+identity. Nothing is then written to it or deleted from it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import StorageForeign
+
+if t.TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..storage import Storage
+
+#: The number of recorded blobs that are looked up in a folder without an identity.
+SAMPLE: t.Final = 20
+
+
+class StorageIdentity:
+    """Compares the identities of the storage folder and the database.
+
+    :param catalog: the catalog, whose database has one identity.
+    :param storage: the storage, whose folder has the other.
+    """
+
+    def __init__(self, catalog: Catalog, storage: Storage) -> None:
+        self._folders = catalog.storage_folders
+        self._storage = storage
+        self._known: str | None = None
+
+    def verify(self, *, create: bool = True) -> None:
+        """Check that the folder and the database belong together.
+
+        :param create: whether to give both an identity if they have none.
+        :raises StorageForeign: if they do not belong together.
+        """
+        found = self._storage.identity()
+        if found and found == self._known:
+            return
+        expected = self._folders.identity()
+        if found and found == expected:
+            self._known = found
+        elif found:
+            raise StorageForeign(
+                "The storage folder belongs to the database of another registry."
+            )
+        elif not self._is_new_or_own(expected):
+            raise StorageForeign(
+                "The storage folder lacks the blobs that the database has: it was"
+                " replaced, or its disk is not mounted."
+            )
+        elif create:
+            self._known = self._folders.ensure()
+            self._storage.identify(self._known)
+
+    def problem(self) -> str | None:
+        """Return why the folder and the database do not belong together, or None."""
+        try:
+            self.verify(create=False)
+        except StorageForeign as error:
+            return error.problem
+        return None
+
+    def adopt(self) -> None:
+        """Connect the folder and the database by a new identity."""
+        self._known = self._folders.replace()
+        self._storage.identify(self._known)
+
+    def sample(self) -> tuple[int, int]:
+        """Return how many of some recorded blobs are in the folder, and the number of
+        these blobs."""
+        blobs = self._folders.some_blobs(SAMPLE)
+        return sum(self._storage.size(b) is not None for b in blobs), len(blobs)
+
+    def _is_new_or_own(self, expected: str | None) -> bool:
+        """Return True for a folder without an identity if the database has no blobs,
+        or if neither has an identity and the folder has blobs of the database."""
+        present, recorded = self.sample()
+        return not recorded or (expected is None and present > 0)
