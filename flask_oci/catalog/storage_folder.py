@@ -27,13 +27,17 @@ class StorageFolders:
         found = self._db.execute(self._select()).scalar()
         return t.cast("str | None", found)
 
-    def ensure(self) -> str:
-        """Return the identity of the storage folder, and create it if it has none."""
+    def ensure(self, identity: str = "") -> str:
+        """Return the identity of the storage folder, and set it if it has none.
+
+        :param identity: the identity to set; empty sets a new one.
+        """
+        new = identity or str(uuid.uuid4())
         Folder = self._db.models.StorageFolder
 
         def work() -> str:
             self._db.insert_if_absent(
-                Folder, id=_KEY, identity=str(uuid.uuid4()), adopted_at=utcnow()
+                Folder, id=_KEY, identity=new, adopted_at=utcnow()
             )
             return str(self._db.execute(newest(self._select())).scalar())
 

@@ -18,6 +18,13 @@ if t.TYPE_CHECKING:
 SAMPLE: t.Final = 20
 
 
+FOREIGN: t.Final = "The storage folder belongs to the database of another registry."
+LOST: t.Final = (
+    "The storage folder lacks the blobs that the database has: it was replaced, or its"
+    " disk is not mounted."
+)
+
+
 class StorageIdentity:
     """Compares the identities of the storage folder and the database.
 
@@ -42,18 +49,12 @@ class StorageIdentity:
         expected = self._folders.identity()
         if found and found == expected:
             self._known = found
-        elif found:
-            raise StorageForeign(
-                "The storage folder belongs to the database of another registry."
-            )
-        elif not self._is_new_or_own(expected):
-            raise StorageForeign(
-                "The storage folder lacks the blobs that the database has: it was"
-                " replaced, or its disk is not mounted."
-            )
+        elif not self._is_new_or_own(found, expected):
+            raise StorageForeign(FOREIGN if found else LOST)
         elif create:
-            self._known = self._folders.ensure()
-            self._storage.identify(self._known)
+            self._known = self._folders.ensure(found)
+            if self._known != found:
+                self._storage.identify(self._known)
 
     def problem(self) -> str | None:
         """Return why the folder and the database do not belong together, or None."""
@@ -74,8 +75,15 @@ class StorageIdentity:
         blobs = self._folders.some_blobs(SAMPLE)
         return sum(self._storage.size(b) is not None for b in blobs), len(blobs)
 
-    def _is_new_or_own(self, expected: str | None) -> bool:
-        """Return True for a folder without an identity if the database has no blobs,
-        or if neither has an identity and the folder has blobs of the database."""
+    def _is_new_or_own(self, found: str, expected: str | None) -> bool:
+        """Return True if the folder and the database may be connected without asking.
+
+        A database without an identity is new, or was restored from a backup of an
+        earlier version. In the second case, the folder has its blobs.
+        """
+        if found and expected is not None:
+            return False
         present, recorded = self.sample()
-        return not recorded or (expected is None and present > 0)
+        if expected is None and present:
+            return True
+        return not found and not recorded

@@ -14,8 +14,10 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.requests import with_query
 from tests.conftest import MakeApp
 from tests.support.check_world import check
+from tests.support.host import Administrator
 from tests.support.host import db
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
@@ -25,15 +27,15 @@ NAME = "alice/app"
 UPLOADS = f"/v2/{NAME}/blobs/uploads/"
 
 
-def assert_pushes_are_refused(alice: RegistryClient, session: str) -> None:
+def assert_pushes_are_refused(alice: RegistryClient, *sessions: str) -> None:
     """Check that no part of a push changes the folder."""
     digest = digest_of(b"x")
     for response in (
         alice.post(UPLOADS),
         alice.post(UPLOADS, b"x", query={"digest": digest}),
         alice.post(UPLOADS, query={"mount": digest_of(LAYER), "from": NAME}),
-        alice.patch(session, b"x"),
-        alice.put(session, b"x", query={"digest": digest}),
+        *(alice.patch(session, b"x") for session in sessions),
+        *(alice.put(with_query(session, digest=digest), b"x") for session in sessions),
         alice.put(
             f"/v2/{NAME}/manifests/3.0",
             image(LAYER, number=3),
@@ -88,13 +90,12 @@ def test_folder_of_another_registry_is_not_changed(make_app: MakeApp) -> None:
     first = make_app()
     alice = RegistryClient.of(first, "alice")
     alice.push_image(NAME, "1.0", layer=LAYER)
-    session = alice.start_upload(NAME)
     with first.app_context():
         identity = db.session.scalar(sa.select(registry.models.StorageFolder.identity))
-    forget_identity(first)
+    Administrator(first).start_afresh()
     second = make_app()
     before = Upkeep(second).blobs()
-    assert_pushes_are_refused(RegistryClient.of(second, "alice"), session)
+    assert_pushes_are_refused(RegistryClient.of(second, "alice"))
     assert_reported(second)
     assert Upkeep(second).blobs() == before
     assert (Path(second.instance_path) / "oci/identity").read_text() == identity
@@ -107,7 +108,8 @@ def test_adoption_connects_folder_and_database(make_app: MakeApp) -> None:
     alice.push_image(NAME, "1.0")
     path = Path(app.instance_path) / "oci/identity"
     other = path.read_text()
-    forget_identity(app)
+    path.write_text("another registry's")
+    assert RegistryClient.of(make_app(), "alice").post(UPLOADS).status_code == 503
     result = Upkeep(app).run("storage", "adopt", "--yes")
     assert result.exit_code == 0
     assert "2 of 2 blobs" in result.stderr
@@ -126,17 +128,21 @@ def test_adoption_asks_for_confirmation(app: Flask, alice: RegistryClient) -> No
     assert path.read_text() == before
 
 
-def test_registry_of_an_earlier_version_gets_an_identity(
-    app: Flask, alice: RegistryClient
-) -> None:
-    """If neither has an identity, but the folder has blobs of the database, the next
-    push connects them."""
-    alice.push_image(NAME, "1.0")
-    forget_identity(app)
+def test_registry_of_an_earlier_version_gets_an_identity(make_app: MakeApp) -> None:
+    """If the database has no identity, but the folder has its blobs, the next push
+    connects them."""
+    app = make_app()
+    RegistryClient.of(app, "alice").push_image(NAME, "1.0")
     path = Path(app.instance_path) / "oci/identity"
-    path.unlink()
-    assert alice.post(UPLOADS).status_code == 202
-    assert path.exists()
+    before = path.read_text()
+    for has_file in (True, False):
+        forget_identity(app)
+        if not has_file:
+            path.unlink()
+        client = RegistryClient.of(make_app(), "alice")
+        assert client.post(UPLOADS).status_code == 202
+        assert (path.read_text() == before) == has_file
+        assert Upkeep(make_app()).gc()["failures"] == []
 
 
 def test_gc_spares_unknown_files_for_the_grace_period(
