@@ -19,6 +19,7 @@ from .database import GONE
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
+from .expired_records import ExpiredRecords
 from .garbage import Garbage
 from .host_session import HasSession
 from .host_session import session_for
@@ -93,6 +94,7 @@ class Catalog:
         self.credentials = Credentials(database, self.revocations)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
+        self.expired_records = ExpiredRecords(database)
         self.consistency = Consistency(database)
         self.database_settings = DatabaseSettings(database, username)
         self.repository_list = RepositoryIndex(database, self.repositories)

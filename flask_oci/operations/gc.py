@@ -39,6 +39,10 @@ if t.TYPE_CHECKING:
 #: The number of files that are looked up in one statement.
 BATCH_SIZE: t.Final = 500
 
+#: The maximum number of moves in the history of a repository, besides those that can be
+#: undone.
+MAX_MOVES: t.Final = 10_000
+
 
 @dataclass
 class GarbageResult:
@@ -94,6 +98,7 @@ class GarbageCollector:
         self._config = config
         self._garbage = catalog.garbage
         self._outbox = catalog.outbox
+        self._expired = catalog.expired_records
         self._ask_receivers = catalog.ask
         self._record_if_observed = catalog.record_if_observed
         self._release = catalog.release
@@ -130,12 +135,17 @@ class GarbageCollector:
                 self._collect_manifests(repository_id, name)
             with self._items.each(name):
                 self._collect_links(repository_id, name)
+            if not self._dry_run:
+                with self._items.each(f"the history of {name}"):
+                    self._prune_moves(repository_id)
         self._progress("blobs")
         self._collect_blobs()
         self._release()
         if not self._dry_run:
             with self._items.each("old events"):
                 self._prune_events()
+            with self._items.each("expired tokens"):
+                self._expired.prune_credentials()
             with self._items.each("the event of this collection"):
                 self._record_if_observed(
                     Change(kind=COLLECTED, detail=self._result.counts())
@@ -145,6 +155,15 @@ class GarbageCollector:
     def _prune_events(self) -> None:
         lifetime = self._config.event_lifetime
         self._outbox.prune(utcnow() - lifetime)
+
+    def _prune_moves(self, repository_id: int) -> None:
+        now, window = utcnow(), self._config.undo_period
+        self._expired.prune_moves(
+            repository_id,
+            now - self._config.history_lifetime,
+            now if window is None else now - window,
+            MAX_MOVES,
+        )
 
     def _collect_uploads(self) -> None:
         before = utcnow() - self._config.upload_lifetime
