@@ -14,8 +14,6 @@ from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
-from .database import FAILURES
-from .database import GONE
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
@@ -39,6 +37,8 @@ from .repository_contents import RepositoryContents
 from .repository_info import RepositoryInfo
 from .repository_list import RepositoryIndex
 from .retention import Retention
+from .retries import FAILURES
+from .retries import GONE
 from .revocations import Revocations
 from .rules import Rules
 from .schema import REFUSED

@@ -17,10 +17,10 @@ from ..spec.digest import Digest
 from . import references
 from .database import Condition
 from .database import Database
-from .database import FAILURES
 from .database import newest
 from .references import Removal
 from .repository_info import RepositoryInfo
+from .retries import FAILURES
 from .tags import LockedRepository
 
 #: The maximum number of repositories to consider as the source of a blob.

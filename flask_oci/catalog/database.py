@@ -11,9 +11,6 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.exc import InterfaceError
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm.exc import ObjectDeletedError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
 from ..errors import UserDeleted
@@ -21,7 +18,9 @@ from . import async_commit
 from . import insert_statements
 from . import outbox
 from .change_observer import NullObserver
+from .retries import FAILURES
 from .retries import is_worth_another_try
+from .user_statements import locking_users
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,19 +42,6 @@ Rows: t.TypeAlias = "sa.CursorResult[Unpack[tuple[t.Any, ...]]]"
 Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
-
-#: The exceptions that are raised if the database does not answer in time, or refuses to
-#: write.
-FAILURES: t.Final = (
-    OperationalError,
-    InterfaceError,
-    # PostgreSQL raises this one for a write in a read-only transaction.
-    sa.exc.InternalError,
-    sa.exc.TimeoutError,
-)
-
-#: The exception that is raised if the row of a loaded object has been deleted.
-GONE: t.Final = ObjectDeletedError
 
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"
@@ -351,13 +337,6 @@ class Database:
         driver = connection.connection.dbapi_connection
         if driver is not None and not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def locking_users(models: Models) -> sa.Select[t.Any]:
-    """Return the query of the users with some ``keys``, in the order of their locks."""
-    key = models.user_key
-    keys: sa.BindParameter[t.Any] = sa.bindparam("keys", expanding=True)
-    return sa.select(key).where(key.in_(keys)).order_by(key)
 
 
 def newest(statement: SelectT) -> SelectT:

@@ -26,12 +26,12 @@ from ..spec.manifest import Manifest
 from . import references
 from . import tags
 from .database import Database
-from .database import FAILURES
 from .database import newest
 from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
 from .repository_info import RepositoryRef
+from .retries import FAILURES
 
 
 @dataclass(frozen=True, slots=True)

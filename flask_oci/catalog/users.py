@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import object_session
 
 from .database import Database
-from .database import locking_users
 from .repository_statements import locking_repositories
 from .revocations import Revocations
+from .user_statements import locking_users
 
 if t.TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -158,8 +158,8 @@ class Config:
     None does not keep it."""
 
     history_lifetime: timedelta = _key(365 * DAY, parsers.duration)
-    """How long the history of tags is kept. Moves that can be undone are kept longer. Of
-    the others, each repository keeps at most the latest 10 000."""
+    """How long the history of tags is kept. Moves that can be undone are kept longer.
+    Of the others, each repository keeps at most the latest 10 000."""
 
     owner_quota: int | None = _key(None, parsers.optional_count)
     """The quota, in bytes, of all repositories of an owner together, for owners without

@@ -50,6 +50,9 @@ class StorageIdentity:
         if found and found == expected:
             self._known = found
         elif not self._is_new_or_own(found, expected):
+            # Another first push may have created both since the file was read.
+            if expected and self._storage.identity() == self._folders.identity():
+                return
             raise StorageForeign(FOREIGN if found else LOST)
         elif create:
             self._known = self._folders.ensure(found)

@@ -15,6 +15,7 @@ import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
 from uuid import UUID
+from uuid import uuid4
 
 from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
@@ -214,19 +215,19 @@ class LocalStorage:
 
     @disk
     def remember(self, name: str, text: str, *, is_durable: bool = False) -> None:
-        """Store a short text, such as the progress of a long operation.
-
-        :param is_durable: whether to flush the bytes before they get their name.
-        """
+        """Store a short text, such as the progress of a long operation; flush its bytes
+        first if ``is_durable``."""
         path = os.path.join(self._root, name)
         self._make_folder(path)
-        with open(f"{path}.new", "w", encoding="ascii", opener=_opener) as file:
+        # Several processes may write the same text at the same time.
+        new = f"{path}.{uuid4()}"
+        with open(new, "w", encoding="ascii", opener=_opener) as file:
             file.write(text)
             file.flush()
             if is_durable:
                 os.fsync(file.fileno())
-        inherit_owner(f"{path}.new")
-        os.replace(f"{path}.new", path)
+        inherit_owner(new)
+        os.replace(new, path)
 
     @disk
     def recall(self, name: str) -> str:
