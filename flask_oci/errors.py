@@ -148,6 +148,20 @@ class Unavailable(RegistryError):
         super().__init__(message, headers={"Retry-After": "60"})
 
 
+class StorageForeign(Unavailable):
+    """``UNAVAILABLE``: the storage folder does not belong to the database.
+
+    :param problem: a sentence for the operator.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"The registry cannot do this now. {problem} Ask its operator to run"
+            " 'flask oci check'."
+        )
+        self.problem = problem
+
+
 class SchemaOutdated(Unavailable):
     """``UNAVAILABLE``: the database lacks tables or columns of this version.
 
@@ -236,6 +250,12 @@ class Unauthorized(RegistryError):
     error_code = "UNAUTHORIZED"
     status = 401
     message = "Authentication is required; use 'docker login'."
+
+
+class UserDeleted(Unauthorized):
+    """``UNAUTHORIZED``: the user was deleted while the request ran."""
+
+    message = "This user no longer exists; log in as another user."
 
 
 class Denied(RegistryError):

@@ -230,7 +230,13 @@ class Registry(Decorators):
             warning.
         """
         parts = services()
-        return look_at(parts.catalog, parts.config.storage_path, min_free)
+        return look_at(
+            parts.catalog,
+            parts.storage,
+            parts.content.storage_identity,
+            parts.config.storage_path,
+            min_free,
+        )
 
     def metrics(self) -> Response:
         """Return the metrics as a response for Prometheus.
@@ -310,7 +316,7 @@ class Registry(Decorators):
         keys = signing_keys(app)
         lifetime = int(config.token_lifetime.total_seconds())
         tokens = Tokens(keys, config.service, lifetime)
-        storage = LocalStorage(config.storage_path)
+        storage = LocalStorage(config.storage_path, config.storage_reserve)
         content = Content(config, self._catalog, storage)
         documents = Documents(self._catalog, storage)
         pulls = Pulls(self._catalog.pulls)

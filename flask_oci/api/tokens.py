@@ -13,12 +13,12 @@ from . import paging
 from .access import signed_in_user
 from .bodies import IssuedToken
 from .bodies import NewToken
-from .bodies import Paging
 from .bodies import Token
+from .bodies import TokenList
 from .bodies import Tokens
 
 
-def tokens(query: Paging) -> Tokens:
+def tokens(query: TokenList) -> Tokens:
     """List the caller's access and refresh tokens, newest first.
 
     :raises Unauthorized: if the caller is anonymous.
@@ -30,6 +30,7 @@ def tokens(query: Paging) -> Tokens:
         catalog.users.key_of(signed_in_user("manage")),
         size + 1,
         paging.position(query.next),
+        query.kind or None,
     )
     page, position = paging.paginate(rows, size, lambda row: (row.id, row.created_at))
     items = [

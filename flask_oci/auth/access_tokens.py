@@ -152,7 +152,8 @@ class AccessTokens:
         return IssuedToken(credential.id, secret, credential.expires_at)
 
     def list(self, user: t.Any) -> list[Credential]:
-        """Return the access and refresh tokens of a user, the newest first."""
+        """Return the access tokens of a user, and then the refresh tokens that clients
+        store, each with the newest first."""
         return self._credentials.of(self._users.key_of(user))
 
     def revoke(self, token_id: str, *, user: t.Any = None) -> bool:

@@ -15,10 +15,10 @@ from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
-from .database import FAILURES
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
+from .expired_records import ExpiredRecords
 from .garbage import Garbage
 from .host_session import HasSession
 from .host_session import session_for
@@ -38,10 +38,13 @@ from .repository_contents import RepositoryContents
 from .repository_info import RepositoryInfo
 from .repository_list import RepositoryIndex
 from .retention import Retention
+from .retries import FAILURES
+from .retries import GONE
 from .revocations import Revocations
 from .rules import Rules
 from .schema import REFUSED
 from .schema import Schema
+from .storage_folder import StorageFolders
 from .tables import MetaData
 from .tables import Tables
 from .tables import TablesRefused
@@ -58,6 +61,7 @@ if t.TYPE_CHECKING:
 
 __all__ = [
     "FAILURES",
+    "GONE",
     "REFUSED",
     "Catalog",
     "Condition",
@@ -95,10 +99,12 @@ class Catalog:
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
         self.manifests = Manifests(database, self.repositories, self.quotas)
         self.tags = Tags(database)
+        self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
+        self.expired_records = ExpiredRecords(database)
         self.consistency = Consistency(database)
         self.database_settings = DatabaseSettings(database, username)
         self.repository_list = RepositoryIndex(database, self.repositories)

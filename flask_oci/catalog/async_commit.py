@@ -17,22 +17,30 @@ if t.TYPE_CHECKING:
 
 def commit(
     engine: sa.Engine, statement: sa.Executable, values: dict[str, t.Any]
-) -> None:
+) -> int:
     """Execute a statement in a transaction of its own.
 
     On MySQL this waits for the disk, because MySQL has no asynchronous commit for a
     single transaction.
+
+    :return: the number of rows inserted or changed.
     """
     with engine.connect() as connection, _hurried(connection):
         driver = connection.connection
         try:
-            connection.execute(statement, values)
+            changed = connection.execute(
+                # Some drivers forget the count when the cursor is closed.
+                statement,
+                values,
+                execution_options={"preserve_rowcount": True},
+            ).rowcount
             connection.commit()
         except BaseException:
             # After a failed commit, SQLAlchemy considers the transaction closed, but
             # the database may still have it open, with its locks.
             driver.rollback()
             raise
+        return changed
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from .database import Database
 from .database import newest
 from .references import Removal
 from .repository_info import RepositoryInfo
+from .retries import FAILURES
 from .tags import LockedRepository
 
 #: The maximum number of repositories to consider as the source of a blob.
@@ -37,6 +38,8 @@ class LinkedBlob(t.NamedTuple):
     leased_at: datetime
     """When the registry last told a client that the blob exists."""
 
+    digest: Digest
+
 
 class Blobs:
     """Links blobs to repositories. A repository can read only the blobs it links."""
@@ -52,7 +55,7 @@ class Blobs:
         if not rows:
             return None
         blob_id, size, leased_at = rows[0]
-        return LinkedBlob(repository_id, blob_id, size, as_utc(leased_at))
+        return LinkedBlob(repository_id, blob_id, size, as_utc(leased_at), digest)
 
     def lease(self, blob: LinkedBlob, fresh_for: timedelta) -> bool:
         """Protect a link from garbage collection for the grace period.
@@ -60,22 +63,28 @@ class Blobs:
         :param fresh_for: the age up to which a lease is not renewed, so that a client
             that checks every layer does not cause a write for each.
         :return: False if the link no longer exists.
+        :raises Exception: if the database refuses the write, and no manifest protects
+            the blob.
         """
         now = utcnow()
         if now - blob.leased_at < fresh_for:
             return True
         Link = self._db.models.RepositoryBlob
-        result = self._db.write(
-            lambda: self._db.session.execute(
-                sa.update(Link.__table__)
-                .where(
-                    Link.repository_id == blob.repository_id,
-                    Link.blob_id == blob.blob_id,
-                )
-                .values(leased_at=now)
+        renewing = (
+            sa.update(Link.__table__)
+            .where(
+                Link.repository_id == blob.repository_id,
+                Link.blob_id == blob.blob_id,
             )
+            .values(leased_at=now)
         )
-        return bool(t.cast(t.Any, result).rowcount)
+        try:
+            return bool(self._db.write(lambda: self._db.change(renewing)))
+        except FAILURES as error:
+            self._db.note_unrecorded(error)
+            if not references.users_of(self._db, blob.repository_id, blob.digest):
+                raise
+            return True
 
     def holders(
         self,
@@ -164,7 +173,7 @@ class Blobs:
             )
             return Removal(True, [])
 
-        return self._db.write(work)
+        return self._db.write(work, by=by)
 
     @cached_property
     def _newest(self) -> sa.Select[t.Any]:

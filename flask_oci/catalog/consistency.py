@@ -142,6 +142,9 @@ class Consistency:
         needed = references.needing(self._db, Link.repository_id, str(digest))
 
         def work() -> list[str]:
+            self._db.execute(
+                sa.select(Blob.id).where(Blob.digest == str(digest)).with_for_update()
+            )
             for statement in (
                 sa.delete(Link.__table__).where(Link.blob_id == blob_id, ~needed),
                 sa.delete(Blob.__table__).where(

@@ -72,7 +72,7 @@ class Credentials:
                 )
             )
 
-        self._db.write(work)
+        self._db.write(work, by=credential.user_id)
 
     def by_hash(self, hash: str) -> Credential | None:
         """Return the credential whose secret has this hash, or None."""
@@ -83,25 +83,35 @@ class Credentials:
         return self._one(self._by_id, credential_id)
 
     def of(self, user_id: t.Any) -> list[Credential]:
-        """Return the credentials of a user, the newest first."""
+        """Return the credentials of a user: access tokens first, each kind with the
+        newest first."""
+        columns = self._table.c
         rows = self._db.session.execute(
             self._select()
-            .where(self._table.c.user_id == user_id)
-            .order_by(self._table.c.created_at.desc(), self._table.c.id)
+            .where(columns.user_id == user_id)
+            # "access" precedes "refresh".
+            .order_by(columns.kind, columns.created_at.desc(), columns.id)
         )
         return [_credential(row) for row in rows]
 
     def page(
-        self, user_id: t.Any, limit: int, behind: tuple[str, datetime] | None = None
+        self,
+        user_id: t.Any,
+        limit: int,
+        behind: tuple[str, datetime] | None = None,
+        kind: str | None = None,
     ) -> list[Credential]:
         """Return some of a user's credentials, the newest first.
 
         :param limit: the maximum number of results.
         :param behind: the id and the creation time of the last one of the previous
             page.
+        :param kind: return only ``access`` or only ``refresh`` tokens; None is all.
         """
         made, key = self._table.c.created_at, self._table.c.id
         statement = self._select().where(self._table.c.user_id == user_id)
+        if kind is not None:
+            statement = statement.where(self._table.c.kind == kind)
         if behind is not None:
             same = sa.and_(made == behind[1], key > behind[0])
             statement = statement.where(sa.or_(made < behind[1], same))
@@ -115,7 +125,7 @@ class Credentials:
         now = utcnow()
         if credential.last_used_at and now - credential.last_used_at < TOUCHED_EVERY:
             return
-        self._db.write(
+        self._db.record(
             lambda: self._db.session.execute(
                 sa.update(self._table)
                 .where(self._table.c.id == credential.id)
@@ -131,6 +141,8 @@ class Credentials:
 
         def work() -> bool:
             columns = self._table.c
+            owner = sa.select(columns.user_id).where(columns.id == credential_id)
+            self._db.lock_users([self._db.execute(owner).scalar()])
             # SQLite cascades only if the host enables foreign keys per connection.
             self._db.session.execute(
                 sa.delete(self._table).where(columns.parent_id == credential_id)
@@ -156,7 +168,7 @@ class Credentials:
                 self._db.session.execute(statement)
             return revoked
 
-        return self._db.write(work)
+        return self._db.write(work, by=user_id)
 
     @property
     def _table(self) -> sa.Table:

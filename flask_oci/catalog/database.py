@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import typing as t
-from functools import cache
 from functools import cached_property
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.exc import InterfaceError
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
+from ..errors import UserDeleted
 from . import async_commit
+from . import insert_statements
 from . import outbox
 from .change_observer import NullObserver
 from .read_cache import CachedReads
+from .retries import FAILURES
+from .retries import is_worth_another_try
+from .user_statements import locking_users
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterable
 
     from sqlalchemy.orm import scoped_session
     from typing_extensions import Unpack
@@ -32,6 +33,8 @@ if t.TYPE_CHECKING:
     from ..changes import Change
     from .change_observer import Observer
     from .models import Models
+
+logger = logging.getLogger("flask_oci.database")
 
 T = t.TypeVar("T")
 #: The result of a statement.
@@ -41,16 +44,6 @@ Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
-#: The exceptions that are raised if the database does not answer in time, or refuses to
-#: write.
-FAILURES: t.Final = (
-    OperationalError,
-    InterfaceError,
-    # PostgreSQL raises this one for a write in a read-only transaction.
-    sa.exc.InternalError,
-    sa.exc.TimeoutError,
-)
-
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"
 
@@ -59,9 +52,6 @@ ATTEMPTS: t.Final = 8
 
 #: The maximum wait before the first retry, in seconds. It doubles each time.
 FIRST_WAIT: t.Final = 0.01
-
-_SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
-_MYSQL_RETRIES = frozenset({1020, 1205, 1213})
 
 
 class Database:
@@ -77,6 +67,7 @@ class Database:
         self.observer: Observer = NullObserver()
         self.reads = CachedReads(session, sa.inspect(models.Repository))
         """Reads that execute no statement as long as nothing is committed."""
+        self._is_recording = True
 
     def release(self) -> None:
         """Commit the transaction and return the connection to the pool.
@@ -115,21 +106,36 @@ class Database:
         """Roll back the transaction, also after a failure."""
         self.session.rollback()
 
-    def write(self, work: Callable[[], T]) -> T:
+    def write(
+        self,
+        work: Callable[[], T],
+        *,
+        by: t.Any = None,
+        users: Callable[[], Iterable[t.Any]] = tuple,
+    ) -> T:
         """Run ``work`` in a transaction of its own, and commit it.
+
+        The rows of the users are locked first. docs/design.md, "Order of locks", has
+        the order in which ``work`` locks other rows.
 
         After a deadlock, a busy database file or a concurrent insert of the same row,
         ``work`` runs again from the start. It must therefore read all data that it
         depends on.
 
         :param work: a function that makes its changes through :attr:`session`.
+        :param by: the key of the user who makes the change, or None.
+        :param users: returns the keys of other users that the new rows refer to.
         :return: the result of ``work``.
+        :raises UserDeleted: if the user who makes the change has been deleted.
         """
 
         def attempt() -> tuple[T, list[Change]]:
             self._begin()
             changes: list[Change] = []
             self.session.info[_CHANGES] = changes
+            found = self.lock_users([by, *users()])
+            if by is not None and by not in found:
+                raise UserDeleted
             result = work()
             outbox.keep(self, changes)
             self.session.commit()
@@ -141,13 +147,40 @@ class Database:
         self.observer.after(changes)
         return result
 
+    def record(self, work: Callable[[], object]) -> bool:
+        """Run ``work`` as :meth:`write` does, for a row that only records a use.
+
+        If the database refuses the write, for example because its disk is full, the
+        request goes on without it. The log has the first failure of a series.
+
+        :return: False if the database refused the write.
+        """
+        try:
+            self.write(work)
+        except FAILURES as error:
+            self.note_unrecorded(error)
+            return False
+        self._is_recording = True
+        return True
+
+    def note_unrecorded(self, error: Exception) -> None:
+        """Log that the database refused to record a use, once until it works again."""
+        self.session.rollback()
+        if self._is_recording:
+            self._is_recording = False
+            logger.error(
+                "The database does not record uses of content and tokens. Requests that"
+                " only read continue.",
+                exc_info=error,
+            )
+
     def execute_async_commit(
         self, statement: sa.Executable, values: dict[str, t.Any]
     ) -> bool:
         """Execute a statement in a transaction of its own, which a power cut may undo.
 
-        :return: False if the statement refers to a row that does not exist, or has to
-            be part of a larger transaction.
+        :return: False if the statement changes no row, refers to a row that does not
+            exist, or has to be part of a larger transaction.
         """
         self.release()
         engine = self.session.get_bind(self.models.Repository)
@@ -157,10 +190,9 @@ class Database:
 
         def attempt() -> bool:
             try:
-                async_commit.commit(engine, statement, values)
+                return async_commit.commit(engine, statement, values) > 0
             except IntegrityError:
                 return False
-            return True
 
         return self._retry(attempt)
 
@@ -172,7 +204,7 @@ class Database:
                 return attempt()
             except DBAPIError as error:
                 self.session.rollback()
-                if number == ATTEMPTS - 1 or not _worth_another_try(error):
+                if number == ATTEMPTS - 1 or not is_worth_another_try(error):
                     raise
                 # The wait is random, so that concurrent transactions do not collide
                 # again.
@@ -205,11 +237,15 @@ class Database:
         change.origin = self.observer.origin(change.by)
         self.observer.before(change)
 
-    def record_if_observed(self, change: Change) -> None:
+    def record_if_observed(self, change: Change, *, soft: bool = False) -> None:
         """Report an event that changes nothing, such as a pull, if it is persisted or
-        has listeners."""
+        has listeners.
+
+        :param soft: whether to go on if the database refuses the event.
+        """
         if self.observer.is_persisted(change.kind):
-            self.write(lambda: self.record_change(change, ask=False))
+            write = self.record if soft else self.write
+            write(lambda: self.record_change(change, ask=False))
         elif self.observer.has_listeners(change.kind):
             change.origin = self.observer.origin(change.by)
             self.observer.after([change])
@@ -222,7 +258,9 @@ class Database:
         self, model: type[t.Any], rows: list[dict[str, t.Any]]
     ) -> None:
         """Insert rows that have the same columns, except those whose key exists."""
-        self.execute(_insert_if_absent(self._dialect, model.__table__), rows)
+        self.execute(
+            insert_statements.insert_if_absent(self._dialect, model.__table__), rows
+        )
 
     def upsert(
         self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any
@@ -232,8 +270,25 @@ class Database:
         :param key: the columns of the key, with their values.
         :param values: the columns to set or update.
         """
-        statement = _upsert(self._dialect, model.__table__, tuple(key), tuple(values))
+        statement = insert_statements.upsert(
+            self._dialect, model.__table__, tuple(key), tuple(values)
+        )
         self.execute(statement, {**key, **values})
+
+    def lock_users(
+        self, keys: Iterable[t.Any], *, exclusive: bool = False
+    ) -> set[t.Any]:
+        """Lock the rows of users against deletion until the transaction ends.
+
+        :param keys: the keys of the users; None is ignored.
+        :param exclusive: whether to lock them against every other lock.
+        :return: the keys of the users that exist.
+        """
+        wanted = {key for key in keys if key is not None}
+        if not wanted:
+            return set()
+        statement = self._locking_users[exclusive]
+        return set(self.execute(statement, {"keys": list(wanted)}).scalars())
 
     def lock_repository(self, repository_id: int) -> str | None:
         """Lock a repository until the transaction ends, so that no other transaction
@@ -243,6 +298,17 @@ class Database:
         """
         name = self.execute(self._locking, {"key": repository_id}).scalar()
         return t.cast("str | None", name)
+
+    @cached_property
+    def _locking_users(self) -> dict[bool, sa.Select[t.Any]]:
+        return {
+            # A foreign key takes the same lock when a row that refers to a user is
+            # written. This lock precedes the others.
+            False: locking_users(self.models).with_for_update(
+                read=True, key_share=True
+            ),
+            True: locking_users(self.models).with_for_update(),
+        }
 
     @cached_property
     def _locking(self) -> sa.Select[t.Any]:
@@ -275,43 +341,6 @@ class Database:
         driver = connection.connection.dbapi_connection
         if driver is not None and not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-@cache
-def _insert_if_absent(dialect: str, table: sa.Table) -> sa.Insert:
-    if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    if dialect in ("mysql", "mariadb"):
-        key = next(iter(table.primary_key))
-        return mysql.insert(table).on_duplicate_key_update({key.name: key})
-    return sqlite.insert(table).on_conflict_do_nothing()
-
-
-@cache
-def _upsert(
-    dialect: str, table: sa.Table, key: tuple[str, ...], changed: tuple[str, ...]
-) -> sa.Insert:
-    if dialect in ("mysql", "mariadb"):
-        mine = mysql.insert(table)
-        return mine.on_duplicate_key_update({c: mine.inserted[c] for c in changed})
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    new = insert(table)
-    return new.on_conflict_do_update(
-        index_elements=key, set_={c: new.excluded[c] for c in changed}
-    )
-
-
-def _worth_another_try(error: DBAPIError) -> bool:
-    original = error.orig
-    if isinstance(error, IntegrityError):
-        return True
-    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if state in _SERIALIZATION_FAILURES:
-        return True
-    arguments = getattr(original, "args", ())
-    if arguments and arguments[0] in _MYSQL_RETRIES:
-        return True
-    return "database is locked" in str(original)
 
 
 def newest(statement: SelectT) -> SelectT:

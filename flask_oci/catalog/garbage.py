@@ -17,6 +17,9 @@ from .tags import LockedRepository
 #: How many rows are read in one transaction.
 BATCH_SIZE: t.Final = 500
 
+#: The maximum number of manifests that one transaction deletes.
+MANIFEST_BATCH: t.Final = 250
+
 
 class Garbage:
     """Finds unneeded content and deletes it.
@@ -79,15 +82,27 @@ class Garbage:
         """Delete the manifests that have been unneeded since ``before``, and return
         their digests.
 
+        Each transaction deletes a part of them, so that other writes do not wait long.
+
         :param left_since: removed tags can be restored since then; None is never.
         """
+        deleted: list[Digest] = []
+        while True:
+            part = self._delete_manifests(repository_id, before, left_since)
+            deleted += part
+            if len(part) < MANIFEST_BATCH:
+                return deleted
 
+    def _delete_manifests(
+        self, repository_id: int, before: datetime, left_since: datetime | None
+    ) -> list[Digest]:
         def work() -> list[Digest]:
             repository = LockedRepository(
                 repository_id, self._db.lock_repository(repository_id)
             )
             known = reachability.read(self._db, repository_id, left_since)
-            unneeded = sorted(known.unneeded(before))
+            ordered = known.parents_first(known.unneeded(before))
+            unneeded = ordered[:MANIFEST_BATCH]
             reachability.delete(
                 self._db, repository, [known.nodes[digest] for digest in unneeded]
             )

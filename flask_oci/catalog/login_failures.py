@@ -60,7 +60,7 @@ class LoginFailures:
     def forget(self, key: str) -> None:
         """Reset the count of a key, after a successful login."""
         table = self._table
-        self._db.write(
+        self._db.record(
             lambda: self._db.session.execute(sa.delete(table).where(table.c.key == key))
         )
 

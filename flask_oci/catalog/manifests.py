@@ -31,6 +31,7 @@ from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
 from .repository_info import RepositoryRef
+from .retries import FAILURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +126,19 @@ class Manifests:
                     )
             return missing
 
-        return self._db.write(work)
+        return self._db.write(
+            work,
+            by=user_id,
+            users=lambda: self._repositories.owners_of_new(wanted),
+        )
 
     def lease(self, stored: StoredManifest, fresh_for: timedelta) -> bool:
         """Protect a manifest from garbage collection for the grace period.
 
         :param fresh_for: the age up to which a lease is not renewed.
         :return: False if the manifest no longer exists.
+        :raises Exception: if the database refuses the write, and neither a tag nor
+            another manifest protects the manifest.
         """
         now = utcnow()
         if now - stored.touched_at < fresh_for:
@@ -151,7 +158,26 @@ class Manifests:
             )
             return bool(touched)
 
-        return self._db.write(work)
+        try:
+            return self._db.write(work)
+        except FAILURES as error:
+            self._db.note_unrecorded(error)
+            if not self._is_needed(stored):
+                raise
+            return True
+
+    def _is_needed(self, stored: StoredManifest) -> bool:
+        """Return True if a tag or another manifest needs a manifest."""
+        Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        tagged = sa.exists().where(
+            Tag.repository_id == stored.repository_id,
+            Tag.manifest_id == Manifest.id,
+            Manifest.digest == stored.digest,
+        )
+        digest = Digest.parse(stored.digest)
+        return bool(self._db.execute(sa.select(tagged)).scalar()) or bool(
+            references.users_of(self._db, stored.repository_id, digest)
+        )
 
     def delete(
         self,
@@ -195,7 +221,7 @@ class Manifests:
             references.delete(self._db, repository_id, [row.id])
             return Removal(True, [])
 
-        return self._db.write(work)
+        return self._db.write(work, by=by)
 
     @cached_property
     def _newest(self) -> sa.Select[t.Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -57,7 +58,34 @@ class Reachability:
         """Return the manifests that have no tag and that no tagged manifest needs."""
         roots = (node.digest for node in self.nodes.values() if node.tagged)
         reached = self._reached(roots, self._neighbours())
-        return [node for key, node in sorted(self.nodes.items()) if key not in reached]
+        return [
+            self.nodes[digest]
+            for digest in self.parents_first(self.nodes.keys() - reached)
+        ]
+
+    def parents_first(self, digests: set[str]) -> list[str]:
+        """Return digests so that each index precedes its children. If they are deleted
+        in this order in several transactions, no index loses a child."""
+        ordered: list[str] = []
+        waiting = Counter(
+            child
+            for digest in digests
+            for child in set(self.children.get(digest, ()))
+            if child in digests
+        )
+        ready = sorted(digests - waiting.keys())
+        while ready:
+            ordered += ready
+            waiting.subtract(
+                child
+                for digest in ready
+                for child in set(self.children.get(digest, ()))
+                if child in digests
+            )
+            ready = sorted(digest for digest, count in waiting.items() if not count)
+            for digest in ready:
+                del waiting[digest]
+        return ordered
 
     def pulled_at(self, digest: str) -> datetime | None:
         """Return when a manifest or one of its children was last pulled, or None."""

@@ -16,6 +16,7 @@ from ..changes import REPOSITORY_SHOWN
 from ..changes import REPOSITORY_TRANSFERRED
 from ..clock import utcnow
 from ..errors import NameUnknown
+from ..errors import UserDeleted
 from ..rules.visibility import INTERNAL
 from ..rules.visibility import PUBLIC
 from .database import Condition
@@ -24,6 +25,7 @@ from .repository_info import name_of
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
 from .repository_statements import delete_contents
+from .repository_statements import lock_repositories
 from .repository_statements import RepositoryStatements
 from .users import Users
 
@@ -77,6 +79,13 @@ class Repositories:
         if authorized is not None and found.id != authorized:
             raise NameUnknown(detail=found.name)
         return found if found.exists else self._make(found.name, pusher_id)
+
+    def owners_of_new(self, wanted: RepositoryRef) -> list[t.Any]:
+        """Return the key of the user who owns a repository that a push creates, if its
+        namespace belongs to a user. It is empty if the repository was found before."""
+        if isinstance(wanted, RepositoryInfo) and wanted.exists:
+            return []
+        return [self._users.owner_of_namespace(name_of(wanted).partition("/")[0])]
 
     def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
@@ -197,7 +206,7 @@ class Repositories:
                 self._set(found, values, by)
             return found
 
-        return self._db.write(work)
+        return self._db.write(work, by=by, users=lambda: [values.get("owner_id")])
 
     def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
         """Delete a repository with all its records.
@@ -223,7 +232,7 @@ class Repositories:
             table = self._db.models.Repository.__table__
             self._db.execute(sa.delete(table).where(table.c.id == found.key))
 
-        self._db.write(work)
+        self._db.write(work, by=by)
 
     def _as_it_is(self, wanted: RepositoryRef) -> RepositoryInfo:
         """Lock a repository and return it, within a transaction.
@@ -258,6 +267,15 @@ class Repositories:
         """
 
         def work() -> None:
+            owners = [self.find(name).owner_id for name in names]
+            users = self._db.lock_users(
+                [by, values.get("owner_id"), *owners],
+                # The function may rename a user, which locks the row exclusively.
+                exclusive=within_transaction is not None,
+            )
+            if by is not None and by not in users:
+                raise UserDeleted
+            lock_repositories(self._db, self._db.models.Repository.name.in_(names))
             for old, new in names.items():
                 found = self.find(old)
                 if found.exists and old != new:

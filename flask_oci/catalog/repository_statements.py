@@ -8,6 +8,7 @@ from functools import cached_property
 import sqlalchemy as sa
 
 from ..clock import utcnow
+from .database import Condition
 from .database import Database
 from .models import Models
 
@@ -76,6 +77,22 @@ class RepositoryStatements:
         return sa.select(columns.name, columns.id, columns.owner_id, columns.visibility)
 
 
+def lock_repositories(database: Database, condition: Condition) -> None:
+    """Lock the repositories that match a condition, in the order of their keys.
+
+    The lock allows other transactions to write rows that refer to the repositories, as
+    a push does.
+    """
+    database.execute(locking_repositories(database.models, condition))
+
+
+def locking_repositories(models: Models, condition: Condition) -> sa.Select[t.Any]:
+    """Return the query that locks the repositories which match a condition."""
+    key = models.Repository.__table__.c.id
+    statement = sa.select(key).where(condition).order_by(key)
+    return statement.with_for_update(key_share=True)
+
+
 def delete_contents(database: Database, repository_id: int) -> None:
     """Delete all records that belong to a repository, within a transaction."""
     models = database.models
@@ -84,6 +101,10 @@ def delete_contents(database: Database, repository_id: int) -> None:
     )
     manifests = sa.select(models.Manifest.id).where(
         models.Manifest.repository_id == repository_id
+    )
+    blobs = models.Blob.__table__.c.id
+    database.execute(
+        sa.select(blobs).where(blobs.in_(linked)).order_by(blobs).with_for_update()
     )
     database.execute(
         sa.update(models.Blob.__table__)

@@ -29,6 +29,15 @@ if t.TYPE_CHECKING:
     Decide = Callable[[Snapshot, t.Any, t.Any, Protection], list[RetentionDecision]]
 
 
+#: The tag and the digest that a verdict is about.
+Item: t.TypeAlias = tuple[str | None, str]
+
+
+def item_of(verdict: RetentionDecision) -> Item:
+    """Return the item that a verdict is about."""
+    return verdict.tag, verdict.digest
+
+
 class Retention:
     """Reads the contents of a repository for a decision, and carries it out."""
 
@@ -52,24 +61,28 @@ class Retention:
         decide: Decide,
         left_since: datetime | None,
         guard: Guard,
-    ) -> list[RetentionDecision]:
-        """Apply the verdicts in the transaction in which they are decided.
+        due: t.Collection[Item],
+    ) -> dict[Item, RetentionDecision]:
+        """Apply the verdicts on some items in the transaction that decides them.
 
         :param decide: returns the verdicts on the contents.
         :param guard: the permissions on protected tags, regardless of the verdicts.
-        :return: the verdicts, as carried out.
+        :param due: the items that may be deleted.
+        :return: the verdicts on these items, as carried out. An item that no longer
+            exists has none.
         """
 
-        def work() -> list[RetentionDecision]:
+        def work() -> dict[Item, RetentionDecision]:
             name = self._db.lock_repository(repository_id)
             repository = tags.LockedRepository(repository_id, name, guard)
             known = reachability.read(self._db, repository_id, left_since)
-            verdicts = self._decided(repository_id, decide, known)
+            decided = self._decided(repository_id, decide, known)
+            verdicts = [v for v in decided if item_of(v) in due]
             deleted = [v.digest for v in verdicts if v.deleted and v.tag is None]
             reachability.delete(
                 self._db, repository, [known.nodes[digest] for digest in deleted]
             )
-            return [self._carried_out(repository, verdict) for verdict in verdicts]
+            return {item_of(v): self._carried_out(repository, v) for v in verdicts}
 
         return self._db.write(work)
 

@@ -8,6 +8,7 @@ from functools import cache
 import sqlalchemy as sa
 
 from ..clock import utcnow
+from ..errors import NameUnknown
 from ..rules.protection import Guard
 from ..rules.protection import Protection
 from .database import Database
@@ -39,13 +40,20 @@ class Rules:
         self._db = database
 
     def put(self, kind: RuleKind, holder: RuleScope, value: t.Any) -> None:
-        """Set a rule, replacing the one of the same kind and scope."""
+        """Set a rule, replacing the one of the same kind and scope.
+
+        :raises NameUnknown: if the repository has been deleted.
+        :raises UserDeleted: if the owner has been deleted.
+        """
         Rule = self._db.models.Rule
         column, key = _column(holder)
         values = {"value": value, "changed_at": utcnow()}
-        self._db.write(
-            lambda: self._db.upsert(Rule, {column: key, "kind": kind}, **values)
-        )
+
+        def work() -> None:
+            self._lock(holder)
+            self._db.upsert(Rule, {column: key, "kind": kind}, **values)
+
+        self._db.write(work, by=holder.owner_id)
 
     def delete(self, kind: RuleKind, holder: RuleScope) -> bool:
         """Unset a rule.
@@ -55,8 +63,18 @@ class Rules:
         table = self._db.models.Rule.__table__
         column, key = _column(holder)
         statement = sa.delete(table).where(table.c.kind == kind, table.c[column] == key)
-        result = self._db.write(lambda: self._db.session.execute(statement))
-        return bool(t.cast(t.Any, result).rowcount)
+
+        def work() -> int:
+            self._lock(holder)
+            return self._db.change(statement)
+
+        return bool(self._db.write(work, by=holder.owner_id))
+
+    def _lock(self, holder: RuleScope) -> None:
+        """Lock the repository of a scope, before its rules."""
+        key = holder.repository_id
+        if key is not None and self._db.lock_repository(key) is None:
+            raise NameUnknown
 
     def get(self, kind: RuleKind, holder: RuleScope) -> t.Any:
         """Return the value of the rule that is set for this scope, or None."""

@@ -81,7 +81,7 @@ class Tags:
             repository = LockedRepository(repository_id, locked, guard)
             return [name for name in names if drop(self._db, repository, name, by)]
 
-        return self._db.write(work)
+        return self._db.write(work, by=by)
 
     def drop_misplaced(self, repository_id: int, name: str) -> bool:
         """Delete a tag, even a protected one, if it points at no manifest of its
@@ -145,7 +145,7 @@ class Tags:
             move(self._db, repository, row.name, row.id, row.digest, by)
             return t.cast(str, row.name)
 
-        return self._db.write(work)
+        return self._db.write(work, by=by)
 
 
 class LockedRepository(t.NamedTuple):

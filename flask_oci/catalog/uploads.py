@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from ..changes import BLOB_MOUNTED
 from ..changes import BLOB_PUSHED
 from ..changes import Change
+from ..clock import utcnow
 from ..errors import BlobUploadUnknown
+from ..errors import NameUnknown
 from ..spec.digest import Digest
 from .blobs import Blobs
 from .database import Database
@@ -72,17 +74,21 @@ class Uploads:
             "repository_id": repository.id,
             "user_id": user_id,
             "algorithm": algorithm,
+            "started_at": utcnow(),
         }
-        if repository.id is None or not self._db.execute_async_commit(
-            self._starting, values
-        ):
+        starting = self._starting if user_id is None else self._starting_of_user
+        if repository.id is None or not self._db.execute_async_commit(starting, values):
 
             def work() -> RepositoryInfo:
                 made = self._repositories.ensure(repository, user_id)
                 self._db.execute(self._starting, {**values, "repository_id": made.id})
                 return made
 
-            repository = self._db.write(work)
+            repository = self._db.write(
+                work,
+                by=user_id,
+                users=lambda: self._repositories.owners_of_new(repository),
+            )
         return UploadSession(str(values["uuid"]), repository, algorithm, user_id)
 
     def find(
@@ -140,7 +146,7 @@ class Uploads:
                 self._blobs.link(session.repository_id, digest, size)
             self._delete(session.uuid)
 
-        self._db.write(work)
+        self._db.write(work, by=session.user_id)
 
     def record_blob(
         self,
@@ -162,6 +168,8 @@ class Uploads:
         def work() -> None:
             repository = self._repositories.ensure(wanted, user_id)
             repository_id = repository.key
+            if self._db.lock_repository(repository_id) is None:
+                raise NameUnknown(detail=repository.name)
             self._db.record_change(
                 Change(
                     kind=BLOB_MOUNTED if source else BLOB_PUSHED,
@@ -176,7 +184,11 @@ class Uploads:
             with self._quotas.within(repository):
                 self._blobs.link(repository_id, digest, size)
 
-        self._db.write(work)
+        self._db.write(
+            work,
+            by=user_id,
+            users=lambda: self._repositories.owners_of_new(wanted),
+        )
 
     def cancel(self, session: UploadSession) -> None:
         """End a session without a blob."""
@@ -188,6 +200,23 @@ class Uploads:
     @cached_property
     def _starting(self) -> sa.Insert:
         return sa.insert(self._db.models.Upload.__table__)
+
+    @cached_property
+    def _starting_of_user(self) -> sa.Insert:
+        """Insert a session, unless its user has been deleted. The row of the user is
+        locked before that of the repository."""
+        table = self._db.models.Upload.__table__
+        names = ("uuid", "repository_id", "user_id", "algorithm", "started_at")
+        columns = [table.c[name] for name in names]
+        key = self._db.models.user_key
+        user: sa.BindParameter[t.Any] = sa.bindparam("user_id", type_=key.type)
+        return sa.insert(table).from_select(
+            columns,
+            sa.select(*(sa.bindparam(c.name, type_=c.type) for c in columns))
+            .where(key == user)
+            .with_for_update(read=True, key_share=True),
+            include_defaults=False,
+        )
 
     @cached_property
     def _finding(self) -> sa.Select[t.Any]:

@@ -7,12 +7,22 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 
 import sqlalchemy as sa
+from sqlalchemy.orm import object_session
 
 from .database import Database
+from .repository_statements import locking_repositories
 from .revocations import Revocations
+from .user_statements import locking_users
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 #: How many users are read at a time.
 BATCH_SIZE: t.Final = 500
+
+#: The key in ``session.info`` of the transaction that locked users for a deletion, and
+#: of the keys of these users.
+_LOCKED: t.Final = "oci_locked_users"
 
 
 class Users:
@@ -36,9 +46,7 @@ class Users:
                 " user's repositories. Pass the name of an existing attribute, for"
                 " example Registry(db, User, username='login')."
             )
-        # A host may have subclasses of its user class. The listener runs before the
-        # deletion, because a push locks a repository first and then, by the foreign
-        # key, the row of its user. The opposite order is a deadlock.
+        # A host may have subclasses of its user class.
         sa.event.listen(self._model, "before_delete", self._forget, propagate=True)
         mapper = sa.inspect(self._model)
         (self._column,) = mapper.primary_key
@@ -55,6 +63,16 @@ class Users:
     def name_of(self, user: t.Any) -> str | None:
         """Return the name of a user, or None for an anonymous client."""
         return None if user is None else self.namespace_of(user)
+
+    def is_deleted(self, user: t.Any) -> bool:
+        """Return True if the row of a loaded user has been deleted."""
+        identity = None if user is None else sa.inspect(user).identity
+        if identity is None:
+            return False
+        found = self._db.execute(
+            sa.select(self._column).where(self._column == identity[0])
+        )
+        return found.first() is None
 
     def names(self, keys: Iterable[t.Any]) -> dict[t.Any, str]:
         """Return the names of some users, by key."""
@@ -123,10 +141,7 @@ class Users:
         them per connection, and it reuses keys.
         """
         models, key = self._db.models, self.key_of(user)
-        for statement in self._revocations.statements(self.subject_of(user)):
-            connection.execute(statement)
-        for table in (models.Credential.__table__, models.Upload.__table__):
-            connection.execute(sa.delete(table).where(table.c.user_id == key))
+        self._lock_deleted(connection, user)
         rules = models.Rule.__table__
         connection.execute(sa.delete(rules).where(rules.c.owner_id == key))
         for table, column in (
@@ -137,3 +152,36 @@ class Users:
             connection.execute(
                 sa.update(table).where(table.c[column] == key).values({column: None})
             )
+        for table in (models.Upload.__table__, models.Credential.__table__):
+            connection.execute(sa.delete(table).where(table.c.user_id == key))
+        for statement in self._revocations.statements(self.subject_of(user)):
+            connection.execute(statement)
+
+    def _lock_deleted(self, connection: sa.Connection, user: t.Any) -> None:
+        """Lock the users that a flush deletes, and every repository with rows that
+        refer to them.
+
+        The deletion is the transaction of the host, which does not repeat it after a
+        deadlock. It therefore takes its locks in the order of all other transactions.
+        """
+        session = t.cast("Session", object_session(user))
+        transaction, keys = session.info.get(_LOCKED, (None, set()))
+        if transaction is connection.get_transaction() and self.key_of(user) in keys:
+            return
+        deleted = (found for found in session.deleted if isinstance(found, self._model))
+        keys = {self.key_of(found) for found in deleted} | {self.key_of(user)}
+        session.info[_LOCKED] = connection.get_transaction(), keys
+        models, values = self._db.models, {"keys": list(keys)}
+        connection.execute(locking_users(models).with_for_update(), values)
+        key = models.Repository.__table__.c.id
+        referring = [
+            sa.select(table.c.repository_id).where(table.c[column].in_(keys))
+            for table, column in (
+                (models.Manifest.__table__, "pushed_by_id"),
+                (models.TagMove.__table__, "moved_by_id"),
+                (models.Upload.__table__, "user_id"),
+            )
+        ]
+        owned = models.Repository.__table__.c.owner_id.in_(keys)
+        condition = sa.or_(owned, key.in_(sa.union(*referring)))
+        connection.execute(locking_repositories(models, condition))

@@ -23,6 +23,7 @@ from .protection import protect
 from .quota import quota
 from .retention import retention
 from .show import show
+from .storage import storage
 from .tables import tables
 from .tokens import token
 from .webhooks import webhooks
@@ -56,6 +57,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     webhooks,
     retention,
     quota,
+    storage,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import wraps
 
@@ -14,9 +15,14 @@ from ..catalog import FAILURES
 from ..catalog import REFUSED
 from ..errors import RegistryError
 from ..errors import Unavailable
+from ..rules.wording import plural
 from ..services import services
 
 CommandT = t.TypeVar("CommandT", bound=t.Callable[..., t.Any])
+
+
+#: The exit status of a run in which single items failed.
+PARTLY_FAILED: t.Final = 3
 
 
 class Failed(click.ClickException):
@@ -42,6 +48,16 @@ def error_messages() -> Iterator[None]:
         raise click.ClickException(printable(error.message)) from error
     except ValueError as error:
         raise click.ClickException(printable(str(error))) from error
+
+
+def report_failures(failures: Sequence[str]) -> None:
+    """Print the items that failed in a run, and end the command with status 3."""
+    if not failures:
+        return
+    for failure in failures:
+        click.echo(printable(failure), err=True)
+    click.echo(f"{plural(len(failures), 'item')} failed.", err=True)
+    raise click.exceptions.Exit(PARTLY_FAILED)
 
 
 def user_named(username: str) -> t.Any:

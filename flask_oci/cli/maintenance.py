@@ -19,6 +19,7 @@ from ..spec.digest import Digest
 from . import output
 from . import progress
 from .common import error_messages
+from .common import report_failures
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,9 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
 
     The command is safe to run during pushes: it keeps content that the registry has
     acknowledged to a client for OCI_GRACE_PERIOD.
+
+    The exit status is 3 if single items could not be deleted. The command names them,
+    and its next run tries them again.
     """
     with error_messages():
         if digest is not None:
@@ -51,6 +55,7 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
         output.as_json(_as_fields(collected))
     else:
         _print_summary(collected, dry_run)
+    report_failures(collected.failures)
 
 
 @click.command()
@@ -153,4 +158,5 @@ def _as_fields(collected: GarbageResult) -> dict[str, t.Any]:
         "links": [[place, str(digest)] for place, digest in collected.links],
         "blobs": [str(digest) for digest in collected.blobs],
         "freed": collected.freed,
+        "failures": collected.failures,
     }

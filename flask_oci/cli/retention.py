@@ -13,6 +13,7 @@ from ..rules.wording import plural
 from ..services import services
 from . import output
 from .common import error_messages
+from .common import report_failures
 from .common import scope_name
 from .common import scope_options
 from .common import user_or_none
@@ -102,7 +103,9 @@ def unset_rules(repository: str | None, owner: str | None) -> None:
 def preview(repositories: tuple[str, ...], as_json: bool) -> None:
     """Show for each tag of the REPOSITORIES, or of all, if it is deleted, and why."""
     with error_messages():
-        _write(_run(repositories, dry_run=True), as_json)
+        runner = _runner(repositories)
+        _write(runner.run(repositories or None, dry_run=True), as_json)
+    report_failures(runner.failures)
 
 
 @retention.command()
@@ -116,26 +119,28 @@ def run(repositories: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     The command evaluates the rules again in the transaction of each deletion, so it is
     safe to run during pushes. Users can restore deleted tags from the history page for
     OCI_UNDO_PERIOD. The disk space is freed when 'flask oci gc' runs.
+
+    The exit status is 3 if single repositories failed. The command names them.
     """
     with error_messages():
-        found = [row for row in _run(repositories, dry_run=dry_run) if row.deleted]
+        runner = _runner(repositories)
+        verdicts = runner.run(repositories or None, dry_run=dry_run)
+        found = [verdict for verdict in verdicts if verdict.deleted]
         _write(found, as_json)
     if not as_json:
         verb = "Would delete" if dry_run else "Deleted"
         tags = sum(row.tag is not None for row in found)
         manifests = plural(len(found) - tags, "manifest")
         click.echo(f"{verb} {plural(tags, 'tag')} and {manifests}.")
+    report_failures(runner.failures)
 
 
-def _run(
-    repositories: tuple[str, ...], *, dry_run: bool
-) -> Iterable[RetentionDecision]:
+def _runner(repositories: tuple[str, ...]) -> RetentionRunner:
     parts = services()
     for name in repositories:
         # An unknown repository is an error, not a repository without tags.
         parts.administration.find(name)
-    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog)
-    return runner.run(repositories or None, dry_run=dry_run)
+    return RetentionRunner(parts.config, parts.hooks, parts.catalog)
 
 
 def _write(found: Iterable[RetentionDecision], as_json: bool) -> None:

@@ -89,11 +89,18 @@ def create_token(
 @token.command("list")
 @with_appcontext
 @click.argument("username")
+@click.option(
+    "--kind",
+    type=click.Choice(["access", "refresh"]),
+    help="List only access tokens, or only the tokens that clients store.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-def list_tokens(username: str, as_json: bool) -> None:
-    """List the tokens of USERNAME, the newest first."""
+def list_tokens(username: str, kind: str | None, as_json: bool) -> None:
+    """List the access tokens of USERNAME, and then the tokens that clients store, each
+    with the newest first."""
     with error_messages():
-        found = [_fields(each) for each in _tokens().list(user_named(username))]
+        tokens = _tokens().list(user_named(username))
+        found = [_fields(each) for each in tokens if kind in (None, each.kind)]
     if as_json:
         output.as_json(found)
         return

@@ -74,6 +74,11 @@ class Config:
     """The folder of the blobs. Default: ``oci`` in the instance folder of the
     application."""
 
+    storage_reserve: int | None = _key(None, parsers.optional_size)
+    """The free disk space, in bytes, below which pushes are refused, so that pulls,
+    deletions and the collection continue. None is 1 % of the disk, and at most 256
+    MiB. 0 reserves nothing."""
+
     external_url: str | None = _key(None, parsers.optional_url)
     """The URL of the application's root for clients. None takes scheme and host from
     each request."""
@@ -159,6 +164,10 @@ class Config:
     undo_period: timedelta | None = _key(WEEK, parsers.optional_duration)
     """How long a manifest is kept after it lost a tag, so that the tag can be restored.
     None does not keep it."""
+
+    history_lifetime: timedelta = _key(365 * DAY, parsers.duration)
+    """How long the history of tags is kept. Moves that can be undone are kept longer.
+    Of the others, each repository keeps at most the latest 10 000."""
 
     owner_quota: int | None = _key(None, parsers.optional_count)
     """The quota, in bytes, of all repositories of an owner together, for owners without

@@ -82,6 +82,11 @@ def optional_count(value: object) -> int | None:
     return None if value is None else count(value)
 
 
+def optional_size(value: object) -> int | None:
+    """Return a number of bytes, which may be zero, or None."""
+    return None if value is None else 0 if value == 0 else count(value)
+
+
 def path(value: object) -> str:
     """Return the absolute path of a folder."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):

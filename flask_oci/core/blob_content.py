@@ -13,6 +13,7 @@ from ..errors import Unavailable
 from ..spec.digest import Digest
 from .actor import Actor
 from .actor import always
+from .storage_identity import StorageIdentity
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ class BlobContent:
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
         self._catalog = catalog
         self._storage = storage
+        self.storage_identity = StorageIdentity(catalog, storage)
+        """The check that the storage belongs to the catalog, before every push."""
 
     def actor(self, user: t.Any, may_manage: Callable[[], bool] = always) -> Actor:
         """Return the actor for one of the host's users.
@@ -61,6 +64,7 @@ class BlobContent:
         :raises DigestInvalid: if the bytes have another digest; nothing is kept.
         """
         session_id = str(uuid.uuid4())
+        self.storage_identity.verify()
         self._catalog.release()
         self._storage.start_upload(session_id)
         try:
@@ -99,6 +103,7 @@ class BlobContent:
             stored; it raises an error to refuse the blob.
         :raises DigestInvalid: if the bytes have another digest.
         """
+        self.storage_identity.verify()
         self._catalog.release()
         if not self._resume_completion(session, digest):
             with self._storage.open_upload(session.uuid) as upload:
@@ -171,6 +176,7 @@ class BlobContent:
         :param source: the name of the repository that the actor may read the blob from.
         :return: False if the storage does not have the blob.
         """
+        self.storage_identity.verify()
         self._catalog.release()
         with self._storage.shared_lock(digest):
             if self._storage.size(digest) != size:

@@ -91,6 +91,8 @@ class Content(BlobContent):
             raise too_large(self._config.max_manifest_size)
         manifest = parse(content, media_type)
         digest = _verified(content, digest)
+        self.storage_identity.verify()
+        self._storage.check_space()
         lost = self._lost(manifest)
         missing = self._guarded(
             by,

@@ -18,7 +18,9 @@ from .. import errors
 from ..auth.principal import ANONYMOUS
 from ..auth.principal import Principal
 from ..catalog import FAILURES
+from ..catalog import GONE
 from ..catalog import REFUSED
+from ..services import principal
 from ..services import remember
 from ..services import services
 from ..spec.reference import check_name
@@ -76,6 +78,7 @@ def install(blueprint: Blueprint, unknown: Callable[[str], Response]) -> None:
     blueprint.record_once(_accept_every_method)
     for status in default_exceptions:
         blueprint.register_error_handler(status, _translate)
+    blueprint.register_error_handler(GONE, _missing_object)
     for failure in (*FAILURES, REFUSED):
         blueprint.register_error_handler(failure, _unavailable)
     blueprint.after_request(_finish)
@@ -168,6 +171,15 @@ def _translate(error: HTTPException) -> Response:
     return _answer(kind(message, status=status, headers=headers))
 
 
+def _missing_object(error: Exception) -> Response:
+    """Return 401 if an object is missing because the user was deleted; else raise the
+    error again."""
+    services().catalog.rollback()
+    if not services().catalog.users.is_deleted(principal().user):
+        raise error
+    return _answer(errors.UserDeleted())
+
+
 def _unavailable(error: Exception) -> Response:
     """Return the error for a database that does not respond or lacks a table, so that
     clients try again."""
@@ -191,6 +203,8 @@ def _finish(response: Response) -> Response:
             Response,
             current_app.make_response(host_responses.to_registry_error(response)),
         )
+    if response.status_code == 401:
+        _challenge(response)
     if response.status_code >= 400:
         body.drain()
     warnings.emit(response)
@@ -202,6 +216,13 @@ def _finish(response: Response) -> Response:
     if metrics is not None:
         metrics.end(response)
     return response
+
+
+def _challenge(response: Response) -> None:
+    """Add a challenge to a 401 without one, such as that for a deleted user."""
+    if "WWW-Authenticate" not in response.headers:
+        kind = "invalid_token" if principal().claims else None
+        response.headers.update(services().authenticator.challenge(error=kind).headers)
 
 
 def _set_no_cookie(*args: object, **kwargs: object) -> None:

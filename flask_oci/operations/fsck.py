@@ -11,8 +11,12 @@ from __future__ import annotations
 import hashlib
 import time
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
+from ..core.storage_identity import StorageIdentity
+from ..errors import Unavailable
 from ..spec.digest import Digest
 from .gc import BATCH_SIZE
 from .gc import batched
@@ -27,6 +31,12 @@ if t.TYPE_CHECKING:
 #: The name under which the storage keeps the position of a scrub.
 BOOKMARK: t.Final = "scrub"
 
+#: The remedy for a file or folder that cannot be read.
+OWNER: t.Final = (
+    "Give all files in the storage folder to the user of the server, as 'flask oci"
+    " check' describes, or replace the disk if it is damaged."
+)
+
 _PIECE = 1024 * 1024
 
 
@@ -35,7 +45,8 @@ class Problem:
     """An inconsistency that a check found."""
 
     kind: str
-    """``lost``, ``damaged``, ``unrecorded``, ``dangling`` or ``misplaced``."""
+    """``foreign``, ``lost``, ``damaged``, ``unreadable``, ``unrecorded``, ``dangling``
+    or ``misplaced``."""
 
     subject: str
     """The digest or the name that the problem is about."""
@@ -70,20 +81,33 @@ class Checker:
         self._release = catalog.release
         self._drop_misplaced = catalog.tags.drop_misplaced
         self._storage = storage
+        self._identity = StorageIdentity(catalog, storage)
         self._repair = repair
         self._sparse = sparse
 
     def check(self) -> Iterator[Problem]:
-        """Compare the tables with the files, and the tables with each other."""
+        """Compare the tables with the files, and the tables with each other.
+
+        :raises StorageForeign: if a repair would change a storage that does not belong
+            to the database.
+        """
+        if self._repair:
+            self._identity.verify(create=False)
+        elif (problem := self._identity.problem()) is not None:
+            yield Problem(
+                "foreign", "storage", f"{problem} 'flask oci check' has the remedy."
+            )
         for digest, size in self._consistency.blobs():
-            if self._storage.size(digest) != size:
-                yield from self._lost(digest)
-        for batch in batched(self._storage.digests(), BATCH_SIZE):
+            yield from _readable(digest, partial(self._sized, digest, size))
+        unreadable: list[str] = []
+        for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
             unrecorded = self._garbage.unrecorded(batch)
             # A lock on a file may take long, and must not hold a database connection.
             self._release()
             for digest in unrecorded:
-                yield from self._unrecorded(digest)
+                yield from _readable(digest, partial(self._unrecorded, digest))
+        for folder in unreadable:
+            yield Problem("unreadable", folder, f"The folder is not readable. {OWNER}")
         for repository, digest_text in self._consistency.damaged_manifests():
             yield Problem(
                 "damaged",
@@ -118,18 +142,30 @@ class Checker:
         """
         limit = _RateLimit(rate, progress)
         for digest in self._to_scrub():
-            if not self._is_intact(digest, limit):
-                yield from self._damaged(digest)
+            yield from _readable(digest, partial(self._scrubbed, digest, limit))
             self._storage.remember(BOOKMARK, str(digest))
         self._storage.remember(BOOKMARK, "")
 
     def bytes_to_scrub(self) -> int:
         """Return the number of bytes that a scrub would read now."""
-        return sum(self._storage.size(digest) or 0 for digest in self._to_scrub())
+        return sum(self._size(digest) for digest in self._to_scrub())
+
+    def _size(self, digest: Digest) -> int:
+        with suppress(Unavailable):
+            return self._storage.size(digest) or 0
+        return 0
 
     def _to_scrub(self) -> Iterator[Digest]:
         last = self._storage.recall(BOOKMARK)
-        return (d for d in self._storage.digests() if str(d) > last)
+        return (d for d in self._storage.digests([]) if str(d) > last)
+
+    def _sized(self, digest: Digest, size: int) -> Iterator[Problem]:
+        if self._storage.size(digest) != size:
+            yield from self._lost(digest)
+
+    def _scrubbed(self, digest: Digest, limit: _RateLimit) -> Iterator[Problem]:
+        if not self._is_intact(digest, limit):
+            yield from self._damaged(digest)
 
     def _lost(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.exclusive_lock(digest):
@@ -203,6 +239,16 @@ class Checker:
                 hasher.update(piece)
                 limit.wait_after(len(piece))
         return hasher.hexdigest() == digest.encoded
+
+
+def _readable(
+    digest: Digest, look: Callable[[], Iterator[Problem]]
+) -> Iterator[Problem]:
+    """Yield the problems of a blob, or that its file is not readable."""
+    try:
+        yield from look()
+    except Unavailable as error:
+        yield Problem("unreadable", str(digest), f"{error.message} {OWNER}")
 
 
 def _to_push(needed_by: list[str]) -> str:

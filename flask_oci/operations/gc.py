@@ -18,8 +18,10 @@ from itertools import islice
 from ..changes import Change
 from ..changes import COLLECTED
 from ..clock import utcnow
+from ..core.storage_identity import StorageIdentity
 from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
+from .items import Items
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,10 @@ if t.TYPE_CHECKING:
 
 #: The number of files that are looked up in one statement.
 BATCH_SIZE: t.Final = 500
+
+#: The maximum number of moves in the history of a repository, besides those that can be
+#: undone.
+MAX_MOVES: t.Final = 10_000
 
 
 @dataclass
@@ -57,6 +63,10 @@ class GarbageResult:
     freed: int = 0
     """The number of bytes that were freed on the disk."""
 
+    failures: list[str] = field(default_factory=list)
+    """The items that could not be collected, each with the reason. The next collection
+    tries them again."""
+
     def counts(self) -> dict[str, int]:
         """Return the number of deleted objects of each kind, and the freed bytes."""
         return {
@@ -65,6 +75,7 @@ class GarbageResult:
             "links": len(self.links),
             "blobs": len(self.blobs),
             "freed": self.freed,
+            "failures": len(self.failures),
         }
 
 
@@ -87,47 +98,72 @@ class GarbageCollector:
         self._config = config
         self._garbage = catalog.garbage
         self._outbox = catalog.outbox
+        self._expired = catalog.expired_records
         self._ask_receivers = catalog.ask
         self._record_if_observed = catalog.record_if_observed
         self._release = catalog.release
         self._storage = storage
+        self._identity = StorageIdentity(catalog, storage)
         self._dry_run = dry_run
         self._progress = progress
         self._result = GarbageResult()
+        self._items = Items(self._result.failures, catalog.rollback)
         self._leases_end = utcnow() - config.lease_lifetime
 
     def run(self) -> GarbageResult:
         """Delete all garbage, in the order in which one deletion allows the next.
 
         :raises Denied: if a receiver of ``collection_starting`` refuses.
+        :raises StorageForeign: if the storage does not belong to the database.
         """
+        self._identity.verify(create=False)
         if not self._dry_run:
             self._ask_receivers(Change(kind=COLLECTED))
         repositories = self._garbage.repositories()
-        self._progress("upload sessions")
-        self._collect_uploads()
-        for repository_id, name in repositories:
-            self._progress(name)
-            self._collect_manifests(repository_id, name)
-            self._collect_links(repository_id, name)
-        self._progress("blobs")
-        self._collect_blobs()
+        # Files are deleted first. On a full disk, the database then has space for the
+        # deletions of rows.
         self._progress("files")
         # If the database has no repositories, the files probably belong to another
         # database.
         if repositories:
             self._collect_files()
+        self._progress("upload sessions")
+        self._collect_uploads()
+        for repository_id, name in repositories:
+            self._progress(name)
+            with self._items.each(name):
+                self._collect_manifests(repository_id, name)
+            with self._items.each(name):
+                self._collect_links(repository_id, name)
+            if not self._dry_run:
+                with self._items.each(f"the history of {name}"):
+                    self._prune_moves(repository_id)
+        self._progress("blobs")
+        self._collect_blobs()
         self._release()
         if not self._dry_run:
-            self._prune_events()
-            self._record_if_observed(
-                Change(kind=COLLECTED, detail=self._result.counts())
-            )
+            with self._items.each("old events"):
+                self._prune_events()
+            with self._items.each("expired tokens"):
+                self._expired.prune_credentials()
+            with self._items.each("the event of this collection"):
+                self._record_if_observed(
+                    Change(kind=COLLECTED, detail=self._result.counts())
+                )
         return self._result
 
     def _prune_events(self) -> None:
         lifetime = self._config.event_lifetime
         self._outbox.prune(utcnow() - lifetime)
+
+    def _prune_moves(self, repository_id: int) -> None:
+        now, window = utcnow(), self._config.undo_period
+        self._expired.prune_moves(
+            repository_id,
+            now - self._config.history_lifetime,
+            now if window is None else now - window,
+            MAX_MOVES,
+        )
 
     def _collect_uploads(self) -> None:
         before = utcnow() - self._config.upload_lifetime
@@ -142,12 +178,16 @@ class GarbageCollector:
         ]
         self._release()
         for uuid in dict.fromkeys(uuids):
-            if not self._is_idle(uuid, before):
-                continue
-            size = self._upload_length(uuid)
-            if self._dry_run or self._expire_upload(uuid, before):
-                self._result.uploads.append(uuid)
-                self._result.freed += size
+            with self._items.each(f"upload {uuid}"):
+                self._collect_upload(uuid, before)
+
+    def _collect_upload(self, uuid: str, before: datetime) -> None:
+        if not self._is_idle(uuid, before):
+            return
+        size = self._upload_length(uuid)
+        if self._dry_run or self._expire_upload(uuid, before):
+            self._result.uploads.append(uuid)
+            self._result.freed += size
 
     def _upload_length(self, uuid: str) -> int:
         try:
@@ -161,9 +201,14 @@ class GarbageCollector:
 
     def _expire_upload(self, uuid: str, before: datetime) -> bool:
         try:
-            with self._storage.open_upload(uuid):
+            with self._storage.open_upload(uuid) as upload:
                 # Bytes may have arrived before the session was locked.
-                return self._is_idle(uuid, before) and self._delete_upload(uuid, before)
+                if not self._is_idle(uuid, before):
+                    return False
+                # A full disk may need this space to delete the row. The open file keeps
+                # its space after it has been deleted.
+                upload.truncate(0)
+                return self._delete_upload(uuid, before)
         except BlobUploadInvalid:
             # A client is sending a slow body.
             return False
@@ -195,10 +240,11 @@ class GarbageCollector:
     def _collect_links(self, repository_id: int, name: str) -> None:
         before = self._leases_end
         for digest in self._garbage.unneeded_links(repository_id, before):
-            if self._dry_run or self._garbage.delete_link(
-                repository_id, digest, before
-            ):
-                self._result.links.append((name, digest))
+            with self._items.each(f"{name}: {digest}"):
+                if self._dry_run or self._garbage.delete_link(
+                    repository_id, digest, before
+                ):
+                    self._result.links.append((name, digest))
 
     def _collect_blobs(self) -> None:
         # A dry run ignores the links that it would have deleted.
@@ -209,30 +255,38 @@ class GarbageCollector:
         )
         for digest in unlinked:
             self._release()
-            with self._lock(digest):
+            with self._items.each(str(digest)), self._lock(digest):
                 if self._dry_run or self._garbage.delete_blob(digest, before):
                     self._delete_blob(digest)
 
     def _collect_files(self) -> None:
         """Delete files without a row, which a crash between a rename and a commit
-        leaves."""
-        for batch in batched(self._storage.digests(), BATCH_SIZE):
+        leaves, unless they are younger than the grace period."""
+        before = self._leases_end.timestamp()
+        unreadable: list[str] = []
+        for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
             unrecorded = self._garbage.unrecorded(batch)
             self._release()
             for digest in unrecorded:
-                with self._lock(digest):
+                with self._items.each(str(digest)), self._lock(digest):
                     # Check again, because no request can write the row while the blob
                     # is locked.
                     is_unrecorded = self._garbage.unrecorded([digest])
                     self._release()
-                    if is_unrecorded and self._storage.size(digest) is not None:
+                    if is_unrecorded and self._is_older(digest, before):
                         self._delete_blob(digest)
+        self._result.failures += [f"{folder} is not readable." for folder in unreadable]
+
+    def _is_older(self, digest: Digest, before: float) -> bool:
+        modified_at = self._storage.modified_at(digest)
+        return modified_at is not None and modified_at < before
 
     def _delete_blob(self, digest: Digest) -> None:
-        self._result.freed += self._storage.size(digest) or 0
-        self._result.blobs.append(digest)
+        size = self._storage.size(digest) or 0
         if not self._dry_run:
             self._storage.delete(digest)
+        self._result.freed += size
+        self._result.blobs.append(digest)
 
     def _lock(self, digest: Digest) -> t.ContextManager[None]:
         return nullcontext() if self._dry_run else self._storage.exclusive_lock(digest)

@@ -15,9 +15,12 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..catalog import Catalog
+    from ..core.storage_identity import StorageIdentity
+    from ..storage import Storage
 
 logger = logging.getLogger("flask_oci.health")
 
+MIB: t.Final = 1024**2
 GIB: t.Final = 1024**3
 
 #: The default of the free disk space, in bytes, below which there is a warning.
@@ -36,7 +39,8 @@ class Health:
     """The problem if the database does not answer or lacks tables of the registry."""
 
     storage: str | None
-    """The problem if the storage cannot be written to."""
+    """The problem if the storage cannot be written to, or does not belong to the
+    database."""
 
     space: str | None
     """The warning if the disk space is low. Pulls still work."""
@@ -56,26 +60,39 @@ class Health:
         }
 
 
-def look_at(catalog: Catalog, folder: str, min_free: int) -> Health:
+def look_at(
+    catalog: Catalog,
+    storage: Storage,
+    identity: StorageIdentity,
+    folder: str,
+    min_free: int,
+) -> Health:
     """Check the database, the storage and the disk space.
 
+    :param storage: the storage, which knows its reserve of free space.
+    :param identity: compares the storage with the database.
     :param folder: the folder of the storage.
     :param min_free: the free disk space, in bytes, below which there is a warning.
     """
     free: list[int] = []
+    foreign: list[str | None] = []
 
     def write() -> None:
         found = examine(folder)
         free.append(found.free)
         if found.failure is not None:
             raise Unavailable(found.failure)
+        foreign.append(identity.problem())
+        catalog.release()
 
+    database = _failure(
+        catalog.schema.touch, "The database does not answer as it should."
+    )
+    unwritable = _failure(write, "The storage cannot be written to.")
     return Health(
-        database=_failure(
-            catalog.schema.touch, "The database does not answer as it should."
-        ),
-        storage=_failure(write, "The storage cannot be written to."),
-        space=_space(free[0], min_free) if free else None,
+        database=database,
+        storage=unwritable or next(iter(foreign), None),
+        space=_space(free[0], _reserve(storage), min_free) if free else None,
     )
 
 
@@ -88,7 +105,19 @@ def _failure(look: Callable[[], object], failure: str) -> str | None:
     return None
 
 
-def _space(free: int, min_free: int) -> str | None:
+def _reserve(storage: Storage) -> int:
+    try:
+        return storage.reserve() or 0
+    except RegistryError:
+        return 0
+
+
+def _space(free: int, reserve: int, min_free: int) -> str | None:
+    if free < reserve:
+        return (
+            f"Pushes are refused: {free / MIB:.0f} MiB of disk space are free, and"
+            f" {reserve / MIB:.0f} MiB are reserved."
+        )
     if free >= min_free:
         return None
     return f"Only {free / GIB:.1f} GiB of disk space are free."

@@ -176,6 +176,13 @@ class State:
         free = self._storage.free()
         if free is not None:
             yield Gauge("oci_storage_free_bytes", "Bytes of free disk space.", free)
+        reserve = self._storage.reserve()
+        if reserve is not None:
+            yield Gauge(
+                "oci_storage_reserve_bytes",
+                "Bytes of free disk space below which pushes are refused.",
+                reserve,
+            )
         sessions = self._catalog.usage.sessions()
         yield Gauge("oci_uploads", "Unfinished upload sessions.", sessions)
         events = Gauge("oci_deliveries", "Deliveries to webhooks.", labels=["state"])

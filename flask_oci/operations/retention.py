@@ -10,11 +10,13 @@ import typing as t
 from dataclasses import replace
 from functools import partial
 
+from ..catalog.retention import item_of
 from ..clock import utcnow
 from ..events import audit
 from ..rules.protection import Guard
 from ..rules.retention import parse
 from ..rules.retention import RetentionEvaluator
+from .items import Items
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,7 @@ if t.TYPE_CHECKING:
 
     from ..catalog import Catalog
     from ..catalog import RepositoryInfo
+    from ..catalog.retention import Item
     from ..config import Config
     from ..hooks import Hooks
     from ..rules.protection import Protection
@@ -31,6 +34,9 @@ if t.TYPE_CHECKING:
 
 #: The number of repositories that are read at once.
 BATCH_SIZE: t.Final = 200
+
+#: The maximum number of tags and manifests that one transaction deletes.
+PART_SIZE: t.Final = 250
 
 
 class RetentionRunner:
@@ -45,11 +51,15 @@ class RetentionRunner:
         self._config = config
         self._hooks = hooks
         self._catalog = catalog
+        self.failures: list[str] = []
+        """The repositories that failed in :meth:`run`, each with the reason."""
+        self._items = Items(self.failures, catalog.rollback)
 
     def run(
         self, names: t.Sequence[str] | None = None, *, dry_run: bool = False
     ) -> Iterator[RetentionDecision]:
-        """Apply the rules, one repository at a time.
+        """Apply the rules, one repository at a time. One that fails is added to
+        :attr:`failures`, and the others follow.
 
         :param names: the names of the repositories; None means all.
         :param dry_run: whether to decide without deleting.
@@ -57,7 +67,10 @@ class RetentionRunner:
             due for deletion.
         """
         for repository in self._repositories(names):
-            for verdict in self.of(repository, dry_run=dry_run):
+            verdicts: list[RetentionDecision] = []
+            with self._items.each(repository.name):
+                verdicts = self.of(repository, dry_run=dry_run)
+            for verdict in verdicts:
                 yield replace(verdict, repository=repository.name)
 
     def of(
@@ -67,7 +80,7 @@ class RetentionRunner:
         dry_run: bool,
         rules: t.Sequence[Rule] | None = None,
     ) -> list[RetentionDecision]:
-        """Apply the rules to one repository.
+        """Apply the rules to one repository, in transactions of limited size.
 
         :param dry_run: whether to decide without deleting.
         :param rules: rules to try instead of those that are set, for a dry run.
@@ -78,8 +91,24 @@ class RetentionRunner:
         left_since = None if window is None else now - window
         if dry_run:
             return self._catalog.retention.preview(key, decide, left_since)
-        guard = Guard(self._config.protection)
-        verdicts = self._catalog.retention.apply(key, decide, left_since, guard)
+        verdicts = self._catalog.retention.preview(key, decide, left_since)
+        self._catalog.release()
+        due = [item_of(verdict) for verdict in verdicts if verdict.deleted]
+        done: dict[Item, RetentionDecision] = {}
+        for start in range(0, len(due), PART_SIZE):
+            part = set(due[start : start + PART_SIZE])
+            guard = Guard(self._config.protection)
+            done |= self._catalog.retention.apply(key, decide, left_since, guard, part)
+            self._record(repository, [done[item] for item in part if item in done])
+        return [
+            done[item_of(verdict)] if verdict.deleted else verdict
+            for verdict in verdicts
+            if not verdict.deleted or item_of(verdict) in done
+        ]
+
+    def _record(
+        self, repository: RepositoryInfo, verdicts: t.Sequence[RetentionDecision]
+    ) -> None:
         for verdict in verdicts:
             if verdict.deleted:
                 audit.record(
@@ -89,7 +118,6 @@ class RetentionRunner:
                     reference=verdict.tag or verdict.digest,
                     rule=verdict.rule or "",
                 )
-        return verdicts
 
     def _decide(
         self,

@@ -15,18 +15,24 @@ import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
 from uuid import UUID
+from uuid import uuid4
 
 from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
+from ..errors import Unavailable
 from ..spec.digest import ALGORITHMS
 from ..spec.digest import Digest
 from . import upload_hash
 from .posix import close
 from .posix import disk
 from .posix import FILE_MODE
+from .posix import inherit_owner
 from .posix import locked
 from .posix import make_folder
+from .posix import Space
+from .posix import space
 from .posix import sync_folder
+from .posix import unavailable
 from .protocol import Hashed
 from .protocol import StoredUpload
 from .protocol import UploadProgress
@@ -38,23 +44,37 @@ if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
+#: The name of the file with the identity of the storage.
+IDENTITY: t.Final = "identity"
+
+#: The cause if the free space is below the reserve.
+ALMOST_FULL: t.Final = (
+    "Its disk is almost full, and the rest is reserved for deletions."
+)
+
+
 class LocalStorage:
     """A :class:`~flask_oci.storage.Storage` in a folder.
 
     :param root: the path of the folder, which the first upload creates.
+    :param reserve: the free space in bytes below which pushes are refused; None is the
+        default.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, reserve: int | None = None) -> None:
         self._root = root
+        self._reserve = reserve
 
     @disk
     def start_upload(self, uuid: str) -> None:
         """Create the empty file of an upload session."""
+        self.check_space()
         path = self._upload_path(uuid)
         self._make_folder(self.note_path(uuid))
         self._make_folder(path)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         os.close(os.open(path, flags, FILE_MODE))
+        inherit_owner(path)
 
     @disk
     def has_upload(self, uuid: str) -> bool:
@@ -81,11 +101,38 @@ class LocalStorage:
     @disk
     def free(self) -> int | None:
         """Return the free space in bytes, or None if it is unknown."""
-        try:
-            found = os.statvfs(self._root)
-        except FileNotFoundError:
-            return None
-        return found.f_bavail * found.f_frsize
+        found = self.space()
+        return None if found is None else found.free
+
+    @disk
+    def reserve(self) -> int | None:
+        """Return the free space in bytes below which pushes are refused, or None if it
+        is unknown."""
+        found = self.space()
+        return None if found is None else found.reserve
+
+    @disk
+    def check_space(self) -> None:
+        """Check that the free space is not below the reserve."""
+        self.room_for(0)
+
+    def room_for(self, size: int) -> int:
+        """Return the space that pushes may take, in bytes.
+
+        :param size: the number of bytes that are about to be written.
+        :raises Unavailable: if the bytes do not fit above the reserve.
+        """
+        found = self.space()
+        if found is None:
+            return size
+        if found.left < size:
+            raise unavailable(ALMOST_FULL)
+        return found.left
+
+    @disk
+    def space(self) -> Space | None:
+        """Return the free space, or None if the folder does not exist yet."""
+        return space(self._root, self._reserve)
 
     def hashed(self, uuid: str) -> Hashed | None:
         """Return the saved hash of an upload session, or None."""
@@ -167,13 +214,20 @@ class LocalStorage:
             sync_folder(os.path.dirname(target))
 
     @disk
-    def remember(self, name: str, text: str) -> None:
-        """Store a short text, such as the progress of a long operation."""
+    def remember(self, name: str, text: str, *, is_durable: bool = False) -> None:
+        """Store a short text, such as the progress of a long operation; flush its bytes
+        first if ``is_durable``."""
         path = os.path.join(self._root, name)
         self._make_folder(path)
-        with open(f"{path}.new", "w", encoding="ascii") as file:
+        # Several processes may write the same text at the same time.
+        new = f"{path}.{uuid4()}"
+        with open(new, "w", encoding="ascii", opener=_opener) as file:
             file.write(text)
-        os.replace(f"{path}.new", path)
+            file.flush()
+            if is_durable:
+                os.fsync(file.fileno())
+        inherit_owner(new)
+        os.replace(new, path)
 
     @disk
     def recall(self, name: str) -> str:
@@ -184,12 +238,35 @@ class LocalStorage:
         except FileNotFoundError:
             return ""
 
-    def digests(self) -> Iterator[Digest]:
-        """Yield the digests of all blobs, in ascending order."""
+    def identity(self) -> str:
+        """Return the identity of the storage, or an empty string if it has none."""
+        return self.recall(IDENTITY)
+
+    @disk
+    def identify(self, identity: str) -> None:
+        """Set the identity of the storage, durably."""
+        self.remember(IDENTITY, identity, is_durable=True)
+        sync_folder(self._root)
+
+    @disk
+    def modified_at(self, digest: Digest) -> float | None:
+        """Return the time of the last write to a blob in seconds since the epoch, or
+        None if it is absent."""
+        try:
+            return os.stat(self.absolute_path(digest)).st_mtime
+        except FileNotFoundError:
+            return None
+
+    def digests(self, unreadable: list[str] | None = None) -> Iterator[Digest]:
+        """Yield the digests of all blobs, in ascending order.
+
+        :param unreadable: the list to which the folders are added that cannot be read;
+            None raises the error.
+        """
         for algorithm in sorted(ALGORITHMS):
             folder = os.path.join(self._root, "blobs", algorithm)
-            for shard in _entries(folder):
-                for encoded in _entries(os.path.join(folder, shard)):
+            for shard in _readable(folder, unreadable):
+                for encoded in _readable(os.path.join(folder, shard), unreadable):
                     # The registry ignores files that it did not create.
                     with suppress(DigestInvalid):
                         digest = Digest.parse(f"{algorithm}:{encoded}")
@@ -244,6 +321,20 @@ class LocalStorage:
     def _lock_path(self, digest: Digest) -> str:
         # All digests share 256 locks, each held for one short transaction.
         return os.path.join(self._root, "locks", digest.encoded[:2])
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+
+
+def _readable(folder: str, unreadable: list[str] | None) -> list[str]:
+    try:
+        return _entries(folder)
+    except Unavailable:
+        if unreadable is None:
+            raise
+        unreadable.append(folder)
+        return []
 
 
 @disk

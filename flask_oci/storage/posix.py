@@ -35,6 +35,48 @@ _CAUSES = {
 }
 
 
+#: The maximum of the default reserve, in bytes.
+MAX_RESERVE: t.Final = 256 * 1024 * 1024
+
+
+class Space(t.NamedTuple):
+    """The free space of a disk, in bytes."""
+
+    free: int
+    reserve: int
+    """The free space below which pushes are refused."""
+
+    @property
+    def left(self) -> int:
+        """The space that pushes may take, which may be negative."""
+        return self.free - self.reserve
+
+
+def space(root: str, reserve: int | None) -> Space | None:
+    """Return the free space of the disk of a folder, or None if it does not exist.
+
+    :param reserve: the reserve in bytes, or None for the default.
+    """
+    try:
+        found = os.statvfs(root)
+    except FileNotFoundError:
+        return None
+    if reserve is None:
+        reserve = min(found.f_blocks * found.f_frsize // 100, MAX_RESERVE)
+    return Space(found.f_bavail * found.f_frsize, reserve)
+
+
+def unavailable(cause: str) -> Unavailable:
+    """Return the error for a disk that does not accept a push.
+
+    :param cause: a sentence for the operator.
+    """
+    return Unavailable(
+        f"The registry cannot do this now. {cause} Try again later, or ask its"
+        " operator."
+    )
+
+
 def disk(function: Callable[P, R]) -> Callable[P, R]:
     """Translate the errors of the disk in a function to :exc:`Unavailable`.
 
@@ -50,10 +92,7 @@ def disk(function: Callable[P, R]) -> Callable[P, R]:
             raise
         except OSError as error:
             cause = _CAUSES.get(error.errno or 0, "Its disk does not respond.")
-            raise Unavailable(
-                f"The registry cannot do this now. {cause} Try again later, or ask"
-                " its operator."
-            ) from error
+            raise unavailable(cause) from error
 
     return wrapper
 
@@ -76,8 +115,22 @@ def make_folder(path: str, root: str) -> None:
     make_folder(parent, root)
     with suppress(FileExistsError):
         os.mkdir(path, FOLDER_MODE)
+        inherit_owner(path)
     sync_folder(parent)
     _settled.add(path)
+
+
+def inherit_owner(path: str) -> None:
+    """Give a new file or folder to the owner of its folder, if this process is root.
+
+    Otherwise a command that an operator runs as root would create files that the server
+    cannot change.
+    """
+    if os.geteuid() != 0:
+        return
+    owner = os.stat(os.path.dirname(path))
+    if owner.st_uid != 0:
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def sync_folder(path: str) -> None:
@@ -137,10 +190,17 @@ def lock(fd: int, operation: int) -> None:
 
 @disk
 def _open_lock(path: str) -> int:
-    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
     try:
-        return os.open(path, flags, FILE_MODE)
+        return _open_or_create(path)
     except FileNotFoundError:
         folder = os.path.dirname(path)
         make_folder(folder, os.path.dirname(folder))
-        return os.open(path, flags, FILE_MODE)
+        return _open_or_create(path)
+
+
+def _open_or_create(path: str) -> int:
+    is_new = os.geteuid() == 0 and not os.path.lexists(path)
+    fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+    if is_new:
+        inherit_owner(path)
+    return fd

@@ -15,6 +15,9 @@ from .posix import FILE_MODE
 from .posix import FOLDER_MODE
 from .posix import sync_folder
 
+#: The maximum number of reported files of another user.
+MAX_FOREIGN: t.Final = 5
+
 
 @dataclass(frozen=True)
 class ProbeResult:
@@ -41,6 +44,12 @@ class ProbeResult:
 
     mode: int
     """The permissions of the folder."""
+
+    foreign: list[str]
+    """Some files and folders in it that belong to another user than the folder."""
+
+    dangling: list[str]
+    """Links in it whose target does not exist."""
 
     behind: float
     """How far the clock of the disk is behind that of the process, in seconds."""
@@ -70,6 +79,12 @@ def examine(root: str) -> ProbeResult:
         one_device=_is_one_device(root),
         free=room.f_bavail * room.f_frsize,
         mode=found.st_mode & 0o777,
+        foreign=_foreign(root),
+        dangling=[
+            path
+            for path in (root, *_parts(root))
+            if os.path.islink(path) and not os.path.exists(path)
+        ],
         behind=behind,
     )
 
@@ -116,10 +131,42 @@ def _excludes(fd: int, path: str) -> bool:
 
 def _is_one_device(root: str) -> bool:
     devices = set()
-    for name in ("", "blobs", "uploads", "blobs/sha256", "blobs/sha512"):
-        with suppress(FileNotFoundError):
-            devices.add(os.stat(os.path.join(root, name)).st_dev)
+    for path in (root, *_parts(root)):
+        with suppress(OSError):
+            devices.add(os.stat(path).st_dev)
     return len(devices) <= 1
+
+
+def _parts(root: str) -> t.Iterator[str]:
+    """Yield the folders that the registry creates in its storage folder."""
+    for name in ("uploads", "notes", "locks", "quarantine"):
+        yield os.path.join(root, name)
+    for name in ("blobs", "blobs/sha256", "blobs/sha512"):
+        yield os.path.join(root, name)
+        yield from _entries(os.path.join(root, name))
+
+
+def _entries(folder: str) -> list[str]:
+    with suppress(OSError):
+        return sorted(os.path.join(folder, name) for name in os.listdir(folder))
+    return []
+
+
+def _foreign(root: str) -> list[str]:
+    """Return some entries of a storage folder with another owner than the folder."""
+    try:
+        owner = os.stat(root).st_uid
+    except OSError:
+        return []
+    found = []
+    for folder in dict.fromkeys(_parts(root)):
+        for path in (folder, *_entries(folder)):
+            with suppress(OSError):
+                if os.lstat(path).st_uid != owner:
+                    found.append(path)
+            if len(found) >= MAX_FOREIGN:
+                return found
+    return found
 
 
 def _file_system(folder: str) -> str:

@@ -110,6 +110,16 @@ class Storage(t.Protocol):
     def free(self) -> int | None:
         """Return the free space in bytes, or None if it is unknown."""
 
+    def reserve(self) -> int | None:
+        """Return the free space in bytes below which pushes are refused, or None if it
+        is unknown."""
+
+    def check_space(self) -> None:
+        """Check that the free space is not below the reserve.
+
+        :raises Unavailable: if it is.
+        """
+
     def hashed(self, uuid: str) -> Hashed | None:
         """Return the saved hash of an upload session, or None. It outlives the
         session's bytes, which may have become a blob."""
@@ -155,8 +165,22 @@ class Storage(t.Protocol):
     def recall(self, name: str) -> str:
         """Return the text that :meth:`remember` stored, or an empty string."""
 
-    def digests(self) -> Iterator[Digest]:
-        """Yield the digests of all blobs, in ascending order."""
+    def identity(self) -> str:
+        """Return the identity of the storage, or an empty string if it has none."""
+
+    def identify(self, identity: str) -> None:
+        """Set the identity of the storage, durably."""
+
+    def modified_at(self, digest: Digest) -> float | None:
+        """Return the time of the last write to a blob in seconds since the epoch, or
+        None if it is absent."""
+
+    def digests(self, unreadable: list[str] | None = None) -> Iterator[Digest]:
+        """Yield the digests of all blobs, in ascending order.
+
+        :param unreadable: the list to which the folders are added that cannot be read;
+            None raises the error.
+        """
 
     def uploads(self) -> Iterator[StoredUpload]:
         """Yield all upload sessions."""

@@ -41,6 +41,7 @@ class LocalUpload:
         self._fd = fd
         self._storage = storage
         self._uuid = uuid
+        self._room = 0
         self.length = self._begun = os.lseek(fd, 0, os.SEEK_END)
         self.hashed = self._noted = storage.hashed(uuid)
 
@@ -110,6 +111,10 @@ class LocalUpload:
 
     @disk
     def _write(self, piece: bytes) -> None:
+        if self._room < len(piece):
+            # Other uploads fill the disk as well, so the space is looked up again.
+            self._room = min(self._storage.room_for(len(piece)), AHEAD)
+        self._room -= len(piece)
         view = memoryview(piece)
         while view:
             written = os.write(self._fd, view)

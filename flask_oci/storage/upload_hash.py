@@ -12,6 +12,7 @@ from contextlib import suppress
 from ..errors import DigestInvalid
 from ..spec.digest import Digest
 from .posix import FILE_MODE
+from .posix import inherit_owner
 from .protocol import Hashed
 
 
@@ -37,6 +38,7 @@ def write(path: str, hashed: Hashed) -> None:
         fd = os.open(path, flags, FILE_MODE)
         try:
             os.write(fd, f"{hashed.length} {hashed.digest}".encode("ascii"))
+            inherit_owner(path)
         finally:
             os.close(fd)
 

@@ -42,7 +42,8 @@ def manifest(name: str, reference: str) -> Response:
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
     if request.method == "GET":
         _count_pull(stored, response)
-        services().catalog.record_if_observed(_pull_event(repository, stored, wanted))
+        event = _pull_event(repository, stored, wanted)
+        services().catalog.record_if_observed(event, soft=True)
     return response
 
 

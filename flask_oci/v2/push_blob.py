@@ -71,6 +71,7 @@ def append(name: str, session_id: str) -> Response:
     span = parse_content_range(request.headers.get("Content-Range"))
     allowance = upload_allowance(session.repository, session=session.uuid)
     parts = services()
+    parts.content.storage_identity.verify()
     parts.catalog.release()
     with (
         _describing_position(name, session),
@@ -160,6 +161,7 @@ def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
 
 def _begin(repository: RepositoryInfo) -> Response:
     parts = services()
+    parts.content.storage_identity.verify()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
     user_id = parts.catalog.users.key_of(principal().user)
     session = parts.catalog.uploads.start(repository, user_id, algorithm)

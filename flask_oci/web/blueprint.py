@@ -15,9 +15,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
 
 from ..catalog import FAILURES
+from ..catalog import GONE
 from ..catalog import REFUSED
 from ..config import EXTENSION
 from ..errors import Denied
+from ..errors import UserDeleted
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from ..services import services
@@ -101,6 +103,7 @@ def make_web_blueprint() -> Blueprint:
     for error in (BadRequest, Forbidden, NotFound):
         blueprint.register_error_handler(error, _handle_http_error)
     blueprint.register_error_handler(Denied, _handle_denied)
+    blueprint.register_error_handler(GONE, _handle_missing_object)
     for failure in (*FAILURES, REFUSED):
         blueprint.register_error_handler(failure, _handle_database_error)
     blueprint.after_request(_set_headers)
@@ -165,6 +168,18 @@ def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
 def _handle_denied(error: Denied) -> ResponseReturnValue:
     """Render the reason why the application refused the request."""
     return render_template("oci/error.html", error=error, reason=error.message), 403
+
+
+def _handle_missing_object(error: Exception) -> ResponseReturnValue:
+    """Answer a user who was deleted during the request; else raise the error again."""
+    services().catalog.rollback()
+    try:
+        is_deleted = services().catalog.users.is_deleted(visitor())
+    except GONE:
+        is_deleted = True
+    if not is_deleted:
+        raise error
+    return UserDeleted()
 
 
 def _handle_database_error(error: Exception) -> ResponseReturnValue:

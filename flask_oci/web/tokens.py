@@ -56,14 +56,17 @@ def revoke_token(token_id: str) -> ResponseReturnValue:
 
 def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
     user, catalog = signed_in_user(), services().catalog
+    # Docker stores a token at each login. Among these, users would not find their own.
+    kind = "refresh" if paging.parameter("kind") == "refresh" else "access"
     found = catalog.credentials.page(
-        catalog.users.key_of(user), paging.PAGE + 1, paging.behind()
+        catalog.users.key_of(user), paging.PAGE + 1, paging.behind(), kind
     )
     shown = found[: paging.PAGE]
     page = render_template(
         "oci/tokens.html",
         account=catalog.users.namespace_of(user),
         tokens=shown,
+        kind=kind,
         next_page=paging.next_page(shown[-1].id, shown[-1].created_at)
         if len(found) > len(shown)
         else None,

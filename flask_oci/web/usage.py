@@ -79,7 +79,13 @@ def administration() -> str:
         collectable=usage.collectable(began),
         uploads=sum(upload.in_progress for upload in latest_uploads(None)),
         free=parts.storage.free(),
-        health=look_at(parts.catalog, parts.config.storage_path, MIN_FREE),
+        health=look_at(
+            parts.catalog,
+            parts.storage,
+            parts.content.storage_identity,
+            parts.config.storage_path,
+            MIN_FREE,
+        ),
         events=events.latest(),
         webhooks=events.webhooks(),
     )

@@ -249,6 +249,7 @@ def test_restored_database_gets_lost_pushes_and_revocations(
     reader = Reader(app, "The database was restored from a backup")
     address = app.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///")
     issued = issue(app, "alice")
+    alice.push_image(NAME, "v0", layer=b"an earlier layer")
     with (
         closing(sqlite3.connect(address)) as now,
         closing(sqlite3.connect(tmp_path / "backup.db")) as backup,

@@ -116,10 +116,15 @@ def test_check_lost_folder_reports_all_blobs(
     keeper: Upkeep, alice: RegistryClient
 ) -> None:
     """When the whole folder is gone, everything that was in it is reported, and can be
-    pushed again."""
+    pushed again once the operator has accepted the loss."""
     shutil.rmtree(keeper.folder)
 
     lost = [("lost", digest_of(blob)) for blob in (CONFIG, LAYER)]
+    found = keeper.kinds("--scrub", status=1)
+    assert sorted(found) == sorted([("foreign", "storage"), *lost])
+    assert keeper.run("gc").exit_code == 2
+    assert keeper.run("fsck", "--repair").exit_code == 2
+    assert keeper.run("storage", "adopt", "--yes").exit_code == 0
     assert sorted(keeper.kinds("--scrub", status=1)) == sorted(lost)
     assert not any(keeper.gc().values())
 

@@ -42,6 +42,7 @@ def test_gc_new_registry_deletes_nothing(keeper: Upkeep) -> None:
         "links": [],
         "blobs": [],
         "freed": 0,
+        "failures": [],
     }
     assert not keeper.folder.exists()
 

@@ -39,8 +39,9 @@ def test_a_new_registry_is_well(app: Flask) -> None:
     assert look(app).ok
 
 
-def test_it_costs_one_statement(app: Flask) -> None:
+def test_it_costs_one_statement(app: Flask, alice: RegistryClient) -> None:
     """A monitor may ask every second."""
+    alice.push_blob("alice/app", b"something")
     with statements(app) as sent:
         look(app)
     assert len([s for s in sent if not s.startswith("BEGIN")]) == 1

@@ -7,6 +7,7 @@ import time
 import pytest
 from flask import Flask
 
+from flask_oci.testing import Faults
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import Upkeep
 
@@ -25,15 +26,15 @@ def _keeper(app: Flask, manifest: bytes) -> Upkeep:
 
 
 def test_scrub_interrupted_continues(keeper: Upkeep, alice: RegistryClient) -> None:
-    """A scrub that was broken off does not begin anew, and the one behind it does."""
+    """A scrub that a database failure ended continues at its position, and the scrub
+    after it reads everything again."""
     contents = [b"1", b"2", b"3", b"4"]
     first, _, third, last = sorted(alice.push_blob("alice/new", c) for c in contents)
     whole = keeper.blob(third).read_bytes()
-    keeper.blob(third).unlink()
-    keeper.blob(third).mkdir()
-    assert keeper.run("fsck", "--scrub").exit_code == 2
+    keeper.store(third, b"?")
+    with Faults(keeper.app).database(at=_statements(keeper), lasting=True):
+        assert keeper.run("fsck", "--scrub", "--repair").exit_code == 2
 
-    keeper.blob(third).rmdir()
     keeper.store(third, whole)
     for digest in (first, last):
         keeper.store(digest, b"?")
@@ -42,6 +43,28 @@ def test_scrub_interrupted_continues(keeper: Upkeep, alice: RegistryClient) -> N
         ("damaged", first),
         ("damaged", last),
     ]
+
+
+def _statements(keeper: Upkeep) -> int:
+    """Return the number of statements of a check that finds no problem."""
+    with Faults(keeper.app).database(at=10_000) as fault:
+        keeper.run("fsck", "--repair")
+    return 10_000 - fault._left
+
+
+def test_scrub_with_unreadable_file_reads_the_rest(
+    keeper: Upkeep, alice: RegistryClient
+) -> None:
+    """The check reports the file, and continues with the next one."""
+    contents = [b"1", b"2", b"3", b"4"]
+    first, _, third, last = sorted(alice.push_blob("alice/new", c) for c in contents)
+    keeper.blob(first).unlink()
+    keeper.blob(first).mkdir()
+    keeper.store(last, b"?")
+    found = keeper.kinds("--scrub", status=1)
+    assert ("unreadable", first) in found
+    assert ("damaged", last) in found
+    assert not any(third == subject for _, subject in found)
 
 
 def test_scrub_rate_is_limited(

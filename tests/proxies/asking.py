@@ -28,7 +28,7 @@ def left_behind(forge: Forge) -> list[str]:
     found = [
         str(path)
         for path in (forge.instance / "oci").rglob("*")
-        if path.is_file() and "locks" not in path.parts
+        if path.is_file() and not {"locks", "identity"} & {*path.parts}
     ]
     with contextlib.closing(sqlite3.connect(forge.instance / "forge.db")) as database:
         tables = database.execute(

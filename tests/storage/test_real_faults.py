@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -45,7 +46,7 @@ class Disk:
 
     def uploads(self) -> list[Path]:
         """Return the files of upload sessions."""
-        return list(self.path.glob("oci/uploads/*"))
+        return list(self.path.rglob("oci/uploads/*"))
 
     def unmount(self) -> None:
         """Unmount the disk, which deletes its content."""
@@ -127,6 +128,49 @@ def test_full_disk_fails_pushes_until_there_is_space(forge: Forge, disk: Disk) -
     put = f"{location}?digest={digest_of(LARGE)}"
     assert send(forge, "PUT", put).status_code == 201
     assert_served(forge, LARGE)
+
+
+def test_full_disk_with_database_serves_pulls_and_is_collected(disk: Disk) -> None:
+    """The database is on the full disk as well: pulls continue with every credential,
+    and the collection makes space for pushes."""
+    forge = Forge("gunicorn", OCI_UPLOAD_LIFETIME="1", OCI_STORAGE_RESERVE="0")
+    forge.instance = disk.path / "instance"
+    with forge:
+        token = forge.command("oci", "token", "create", USERNAME).split()[-1]
+        assert push(forge, SMALL).status_code == 201
+        location = send(forge, "POST", UPLOADS).headers["Location"]
+        assert_unavailable(send(forge, "PATCH", location, LARGE), "full")
+        filler = disk.path / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        path = f"{forge.url}/v2/alice/app/blobs/{digest_of(SMALL)}"
+        for method in ("HEAD", "GET"):
+            for secret in (PASSWORD, token):
+                credentials = (USERNAME, secret)
+                found = requests.request(method, path, auth=credentials, timeout=60)
+                assert found.status_code == 200, found.text
+        assert push(forge, b"more").status_code == 503
+        for upload in disk.uploads():
+            os.utime(upload, (0, 0))
+        forge.command("oci", "gc")
+        assert push(forge, b"more").status_code == 201
+
+
+def test_reserve_keeps_space_for_database(disk: Disk) -> None:
+    """Pushes cannot use the reserved space, so that deletions need no other cure."""
+    forge = Forge("gunicorn", OCI_STORAGE_RESERVE=str(MIB))
+    forge.instance = disk.path / "instance"
+    with forge:
+        assert push(forge, SMALL).status_code == 201
+        location = send(forge, "POST", UPLOADS).headers["Location"]
+        assert_unavailable(send(forge, "PATCH", location, LARGE), "almost full")
+        assert_unavailable(push(forge, LARGE[:MIB]), "almost full")
+        free = os.statvfs(disk.path)
+        assert free.f_bavail * free.f_frsize > MIB // 2
+        assert send(forge, "DELETE", location).status_code == 204
+        assert push(forge, SMALL[1:]).status_code == 201
+        forge.command("oci", "gc")
 
 
 def test_read_only_disk_serves_pulls(forge: Forge, disk: Disk) -> None:

@@ -217,7 +217,11 @@ class Server:
         contents = {}
         for path in self.folder.rglob("*"):
             passing = path.name.startswith(("forge.sqlite", "server.log"))
-            if passing or {"locks", "notes"} & {*path.parts} or not path.is_file():
+            if (
+                passing
+                or {"locks", "notes", "identity"} & {*path.parts}
+                or not path.is_file()
+            ):
                 continue
             # The server may delete the file at this moment.
             with contextlib.suppress(FileNotFoundError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 from datetime import timedelta
 from pathlib import Path
@@ -69,6 +70,8 @@ class Upkeep:
         path = self.blob(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        # The collection spares files that were written a short time ago.
+        os.utime(path, (0, 0))
 
     def blobs(self) -> set[str]:
         """Return the digests of the stored blobs."""

@@ -33,6 +33,7 @@ from .tags import Tags
 from .tokens import IssuedToken
 from .tokens import NewToken
 from .tokens import Token
+from .tokens import TokenList
 from .tokens import Tokens
 from .usage import Quota
 from .usage import RepositoryUsage
@@ -71,6 +72,7 @@ __all__ = [
     "TagList",
     "Tags",
     "Token",
+    "TokenList",
     "Tokens",
     "Usage",
     "Verdict",

@@ -10,6 +10,7 @@ from msgspec import Meta
 from .base import Action
 from .base import Body
 from .base import Page
+from .base import Paging
 from .base import ShortText
 
 Pattern = t.Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")]
@@ -51,6 +52,18 @@ class Tokens(Page, frozen=True):
     """The caller's tokens, newest first."""
 
     items: t.Annotated[list[Token], Meta(description="The tokens.")]
+
+
+class TokenList(Paging, frozen=True):
+    """The parameters of a list of tokens."""
+
+    kind: t.Annotated[
+        t.Literal["", "access", "refresh"],
+        Meta(
+            description="Only access tokens, or only the refresh tokens that clients"
+            " store; empty for both."
+        ),
+    ] = ""
 
 
 class NewToken(Body, frozen=True):

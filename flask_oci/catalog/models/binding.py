@@ -22,6 +22,7 @@ from .repositories import Repository
 from .repositories import RepositoryAlias
 from .repositories import RepositoryBlob
 from .rules import Rule
+from .storage import StorageFolder
 from .uploads import Upload
 from .webhooks import Delivery
 from .webhooks import DeliveryAttempt
@@ -46,6 +47,7 @@ RECORDS: t.Final = (
     Webhook,
     Delivery,
     DeliveryAttempt,
+    StorageFolder,
 )
 
 
@@ -71,6 +73,13 @@ class Models:
     Webhook: type[Webhook]
     Delivery: type[Delivery]
     DeliveryAttempt: type[DeliveryAttempt]
+    StorageFolder: type[StorageFolder]
+
+    @property
+    def user_key(self) -> sa.Column[t.Any]:
+        """The primary key of the host's user table."""
+        (key,) = sa.inspect(self.User).primary_key
+        return t.cast("sa.Column[t.Any]", key)
 
     def tables(self) -> list[sa.Table]:
         """Return the registry's tables."""

@@ -35,6 +35,18 @@ def check(target: Target) -> Iterator[Finding]:
         yield findings.NO_LOCKS.found(
             f"A locked file in {seen.root} can be locked twice."
         )
+    if not seen.failure:
+        problem = target.parts.content.storage_identity.problem()
+        if problem is not None:
+            yield findings.IDENTITY.found(problem)
+    if seen.dangling:
+        yield findings.DANGLING.found(
+            f"The targets of these links do not exist: {', '.join(seen.dangling)}."
+        )
+    if seen.foreign:
+        yield findings.FOREIGN.found(
+            f"These belong to another user than {root}: {', '.join(seen.foreign)}."
+        )
     if seen.file_system in _EPHEMERAL:
         yield findings.EPHEMERAL.found(
             f"{seen.root} is on a file system of type {seen.file_system}."
@@ -48,7 +60,11 @@ def check(target: Target) -> Iterator[Finding]:
             f"Folders in {root} are on another file system than {root}."
         )
     if not seen.failure and seen.free < MIN_FREE:
-        yield findings.FULL.found(f"{seen.free / 1024**2:.0f} MiB are free.")
+        reserve = target.parts.storage.reserve() or 0
+        yield findings.FULL.found(
+            f"{seen.free / 1024**2:.0f} MiB are free, and {reserve / 1024**2:.0f} MiB"
+            " are reserved."
+        )
     if abs(seen.behind) > MAX_SKEW:
         side = "behind" if seen.behind > 0 else "ahead"
         yield findings.CLOCK.found(

@@ -49,6 +49,34 @@ UNRELIABLE = FindingType(
     {"python": _ANOTHER_FOLDER},
 )
 
+IDENTITY = FindingType(
+    "storage-identity",
+    "error",
+    "The storage folder and the database do not belong together.",
+    "Pushes are answered 503, and the collection deletes nothing, because it could"
+    " delete the blobs of another registry. Mount the right disk, or correct"
+    " OCI_STORAGE_PATH. After you have replaced or restored the folder on purpose,"
+    " connect it to the database.",
+    {"command": "flask oci storage adopt", "python": _ANOTHER_FOLDER},
+)
+
+FOREIGN = FindingType(
+    "storage-owners",
+    "error",
+    "Files in the storage folder belong to another user than the folder.",
+    "The server may not be able to read, replace or delete them: pushes and pulls are"
+    " answered 503. Commands that root runs with this version keep the owner.",
+    {"command": "chown -R --reference=/srv/forge/oci /srv/forge/oci"},
+)
+
+DANGLING = FindingType(
+    "storage-dangling",
+    "error",
+    "The target of a link in the storage folder does not exist.",
+    "The disk that it leads to is not mounted. Pushes are answered 503, and pulls 404.",
+    {"command": "mount /srv/forge  # Then run this check again."},
+)
+
 SPLIT = FindingType(
     "storage-split",
     "error",
@@ -62,7 +90,8 @@ FULL = FindingType(
     "storage-full",
     "warning",
     "The disk of the storage folder is almost full.",
-    "A push that does not fit is answered 503 before it is complete.",
+    "A push that does not fit is answered 503 before it is complete. Below"
+    " OCI_STORAGE_RESERVE, every push is refused, and pulls and deletions continue.",
     {"command": "flask oci gc"},
 )
 

@@ -1,0 +1,72 @@
+"""The identity of the storage folder, as the database has it."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+
+import sqlalchemy as sa
+
+from ..clock import utcnow
+from ..spec.digest import Digest
+from .database import Database
+from .database import newest
+
+#: The key of the only row.
+_KEY: t.Final = 1
+
+
+class StorageFolders:
+    """Reads and sets the identity of the storage folder."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def identity(self) -> str | None:
+        """Return the identity of the storage folder, or None if it has none."""
+        found = self._db.execute(self._select()).scalar()
+        return t.cast("str | None", found)
+
+    def ensure(self, identity: str = "") -> str:
+        """Return the identity of the storage folder, and set it if it has none.
+
+        :param identity: the identity to set; empty sets a new one.
+        """
+        new = identity or str(uuid.uuid4())
+        Folder = self._db.models.StorageFolder
+
+        def work() -> str:
+            self._db.insert_if_absent(
+                Folder, id=_KEY, identity=new, adopted_at=utcnow()
+            )
+            return str(self._db.execute(newest(self._select())).scalar())
+
+        return self._db.write(work)
+
+    def replace(self) -> str:
+        """Set a new identity, and return it."""
+        new = str(uuid.uuid4())
+        self._db.write(
+            lambda: self._db.upsert(
+                self._db.models.StorageFolder,
+                {"id": _KEY},
+                identity=new,
+                adopted_at=utcnow(),
+            )
+        )
+        return new
+
+    def some_blobs(self, limit: int) -> list[Digest]:
+        """Return some recorded blobs.
+
+        :param limit: the maximum number of results.
+        """
+        Blob = self._db.models.Blob
+        rows = self._db.session.scalars(
+            sa.select(Blob.digest).order_by(Blob.id).limit(limit)
+        )
+        return [Digest.parse(digest) for digest in rows]
+
+    def _select(self) -> sa.Select[t.Any]:
+        columns = self._db.models.StorageFolder.__table__.c
+        return sa.select(columns.identity).where(columns.id == _KEY)

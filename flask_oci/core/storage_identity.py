@@ -1,0 +1,92 @@
+"""The identity that the storage folder and the database share.
+
+A folder that is not mounted, was lost, or belongs to another registry has another
+identity. Nothing is then written to it or deleted from it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import StorageForeign
+
+if t.TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..storage import Storage
+
+#: The number of recorded blobs that are looked up in a folder without an identity.
+SAMPLE: t.Final = 20
+
+
+FOREIGN: t.Final = "The storage folder belongs to the database of another registry."
+LOST: t.Final = (
+    "The storage folder lacks the blobs that the database has: it was replaced, or its"
+    " disk is not mounted."
+)
+
+
+class StorageIdentity:
+    """Compares the identities of the storage folder and the database.
+
+    :param catalog: the catalog, whose database has one identity.
+    :param storage: the storage, whose folder has the other.
+    """
+
+    def __init__(self, catalog: Catalog, storage: Storage) -> None:
+        self._folders = catalog.storage_folders
+        self._storage = storage
+        self._known: str | None = None
+
+    def verify(self, *, create: bool = True) -> None:
+        """Check that the folder and the database belong together.
+
+        :param create: whether to give both an identity if they have none.
+        :raises StorageForeign: if they do not belong together.
+        """
+        found = self._storage.identity()
+        if found and found == self._known:
+            return
+        expected = self._folders.identity()
+        if found and found == expected:
+            self._known = found
+        elif not self._is_new_or_own(found, expected):
+            # Another first push may have created both since the file was read.
+            if expected and self._storage.identity() == self._folders.identity():
+                return
+            raise StorageForeign(FOREIGN if found else LOST)
+        elif create:
+            self._known = self._folders.ensure(found)
+            if self._known != found:
+                self._storage.identify(self._known)
+
+    def problem(self) -> str | None:
+        """Return why the folder and the database do not belong together, or None."""
+        try:
+            self.verify(create=False)
+        except StorageForeign as error:
+            return error.problem
+        return None
+
+    def adopt(self) -> None:
+        """Connect the folder and the database by a new identity."""
+        self._known = self._folders.replace()
+        self._storage.identify(self._known)
+
+    def sample(self) -> tuple[int, int]:
+        """Return how many of some recorded blobs are in the folder, and the number of
+        these blobs."""
+        blobs = self._folders.some_blobs(SAMPLE)
+        return sum(self._storage.size(b) is not None for b in blobs), len(blobs)
+
+    def _is_new_or_own(self, found: str, expected: str | None) -> bool:
+        """Return True if the folder and the database may be connected without asking.
+
+        A database without an identity is new, or was restored from a backup of an
+        earlier version. In the second case, the folder has its blobs.
+        """
+        if found and expected is not None:
+            return False
+        present, recorded = self.sample()
+        if expected is None and present:
+            return True
+        return not found and not recorded
