@@ -14,6 +14,7 @@ from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
+from .database import DELETED
 from .database import FAILURES
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
@@ -52,6 +53,7 @@ if t.TYPE_CHECKING:
     from .models import Models
 
 __all__ = [
+    "DELETED",
     "FAILURES",
     "REFUSED",
     "Catalog",

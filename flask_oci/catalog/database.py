@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import ObjectDeletedError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
 from . import async_commit
@@ -49,6 +50,10 @@ FAILURES: t.Final = (
     sa.exc.InternalError,
     sa.exc.TimeoutError,
 )
+
+#: The exception that reading an attribute of an object raises if the row of the object
+#: has been deleted since the session read it.
+DELETED: t.Final = ObjectDeletedError
 
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
-from functools import partial
 
 import sqlalchemy as sa
 
 from ..changes import Change
 from ..changes import REPOSITORY_CREATED
 from ..changes import REPOSITORY_DELETED
-from ..changes import REPOSITORY_RENAMED
-from ..changes import REPOSITORY_SHOWN
-from ..changes import REPOSITORY_TRANSFERRED
 from ..clock import utcnow
 from ..errors import NameUnknown
 from ..rules.visibility import INTERNAL
 from ..rules.visibility import PUBLIC
 from .database import Condition
 from .database import Database
+from .repository_changes import RepositoryChanges
+from .repository_info import check_unchanged
 from .repository_info import name_of
+from .repository_info import namespace_of
+from .repository_info import Pusher
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
 from .repository_statements import delete_contents
@@ -38,6 +37,7 @@ class Repositories:
         self._db = database
         self._users = users
         self._statements = RepositoryStatements(database.models)
+        self._changes = RepositoryChanges(database, users, self.find)
 
     def get(self, name: str) -> RepositoryInfo:
         """Return the repository of a name.
@@ -60,29 +60,34 @@ class Repositories:
         row = self._db.execute(statement, {"name": name}).first()
         return RepositoryInfo(*row) if row else RepositoryInfo(name)
 
-    def ensure(self, wanted: RepositoryRef, pusher_id: t.Any) -> RepositoryInfo:
-        """Create the repository if it does not exist, within a transaction.
+    def ensure(self, wanted: RepositoryRef, pusher: Pusher) -> RepositoryInfo:
+        """Lock a repository, and create it if it does not exist, within a transaction.
 
         The owner is the user whose namespace it is in. If the namespace belongs to no
         user, the owner is the pusher.
 
         :param wanted: the name, or the repository that the caller was authorized for.
-        :param pusher_id: the key of the user who pushes.
+        :param pusher: the user who pushes.
         :return: the repository, with its key.
         :raises NameUnknown: if the caller was authorized for a repository that has
             since been deleted, renamed or replaced.
+        :raises RegistryError: if the repository has since been created, transferred or
+            hidden, and the pusher may not push to it now.
         """
-        found = self.find(name_of(wanted))
-        authorized = wanted.id if isinstance(wanted, RepositoryInfo) else None
-        if authorized is not None and found.id != authorized:
-            raise NameUnknown(detail=found.name)
-        return found if found.exists else self._make(found.name, pusher_id)
+        name = name_of(wanted)
+        row = self._db.execute(self._statements.ensuring, {"name": name}).first()
+        found = RepositoryInfo(*row) if row else RepositoryInfo(name)
+        if isinstance(wanted, RepositoryInfo):
+            if wanted.exists and found.id != wanted.id:
+                raise NameUnknown(detail=name)
+            check_unchanged(wanted, found, pusher)
+        return found if found.exists else self._make(name, pusher.key)
 
     def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
         change = Change(kind=REPOSITORY_CREATED, repository=name, by=pusher_id)
         self._db.record_change(change)
-        owner_id = self._users.owner_of_namespace(name.partition("/")[0])
+        owner_id = self._users.owner_of_namespace(namespace_of(name))
         owner_id = pusher_id if owner_id is None else owner_id
         # If another transaction has created it meanwhile, this fails, and the retried
         # transaction finds it. Its creation is therefore recorded only once.
@@ -103,6 +108,21 @@ class Repositories:
         """
         values = {"key": repository_id, "pushed_at": utcnow()}
         return bool(self._db.change(self._statements.pushing, values))
+
+    def lock_for_push(
+        self, wanted: RepositoryInfo, pusher: Pusher
+    ) -> RepositoryInfo | None:
+        """Lock the existing repository that a caller was authorized to push to.
+
+        :param pusher: the user who pushes.
+        :return: the current repository, or None if it has been deleted.
+        :raises RegistryError: if the repository has since been renamed, transferred or
+            hidden, and the pusher may not push to it now.
+        """
+        found = self.lock(wanted.key)
+        if found is not None:
+            check_unchanged(wanted, found, pusher)
+        return found
 
     def lock(self, repository_id: int) -> RepositoryInfo | None:
         """Lock a repository as :meth:`Database.lock_repository` does, and return it.
@@ -182,20 +202,24 @@ class Repositories:
     ) -> RepositoryInfo:
         """Rename a repository, set some of its columns, or both.
 
+        A new name in the namespace of another user makes that user the owner, as after
+        a first push, unless ``owner_id`` is set.
+
         :param by: the key of the user who makes the change.
         :param values: the columns to set.
-        :return: the repository, with its new name.
+        :return: the repository, with its new name and owner.
         :raises NameUnknown: if it does not exist, or its name or owner has changed.
         :raises ValueError: if the new name is taken.
         """
 
         def work() -> RepositoryInfo:
             found = self._as_it_is(repository)
-            if new_name is not None and new_name != found.name:
-                found = self._move(found, new_name, by)
-            if values:
-                self._set(found, values, by)
-            return found
+            if new_name is None or new_name == found.name:
+                return self._changes.set(found, values, by)
+            adopted = {}
+            if "owner_id" not in values:
+                adopted = self._changes.adopted(found, new_name)
+            return self._changes.move(found, new_name, values, adopted, by=by)
 
         return self._db.write(work)
 
@@ -246,70 +270,37 @@ class Repositories:
         *,
         by: t.Any = None,
         **values: t.Any,
-    ) -> None:
+    ) -> dict[str, RepositoryInfo]:
         """Rename repositories in one transaction; the old names become aliases.
+
+        If the owner of a repository moves it out of the owner's namespace into that of
+        another user, the other user becomes the owner, as after a first push. All other
+        owners stay.
 
         :param names: the new name of each repository by its old name; both may be the
             same. A repository must come before the one that takes its old name.
         :param within_transaction: a function to call in the same transaction.
         :param by: the key of the user who makes the change.
         :param values: other columns to set.
+        :return: the repositories with their new names and owners, by their old names.
         :raises ValueError: if a new name is taken.
         """
 
-        def work() -> None:
+        def work() -> dict[str, RepositoryInfo]:
+            done = {}
             for old, new in names.items():
                 found = self.find(old)
-                if found.exists and old != new:
-                    found = self._move(found, new, by)
-                if found.exists and values:
-                    self._set(found, values, by)
+                if not found.exists:
+                    continue
+                if old == new:
+                    done[old] = self._changes.set(found, values, by)
+                    continue
+                adopted = {}
+                if "owner_id" not in values:
+                    adopted = self._changes.given(found, new, by)
+                done[old] = self._changes.move(found, new, values, adopted, by=by)
             if within_transaction is not None:
                 within_transaction()
+            return done
 
-        self._db.write(work)
-
-    def _move(self, found: RepositoryInfo, new: str, by: t.Any) -> RepositoryInfo:
-        if self.find(new).exists:
-            raise ValueError(f"A repository named {new} already exists.")
-        Alias = self._db.models.RepositoryAlias
-        self._db.record_change(
-            Change(
-                kind=REPOSITORY_RENAMED,
-                repository=new,
-                repository_id=found.id,
-                former_name=found.name,
-                by=by,
-            )
-        )
-        self._update(found, name=new)
-        self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == new))
-        self._db.upsert(Alias, {"name": found.name}, repository_id=found.id)
-        return replace(found, name=new)
-
-    def _set(
-        self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
-    ) -> None:
-        self._record(repository, values, by)
-        self._update(repository, **values)
-
-    def _update(self, repository: RepositoryInfo, **values: t.Any) -> None:
-        table = self._db.models.Repository.__table__
-        self._db.session.execute(
-            sa.update(table).where(table.c.id == repository.id).values(**values)
-        )
-
-    def _record(
-        self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
-    ) -> None:
-        """Record the changes of the columns that have an event."""
-        change = partial(
-            Change, repository=repository.name, repository_id=repository.id, by=by
-        )
-        if "visibility" in values:
-            shown = values["visibility"]
-            self._db.record_change(change(kind=REPOSITORY_SHOWN, visibility=shown))
-        if "owner_id" in values:
-            key = values["owner_id"]
-            owner = self._users.names([key]).get(key)
-            self._db.record_change(change(kind=REPOSITORY_TRANSFERRED, owner=owner))
+        return self._db.write(work)

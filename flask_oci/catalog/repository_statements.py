@@ -34,6 +34,11 @@ class RepositoryStatements:
         return self._select_with_limits().where(columns.name == sa.bindparam("name"))
 
     @cached_property
+    def ensuring(self) -> sa.Select[t.Any]:
+        """Lock and select the repository with a ``name``, as :attr:`by_name` does."""
+        return self.by_name.with_for_update()
+
+    @cached_property
     def locking(self) -> sa.Select[t.Any]:
         """Lock and select the repository with a ``key``, and whether it has a quota."""
         columns = self._models.Repository.__table__.c

@@ -19,6 +19,7 @@ from .blobs import Blobs
 from .database import Database
 from .quotas import Quotas
 from .repositories import Repositories
+from .repository_info import Pusher
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
 
@@ -59,18 +60,19 @@ class Uploads:
         self._blobs = blobs
 
     def start(
-        self, repository: RepositoryInfo, user_id: t.Any, algorithm: str
+        self, repository: RepositoryInfo, pusher: Pusher, algorithm: str
     ) -> UploadSession:
         """Start a session, and create the repository if it does not exist.
 
         A power cut may lose the session; the client then starts a new one.
 
+        :param pusher: the user who pushes.
         :param algorithm: the digest algorithm with which incoming bytes are hashed.
         """
         values = {
             "uuid": str(uuid.uuid4()),
             "repository_id": repository.id,
-            "user_id": user_id,
+            "user_id": pusher.key,
             "algorithm": algorithm,
         }
         if repository.id is None or not self._db.execute_async_commit(
@@ -78,12 +80,12 @@ class Uploads:
         ):
 
             def work() -> RepositoryInfo:
-                made = self._repositories.ensure(repository, user_id)
+                made = self._repositories.ensure(repository, pusher)
                 self._db.execute(self._starting, {**values, "repository_id": made.id})
                 return made
 
             repository = self._db.write(work)
-        return UploadSession(str(values["uuid"]), repository, algorithm, user_id)
+        return UploadSession(str(values["uuid"]), repository, algorithm, pusher.key)
 
     def find(
         self, repository: RepositoryInfo, key: str, user_id: t.Any
@@ -112,9 +114,12 @@ class Uploads:
             )
         )
 
-    def finish(self, session: UploadSession, digest: Digest, size: int) -> None:
+    def finish(
+        self, session: UploadSession, pusher: Pusher, digest: Digest, size: int
+    ) -> None:
         """End a session and link its bytes to the repository as a blob.
 
+        :param pusher: the user who pushes.
         :param size: the size of the blob, in bytes.
         :raises BlobUploadUnknown: if the repository has been deleted.
         :raises QuotaExceeded: if the blob would exceed a quota.
@@ -123,7 +128,7 @@ class Uploads:
         def work() -> None:
             # Its quotas may have changed since the upload started. A database without
             # foreign keys may also reuse the number of a deleted repository.
-            repository = self._repositories.lock(session.repository_id)
+            repository = self._repositories.lock_for_push(session.repository, pusher)
             if repository is None:
                 raise BlobUploadUnknown(detail=session.uuid)
             self._db.record_change(
@@ -145,7 +150,7 @@ class Uploads:
     def record_blob(
         self,
         wanted: RepositoryRef,
-        user_id: t.Any,
+        pusher: Pusher,
         digest: Digest,
         size: int,
         *,
@@ -154,13 +159,14 @@ class Uploads:
         """Record a blob that was pushed in one request or mounted from another
         repository.
 
+        :param pusher: the user who pushes.
         :param size: the size of the blob, in bytes.
         :param source: the name of the repository from which the blob is mounted.
         :raises QuotaExceeded: if the blob would exceed a quota.
         """
 
         def work() -> None:
-            repository = self._repositories.ensure(wanted, user_id)
+            repository = self._repositories.ensure(wanted, pusher)
             repository_id = repository.key
             self._db.record_change(
                 Change(
@@ -170,7 +176,7 @@ class Uploads:
                     digest=str(digest),
                     size=size,
                     source=source,
-                    by=user_id,
+                    by=pusher.key,
                 )
             )
             with self._quotas.within(repository):

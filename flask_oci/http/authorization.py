@@ -104,6 +104,24 @@ def manage_check(name: str) -> Callable[[], bool]:
     return check
 
 
+def push_check(name: str) -> Callable[[RepositoryInfo], None]:
+    """Return a function that raises an error if the caller may not push to a
+    repository.
+
+    It asks again for a request that was admitted before its body arrived. The error
+    names the repository as the request does, because a new name may be hidden from the
+    caller.
+
+    :param name: the name of the repository in the request.
+    """
+
+    def check(repository: RepositoryInfo) -> None:
+        if not may("push", repository):
+            raise refusal(name, "push")
+
+    return check
+
+
 def _may(action: Action, repository: RepositoryInfo) -> bool:
     caller = principal()
     if not caller.credential_allows(action, repository.name):

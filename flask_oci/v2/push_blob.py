@@ -14,6 +14,7 @@ from ..errors import SizeInvalid
 from ..http import body
 from ..http.authorization import admit
 from ..http.authorization import may
+from ..http.authorization import push_check
 from ..http.responses import Response
 from ..services import principal
 from ..services import services
@@ -33,6 +34,7 @@ if t.TYPE_CHECKING:
 
     from ..catalog import RepositoryInfo
     from ..catalog import UploadSession
+    from ..core.actor import Actor
     from ..storage import UploadFile
 
 
@@ -98,16 +100,19 @@ def finish(name: str, session_id: str) -> Response:
         session.repository, digest=digest, session=session.uuid
     )
 
+    by = _pusher(session.repository)
+
     def receive(upload: UploadFile) -> None:
         if has_bytes:
             _receive(upload, digest.algorithm, span, allowance)
+            _check_again(session.repository, by)
 
     def check_length(length: int) -> None:
         if allowance is not None:
             allowance.check(length)
 
     with _describing_position(name, session):
-        services().content.finish_upload(session, digest, receive, check_length)
+        services().content.finish_upload(session, by, digest, receive, check_length)
     return _created(name, digest)
 
 
@@ -141,28 +146,42 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
     for holder, size in holders:
         if not may("pull", holder):
             continue
-        by = parts.content.actor(user)
+        by = _pusher(repository)
         return is_stored(digest, size) and parts.content.link_blob(
             repository, by, digest, size, holder.name
         )
     return False
 
 
-def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
-    content, allowance = services().content, upload_allowance(repository, digest=digest)
-    content.put_blob(
-        repository,
-        content.actor(principal().user),
-        digest,
-        lambda upload: _receive(upload, digest.algorithm, None, allowance),
+def _pusher(repository: RepositoryInfo) -> Actor:
+    """Return the caller as the actor of a push to a repository."""
+    return services().content.actor(
+        principal().user, check_push=push_check(repository.name)
     )
+
+
+def _check_again(repository: RepositoryInfo, by: Actor) -> None:
+    """Check that the caller may still push, after the bytes have arrived."""
+    by.check_push(repository)
+    # The bytes are hashed and stored next, without a connection to the database.
+    services().catalog.release()
+
+
+def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
+    by, allowance = _pusher(repository), upload_allowance(repository, digest=digest)
+
+    def receive(upload: UploadFile) -> None:
+        _receive(upload, digest.algorithm, None, allowance)
+        _check_again(repository, by)
+
+    services().content.put_blob(repository, by, digest, receive)
 
 
 def _begin(repository: RepositoryInfo) -> Response:
     parts = services()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
-    user_id = parts.catalog.users.key_of(principal().user)
-    session = parts.catalog.uploads.start(repository, user_id, algorithm)
+    by = _pusher(repository)
+    session = parts.catalog.uploads.start(repository, by, algorithm)
     try:
         parts.storage.start_upload(session.uuid)
     except BaseException:

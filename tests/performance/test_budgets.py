@@ -121,7 +121,8 @@ STATEMENTS: dict[str, tuple[int, Ask]] = {
         lambda c: c.push_manifest(NAME, MANIFEST, "latest"),
     ),
     "PUT of a new manifest": (
-        14,
+        # One of them reads the user again, after the body has arrived.
+        15,
         lambda c: c.push_manifest(NAME, image(b"a layer", annotations={}), "new"),
     ),
 }
