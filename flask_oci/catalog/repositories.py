@@ -166,7 +166,9 @@ class Repositories:
         )
 
     def owned_by(self, user_id: t.Any) -> Condition:
-        """Return the condition for the repositories of an owner."""
+        """Return the condition for the repositories of an owner; None owns nothing."""
+        if user_id is None:
+            return self.nothing()
         return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
 
     def path_filter(self, path: t.Any) -> Condition:
@@ -268,6 +270,7 @@ class Repositories:
         names: dict[str, str],
         within_transaction: Callable[[], object] | None = None,
         *,
+        owned_by_id: t.Any = None,
         by: t.Any = None,
         **values: t.Any,
     ) -> dict[str, RepositoryInfo]:
@@ -280,6 +283,8 @@ class Repositories:
         :param names: the new name of each repository by its old name; both may be the
             same. A repository must come before the one that takes its old name.
         :param within_transaction: a function to call in the same transaction.
+        :param owned_by_id: the key of the user whose repositories are renamed; None
+            renames those of all owners.
         :param by: the key of the user who makes the change.
         :param values: other columns to set.
         :return: the repositories with their new names and owners, by their old names.
@@ -290,7 +295,7 @@ class Repositories:
             done = {}
             for old, new in names.items():
                 found = self.find(old)
-                if not found.exists:
+                if not found.exists or owned_by_id not in (None, found.owner_id):
                     continue
                 if old == new:
                     done[old] = self._changes.set(found, values, by)

@@ -100,6 +100,7 @@ class RepositoryManager:
         new: str,
         *,
         owner: t.Any = None,
+        owned_by: t.Any = None,
         by: t.Any = None,
         within_transaction: Callable[[], object] | None = None,
         recursive: bool = True,
@@ -116,6 +117,8 @@ class RepositoryManager:
             None keeps the owners, except of a repository whose owner moves it into the
             namespace of another user: as after a first push, it is private and belongs
             to that user.
+        :param owned_by: one of the host's users. Only this user's repositories are
+            renamed. None renames those of all owners.
         :param by: the user who makes the change, for the audit log.
         :param within_transaction: a function that renames the host's own rows. It is
             called in the same transaction, so that both renames are committed or
@@ -125,10 +128,12 @@ class RepositoryManager:
         :raises NameInvalid: if a new name is invalid.
         :raises ValueError: if a new name is in use.
         """
+        former_owner = self._users.key_of(owned_by)
         before = {
             repository.name: repository
             for repository in self._repositories.all_below(old)
-            if recursive or repository.name == old
+            if (recursive or repository.name == old)
+            and (owned_by is None or repository.owner_id == former_owner)
         }
         found = list(before)
         # A longer name is free only after the repositories below it have moved, and a
@@ -139,7 +144,9 @@ class RepositoryManager:
         if owner is not None:
             values = {"owner_id": self._users.key_of(owner)}
         key = self._users.key_of(by)
-        done = self._repositories.rename(names, within_transaction, by=key, **values)
+        done = self._repositories.rename(
+            names, within_transaction, owned_by_id=former_owner, by=key, **values
+        )
         for name, after in done.items():
             moved = {"renamed_from": name} if name != after.name else {}
             if moved or owner is not None:

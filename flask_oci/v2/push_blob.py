@@ -13,7 +13,6 @@ from ..errors import RegistryError
 from ..errors import SizeInvalid
 from ..http import body
 from ..http.authorization import admit
-from ..http.authorization import may
 from ..http.authorization import push_check
 from ..http.responses import Response
 from ..services import principal
@@ -24,6 +23,7 @@ from ..spec.digest import Digest
 from ..spec.ranges import parse_content_range
 from ..spec.ranges import Span
 from ..spec.reference import is_name
+from .holders import readable_holder
 from .pull import is_stored
 from .quota_check import upload_allowance
 from .quota_check import UploadAllowance
@@ -132,25 +132,16 @@ def cancel(name: str, session_id: str) -> Response:
 
 
 def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bool:
-    """Link a blob of another repository that the caller may pull from.
-
-    The caller's own permissions decide about the source, and not the access list of the
-    bearer token: clients request the token before they know the source of a layer.
-    """
-    parts, user = services(), principal().user
+    """Link a blob of another repository that the caller may pull from."""
     if source is not None and not is_name(source):
         return False
-    holders = parts.catalog.blobs.holders(
-        digest, source, parts.policy.list_filter(user)
+    found = readable_holder(digest, source, target=repository)
+    if found is None:
+        return False
+    holder, size = found
+    return is_stored(digest, size) and services().content.link_blob(
+        repository, _pusher(repository), digest, size, holder.name
     )
-    for holder, size in holders:
-        if not may("pull", holder):
-            continue
-        by = _pusher(repository)
-        return is_stored(digest, size) and parts.content.link_blob(
-            repository, by, digest, size, holder.name
-        )
-    return False
 
 
 def _pusher(repository: RepositoryInfo) -> Actor:

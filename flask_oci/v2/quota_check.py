@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from ..catalog.quotas import UPLOADS
 from ..catalog.rules import RuleScope
-from ..http.authorization import may
 from ..http.warnings import warn
 from ..services import principal
 from ..services import services
+from .holders import readable_holder
 
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
@@ -90,16 +90,13 @@ def _counted(
     may read it; otherwise 0."""
     if digest is None:
         return 0
-    parts = services()
-    blobs, counted = parts.catalog.blobs, parts.catalog.quotas.counted_for(scope)
-    seen = parts.policy.list_filter(principal().user)
-    for info, size in (
-        *blobs.holders(digest, repository.name, counted),
-        *blobs.holders(digest, None, counted if seen is None else counted & seen),
-    ):
-        if info.id == repository.id or may("pull", info):
-            return size
-    return 0
+    catalog = services().catalog
+    counted = catalog.quotas.counted_for(scope)
+    own = catalog.blobs.holders(digest, repository.name, counted)
+    found = readable_holder(digest, None, target=repository, counted=counted)
+    if own and own[0][0].id == repository.id:
+        return own[0][1]
+    return 0 if found is None else found[1]
 
 
 def warn_if_nearly_full(repository: RepositoryInfo) -> None:
