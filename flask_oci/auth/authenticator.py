@@ -120,11 +120,7 @@ class Authenticator:
             self._hooks.before_login(username, address)
         failed_before = is_password and self._rate_limiter.check(username, address)
         try:
-            principal = self._check(username, secret)
-            if principal is None:
-                if is_password:
-                    self._rate_limiter.record_failure(username, address)
-                raise self.challenge(message="Wrong user name or password.")
+            principal = self._verified(username, secret, address, is_password)
         except Unauthorized:
             # Some forges accept a token instead of the user name.
             shown = "(a token)" if is_token(username) else username[:255]
@@ -211,6 +207,31 @@ class Authenticator:
         user = load()
         # Flask-Login's current_user is an object for anonymous visitors as well.
         return user if getattr(user, "is_authenticated", True) else None
+
+    def _verified(
+        self, username: str, secret: str, address: str, is_password: bool
+    ) -> Principal:
+        """Return the principal for credentials, and count a wrong password.
+
+        :raises Unauthorized: if the credentials are invalid.
+        :raises TooManyRequests: if simultaneous logins have used up the limit.
+        """
+        refused, principal = None, None
+        try:
+            principal = self._check(username, secret)
+        except Unauthorized as error:
+            refused = error
+        if is_password:
+            # Simultaneous guesses all pass the first check. None of them may learn its
+            # result once the limit is used up, also not that the password is correct.
+            self._rate_limiter.check(username, address)
+        if refused is not None:
+            raise refused
+        if principal is None:
+            if is_password:
+                self._rate_limiter.record_failure(username, address)
+            raise self.challenge(message="Wrong user name or password.")
+        return principal
 
     def _check(self, username: str, secret: str) -> Principal | None:
         if "\0" in username or "\0" in secret:

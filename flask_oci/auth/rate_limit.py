@@ -44,22 +44,32 @@ class RateLimiter:
         """
         if self._attempts is None:
             return False
-        account, network = _keys(username, address)
-        most = {account: self._attempts, network: self._attempts * ACCOUNTS}
+        most = self._limits(self._attempts, username, address)
         counts = self._failures.counts(most, self._window)
         for key, (count, since) in counts.items():
             if count >= most[key]:
                 raise self._refusal(since)
-        return account in counts
+        return _keys(username, address)[0] in counts
 
     def record_failure(self, username: str, address: str) -> None:
-        """Count a failed login."""
-        if self._attempts is not None:
-            self._failures.add(_keys(username, address), self._window)
+        """Count a failed login.
+
+        :raises TooManyRequests: if simultaneous logins have used up the limit.
+        """
+        if self._attempts is None:
+            return
+        most = self._limits(self._attempts, username, address)
+        if not self._failures.add(most, self._window):
+            self.check(username, address)
 
     def reset(self, username: str, address: str) -> None:
         """Reset the failures of an account at an address."""
         self._failures.forget(_keys(username, address)[0])
+
+    @staticmethod
+    def _limits(attempts: int, username: str, address: str) -> dict[str, int]:
+        account, network = _keys(username, address)
+        return {account: attempts, network: attempts * ACCOUNTS}
 
     def _refusal(self, since: datetime) -> TooManyRequests:
         left = since + self._window - datetime.now(timezone.utc)
