@@ -105,6 +105,20 @@ class Uploads:
             raise BlobUploadUnknown(detail=key)
         return UploadSession(row[0], repository, row[1], user_id)
 
+    def started_by(self, user_id: t.Any) -> list[tuple[str, int]]:
+        """Return the sessions of a user, and the keys of their repositories, the oldest
+        session first.
+
+        :param user_id: the key of the user; None is all anonymous clients.
+        """
+        table = self._db.models.Upload.__table__
+        statement = (
+            sa.select(table.c.uuid, table.c.repository_id)
+            .where(table.c.user_id == user_id)
+            .order_by(table.c.started_at, table.c.uuid)
+        )
+        return [(row[0], row[1]) for row in self._db.execute(statement)]
+
     def of(self, repository_id: int) -> list[str]:
         """Return the sessions of a repository."""
         Upload = self._db.models.Upload
@@ -184,9 +198,14 @@ class Uploads:
 
         self._db.write(work)
 
-    def cancel(self, session: UploadSession) -> None:
-        """End a session without a blob."""
-        self._db.write(lambda: self._delete(session.uuid))
+    def cancel(self, *uuids: str) -> None:
+        """End sessions without a blob."""
+
+        def work() -> None:
+            for key in uuids:
+                self._delete(key)
+
+        self._db.write(work)
 
     def _delete(self, key: str) -> None:
         self._db.execute(self._deleting, {"key": key})

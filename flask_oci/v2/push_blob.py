@@ -28,6 +28,7 @@ from .pull import is_stored
 from .quota_check import upload_allowance
 from .quota_check import UploadAllowance
 from .quota_check import warn_if_nearly_full
+from .upload_sessions import make_room_for_session
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,7 @@ def status(name: str, session_id: str) -> Response:
 def cancel(name: str, session_id: str) -> Response:
     """end-14: ``DELETE`` of a session, 204."""
     session = _find_session(name, session_id)
-    services().catalog.uploads.cancel(session)
+    services().catalog.uploads.cancel(session.uuid)
     services().storage.discard_upload(session.uuid)
     return Response(status=204)
 
@@ -172,11 +173,12 @@ def _begin(repository: RepositoryInfo) -> Response:
     parts = services()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
     by = _pusher(repository)
+    make_room_for_session(repository, by.key)
     session = parts.catalog.uploads.start(repository, by, algorithm)
     try:
         parts.storage.start_upload(session.uuid)
     except BaseException:
-        parts.catalog.uploads.cancel(session)
+        parts.catalog.uploads.cancel(session.uuid)
         raise
     response = _progress(202, repository.name, session.uuid, 0)
     if parts.config.chunk_min_length is not None:
