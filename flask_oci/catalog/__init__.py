@@ -86,7 +86,7 @@ class Catalog:
         self.quotas = Quotas(database, self.users)
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
         self.manifests = Manifests(database, self.repositories, self.quotas)
-        self.tags = Tags(database)
+        self.tags = Tags(database, self.repositories, self.quotas)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)
         self.login_failures = LoginFailures(database)

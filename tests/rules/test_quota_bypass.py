@@ -29,6 +29,7 @@ from tests.support.registry_client import ATTACHED
 from tests.support.registry_client import LOOKS_ATTACHED
 from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
+from tests.support.rest_client import RestClient
 from tests.support.visitor import Visitor
 
 # Parallel pushes
@@ -203,3 +204,37 @@ def test_deleted_tag_above_quota_can_be_restored(
         403,
         "DENIED",
     )
+
+
+@pytest.mark.parametrize("way", ["rest", "page"])
+def test_undo_above_quota_is_refused(
+    app: Flask, alice: RegistryClient, way: str
+) -> None:
+    """Deletions, pushes and undone deletions do not add up to more images than the
+    quota allows."""
+    limit(app, images=2)
+    for number in range(2):
+        alice.push_image(NAME, f"old{number}", number=number)
+    for number in range(2):
+        assert alice.delete(f"/v2/{NAME}/manifests/old{number}").status_code == 202
+        alice.push_image(NAME, f"new{number}", number=number + 2)
+    rest = RestClient.of(app, "alice")
+    moves = [m for m in rest.items(f"/repositories/{NAME}/-/history")]
+    deletions = [m["id"] for m in moves if m["to_digest"] is None]
+    assert len(deletions) == 2
+    for move in deletions:
+        if way == "rest":
+            path = f"/repositories/{NAME}/-/history/{move}/undo"
+            text = message(rest.send("POST", path))
+        else:
+            visitor = Visitor(app, "alice")
+            visitor.send(f"/images/{NAME}/-/history", move=str(move))
+            text = visitor.get(f"/images/{NAME}/-/history").text
+        assert "alice has 2 of 2 images" in text
+    assert alice.tags(NAME) == ["new0", "new1"]
+    # A move between images of the repository needs no further space.
+    alice.push_image(NAME, "new0", number=3)
+    assert alice.delete(f"/v2/{NAME}/manifests/new0").status_code == 202
+    last = rest.items(f"/repositories/{NAME}/-/history")[0]["id"]
+    rest.done("POST", f"/repositories/{NAME}/-/history/{last}/undo")
+    assert alice.tags(NAME) == ["new0", "new1"]
