@@ -98,11 +98,20 @@ class Repositories:
         # A name in use must no longer be the alias of another repository.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
         # Its quotas have not been read, so it may be limited.
-        return RepositoryInfo(name, key, owner_id, is_limited=True)
+        return RepositoryInfo(name, key, owner_id, is_limited=True, is_listed=False)
+
+    def list_with_blob(self, found: RepositoryInfo) -> None:
+        """Put a repository that gets a blob into the lists, within a transaction.
+
+        If the push fails after that, its blobs still count for the quota of the owner,
+        who has to find the repository.
+        """
+        if not found.is_listed:
+            self.push_to(found.key)
 
     def push_to(self, repository_id: int) -> bool:
-        """Record the push of a manifest, within a transaction. This locks the
-        repository as :meth:`Database.lock_repository` does.
+        """Record a push, within a transaction. This locks the repository as
+        :meth:`Database.lock_repository` does.
 
         :return: False if the repository has been deleted.
         """

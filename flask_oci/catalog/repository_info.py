@@ -38,6 +38,9 @@ class RepositoryInfo:
     """Whether a quota is set for it or for its owner. Only lookups for a push set
     this."""
 
+    is_listed: bool = field(default=True, repr=False, compare=False)
+    """Whether it is in the lists of repositories. Only lookups for a push set this."""
+
     @property
     def key(self) -> int:
         """Its key.

@@ -57,7 +57,7 @@ class RepositoryStatements:
                 rules.repository_id == columns.id, rules.owner_id == columns.owner_id
             ),
         )
-        return self.select().add_columns(limited)
+        return self.select().add_columns(limited, columns.pushed_at.is_not(None))
 
     @cached_property
     def by_any_name(self) -> sa.Select[t.Any]:

@@ -157,6 +157,7 @@ class Uploads:
             )
             with self._quotas.within(repository):
                 self._blobs.link(session.repository_id, digest, size)
+            self._repositories.list_with_blob(repository)
             self._delete(session.uuid)
 
         self._db.write(work)
@@ -195,6 +196,7 @@ class Uploads:
             )
             with self._quotas.within(repository):
                 self._blobs.link(repository_id, digest, size)
+            self._repositories.list_with_blob(repository)
 
         self._db.write(work)
 

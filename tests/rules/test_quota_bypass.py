@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskCliRunner
 
 from flask_oci.catalog import quotas as catalog_quotas
 from flask_oci.testing.answers import errors
@@ -17,6 +18,7 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.requests import basic
+from flask_oci.testing.requests import with_query
 from flask_oci.v2 import quota_check as endpoint_quotas
 from tests.support.credentials import user_named
 from tests.support.host import registry
@@ -241,3 +243,31 @@ def test_undo_above_quota_is_refused(
     last = rest.items(f"/repositories/{NAME}/-/history")[0]["id"]
     rest.done("POST", f"/repositories/{NAME}/-/history/{last}/undo")
     assert alice.tags(NAME) == ["new0", "new1"]
+
+
+@pytest.mark.parametrize("is_session", [True, False])
+def test_repository_of_push_that_failed_at_quota_is_listed(
+    app: Flask, alice: RegistryClient, is_session: bool
+) -> None:
+    """Its blobs count, so its owner finds it in each list and can delete it."""
+    limit(app, images=0)
+    layer = b"x" * 10_000
+    if is_session:
+        address = alice.start_upload(NAME)
+        address = with_query(address, digest=digest_of(layer))
+        assert alice.put(address, layer).status_code == 201
+    else:
+        assert post(alice, layer).status_code == 201
+    alice.push_blob(NAME, CONFIG)
+    assert refusal(alice.put_manifest(NAME, "v1", image(layer))) == (403, "DENIED")
+    rest, visitor = RestClient.of(app, "alice"), Visitor(app, "alice")
+    (found,) = rest.items("/repositories")
+    assert (found["name"], found["tags"]) == (NAME, 0)
+    assert found["bytes"] >= len(layer)
+    assert NAME in visitor.get("/images/").links
+    listed = FlaskCliRunner(app).invoke(args=["oci", "repositories"])
+    assert NAME in listed.output
+    assert RestClient.of(app, "bob").items("/repositories") == []
+    visitor.send(f"/images/{NAME}/-/settings/delete", confirmed="yes")
+    assert used(app) == 0
+    assert rest.items("/repositories") == []
