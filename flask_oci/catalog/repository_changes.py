@@ -99,20 +99,26 @@ class RepositoryChanges:
         )
         self._update(found, name=new)
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == new))
-        if self._may_leave_alias(found, by):
+        changed = {**values, **adopted}
+        if self._may_leave_alias(found, changed.get("owner_id", found.owner_id), by):
             self._db.upsert(Alias, {"name": found.name}, repository_id=found.id)
         if adopted:
             self._delete_rules(found)
-        return self.set(replace(found, name=new), {**values, **adopted}, by)
+        return self.set(replace(found, name=new), changed, by)
 
-    def _may_leave_alias(self, found: RepositoryInfo, by: t.Any) -> bool:
+    def _may_leave_alias(
+        self, found: RepositoryInfo, owner_id: t.Any, by: t.Any
+    ) -> bool:
         """Return True if the old name may continue to serve a renamed repository.
 
         An alias serves the images of its repository in the namespace of the old name.
-        The user of that namespace, or the operator, has to be involved.
+        The user of that namespace has to own the repository still, or to make the
+        change; the operator may make it too.
+
+        :param owner_id: the key of the owner after the rename.
         """
         holder = self._users.owner_of_namespace(found.namespace)
-        return holder is None or by is None or holder in (by, found.owner_id)
+        return holder is None or by is None or holder in (by, owner_id)
 
     def set(
         self, found: RepositoryInfo, values: dict[str, t.Any], by: t.Any

@@ -170,6 +170,20 @@ def test_name_in_namespace_of_other_user_leaves_no_alias(
     assert refusal(bob.get("/v2/bob/app/manifests/v1")) == (404, "NAME_UNKNOWN")
 
 
+def test_image_that_manager_takes_away_leaves_no_alias(
+    app: Flask, alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """Alice manages an image of bob and moves it into her namespace. Its old name does
+    not serve what she pushes to it later."""
+    set_policy(lambda user, action, repository: user is not None)
+    bob.push_image("bob/app", "v1")
+    RestClient.of(app, "alice").done(
+        "PATCH", "/repositories/bob/app", {"name": "alice/app"}
+    )
+    assert owner_of(app, "alice/app") == key(app, "alice")
+    assert refusal(bob.get("/v2/bob/app/manifests/v1")) == (404, "NAME_UNKNOWN")
+
+
 def test_rename_of_namespace_keeps_owners_of_other_images(
     app: Flask, alice: RegistryClient, bob: RegistryClient
 ) -> None:
