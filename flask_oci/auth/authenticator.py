@@ -118,16 +118,22 @@ class Authenticator:
         is_password = self._hooks.before_login is None and not is_token(secret)
         if self._hooks.before_login is not None:
             self._hooks.before_login(username, address)
-        failed_before = is_password and self._rate_limiter.check(username, address)
+
+        def check() -> Principal | None:
+            return self._check(username, secret)
+
         try:
-            principal = self._verified(username, secret, address, is_password)
+            if is_password:
+                principal = self._rate_limiter.limited(username, address, check)
+            else:
+                principal = check()
+            if principal is None:
+                raise self.challenge(message="Wrong user name or password.")
         except Unauthorized:
             # Some forges accept a token instead of the user name.
             shown = "(a token)" if is_token(username) else username[:255]
             audit.record("login-failed", None, username=shown)
             raise
-        if failed_before:
-            self._rate_limiter.reset(username, address)
         return principal
 
     def refresh(self, secret: str) -> Principal:
@@ -207,31 +213,6 @@ class Authenticator:
         user = load()
         # Flask-Login's current_user is an object for anonymous visitors as well.
         return user if getattr(user, "is_authenticated", True) else None
-
-    def _verified(
-        self, username: str, secret: str, address: str, is_password: bool
-    ) -> Principal:
-        """Return the principal for credentials, and count a wrong password.
-
-        :raises Unauthorized: if the credentials are invalid.
-        :raises TooManyRequests: if simultaneous logins have used up the limit.
-        """
-        refused, principal = None, None
-        try:
-            principal = self._check(username, secret)
-        except Unauthorized as error:
-            refused = error
-        if is_password:
-            # Simultaneous guesses all pass the first check. None of them may learn its
-            # result once the limit is used up, also not that the password is correct.
-            self._rate_limiter.check(username, address)
-        if refused is not None:
-            raise refused
-        if principal is None:
-            if is_password:
-                self._rate_limiter.record_failure(username, address)
-            raise self.challenge(message="Wrong user name or password.")
-        return principal
 
     def _check(self, username: str, secret: str) -> Principal | None:
         if "\0" in username or "\0" in secret:

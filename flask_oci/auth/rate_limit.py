@@ -15,10 +15,15 @@ from ipaddress import ip_address
 from ipaddress import ip_network
 
 from ..errors import TooManyRequests
+from ..errors import Unauthorized
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..catalog import Catalog
     from ..config import Config
+
+T = t.TypeVar("T")
 
 #: The limit for an address, as a multiple of the limit for one account.
 ACCOUNTS: t.Final = 10
@@ -34,6 +39,30 @@ class RateLimiter:
         self._failures = catalog.login_failures
         self._attempts = config.login_attempts
         self._window = config.login_period
+
+    def limited(
+        self, username: str, address: str, check: Callable[[], T | None]
+    ) -> T | None:
+        """Return the result of a check of a password, and count its failure.
+
+        :param check: returns None if the password is wrong.
+        :raises TooManyRequests: if there were too many failures, before the check or
+            during it.
+        """
+        failed_before = self.check(username, address)
+        # Simultaneous guesses all pass the first check. None of them may learn its
+        # result once the limit is used up, also not that the password is correct.
+        try:
+            found = check()
+        except Unauthorized:
+            self.check(username, address)
+            raise
+        self.check(username, address)
+        if found is None:
+            self.record_failure(username, address)
+        elif failed_before:
+            self.reset(username, address)
+        return found
 
     def check(self, username: str, address: str) -> bool:
         """Refuse a login after too many failures.
