@@ -8,7 +8,9 @@ import sqlite3
 import sqlalchemy as sa
 from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import contains_eager
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
@@ -96,8 +98,11 @@ def find_project(path: str) -> Project | None:
     owner, name, *_ = f"{path}//".split("/")
     query = db.select(Project).join(Project.owner).where(Project.name == name)
     query = query.where(User.username == owner)
+    # One statement reads all that `Project.allows` needs: a project and a missing one
+    # then cost the same, so the time of an answer does not reveal a private project.
+    query = query.options(contains_eager(Project.owner), joinedload(Project.members))
     valid = NAME.fullmatch(owner) and NAME.fullmatch(name)
-    return db.session.scalar(query) if valid else None
+    return db.session.scalars(query).unique().one_or_none() if valid else None
 
 
 def commit() -> bool:

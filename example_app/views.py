@@ -132,14 +132,15 @@ def change_project(owner: str, name: str) -> ResponseReturnValue:
     if not (NAME.fullmatch(new) and visibility in VISIBILITIES):
         abort(400, NAME_RULE)
 
-    def change() -> None:
+    def also() -> None:
         project.name, project.visibility = new, visibility
 
-    old, images = f"{owner}/{name}", f"{owner}/{new}"
+    old, path = f"{owner}/{name}", f"{owner}/{new}"
     try:
-        # Clients can still pull by the old names.
+        # Clients can still pull by the old names. An image of another user below the
+        # project's name is not part of the project, and keeps its name.
         registry.repositories.rename(
-            old, images, by=current_user, within_transaction=change
+            old, path, owned_by=project.owner, by=current_user, within_transaction=also
         )
     except (ValueError, IntegrityError):
         flash("A project or an image already has this name. Choose another name.")

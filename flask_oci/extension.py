@@ -13,6 +13,7 @@ from .auth.authenticator import Authenticator
 from .auth.policy import default_policy
 from .auth.policy import Policy
 from .auth.rate_limit import RateLimiter
+from .auth.sealed_cursors import Cursors
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
@@ -334,6 +335,7 @@ class Registry(Decorators):
             images=Images(LocalRegistry(config, self._catalog, storage, content)),
             tokens=tokens,
             form_tokens=FormTokens(keys),
+            cursors=Cursors(keys),
             access_tokens=self.access_tokens,
             administration=self.repositories,
             events=self.events,

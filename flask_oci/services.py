@@ -13,6 +13,7 @@ from .auth.authenticator import Authenticator
 from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
 from .auth.principal import Principal
+from .auth.sealed_cursors import Cursors
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .catalog import Catalog
@@ -58,6 +59,7 @@ class Services:
     images: Images
     tokens: Tokens
     form_tokens: FormTokens
+    cursors: Cursors
     access_tokens: AccessTokens
     administration: RepositoryManager
     events: Events

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import typing as t
+
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from example_app.models import db
@@ -10,6 +14,7 @@ from example_app.models import find_project
 from example_app.models import find_user
 from example_app.models import Member
 from example_app.models import Project
+from example_app.registry import registry
 from flask_oci.testing import DockerClient
 from flask_oci.testing import Faults
 from flask_oci.testing import make_image
@@ -18,6 +23,23 @@ from flask_oci.testing import refusal
 from flask_oci.testing import Refused
 
 IMAGE = "alice/hello"
+
+
+@contextlib.contextmanager
+def statements(app: Flask) -> t.Iterator[list[str]]:
+    """Collect the statements that the database executes."""
+    done: list[str] = []
+
+    def note(*arguments: t.Any) -> None:
+        done.append(arguments[2])
+
+    with app.app_context():
+        engine = db.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield done
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def set_up(app: Flask, visibility: str = "private", **roles: str) -> None:
@@ -93,3 +115,41 @@ def test_push_on_full_disk_fails_and_keeps_images(
     assert alice.tags(IMAGE) == ["v1"]
     alice.push(IMAGE, "v2", second)
     assert alice.pull(IMAGE, "v2") == second
+
+
+def test_rename_of_project_leaves_images_of_other_users(
+    app: Flask, alice: DockerClient, bob: DockerClient
+) -> None:
+    """Bob's image below the project's name keeps its name and its owner."""
+    set_up(app)
+    alice.push(IMAGE, "v1")
+    pushed = alice.push(f"{IMAGE}/bobs", "v1")
+    with app.app_context():
+        registry.repositories.transfer(f"{IMAGE}/bobs", find_user("bob"))
+    visitor = app.test_client()
+    app.config["WTF_CSRF_ENABLED"] = False
+    visitor.post("/login", data={"username": "alice", "password": "wonderland"})
+    fields = {"name": "moved", "visibility": "private"}
+    assert visitor.post("/projects/alice/hello", data=fields).status_code == 302
+    assert alice.tags("alice/moved") == ["v1"]
+    assert bob.pull(f"{IMAGE}/bobs", "v1") == pushed
+    with app.app_context():
+        assert registry.repositories.find(f"{IMAGE}/bobs").name == f"{IMAGE}/bobs"
+
+
+@pytest.mark.parametrize("username", ["bob", None])
+def test_hidden_project_costs_the_statements_of_a_missing_one(
+    app: Flask, alice: DockerClient, oci_client: MakeClient, username: str | None
+) -> None:
+    """The number of statements does not reveal a private project or its images."""
+    set_up(app)
+    alice.push(IMAGE, "v1")
+    client = oci_client("bob", "builder") if username else oci_client()
+    paths = ("/v2/{}/tags/list", "/images/{}", "/images/{}/-/history")
+    for path in paths:
+        counts = []
+        for name in (IMAGE, "alice/absent"):
+            with statements(app) as done:
+                assert client.get(path.format(name)).status_code in (401, 404)
+            counts.append(len(done))
+        assert counts[0] == counts[1]

@@ -19,6 +19,7 @@ from ..errors import SizeInvalid
 from ..errors import Unsupported
 from ..http import body
 from ..http.responses import Response
+from ..services import services
 from .bodies import Page
 
 #: The maximum size of a body, in bytes.
@@ -106,6 +107,8 @@ def _body(structure: type[StructT]) -> StructT:
             detail=request.content_type,
             status=415,
         )
+    # The user and the permissions are read again after the body has arrived.
+    services().catalog.release()
     source, pieces, size = body.stream(), [], 0
     while size <= MAX_BODY and (piece := source.read(_PIECE)):
         pieces.append(piece)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import typing as t
 from datetime import datetime
 from datetime import timezone
 
 import msgspec
+from flask import request
 
 from ..errors import Unsupported
 from ..http.bounds import MOST_ROWS
@@ -27,8 +27,7 @@ def size(query: Paging) -> int:
 
 def encode(position: t.Any) -> str:
     """Return the text of a position in a list."""
-    content = msgspec.json.encode(position)
-    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+    return services().cursors.seal(msgspec.json.encode(position), request.path)
 
 
 def position(text: str | None) -> tuple[str, datetime] | None:
@@ -74,8 +73,7 @@ def paginate(
 
 def _decode(text: str, type_: t.Any) -> t.Any:
     try:
-        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        content = base64.b64decode(padded, b"-_", validate=True)
+        content = services().cursors.open(text, request.path)
         return msgspec.json.decode(content, type=type_)
     except (ValueError, msgspec.DecodeError):
         raise _invalid(text) from None

@@ -60,7 +60,8 @@ def repository(name: str) -> Repository:
 def change_repository(name: str, body: RepositoryChange) -> Repository:
     """Change the description, visibility, name or owner of a repository.
 
-    The caller must be allowed to manage it.
+    The caller must be allowed to manage it. A new name in the namespace of another user
+    makes that user the owner, and the repository private, as after a first push.
 
     :raises Denied: if the caller may not manage the repository or use the new name, or
         the application sets the visibility.
@@ -77,10 +78,11 @@ def change_repository(name: str, body: RepositoryChange) -> Repository:
         if services().policy.decided_visibility(found) is not None:
             raise Denied("The application sets the visibility of this repository.")
         changes["visibility"] = body.visibility
-    if body.name is not UNSET and body.name != found.name:
-        changes["new_name"] = _check_may_push(body.name)
     if body.owner is not UNSET:
         changes["owner"] = _new_owner(body.owner, found)
+    if body.name is not UNSET and body.name != found.name:
+        changes["new_name"] = _check_may_push(body.name)
+        _check_owner_by_name(found, body.name, changes.get("owner"))
     try:
         changed = services().administration.change(found, **changes, by=by)
     except ValueError as error:
@@ -161,13 +163,40 @@ def _check_may_push(name: str) -> str:
     return name
 
 
+def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) -> None:
+    """Check that a repository may get a name in the namespace of a user.
+
+    :param owner: the new owner that the caller names, or None.
+    :raises Denied: if the namespace belongs to another user than the caller, and the
+        caller names a third user as the owner.
+    """
+    user = services().administration.owner_by_name(repository, name)
+    if user is None:
+        return
+    if owner is None:
+        _check_room(user, repository)
+        return
+    key_of = services().catalog.users.key_of
+    if key_of(user) not in (key_of(owner), key_of(principal().user)):
+        raise Denied("You may not choose the owner in this namespace.", detail=name)
+
+
 def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:
     """Return the active user with a name, if their quota has room for a repository."""
-    catalog = services().catalog
-    user = catalog.users.by_name(username)
+    user = services().catalog.users.by_name(username)
     if user is None or not is_active(user):
         raise Unsupported("No active user has this name.", detail=username, status=422)
-    key = catalog.users.key_of(user)
+    _check_room(user, repository)
+    return user
+
+
+def _check_room(user: t.Any, repository: RepositoryInfo) -> None:
+    """Check that the quota of a new owner has room for a repository.
+
+    :raises Unsupported: 422, if it has not.
+    """
+    catalog = services().catalog
+    key, username = catalog.users.key_of(user), catalog.users.namespace_of(user)
     if not catalog.quotas.has_room_for(key, username, repository):
         # The new owner did not ask for the repository, and could push no more.
         raise Unsupported(
@@ -175,4 +204,3 @@ def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:
             detail=username,
             status=422,
         )
-    return user

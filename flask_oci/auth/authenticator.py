@@ -122,20 +122,22 @@ class Authenticator:
         is_password = self._hooks.before_login is None and not is_token(secret)
         if self._hooks.before_login is not None:
             self._hooks.before_login(username, address)
-        failed_before = is_password and self._rate_limiter.check(username, address)
+
+        def check() -> Principal | None:
+            return self._check(username, secret)
+
         try:
-            principal = self._check(username, secret)
+            if is_password:
+                principal = self._rate_limiter.limited(username, address, check)
+            else:
+                principal = check()
             if principal is None:
-                if is_password:
-                    self._rate_limiter.record_failure(username, address)
                 raise self.challenge(message="Wrong user name or password.")
         except Unauthorized:
             # Some forges accept a token instead of the user name.
             shown = "(a token)" if is_token(username) else username[:255]
             audit.record("login-failed", None, username=shown)
             raise
-        if failed_before:
-            self._rate_limiter.reset(username, address)
         return principal
 
     def refresh(self, secret: str) -> Principal:

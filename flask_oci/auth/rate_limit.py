@@ -15,10 +15,15 @@ from ipaddress import ip_address
 from ipaddress import ip_network
 
 from ..errors import TooManyRequests
+from ..errors import Unauthorized
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..catalog import Catalog
     from ..config import Config
+
+T = t.TypeVar("T")
 
 #: The limit for an address, as a multiple of the limit for one account.
 ACCOUNTS: t.Final = 10
@@ -35,6 +40,30 @@ class RateLimiter:
         self._attempts = config.login_attempts
         self._window = config.login_period
 
+    def limited(
+        self, username: str, address: str, check: Callable[[], T | None]
+    ) -> T | None:
+        """Return the result of a check of a password, and count its failure.
+
+        :param check: returns None if the password is wrong.
+        :raises TooManyRequests: if there were too many failures, before the check or
+            during it.
+        """
+        failed_before = self.check(username, address)
+        # Simultaneous guesses all pass the first check. None of them may learn its
+        # result once the limit is used up, also not that the password is correct.
+        try:
+            found = check()
+        except Unauthorized:
+            self.check(username, address)
+            raise
+        self.check(username, address)
+        if found is None:
+            self.record_failure(username, address)
+        elif failed_before:
+            self.reset(username, address)
+        return found
+
     def check(self, username: str, address: str) -> bool:
         """Refuse a login after too many failures.
 
@@ -44,22 +73,32 @@ class RateLimiter:
         """
         if self._attempts is None:
             return False
-        account, network = _keys(username, address)
-        most = {account: self._attempts, network: self._attempts * ACCOUNTS}
+        most = self._limits(self._attempts, username, address)
         counts = self._failures.counts(most, self._window)
         for key, (count, since) in counts.items():
             if count >= most[key]:
                 raise self._refusal(since)
-        return account in counts
+        return _keys(username, address)[0] in counts
 
     def record_failure(self, username: str, address: str) -> None:
-        """Count a failed login."""
-        if self._attempts is not None:
-            self._failures.add(_keys(username, address), self._window)
+        """Count a failed login.
+
+        :raises TooManyRequests: if simultaneous logins have used up the limit.
+        """
+        if self._attempts is None:
+            return
+        most = self._limits(self._attempts, username, address)
+        if not self._failures.add(most, self._window):
+            self.check(username, address)
 
     def reset(self, username: str, address: str) -> None:
         """Reset the failures of an account at an address."""
         self._failures.forget(_keys(username, address)[0])
+
+    @staticmethod
+    def _limits(attempts: int, username: str, address: str) -> dict[str, int]:
+        account, network = _keys(username, address)
+        return {account: attempts, network: attempts * ACCOUNTS}
 
     def _refusal(self, since: datetime) -> TooManyRequests:
         left = since + self._window - datetime.now(timezone.utc)

@@ -15,6 +15,7 @@ from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
+from .database import DELETED
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
@@ -60,6 +61,7 @@ if t.TYPE_CHECKING:
     from .models import Models
 
 __all__ = [
+    "DELETED",
     "FAILURES",
     "GONE",
     "REFUSED",
@@ -98,7 +100,7 @@ class Catalog:
         self.quotas = Quotas(database, self.users)
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
         self.manifests = Manifests(database, self.repositories, self.quotas)
-        self.tags = Tags(database)
+        self.tags = Tags(database, self.repositories, self.quotas)
         self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)

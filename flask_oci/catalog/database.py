@@ -11,6 +11,7 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import ObjectDeletedError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
 from ..errors import UserDeleted
@@ -43,6 +44,10 @@ Rows: t.TypeAlias = "sa.CursorResult[Unpack[tuple[t.Any, ...]]]"
 Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
+
+#: The exception that reading an attribute of an object raises if the row of the object
+#: has been deleted since the session read it.
+DELETED: t.Final = ObjectDeletedError
 
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"

@@ -30,6 +30,7 @@ from .database import newest
 from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
+from .repository_info import Pusher
 from .repository_info import RepositoryRef
 from .retries import FAILURES
 
@@ -81,7 +82,7 @@ class Manifests:
     def put(
         self,
         wanted: RepositoryRef,
-        user_id: t.Any,
+        pusher: Pusher,
         manifest: Manifest,
         content: bytes,
         digest: Digest,
@@ -93,6 +94,7 @@ class Manifests:
     ) -> list[str]:
         """Record a manifest, its references and its tags, in one transaction.
 
+        :param pusher: the user who pushes.
         :param lost: the digests of blobs whose bytes the storage does not have.
         :param allow_sparse: whether referenced content may be missing.
         :param guard: the caller's permissions on protected tags.
@@ -102,10 +104,10 @@ class Manifests:
         :raises Denied: if the caller may not change one of the tags.
         :raises QuotaExceeded: if the push would exceed a quota.
         """
-        tag_names = list(tag_names)
+        tag_names, user_id = list(tag_names), pusher.key
 
         def work() -> list[str]:
-            repository = self._repositories.ensure(wanted, user_id)
+            repository = self._repositories.ensure(wanted, pusher)
             repository_id = repository.key
             if not self._repositories.push_to(repository_id):
                 raise NameUnknown(detail=repository.name)

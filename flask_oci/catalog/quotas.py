@@ -33,6 +33,16 @@ class Site(t.NamedTuple):
         return self.owner.is_limit or self.repository.is_limit
 
 
+class OpenSession(t.NamedTuple):
+    """An unfinished upload session."""
+
+    uuid: str
+    user_id: t.Any
+    """The key of the user who started it."""
+
+    repository: RepositoryInfo
+
+
 class Held(t.NamedTuple):
     """A quota's scope and its usage."""
 
@@ -128,18 +138,27 @@ class Quotas:
         most = self.site().owner if stored is None else stored
         return not self._measured(both, name, most).is_too_much
 
-    def uploads(self, holder: RuleScope) -> list[str]:
+    def uploads(self, holder: RuleScope) -> list[OpenSession]:
         """Return the unfinished upload sessions, the latest first."""
         Upload, Repository = self._db.models.Upload, self._db.models.Repository
-        return list(
-            self._db.session.scalars(
-                sa.select(Upload.uuid)
-                .join(Repository, Repository.id == Upload.repository_id)
-                .where(self.counted_for(holder))
-                .order_by(Upload.started_at.desc())
-                .limit(UPLOADS)
+        rows = self._db.session.execute(
+            sa.select(
+                Upload.uuid,
+                Upload.user_id,
+                Repository.name,
+                Repository.id,
+                Repository.owner_id,
+                Repository.visibility,
             )
+            .join(Repository, Repository.id == Upload.repository_id)
+            .where(self.counted_for(holder))
+            .order_by(Upload.started_at.desc())
+            .limit(UPLOADS)
         )
+        return [
+            OpenSession(uuid, user_id, RepositoryInfo(*repository))
+            for uuid, user_id, *repository in rows
+        ]
 
     def _stored(self, holder: RuleScope, lock: bool = False) -> Quota | None:
         """Return the quota that is set for this scope, or None."""

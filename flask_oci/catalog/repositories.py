@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
-from functools import partial
 
 import sqlalchemy as sa
 
 from ..changes import Change
 from ..changes import REPOSITORY_CREATED
 from ..changes import REPOSITORY_DELETED
-from ..changes import REPOSITORY_RENAMED
-from ..changes import REPOSITORY_SHOWN
-from ..changes import REPOSITORY_TRANSFERRED
 from ..clock import utcnow
 from ..errors import NameUnknown
 from ..errors import UserDeleted
@@ -21,7 +16,11 @@ from ..rules.visibility import INTERNAL
 from ..rules.visibility import PUBLIC
 from .database import Condition
 from .database import Database
+from .repository_changes import RepositoryChanges
+from .repository_info import check_unchanged
 from .repository_info import name_of
+from .repository_info import namespace_of
+from .repository_info import Pusher
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
 from .repository_statements import delete_contents
@@ -40,6 +39,7 @@ class Repositories:
         self._db = database
         self._users = users
         self._statements = RepositoryStatements(database.models)
+        self._changes = RepositoryChanges(database, users, self.find)
 
     def get(self, name: str) -> RepositoryInfo:
         """Return the repository of a name.
@@ -62,23 +62,28 @@ class Repositories:
         rows = self._db.reads.rows(statement, {"name": name})
         return RepositoryInfo(*rows[0]) if rows else RepositoryInfo(name)
 
-    def ensure(self, wanted: RepositoryRef, pusher_id: t.Any) -> RepositoryInfo:
-        """Create the repository if it does not exist, within a transaction.
+    def ensure(self, wanted: RepositoryRef, pusher: Pusher) -> RepositoryInfo:
+        """Lock a repository, and create it if it does not exist, within a transaction.
 
         The owner is the user whose namespace it is in. If the namespace belongs to no
         user, the owner is the pusher.
 
         :param wanted: the name, or the repository that the caller was authorized for.
-        :param pusher_id: the key of the user who pushes.
+        :param pusher: the user who pushes.
         :return: the repository, with its key.
         :raises NameUnknown: if the caller was authorized for a repository that has
             since been deleted, renamed or replaced.
+        :raises RegistryError: if the repository has since been created, transferred or
+            hidden, and the pusher may not push to it now.
         """
-        found = self.find(name_of(wanted))
-        authorized = wanted.id if isinstance(wanted, RepositoryInfo) else None
-        if authorized is not None and found.id != authorized:
-            raise NameUnknown(detail=found.name)
-        return found if found.exists else self._make(found.name, pusher_id)
+        name = name_of(wanted)
+        row = self._db.execute(self._statements.ensuring, {"name": name}).first()
+        found = RepositoryInfo(*row) if row else RepositoryInfo(name)
+        if isinstance(wanted, RepositoryInfo):
+            if wanted.exists and found.id != wanted.id:
+                raise NameUnknown(detail=name)
+            check_unchanged(wanted, found, pusher)
+        return found if found.exists else self._make(name, pusher.key)
 
     def owners_of_new(self, wanted: RepositoryRef) -> list[t.Any]:
         """Return the key of the user who owns a repository that a push creates, if its
@@ -91,7 +96,7 @@ class Repositories:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
         change = Change(kind=REPOSITORY_CREATED, repository=name, by=pusher_id)
         self._db.record_change(change)
-        owner_id = self._users.owner_of_namespace(name.partition("/")[0])
+        owner_id = self._users.owner_of_namespace(namespace_of(name))
         owner_id = pusher_id if owner_id is None else owner_id
         # If another transaction has created it meanwhile, this fails, and the retried
         # transaction finds it. Its creation is therefore recorded only once.
@@ -102,16 +107,40 @@ class Repositories:
         # A name in use must no longer be the alias of another repository.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
         # Its quotas have not been read, so it may be limited.
-        return RepositoryInfo(name, key, owner_id, is_limited=True)
+        return RepositoryInfo(name, key, owner_id, is_limited=True, is_listed=False)
+
+    def list_with_blob(self, found: RepositoryInfo) -> None:
+        """Put a repository that gets a blob into the lists, within a transaction.
+
+        If the push fails after that, its blobs still count for the quota of the owner,
+        who has to find the repository.
+        """
+        if not found.is_listed:
+            self.push_to(found.key)
 
     def push_to(self, repository_id: int) -> bool:
-        """Record the push of a manifest, within a transaction. This locks the
-        repository as :meth:`Database.lock_repository` does.
+        """Record a push, within a transaction. This locks the repository as
+        :meth:`Database.lock_repository` does.
 
         :return: False if the repository has been deleted.
         """
         values = {"key": repository_id, "pushed_at": utcnow()}
         return bool(self._db.change(self._statements.pushing, values))
+
+    def lock_for_push(
+        self, wanted: RepositoryInfo, pusher: Pusher
+    ) -> RepositoryInfo | None:
+        """Lock the existing repository that a caller was authorized to push to.
+
+        :param pusher: the user who pushes.
+        :return: the current repository, or None if it has been deleted.
+        :raises RegistryError: if the repository has since been renamed, transferred or
+            hidden, and the pusher may not push to it now.
+        """
+        found = self.lock(wanted.key)
+        if found is not None:
+            check_unchanged(wanted, found, pusher)
+        return found
 
     def lock(self, repository_id: int) -> RepositoryInfo | None:
         """Lock a repository as :meth:`Database.lock_repository` does, and return it.
@@ -155,7 +184,9 @@ class Repositories:
         )
 
     def owned_by(self, user_id: t.Any) -> Condition:
-        """Return the condition for the repositories of an owner."""
+        """Return the condition for the repositories of an owner; None owns nothing."""
+        if user_id is None:
+            return self.nothing()
         return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
 
     def path_filter(self, path: t.Any) -> Condition:
@@ -191,20 +222,24 @@ class Repositories:
     ) -> RepositoryInfo:
         """Rename a repository, set some of its columns, or both.
 
+        A new name in the namespace of another user makes that user the owner, as after
+        a first push, unless ``owner_id`` is set.
+
         :param by: the key of the user who makes the change.
         :param values: the columns to set.
-        :return: the repository, with its new name.
+        :return: the repository, with its new name and owner.
         :raises NameUnknown: if it does not exist, or its name or owner has changed.
         :raises ValueError: if the new name is taken.
         """
 
         def work() -> RepositoryInfo:
             found = self._as_it_is(repository)
-            if new_name is not None and new_name != found.name:
-                found = self._move(found, new_name, by)
-            if values:
-                self._set(found, values, by)
-            return found
+            if new_name is None or new_name == found.name:
+                return self._changes.set(found, values, by)
+            adopted = {}
+            if "owner_id" not in values:
+                adopted = self._changes.adopted(found, new_name)
+            return self._changes.move(found, new_name, values, adopted, by=by)
 
         return self._db.write(work, by=by, users=lambda: [values.get("owner_id")])
 
@@ -253,21 +288,32 @@ class Repositories:
         names: dict[str, str],
         within_transaction: Callable[[], object] | None = None,
         *,
+        owned_by_id: t.Any = None,
         by: t.Any = None,
         **values: t.Any,
-    ) -> None:
+    ) -> dict[str, RepositoryInfo]:
         """Rename repositories in one transaction; the old names become aliases.
+
+        If the owner of a repository moves it out of the owner's namespace into that of
+        another user, the other user becomes the owner, as after a first push. All other
+        owners stay.
 
         :param names: the new name of each repository by its old name; both may be the
             same. A repository must come before the one that takes its old name.
         :param within_transaction: a function to call in the same transaction.
+        :param owned_by_id: the key of the user whose repositories are renamed; None
+            renames those of all owners.
         :param by: the key of the user who makes the change.
         :param values: other columns to set.
+        :return: the repositories with their new names and owners, by their old names.
         :raises ValueError: if a new name is taken.
         """
 
-        def work() -> None:
+        def work() -> dict[str, RepositoryInfo]:
             owners = [self.find(name).owner_id for name in names]
+            owners += map(
+                self._users.owner_of_namespace, map(namespace_of, names.values())
+            )
             users = self._db.lock_users(
                 [by, values.get("owner_id"), *owners],
                 # The function may rename a user, which locks the row exclusively.
@@ -276,58 +322,20 @@ class Repositories:
             if by is not None and by not in users:
                 raise UserDeleted
             lock_repositories(self._db, self._db.models.Repository.name.in_(names))
+            done = {}
             for old, new in names.items():
                 found = self.find(old)
-                if found.exists and old != new:
-                    found = self._move(found, new, by)
-                if found.exists and values:
-                    self._set(found, values, by)
+                if not found.exists or owned_by_id not in (None, found.owner_id):
+                    continue
+                if old == new:
+                    done[old] = self._changes.set(found, values, by)
+                    continue
+                adopted = {}
+                if "owner_id" not in values:
+                    adopted = self._changes.given(found, new, by)
+                done[old] = self._changes.move(found, new, values, adopted, by=by)
             if within_transaction is not None:
                 within_transaction()
+            return done
 
-        self._db.write(work)
-
-    def _move(self, found: RepositoryInfo, new: str, by: t.Any) -> RepositoryInfo:
-        if self.find(new).exists:
-            raise ValueError(f"A repository named {new} already exists.")
-        Alias = self._db.models.RepositoryAlias
-        self._db.record_change(
-            Change(
-                kind=REPOSITORY_RENAMED,
-                repository=new,
-                repository_id=found.id,
-                former_name=found.name,
-                by=by,
-            )
-        )
-        self._update(found, name=new)
-        self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == new))
-        self._db.upsert(Alias, {"name": found.name}, repository_id=found.id)
-        return replace(found, name=new)
-
-    def _set(
-        self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
-    ) -> None:
-        self._record(repository, values, by)
-        self._update(repository, **values)
-
-    def _update(self, repository: RepositoryInfo, **values: t.Any) -> None:
-        table = self._db.models.Repository.__table__
-        self._db.session.execute(
-            sa.update(table).where(table.c.id == repository.id).values(**values)
-        )
-
-    def _record(
-        self, repository: RepositoryInfo, values: dict[str, t.Any], by: t.Any
-    ) -> None:
-        """Record the changes of the columns that have an event."""
-        change = partial(
-            Change, repository=repository.name, repository_id=repository.id, by=by
-        )
-        if "visibility" in values:
-            shown = values["visibility"]
-            self._db.record_change(change(kind=REPOSITORY_SHOWN, visibility=shown))
-        if "owner_id" in values:
-            key = values["owner_id"]
-            owner = self._users.names([key]).get(key)
-            self._db.record_change(change(kind=REPOSITORY_TRANSFERRED, owner=owner))
+        return self._db.write(work)

@@ -11,6 +11,9 @@ from ..rules.visibility import INTERNAL
 from ..rules.visibility import PRIVATE
 from ..rules.visibility import PUBLIC
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 @dataclass(frozen=True, slots=True)
 class RepositoryInfo:
@@ -35,6 +38,9 @@ class RepositoryInfo:
     """Whether a quota is set for it or for its owner. Only lookups for a push set
     this."""
 
+    is_listed: bool = field(default=True, repr=False, compare=False)
+    """Whether it is in the lists of repositories. Only lookups for a push set this."""
+
     @property
     def key(self) -> int:
         """Its key.
@@ -53,7 +59,7 @@ class RepositoryInfo:
     @property
     def namespace(self) -> str:
         """The first component of its name."""
-        return self.name.partition("/")[0]
+        return namespace_of(self.name)
 
     def is_open_to(self, user: t.Any) -> bool:
         """Return True if its visibility alone allows a user to pull.
@@ -72,3 +78,28 @@ RepositoryRef: t.TypeAlias = str | RepositoryInfo
 def name_of(repository: RepositoryRef) -> str:
     """Return the name of a repository."""
     return repository if isinstance(repository, str) else repository.name
+
+
+def namespace_of(name: str) -> str:
+    """Return the first component of the name of a repository."""
+    return name.partition("/")[0]
+
+
+class Pusher(t.Protocol):
+    """The user who pushes to a repository."""
+
+    @property
+    def key(self) -> t.Any:
+        """The user's primary key, or None if there is no user."""
+
+    @property
+    def check_push(self) -> Callable[[RepositoryInfo], object]:
+        """Raises an error if the user may not push to a repository."""
+
+
+def check_unchanged(
+    wanted: RepositoryInfo, found: RepositoryInfo, pusher: Pusher
+) -> None:
+    """Ask again whether a caller may push, if the repository has changed."""
+    if found != wanted:
+        pusher.check_push(found)

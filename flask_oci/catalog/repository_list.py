@@ -51,7 +51,8 @@ class Figures(t.NamedTuple):
 
 
 class RepositoryIndex:
-    """Lists the repositories that have received a push, including empty ones."""
+    """Lists the repositories that have received a blob or a manifest, including empty
+    ones."""
 
     def __init__(self, database: Database, repositories: Repositories) -> None:
         self._db = database

@@ -35,6 +35,11 @@ class RepositoryStatements:
         return self._select_with_limits().where(columns.name == sa.bindparam("name"))
 
     @cached_property
+    def ensuring(self) -> sa.Select[t.Any]:
+        """Lock and select the repository with a ``name``, as :attr:`by_name` does."""
+        return self.by_name.with_for_update()
+
+    @cached_property
     def locking(self) -> sa.Select[t.Any]:
         """Lock and select the repository with a ``key``, and whether it has a quota."""
         columns = self._models.Repository.__table__.c
@@ -53,7 +58,7 @@ class RepositoryStatements:
                 rules.repository_id == columns.id, rules.owner_id == columns.owner_id
             ),
         )
-        return self.select().add_columns(limited)
+        return self.select().add_columns(limited, columns.pushed_at.is_not(None))
 
     @cached_property
     def by_any_name(self) -> sa.Select[t.Any]:

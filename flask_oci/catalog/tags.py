@@ -18,6 +18,10 @@ from .database import Database
 from .database import newest
 from .models import Models
 
+if t.TYPE_CHECKING:
+    from .quotas import Quotas
+    from .repositories import Repositories
+
 #: The permissions of an unknown caller, who may not change protected tags.
 DEFAULT_GUARD: t.Final = Guard()
 
@@ -25,8 +29,12 @@ DEFAULT_GUARD: t.Final = Guard()
 class Tags:
     """Lists, restores and deletes the tags of a repository."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, repositories: Repositories, quotas: Quotas
+    ) -> None:
         self._db = database
+        self._repositories = repositories
+        self._quotas = quotas
 
     def page(self, repository_id: int, limit: int, last: str | None) -> list[str]:
         """Return tags in bytewise order.
@@ -121,12 +129,15 @@ class Tags:
         :param guard: the caller's permissions on protected tags.
         :return: the tag, or None if that manifest no longer exists.
         :raises Denied: if the tag points elsewhere and the caller may not move it.
+        :raises QuotaExceeded: if the restored image would exceed a quota.
         """
         Manifest, Move = self._db.models.Manifest, self._db.models.TagMove
 
         def work() -> str | None:
-            locked = self._db.lock_repository(repository_id)
-            repository = LockedRepository(repository_id, locked, guard)
+            found = self._repositories.lock(repository_id)
+            if found is None:
+                return None
+            repository = LockedRepository(repository_id, found.name, guard)
             row = self._db.session.execute(
                 newest(
                     sa.select(Move.name, Manifest.id, Manifest.digest)
@@ -142,7 +153,8 @@ class Tags:
             ).first()
             if row is None:
                 return None
-            move(self._db, repository, row.name, row.id, row.digest, by)
+            with self._quotas.within(found):
+                move(self._db, repository, row.name, row.id, row.digest, by)
             return t.cast(str, row.name)
 
         return self._db.write(work, by=by)

@@ -15,12 +15,12 @@ from ..changes import BLOB_PUSHED
 from ..changes import Change
 from ..clock import utcnow
 from ..errors import BlobUploadUnknown
-from ..errors import NameUnknown
 from ..spec.digest import Digest
 from .blobs import Blobs
 from .database import Database
 from .quotas import Quotas
 from .repositories import Repositories
+from .repository_info import Pusher
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
 
@@ -61,35 +61,36 @@ class Uploads:
         self._blobs = blobs
 
     def start(
-        self, repository: RepositoryInfo, user_id: t.Any, algorithm: str
+        self, repository: RepositoryInfo, pusher: Pusher, algorithm: str
     ) -> UploadSession:
         """Start a session, and create the repository if it does not exist.
 
         A power cut may lose the session; the client then starts a new one.
 
+        :param pusher: the user who pushes.
         :param algorithm: the digest algorithm with which incoming bytes are hashed.
         """
         values = {
             "uuid": str(uuid.uuid4()),
             "repository_id": repository.id,
-            "user_id": user_id,
+            "user_id": pusher.key,
             "algorithm": algorithm,
             "started_at": utcnow(),
         }
-        starting = self._starting if user_id is None else self._starting_of_user
+        starting = self._starting if pusher.key is None else self._starting_of_user
         if repository.id is None or not self._db.execute_async_commit(starting, values):
 
             def work() -> RepositoryInfo:
-                made = self._repositories.ensure(repository, user_id)
+                made = self._repositories.ensure(repository, pusher)
                 self._db.execute(self._starting, {**values, "repository_id": made.id})
                 return made
 
             repository = self._db.write(
                 work,
-                by=user_id,
+                by=pusher.key,
                 users=lambda: self._repositories.owners_of_new(repository),
             )
-        return UploadSession(str(values["uuid"]), repository, algorithm, user_id)
+        return UploadSession(str(values["uuid"]), repository, algorithm, pusher.key)
 
     def find(
         self, repository: RepositoryInfo, key: str, user_id: t.Any
@@ -109,6 +110,20 @@ class Uploads:
             raise BlobUploadUnknown(detail=key)
         return UploadSession(row[0], repository, row[1], user_id)
 
+    def started_by(self, user_id: t.Any) -> list[tuple[str, int]]:
+        """Return the sessions of a user, and the keys of their repositories, the oldest
+        session first.
+
+        :param user_id: the key of the user; None is all anonymous clients.
+        """
+        table = self._db.models.Upload.__table__
+        statement = (
+            sa.select(table.c.uuid, table.c.repository_id)
+            .where(table.c.user_id == user_id)
+            .order_by(table.c.started_at, table.c.uuid)
+        )
+        return [(row[0], row[1]) for row in self._db.execute(statement)]
+
     def of(self, repository_id: int) -> list[str]:
         """Return the sessions of a repository."""
         Upload = self._db.models.Upload
@@ -118,9 +133,12 @@ class Uploads:
             )
         )
 
-    def finish(self, session: UploadSession, digest: Digest, size: int) -> None:
+    def finish(
+        self, session: UploadSession, pusher: Pusher, digest: Digest, size: int
+    ) -> None:
         """End a session and link its bytes to the repository as a blob.
 
+        :param pusher: the user who pushes.
         :param size: the size of the blob, in bytes.
         :raises BlobUploadUnknown: if the repository has been deleted.
         :raises QuotaExceeded: if the blob would exceed a quota.
@@ -129,7 +147,7 @@ class Uploads:
         def work() -> None:
             # Its quotas may have changed since the upload started. A database without
             # foreign keys may also reuse the number of a deleted repository.
-            repository = self._repositories.lock(session.repository_id)
+            repository = self._repositories.lock_for_push(session.repository, pusher)
             if repository is None:
                 raise BlobUploadUnknown(detail=session.uuid)
             self._db.record_change(
@@ -144,6 +162,7 @@ class Uploads:
             )
             with self._quotas.within(repository):
                 self._blobs.link(session.repository_id, digest, size)
+            self._repositories.list_with_blob(repository)
             self._delete(session.uuid)
 
         self._db.write(work, by=session.user_id)
@@ -151,7 +170,7 @@ class Uploads:
     def record_blob(
         self,
         wanted: RepositoryRef,
-        user_id: t.Any,
+        pusher: Pusher,
         digest: Digest,
         size: int,
         *,
@@ -160,16 +179,15 @@ class Uploads:
         """Record a blob that was pushed in one request or mounted from another
         repository.
 
+        :param pusher: the user who pushes.
         :param size: the size of the blob, in bytes.
         :param source: the name of the repository from which the blob is mounted.
         :raises QuotaExceeded: if the blob would exceed a quota.
         """
 
         def work() -> None:
-            repository = self._repositories.ensure(wanted, user_id)
+            repository = self._repositories.ensure(wanted, pusher)
             repository_id = repository.key
-            if self._db.lock_repository(repository_id) is None:
-                raise NameUnknown(detail=repository.name)
             self._db.record_change(
                 Change(
                     kind=BLOB_MOUNTED if source else BLOB_PUSHED,
@@ -178,21 +196,27 @@ class Uploads:
                     digest=str(digest),
                     size=size,
                     source=source,
-                    by=user_id,
+                    by=pusher.key,
                 )
             )
             with self._quotas.within(repository):
                 self._blobs.link(repository_id, digest, size)
+            self._repositories.list_with_blob(repository)
 
         self._db.write(
             work,
-            by=user_id,
+            by=pusher.key,
             users=lambda: self._repositories.owners_of_new(wanted),
         )
 
-    def cancel(self, session: UploadSession) -> None:
-        """End a session without a blob."""
-        self._db.write(lambda: self._delete(session.uuid))
+    def cancel(self, *uuids: str) -> None:
+        """End sessions without a blob."""
+
+        def work() -> None:
+            for key in uuids:
+                self._delete(key)
+
+        self._db.write(work)
 
     def _delete(self, key: str) -> None:
         self._db.execute(self._deleting, {"key": key})

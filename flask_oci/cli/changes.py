@@ -30,7 +30,8 @@ def visibility(repository: str, value: str) -> None:
 def rename(old: str, new: str) -> None:
     """Rename the repository OLD to NEW, and every repository below OLD, such as a
     user's namespace. Clients can still pull from an old name until another repository
-    takes it."""
+    takes it. A repository that leaves its owner's namespace for that of another user
+    becomes private and belongs to that user."""
     with error_messages():
         names = services().administration.rename(old, new)
     for name in names:

@@ -7,10 +7,16 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..catalog import RepositoryInfo
+
 
 def always() -> bool:
     """Return True. A user that the host's own code names may change protected tags."""
     return True
+
+
+def no_check(repository: RepositoryInfo) -> None:
+    """Allow the push. The host's own code, and the operator, have decided already."""
 
 
 class Actor(t.NamedTuple):
@@ -25,3 +31,8 @@ class Actor(t.NamedTuple):
     may_manage: Callable[[], bool] = always
     """Returns True if the user may change protected tags. It is called only if a tag
     is protected, because the host's answer may take long."""
+
+    check_push: Callable[[RepositoryInfo], object] = no_check
+    """Raises an error if the user may not push to a repository. It is called in the
+    transaction of a push, if the repository is no longer the one that the request was
+    admitted to."""

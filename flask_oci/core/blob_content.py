@@ -13,12 +13,14 @@ from ..errors import Unavailable
 from ..spec.digest import Digest
 from .actor import Actor
 from .actor import always
+from .actor import no_check
 from .storage_identity import StorageIdentity
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..catalog import Catalog
+    from ..catalog import RepositoryInfo
     from ..catalog import UploadSession
     from ..catalog.repository_info import RepositoryRef
     from ..storage import Storage
@@ -38,14 +40,20 @@ class BlobContent:
         self.storage_identity = StorageIdentity(catalog, storage)
         """The check that the storage belongs to the catalog, before every push."""
 
-    def actor(self, user: t.Any, may_manage: Callable[[], bool] = always) -> Actor:
+    def actor(
+        self,
+        user: t.Any,
+        may_manage: Callable[[], bool] = always,
+        check_push: Callable[[RepositoryInfo], object] = no_check,
+    ) -> Actor:
         """Return the actor for one of the host's users.
 
         :param user: one of the host's users, or None if there is no user.
         :param may_manage: returns True if the user may change protected tags.
+        :param check_push: raises an error if the user may not push to a repository.
         """
         users = self._catalog.users
-        return Actor(users.key_of(user), users.name_of(user), may_manage)
+        return Actor(users.key_of(user), users.name_of(user), may_manage, check_push)
 
     def put_blob(
         self,
@@ -74,9 +82,7 @@ class BlobContent:
                 self._complete_upload(
                     upload,
                     digest,
-                    partial(
-                        self._catalog.uploads.record_blob, repository, by.key, digest
-                    ),
+                    partial(self._catalog.uploads.record_blob, repository, by, digest),
                 )
                 return digest
         finally:
@@ -85,6 +91,7 @@ class BlobContent:
     def finish_upload(
         self,
         session: UploadSession,
+        by: Actor,
         digest: Digest,
         receive: Callable[[UploadFile], object],
         check_length: Callable[[int], object],
@@ -96,6 +103,7 @@ class BlobContent:
         the blob is recorded now.
 
         :param session: the session, as the catalog found it for its user.
+        :param by: the user of the session.
         :param digest: the digest that the client expects the bytes to have.
         :param receive: appends the last bytes, if there are any. No database
             connection is held meanwhile.
@@ -105,7 +113,7 @@ class BlobContent:
         """
         self.storage_identity.verify()
         self._catalog.release()
-        if not self._resume_completion(session, digest):
+        if not self._resume_completion(session, by, digest):
             with self._storage.open_upload(session.uuid) as upload:
                 length = upload.length
                 try:
@@ -113,7 +121,7 @@ class BlobContent:
                     self._complete_upload(
                         upload,
                         digest,
-                        partial(self._catalog.uploads.finish, session, digest),
+                        partial(self._catalog.uploads.finish, session, by, digest),
                         check_length,
                     )
                 except BaseException:
@@ -144,7 +152,9 @@ class BlobContent:
             upload.commit(digest)
             record(upload.length)
 
-    def _resume_completion(self, session: UploadSession, digest: Digest) -> bool:
+    def _resume_completion(
+        self, session: UploadSession, by: Actor, digest: Digest
+    ) -> bool:
         """Record a blob that an earlier attempt to finish the session has stored.
 
         :return: False if no earlier attempt has stored the session's bytes.
@@ -159,7 +169,7 @@ class BlobContent:
         with self._storage.shared_lock(digest):
             if self._storage.sync_blob(digest) != known.length:
                 return False
-            self._catalog.uploads.finish(session, digest, known.length)
+            self._catalog.uploads.finish(session, by, digest, known.length)
         return True
 
     def link_blob(
@@ -182,7 +192,7 @@ class BlobContent:
             if self._storage.size(digest) != size:
                 return False
             self._catalog.uploads.record_blob(
-                repository, by.key, digest, size, source=source
+                repository, by, digest, size, source=source
             )
         return True
 

@@ -98,7 +98,7 @@ class Content(BlobContent):
             by,
             lambda guard: self._catalog.manifests.put(
                 repository,
-                by.key,
+                by,
                 manifest,
                 content,
                 digest,

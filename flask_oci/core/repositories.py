@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..catalog.repository_info import name_of
+from ..catalog.repository_info import namespace_of
 from ..events import audit
 from ..rules.visibility import VISIBILITIES
 from ..spec.reference import check_name
@@ -99,6 +100,7 @@ class RepositoryManager:
         new: str,
         *,
         owner: t.Any = None,
+        owned_by: t.Any = None,
         by: t.Any = None,
         within_transaction: Callable[[], object] | None = None,
         recursive: bool = True,
@@ -111,8 +113,12 @@ class RepositoryManager:
 
         :param old: the name of a repository, or the first components of names.
         :param new: the replacement for ``old``.
-        :param owner: one of the host's users, who becomes the owner at the same time;
-            None keeps the owners.
+        :param owner: one of the host's users, who becomes the owner at the same time.
+            None keeps the owners, except of a repository whose owner moves it into the
+            namespace of another user: as after a first push, it is private and belongs
+            to that user.
+        :param owned_by: one of the host's users. Only this user's repositories are
+            renamed. None renames those of all owners.
         :param by: the user who makes the change, for the audit log.
         :param within_transaction: a function that renames the host's own rows. It is
             called in the same transaction, so that both renames are committed or
@@ -122,25 +128,31 @@ class RepositoryManager:
         :raises NameInvalid: if a new name is invalid.
         :raises ValueError: if a new name is in use.
         """
-        found = [
-            repository.name
+        former_owner = self._users.key_of(owned_by)
+        before = {
+            repository.name: repository
             for repository in self._repositories.all_below(old)
-            if recursive or repository.name == old
-        ]
+            if (recursive or repository.name == old)
+            and (owned_by is None or repository.owner_id == former_owner)
+        }
+        found = list(before)
         # A longer name is free only after the repositories below it have moved, and a
         # shorter name only after those above it.
         found.sort(reverse=len(new) > len(old))
         names = {name: check_name(new + name[len(old) :]) for name in found}
-        values, detail = {}, {}
+        values = {}
         if owner is not None:
             values = {"owner_id": self._users.key_of(owner)}
-            detail = {"owner": self._users.namespace_of(owner)}
         key = self._users.key_of(by)
-        self._repositories.rename(names, within_transaction, by=key, **values)
-        for before, after in names.items():
-            moved = {"renamed_from": before} if before != after else {}
-            if moved or detail:
-                self._record(by, after, **moved, **detail)
+        done = self._repositories.rename(
+            names, within_transaction, owned_by_id=former_owner, by=key, **values
+        )
+        for name, after in done.items():
+            moved = {"renamed_from": name} if name != after.name else {}
+            if moved or owner is not None:
+                self._record(
+                    by, after.name, **moved, **self._owner(before[name], after)
+                )
         return sorted(names.values())
 
     def change(
@@ -155,13 +167,17 @@ class RepositoryManager:
     ) -> RepositoryInfo:
         """Change several properties of a repository: all of them or none.
 
+        Without ``owner``, a new name in the namespace of another user makes that user
+        the owner, as after a first push. The repository is then private, and without
+        retention rules and protected tags of its own.
+
         :param description: the description on its page; for every parameter, None keeps
             the value.
         :param visibility: ``private``, ``internal`` or ``public``.
         :param owner: one of the host's users, who becomes the owner.
         :param new_name: the new name.
         :param by: the user who makes the change, for the audit log.
-        :return: the repository, with its new name.
+        :return: the repository, with its new name and owner.
         :raises ValueError: if a value is invalid, or the new name is in use.
         :raises NameInvalid: if the new name is invalid.
         :raises NameUnknown: if there is no such repository.
@@ -173,22 +189,38 @@ class RepositoryManager:
             values["visibility"] = detail["visibility"] = visibility
         if owner is not None:
             values["owner_id"] = self._users.key_of(owner)
-            detail["owner"] = self._users.namespace_of(owner)
         if description is not None:
             _check_description(description)
             values["description"] = description
-        name = name_of(repository)
-        if new_name is not None and check_name(new_name) != name:
-            detail["renamed_from"] = name
+        before = repository
+        if isinstance(before, str):
+            before = self._repositories.get(before)
+        if new_name is not None and check_name(new_name) != before.name:
+            detail["renamed_from"] = before.name
         key = self._users.key_of(by)
-        found = self._repositories.change(
-            repository, new_name=new_name, by=key, **values
-        )
+        found = self._repositories.change(before, new_name=new_name, by=key, **values)
+        detail |= self._owner(before, found)
         if detail:
             self._record(by, found.name, **detail)
         if description is not None:
             audit.record("described", self._users.name_of(by), found.name)
         return found
+
+    def owner_by_name(self, repository: RepositoryInfo, new_name: str) -> t.Any:
+        """Return the user who becomes the owner of a repository by a new name, or None
+        if the owner stays."""
+        namespace = namespace_of(new_name)
+        user = self._users.by_name(namespace)
+        if user is None or self._users.key_of(user) == repository.owner_id:
+            return None
+        return user
+
+    def _owner(self, before: RepositoryInfo, after: RepositoryInfo) -> dict[str, str]:
+        """Return the name of the new owner for the audit log, if the owner changed."""
+        if before.owner_id == after.owner_id:
+            return {}
+        owner = self._users.names([after.owner_id]).get(after.owner_id)
+        return {} if owner is None else {"owner": owner}
 
     def _record(self, by: t.Any, name: str, **detail: str) -> None:
         audit.record("permission-changed", self._users.name_of(by), name, **detail)

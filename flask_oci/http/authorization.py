@@ -38,15 +38,11 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     :raises Denied: 403, if the caller may not change the repository.
     :raises NameUnknown: 404, if the caller may not know of the repository.
     """
-    repository = find(name, action)
-    try:
-        allowed = _may(action, repository)
-    except Denied:
-        # The host's reason is for a known user. Clients log in only after a challenge.
-        if principal().user is not None:
-            raise
-        allowed = False
-    if not allowed:
+    repository, decision = _decide(name, action)
+    # The host's reason is for a known user. Clients log in only after a challenge.
+    if isinstance(decision, Denied) and principal().user is not None:
+        raise decision
+    if decision is not True:
         raise refusal(name, action)
     if not principal().token_covers(action, name):
         raise challenge(name, action)
@@ -55,19 +51,40 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     return repository
 
 
-def find(name: str, action: Action) -> RepositoryInfo:
-    """Return the repository that a name stands for when ``action`` is performed.
+def may_by_name(action: Action, name: str) -> bool:
+    """Return True if the caller may perform ``action`` on the repository of a name."""
+    return _decide(name, action)[1] is True
+
+
+def _decide(name: str, action: Action) -> tuple[RepositoryInfo, bool | Denied]:
+    """Return the repository that a name stands for, and the policy's decision on it.
 
     A pull finds a repository by a former name; a push to a former name creates a new
     repository. To a caller who may not pull the renamed repository, the former name
     looks like a name that was never used.
+
+    The decision is the host's reason if its function raised :exc:`Denied`.
     """
     repository = services().catalog.repositories.find(
         name, by_old_name=action == "pull"
     )
-    if repository.name != name and not may(action, repository):
-        return RepositoryInfo(name)
-    return repository
+    decision = _ask(action, repository)
+    if action != "pull" or (decision is True and repository.exists):
+        return repository, decision
+    # A hidden repository, its former name and an unused name need the same work: each
+    # asks the policy twice, which may execute statements of its own.
+    absent = RepositoryInfo(name)
+    decision_if_absent = _ask(action, absent)
+    if repository.name != name and decision is not True:
+        return absent, decision_if_absent
+    return repository, decision
+
+
+def _ask(action: Action, repository: RepositoryInfo) -> bool | Denied:
+    try:
+        return _may(action, repository)
+    except Denied as reason:
+        return reason
 
 
 def may(action: Action, repository: RepositoryInfo) -> bool:
@@ -77,11 +94,8 @@ def may(action: Action, repository: RepositoryInfo) -> bool:
     The policy and the credential's limit decide. The access list of the bearer token is
     ignored, because it only names what the token was requested for.
     """
-    try:
-        return _may(action, repository)
-    except Denied:
-        # The host's reason is dropped, because this is one question of several.
-        return False
+    # The host's reason is dropped, because this is one question of several.
+    return _ask(action, repository) is True
 
 
 def manage_check(name: str) -> Callable[[], bool]:
@@ -100,6 +114,24 @@ def manage_check(name: str) -> Callable[[], bool]:
             )
         except Denied:
             return False
+
+    return check
+
+
+def push_check(name: str) -> Callable[[RepositoryInfo], None]:
+    """Return a function that raises an error if the caller may not push to a
+    repository.
+
+    It asks again for a request that was admitted before its body arrived. The error
+    names the repository as the request does, because a new name may be hidden from the
+    caller.
+
+    :param name: the name of the repository in the request.
+    """
+
+    def check(repository: RepositoryInfo) -> None:
+        if not may("push", repository):
+            raise refusal(name, "push")
 
     return check
 

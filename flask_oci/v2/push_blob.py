@@ -13,7 +13,7 @@ from ..errors import RegistryError
 from ..errors import SizeInvalid
 from ..http import body
 from ..http.authorization import admit
-from ..http.authorization import may
+from ..http.authorization import push_check
 from ..http.responses import Response
 from ..services import principal
 from ..services import services
@@ -23,16 +23,19 @@ from ..spec.digest import Digest
 from ..spec.ranges import parse_content_range
 from ..spec.ranges import Span
 from ..spec.reference import is_name
+from .holders import readable_holder
 from .pull import is_stored
 from .quota_check import upload_allowance
 from .quota_check import UploadAllowance
 from .quota_check import warn_if_nearly_full
+from .upload_sessions import make_room_for_session
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..catalog import RepositoryInfo
     from ..catalog import UploadSession
+    from ..core.actor import Actor
     from ..storage import UploadFile
 
 
@@ -99,16 +102,19 @@ def finish(name: str, session_id: str) -> Response:
         session.repository, digest=digest, session=session.uuid
     )
 
+    by = _pusher(session.repository)
+
     def receive(upload: UploadFile) -> None:
         if has_bytes:
             _receive(upload, digest.algorithm, span, allowance)
+            _check_again(session.repository, by)
 
     def check_length(length: int) -> None:
         if allowance is not None:
             allowance.check(length)
 
     with _describing_position(name, session):
-        services().content.finish_upload(session, digest, receive, check_length)
+        services().content.finish_upload(session, by, digest, receive, check_length)
     return _created(name, digest)
 
 
@@ -122,53 +128,59 @@ def status(name: str, session_id: str) -> Response:
 def cancel(name: str, session_id: str) -> Response:
     """end-14: ``DELETE`` of a session, 204."""
     session = _find_session(name, session_id)
-    services().catalog.uploads.cancel(session)
+    services().catalog.uploads.cancel(session.uuid)
     services().storage.discard_upload(session.uuid)
     return Response(status=204)
 
 
 def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bool:
-    """Link a blob of another repository that the caller may pull from.
-
-    The caller's own permissions decide about the source, and not the access list of the
-    bearer token: clients request the token before they know the source of a layer.
-    """
-    parts, user = services(), principal().user
+    """Link a blob of another repository that the caller may pull from."""
     if source is not None and not is_name(source):
         return False
-    holders = parts.catalog.blobs.holders(
-        digest, source, parts.policy.list_filter(user)
+    found = readable_holder(digest, source, target=repository)
+    if found is None:
+        return False
+    holder, size = found
+    return is_stored(digest, size) and services().content.link_blob(
+        repository, _pusher(repository), digest, size, holder.name
     )
-    for holder, size in holders:
-        if not may("pull", holder):
-            continue
-        by = parts.content.actor(user)
-        return is_stored(digest, size) and parts.content.link_blob(
-            repository, by, digest, size, holder.name
-        )
-    return False
+
+
+def _pusher(repository: RepositoryInfo) -> Actor:
+    """Return the caller as the actor of a push to a repository."""
+    return services().content.actor(
+        principal().user, check_push=push_check(repository.name)
+    )
+
+
+def _check_again(repository: RepositoryInfo, by: Actor) -> None:
+    """Check that the caller may still push, after the bytes have arrived."""
+    by.check_push(repository)
+    # The bytes are hashed and stored next, without a connection to the database.
+    services().catalog.release()
 
 
 def _receive_whole(repository: RepositoryInfo, digest: Digest) -> None:
-    content, allowance = services().content, upload_allowance(repository, digest=digest)
-    content.put_blob(
-        repository,
-        content.actor(principal().user),
-        digest,
-        lambda upload: _receive(upload, digest.algorithm, None, allowance),
-    )
+    by, allowance = _pusher(repository), upload_allowance(repository, digest=digest)
+
+    def receive(upload: UploadFile) -> None:
+        _receive(upload, digest.algorithm, None, allowance)
+        _check_again(repository, by)
+
+    services().content.put_blob(repository, by, digest, receive)
 
 
 def _begin(repository: RepositoryInfo) -> Response:
     parts = services()
     parts.content.storage_identity.verify()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
-    user_id = parts.catalog.users.key_of(principal().user)
-    session = parts.catalog.uploads.start(repository, user_id, algorithm)
+    by = _pusher(repository)
+    make_room_for_session(repository, by.key)
+    session = parts.catalog.uploads.start(repository, by, algorithm)
     try:
         parts.storage.start_upload(session.uuid)
     except BaseException:
-        parts.catalog.uploads.cancel(session)
+        parts.catalog.uploads.cancel(session.uuid)
         raise
     response = _progress(202, repository.name, session.uuid, 0)
     if parts.config.chunk_min_length is not None:

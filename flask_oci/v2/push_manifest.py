@@ -13,6 +13,7 @@ from ..errors import ManifestInvalid
 from ..http import body
 from ..http.authorization import admit
 from ..http.authorization import manage_check
+from ..http.authorization import push_check
 from ..http.responses import Response
 from ..http.warnings import warn
 from ..services import principal
@@ -37,14 +38,16 @@ def put(name: str, reference: str) -> Response:
     :raises ManifestInvalid: if the body is not a valid manifest; with status 413 if it
         is too large, or 414 if there are too many tags.
     :raises ManifestBlobUnknown: if the manifest references content that was not pushed.
-    :raises Denied: if a tag would move that is protected from the caller.
+    :raises Denied: if a tag would move that is protected from the caller, or the caller
+        has lost the permission while the body arrived.
     """
-    repository = admit(name, "push")
+    repository, check = admit(name, "push"), push_check(name)
     operations = services().content
     # Reading the body ends the transaction, and with it the access to the user's row.
-    by = operations.actor(principal().user, manage_check(name))
+    by = operations.actor(principal().user, manage_check(name), check)
     digest, tags = _reference(reference)
     content, media_type = _content(), request.headers.get("Content-Type")
+    check(repository)
     pushed = operations.put_manifest(
         repository, by, content, media_type, digest=digest, tags=tags
     )

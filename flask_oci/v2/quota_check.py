@@ -12,16 +12,19 @@ from dataclasses import dataclass
 
 from ..catalog.quotas import UPLOADS
 from ..catalog.rules import RuleScope
-from ..http.authorization import may
 from ..http.warnings import warn
+from ..rules.quota import QuotaExceeded
 from ..services import principal
 from ..services import services
+from .holders import readable_holder
+from .upload_sessions import end_empty_sessions
+from .upload_sessions import end_lost_sessions
 
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
-    from ..rules.quota import QuotaExceeded
     from ..rules.quota import QuotaUsage
     from ..spec.digest import Digest
+
 
 #: An upload that has received no bytes for this many seconds counts as broken off.
 IDLE: t.Final = 120
@@ -35,6 +38,9 @@ class UploadAllowance:
     usage: QuotaUsage
     unfinished: int
     """The number of bytes that other unfinished uploads have."""
+
+    is_crowded: bool = False
+    """Whether there are more unfinished uploads than the registry can examine."""
 
     def check(self, length: int) -> None:
         """Refuse an upload that is too large.
@@ -51,6 +57,11 @@ class UploadAllowance:
         :param length: the expected length of the upload in bytes, or None if it is
             unknown.
         """
+        if self.is_crowded:
+            return QuotaExceeded(
+                f"{self.usage.name} has more than {UPLOADS} unfinished uploads; finish"
+                " or cancel some of them."
+            )
         return self.usage.exceeded(length, self.unfinished)
 
 
@@ -73,13 +84,13 @@ def upload_allowance(
         limit = usage.quota.bytes
         if limit is None:
             continue
-        active, idle, too_many = _unfinished(scope, session)
+        active, idle, too_many = _unfinished(scope, session, pusher_id)
         # Idle uploads count only if they have more bytes than are recorded.
         left = min(limit - usage.bytes - active, limit - active - idle)
         if too_many:
             left = 0
         known = _counted(repository, scope, digest)
-        allowances.append(UploadAllowance(max(left, known), usage, active))
+        allowances.append(UploadAllowance(max(left, known), usage, active, too_many))
     return min(allowances, key=lambda allowance: allowance.bytes, default=None)
 
 
@@ -90,16 +101,13 @@ def _counted(
     may read it; otherwise 0."""
     if digest is None:
         return 0
-    parts = services()
-    blobs, counted = parts.catalog.blobs, parts.catalog.quotas.counted_for(scope)
-    seen = parts.policy.list_filter(principal().user)
-    for info, size in (
-        *blobs.holders(digest, repository.name, counted),
-        *blobs.holders(digest, None, counted if seen is None else counted & seen),
-    ):
-        if info.id == repository.id or may("pull", info):
-            return size
-    return 0
+    catalog = services().catalog
+    counted = catalog.quotas.counted_for(scope)
+    own = catalog.blobs.holders(digest, repository.name, counted)
+    found = readable_holder(digest, None, target=repository, counted=counted)
+    if own and own[0][0].id == repository.id:
+        return own[0][1]
+    return 0 if found is None else found[1]
 
 
 def warn_if_nearly_full(repository: RepositoryInfo) -> None:
@@ -115,17 +123,28 @@ def _warn(usage: QuotaUsage) -> None:
         warn(usage.warning)
 
 
-def _unfinished(scope: RuleScope, session: str) -> tuple[int, int, bool]:
+def _unfinished(
+    scope: RuleScope, session: str, pusher_id: t.Any
+) -> tuple[int, int, bool]:
     """Return how many bytes other active and idle uploads have, and whether there are
-    more uploads than are examined."""
+    more uploads than are examined.
+
+    Uploads of users who may no longer push end here, and so do empty ones if there are
+    too many uploads.
+    """
     parts, active, idle = services(), 0, 0
-    uuids = parts.catalog.quotas.uploads(scope)
-    for uuid in uuids:
-        progress = parts.storage.upload_progress(uuid) if uuid != session else None
-        if progress is None:
+    sessions = parts.catalog.quotas.uploads(scope)
+    is_crowded = len(sessions) >= UPLOADS
+    found = [other for other in sessions if other.uuid != session]
+    ended = end_lost_sessions(found, pusher_id)
+    if is_crowded and not ended:
+        ended = end_empty_sessions(found)
+    for other in found:
+        progress = parts.storage.upload_progress(other.uuid)
+        if progress is None or other.uuid in ended:
             continue
         if time.time() - progress.touched_at < IDLE:
             active += progress.length
         else:
             idle += progress.length
-    return active, idle, len(uuids) >= UPLOADS
+    return active, idle, is_crowded and not ended

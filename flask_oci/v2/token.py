@@ -11,8 +11,7 @@ from ..auth.principal import Principal
 from ..errors import Unsupported
 from ..events import audit
 from ..http import body
-from ..http.authorization import find
-from ..http.authorization import may
+from ..http.authorization import may_by_name
 from ..http.responses import as_json
 from ..http.responses import Response
 from ..services import principal
@@ -125,4 +124,4 @@ def _granted(scopes: list[Scope]) -> t.Iterator[Scope]:
 
 
 def _allowed(name: str, requested: tuple[Action, ...]) -> tuple[Action, ...]:
-    return tuple(action for action in requested if may(action, find(name, action)))
+    return tuple(action for action in requested if may_by_name(action, name))

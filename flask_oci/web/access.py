@@ -77,7 +77,9 @@ def authorize(name: str, action: Action = "pull") -> RepositoryInfo:
     repository = RepositoryInfo(name)
     if is_name(name):
         repository = services().catalog.repositories.find(name, by_old_name=True)
-    if not repository.exists or not may("pull", repository):
+    # The policy is asked about an absent repository too, because the statements that it
+    # executes would tell a hidden repository from an absent one.
+    if not may("pull", repository) or not repository.exists:
         abort(404)
     if repository.name != name:
         values = {**(request.view_args or {}), "name": repository.name}

@@ -38,9 +38,12 @@ def check() -> None:
     """Refuse a form without a valid CSRF token of the visitor: 400."""
     if request.method != "POST":
         return
-    parts, user = services(), visitor()
+    parts = services()
+    # The visitor and the permissions are read after the form has arrived.
+    parts.catalog.release()
+    sent, user = request.form.get(FIELD, ""), visitor()
     subject = parts.catalog.users.subject_of(user) if user else ""
-    if not parts.form_tokens.accepts(request.form.get(FIELD, ""), subject):
+    if not parts.form_tokens.accepts(sent, subject):
         abort(400)
 
 

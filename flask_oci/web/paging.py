@@ -6,6 +6,7 @@ number of hidden entries.
 
 from __future__ import annotations
 
+import json
 import typing as t
 from datetime import datetime
 from datetime import timezone
@@ -14,12 +15,19 @@ from urllib.parse import urlencode
 from flask import request
 from flask import url_for
 
+from ..services import services
+
 #: The number of entries on a page.
 PAGE: t.Final = 25
 
 
 #: The maximum length of a parameter: digests and names are not longer.
 _MAX_LENGTH: t.Final = 255
+
+#: The parameters of a position. A sealed position with the longest name, whose JSON has
+#: no escapes, has 424 characters.
+_POSITION: t.Final = ("after", "at", "next")
+_MAX_SEALED: t.Final = 512
 
 
 def parameter(name: str) -> str:
@@ -39,6 +47,26 @@ def behind() -> tuple[str, datetime] | None:
     return (name, at) if name and moment.tzinfo else None
 
 
+def sealed() -> tuple[str, datetime] | None:
+    """Return the same as :func:`behind`, from the position that :func:`next_sealed`
+    sealed."""
+    try:
+        content = services().cursors.open(
+            request.args.get("next", "")[:_MAX_SEALED], request.path
+        )
+        name, moment = json.loads(content)
+    except ValueError:
+        return None
+    return name, datetime.fromisoformat(moment)
+
+
+def next_sealed(name: str, moment: datetime) -> str:
+    """Return the address of the page after an entry that may be hidden from the
+    visitor."""
+    content = json.dumps([name, moment.isoformat()]).encode()
+    return here(next=services().cursors.seal(content, request.path))
+
+
 def next_page(name: str, moment: datetime) -> str:
     """Return the address of the page after an entry."""
     return here(after=name, at=moment.isoformat())
@@ -49,7 +77,7 @@ def here(**changed: str) -> str:
 
     An empty value removes a parameter.
     """
-    kept = {k: v for k, v in request.args.items() if k not in ("after", "at")}
+    kept = {k: v for k, v in request.args.items() if k not in _POSITION}
     parameters = {k: v for k, v in {**kept, **changed}.items() if v}
     # Some parameter names, such as _anchor, have a meaning for url_for.
     path = url_for(str(request.endpoint), **(request.view_args or {}))

@@ -50,7 +50,7 @@ def repositories() -> str:
         order=order,
         search=search,
         under=under,
-        next_page=paging.next_page(*last) if last else None,
+        next_page=paging.next_sealed(*last) if last else None,
     )
 
 
@@ -64,7 +64,7 @@ def visible(
     """
     parts = services()
     condition = parts.policy.list_filter(visitor())
-    start = paging.behind()
+    start = paging.sealed()
     place = Behind(*start) if start else None
     # Without a filter, most repositories may be hidden from the visitor.
     size = UNFILTERED_BATCH_SIZE if condition is None else paging.PAGE + 1

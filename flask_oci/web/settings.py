@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from flask import abort
 from flask import render_template
 from flask import url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
@@ -81,17 +84,15 @@ def rename(name: str) -> ResponseReturnValue:
     if not is_name(new) or not may("push", _at(new)):
         message = gettext("You cannot use the name “%(name)s”.", name=new)
         return page(repository, message), 422
+    users = services().catalog.users
+    user = services().administration.owner_by_name(repository, new)
+    owner = "" if user is None else users.namespace_of(user)
+    if user is not None and not _has_room(user, repository):
+        return page(repository, _exceeds_quota(owner)), 422
     if not forms.confirmed():
         return forms.ask(
             gettext("Rename %(old)s to %(new)s?", old=name, new=new),
-            [
-                gettext("The content stays the same, under the new name."),
-                gettext(
-                    "Pulls by the old name continue to work, with a warning, until a"
-                    " user pushes to it."
-                ),
-                gettext("Pushes must use the new name from now on."),
-            ],
+            _effects_of_rename(owner),
             gettext("Rename"),
             url_for(".settings", name=name),
             danger=False,
@@ -102,11 +103,10 @@ def rename(name: str) -> ResponseReturnValue:
     except (NameInvalid, ValueError):
         message = gettext("“%(name)s” already exists.", name=new)
         return page(repository, message), 422
-    return forms.done(
-        gettext("The repository was renamed to %(name)s.", name=new),
-        "settings",
-        name=new,
-    )
+    message = gettext("The repository was renamed to %(name)s.", name=new)
+    if owner:
+        return forms.done(message, "repositories")
+    return forms.done(message, "settings", name=new)
 
 
 def transfer(name: str) -> ResponseReturnValue:
@@ -116,11 +116,8 @@ def transfer(name: str) -> ResponseReturnValue:
     if user is None or not is_active(user):
         message = gettext("No active user is called “%(name)s”.", name=to)
         return page(repository, message), 422
-    catalog = services().catalog
-    if not catalog.quotas.has_room_for(catalog.users.key_of(user), to, repository):
-        # The new owner did not ask for the repository, and could push no more.
-        message = gettext("The repository exceeds the quota of %(owner)s.", owner=to)
-        return page(repository, message), 422
+    if not _has_room(user, repository):
+        return page(repository, _exceeds_quota(to)), 422
     if not forms.confirmed():
         return forms.ask(
             gettext("Transfer %(name)s to %(owner)s?", name=name, owner=to),
@@ -215,6 +212,42 @@ def page(
         ),
         error=error,
     )
+
+
+def _effects_of_rename(owner: str) -> list[str]:
+    """Return the consequences of a rename.
+
+    :param owner: the user who becomes the owner; empty if the owner stays.
+    """
+    effects: list[str] = [
+        gettext("The content stays the same, under the new name."),
+        gettext(
+            "Pulls by the old name continue to work, with a warning, until a user"
+            " pushes to it."
+        ),
+        gettext("Pushes must use the new name from now on."),
+    ]
+    if owner:
+        effects += [
+            gettext("%(owner)s becomes the owner, with full access.", owner=owner),
+            gettext("The repository becomes private, without rules of its own."),
+            gettext("You may lose your own permission to change or see it."),
+        ]
+    return effects
+
+
+def _has_room(user: t.Any, repository: RepositoryInfo) -> bool:
+    """Return True if the quota of a new owner has room for a repository.
+
+    The new owner did not ask for the repository, and could otherwise push no more.
+    """
+    catalog = services().catalog
+    key, name = catalog.users.key_of(user), catalog.users.namespace_of(user)
+    return catalog.quotas.has_room_for(key, name, repository)
+
+
+def _exceeds_quota(owner: str) -> Markup:
+    return gettext("The repository exceeds the quota of %(owner)s.", owner=owner)
 
 
 def _at(name: str) -> RepositoryInfo:

@@ -335,13 +335,14 @@ def test_events_are_for_administrators(owner: RestClient, bob: RegistryClient) -
         registry._hooks.is_admin = None
 
 
-#: The maximum number of statements of each list, with the one for the user.
+#: The maximum number of statements of each list, with the four of a login by password:
+#: two for the user, and two for the limit of failed logins.
 LISTS: t.Final = {
-    f"{APP}/-/history": 5,
-    f"{APP}/-/retention": 6,
-    f"{APP}/-/retention/preview": 12,
-    f"{APP}/-/protected-tags": 6,
-    "/tokens": 3,
+    f"{APP}/-/history": 7,
+    f"{APP}/-/retention": 8,
+    f"{APP}/-/retention/preview": 14,
+    f"{APP}/-/protected-tags": 8,
+    "/tokens": 5,
 }
 
 

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from flask_oci import RepositoryInfo
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import LAYER
@@ -25,9 +26,12 @@ from tests.support.credentials import issue
 from tests.support.credentials import user_named
 from tests.support.host import db
 from tests.support.host import registry
+from tests.support.host import set_policy
 from tests.support.host import User
 from tests.support.registry_client import NO_SESSION
 from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
+from tests.support.visitor import Visitor
 
 PRIVATE, RENAMED, MISSING = "alice/secret", "alice/former", "alice/absent"
 DIGEST = digest_of(LAYER)
@@ -61,8 +65,34 @@ def work_of(client: RegistryClient, method: str, path: str, **kw: t.Any) -> list
     return done
 
 
+def by_statement(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
+    """Decide like the default policy, after statements like those of a host."""
+    owner = db.session.scalar(
+        sa.select(User.id).where(User.username == repository.namespace)
+    )
+    if user is None or owner is None:
+        return False
+    return registry.default_policy(user, action, repository)
+
+
+def visibility_by_statement(repository: RepositoryInfo) -> str | None:
+    """Execute a statement, and leave the visibility to the registry."""
+    db.session.scalar(sa.select(User.id).where(User.username == repository.namespace))
+    return None
+
+
+@pytest.fixture(name="policy", params=["default", "statements", "visibility"])
+def _policy(request: pytest.FixtureRequest, app: Flask) -> t.Iterator[str]:
+    """The policy of the host: none, or hooks that execute statements."""
+    hooks, policy = registry._hooks, str(request.param)
+    set_policy(by_statement if policy == "statements" else None)
+    hooks.visibility_of = visibility_by_statement if policy == "visibility" else None
+    yield policy
+    hooks.visibility_of = None
+
+
 @pytest.fixture(name="strangers")
-def _strangers(app: Flask, alice: RegistryClient) -> list[RegistryClient]:
+def _strangers(app: Flask, alice: RegistryClient, policy: str) -> list[RegistryClient]:
     """Users without access to a private image and a renamed one of alice."""
     alice.push_image(PRIVATE, "v1")
     alice.push_image(RENAMED, "v1")
@@ -128,6 +158,92 @@ def test_mount_of_private_blob_costs_the_work_of_a_missing_one(
     )
     assert private == missing
     assert not [path for path in files if "blobs" in path.split(os.sep)]
+
+
+@pytest.mark.parametrize("holders", [1, 3])
+def test_mount_without_source_costs_the_same_for_any_number_of_holders(
+    strangers: list[RegistryClient], alice: RegistryClient, holders: int
+) -> None:
+    """The policy is not asked once for each hidden repository that has the blob."""
+    for number in range(holders):
+        alice.push_image(f"alice/secret{number}", "v1")
+    bob = strangers[0]
+    bob.start_upload("bob/app")
+    path = "/v2/bob/app/blobs/uploads/"
+    held, missing = (
+        work_of(bob, "POST", path, query={"mount": d}) for d in (DIGEST, UNKNOWN)
+    )
+    assert held == missing
+
+
+def test_push_under_quota_costs_the_same_for_any_number_of_holders(
+    app: Flask, alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """Bob may push to one repository of alice, whose quota also counts hidden ones."""
+
+    def authorize(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
+        is_shared = user is not None and repository.name == "alice/shared"
+        return by_statement(user, action, repository) or is_shared
+
+    set_policy(authorize)
+    for name in (PRIVATE, RENAMED, "alice/third"):
+        alice.push_image(name, "v1")
+    alice.push_image("alice/shared", "v1", b"another layer")
+    with app.app_context():
+        registry.quotas.set(owner=user_named("alice"), bytes=10**9)
+    path = "/v2/alice/shared/blobs/uploads/"
+    held, missing = (
+        work_of(bob, "POST", path, body=b"wrong", query={"digest": d})
+        for d in (DIGEST, UNKNOWN)
+    )
+    assert held == missing
+
+
+@pytest.mark.parametrize("suffix", ["", "/-/history", "/-/settings", "/-/tags/v1"])
+@pytest.mark.parametrize("username", ["bob", None])
+def test_page_of_private_repository_costs_the_work_of_a_missing_one(
+    app: Flask, strangers: list[RegistryClient], username: str | None, suffix: str
+) -> None:
+    """The pages execute the same statements, also for a former name."""
+    visitor = Visitor(app, username)
+    found = []
+    for name in (PRIVATE, RENAMED, MISSING):
+        with work(app) as done:
+            assert visitor.status(f"/images/{name}{suffix}") == 404
+        found.append(done)
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_rest_of_private_repository_costs_the_work_of_a_missing_one(
+    strangers: list[RegistryClient], method: str
+) -> None:
+    """REST executes the same statements, also for a former name."""
+    for stranger in (strangers[0], strangers[2], RegistryClient(strangers[0].app)):
+        rest, found = RestClient(stranger), []
+        for name in (PRIVATE, RENAMED, MISSING):
+            with work(stranger.app) as done:
+                path = f"/repositories/{name}"
+                answer = rest.send(method, path, {} if method == "PATCH" else None)
+                assert answer.status_code in (401, 403, 404)
+            found.append(done)
+        assert found[0] == found[1] == found[2]
+
+
+def test_pull_by_former_name_costs_the_same_where_caller_could_create(
+    app: Flask, alice: RegistryClient, policy: str
+) -> None:
+    """Alice could create the repository that has the name. She does not learn that it
+    is a former name of a repository that is hidden from her."""
+    alice.push_image(RENAMED, "v1")
+    with app.app_context():
+        bob = user_named("bob")
+        registry.repositories.rename(RENAMED, "bob/taken", owner=bob)
+    for path in ("manifests/v1", "tags/list", f"referrers/{DIGEST}"):
+        former, missing = (
+            work_of(alice, "GET", f"/v2/{name}/{path}") for name in (RENAMED, MISSING)
+        )
+        assert former == missing
 
 
 def test_upload_of_other_user_costs_the_work_of_a_missing_one(app: Flask) -> None:

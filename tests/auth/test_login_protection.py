@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -24,11 +26,14 @@ from tests.support.credentials import log_in
 from tests.support.credentials import refresh
 from tests.support.host import check
 from tests.support.host import db
+from tests.support.host import PASSWORDS
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 
 MakeApp = t.Callable[..., Flask]
 ATTEMPTS = 3
+#: The number of simultaneous guesses.
+GUESSES = 8
 LIMITED = (429, "TOOMANYREQUESTS")
 WRONG = (401, "UNAUTHORIZED")
 
@@ -305,3 +310,59 @@ def test_login_without_password_login_is_refused(app: Flask, asked: list[str]) -
         assert answer.data == answers[0].data
     assert asked == []
     assert by_access_token(app, "alice").bearer().get("/v2/").status_code == 200
+
+
+@pytest.fixture(name="meeting")
+def _meeting() -> t.Iterator[tuple[threading.Barrier, threading.Event]]:
+    """A check of passwords that waits until all guesses have passed the rate limit. The
+    correct one is checked after all others have been answered."""
+    barrier, answered = threading.Barrier(GUESSES + 1, timeout=60), threading.Event()
+
+    @registry.authenticate
+    def meet(username: str, secret: str) -> t.Any:
+        db.session.rollback()
+        barrier.wait()
+        if secret == PASSWORDS["alice"]:
+            assert answered.wait(60)
+        return check(username, secret)
+
+    yield barrier, answered
+    registry.authenticate(check)
+
+
+def test_simultaneous_guesses_learn_no_more_than_the_limit(
+    make_app: MakeApp, meeting: tuple[threading.Barrier, threading.Event]
+) -> None:
+    """All guesses are sent at once, to several processes. Only as many as the limit
+    allows get an answer, and a correct one after them gets none."""
+    workers = [make_app(OCI_LOGIN_ATTEMPTS=ATTEMPTS) for _ in range(3)]
+    with ThreadPoolExecutor(GUESSES + 1) as pool:
+        correct = pool.submit(attempt, workers[0], secret="wonderland")
+        wrong = [
+            pool.submit(attempt, workers[number % 3], secret=f"wrong{number}")
+            for number in range(GUESSES)
+        ]
+        answers = [refusal(guess.result()) for guess in wrong]
+        meeting[1].set()
+        assert refusal(correct.result()) == LIMITED
+    assert sorted(answers) == [WRONG] * ATTEMPTS + [LIMITED] * (GUESSES - ATTEMPTS)
+
+
+def test_simultaneous_correct_logins_are_all_accepted(app: Flask) -> None:
+    """More logins than the limit at once are no failures."""
+    barrier = threading.Barrier(GUESSES, timeout=60)
+
+    @registry.authenticate
+    def meet(username: str, secret: str) -> t.Any:
+        db.session.rollback()
+        barrier.wait()
+        return check(username, secret)
+
+    try:
+        with ThreadPoolExecutor(GUESSES) as pool:
+            logins = [
+                pool.submit(attempt, app, secret="wonderland") for _ in range(GUESSES)
+            ]
+            assert {login.result().status_code for login in logins} == {200}
+    finally:
+        registry.authenticate(check)

@@ -81,7 +81,11 @@ HOLES = {
         policy="default",
     ),
     "tokens for whatever is asked": Hole(
-        "oci.token", "v2/token.py", "_allowed", "if may(", "if True or may("
+        "oci.token",
+        "v2/token.py",
+        "_allowed",
+        "if may_by_name(",
+        "if True or may_by_name(",
     ),
     "a token for another service": Hole(
         "oci.blob", "auth/signed_tokens.py", "read", "!= self._service", "is None"

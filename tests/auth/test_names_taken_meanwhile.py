@@ -16,6 +16,7 @@ from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.support.credentials import user_named
 from tests.support.host import registry
+from tests.support.interleaving import in_thread
 from tests.support.interleaving import interleaved
 from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
@@ -81,20 +82,18 @@ def test_slow_push_during_rename_changes_no_repository_of_new_owner(
 ) -> None:
     """A push that began with permission and takes long does not end in the repository
     of another user."""
-    name, taken = "alice/app", list[str]()
+    name = "alice/app"
     alice.push_image(name, "old")
     with app.app_context():
         registry.repositories.transfer(name, user_named("bob"))
 
     def take_the_name() -> None:
-        if not taken:
-            taken.append(name)
-            with app.app_context():
-                registry.repositories.rename(name, "bob/app")
-            alice.push_image(name, "secret")
+        with app.app_context():
+            registry.repositories.rename(name, "bob/app")
+        alice.push_image(name, "secret")
 
     content = image(LAYER, number=2) if what == "a manifest" else b"a layer of bob's"
-    source = Source(content, on_read=take_the_name)
+    source = Source(content, on_read=in_thread(take_the_name))
     if what == "a manifest":
         response = bob.put(
             f"/v2/{name}/manifests/secret",

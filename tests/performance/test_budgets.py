@@ -121,6 +121,7 @@ STATEMENTS: dict[str, tuple[int, Ask]] = {
         lambda c: c.push_manifest(NAME, MANIFEST, "latest"),
     ),
     "PUT of a new manifest": (
+        # One of them reads the user again, after the body has arrived.
         15,
         lambda c: c.push_manifest(NAME, image(b"a layer", annotations={}), "new"),
     ),

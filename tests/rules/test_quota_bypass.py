@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskCliRunner
 
 from flask_oci.catalog import quotas as catalog_quotas
 from flask_oci.testing.answers import errors
@@ -17,6 +18,7 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.requests import basic
+from flask_oci.testing.requests import with_query
 from flask_oci.v2 import quota_check as endpoint_quotas
 from tests.support.credentials import user_named
 from tests.support.host import registry
@@ -29,6 +31,7 @@ from tests.support.registry_client import ATTACHED
 from tests.support.registry_client import LOOKS_ATTACHED
 from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
+from tests.support.rest_client import RestClient
 from tests.support.visitor import Visitor
 
 # Parallel pushes
@@ -186,20 +189,85 @@ def test_transfer_of_shared_content_counts_once(
     assert page.status == 302
 
 
-def test_deleted_tag_above_quota_can_be_restored(
+def test_deleted_tag_can_be_restored_after_another_one_is_deleted(
     app: Flask, alice: RegistryClient
 ) -> None:
-    """It is not new content. The next push is refused."""
+    """The bytes are above the quota, but they do not grow. The next push is refused."""
     manifest = alice.push_image(NAME, "v1", layer=b"x" * 10_000)
     alice.push_image(NAME, "v2", layer=b"y" * 10_000)
     assert alice.delete(f"/v2/{NAME}/manifests/v1").status_code == 202
     limit(app, bytes=1_000, images=1)
     visitor = Visitor(app, "alice")
     visitor.follow_form(visitor.get(f"/images/{NAME}/-/history", tag="v1"))
+    assert alice.tags(NAME) == ["v2"]
+    assert alice.delete(f"/v2/{NAME}/manifests/v2").status_code == 202
+    visitor.follow_form(visitor.get(f"/images/{NAME}/-/history", tag="v1"))
     assert alice.get(f"/v2/{NAME}/manifests/v1").data == manifest
-    assert alice.tags(NAME) == ["v1", "v2"]
+    assert alice.tags(NAME) == ["v1"]
     message(post(alice, b"new"))
     assert refusal(alice.put_manifest(NAME, "v3", image(b"x" * 10_000, n=1))) == (
         403,
         "DENIED",
     )
+
+
+@pytest.mark.parametrize("way", ["rest", "page"])
+def test_undo_above_quota_is_refused(
+    app: Flask, alice: RegistryClient, way: str
+) -> None:
+    """Deletions, pushes and undone deletions do not add up to more images than the
+    quota allows."""
+    limit(app, images=2)
+    for number in range(2):
+        alice.push_image(NAME, f"old{number}", number=number)
+    for number in range(2):
+        assert alice.delete(f"/v2/{NAME}/manifests/old{number}").status_code == 202
+        alice.push_image(NAME, f"new{number}", number=number + 2)
+    rest = RestClient.of(app, "alice")
+    moves = rest.items(f"/repositories/{NAME}/-/history")
+    deletions = [m["id"] for m in moves if m["to_digest"] is None]
+    assert len(deletions) == 2
+    for move in deletions:
+        if way == "rest":
+            path = f"/repositories/{NAME}/-/history/{move}/undo"
+            text = message(rest.send("POST", path))
+        else:
+            visitor = Visitor(app, "alice")
+            visitor.send(f"/images/{NAME}/-/history", move=str(move))
+            text = visitor.get(f"/images/{NAME}/-/history").text
+        assert "alice has 2 of 2 images" in text
+    assert alice.tags(NAME) == ["new0", "new1"]
+    # A move between images of the repository needs no further space.
+    alice.push_image(NAME, "new0", number=3)
+    assert alice.delete(f"/v2/{NAME}/manifests/new0").status_code == 202
+    last = rest.items(f"/repositories/{NAME}/-/history")[0]["id"]
+    rest.done("POST", f"/repositories/{NAME}/-/history/{last}/undo")
+    assert alice.tags(NAME) == ["new0", "new1"]
+
+
+@pytest.mark.parametrize("is_session", [True, False])
+def test_repository_of_push_that_failed_at_quota_is_listed(
+    app: Flask, alice: RegistryClient, is_session: bool
+) -> None:
+    """Its blobs count, so its owner finds it in each list and can delete it."""
+    limit(app, images=0)
+    layer = b"x" * 10_000
+    if is_session:
+        address = alice.start_upload(NAME)
+        address = with_query(address, digest=digest_of(layer))
+        assert alice.put(address, layer).status_code == 201
+    else:
+        assert post(alice, layer).status_code == 201
+    alice.push_blob(NAME, CONFIG)
+    assert refusal(alice.put_manifest(NAME, "v1", image(layer))) == (403, "DENIED")
+    rest, visitor = RestClient.of(app, "alice"), Visitor(app, "alice")
+    (found,) = rest.items("/repositories")
+    assert (found["name"], found["tags"]) == (NAME, 0)
+    assert found["bytes"] >= len(layer)
+    assert NAME in visitor.get("/images/").links
+    listed = FlaskCliRunner(app).invoke(args=["oci", "repositories"])
+    assert NAME in listed.output
+    assert RestClient.of(app, "bob").items("/repositories") == []
+    visitor.send(f"/images/{NAME}/-/settings/delete", confirmed="yes")
+    assert used(app) == 0
+    assert rest.items("/repositories") == []

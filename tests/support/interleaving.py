@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -90,3 +91,18 @@ def _stepping(steps: Steps, function: t.Callable[..., t.Any]) -> t.Any:
         return function(*args, **kwargs)
 
     return wrapper
+
+
+def in_thread(act: t.Callable[[], object]) -> t.Callable[[], None]:
+    """Return a function whose first call runs ``act`` in a thread, and waits for it.
+
+    A request within a request of the same thread would replace its user.
+    """
+    left = [act]
+
+    def once() -> None:
+        if left:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(left.pop()).result()
+
+    return once

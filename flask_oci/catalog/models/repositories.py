@@ -37,7 +37,8 @@ class Repository(Record):
     pushed_at: Mapped[datetime | None] = mapped_column(
         sa.DateTime(timezone=True), index=True
     )
-    """When a manifest was last pushed to the repository."""
+    """When a manifest was last pushed to the repository, or its first blob if no
+    manifest was. The lists of repositories leave out those without this time."""
 
     pull_count: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     """The number of pulls of the repository's manifests."""

@@ -1,0 +1,162 @@
+"""Repository changes within a transaction: new names, owners and visibilities."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from functools import partial
+
+import sqlalchemy as sa
+
+from ..changes import Change
+from ..changes import REPOSITORY_RENAMED
+from ..changes import REPOSITORY_SHOWN
+from ..changes import REPOSITORY_TRANSFERRED
+from ..rules.visibility import PRIVATE
+from .database import Database
+from .repository_info import namespace_of
+from .repository_info import RepositoryInfo
+from .users import Users
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The kinds of rules that the users who may manage a repository set. A quota is set by
+#: the operator, and stays.
+_RULES_OF_MANAGERS: t.Final = ("protect", "retain")
+
+
+class RepositoryChanges:
+    """Changes repositories that the current transaction has found.
+
+    :param find: returns the repository of a name.
+    """
+
+    def __init__(
+        self, database: Database, users: Users, find: Callable[[str], RepositoryInfo]
+    ) -> None:
+        self._db = database
+        self._users = users
+        self._find = find
+
+    def adopted(self, found: RepositoryInfo, new: str) -> dict[str, t.Any]:
+        """Return the columns that change because a new name is in the namespace of
+        another user, who becomes the owner. It is empty if the owner stays.
+
+        The result is like a repository that a first push creates: private, and without
+        the rules that its former owner may have set.
+        """
+        owner_id = self._users.owner_of_namespace(namespace_of(new))
+        if owner_id is None or owner_id == found.owner_id:
+            return {}
+        return {"owner_id": owner_id, "visibility": PRIVATE}
+
+    def given(self, found: RepositoryInfo, new: str, by: t.Any) -> dict[str, t.Any]:
+        """Return the same for a repository whose owner gives it away.
+
+        A repository of another owner in the renamed namespace keeps its owner, because
+        a user who renames a namespace must not get the images of others in it.
+        """
+        owner_id = found.owner_id
+        if namespace_of(new) == found.namespace:
+            return {}
+        if owner_id in (None, by) or owner_id == self._users.owner_of_namespace(
+            found.namespace
+        ):
+            return self.adopted(found, new)
+        return {}
+
+    def move(
+        self,
+        found: RepositoryInfo,
+        new: str,
+        values: dict[str, t.Any],
+        adopted: dict[str, t.Any],
+        *,
+        by: t.Any,
+    ) -> RepositoryInfo:
+        """Rename a repository and set some of its columns.
+
+        Its old name becomes an alias, unless the alias would be in the namespace of an
+        uninvolved user.
+
+        :param values: the columns to set.
+        :param adopted: the columns that a new owner by :meth:`adopted` changes.
+        :return: the repository with the new values.
+        :raises ValueError: if the new name is taken.
+        """
+        if self._find(new).exists:
+            raise ValueError(f"A repository named {new} already exists.")
+        Alias = self._db.models.RepositoryAlias
+        self._db.record_change(
+            Change(
+                kind=REPOSITORY_RENAMED,
+                repository=new,
+                repository_id=found.id,
+                former_name=found.name,
+                by=by,
+            )
+        )
+        self._update(found, name=new)
+        self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == new))
+        changed = {**values, **adopted}
+        if self._may_leave_alias(found, changed.get("owner_id", found.owner_id), by):
+            self._db.upsert(Alias, {"name": found.name}, repository_id=found.id)
+        if adopted:
+            self._delete_rules(found)
+        return self.set(replace(found, name=new), changed, by)
+
+    def _may_leave_alias(
+        self, found: RepositoryInfo, owner_id: t.Any, by: t.Any
+    ) -> bool:
+        """Return True if the old name may continue to serve a renamed repository.
+
+        An alias serves the images of its repository in the namespace of the old name.
+        The user of that namespace has to own the repository still, or to make the
+        change; the operator may make it too.
+
+        :param owner_id: the key of the owner after the rename.
+        """
+        holder = self._users.owner_of_namespace(found.namespace)
+        return holder is None or by is None or holder in (by, owner_id)
+
+    def set(
+        self, found: RepositoryInfo, values: dict[str, t.Any], by: t.Any
+    ) -> RepositoryInfo:
+        """Set columns of a repository.
+
+        :return: the repository with the new values.
+        """
+        if not values:
+            return found
+        self._record(found, values, by)
+        self._update(found, **values)
+        known = ("owner_id", "visibility")
+        return replace(found, **{k: v for k, v in values.items() if k in known})
+
+    def _delete_rules(self, found: RepositoryInfo) -> None:
+        rules = self._db.models.Rule.__table__
+        self._db.execute(
+            sa.delete(rules).where(
+                rules.c.repository_id == found.id, rules.c.kind.in_(_RULES_OF_MANAGERS)
+            )
+        )
+
+    def _update(self, found: RepositoryInfo, **values: t.Any) -> None:
+        table = self._db.models.Repository.__table__
+        self._db.session.execute(
+            sa.update(table).where(table.c.id == found.id).values(**values)
+        )
+
+    def _record(
+        self, found: RepositoryInfo, values: dict[str, t.Any], by: t.Any
+    ) -> None:
+        """Record the changes of the columns that have an event."""
+        change = partial(Change, repository=found.name, repository_id=found.id, by=by)
+        if "visibility" in values:
+            shown = values["visibility"]
+            self._db.record_change(change(kind=REPOSITORY_SHOWN, visibility=shown))
+        if "owner_id" in values:
+            key = values["owner_id"]
+            owner = self._users.names([key]).get(key)
+            self._db.record_change(change(kind=REPOSITORY_TRANSFERRED, owner=owner))

@@ -1,0 +1,61 @@
+"""Holders of a blob: repositories that link it and that the caller may pull from."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..catalog import RepositoryInfo
+from ..http.authorization import may
+from ..services import principal
+from ..services import services
+
+if t.TYPE_CHECKING:
+    from ..catalog import Condition
+    from ..spec.digest import Digest
+
+
+def readable_holder(
+    digest: Digest,
+    source: str | None,
+    *,
+    target: RepositoryInfo,
+    counted: Condition | None = None,
+) -> tuple[RepositoryInfo, int] | None:
+    """Return a repository that has a blob and that the caller may pull from, with the
+    blob's size in bytes, or None.
+
+    The caller's own permissions decide, and not the access list of the bearer token:
+    clients request the token before they know the source of a layer.
+
+    If the policy is not an SQL condition, it is asked exactly once, because each
+    question can execute statements, and their number would reveal how many hidden
+    repositories have the blob. Without a ``source``, only the caller's own repositories
+    are considered then.
+
+    :param source: the name of the only repository to consider.
+    :param target: the repository that the caller pushes to.
+    :param counted: the condition of the repositories to consider.
+    """
+    parts, user = services(), principal().user
+    seen = condition = parts.policy.list_filter(user)
+    if seen is None and source is None:
+        condition = parts.catalog.repositories.owned_by(
+            parts.catalog.users.key_of(user)
+        )
+    if counted is not None:
+        condition = counted if condition is None else condition & counted
+    found = parts.catalog.blobs.holders(digest, source, condition)
+    if seen is None:
+        return _first(found, RepositoryInfo(source) if source else target)
+    return next(((info, size) for info, size in found if may("pull", info)), None)
+
+
+def _first(
+    found: list[tuple[RepositoryInfo, int]], other: RepositoryInfo
+) -> tuple[RepositoryInfo, int] | None:
+    """Return the first holder if the caller may pull from it.
+
+    :param other: the repository to ask about if there is no holder.
+    """
+    allowed = may("pull", found[0][0] if found else other)
+    return found[0] if found and allowed else None

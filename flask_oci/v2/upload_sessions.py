@@ -1,0 +1,115 @@
+"""Limits of upload sessions, and the end of sessions that their users lost.
+
+A session belongs to the user who started it. It must not take space from others for
+longer than the user may push.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import Denied
+from ..errors import TooManyRequests
+from ..services import services
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+    from ..catalog import RepositoryInfo
+    from ..catalog.quotas import OpenSession
+
+#: The maximum number of unfinished sessions of a user in one repository.
+MAX_PER_REPOSITORY: t.Final = 100
+
+#: The maximum number of unfinished sessions of a user in all repositories.
+MAX_PER_USER: t.Final = 500
+
+
+def make_room_for_session(repository: RepositoryInfo, user_id: t.Any) -> None:
+    """Check that a user may start one more session.
+
+    Above the maximum, the oldest sessions without bytes give way.
+
+    :raises TooManyRequests: if all sessions of the user have bytes.
+    """
+    own = services().catalog.uploads.started_by(user_id)
+    here = [uuid for uuid, repository_id in own if repository_id == repository.id]
+    _limit(here, MAX_PER_REPOSITORY, f" in {repository.name}")
+    if user_id is not None:
+        _limit([uuid for uuid, _ in own], MAX_PER_USER, "")
+
+
+def end_lost_sessions(sessions: Iterable[OpenSession], own_id: t.Any) -> set[str]:
+    """End the sessions of users who may no longer push to the repository.
+
+    :param own_id: the key of the caller, who may push.
+    :return: the ended sessions.
+    """
+    answers: dict[tuple[t.Any, int], bool] = {}
+    lost = []
+    for session in sessions:
+        if session.user_id == own_id:
+            continue
+        key = (session.user_id, session.repository.key)
+        if key not in answers:
+            answers[key] = _may_push(session)
+        if not answers[key]:
+            lost.append(session.uuid)
+    end(lost)
+    return set(lost)
+
+
+def end_empty_sessions(sessions: Sequence[OpenSession]) -> set[str]:
+    """End the sessions without bytes, except the latest ones.
+
+    :param sessions: the latest session first.
+    :return: the ended sessions.
+    """
+    empty = [s.uuid for s in sessions[MAX_PER_REPOSITORY:] if _is_empty(s.uuid)]
+    end(empty)
+    return set(empty)
+
+
+def end(uuids: list[str]) -> None:
+    """End sessions, and delete their bytes."""
+    if not uuids:
+        return
+    services().catalog.uploads.cancel(*uuids)
+    for uuid in uuids:
+        services().storage.discard_upload(uuid)
+
+
+def _limit(own: list[str], most: int, where: str) -> None:
+    excess = len(own) - most + 1
+    if excess <= 0:
+        return
+    empty: list[str] = []
+    for uuid in own:
+        if len(empty) == excess:
+            break
+        if _is_empty(uuid):
+            empty.append(uuid)
+    if len(empty) < excess:
+        raise TooManyRequests(
+            f"You have {len(own)} unfinished uploads{where}; finish or cancel one."
+        )
+    end(empty)
+
+
+def _is_empty(uuid: str) -> bool:
+    progress = services().storage.upload_progress(uuid)
+    return progress is None or progress.length == 0
+
+
+def _may_push(session: OpenSession) -> bool:
+    parts = services()
+    user = None
+    if session.user_id is not None:
+        user = parts.catalog.users.find(str(session.user_id))
+        if user is None:
+            return False
+    try:
+        return parts.policy.is_allowed(user, "push", session.repository)
+    except Denied:
+        return False
