@@ -9,6 +9,7 @@ from functools import cached_property
 from flask import Response
 
 from .auth.access_tokens import AccessTokens
+from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
 from .auth.policy import default_policy
 from .auth.policy import Policy
@@ -104,7 +105,8 @@ class Registry(Decorators):
             )
         )
         self._hooks = Hooks()
-        self.access_tokens = AccessTokens(self._catalog, self._hooks)
+        self._accounts = Accounts(self._catalog.users, self._hooks)
+        self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
 
         self.repositories = RepositoryManager(self._catalog)
@@ -304,6 +306,7 @@ class Registry(Decorators):
             tokens=tokens,
             form_tokens=FormTokens(keys),
             access_tokens=self.access_tokens,
+            accounts=self._accounts,
             administration=self.repositories,
             events=self.events,
             metrics=Metrics(self._catalog, storage) if config.metrics else None,
@@ -314,6 +317,7 @@ class Registry(Decorators):
                 self.access_tokens,
                 RateLimiter(self._catalog, config),
                 self._catalog.users,
+                self._accounts,
                 f"{state.name_prefix}.{state.name}.token".lstrip("."),
             ),
             policy=Policy(config, self._hooks, self._catalog),

@@ -48,6 +48,9 @@ RetentionExempt: t.TypeAlias = Callable[[RepositoryInfo, str, str], bool]
 #: The function of ``token_validator``: the context of a token to a bool.
 Validator: t.TypeAlias = Callable[[str], bool]
 
+#: The function of ``user_loader``: the identifier of a user to a user or None.
+UserLoader: t.TypeAlias = Callable[[str], t.Any]
+
 #: The function of ``visibility_of``: a repository to a visibility or None.
 VisibilityOf: t.TypeAlias = Callable[[RepositoryInfo], str | None]
 
@@ -58,6 +61,7 @@ CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
 IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
 ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
 RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
+UserLoaderT = t.TypeVar("UserLoaderT", bound=UserLoader)
 ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
 VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
 
@@ -91,6 +95,7 @@ class Hooks:
     list_filter: ListFilter | None = None
     visibility_of: VisibilityOf | None = None
     current_user_loader: CurrentUserLoader | None = None
+    user_loader: UserLoader | None = None
     retention_exempt: RetentionExempt | None = None
     validators: dict[str, Validator] = field(default_factory=dict)
 
@@ -178,6 +183,18 @@ class Decorators:
         pages use the current user of Flask-Login, if your application has that.
         """
         self._hooks.current_user_loader = synchronous(function)
+        return function
+
+    def user_loader(self, function: UserLoaderT) -> UserLoaderT:
+        """Register the function that loads the user of a token.
+
+        It takes an identifier, which is a string, and returns the user or None. The
+        identifier is ``user.get_id()`` if your users have that method, and their
+        primary key otherwise. Without this function, the registry calls the
+        ``user_loader`` of Flask-Login, if it takes exactly one argument. Otherwise it
+        loads the user by primary key.
+        """
+        self._hooks.user_loader = synchronous(function)
         return function
 
     def is_admin(self, function: IsAdminT) -> IsAdminT:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from .auth.access_tokens import AccessTokens
+from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
 from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
@@ -48,6 +49,7 @@ class Services:
     tokens: Tokens
     form_tokens: FormTokens
     access_tokens: AccessTokens
+    accounts: Accounts
     administration: RepositoryManager
     events: Events
     metrics: Metrics | None

@@ -18,8 +18,6 @@ from ..errors import Unauthorized
 from ..events import audit
 from ..events.warn_once import advise
 from ..hooks import LoginRefused
-from ..hooks import name_of
-from ..hooks import refuse_awaitable
 from ..spec.scope import Scope
 from . import flask_login
 from .access_tokens import ABOUT_LENGTH
@@ -38,6 +36,7 @@ if t.TYPE_CHECKING:
     from ..config import Config
     from ..hooks import Hooks
     from .access_tokens import AccessTokens
+    from .accounts import Accounts
     from .rate_limit import RateLimiter
     from .signed_tokens import Tokens
 
@@ -60,6 +59,7 @@ class Authenticator:
     :param access_tokens: finds access and refresh tokens.
     :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
+    :param accounts: loads users.
     :param token_endpoint: the Flask endpoint of the token service.
     """
 
@@ -71,6 +71,7 @@ class Authenticator:
         access_tokens: AccessTokens,
         rate_limiter: RateLimiter,
         users: Users,
+        accounts: Accounts,
         token_endpoint: str,
     ) -> None:
         self._config = config
@@ -79,6 +80,7 @@ class Authenticator:
         self._access_tokens = access_tokens
         self._rate_limiter = rate_limiter
         self._users = users
+        self._accounts = accounts
         self._token_endpoint = token_endpoint
 
     def identify(self) -> Principal:
@@ -146,7 +148,7 @@ class Authenticator:
             or not self._is_login_accepted(credential)
         ):
             raise self._invalid_token()
-        user = self._load(credential.subject)
+        user = self._accounts.load(credential.subject)
         if not self._may_use(user, credential.about, ABOUT_LENGTH):
             raise self._invalid_token()
         self._access_tokens.record_use(credential, self.refresh_lifetime)
@@ -162,7 +164,7 @@ class Authenticator:
         if principal.user is None:
             return Claims("", "", access, None)
         return Claims(
-            self._users.subject_of(principal.user),
+            self._accounts.subject_of(principal.user),
             self._users.namespace_of(principal.user),
             access,
             principal.credential.id if principal.credential else None,
@@ -250,7 +252,7 @@ class Authenticator:
         credential = self._access_tokens.by_secret(secret)
         if credential is None or credential.kind != "access":
             return None
-        user = self._load(credential.subject)
+        user = self._accounts.load(credential.subject)
         if not self._may_use(user, username):
             return None
         self._access_tokens.record_use(credential, self.refresh_lifetime)
@@ -275,7 +277,7 @@ class Authenticator:
             raise self._invalid_token()
         if not self._is_login_accepted(credential):
             raise self._invalid_token()
-        user = self._load(claims.subject)
+        user = self._accounts.load(claims.subject)
         if not self._may_use(user, claims.username):
             raise self._invalid_token()
         return Principal(user, claims, credential)
@@ -314,12 +316,6 @@ class Authenticator:
             error="invalid_token",
             message="The token is invalid or has expired; log in again.",
         )
-
-    def _load(self, subject: str) -> t.Any:
-        load = flask_login.user_loader() or self._users.find
-        user = load(subject)
-        refuse_awaitable(user, name_of(load))
-        return user
 
     def _realm(self) -> str:
         if self._config.external_url:

@@ -45,6 +45,7 @@ from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
 from .usage import Usage
+from .users import NO_SUCH_USER
 from .users import Users
 from .webhooks import Webhooks
 
@@ -53,6 +54,7 @@ if t.TYPE_CHECKING:
 
 __all__ = [
     "FAILURES",
+    "NO_SUCH_USER",
     "REFUSED",
     "Catalog",
     "Condition",

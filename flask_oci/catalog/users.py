@@ -14,6 +14,10 @@ from .revocations import Revocations
 #: How many users are read at a time.
 BATCH_SIZE: t.Final = 500
 
+#: The errors of functions that load a user by an identifier, if there is no such user,
+#: or if the identifier has another form.
+NO_SUCH_USER: t.Final = (LookupError, ValueError, sa.exc.NoResultFound)
+
 
 class Users:
     """Reads the host's user table. It never writes to it.
@@ -85,16 +89,15 @@ class Users:
             after = statement.where(self._column > last)
             batch = list(self._db.session.scalars(after).unique())
 
+    def first(self) -> t.Any:
+        """Return the user with the lowest key, or None if there are no users."""
+        statement = sa.select(self._model).order_by(self._column).limit(1)
+        return next(iter(self._db.session.scalars(statement).unique()), None)
+
     def count(self) -> int:
         """Return the number of users."""
         counting = sa.select(sa.func.count()).select_from(self._model)
         return self._db.session.scalar(counting) or 0
-
-    def subject_of(self, user: t.Any) -> str:
-        """Return the string from which the host's ``user_loader`` loads a user."""
-        if hasattr(user, "get_id"):
-            return str(user.get_id())
-        return str(self.key_of(user))
 
     def owner_of_namespace(self, namespace: str) -> t.Any:
         """Return the key of the user whose name is the namespace, or None."""
@@ -112,7 +115,7 @@ class Users:
         """
         try:
             return self._db.session.get(self._model, self._column.type.python_type(key))
-        except ValueError:
+        except (OverflowError, ValueError):
             return None
 
     def _forget(self, _mapper: t.Any, connection: sa.Connection, user: t.Any) -> None:
@@ -123,8 +126,9 @@ class Users:
         them per connection, and it reuses keys.
         """
         models, key = self._db.models, self.key_of(user)
-        for statement in self._revocations.statements(self.subject_of(user)):
-            connection.execute(statement)
+        for subject in self._subjects(user):
+            for statement in self._revocations.statements(subject):
+                connection.execute(statement)
         for table in (models.Credential.__table__, models.Upload.__table__):
             connection.execute(sa.delete(table).where(table.c.user_id == key))
         rules = models.Rule.__table__
@@ -137,3 +141,11 @@ class Users:
             connection.execute(
                 sa.update(table).where(table.c[column] == key).values({column: None})
             )
+
+    def _subjects(self, user: t.Any) -> set[str]:
+        """Return the identifiers that tokens of a user may contain: the primary key,
+        or the identifier of Flask-Login."""
+        subjects = {str(self.key_of(user))}
+        if hasattr(user, "get_id"):
+            subjects.add(str(user.get_id()))
+        return subjects

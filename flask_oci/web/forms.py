@@ -31,7 +31,7 @@ def form_token() -> str:
     """Return the CSRF token for the visitor's forms."""
     parts = services()
     user = visitor()
-    return parts.form_tokens.sign(parts.catalog.users.subject_of(user) if user else "")
+    return parts.form_tokens.sign(parts.accounts.subject_of(user) if user else "")
 
 
 def check() -> None:
@@ -39,7 +39,7 @@ def check() -> None:
     if request.method != "POST":
         return
     parts, user = services(), visitor()
-    subject = parts.catalog.users.subject_of(user) if user else ""
+    subject = parts.accounts.subject_of(user) if user else ""
     if not parts.form_tokens.accepts(request.form.get(FIELD, ""), subject):
         abort(400)
 

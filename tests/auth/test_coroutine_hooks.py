@@ -29,6 +29,7 @@ DECORATORS = (
     "list_filter",
     "retention_exempt",
     "token_validator",
+    "user_loader",
     "visibility_of",
     "current_user_loader",
 )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from flask import url_for
 
+from . import accounts
 from . import disk
 from . import login
 from . import pulling
@@ -92,6 +93,7 @@ def check(
     if any(found.type in BLOCKING for found in report.findings):
         report.skipped.append("All other checks: they need these problems to be fixed.")
         return report
+    report.add(accounts.check(target))
     report.add(settings.check_policy(target))
     with open_sandbox(target) as sandbox:
         progress("the application")

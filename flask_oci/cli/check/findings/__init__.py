@@ -6,6 +6,7 @@ import typing as t
 
 from ..finding import FindingType
 from ..finding import SEVERITIES
+from . import accounts
 from . import disk
 from . import login
 from . import pulling
@@ -15,7 +16,17 @@ from . import settings
 from . import tables
 from . import tls
 
-_MODULES: t.Final = (settings, disk, tables, login, requests, pushing, pulling, tls)
+_MODULES: t.Final = (
+    settings,
+    accounts,
+    disk,
+    tables,
+    login,
+    requests,
+    pushing,
+    pulling,
+    tls,
+)
 
 
 def finding_types() -> list[FindingType]:
