@@ -30,11 +30,11 @@ from . import markdown
 from . import paging
 from . import retention
 from . import settings
+from . import sign_in
 from . import tokens
 from . import usage
 from .access import is_admin
 from .access import may
-from .access import sign_in_url
 from .access import visitor
 from .compare import compare
 from .manifest import manifest
@@ -126,7 +126,7 @@ def _context() -> dict[str, t.Any]:
         "oci_is_admin": is_admin,
         "oci_may": may,
         "oci_navigation": _navigation,
-        "oci_sign_in_url": sign_in_url,
+        "oci_sign_in_url": sign_in.url,
         "oci_message": forms.message,
         "oci_form_field": forms.FIELD,
         "oci_form_token": forms.form_token,
@@ -175,6 +175,9 @@ def _handle_database_error(error: Exception) -> ResponseReturnValue:
 
 def _set_headers(response: Response) -> Response:
     csp = services().config.web_csp
+    if sign_in.is_host_response():
+        # The login page of the application may need other scripts and styles.
+        csp = None
     if csp is not None and "Content-Security-Policy" not in response.headers:
         response.headers["Content-Security-Policy"] = csp
     for header, value in _HEADERS.items():
