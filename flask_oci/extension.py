@@ -9,6 +9,7 @@ from functools import cached_property
 from flask import Response
 
 from .auth.access_tokens import AccessTokens
+from .auth.account_status import Active
 from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
 from .auth.policy import default_policy
@@ -16,6 +17,7 @@ from .auth.policy import Policy
 from .auth.rate_limit import RateLimiter
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
+from .auth.signing_keys import signing_keys
 from .catalog import Catalog
 from .catalog import Site
 from .catalog.models import Models
@@ -49,13 +51,11 @@ from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Sequence
 
     from flask import Blueprint
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
-    from flask.sansio.app import App
 
     from .catalog import Condition
     from .catalog import HasSession
@@ -85,12 +85,20 @@ class Registry(Decorators):
         include them.
     :param username: the attribute of a user with the name of their namespace, which is
         the first component of the names of their repositories.
-    :raises TypeError: if ``user_model`` is not a mapped class or does not have that
-        attribute.
+    :param active: the attribute that is True for users who are active, or a function
+        that takes a user and returns True if they are. Other users have no access.
+        None uses ``is_active``, or a column: see :ref:`deactivated-users`.
+    :raises TypeError: if ``user_model`` is not a mapped class or does not have these
+        attributes.
     """
 
     def __init__(
-        self, db: HasSession, user_model: type[t.Any], *, username: str = "username"
+        self,
+        db: HasSession,
+        user_model: type[t.Any],
+        *,
+        username: str = "username",
+        active: Active = None,
     ) -> None:
         self.models = Models.bind(user_model)
         """The models of the registry's tables, for queries and admin pages of the
@@ -105,7 +113,7 @@ class Registry(Decorators):
             )
         )
         self._hooks = Hooks()
-        self._accounts = Accounts(self._catalog.users, self._hooks)
+        self._accounts = Accounts(self._catalog.users, self._hooks, active)
         self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
 
@@ -286,7 +294,7 @@ class Registry(Decorators):
             storage_path=os.path.join(app.instance_path, "oci"),
             service=app.name,
         )
-        keys = _signing_keys(app)
+        keys = signing_keys(app)
         lifetime = int(config.token_lifetime.total_seconds())
         tokens = Tokens(keys, config.service, lifetime)
         storage = LocalStorage(config.storage_path)
@@ -320,7 +328,7 @@ class Registry(Decorators):
                 self._accounts,
                 f"{state.name_prefix}.{state.name}.token".lstrip("."),
             ),
-            policy=Policy(config, self._hooks, self._catalog),
+            policy=Policy(config, self._hooks, self._catalog, self._accounts.status),
             pulls=pulls,
             tag_protection=self.tag_protection,
             retention=self.retention,
@@ -331,18 +339,3 @@ class Registry(Decorators):
 def _site_quotas() -> Site:
     config = services().config
     return Site(config.owner_default, config.repository_default)
-
-
-def _signing_keys(app: App) -> Callable[[], Sequence[str]]:
-    def keys() -> Sequence[str]:
-        if not app.secret_key:
-            raise RuntimeError(
-                "The registry needs the application's secret key to sign tokens. Set"
-                " SECRET_KEY."
-            )
-        # Former keys verify tokens that they signed earlier. itsdangerous signs with
-        # the last key.
-        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
-        return t.cast("list[str]", keys)
-
-    return keys

@@ -6,7 +6,6 @@ import typing as t
 
 from msgspec import UNSET
 
-from ..auth.policy import is_active
 from ..auth.principal import ANONYMOUS
 from ..catalog import RepositoryInfo
 from ..catalog.repository_list import Behind
@@ -165,7 +164,7 @@ def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:
     """Return the active user with a name, if their quota has room for a repository."""
     catalog = services().catalog
     user = catalog.users.by_name(username)
-    if user is None or not is_active(user):
+    if user is None or not services().accounts.is_active(user):
         raise Unsupported("No active user has this name.", detail=username, status=422)
     key = catalog.users.key_of(user)
     if not catalog.quotas.has_room_for(key, username, repository):

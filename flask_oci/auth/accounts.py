@@ -1,4 +1,4 @@
-"""Accounts: how tokens identify the host's users, and how the registry loads them."""
+"""Accounts: how tokens identify the host's users, and which of them are active."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ..hooks import name_of
 from ..hooks import refuse_awaitable
 from ..hooks import unwrapped
 from . import flask_login
+from .account_status import AccountStatus
+from .account_status import Active
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +41,17 @@ class Accounts:
 
     :param users: the host's users.
     :param hooks: the host's functions, among them its loader.
+    :param active: the parameter of the registry: see :class:`AccountStatus`.
     """
 
-    def __init__(self, users: Users, hooks: Hooks) -> None:
+    def __init__(self, users: Users, hooks: Hooks, active: Active) -> None:
+        self.status = AccountStatus(users, active)
         self._users = users
         self._hooks = hooks
+
+    def is_active(self, user: t.Any) -> bool:
+        """Return True if the host lets this user do anything."""
+        return self.status.is_active(user)
 
     def subject_of(self, user: t.Any) -> str:
         """Return the identifier from which :meth:`load` loads a user."""

@@ -22,7 +22,6 @@ from ..spec.scope import Scope
 from . import flask_login
 from .access_tokens import ABOUT_LENGTH
 from .access_tokens import is_token
-from .policy import is_active
 from .principal import ANONYMOUS
 from .principal import Principal
 from .signed_tokens import Claims
@@ -59,7 +58,7 @@ class Authenticator:
     :param access_tokens: finds access and refresh tokens.
     :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
-    :param accounts: loads users.
+    :param accounts: loads users, and knows which of them are active.
     :param token_endpoint: the Flask endpoint of the token service.
     """
 
@@ -244,7 +243,7 @@ class Authenticator:
                 "The function of @registry.authenticate returned True. It must return"
                 " the user or None."
             )
-        if user is None or user is False or not is_active(user):
+        if user is None or user is False or not self._accounts.is_active(user):
             return None
         return Principal(user)
 
@@ -307,7 +306,7 @@ class Authenticator:
         """
         return (
             user is not None
-            and is_active(user)
+            and self._accounts.is_active(user)
             and self._users.namespace_of(user)[:length] == username
         )
 

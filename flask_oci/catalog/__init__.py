@@ -46,6 +46,7 @@ from .uploads import Uploads
 from .uploads import UploadSession
 from .usage import Usage
 from .users import NO_SUCH_USER
+from .users import UserColumn
 from .users import Users
 from .webhooks import Webhooks
 
@@ -64,6 +65,7 @@ __all__ = [
     "Site",
     "StoredManifest",
     "UploadSession",
+    "UserColumn",
     "Users",
 ]
 

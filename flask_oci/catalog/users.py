@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -17,6 +18,20 @@ BATCH_SIZE: t.Final = 500
 #: The errors of functions that load a user by an identifier, if there is no such user,
 #: or if the identifier has another form.
 NO_SUCH_USER: t.Final = (LookupError, ValueError, sa.exc.NoResultFound)
+
+
+@dataclass(frozen=True)
+class UserColumn:
+    """A column of the host's user model."""
+
+    attribute: str
+    names: frozenset[str]
+    """The names of the attribute and of the column."""
+
+    type: type[t.Any]
+    """The Python type of its values; object if it is unknown."""
+
+    is_nullable: bool
 
 
 class Users:
@@ -32,7 +47,7 @@ class Users:
     ) -> None:
         self._db = database
         self._revocations = revocations
-        self._model = database.models.User
+        self.model = self._model = database.models.User
         self._username = username
         if username not in sa.inspect(self._model).all_orm_descriptors:
             raise TypeError(
@@ -88,6 +103,18 @@ class Users:
             self._db.release()
             after = statement.where(self._column > last)
             batch = list(self._db.session.scalars(after).unique())
+
+    def columns(self) -> Iterator[UserColumn]:
+        """Yield the columns of the user model. All mapped classes must be defined."""
+        for attribute in sa.inspect(self._model).column_attrs:
+            column = attribute.columns[0]
+            if isinstance(column, sa.Column):
+                yield UserColumn(
+                    attribute.key,
+                    frozenset({attribute.key, column.name}),
+                    _python_type(column),
+                    bool(column.nullable),
+                )
 
     def first(self) -> t.Any:
         """Return the user with the lowest key, or None if there are no users."""
@@ -149,3 +176,10 @@ class Users:
         if hasattr(user, "get_id"):
             subjects.add(str(user.get_id()))
         return subjects
+
+
+def _python_type(column: sa.Column[t.Any]) -> type[t.Any]:
+    try:
+        return column.type.python_type
+    except NotImplementedError:
+        return object

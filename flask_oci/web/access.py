@@ -9,7 +9,6 @@ from flask import redirect
 from flask import request
 from flask import url_for
 
-from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
 from ..core.actor import Actor
 from ..errors import Denied
@@ -35,7 +34,7 @@ def signed_in_user() -> t.Any:
     user = visitor()
     if user is None:
         sign_in.refuse_anonymous()
-    if not is_active(user):
+    if not services().accounts.is_active(user):
         abort(403)
     return user
 
@@ -43,7 +42,7 @@ def signed_in_user() -> t.Any:
 def is_admin() -> bool:
     """Return True if the visitor is an administrator."""
     hook, user = services().hooks.is_admin, visitor()
-    if hook is None or user is None or not is_active(user):
+    if hook is None or user is None or not services().accounts.is_active(user):
         return False
     return hook(user)
 

@@ -7,7 +7,6 @@ from flask import render_template
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
-from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
 from ..core.repositories import MAX_DESCRIPTION
 from ..errors import NameInvalid
@@ -113,7 +112,7 @@ def transfer(name: str) -> ResponseReturnValue:
     """Transfer a repository to another owner."""
     repository, to = authorize(name, "manage"), forms.field("owner")
     user = services().catalog.users.by_name(to)
-    if user is None or not is_active(user):
+    if user is None or not services().accounts.is_active(user):
         message = gettext("No active user is called “%(name)s”.", name=to)
         return page(repository, message), 422
     catalog = services().catalog

@@ -143,7 +143,9 @@ def surroundings(host: flask.Flask) -> dict[str, t.Any]:
     }
 
 
-def of_another_model(db: SQLAlchemy, user_model: object, *, username: str) -> Registry:
+def of_another_model(
+    db: SQLAlchemy, user_model: object, *, username: str = "nickname", **options: t.Any
+) -> Registry:
     """Create a registry for a user model with the page's attributes, because the
     model of the quickstart already has a registry."""
 
@@ -157,7 +159,7 @@ def of_another_model(db: SQLAlchemy, user_model: object, *, username: str) -> Re
         nickname: Mapped[str] = mapped_column(unique=True)
         email: Mapped[str] = mapped_column(unique=True)
 
-    return Registry(other, User, username=username)
+    return Registry(other, User, username=username, **options)
 
 
 def test_readme_registry_works_in_quickstart(tmp_path: Path) -> None:

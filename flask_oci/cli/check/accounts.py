@@ -14,9 +14,26 @@ if t.TYPE_CHECKING:
 
 
 def check(target: Target) -> Iterator[Finding]:
-    """Load a user as a request with a token does."""
+    """Check how the registry recognizes active users, and load a user as a request with
+    a token does."""
+    yield from _status(target)
     with target.app.test_request_context("/v2/"):
         yield from _loader(target)
+
+
+def _status(target: Target) -> Iterator[Finding]:
+    status = target.parts.accounts.status
+    if status.source.is_explicit:
+        return
+    names, unclear = ", ".join(status.source.names), ", ".join(status.unclear_columns)
+    if unclear:
+        yield findings.STATUS_UNCLEAR.found(f"It does not use {unclear}.")
+    if names:
+        yield findings.STATUS_GUESSED.found(f"It uses {names}.")
+    elif not unclear:
+        yield findings.STATUS_UNKNOWN.found(
+            "The user model has neither is_active nor a column with a common name."
+        )
 
 
 def _loader(target: Target) -> Iterator[Finding]:

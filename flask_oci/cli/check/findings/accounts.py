@@ -9,6 +9,39 @@ _LOADER = """\
 def load(identifier):
     return db.session.get(User, int(identifier))"""
 
+_ACTIVE = """\
+registry = Registry(db, User, active="enabled")
+
+# Or a function:
+registry = Registry(db, User, active=lambda user: user.status == "active")"""
+
+STATUS_GUESSED = FindingType(
+    "user-status-guessed",
+    "note",
+    "The registry determines by the name of a column which users are active.",
+    "Users who are not active cannot push or pull, and their tokens are refused. The"
+    " application has no is_active that differs between users.",
+    {"python": _ACTIVE},
+)
+
+STATUS_UNKNOWN = FindingType(
+    "user-status-unknown",
+    "note",
+    "The registry knows no inactive users.",
+    "If the application can deactivate users, such a user can still push and pull with"
+    " a token or a stored login.",
+    {"python": _ACTIVE},
+)
+
+STATUS_UNCLEAR = FindingType(
+    "user-status-unclear",
+    "warning",
+    "The registry cannot interpret a column that seems to say which users are active.",
+    "It interprets booleans, and times that may be empty. If the column marks"
+    " deactivated users, such a user can still push and pull.",
+    {"python": _ACTIVE},
+)
+
 LOADER_SKIPPED = FindingType(
     "user-loader-skipped",
     "warning",
