@@ -18,6 +18,7 @@ from ..catalog import FAILURES
 from ..catalog import REFUSED
 from ..config import EXTENSION
 from ..errors import Denied
+from ..http import csrf
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from ..services import services
@@ -95,6 +96,7 @@ def make_web_blueprint() -> Blueprint:
     blueprint.record_once(register_converters)
     for methods, rule, endpoint, view in ROUTES:
         blueprint.add_url_rule(rule, endpoint, view, methods=methods)
+    blueprint.url_value_preprocessor(_exempt_from_csrf)
     blueprint.before_request(_check_registered)
     blueprint.before_request(forms.check)
     blueprint.context_processor(_context)
@@ -105,6 +107,14 @@ def make_web_blueprint() -> Blueprint:
         blueprint.register_error_handler(failure, _handle_database_error)
     blueprint.after_request(_set_headers)
     return blueprint
+
+
+def _exempt_from_csrf(_endpoint: str | None, _values: dict[str, t.Any] | None) -> None:
+    """Exempt the pages from the CSRF protection of the application.
+
+    Some applications require their token for each GET, which no link sends.
+    """
+    csrf.exempt()
 
 
 def _check_registered() -> None:

@@ -35,8 +35,11 @@ def form_token() -> str:
 
 
 def check() -> None:
-    """Refuse a form without a valid CSRF token of the visitor: 400."""
-    if request.method != "POST":
+    """Refuse a form without a valid CSRF token of the visitor: 400.
+
+    The pages have no other protection, because they are exempt from the application's.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
         return
     parts, user = services(), visitor()
     subject = parts.accounts.subject_of(user) if user else ""
