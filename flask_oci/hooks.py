@@ -42,6 +42,9 @@ IsAdmin: t.TypeAlias = Callable[[t.Any], bool]
 #: The function of ``list_filter``: a user or None to an SQL condition or None.
 ListFilter: t.TypeAlias = Callable[[t.Any], "Condition | None"]
 
+#: The function of ``page_renderer``: a template and keyword arguments to a page.
+PageRenderer: t.TypeAlias = Callable[..., t.Any]
+
 #: The function of ``retention_exempt``: a repository, a tag and a digest to a bool.
 RetentionExempt: t.TypeAlias = Callable[[RepositoryInfo, str, str], bool]
 
@@ -60,6 +63,7 @@ BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
 CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
 IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
 ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
+PageRendererT = t.TypeVar("PageRendererT", bound=PageRenderer)
 RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
 UserLoaderT = t.TypeVar("UserLoaderT", bound=UserLoader)
 ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
@@ -96,6 +100,7 @@ class Hooks:
     visibility_of: VisibilityOf | None = None
     current_user_loader: CurrentUserLoader | None = None
     user_loader: UserLoader | None = None
+    page_renderer: PageRenderer | None = None
     retention_exempt: RetentionExempt | None = None
     validators: dict[str, Validator] = field(default_factory=dict)
 
@@ -183,6 +188,16 @@ class Decorators:
         pages use the current user of Flask-Login, if your application has that.
         """
         self._hooks.current_user_loader = synchronous(function)
+        return function
+
+    def page_renderer(self, function: PageRendererT) -> PageRendererT:
+        """Register the function that renders the pages, instead of Flask's
+        ``render_template``.
+
+        It takes the name of a template and its variables as keyword arguments, and
+        returns the page. It may add the variables that your base template needs.
+        """
+        self._hooks.page_renderer = synchronous(function)
         return function
 
     def user_loader(self, function: UserLoaderT) -> UserLoaderT:

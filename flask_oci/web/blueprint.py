@@ -6,7 +6,6 @@ import typing as t
 
 from flask import Blueprint
 from flask import current_app
-from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 from werkzeug.exceptions import BadRequest
@@ -40,6 +39,7 @@ from .access import visitor
 from .compare import compare
 from .manifest import manifest
 from .manifest import raw
+from .rendering import render
 from .repositories import repositories
 from .repository import image_name
 from .repository import repository
@@ -166,12 +166,12 @@ def _navigation() -> list[tuple[str, str]]:
 
 def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
     """Render the page for 400, 403 or 404."""
-    return render_template("oci/error.html", error=error), error.code or 500
+    return render("oci/error.html", error=error), error.code or 500
 
 
 def _handle_denied(error: Denied) -> ResponseReturnValue:
     """Render the reason why the application refused the request."""
-    return render_template("oci/error.html", error=error, reason=error.message), 403
+    return render("oci/error.html", error=error, reason=error.message), 403
 
 
 def _handle_database_error(error: Exception) -> ResponseReturnValue:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from flask import abort
 from flask import redirect
-from flask import render_template
 from flask import request
 from flask import session
 from flask import url_for
@@ -16,6 +15,8 @@ from markupsafe import Markup
 
 from ..services import services
 from .access import visitor
+from .rendering import Page
+from .rendering import render
 
 #: The field of the registry's CSRF token. Flask-WTF has a field of its own.
 FIELD: t.Final = "oci_form"
@@ -65,7 +66,7 @@ def ask(
     *,
     danger: bool = True,
     **values: t.Any,
-) -> str:
+) -> Page:
     """Render a confirmation page, with the consequences of an action.
 
     Its form repeats the current request, with the same fields.
@@ -79,7 +80,7 @@ def ask(
         for name, value in request.form.items(multi=True)
         if name not in _OWN_FIELDS
     ]
-    return render_template(
+    return render(
         "oci/confirm.html",
         question=question,
         consequences=consequences,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 
-from flask import render_template
 from flask import request
 
 from ..catalog.repository_contents import TagRow
@@ -15,6 +14,8 @@ from ..services import services
 from . import paging
 from .access import authorize
 from .access import may
+from .rendering import Page
+from .rendering import render
 from .usage import latest_uploads
 
 #: The maximum length of a description from an annotation, in characters.
@@ -24,7 +25,7 @@ MAX_ANNOTATION_LENGTH: t.Final = 2000
 Show = t.Literal["tags", "untagged", "attached"]
 
 
-def repository(name: str) -> str:
+def repository(name: str) -> Page:
     """Show a repository to a visitor who may pull from it."""
     found = authorize(name)
     catalog, key = services().catalog, found.key
@@ -48,7 +49,7 @@ def repository(name: str) -> str:
     entries = services().summaries.of(key, rows[: paging.PAGE])
     about = catalog.repository_list.about(key)
     may_push = may("push", found)
-    return render_template(
+    return render(
         "oci/repository.html",
         repository=found,
         about=about,

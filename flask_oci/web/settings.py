@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import abort
-from flask import render_template
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
@@ -17,11 +16,13 @@ from .access import authorize
 from .access import may
 from .access import visitor
 from .formatting import size
+from .rendering import Page
+from .rendering import render
 from .translation import gettext
 from .translation import ngettext
 
 
-def settings(name: str) -> str:
+def settings(name: str) -> Page:
     """Show the settings of a repository."""
     return page(authorize(name, "manage"))
 
@@ -190,7 +191,7 @@ def page(
     error: str = "",
     description: str | None = None,
     rules: str | None = None,
-) -> str:
+) -> Page:
     """Render the settings.
 
     :param error: the reason why the last form was refused.
@@ -200,7 +201,7 @@ def page(
     catalog = services().catalog
     listed = catalog.repository_list.about(repository.key)
     stored = listed.description if listed else ""
-    return render_template(
+    return render(
         "oci/settings.html",
         repository=repository,
         owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),

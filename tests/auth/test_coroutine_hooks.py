@@ -27,6 +27,7 @@ DECORATORS = (
     "authorize",
     "before_login",
     "list_filter",
+    "page_renderer",
     "retention_exempt",
     "token_validator",
     "user_loader",

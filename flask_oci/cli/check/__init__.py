@@ -16,6 +16,7 @@ from flask import url_for
 from . import accounts
 from . import disk
 from . import login
+from . import pages
 from . import pulling
 from . import pushing
 from . import requests
@@ -116,6 +117,8 @@ def _check_application(report: Report, target: Target, sandbox: Sandbox) -> None
         report.add(_or_fails(login.check(anonymous)))
     report.add(_or_fails(_check_https_redirect(target, url)))
     report.add(_or_fails(requests.check_rate_limit(session)))
+    if session.has_registry:
+        report.add(pages.check(target, url, session.skipped))
     report.skipped += session.skipped
 
 

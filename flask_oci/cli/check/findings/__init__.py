@@ -9,6 +9,7 @@ from ..finding import SEVERITIES
 from . import accounts
 from . import disk
 from . import login
+from . import pages
 from . import pulling
 from . import pushing
 from . import requests
@@ -22,6 +23,7 @@ _MODULES: t.Final = (
     disk,
     tables,
     login,
+    pages,
     requests,
     pushing,
     pulling,
