@@ -9,6 +9,8 @@ from functools import cached_property
 from flask import Response
 
 from .auth.access_tokens import AccessTokens
+from .auth.account_status import Active
+from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
 from .auth.policy import default_policy
 from .auth.policy import Policy
@@ -16,6 +18,7 @@ from .auth.rate_limit import RateLimiter
 from .auth.sealed_cursors import Cursors
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
+from .auth.signing_keys import signing_keys
 from .catalog import Catalog
 from .catalog.models import Models
 from .cli import register_commands
@@ -42,7 +45,6 @@ from .operations.metrics import Metrics
 from .operations.retention import RetentionRunner
 from .services import Services
 from .services import services
-from .services import signing_keys
 from .services import site_quotas
 from .storage import LocalStorage
 from .transfer import Images
@@ -88,8 +90,11 @@ class Registry(Decorators):
         metadata of ``user_model``, so that ``flask db migrate`` includes them. If your
         application compares its metadata with its database, pass an
         ``sqlalchemy.MetaData()``: see :ref:`separate-metadata`.
-    :raises TypeError: if ``user_model`` is not a mapped class or does not have that
-        attribute.
+    :param active: the attribute that is True for users who are active, or a function
+        that takes a user and returns True if they are. Other users have no access.
+        None uses ``is_active``, or a column: see :ref:`deactivated-users`.
+    :raises TypeError: if ``user_model`` is not a mapped class or does not have these
+        attributes.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Registry(Decorators):
         *,
         username: str = "username",
         metadata: MetaData | None = None,
+        active: Active = None,
     ) -> None:
         self.models = Models.bind(user_model, metadata)
         """The models of the registry's tables, for queries and admin pages of the
@@ -113,7 +119,8 @@ class Registry(Decorators):
             )
         )
         self._hooks = Hooks()
-        self.access_tokens = AccessTokens(self._catalog, self._hooks)
+        self._accounts = Accounts(self._catalog.users, self._hooks, active)
+        self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
 
         self.repositories = RepositoryManager(self._catalog)
@@ -337,6 +344,7 @@ class Registry(Decorators):
             form_tokens=FormTokens(keys),
             cursors=Cursors(keys),
             access_tokens=self.access_tokens,
+            accounts=self._accounts,
             administration=self.repositories,
             events=self.events,
             metrics=Metrics(self._catalog, storage) if config.metrics else None,
@@ -348,9 +356,10 @@ class Registry(Decorators):
                 RateLimiter(self._catalog, config),
                 self._catalog.users,
                 self._catalog.cached_users,
+                self._accounts,
                 f"{blueprint}.token",
             ),
-            policy=Policy(config, self._hooks, self._catalog),
+            policy=Policy(config, self._hooks, self._catalog, self._accounts.status),
             pulls=pulls,
             tag_protection=self.tag_protection,
             retention=self.retention,

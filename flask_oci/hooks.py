@@ -42,11 +42,17 @@ IsAdmin: t.TypeAlias = Callable[[t.Any], bool]
 #: The function of ``list_filter``: a user or None to an SQL condition or None.
 ListFilter: t.TypeAlias = Callable[[t.Any], "Condition | None"]
 
+#: The function of ``page_renderer``: a template and keyword arguments to a page.
+PageRenderer: t.TypeAlias = Callable[..., t.Any]
+
 #: The function of ``retention_exempt``: a repository, a tag and a digest to a bool.
 RetentionExempt: t.TypeAlias = Callable[[RepositoryInfo, str, str], bool]
 
 #: The function of ``token_validator``: the context of a token to a bool.
 Validator: t.TypeAlias = Callable[[str], bool]
+
+#: The function of ``user_loader``: the identifier of a user to a user or None.
+UserLoader: t.TypeAlias = Callable[[str], t.Any]
 
 #: The function of ``visibility_of``: a repository to a visibility or None.
 VisibilityOf: t.TypeAlias = Callable[[RepositoryInfo], str | None]
@@ -57,7 +63,9 @@ BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
 CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
 IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
 ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
+PageRendererT = t.TypeVar("PageRendererT", bound=PageRenderer)
 RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
+UserLoaderT = t.TypeVar("UserLoaderT", bound=UserLoader)
 ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
 VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
 
@@ -91,6 +99,8 @@ class Hooks:
     list_filter: ListFilter | None = None
     visibility_of: VisibilityOf | None = None
     current_user_loader: CurrentUserLoader | None = None
+    user_loader: UserLoader | None = None
+    page_renderer: PageRenderer | None = None
     retention_exempt: RetentionExempt | None = None
     validators: dict[str, Validator] = field(default_factory=dict)
 
@@ -178,6 +188,28 @@ class Decorators:
         pages use the current user of Flask-Login, if your application has that.
         """
         self._hooks.current_user_loader = synchronous(function)
+        return function
+
+    def page_renderer(self, function: PageRendererT) -> PageRendererT:
+        """Register the function that renders the pages, instead of Flask's
+        ``render_template``.
+
+        It takes the name of a template and its variables as keyword arguments, and
+        returns the page. It may add the variables that your base template needs.
+        """
+        self._hooks.page_renderer = synchronous(function)
+        return function
+
+    def user_loader(self, function: UserLoaderT) -> UserLoaderT:
+        """Register the function that loads the user of a token.
+
+        It takes an identifier, which is a string, and returns the user or None. The
+        identifier is ``user.get_id()`` if your users have that method, and their
+        primary key otherwise. Without this function, the registry calls the
+        ``user_loader`` of Flask-Login, if it takes exactly one argument. Otherwise it
+        loads the user by primary key.
+        """
+        self._hooks.user_loader = synchronous(function)
         return function
 
     def is_admin(self, function: IsAdminT) -> IsAdminT:

@@ -9,6 +9,7 @@ from flask import current_app
 from flask import request
 
 from .auth.access_tokens import AccessTokens
+from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
 from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
@@ -36,10 +37,7 @@ from .storage import Storage
 from .transfer import Images
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Sequence
-
-    from flask.sansio.app import App
+    pass
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ class Services:
     form_tokens: FormTokens
     cursors: Cursors
     access_tokens: AccessTokens
+    accounts: Accounts
     administration: RepositoryManager
     events: Events
     metrics: Metrics | None
@@ -95,23 +94,3 @@ def site_quotas() -> Site:
     """Return the quotas of the current application's configuration."""
     config = services().config
     return Site(config.owner_default, config.repository_default)
-
-
-def signing_keys(app: App) -> Callable[[], Sequence[str]]:
-    """Return a function that returns an application's secret keys, the current last.
-
-    The function raises a ``RuntimeError`` if there is no secret key.
-    """
-
-    def keys() -> Sequence[str]:
-        if not app.secret_key:
-            raise RuntimeError(
-                "The registry needs the application's secret key to sign tokens. Set"
-                " SECRET_KEY."
-            )
-        # Former keys verify tokens that they signed earlier. itsdangerous signs with
-        # the last key.
-        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
-        return t.cast("list[str]", keys)
-
-    return keys

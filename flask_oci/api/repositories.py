@@ -6,7 +6,6 @@ import typing as t
 
 from msgspec import UNSET
 
-from ..auth.policy import is_active
 from ..auth.principal import ANONYMOUS
 from ..catalog import RepositoryInfo
 from ..catalog.repository_list import Behind
@@ -184,7 +183,7 @@ def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) ->
 def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:
     """Return the active user with a name, if their quota has room for a repository."""
     user = services().catalog.users.by_name(username)
-    if user is None or not is_active(user):
+    if user is None or not services().accounts.is_active(user):
         raise Unsupported("No active user has this name.", detail=username, status=422)
     _check_room(user, repository)
     return user

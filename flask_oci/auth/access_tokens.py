@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..hooks import Hooks
     from ..spec.scope import Action
+    from .accounts import Accounts
 
     Validator = Callable[[str], bool]
 
@@ -94,11 +95,12 @@ class IssuedToken:
 class AccessTokens:
     """Issues, lists, checks and revokes access tokens: ``registry.access_tokens``."""
 
-    def __init__(self, catalog: Catalog, hooks: Hooks) -> None:
+    def __init__(self, catalog: Catalog, hooks: Hooks, accounts: Accounts) -> None:
         self._credentials = catalog.credentials
         self._revocations = catalog.revocations
         self._users = catalog.users
         self._hooks = hooks
+        self._accounts = accounts
 
     def issue(
         self,
@@ -132,7 +134,7 @@ class AccessTokens:
         credential = Credential(
             id=secrets.token_hex(16),
             kind="access",
-            subject=self._users.subject_of(user),
+            subject=self._accounts.subject_of(user),
             user_id=self._users.key_of(user),
             name=name[:255],
             actions=_checked_actions(actions),
@@ -182,7 +184,7 @@ class AccessTokens:
         :return: the number of access and refresh tokens that were revoked.
         """
         count = self._credentials.revoke_all(
-            self._users.key_of(user), self._users.subject_of(user)
+            self._users.key_of(user), self._accounts.subject_of(user)
         )
         audit.record("token-revoked", self._users.namespace_of(user), tokens="all")
         return count
@@ -200,7 +202,7 @@ class AccessTokens:
         credential = Credential(
             id=secrets.token_hex(16),
             kind="refresh",
-            subject=self._users.subject_of(user),
+            subject=self._accounts.subject_of(user),
             user_id=self._users.key_of(user),
             name="docker login",
             actions=parent.actions if parent else ACTIONS,

@@ -18,13 +18,10 @@ from ..errors import Unauthorized
 from ..events import audit
 from ..events.warn_once import advise
 from ..hooks import LoginRefused
-from ..hooks import name_of
-from ..hooks import refuse_awaitable
 from ..spec.scope import Scope
 from . import flask_login
 from .access_tokens import ABOUT_LENGTH
 from .access_tokens import is_token
-from .policy import is_active
 from .principal import ANONYMOUS
 from .principal import Principal
 from .signed_tokens import Claims
@@ -39,6 +36,7 @@ if t.TYPE_CHECKING:
     from ..config import Config
     from ..hooks import Hooks
     from .access_tokens import AccessTokens
+    from .accounts import Accounts
     from .rate_limit import RateLimiter
     from .signed_tokens import Tokens
 
@@ -62,6 +60,7 @@ class Authenticator:
     :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
     :param cached_users: loads the host's users.
+    :param accounts: loads users, and knows which of them are active.
     :param token_endpoint: the Flask endpoint of the token service.
     """
 
@@ -74,6 +73,7 @@ class Authenticator:
         rate_limiter: RateLimiter,
         users: Users,
         cached_users: CachedUsers,
+        accounts: Accounts,
         token_endpoint: str,
     ) -> None:
         self._config = config
@@ -83,6 +83,7 @@ class Authenticator:
         self._rate_limiter = rate_limiter
         self._users = users
         self._cached_users = cached_users
+        self._accounts = accounts
         self._token_endpoint = token_endpoint
 
     def identify(self) -> Principal:
@@ -168,7 +169,7 @@ class Authenticator:
         if principal.user is None:
             return Claims("", "", access, None)
         return Claims(
-            self._users.subject_of(principal.user),
+            self._accounts.subject_of(principal.user),
             self._users.namespace_of(principal.user),
             access,
             principal.credential.id if principal.credential else None,
@@ -248,7 +249,7 @@ class Authenticator:
                 "The function of @registry.authenticate returned True. It must return"
                 " the user or None."
             )
-        if user is None or user is False or not is_active(user):
+        if user is None or user is False or not self._accounts.is_active(user):
             return None
         return Principal(user)
 
@@ -311,7 +312,7 @@ class Authenticator:
         """
         return (
             user is not None
-            and is_active(user)
+            and self._accounts.is_active(user)
             and self._users.namespace_of(user)[:length] == username
         )
 
@@ -322,15 +323,10 @@ class Authenticator:
         )
 
     def _load(self, subject: str) -> t.Any:
-        load = flask_login.user_loader()
-        if load is None:
-            return self._cached_users.load(subject, self._users.find)
-        if self._config.cache_policy:
-            user = self._cached_users.load(subject, load)
-        else:
-            user = load(subject)
-        refuse_awaitable(user, name_of(load))
-        return user
+        """Return the user with an identifier, or None."""
+        if self._config.cache_policy or self._accounts.loader() is None:
+            return self._cached_users.load(subject, self._accounts.load)
+        return self._accounts.load(subject)
 
     def _realm(self) -> str:
         if self._config.external_url:

@@ -6,9 +6,12 @@ import typing as t
 
 from flask import current_app
 from flask import g
+from flask import request
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flask.typing import ResponseReturnValue
 
 
 def current_user() -> t.Any:
@@ -42,8 +45,24 @@ def user_loader() -> Callable[[str], t.Any] | None:
 
 
 def login_view() -> str | None:
-    """Return the endpoint of the login page, or None."""
-    return getattr(_manager(), "login_view", None) or None
+    """Return the endpoint, the path or the URL of the login page, or None."""
+    manager = _manager()
+    views = getattr(manager, "blueprint_login_views", None) or {}
+    if request.blueprint in views:
+        return views[request.blueprint] or None
+    return getattr(manager, "login_view", None) or None
+
+
+def unauthorized() -> ResponseReturnValue | None:
+    """Return the response for a visitor who has to sign in, or None if the application
+    does not use Flask-Login.
+
+    :raises werkzeug.routing.BuildError: if the login view is unknown.
+    :raises werkzeug.exceptions.Unauthorized: if there is neither a login view nor an
+        ``unauthorized_handler``.
+    """
+    manager = _manager()
+    return manager.unauthorized() if hasattr(manager, "unauthorized") else None
 
 
 def _manager() -> t.Any:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ..hooks import refuse_awaitable
-
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog import Condition
@@ -22,6 +20,7 @@ if t.TYPE_CHECKING:
     from ..hooks import Authorize
     from ..hooks import Hooks
     from ..spec.scope import Action
+    from .account_status import AccountStatus
 
 
 class Policy:
@@ -30,12 +29,16 @@ class Policy:
     :param config: whether a login is required.
     :param hooks: the host's own policy, if it has one.
     :param catalog: the users, and the repositories that they own.
+    :param status: knows the active users.
     """
 
-    def __init__(self, config: Config, hooks: Hooks, catalog: Catalog) -> None:
+    def __init__(
+        self, config: Config, hooks: Hooks, catalog: Catalog, status: AccountStatus
+    ) -> None:
         self._config = config
         self._hooks = hooks
         self._catalog = catalog
+        self._status = status
 
     def is_allowed(
         self, user: t.Any, action: Action, repository: RepositoryInfo
@@ -108,7 +111,9 @@ class Policy:
 
     def _is_accepted(self, user: t.Any) -> bool:
         """Return True if a user, or an anonymous client, may do anything at all."""
-        return not self._config.require_login if user is None else is_active(user)
+        if user is None:
+            return not self._config.require_login
+        return self._status.is_active(user)
 
 
 def default_policy(
@@ -133,17 +138,3 @@ def _owns(users: Users, user: t.Any, repository: RepositoryInfo) -> bool:
         key = users.key_of(user)
         return key is not None and bool(repository.owner_id == key)
     return users.namespace_of(user) == repository.namespace
-
-
-def is_active(user: t.Any) -> bool:
-    """Return True if the host lets this user do anything (Flask-Login's ``is_active``).
-
-    :param user: one of the host's users, whose ``is_active`` may be a method.
-    :raises TypeError: if that is a coroutine function.
-    """
-    active = getattr(user, "is_active", True)
-    if callable(active):
-        # A method is true itself, whatever it returns.
-        active = active()
-    refuse_awaitable(active, f"{type(user).__name__}.is_active")
-    return bool(active)

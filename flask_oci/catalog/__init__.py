@@ -54,6 +54,8 @@ from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
 from .usage import Usage
+from .users import NO_SUCH_USER
+from .users import UserColumn
 from .users import Users
 from .webhooks import Webhooks
 
@@ -64,6 +66,7 @@ __all__ = [
     "DELETED",
     "FAILURES",
     "GONE",
+    "NO_SUCH_USER",
     "REFUSED",
     "Catalog",
     "Condition",
@@ -76,6 +79,7 @@ __all__ = [
     "TableState",
     "TablesRefused",
     "UploadSession",
+    "UserColumn",
     "Users",
 ]
 

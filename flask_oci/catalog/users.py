@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import object_session
@@ -23,6 +24,23 @@ BATCH_SIZE: t.Final = 500
 #: The key in ``session.info`` of the transaction that locked users for a deletion, and
 #: of the keys of these users.
 _LOCKED: t.Final = "oci_locked_users"
+#: The errors of functions that load a user by an identifier, if there is no such user,
+#: or if the identifier has another form.
+NO_SUCH_USER: t.Final = (LookupError, ValueError, sa.exc.NoResultFound)
+
+
+@dataclass(frozen=True)
+class UserColumn:
+    """A column of the host's user model."""
+
+    attribute: str
+    names: frozenset[str]
+    """The names of the attribute and of the column."""
+
+    type: type[t.Any]
+    """The Python type of its values; object if it is unknown."""
+
+    is_nullable: bool
 
 
 class Users:
@@ -38,7 +56,7 @@ class Users:
     ) -> None:
         self._db = database
         self._revocations = revocations
-        self._model = database.models.User
+        self.model = self._model = database.models.User
         self._username = username
         if username not in sa.inspect(self._model).all_orm_descriptors:
             raise TypeError(
@@ -103,16 +121,27 @@ class Users:
             after = statement.where(self._column > last)
             batch = list(self._db.session.scalars(after).unique())
 
+    def columns(self) -> Iterator[UserColumn]:
+        """Yield the columns of the user model. All mapped classes must be defined."""
+        for attribute in sa.inspect(self._model).column_attrs:
+            column = attribute.columns[0]
+            if isinstance(column, sa.Column):
+                yield UserColumn(
+                    attribute.key,
+                    frozenset({attribute.key, column.name}),
+                    _python_type(column),
+                    bool(column.nullable),
+                )
+
+    def first(self) -> t.Any:
+        """Return the user with the lowest key, or None if there are no users."""
+        statement = sa.select(self._model).order_by(self._column).limit(1)
+        return next(iter(self._db.session.scalars(statement).unique()), None)
+
     def count(self) -> int:
         """Return the number of users."""
         counting = sa.select(sa.func.count()).select_from(self._model)
         return self._db.session.scalar(counting) or 0
-
-    def subject_of(self, user: t.Any) -> str:
-        """Return the string from which the host's ``user_loader`` loads a user."""
-        if hasattr(user, "get_id"):
-            return str(user.get_id())
-        return str(self.key_of(user))
 
     def owner_of_namespace(self, namespace: str) -> t.Any:
         """Return the key of the user whose name is the namespace, or None."""
@@ -130,7 +159,7 @@ class Users:
         """
         try:
             return self._db.session.get(self._model, self._column.type.python_type(key))
-        except ValueError:
+        except (OverflowError, ValueError):
             return None
 
     def _forget(self, _mapper: t.Any, connection: sa.Connection, user: t.Any) -> None:
@@ -154,8 +183,9 @@ class Users:
             )
         for table in (models.Upload.__table__, models.Credential.__table__):
             connection.execute(sa.delete(table).where(table.c.user_id == key))
-        for statement in self._revocations.statements(self.subject_of(user)):
-            connection.execute(statement)
+        for subject in self._subjects(user):
+            for statement in self._revocations.statements(subject):
+                connection.execute(statement)
 
     def _lock_deleted(self, connection: sa.Connection, user: t.Any) -> None:
         """Lock the users that a flush deletes, and every repository with rows that
@@ -185,3 +215,18 @@ class Users:
         owned = models.Repository.__table__.c.owner_id.in_(keys)
         condition = sa.or_(owned, key.in_(sa.union(*referring)))
         connection.execute(locking_repositories(models, condition))
+
+    def _subjects(self, user: t.Any) -> set[str]:
+        """Return the identifiers that tokens of a user may contain: the primary key,
+        or the identifier of Flask-Login."""
+        subjects = {str(self.key_of(user))}
+        if hasattr(user, "get_id"):
+            subjects.add(str(user.get_id()))
+        return subjects
+
+
+def _python_type(column: sa.Column[t.Any]) -> type[t.Any]:
+    try:
+        return column.type.python_type
+    except NotImplementedError:
+        return object

@@ -207,6 +207,11 @@ class Config:
     metrics: bool = _key(False, parsers.flag)
     """Whether requests are counted for Prometheus. This needs prometheus-client."""
 
+    login_url: str | None = _key(None, parsers.optional_address)
+    """The path or the URL of the application's login page. The pages send anonymous
+    visitors there, with the page to return to in the parameter ``next``. None uses
+    the login view of Flask-Login."""
+
     web_base_template: str = _key("oci/base.html", parsers.template)
     """The template that the pages extend. It has the blocks ``title`` and
     ``content``."""

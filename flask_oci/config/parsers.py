@@ -116,6 +116,18 @@ def optional_url(value: object) -> str | None:
     raise ValueError("must be a URL such as 'https://forge.example.org'")
 
 
+def optional_address(value: object) -> str | None:
+    """Return the path or the URL of a page, or None."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isprintable() and " " not in value:
+        parts = urlsplit(value.replace("\\", "/"))
+        is_path = not parts.scheme and not parts.netloc and value.startswith("/")
+        if is_path or (parts.scheme in ("http", "https") and parts.netloc):
+            return value
+    raise ValueError("must be a path such as '/login', or a URL")
+
+
 def optional_prefix(value: object) -> str | None:
     """Return a URL path without a trailing slash, or None."""
     if value is None:

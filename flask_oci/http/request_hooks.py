@@ -26,9 +26,9 @@ from ..services import remember
 from ..services import services
 from ..spec.reference import check_name
 from . import body
+from . import csrf
 from . import host_responses
 from . import warnings
-from .host_extensions import host_extension
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -101,10 +101,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
     request.environ[errors.ANSWERED] = []
     request.max_content_length = UNLIMITED
     body.accept_buffered()
-    csrf = host_extension("csrf", "flask_wtf")
-    if csrf is not None and request.blueprint is not None:
-        # Cookies are ignored here, so a request cannot be forged.
-        csrf.exempt(current_app.blueprints[request.blueprint])
+    csrf.exempt()
     authenticator = services().authenticator
     # The host's hooks that run after a refusal must not see the user of a session
     # cookie.

@@ -57,7 +57,12 @@ def _forget_host(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
 
 
 def _keep_host(endpoint: str, values: dict[str, t.Any]) -> None:
-    if current_app.url_map.is_endpoint_expecting(endpoint, _HOST):
+    try:
+        expects_host = current_app.url_map.is_endpoint_expecting(endpoint, _HOST)
+    except KeyError:
+        # There is no such endpoint, and Flask raises a BuildError.
+        return
+    if expects_host:
         values.setdefault(_HOST, request.host)
 
 

@@ -9,13 +9,12 @@ from flask import redirect
 from flask import request
 from flask import url_for
 
-from ..auth.flask_login import login_view
-from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
 from ..core.actor import Actor
 from ..errors import Denied
 from ..services import services
 from ..spec.reference import is_name
+from . import sign_in
 
 if t.TYPE_CHECKING:
     from ..spec.scope import Action
@@ -29,14 +28,13 @@ def visitor() -> t.Any:
 def signed_in_user() -> t.Any:
     """Return the visitor if they are signed in and active.
 
-    An anonymous visitor is redirected to the login page, or refused with 403 if there
-    is none.
+    An anonymous visitor is sent to the login page, or refused with 403 if there is
+    none.
     """
     user = visitor()
     if user is None:
-        target = sign_in_url()
-        abort(redirect(target) if target else 403)
-    if not is_active(user):
+        sign_in.refuse_anonymous()
+    if not services().accounts.is_active(user):
         abort(403)
     return user
 
@@ -44,7 +42,7 @@ def signed_in_user() -> t.Any:
 def is_admin() -> bool:
     """Return True if the visitor is an administrator."""
     hook, user = services().hooks.is_admin, visitor()
-    if hook is None or user is None or not is_active(user):
+    if hook is None or user is None or not services().accounts.is_active(user):
         return False
     return hook(user)
 
@@ -91,14 +89,3 @@ def authorize(name: str, action: Action = "pull") -> RepositoryInfo:
     if action != "pull" and not may(action, repository):
         abort(403)
     return repository
-
-
-def sign_in_url() -> str | None:
-    """Return the address of Flask-Login's login page, which returns to this page.
-
-    It is None if Flask-Login has no login view.
-    """
-    view = login_view()
-    if view is None:
-        return None
-    return url_for(view, next=request.full_path.rstrip("?"))

@@ -6,7 +6,6 @@ import typing as t
 
 from flask import Blueprint
 from flask import current_app
-from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 from werkzeug.exceptions import BadRequest
@@ -20,6 +19,7 @@ from ..catalog import REFUSED
 from ..config import EXTENSION
 from ..errors import Denied
 from ..errors import UserDeleted
+from ..http import csrf
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from ..services import services
@@ -32,15 +32,16 @@ from . import markdown
 from . import paging
 from . import retention
 from . import settings
+from . import sign_in
 from . import tokens
 from . import usage
 from .access import is_admin
 from .access import may
-from .access import sign_in_url
 from .access import visitor
 from .compare import compare
 from .manifest import manifest
 from .manifest import raw
+from .rendering import render
 from .repositories import repositories
 from .repository import image_name
 from .repository import repository
@@ -97,6 +98,7 @@ def make_web_blueprint() -> Blueprint:
     blueprint.record_once(register_converters)
     for methods, rule, endpoint, view in ROUTES:
         blueprint.add_url_rule(rule, endpoint, view, methods=methods)
+    blueprint.url_value_preprocessor(_exempt_from_csrf)
     blueprint.before_request(_check_registered)
     blueprint.before_request(forms.check)
     blueprint.context_processor(_context)
@@ -108,6 +110,14 @@ def make_web_blueprint() -> Blueprint:
         blueprint.register_error_handler(failure, _handle_database_error)
     blueprint.after_request(_set_headers)
     return blueprint
+
+
+def _exempt_from_csrf(_endpoint: str | None, _values: dict[str, t.Any] | None) -> None:
+    """Exempt the pages from the CSRF protection of the application.
+
+    Some applications require their token for each GET, which no link sends.
+    """
+    csrf.exempt()
 
 
 def _check_registered() -> None:
@@ -129,7 +139,7 @@ def _context() -> dict[str, t.Any]:
         "oci_is_admin": is_admin,
         "oci_may": may,
         "oci_navigation": _navigation,
-        "oci_sign_in_url": sign_in_url,
+        "oci_sign_in_url": sign_in.url,
         "oci_message": forms.message,
         "oci_form_field": forms.FIELD,
         "oci_form_token": forms.form_token,
@@ -162,12 +172,12 @@ def _navigation() -> list[tuple[str, str]]:
 
 def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
     """Render the page for 400, 403 or 404."""
-    return render_template("oci/error.html", error=error), error.code or 500
+    return render("oci/error.html", error=error), error.code or 500
 
 
 def _handle_denied(error: Denied) -> ResponseReturnValue:
     """Render the reason why the application refused the request."""
-    return render_template("oci/error.html", error=error, reason=error.message), 403
+    return render("oci/error.html", error=error, reason=error.message), 403
 
 
 def _handle_missing_object(error: Exception) -> ResponseReturnValue:
@@ -193,6 +203,9 @@ def _handle_database_error(error: Exception) -> ResponseReturnValue:
 
 def _set_headers(response: Response) -> Response:
     csp = services().config.web_csp
+    if sign_in.is_host_response():
+        # The login page of the application may need other scripts and styles.
+        csp = None
     if csp is not None and "Content-Security-Policy" not in response.headers:
         response.headers["Content-Security-Policy"] = csp
     for header, value in _HEADERS.items():

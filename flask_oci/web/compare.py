@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import repeat
 
-from flask import render_template
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
@@ -21,6 +20,7 @@ from .access import authorize
 from .manifest import Content
 from .manifest import content_of
 from .manifest import find
+from .rendering import render
 from .translation import gettext
 
 #: The maximum number of tags that the form suggests.
@@ -85,7 +85,7 @@ def compare(name: str) -> ResponseReturnValue:
     available = [_platforms(row) for row in found]
     platforms, selected = _select_platforms(available)
     sides = [*map(_side, repeat(key), references, found, available, selected)]
-    page = render_template(
+    page = render(
         "oci/compare.html",
         repository=repository,
         references=references,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 
-from flask import render_template
 from markupsafe import Markup
 
 from .. import changes
@@ -16,6 +15,8 @@ from ..services import services
 from . import paging
 from .access import require_admin
 from .formatting import size
+from .rendering import Page
+from .rendering import render
 from .translation import gettext
 
 #: The number of events on the administration page.
@@ -38,7 +39,7 @@ class Webhooks(t.NamedTuple):
     failed: int
 
 
-def events() -> str:
+def events() -> Page:
     """Show the events of all repositories, newest first."""
     require_admin()
     before, name = paging.parameter("before"), paging.parameter("repository")
@@ -49,7 +50,7 @@ def events() -> str:
     )
     page = found[: paging.PAGE]
     has_more = len(found) > len(page)
-    return render_template(
+    return render(
         "oci/events.html",
         name=name,
         events=[_row(event) for event in page],

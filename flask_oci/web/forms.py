@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from flask import abort
 from flask import redirect
-from flask import render_template
 from flask import request
 from flask import session
 from flask import url_for
@@ -16,6 +15,8 @@ from markupsafe import Markup
 
 from ..services import services
 from .access import visitor
+from .rendering import Page
+from .rendering import render
 
 #: The field of the registry's CSRF token. Flask-WTF has a field of its own.
 FIELD: t.Final = "oci_form"
@@ -31,18 +32,21 @@ def form_token() -> str:
     """Return the CSRF token for the visitor's forms."""
     parts = services()
     user = visitor()
-    return parts.form_tokens.sign(parts.catalog.users.subject_of(user) if user else "")
+    return parts.form_tokens.sign(parts.accounts.subject_of(user) if user else "")
 
 
 def check() -> None:
-    """Refuse a form without a valid CSRF token of the visitor: 400."""
-    if request.method != "POST":
+    """Refuse a form without a valid CSRF token of the visitor: 400.
+
+    The pages have no other protection, because they are exempt from the application's.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
         return
     parts = services()
     # The visitor and the permissions are read after the form has arrived.
     parts.catalog.release()
     sent, user = request.form.get(FIELD, ""), visitor()
-    subject = parts.catalog.users.subject_of(user) if user else ""
+    subject = parts.accounts.subject_of(user) if user else ""
     if not parts.form_tokens.accepts(sent, subject):
         abort(400)
 
@@ -65,7 +69,7 @@ def ask(
     *,
     danger: bool = True,
     **values: t.Any,
-) -> str:
+) -> Page:
     """Render a confirmation page, with the consequences of an action.
 
     Its form repeats the current request, with the same fields.
@@ -79,7 +83,7 @@ def ask(
         for name, value in request.form.items(multi=True)
         if name not in _OWN_FIELDS
     ]
-    return render_template(
+    return render(
         "oci/confirm.html",
         question=question,
         consequences=consequences,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import abort
-from flask import render_template
 from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
@@ -18,11 +17,13 @@ from . import paging
 from .access import actor
 from .access import authorize
 from .access import may
+from .rendering import Page
+from .rendering import render
 from .translation import gettext
 from .translation import ngettext
 
 
-def history(name: str) -> str:
+def history(name: str) -> Page:
     """Show the history of the tags of a repository, or of one tag."""
     repository, catalog = authorize(name), services().catalog
     tag, before = paging.parameter("tag"), paging.parameter("before")
@@ -33,7 +34,7 @@ def history(name: str) -> str:
         before=number(before),
     )
     shown = moves[: paging.PAGE]
-    return render_template(
+    return render(
         "oci/history.html",
         repository=repository,
         tag=tag,

@@ -7,7 +7,6 @@ import typing as t
 from dataclasses import dataclass
 
 from flask import abort
-from flask import render_template
 from flask import Response
 
 from ..catalog.manifest_relations import Weight
@@ -25,6 +24,8 @@ from ..spec.manifest import INDEX_TYPES
 from ..spec.reference import parse_reference
 from . import paging
 from .access import authorize
+from .rendering import Page
+from .rendering import render
 from .repository import image_name
 
 #: The maximum length of a manifest on the page, in characters. A link leads to all.
@@ -57,7 +58,7 @@ class Content:
     """The number of layers that are not shown."""
 
 
-def manifest(name: str, reference: str) -> str:
+def manifest(name: str, reference: str) -> Page:
     """Show an image, by tag or by digest."""
     repository = authorize(name)
     key, catalog = repository.key, services().catalog
@@ -76,7 +77,7 @@ def manifest(name: str, reference: str) -> str:
     referrers = catalog.manifest_relations.referrers(key, subjects)
     text = json.dumps(fields, indent=2, ensure_ascii=False)
     attached = [r for subject in subjects for r in referrers.get(subject, ())]
-    return render_template(
+    return render(
         "oci/manifest.html",
         repository=repository,
         reference=reference,

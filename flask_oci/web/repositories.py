@@ -5,8 +5,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from flask import render_template
-
 from ..catalog.repository_list import Behind
 from ..catalog.repository_list import Figures
 from ..catalog.repository_list import Listed
@@ -15,6 +13,8 @@ from ..services import services
 from . import paging
 from .access import may
 from .access import visitor
+from .rendering import Page
+from .rendering import render
 
 #: The number of repositories to read at once if the policy checks each of them.
 UNFILTERED_BATCH_SIZE: t.Final = 1000
@@ -38,13 +38,13 @@ class Row:
         return next(filter(None, lines), "")[:200]
 
 
-def repositories() -> str:
+def repositories() -> Page:
     """Show the visitor's list of repositories, by name or by their last push."""
     order: Order = "name" if paging.parameter("sort") == "name" else "pushed"
     under = paging.parameter("under")
     search = paging.parameter("q").lower()
     found, last = visible(order, search, under)
-    return render_template(
+    return render(
         "oci/repositories.html",
         rows=rows(found),
         order=order,

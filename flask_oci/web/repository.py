@@ -6,7 +6,6 @@ import typing as t
 from urllib.parse import urlsplit
 
 from flask import current_app
-from flask import render_template
 from flask import request
 from flask import url_for
 
@@ -18,6 +17,8 @@ from ..services import services
 from . import paging
 from .access import authorize
 from .access import may
+from .rendering import Page
+from .rendering import render
 from .usage import latest_uploads
 
 #: The maximum length of a description from an annotation, in characters.
@@ -27,7 +28,7 @@ MAX_ANNOTATION_LENGTH: t.Final = 2000
 Show = t.Literal["tags", "untagged", "attached"]
 
 
-def repository(name: str) -> str:
+def repository(name: str) -> Page:
     """Show a repository to a visitor who may pull from it."""
     found = authorize(name)
     catalog, key = services().catalog, found.key
@@ -51,7 +52,7 @@ def repository(name: str) -> str:
     entries = services().summaries.of(key, rows[: paging.PAGE])
     about = catalog.repository_list.about(key)
     may_push = may("push", found)
-    return render_template(
+    return render(
         "oci/repository.html",
         repository=found,
         about=about,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 
-from flask import render_template
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
@@ -15,6 +14,8 @@ from ..services import services
 from . import forms
 from .access import authorize
 from .access import visitor
+from .rendering import Page
+from .rendering import render
 from .settings import page
 from .translation import gettext
 from .translation import ngettext
@@ -27,11 +28,11 @@ if t.TYPE_CHECKING:
 MAX_VERDICTS: t.Final = 200
 
 
-def retention(name: str) -> str:
+def retention(name: str) -> Page:
     """Show which tags and manifests the current rules would delete now, and why."""
     repository = authorize(name, "manage")
     context = _context(_verdicts(repository))
-    return render_template("oci/retention.html", repository=repository, **context)
+    return render("oci/retention.html", repository=repository, **context)
 
 
 def set_retention(name: str) -> ResponseReturnValue:

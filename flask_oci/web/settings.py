@@ -5,12 +5,10 @@ from __future__ import annotations
 import typing as t
 
 from flask import abort
-from flask import render_template
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from ..auth.policy import is_active
 from ..catalog import RepositoryInfo
 from ..core.repositories import MAX_DESCRIPTION
 from ..errors import NameInvalid
@@ -21,11 +19,13 @@ from .access import authorize
 from .access import may
 from .access import visitor
 from .formatting import size
+from .rendering import Page
+from .rendering import render
 from .translation import gettext
 from .translation import ngettext
 
 
-def settings(name: str) -> str:
+def settings(name: str) -> Page:
     """Show the settings of a repository."""
     return page(authorize(name, "manage"))
 
@@ -113,7 +113,7 @@ def transfer(name: str) -> ResponseReturnValue:
     """Transfer a repository to another owner."""
     repository, to = authorize(name, "manage"), forms.field("owner")
     user = services().catalog.users.by_name(to)
-    if user is None or not is_active(user):
+    if user is None or not services().accounts.is_active(user):
         message = gettext("No active user is called “%(name)s”.", name=to)
         return page(repository, message), 422
     if not _has_room(user, repository):
@@ -188,7 +188,7 @@ def page(
     error: str = "",
     description: str | None = None,
     rules: str | None = None,
-) -> str:
+) -> Page:
     """Render the settings.
 
     :param error: the reason why the last form was refused.
@@ -198,7 +198,7 @@ def page(
     catalog = services().catalog
     listed = catalog.repository_list.about(repository.key)
     stored = listed.description if listed else ""
-    return render_template(
+    return render(
         "oci/settings.html",
         repository=repository,
         owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),

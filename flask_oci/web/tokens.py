@@ -6,7 +6,6 @@ import typing as t
 from datetime import timedelta
 
 from flask import current_app
-from flask import render_template
 from flask import request
 from flask.typing import ResponseReturnValue
 
@@ -18,6 +17,7 @@ from ..spec.scope import TOKEN_ACTIONS
 from . import forms
 from . import paging
 from .access import signed_in_user
+from .rendering import render
 from .translation import gettext
 
 #: The choices of a token's lifetime, in days.
@@ -62,7 +62,7 @@ def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
         catalog.users.key_of(user), paging.PAGE + 1, paging.behind(), kind
     )
     shown = found[: paging.PAGE]
-    page = render_template(
+    page = render(
         "oci/tokens.html",
         account=catalog.users.namespace_of(user),
         tokens=shown,

@@ -7,7 +7,6 @@ import typing as t
 from datetime import datetime
 from datetime import timezone
 
-from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from ..catalog.usage import RepositoryUsage
@@ -21,6 +20,8 @@ from . import paging
 from .access import authorize
 from .access import require_admin
 from .access import signed_in_user
+from .rendering import Page
+from .rendering import render
 
 #: The maximum number of listed uploads, and of listed owners.
 MAX_ROWS: t.Final = 50
@@ -41,12 +42,12 @@ class Upload(t.NamedTuple):
     in_progress: bool
 
 
-def storage() -> str:
+def storage() -> Page:
     """Show the storage usage of the visitor's repositories."""
     user, catalog = signed_in_user(), services().catalog
     key = catalog.users.key_of(user)
     rows, next_page = _page_of_usage(key)
-    return render_template(
+    return render(
         "oci/storage.html",
         totals=catalog.usage.totals(key),
         usage=services().quotas.show(owner=user),
@@ -56,7 +57,7 @@ def storage() -> str:
     )
 
 
-def administration() -> str:
+def administration() -> Page:
     """Show the totals, the events and all repositories, to administrators."""
     require_admin()
     parts = services()
@@ -66,7 +67,7 @@ def administration() -> str:
     began = datetime.now(timezone.utc) - parts.config.lease_lifetime
     started = time.perf_counter()
     totals = usage.totals()
-    return render_template(
+    return render(
         "oci/administration.html",
         totals=totals,
         milliseconds=round(1000 * (time.perf_counter() - started)),
@@ -124,7 +125,7 @@ def _uploads(
 ) -> ResponseReturnValue:
     shown = found[:MAX_ROWS]
     last = len(shown) if len(found) > MAX_ROWS else 0
-    page = render_template(template, uploads=shown, last=last, **values)
+    page = render(template, uploads=shown, last=last, **values)
     is_busy = any(upload.in_progress for upload in found)
     return page, 200, {"Refresh": REFRESH} if is_busy else {}
 

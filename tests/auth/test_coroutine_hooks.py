@@ -27,8 +27,10 @@ DECORATORS = (
     "authorize",
     "before_login",
     "list_filter",
+    "page_renderer",
     "retention_exempt",
     "token_validator",
+    "user_loader",
     "visibility_of",
     "current_user_loader",
 )

@@ -91,7 +91,11 @@ HOLES = {
         "oci.blob", "auth/signed_tokens.py", "read", "!= self._service", "is None"
     ),
     "an inactive account": Hole(
-        "oci.blob", "auth/authenticator.py", "_may_use", "and is_active(user)", ""
+        "oci.blob",
+        "auth/authenticator.py",
+        "_may_use",
+        "and self._accounts.is_active(user)",
+        "",
     ),
     "a revoked access token": Hole(
         "oci.blob",

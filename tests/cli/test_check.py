@@ -359,6 +359,20 @@ def test_check_with_an_interfering_middleware_finds_it(sound: Flask, code: str) 
     assert check(sound, "--user", "alice").codes == {code}
 
 
+@pytest.mark.parametrize("require_login", [False, True])
+def test_check_of_a_server_that_removes_credentials_finds_it(
+    make_app: MakeApp, serve: t.Callable[[t.Any], int], require_login: bool
+) -> None:
+    """The remedy names the setting of mod_wsgi, also if the token endpoint answers 401
+    to anonymous clients."""
+    app = make_app(SECRET_KEY=SECRET, TESTING=False, OCI_REQUIRE_LOGIN=require_login)
+    url = f"http://127.0.0.1:{serve(partial(no_credentials, inner=app))}"
+    found = check(app, "--user", "alice", "--url", url)
+    assert found.codes - {"development-server"} == {"authorization-stripped"}
+    remedies = found.findings["authorization-stripped"]["remedies"]
+    assert "WSGIPassAuthorization On" in remedies["apache"]
+
+
 def test_check_with_a_cache_of_private_images_finds_it(sound: Flask) -> None:
     """A response for one user is stored and sent to the next client."""
     kept: dict[str, t.Any] = {}

@@ -679,7 +679,7 @@ def test_token_page_without_session_redirects_to_sign_in(
     for authorization in (basic("alice", secret), bearer.authorization):
         headers = {"Authorization": authorization or ""}
         visitor = app.test_client().get(TOKENS, headers=headers)
-        assert visitor.location == "/login?next=/images/-/tokens"
+        assert visitor.location == "/login?next=%2Fimages%2F-%2Ftokens"
 
 
 def test_every_form_without_csrf_token_is_refused(

@@ -64,6 +64,7 @@ class Host:
     :param db: Flask-SQLAlchemy, with any base.
     :param User: the model; each user has a ``password``.
     :param username: the attribute with the name.
+    :param active: how the registry recognizes active users.
     :param login: whether it uses Flask-Login.
     :param databases: the URLs of its databases, first that of the default one.
     :param users: creates a user row, if it needs more than a name and a password.
@@ -76,6 +77,7 @@ class Host:
         User: type[t.Any],
         *,
         username: str = "username",
+        active: t.Any = None,
         login: bool = True,
         prepare: t.Callable[[sa.Engine], None] | None = None,
         users: t.Callable[[str, str], t.Any] | None = None,
@@ -93,7 +95,7 @@ class Host:
         if login:
             manager = LoginManager(self.app)
             manager.user_loader(self.load)
-        self.registry = Registry(db, User, username=username)
+        self.registry = Registry(db, User, username=username, active=active)
         self.registry.authenticate(self.check)
         self.registry.init_app(self.app)
         self.app.register_blueprint(self.registry.api_blueprint)

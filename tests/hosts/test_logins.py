@@ -29,6 +29,7 @@ from tests.support.registry_client import RegistryClient
 
 from .application import database
 from .application import Host
+from .application import StandardUser
 from .application import with_registry
 from .docker import Docker
 from .docker import tell_story
@@ -47,6 +48,31 @@ def test_host_without_flask_login_works(make_host: MakeHost) -> None:
         password: Mapped[str]
 
     tell_story(make_host(db, User, login=False).app)
+
+
+@pytest.mark.shape("A user_loader with more arguments")
+@pytest.mark.parametrize("own", [True, False])
+def test_user_loader_with_more_arguments_is_not_called(
+    make_host: MakeHost, own: bool
+) -> None:
+    """The registry's own function replaces it, or else the look-up by primary key."""
+
+    db = database()
+
+    class User(StandardUser, db.Model):
+        pass
+
+    host = make_host(db, User)
+
+    def load(user_id: str, random: str, session_key: str) -> t.Any:
+        raise AssertionError("The registry has no session.")
+
+    t.cast(t.Any, host.app).login_manager.user_loader(load)
+
+    if own:
+        host.registry.user_loader(host.load)
+    tell_story(host.app)
+    assert RegistryClient.of(host.app, "alice").bearer().get("/v2/").status_code == 200
 
 
 @pytest.mark.shape("A request_loader")

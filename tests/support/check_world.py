@@ -94,6 +94,7 @@ def small_host(
     class User(db.Model):  # type: ignore[name-defined, misc]
         id = sa.Column(sa.Integer, primary_key=True)
         username = sa.Column(sa.String(80), unique=unique)
+        is_active = sa.Column(sa.Boolean, default=True)
 
     app = app or Flask("small", instance_path=str(folder))
     app.config.from_mapping(

@@ -167,17 +167,35 @@ def test_irreversible_forms_ask_for_confirmation(
         assert state(alice) != before
 
 
-def test_forms_with_flask_wtf_contain_its_token(make_app: t.Any) -> None:
-    """If the application protects every form, the forms contain its token as well."""
-    app = make_app()
+@pytest.mark.parametrize("methods", [None, ["GET", "HEAD", "POST", "PUT", "DELETE"]])
+def test_pages_need_no_token_of_flask_wtf(
+    make_app: t.Any, methods: list[str] | None
+) -> None:
+    """Pages open although the application requires its token for each GET, and forms
+    need only the token of the registry."""
+    app = make_app(**({} if methods is None else {"WTF_CSRF_METHODS": methods}))
     CSRFProtect(app)
+    app.add_url_rule("/own", "own", lambda: "", methods=["GET", "POST"])
     RegistryClient.of(app, "alice").push_image("alice/hello", "1.0")
     visitor = Visitor(app, "alice")
+    for path in (HELLO, SETTINGS, "/images/", "/images/-/static/style.css"):
+        assert visitor.status(path) == 200
     page = visitor.get(SETTINGS)
-    bare = {"description": "new", "oci_form": page.field("oci_form")}
+    bare = {"description": "new"}
     assert visitor.client.post(f"{SETTINGS}/description", data=bare).status_code == 400
-    whole = {**bare, "csrf_token": page.field("csrf_token")}
+    whole = {**bare, "oci_form": page.field("oci_form")}
     assert visitor.client.post(f"{SETTINGS}/description", data=whole).status_code == 302
+    assert visitor.client.post("/own").status_code == 400
+    assert visitor.status("/own") == (400 if methods else 200)
+
+
+def test_forms_all_contain_the_token_of_the_registry(visitor: Visitor) -> None:
+    """Each page with forms, and a confirmation page."""
+    confirmation = visitor.send(f"{SETTINGS}/delete")
+    pages = [visitor.get(path) for path in (HELLO, SETTINGS, "/images/-/tokens")]
+    forms = [form for page in (*pages, confirmation) for form in page.forms()]
+    assert len(forms) > 7
+    assert all(form.fields["oci_form"][0] for form in forms)
 
 
 # Settings

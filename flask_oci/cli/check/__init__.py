@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 from flask import url_for
 
+from . import accounts
 from . import disk
 from . import login
+from . import pages
 from . import pulling
 from . import pushing
 from . import requests
@@ -90,6 +92,7 @@ def check(
     if any(found.type in BLOCKING for found in report.findings):
         report.skipped.append("All other checks: they need these problems to be fixed.")
         return report
+    report.add(accounts.check(target))
     report.add(settings.check_policy(target))
     with open_sandbox(target) as sandbox:
         progress("the application")
@@ -112,6 +115,8 @@ def _check_application(report: Report, target: Target, sandbox: Sandbox) -> None
         report.add(_or_fails(login.check(anonymous)))
     report.add(_or_fails(_check_https_redirect(target, url)))
     report.add(_or_fails(requests.check_rate_limit(session)))
+    if session.has_registry:
+        report.add(pages.check(target, url, session.skipped))
     report.skipped += session.skipped
 
 

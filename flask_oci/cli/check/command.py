@@ -13,7 +13,6 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ...auth.policy import is_active
 from ...services import services
 from ...spec.reference import is_name
 from .. import output
@@ -105,7 +104,7 @@ def check(
 
 def _target(url: str | None, username: str | None, namespace: str | None) -> Target:
     user = user_or_none(username)
-    if not is_active(user):
+    if user is not None and not services().accounts.is_active(user):
         raise click.UsageError(f"{username} may not log in: the account is inactive.")
     parts = services()
     namespace = namespace or (username or "flask-oci-check").lower()

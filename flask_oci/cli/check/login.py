@@ -107,6 +107,11 @@ def _refused(session: Session, reply: Reply) -> Finding:
     detail = f"The token endpoint answers {reply.summary}."
     if reply.status not in (401, 403) or not reply.is_registry:
         return findings.TOKEN_REFUSED.found(detail)
+    if known and session.transport.name and not _receives_tokens(session):
+        # With OCI_REQUIRE_LOGIN, a request without credentials gets no anonymous token.
+        return findings.STRIPPED.found(
+            "A request with credentials is answered like one without."
+        )
     if known and reply.status == 401 and session.transport.name:
         return findings.DATABASE_DIFFERS.found(
             "The server rejects an access token that was just issued."

@@ -6,8 +6,10 @@ import typing as t
 
 from ..finding import FindingType
 from ..finding import SEVERITIES
+from . import accounts
 from . import disk
 from . import login
+from . import pages
 from . import pulling
 from . import pushing
 from . import requests
@@ -15,7 +17,18 @@ from . import settings
 from . import tables
 from . import tls
 
-_MODULES: t.Final = (settings, disk, tables, login, requests, pushing, pulling, tls)
+_MODULES: t.Final = (
+    settings,
+    accounts,
+    disk,
+    tables,
+    login,
+    pages,
+    requests,
+    pushing,
+    pulling,
+    tls,
+)
 
 
 def finding_types() -> list[FindingType]:

@@ -142,11 +142,14 @@ STRIPPED = FindingType(
     "authorization-stripped",
     "error",
     "Credentials do not reach the registry.",
-    "A proxy removes the Authorization header. docker logs in and is asked to log in"
-    " again.",
+    "A proxy or mod_wsgi removes the Authorization header. docker logs in and is asked"
+    " to log in again.",
     {
         "nginx": '# Not: proxy_set_header Authorization "";',
-        "apache": "CGIPassAuth On  # And not: RequestHeader unset Authorization",
+        "apache": (
+            "CGIPassAuth On  # And not: RequestHeader unset Authorization\n"
+            "WSGIPassAuthorization On  # With mod_wsgi, instead of a proxy."
+        ),
         "caddy": "# Not: header_up -Authorization",
         "traefik": "# Not: basicAuth with removeHeader: true, which removes it.",
     },

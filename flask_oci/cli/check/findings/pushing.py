@@ -40,7 +40,10 @@ CHUNKED_REFUSED = FindingType(
     " application by default.",
     {
         "nginx": "proxy_http_version 1.1;\nproxy_request_buffering off;",
-        "apache": "SetEnv proxy-sendchunked",
+        "apache": (
+            "SetEnv proxy-sendchunked\n"
+            "WSGIChunkedRequest On  # With mod_wsgi, instead of a proxy."
+        ),
         "command": _GUNICORN,
     },
 )

@@ -1,0 +1,54 @@
+"""Findings about the pages."""
+
+from __future__ import annotations
+
+from ..finding import FindingType
+
+PAGES_FAIL = FindingType(
+    "pages-fail",
+    "warning",
+    "A page of the registry is answered with a server error.",
+    "The pages use the base template of the application, if OCI_WEB_BASE_TEMPLATE is"
+    " set. That template may need variables that the application passes to its own"
+    " pages only.",
+    {
+        "python": (
+            "@registry.web_blueprint.context_processor\n"
+            "def add_menu():\n"
+            '    return {"menu": ...}  # The variables of the base template.\n\n'
+            "# Or the function with which the application renders its pages:\n"
+            "registry.page_renderer(render)"
+        ),
+    },
+)
+
+PAGES_EMPTY = FindingType(
+    "pages-empty",
+    "warning",
+    "The base template does not show the content of the pages.",
+    "The template that OCI_WEB_BASE_TEMPLATE names has no block content, so each page"
+    " looks the same.",
+    {
+        "python": (
+            "# templates/images.html, if the block has another name:\n"
+            '{% extends "site.html" %}\n'
+            "{% block body %}{% block content %}{% endblock %}{% endblock %}\n\n"
+            'OCI_WEB_BASE_TEMPLATE = "images.html"'
+        ),
+    },
+)
+
+LOGIN_VIEW_UNKNOWN = FindingType(
+    "login-view-unknown",
+    "warning",
+    "The login_view of Flask-Login is not an endpoint of the application.",
+    "The pages cannot send visitors to the login page: they answer 403, and have no"
+    " link to sign in.",
+    {
+        "python": (
+            'login_manager.login_view = "auth.login"\n\n'
+            "# Or the address, for the pages only:\n"
+            'OCI_LOGIN_URL = "/login"'
+        ),
+    },
+)
