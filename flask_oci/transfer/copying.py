@@ -53,6 +53,7 @@ class Copier:
     :param referrers: whether to copy the referrers of an image.
     :param jobs: the number of parallel transfers of images, and of blobs.
     :param plain_http_hosts: hosts to connect to without TLS.
+    :param token_hosts: hosts of token services that may receive the credentials.
     :param progress: receives the transferred bytes.
     """
 
@@ -65,6 +66,7 @@ class Copier:
         referrers: bool = False,
         jobs: int = JOBS,
         plain_http_hosts: Collection[str] = (),
+        token_hosts: Collection[str] = (),
         progress: TransferProgress | None = None,
     ) -> None:
         self._here = here
@@ -73,6 +75,7 @@ class Copier:
         self._referrers = referrers
         self._jobs = jobs
         self._plain = plain_http_hosts
+        self._token_hosts = token_hosts
         self._progress = progress
 
     def copy(self, source: str, target: str) -> TransferResult:
@@ -177,7 +180,10 @@ class Copier:
                 f" urllib3 ({error})."
             ) from error
         limit = self._here.config.max_manifest_size
-        return RemoteRepository(address, limit, writes=writes), address.reference
+        remote = RemoteRepository(
+            address, limit, writes=writes, token_hosts=self._token_hosts
+        )
+        return remote, address.reference
 
 
 def _found(origin: ImageLocation, tag: str) -> TransferResult:

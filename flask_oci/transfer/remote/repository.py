@@ -51,17 +51,23 @@ class RemoteRepository:
     :param address: the repository.
     :param limit: the largest size of a manifest, in bytes.
     :param writes: whether images are pushed to it.
+    :param token_hosts: the hosts of token services that may receive the credentials.
     """
 
     parallel = True
 
     def __init__(
-        self, address: ImageAddress, limit: int, *, writes: bool = False
+        self,
+        address: ImageAddress,
+        limit: int,
+        *,
+        writes: bool = False,
+        token_hosts: t.Collection[str] = (),
     ) -> None:
         self.address = address
         self.name = address.name
         self._limit = limit
-        self._session = Session(address)
+        self._session = Session(address, token_hosts)
         actions = "pull,push" if writes else "pull"
         self._scope = f"repository:{self.name}:{actions}"
         self._started: dict[Digest, str] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
+from collections.abc import Collection
 from collections.abc import Mapping
 from contextlib import closing
 from contextlib import suppress
@@ -17,12 +17,10 @@ from ...spec.json_object import read_object
 from ...storage.protocol import PIECE
 from ..base import Interrupted
 from ..base import TransferError
-from . import challenges
-from . import credentials
 from .address import ImageAddress
-from .address import is_loopback
-from .challenges import Challenge
-from .credentials import Login
+from .authorization import Authorization
+from .origin import is_secure
+from .origin import UrlOrigin
 from .retry import ATTEMPTS
 from .retry import finish
 from .retry import MAX_ANSWER
@@ -30,7 +28,6 @@ from .retry import pause
 from .retry import Response
 from .retry import retry_after
 from .token_requests import AGENT
-from .token_requests import token_request
 from .token_requests import TokenRequest
 
 #: Statuses after which a request is retried.
@@ -47,18 +44,18 @@ class Session:
     """A client of one registry.
 
     :param address: a repository of the registry.
+    :param token_hosts: the hosts that the user trusts with the credentials.
     """
 
-    def __init__(self, address: ImageAddress) -> None:
+    def __init__(
+        self, address: ImageAddress, token_hosts: Collection[str] = ()
+    ) -> None:
         self._address = address
-        self.origin = _origin(address.url)
+        self.origin = UrlOrigin.of(address.url)
         self._pool = urllib3.PoolManager(
             maxsize=16, blocksize=PIECE, timeout=TIMEOUT, retries=False
         )
-        self._lock = threading.Lock()
-        self._authorization: dict[str, str] = {}
-        self._login: Login | None = None
-        self._has_login = False
+        self._authorization = Authorization(address, self._fetch_token, token_hosts)
 
     def request(
         self,
@@ -66,7 +63,7 @@ class Session:
         url: str,
         *,
         scope: str,
-        expected: t.Collection[int] = (200,),
+        expected: Collection[int] = (200,),
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Response:
@@ -114,7 +111,7 @@ class Session:
             if response.status == 401:
                 # The token may have expired; the next attempt uses a new one.
                 with closing(response):
-                    self._answer_challenge(response, scope, used)
+                    self._authorization.answer(response, scope, used)
                 raise Interrupted(f"{self._address.host} requires new credentials.")
         except urllib3.exceptions.HTTPError as error:
             raise self._silent(error) from error
@@ -131,7 +128,7 @@ class Session:
         """
         with suppress(ValueError):
             target = urljoin(base or f"{self._address.url}/", url)
-            if self._is_private(target):
+            if is_secure(target, self.origin):
                 return target
         raise TransferError(
             f"{self._address.host} redirects to '{url}', which is invalid or without"
@@ -167,10 +164,11 @@ class Session:
         body: bytes | None,
     ) -> Response:
         """Send a request, and repeat it with a token if the registry asks for one."""
-        target, used = self.absolute(url), self._authorization.get(scope)
+        target, authorization = self.absolute(url), self._authorization
+        used = authorization.get(scope)
         response = self._send(method, target, scope, headers, body)
         try:
-            if response.status == 401 and self._answer_challenge(response, scope, used):
+            if response.status == 401 and authorization.answer(response, scope, used):
                 response = self._send(method, target, scope, headers, body)
         except BaseException:
             response.close()
@@ -190,7 +188,7 @@ class Session:
         for _ in range(MAX_REDIRECTS):
             sent = {"User-Agent": AGENT, **(headers or {})}
             authorization = self._authorization.get(scope)
-            if authorization and _origin(url) == self.origin:
+            if authorization and UrlOrigin.of(url) == self.origin:
                 sent["Authorization"] = authorization
             response = self._pool.urlopen(
                 method,
@@ -202,7 +200,7 @@ class Session:
                 decode_content=False,
             )
             location = response.headers.get("Location")
-            if response.status == 401 and _origin(url) != self.origin:
+            if response.status == 401 and UrlOrigin.of(url) != self.origin:
                 # The other host must not choose a token service either.
                 raise self._refusal(method, url, response)
             if response.status not in REDIRECTS or location is None:
@@ -214,52 +212,6 @@ class Session:
             finish(response)
             url = self.absolute(location, url)
         raise TransferError(f"{url} redirects too often.")
-
-    def _is_private(self, url: str) -> bool:
-        """Return True for TLS, or without it for the same host and loopback."""
-        try:
-            parts = urlsplit(url)
-            _origin(url)
-        except ValueError:
-            return False
-        if parts.scheme != "http" or self._address.scheme != "http":
-            return parts.scheme == "https" and bool(parts.netloc)
-        return parts.netloc == self._address.host or is_loopback(parts.netloc)
-
-    def _answer_challenge(
-        self, response: Response, scope: str, used: str | None
-    ) -> bool:
-        """Get the credentials that a challenge asks for.
-
-        :param used: the credentials that were just refused.
-        :return: False if there are no others.
-        """
-        asked = challenges.parse(response.headers.getlist("WWW-Authenticate"))
-        with self._lock:
-            # Several threads get 401 for an expired token; one gets the next token.
-            if self._authorization.get(scope) != used:
-                finish(response)
-                return True
-            for challenge in sorted(asked, key=lambda c: c.scheme, reverse=True):
-                found = self._authorize(challenge, scope)
-                if found is not None and found != used:
-                    finish(response)
-                    self._authorization[scope] = found
-                    return True
-        return False
-
-    def _authorize(self, challenge: Challenge, scope: str) -> str | None:
-        login = self._find_login()
-        if challenge.scheme == "basic":
-            return None if login is None or login.is_identity else login.basic
-        realm = challenge.parameters.get("realm", "")
-        if not self._is_private(realm):
-            raise TransferError(
-                f"{self._address.host} requests credentials for '{realm}', which is"
-                " invalid or without TLS."
-            )
-        request = token_request(realm, challenge, scope, login)
-        return f"Bearer {self._fetch_token(request)}"
 
     def _fetch_token(self, request: TokenRequest) -> str:
         response = self._pool.urlopen(
@@ -282,12 +234,6 @@ class Session:
                 f"The token service of {self._address.host} returned no token."
             ) from error
 
-    def _find_login(self) -> Login | None:
-        if not self._has_login:
-            self._login = credentials.find(str(self._address.host))
-            self._has_login = True
-        return self._login
-
     def _refusal(self, method: str, url: str, response: Response) -> TransferError:
         """Return the error for a refused request, with the remedy."""
         said = ""
@@ -305,9 +251,3 @@ class Session:
 
     def _silent(self, error: Exception) -> Interrupted:
         return Interrupted(f"{self._address.host} does not respond: {error}.")
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
