@@ -15,6 +15,7 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.conftest import MakeApp
+from tests.support.credentials import log_in
 from tests.support.credentials import user_named
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
@@ -93,6 +94,26 @@ def test_not_pulled_rule_keeps_pulled_tag(
         assert retain(app) == {"used": False, "unused": True}
     with later(151 * DAY + HOUR):
         assert retain(app)["used"]
+
+
+@pytest.mark.parametrize("reference", ["tag", "digest"])
+def test_not_pulled_rule_keeps_tag_that_a_client_asks_for(
+    app: Flask, alice: RegistryClient, reference: str
+) -> None:
+    """A client that has the image sends only HEAD: docker at a second pull, and
+    containerd. With a token for pushing, a HEAD is not a use."""
+    manifest = alice.push_image(NAME, "used")
+    alice.push_image(NAME, "compared", layer=b"compared")
+    lay(app, "delete * not pulled for 90 days")
+    asked = {"tag": "used", "digest": digest_of(manifest)}[reference]
+    with later(60 * DAY):
+        for actions, tag in (("pull", asked), ("pull,push", "compared")):
+            token = log_in(alice, f"repository:{NAME}:{actions}")["token"]
+            client = RegistryClient(app, f"Bearer {token}")
+            assert client.head(f"/v2/{NAME}/manifests/{tag}").status_code == 200
+    with later(91 * DAY + HOUR):
+        assert why(app, "used")[2] == "last pulled 31 days ago"
+        assert retain(app) == {"used": False, "compared": True}
 
 
 def test_rule_with_two_conditions_needs_both(app: Flask, alice: RegistryClient) -> None:
