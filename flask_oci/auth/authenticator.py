@@ -324,7 +324,7 @@ class Authenticator:
     def _realm(self) -> str:
         return self.absolute_url(self._token_endpoint)
 
-    def absolute_url(self, endpoint: str, **values: str) -> str:
+    def absolute_url(self, endpoint: str, **values: t.Any) -> str:
         """Return the URL of an endpoint for clients, with scheme and host."""
         if self._config.external_url:
             return self._config.external_url + url_for(endpoint, **values)

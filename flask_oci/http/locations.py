@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from flask import url_for
 
 from ..services import services
 
 
-def location(endpoint: str, **values: str) -> str:
+def location(endpoint: str, **values: t.Any) -> str:
     """Return the location of an endpoint: a path, or an absolute URL.
 
     A path is correct behind every proxy, but some clients require an absolute URL.
