@@ -28,7 +28,10 @@ def parameter(name: str) -> str:
 
 
 def behind() -> tuple[str, datetime] | None:
-    """Return the name and the time after which the page begins."""
+    """Return the name and the time after which the page begins.
+
+    Names are ASCII. A database may be unable to compare another text with them.
+    """
     name = parameter("after")
     try:
         moment = datetime.fromisoformat(parameter("at"))
@@ -36,7 +39,7 @@ def behind() -> tuple[str, datetime] | None:
         at = moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
-    return (name, at) if name and moment.tzinfo else None
+    return (name, at) if name and name.isascii() and moment.tzinfo else None
 
 
 def next_page(name: str, moment: datetime) -> str:
