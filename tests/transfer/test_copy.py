@@ -301,6 +301,54 @@ def test_interrupted_download_resumes(
     assert other.count("GET", digest_of(layer)) == 3
 
 
+@pytest.mark.parametrize("part", ["manifests/", "tags/list", "token"])
+def test_interrupted_answer_is_requested_again(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    docker_config: Path,
+    part: str,
+) -> None:
+    """A manifest, a list or a token that breaks off is temporary, like a busy
+    registry."""
+    log_in(docker_config, host, LOGIN)
+    other.uses = 100
+    cuts = [1, 2, 3]
+
+    @other.app.after_request
+    def _cut(response: Response) -> Response:
+        wanted = request.method == "GET" and part in request.path
+        if wanted and cuts and response.status_code == 200:
+            content = response.get_data()
+            response.response = [content[: len(content) // (1 + cuts.pop())]]
+            response.headers["Content-Length"] = str(len(content))
+        return response
+
+    done = images.mirror(f"{host}/app", "alice/app", tags=["1.0"])
+    assert not done.failed
+    assert not cuts
+    assert pulled(alice, "alice/app", "1.0") == IMAGE
+
+
+def test_answer_that_is_always_interrupted_fails_with_its_reason(
+    images: Images, host: str, other: OtherRegistry
+) -> None:
+    """The number of attempts is limited."""
+
+    @other.app.after_request
+    def _cut(response: Response) -> Response:
+        if "/manifests/" in request.path and request.method == "GET":
+            content = response.get_data()
+            response.response = [content[:10]]
+            response.headers["Content-Length"] = str(len(content))
+        return response
+
+    with pytest.raises(TransferError, match=r"does not respond.*more expected"):
+        images.copy(f"{host}/app:1.0", "alice/app")
+    assert other.count("GET", "/manifests/1.0") == retry.ATTEMPTS
+
+
 def test_copy_with_wrong_bytes_fails(
     images: Images, alice: RegistryClient, host: str, other: OtherRegistry
 ) -> None:

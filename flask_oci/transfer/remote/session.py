@@ -93,6 +93,37 @@ class Session:
                 finish(response)
         raise AssertionError("the last attempt returns or raises")
 
+    def fetch(
+        self,
+        url: str,
+        *,
+        scope: str,
+        limit: int,
+        expected: Collection[int] = (200,),
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[Response, bytes]:
+        """Send a GET request, and return the response with its small body. If the body
+        breaks off, send the request again.
+
+        :param limit: the largest size of the body, in bytes.
+        :param expected: the statuses that are no error. Only the body of a response
+            with the status 200 is read.
+        """
+        for attempt in range(ATTEMPTS):
+            response = self.request(
+                "GET", url, scope=scope, expected=expected, headers=headers
+            )
+            if response.status != 200:
+                finish(response)
+                return response, b""
+            try:
+                return response, self.read(response, limit)
+            except Interrupted:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                pause(attempt)
+        raise AssertionError("the last attempt returns or raises")
+
     def stream(
         self, method: str, url: str, *, scope: str, body: t.Any, size: int
     ) -> Response:
@@ -140,18 +171,22 @@ class Session:
 
         :raises TransferError: if it has more than ``limit`` bytes.
         """
-        pieces, length = [], 0
         try:
-            while piece := response.read(PIECE):
-                pieces.append(piece)
-                length += len(piece)
-                if length > limit:
-                    response.close()
-                    raise TransferError(
-                        f"{self._address.host} answers with more than {limit} bytes."
-                    )
+            return self._read(response, limit)
         except urllib3.exceptions.HTTPError as error:
+            response.close()
             raise self._silent(error) from error
+
+    def _read(self, response: Response, limit: int) -> bytes:
+        pieces, length = [], 0
+        while piece := response.read(PIECE):
+            pieces.append(piece)
+            length += len(piece)
+            if length > limit:
+                response.close()
+                raise TransferError(
+                    f"{self._address.host} answers with more than {limit} bytes."
+                )
         response.release_conn()
         return b"".join(pieces)
 
@@ -227,7 +262,8 @@ class Session:
             url = request.url.partition("?")[0]
             raise self._refusal(request.method, url, response)
         try:
-            fields = read_object(self.read(response, MAX_ANSWER))
+            # The request that needs the token is retried, and asks again.
+            fields = read_object(self._read(response, MAX_ANSWER))
             return str(fields.get("token") or fields["access_token"])
         except (RegistryError, KeyError) as error:
             raise TransferError(
