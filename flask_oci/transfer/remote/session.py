@@ -19,6 +19,7 @@ from ..base import Interrupted
 from ..base import TransferError
 from .address import ImageAddress
 from .authorization import Authorization
+from .connections import Connections
 from .origin import is_secure
 from .origin import UrlOrigin
 from .retry import ATTEMPTS
@@ -36,9 +37,6 @@ AGAIN: t.Final = frozenset({408, 429, 500, 502, 503, 504})
 REDIRECTS: t.Final = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS: t.Final = 5
 
-#: The timeouts for a connection and for the next bytes, in seconds.
-TIMEOUT: t.Final = urllib3.Timeout(connect=15, read=120)
-
 
 class Session:
     """A client of one registry.
@@ -52,9 +50,7 @@ class Session:
     ) -> None:
         self._address = address
         self.origin = UrlOrigin.of(address.url)
-        self._pool = urllib3.PoolManager(
-            maxsize=16, blocksize=PIECE, timeout=TIMEOUT, retries=False
-        )
+        self._connections = Connections()
         self._authorization = Authorization(address, self._fetch_token, token_hosts)
 
     def request(
@@ -225,15 +221,7 @@ class Session:
             authorization = self._authorization.get(scope)
             if authorization and UrlOrigin.of(url) == self.origin:
                 sent["Authorization"] = authorization
-            response = self._pool.urlopen(
-                method,
-                url,
-                body=body,
-                headers=sent,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            response = self._connections.request(method, url, sent, body)
             location = response.headers.get("Location")
             if response.status == 401 and UrlOrigin.of(url) != self.origin:
                 # The other host must not choose a token service either.
@@ -249,14 +237,8 @@ class Session:
         raise TransferError(f"{url} redirects too often.")
 
     def _fetch_token(self, request: TokenRequest) -> str:
-        response = self._pool.urlopen(
-            request.method,
-            request.url,
-            body=request.body,
-            headers=request.headers,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
+        response = self._connections.request(
+            request.method, request.url, request.headers, request.body
         )
         if response.status != 200:
             url = request.url.partition("?")[0]
