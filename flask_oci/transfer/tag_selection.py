@@ -50,16 +50,29 @@ def chosen(
     ]
 
 
+#: A sort key of a tag: the build time of its image, its version and its name.
+Age = tuple[datetime, "list[tuple[int, int, str]]", str]
+
+
 def newest(source: Source, tags: Sequence[str], count: int) -> list[str]:
-    """Return the tags of the most recently built images.
+    """Return the tags of the most recently built images, the oldest first.
 
     The build time is in the annotations or the config. Images without one are the
     oldest; among equal times, the higher version is newer.
 
     :param count: the largest number of tags.
     """
-    dated = [(_created(source, tag), version(tag), tag) for tag in tags]
-    return [tag for _, _, tag in sorted(dated, reverse=True)[:count]]
+    dated = sorted((_created(source, tag), version(tag), tag) for tag in tags)
+    return [tag for _, _, tag in dated[-count:]]
+
+
+def age(source: Source, tag: str) -> Age:
+    """Return the sort key of a tag. An image that cannot be read is the oldest."""
+    try:
+        moment = _created(source, tag)
+    except Interrupted:
+        moment = NEVER
+    return moment, version(tag), tag
 
 
 def _created(source: Source, tag: str) -> datetime:

@@ -28,7 +28,6 @@ from tests.transfer.test_import_export import pulled
 Serve = Callable[[Flask], int]
 IMAGE = image(LAYER)
 HOST = "registry.example:5000"
-PLAIN = {"plain_http_hosts": [HOST]}
 
 
 class Proxy:
@@ -96,7 +95,7 @@ def test_copy_uses_the_proxy_of_the_environment(
 ) -> None:
     """Its address may contain credentials for the proxy itself."""
     monkeypatch.setenv(variable, f"http://me:a%40b@{address}")
-    images.copy(f"{HOST}/app:1.0", "alice/app", **PLAIN)
+    images.copy(f"{HOST}/app:1.0", "alice/app", plain_http_hosts=[HOST])
     assert pulled(alice, "alice/app", "1.0") == IMAGE
     assert {sent[1:] for sent in proxy.seen} == {(HOST, basic("me", "a@b"))}
 
@@ -171,5 +170,5 @@ def test_invalid_proxy_is_refused(
     """The error does not show its address, which may contain a password."""
     monkeypatch.setenv("HTTP_PROXY", value)
     with pytest.raises(TransferError, match="invalid proxy") as caught:
-        images.copy(f"{HOST}/app:1.0", "alice/app", **PLAIN)
+        images.copy(f"{HOST}/app:1.0", "alice/app", plain_http_hosts=[HOST])
     assert "sesame" not in str(caught.value)
