@@ -30,6 +30,7 @@ def retention() -> None:
     \b
     A rule is a sentence:
       keep 10 newest                  keep 3 newest of nightly-*
+      keep 5 newest of v* by version  keep 5 newest by creation
       keep v*                         keep *
       delete *                        delete pr-* older than 30 days
       delete * not pulled for 90 days
@@ -134,7 +135,7 @@ def _run(
     for name in repositories:
         # An unknown repository is an error, not a repository without tags.
         parts.administration.find(name)
-    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog)
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog, parts.documents)
     return runner.run(repositories or None, dry_run=dry_run)
 
 
