@@ -225,7 +225,9 @@ class Registry(Decorators):
         :return: a verdict on each tag and on each manifest without a tag.
         """
         parts = services()
-        retainer = RetentionRunner(parts.config, parts.hooks, parts.catalog)
+        retainer = RetentionRunner(
+            parts.config, parts.hooks, parts.catalog, parts.documents
+        )
         return list(retainer.run(repositories, dry_run=dry_run))
 
     def health(self, *, min_free: int = MIN_FREE) -> Health:

@@ -12,10 +12,12 @@ from flask import request
 from ..errors import Unsupported
 from ..http.bounds import MOST_ROWS
 from ..services import services
+from .bodies.base import AsciiText
 from .bodies.base import Paging
-from .bodies.base import ShortText
 
-_Position = tuple[ShortText, t.Annotated[datetime, msgspec.Meta(tz=True)]]
+#: The last name of a page, and its time. Names are ASCII, and a database may be unable
+#: to compare another text with them.
+_Position = tuple[AsciiText, t.Annotated[datetime, msgspec.Meta(tz=True)]]
 
 Entry = t.TypeVar("Entry")
 

@@ -123,7 +123,7 @@ def _verdicts(
 ) -> Verdicts:
     parts, size = services(), paging.size(query)
     offset = paging.number(query.next) or 0
-    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog)
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog, parts.documents)
     verdicts = runner.of(repository, dry_run=True, rules=rules)
     ordered = sorted(verdicts, key=lambda v: (not v.deleted, v.tag or "", v.digest))
     page, position = paging.paginate(

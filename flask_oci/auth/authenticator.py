@@ -329,8 +329,12 @@ class Authenticator:
         return self._accounts.load(subject)
 
     def _realm(self) -> str:
+        return self.absolute_url(self._token_endpoint)
+
+    def absolute_url(self, endpoint: str, **values: t.Any) -> str:
+        """Return the URL of an endpoint for clients, with scheme and host."""
         if self._config.external_url:
-            return self._config.external_url + url_for(self._token_endpoint)
+            return self._config.external_url + url_for(endpoint, **values)
         # A client that uses https must not be sent to an address without TLS, where it
         # would send the password in plain text.
         is_https = request.headers.get("X-Forwarded-Proto") == "https"
@@ -338,8 +342,8 @@ class Authenticator:
         if request.host not in hosts.replace(" ", "").split(","):
             advise(UNKNOWN_PROXY, hosts, request.host)
         scheme = "https" if is_https else request.scheme
-        realm = url_for(self._token_endpoint, _external=True, _scheme=scheme)
-        return quote(realm, safe="/:?&=@[]%")
+        url = url_for(endpoint, _external=True, _scheme=scheme, **values)
+        return quote(url, safe="/:?&=@[]%")
 
 
 def _read(header: str) -> Authorization | None:

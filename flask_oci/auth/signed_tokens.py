@@ -10,6 +10,7 @@ import hashlib
 import time
 import typing as t
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 
 from itsdangerous import BadData
@@ -32,6 +33,10 @@ FORM_SALT: t.Final = "flask-oci.form"
 #: How many seconds after it was shown a form can be sent.
 FORM_LIFETIME: t.Final = 12 * 60 * 60
 
+
+#: The maximum length of a bearer token. Servers accept eight kilobytes in all headers,
+#: and some proxies four.
+MAX_LENGTH: t.Final = 4000
 
 #: How many seconds before and after its lifetime a token is accepted. Clients count
 #: from when they receive the token, the clocks of several servers differ, and a token
@@ -78,6 +83,26 @@ class Tokens:
         self._keys = keys
         self._service = service
         self.lifetime = lifetime
+
+    def issue(self, claims: Claims) -> tuple[str, tuple[Scope, ...]]:
+        """Return a token that is valid from now on, and the scopes that it covers.
+
+        These are the first scopes of ``claims``, as many as fit into a header. A client
+        that needs another one is refused, and requests a token for that scope.
+        """
+        token, access = self.sign(claims), claims.access
+        if len(token) <= MAX_LENGTH:
+            return token, access
+        few, many = 0, len(access)
+        token = self.sign(replace(claims, access=()))
+        while many - few > 1:
+            middle = (few + many) // 2
+            longer = self.sign(replace(claims, access=access[:middle]))
+            if len(longer) <= MAX_LENGTH:
+                few, token = middle, longer
+            else:
+                many = middle
+        return token, access[:few]
 
     def sign(self, claims: Claims) -> str:
         """Return a token with ``claims`` that is valid from now on."""

@@ -24,6 +24,7 @@ from ..rules.protection import Guard
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from . import references
+from . import referrer_lists
 from . import tags
 from .database import Database
 from .database import newest
@@ -190,9 +191,10 @@ class Manifests:
         by: t.Any = None,
         guard: Guard = tags.DEFAULT_GUARD,
     ) -> Removal:
-        """Delete a manifest and every tag that points at it.
+        """Delete a manifest, every tag that points at it, and the stale lists of
+        referrers that contain it.
 
-        :param unless_needed: whether to keep the manifest if an index needs it.
+        :param unless_needed: whether to keep the manifest if another index needs it.
         :param by: the key of the user who makes the change.
         :param guard: the caller's permissions on protected tags.
         :raises Denied: if the caller may not delete one of the tags.
@@ -202,12 +204,11 @@ class Manifests:
         def work() -> Removal:
             locked = self._db.lock_repository(repository_id)
             repository = tags.LockedRepository(repository_id, locked, guard)
-            if unless_needed and (
-                parents := references.users_of(
-                    self._db, repository_id, digest, kind="child"
-                )
-            ):
-                return Removal(False, parents)
+            stale: dict[int, tuple[str, str]] = {}
+            if unless_needed and self._parents(repository_id, digest):
+                stale = referrer_lists.stale(self._db, repository_id, digest)
+                if parents := self._parents(repository_id, digest, stale):
+                    return Removal(False, parents)
             row = self._db.session.execute(
                 sa.select(Manifest.id, Manifest.media_type).where(
                     Manifest.repository_id == repository_id,
@@ -216,14 +217,22 @@ class Manifests:
             ).first()
             if row is None:
                 return Removal(False, [])
-            self._db.record_change(deleted(repository, str(digest), row.media_type, by))
+            for each, media_type in (*stale.values(), (str(digest), row.media_type)):
+                self._db.record_change(deleted(repository, each, media_type, by))
             named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
             for name in self._db.session.scalars(newest(named)).all():
                 tags.drop(self._db, repository, name, by)
-            references.delete(self._db, repository_id, [row.id])
+            references.delete(self._db, repository_id, [*stale, row.id])
             return Removal(True, [])
 
         return self._db.write(work, by=by)
+
+    def _parents(
+        self, repository_id: int, digest: Digest, except_for: Iterable[int] = ()
+    ) -> list[str]:
+        return references.users_of(
+            self._db, repository_id, digest, kind="child", except_for=except_for
+        )
 
     @cached_property
     def _newest(self) -> sa.Select[t.Any]:

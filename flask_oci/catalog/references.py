@@ -106,11 +106,13 @@ def users_of(
     repository_id: int,
     digest: Digest,
     kind: DescriptorKind | None = None,
+    except_for: Iterable[int] = (),
 ) -> list[str]:
     """Return the digests of some manifests of a repository that need some content.
 
     :param digest: the digest of the content.
     :param kind: the kind of the references to consider; None considers all.
+    :param except_for: the keys of manifests to leave out.
     """
     models = database.models
     Manifest, Reference = models.Manifest, models.ManifestReference
@@ -121,6 +123,8 @@ def users_of(
         .where(Manifest.repository_id == repository_id, Reference.digest == str(digest))
         .limit(NAMED)
     )
+    if left_out := list(except_for):
+        statement = statement.where(Manifest.id.not_in(left_out))
     if kind is not None:
         statement = statement.where(Reference.kind == kind)
     return list(database.session.scalars(statement))

@@ -86,6 +86,10 @@ class Retention:
 
         return self._db.write(work)
 
+    def rules_of(self, repository_id: int) -> tuple[t.Any, t.Any]:
+        """Return the rules of a repository and of its owner, or None for each."""
+        return rules.holding(self._db, "retain", repository_id)
+
     def left_at(
         self, repository_id: int, digest: str, since: datetime
     ) -> datetime | None:

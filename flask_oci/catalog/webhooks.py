@@ -113,6 +113,9 @@ class Webhooks:
         """Return all webhooks, the oldest first, or only the one with a key."""
         columns = self._db.models.Webhook.__table__.c
         statement = self._select().order_by(columns.created_at, columns.id)
+        if key is not None and not key.isascii():
+            # MariaDB may be unable to compare the key with such a text.
+            return []
         if key is not None:
             statement = statement.where(columns.id == key)
         return self._found(statement)
@@ -122,6 +125,8 @@ class Webhooks:
 
         :return: True if it existed.
         """
+        if not key.isascii():
+            return False
         models = self._db.models
         Delivery, Webhook = models.Delivery, models.Webhook
 

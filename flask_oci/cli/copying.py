@@ -35,11 +35,19 @@ PLAIN_HTTP = click.option(
     multiple=True,
     help="Connect to this host without TLS. The default for this machine.",
 )
+TOKEN_HOST = click.option(
+    "--token-host",
+    "token_hosts",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="Send the credentials to a token service on this host, if a registry names"
+    " it. Can be repeated.",
+)
 
 
 def between_registries(command: CommandT) -> CommandT:
     """Add the options of copies between registries."""
-    for option in (JSON, BY, PLAIN_HTTP, JOBS_OPTION, REFERRERS, PLATFORM):
+    for option in (JSON, BY, TOKEN_HOST, PLAIN_HTTP, JOBS_OPTION, REFERRERS, PLATFORM):
         command = option(command)
     return command
 
@@ -56,6 +64,7 @@ def copy(
     referrers: bool,
     jobs: int,
     plain: tuple[str, ...],
+    token_hosts: tuple[str, ...],
     by: str | None,
     as_json: bool,
 ) -> None:
@@ -77,6 +86,7 @@ def copy(
             referrers=referrers,
             jobs=jobs,
             plain_http_hosts=plain,
+            token_hosts=token_hosts,
             by=user_or_none(by),
             progress=progress,
         )
@@ -118,6 +128,7 @@ def mirror(
     referrers: bool,
     jobs: int,
     plain: tuple[str, ...],
+    token_hosts: tuple[str, ...],
     dry_run: bool,
     by: str | None,
     as_json: bool,
@@ -140,6 +151,7 @@ def mirror(
             referrers=referrers,
             jobs=jobs,
             plain_http_hosts=plain,
+            token_hosts=token_hosts,
             dry_run=dry_run,
             by=user_or_none(by),
             progress=progress,

@@ -31,6 +31,7 @@ def retention() -> None:
     \b
     A rule is a sentence:
       keep 10 newest                  keep 3 newest of nightly-*
+      keep 5 newest of v* by version  keep 5 newest by creation
       keep v*                         keep *
       delete *                        delete pr-* older than 30 days
       delete * not pulled for 90 days
@@ -140,7 +141,7 @@ def _runner(repositories: tuple[str, ...]) -> RetentionRunner:
     for name in repositories:
         # An unknown repository is an error, not a repository without tags.
         parts.administration.find(name)
-    return RetentionRunner(parts.config, parts.hooks, parts.catalog)
+    return RetentionRunner(parts.config, parts.hooks, parts.catalog, parts.documents)
 
 
 def _write(found: Iterable[RetentionDecision], as_json: bool) -> None:

@@ -83,6 +83,10 @@ class Config:
     """The URL of the application's root for clients. None takes scheme and host from
     each request."""
 
+    absolute_locations: bool | None = _key(None, parsers.optional_flag)
+    """Whether ``Location`` headers contain scheme and host. None adds them if
+    ``OCI_EXTERNAL_URL`` is set."""
+
     service: str = _key(None, parsers.service)
     """The name of this registry in challenges and tokens. The registry rejects a token
     that was issued for another service. Default: the name of the application."""

@@ -36,6 +36,11 @@ def flag(value: object) -> bool:
     return value
 
 
+def optional_flag(value: object) -> bool | None:
+    """Return True, False or None."""
+    return None if value is None else flag(value)
+
+
 def count(value: object) -> int:
     """Return a whole number above zero."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -48,17 +48,21 @@ class Pulls:
         self._counts_due = utcnow() + WRITE_INTERVAL
         self._times_due = utcnow()
 
-    def count(self, repository_id: int, digest: str) -> bool:
-        """Count a pull of a manifest.
+    def count(self, repository_id: int, digest: str, *, pulls: int = 1) -> bool:
+        """Count a pull of a manifest, and record its time.
 
+        :param pulls: 0 records only the time, for a use without a transfer.
         :return: True if :meth:`write` should be called after the response has been
             sent.
         """
         key, now = (repository_id, digest), utcnow()
         with self._lock:
-            self._counts[repository_id] += 1
             known = self._known.get(key)
-            if known is None or now - known >= REFRESH_INTERVAL:
+            is_new = known is None or now - known >= REFRESH_INTERVAL
+            if pulls or is_new:
+                # A count of 0 has the write lock the repository before the manifest.
+                self._counts[repository_id] += pulls
+            if is_new:
                 self._known[key] = self._times[key] = now
                 self._known.move_to_end(key)
             while len(self._known) > MAX_ENTRIES:
@@ -105,7 +109,7 @@ class Pulls:
             self._times_due = self._counts_due = utcnow() + WRITE_INTERVAL
             # The times that were collected meanwhile are newer.
             self._times = {**times, **self._times}
-            self._counts += counts
+            self._counts.update(counts)
             if max(len(self._times), len(self._counts)) > MAX_ENTRIES:
                 # The database has been unavailable for long. Losing counts is better
                 # than unlimited memory.

@@ -12,6 +12,7 @@ from functools import partial
 
 from ..catalog.retention import item_of
 from ..clock import utcnow
+from ..core.build_times import BuildTimes
 from ..events import audit
 from ..rules.protection import Guard
 from ..rules.retention import parse
@@ -26,6 +27,7 @@ if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..catalog.retention import Item
     from ..config import Config
+    from ..core.documents import Documents
     from ..hooks import Hooks
     from ..rules.protection import Protection
     from ..rules.retention import RetentionDecision
@@ -45,12 +47,16 @@ class RetentionRunner:
     :param config: the rules of the site, and how long deleted tags can be restored.
     :param hooks: the host's decision about which images are exempt.
     :param catalog: the content, and the rules of repositories and owners.
+    :param documents: reads the configs of images.
     """
 
-    def __init__(self, config: Config, hooks: Hooks, catalog: Catalog) -> None:
+    def __init__(
+        self, config: Config, hooks: Hooks, catalog: Catalog, documents: Documents
+    ) -> None:
         self._config = config
         self._hooks = hooks
         self._catalog = catalog
+        self._documents = documents
         self.failures: list[str] = []
         """The repositories that failed in :meth:`run`, each with the reason."""
         self._items = Items(self.failures, catalog.rollback)
@@ -87,7 +93,8 @@ class RetentionRunner:
         """
         key = repository.key
         now, window = utcnow(), self._config.undo_period
-        decide = partial(self._decide, repository, now, rules)
+        times = BuildTimes(self._catalog, self._documents, key)
+        decide = partial(self._decide, repository, now, rules, times)
         left_since = None if window is None else now - window
         if dry_run:
             return self._catalog.retention.preview(key, decide, left_since)
@@ -124,25 +131,29 @@ class RetentionRunner:
         repository: RepositoryInfo,
         now: datetime,
         rules: t.Sequence[Rule] | None,
+        times: BuildTimes,
         snapshot: Snapshot,
         own: t.Any,
         owners: t.Any,
         protection: Protection,
     ) -> list[RetentionDecision]:
-        if rules is None:
-            own_rules = owners if own is None else own
-            rules = self._config.retention if own_rules is None else parse(own_rules)
         evaluator = RetentionEvaluator(
-            rules=rules,
+            rules=self._rules(own, owners) if rules is None else rules,
             now=now,
             protection=self._config.protection | protection,
             grace=self._config.lease_lifetime,
+            created_at=times.of,
         )
         if self._hooks.retention_exempt is not None:
             evaluator = replace(
                 evaluator, is_exempt=partial(self._hooks.retention_exempt, repository)
             )
         return evaluator.evaluate(snapshot)
+
+    def _rules(self, own: t.Any, owners: t.Any) -> t.Sequence[Rule]:
+        """Return the most specific rules."""
+        texts = owners if own is None else own
+        return self._config.retention if texts is None else parse(texts)
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:
         repositories, last = self._catalog.repositories, None

@@ -17,6 +17,10 @@ from datetime import datetime
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
+from .newest import in_words
+from .newest import newest_first
+from .newest import Order
+from .newest import ORDERS
 from .protection import is_attached
 from .protection import NOTHING
 from .protection import patterns
@@ -34,10 +38,11 @@ _TAGS = r"(?P<tags>[A-Za-z0-9_.*?-]{1,128})"
 _DAYS = r"[1-9][0-9]{0,4}"
 _OLDER = rf"(?: older than (?P<older>{_DAYS}) days?)?"
 _UNPULLED = rf"(?: not pulled for (?P<unpulled>{_DAYS}) days?)?"
+_BY = rf"(?: by (?P<order>{'|'.join(ORDERS)}))?"
 _SENTENCES: t.Final = tuple(
     re.compile(sentence, re.ASCII)
     for sentence in (
-        rf"keep (?P<newest>{_DAYS}) newest(?: of {_TAGS})?",
+        rf"keep (?P<newest>{_DAYS}) newest(?: of {_TAGS})?{_BY}",
         rf"keep {_TAGS}",
         rf"delete untagged after (?P<untagged>{_DAYS}) days?",
         rf"delete (?!untagged\b){_TAGS}{_OLDER}(?: and)?{_UNPULLED}",
@@ -61,6 +66,9 @@ class Rule:
 
     newest: int | None = None
     """The number of newest matching tags to keep. None keeps all of them."""
+
+    order: Order = "push"
+    """The order in which the newest tags are counted."""
 
     older: timedelta | None = None
     """The time since the last push or move of a tag before the rule deletes it."""
@@ -150,6 +158,9 @@ class RetentionEvaluator:
     grace: timedelta = timedelta()
     """The minimum time without a tag before any rule deletes a manifest."""
 
+    created_at: Callable[[str], datetime | None] = lambda digest: None
+    """Returns the time at which the image with this digest was created, or None."""
+
     def evaluate(self, stock: Snapshot) -> list[RetentionDecision]:
         """Return a verdict on each tag and on each manifest without a tag."""
         order = sorted(stock.tags, key=lambda tag: tag.name)
@@ -158,7 +169,7 @@ class RetentionEvaluator:
         places = {
             rule: {
                 tag.name: place
-                for place, tag in enumerate(filter(rule.matching, own), start=1)
+                for place, tag in enumerate(self._newest(rule, own), start=1)
             }
             for rule in self.rules
             if rule.newest is not None
@@ -168,6 +179,10 @@ class RetentionEvaluator:
         attached = [tag for tag in order if is_attached(tag.name)]
         verdicts += [self._of_attached(tag, subjects) for tag in attached]
         return verdicts + self._of_loose(stock)
+
+    def _newest(self, rule: Rule, tags: Iterable[Tagged]) -> list[Tagged]:
+        matching = filter(rule.matching, tags)
+        return newest_first(matching, rule.order, self.created_at)
 
     def _of_tag(
         self, tag: Tagged, places: Mapping[Rule, Mapping[str, int]]
@@ -180,7 +195,8 @@ class RetentionEvaluator:
                     return _kept(tag, rule, "the rule keeps all matching tags")
                 place = places[rule][tag.name]
                 if place <= rule.newest:
-                    return _kept(tag, rule, f"number {place} of the newest tags")
+                    order = in_words(rule.order)
+                    return _kept(tag, rule, f"number {place} of the newest tags{order}")
         waiting: RetentionDecision | None = None
         for rule in self.rules:
             if not rule.keeps and rule.matches(tag.name):
@@ -288,8 +304,9 @@ def _rule(text: str) -> Rule:
     else:
         raise ValueError(
             f"Invalid rule {text!r}. Write a rule such as 'keep 10 newest', 'keep 3"
-            " newest of nightly-*', 'keep v*', 'delete pr-* older than 30 days',"
-            " 'delete * not pulled for 90 days' or 'delete untagged after 14 days'."
+            " newest of nightly-*', 'keep 5 newest of v* by version', 'keep v*',"
+            " 'delete pr-* older than 30 days', 'delete * not pulled for 90 days' or"
+            " 'delete untagged after 14 days'."
         )
     said = found.groupdict()
     untagged = _days(said.get("untagged"))
@@ -302,6 +319,7 @@ def _rule(text: str) -> Rule:
         keeps=text.startswith("keep "),
         tags=tags,
         newest=int(newest) if newest else None,
+        order=t.cast(Order, said.get("order") or "push"),
         older=_days(said.get("older")),
         unpulled=_days(said.get("unpulled")),
         untagged=untagged,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
@@ -53,6 +57,7 @@ class Copier:
     :param referrers: whether to copy the referrers of an image.
     :param jobs: the number of parallel transfers of images, and of blobs.
     :param plain_http_hosts: hosts to connect to without TLS.
+    :param token_hosts: hosts of token services that may receive the credentials.
     :param progress: receives the transferred bytes.
     """
 
@@ -65,6 +70,7 @@ class Copier:
         referrers: bool = False,
         jobs: int = JOBS,
         plain_http_hosts: Collection[str] = (),
+        token_hosts: Collection[str] = (),
         progress: TransferProgress | None = None,
     ) -> None:
         self._here = here
@@ -73,6 +79,7 @@ class Copier:
         self._referrers = referrers
         self._jobs = jobs
         self._plain = plain_http_hosts
+        self._token_hosts = token_hosts
         self._progress = progress
 
     def copy(self, source: str, target: str) -> TransferResult:
@@ -100,7 +107,11 @@ class Copier:
         newest: int | None,
         dry_run: bool,
     ) -> MirrorResult:
-        """Copy tags of a repository, several in parallel."""
+        """Copy tags of a repository, several in parallel.
+
+        The tags appear in the order in which their images were built, because retention
+        rules compare when tags were pushed.
+        """
         origin, _ = self._place(source, writes=False, whole=True)
         place, _ = self._place(target, writes=True, whole=True)
         listed = tag_selection.chosen(origin.references(), tags, exclude)
@@ -117,10 +128,15 @@ class Copier:
         # Hold no transaction during transfers, and read the new rows afterwards.
         self._here.catalog.release()
         with self._pool() as pool:
+            if newest is None and len(found) > 1:
+                ages = pool.images(partial(tag_selection.age, origin), found)
+                found = [tag for *_, tag in sorted(future.result() for future in ages)]
+            turns = dict(zip(found, _turns(len(found)), strict=True))
 
             def work(tag: str) -> TransferResult:
-                transfer = self._transfer(origin, place, pool)
-                transfer.image(tag, tag)
+                with turns[tag] as wait:
+                    transfer = self._transfer(origin, place, pool, wait)
+                    transfer.image(tag, tag)
                 return transfer.moved
 
             futures = pool.images(work, found)
@@ -132,8 +148,17 @@ class Copier:
         return WorkerPool(self._jobs, self._here.catalog.release)
 
     def _transfer(
-        self, origin: ImageLocation, place: ImageLocation, pool: WorkerPool
+        self,
+        origin: ImageLocation,
+        place: ImageLocation,
+        pool: WorkerPool,
+        wait: Callable[[], None] = lambda: None,
     ) -> Transfer:
+        def before_tag() -> None:
+            # A connection to the database must not wait.
+            self._here.catalog.release()
+            wait()
+
         return Transfer(
             origin,
             place,
@@ -141,6 +166,7 @@ class Copier:
             wanted=self._platforms,
             progress=self._progress,
             pool=pool,
+            before_tag=before_tag,
         )
 
     def _changed(
@@ -177,7 +203,33 @@ class Copier:
                 f" urllib3 ({error})."
             ) from error
         limit = self._here.config.max_manifest_size
-        return RemoteRepository(address, limit, writes=writes), address.reference
+        remote = RemoteRepository(
+            address, limit, writes=writes, token_hosts=self._token_hosts
+        )
+        return remote, address.reference
+
+
+def _turns(count: int) -> list[AbstractContextManager[Callable[[], None]]]:
+    """Return the turns of images that are transferred in parallel.
+
+    Each yields a function that waits for the end of the turn before. The images start
+    in this order, so no image waits for one that has not started.
+    """
+    ended = [threading.Event() for _ in range(count)]
+
+    @contextmanager
+    def turn(number: int) -> Iterator[Callable[[], None]]:
+        def wait() -> None:
+            if number:
+                ended[number - 1].wait()
+
+        try:
+            yield wait
+        finally:
+            wait()
+            ended[number].set()
+
+    return [turn(number) for number in range(count)]
 
 
 def _found(origin: ImageLocation, tag: str) -> TransferResult:

@@ -233,6 +233,7 @@ class Images:
         referrers: bool = False,
         jobs: int = JOBS,
         plain_http_hosts: Collection[str] = (),
+        token_hosts: Collection[str] = (),
         by: t.Any = None,
         progress: TransferProgress | None = None,
     ) -> TransferResult:
@@ -248,6 +249,8 @@ class Images:
         :param referrers: whether to copy the referrers.
         :param jobs: the number of parallel blob transfers; at most six.
         :param plain_http_hosts: hosts to connect to without TLS.
+        :param token_hosts: hosts of token services, besides the registry's own, that
+            may receive the credentials.
         :param by: the user who pushes, and who may own a new repository.
         :param progress: receives the transferred bytes.
         :raises TransferError: if a registry does not respond, or refuses.
@@ -259,6 +262,7 @@ class Images:
             referrers=referrers,
             jobs=jobs,
             plain_http_hosts=plain_http_hosts,
+            token_hosts=token_hosts,
             progress=progress,
         )
         return copier.copy(source, target)
@@ -276,6 +280,7 @@ class Images:
         jobs: int = JOBS,
         dry_run: bool = False,
         plain_http_hosts: Collection[str] = (),
+        token_hosts: Collection[str] = (),
         by: t.Any = None,
         progress: TransferProgress | None = None,
     ) -> MirrorResult:
@@ -301,6 +306,7 @@ class Images:
             referrers=referrers,
             jobs=jobs,
             plain_http_hosts=plain_http_hosts,
+            token_hosts=token_hosts,
             progress=progress,
         )
         return copier.mirror(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 import typing as t
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from datetime import timezone
 from ..errors import RegistryError
 from ..spec.json_object import read_object
 from ..spec.manifest import INDEX_TYPES
+from ..spec.rfc3339 import parse_time
+from ..spec.tag_order import version
 from .base import Interrupted
 from .base import RawManifest
 from .base import Source
@@ -25,11 +26,6 @@ CREATED: t.Final = "org.opencontainers.image.created"
 
 #: The largest size of a config to read, in bytes.
 MAX_CONFIG: t.Final = 2 * 1024 * 1024
-
-#: RFC 3339, section 5.6.
-_MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
-)
 
 #: Sorts before every known build time.
 NEVER: t.Final = datetime.min.replace(tzinfo=timezone.utc)
@@ -50,16 +46,29 @@ def chosen(
     ]
 
 
+#: A sort key of a tag: the build time of its image, its version and its name.
+Age = tuple[datetime, "list[tuple[int, int, str]]", str]
+
+
 def newest(source: Source, tags: Sequence[str], count: int) -> list[str]:
-    """Return the tags of the most recently built images.
+    """Return the tags of the most recently built images, the oldest first.
 
     The build time is in the annotations or the config. Images without one are the
     oldest; among equal times, the higher version is newer.
 
     :param count: the largest number of tags.
     """
-    dated = [(_created(source, tag), version(tag), tag) for tag in tags]
-    return [tag for _, _, tag in sorted(dated, reverse=True)[:count]]
+    dated = sorted((_created(source, tag), version(tag), tag) for tag in tags)
+    return [tag for _, _, tag in dated[-count:]]
+
+
+def age(source: Source, tag: str) -> Age:
+    """Return the sort key of a tag. An image that cannot be read is the oldest."""
+    try:
+        moment = _created(source, tag)
+    except Interrupted:
+        moment = NEVER
+    return moment, version(tag), tag
 
 
 def _created(source: Source, tag: str) -> datetime:
@@ -82,7 +91,7 @@ def created(source: Source, item: RawManifest, depth: int = 0) -> datetime:
     """
     manifest = item.parsed()
     if CREATED in manifest.annotations:
-        return _moment(manifest.annotations[CREATED])
+        return parse_time(manifest.annotations[CREATED]) or NEVER
     if item.media_type in INDEX_TYPES:
         for child in manifest.descriptors:
             if is_manifest(child) and depth < MAX_DEPTH:
@@ -94,25 +103,4 @@ def created(source: Source, item: RawManifest, depth: int = 0) -> datetime:
     with source.open(config) as file:
         checking = VerifyingReader(file, config, TransferProgress())
         content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
-    return _moment(read_object(content).get("created"))
-
-
-def version(tag: str) -> list[tuple[int, int, str]]:
-    """Return a sort key of a tag, which compares numbers as numbers."""
-    return [
-        (1, int(part), "") if part.isdecimal() else (0, 0, part)
-        for part in re.findall(r"\d{1,18}|\D+", tag, re.ASCII)
-    ]
-
-
-def _moment(value: object) -> datetime:
-    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return NEVER
-    # Python's times have no more digits than microseconds.
-    fraction = (found[2] or "").ljust(6, "0")[:6]
-    zone = "+00:00" if found[3] in ("Z", "z", None) else found[3]
-    try:
-        return datetime.fromisoformat(f"{found[1]}.{fraction}{zone}")
-    except ValueError:
-        return NEVER
+    return parse_time(read_object(content).get("created")) or NEVER

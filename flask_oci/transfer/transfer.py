@@ -53,6 +53,7 @@ class Transfer:
     :param wanted: the platforms of an index; none transfers all of them.
     :param progress: receives the transferred bytes.
     :param pool: transfers the blobs of one manifest.
+    :param before_tag: called before the tag of an image is written, after its content.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Transfer:
         wanted: Sequence[str] = (),
         progress: TransferProgress | None = None,
         pool: Hands = one_by_one,
+        before_tag: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._target = target
@@ -71,6 +73,7 @@ class Transfer:
         self._wanted = wanted
         self._progress = progress or TransferProgress()
         self._pool = pool if target.parallel else one_by_one
+        self._before_tag = before_tag
         self._done: set[Digest] = set()
         self._counting = threading.Lock()
         self.moved = TransferResult()
@@ -113,6 +116,8 @@ class Transfer:
     def _put(
         self, item: RawManifest, tag: str | None, depth: int, is_there: bool
     ) -> None:
+        if tag is not None and depth == 0:
+            self._before_tag()
         try:
             self._target.put_manifest(item, tag)
         except Interrupted:

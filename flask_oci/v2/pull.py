@@ -13,6 +13,7 @@ from ..errors import BlobUnknown
 from ..errors import ManifestUnknown
 from ..http.authorization import admit
 from ..http.responses import Response
+from ..services import principal
 from ..services import services
 from ..spec.digest import Digest
 from ..spec.reference import parse_reference
@@ -40,8 +41,9 @@ def manifest(name: str, reference: str) -> Response:
     if stored is None or not _renew_lease(stored, wanted):
         raise ManifestUnknown(detail=reference)
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
-    if request.method == "GET":
+    if request.method == "GET" or not _may_push(name):
         _count_pull(stored, response)
+    if request.method == "GET":
         event = _pull_event(repository, stored, wanted)
         services().catalog.record_if_observed(event, soft=True)
     return response
@@ -90,7 +92,12 @@ def is_stored(digest: Digest, size: int) -> bool:
 
 
 def _count_pull(stored: StoredManifest, response: Response) -> None:
-    """Count a pull. The response neither waits for that nor depends on it."""
+    """Count a pull, or a use. The response neither waits for that nor depends on it.
+
+    A client that already has an image sends only HEAD: docker at a second pull, and
+    containerd before each container. Such a use keeps the image from retention rules,
+    but is not a pull.
+    """
     app, pulls = t.cast(t.Any, current_app)._get_current_object(), services().pulls
 
     def write() -> None:
@@ -103,8 +110,18 @@ def _count_pull(stored: StoredManifest, response: Response) -> None:
                 "Writing pull counts failed; it will be tried again.", exc_info=True
             )
 
-    if pulls.count(stored.repository_id, stored.digest):
+    number = 1 if request.method == "GET" else 0
+    if pulls.count(stored.repository_id, stored.digest, pulls=number):
         response.call_on_close(write)
+
+
+def _may_push(name: str) -> bool:
+    """Return True if the token is for pushing. With such a token, a HEAD prepares a
+    push or compares two registries, and is not a use of the image."""
+    claims = principal().claims
+    return claims is not None and any(
+        scope.name == name and "push" in scope.actions for scope in claims.access
+    )
 
 
 def _renew_lease(stored: StoredManifest, wanted: Digest | str) -> bool:

@@ -6,7 +6,6 @@ import typing as t
 from contextlib import contextmanager
 
 from flask import request
-from flask import url_for
 
 from ..errors import BlobUploadInvalid
 from ..errors import RegistryError
@@ -14,6 +13,7 @@ from ..errors import SizeInvalid
 from ..http import body
 from ..http.authorization import admit
 from ..http.authorization import push_check
+from ..http.locations import location
 from ..http.responses import Response
 from ..services import principal
 from ..services import services
@@ -279,7 +279,7 @@ def _check_order(upload: UploadFile, span: Span | None) -> None:
 
 def _created(name: str, digest: Digest) -> Response:
     response = Response(status=201)
-    response.headers["Location"] = url_for(".blob", name=name, digest=str(digest))
+    response.headers["Location"] = location(".blob", name=name, digest=str(digest))
     response.headers["Docker-Content-Digest"] = str(digest)
     return response
 
@@ -288,7 +288,7 @@ def _progress(status: int, name: str, session_id: str, length: int) -> Response:
     """Return a response with the location and the range of a session. An empty session
     has the range ``0-0``, because there is no range of no bytes."""
     response = Response(status=status)
-    response.headers["Location"] = url_for(".upload", name=name, session_id=session_id)
+    response.headers["Location"] = location(".upload", name=name, session_id=session_id)
     response.headers["Range"] = f"0-{max(length - 1, 0)}"
     response.headers["Docker-Upload-UUID"] = session_id
     return response

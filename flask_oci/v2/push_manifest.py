@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 
 from flask import request
-from flask import url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..core.content import too_large
@@ -14,6 +13,7 @@ from ..http import body
 from ..http.authorization import admit
 from ..http.authorization import manage_check
 from ..http.authorization import push_check
+from ..http.locations import location
 from ..http.responses import Response
 from ..http.warnings import warn
 from ..services import principal
@@ -54,7 +54,7 @@ def put(name: str, reference: str) -> Response:
     _warn(name, pushed.missing)
     warn_if_nearly_full(repository)
     response = Response(status=201)
-    response.headers["Location"] = url_for(".manifest", name=name, reference=reference)
+    response.headers["Location"] = location(".manifest", name=name, reference=reference)
     response.headers["Docker-Content-Digest"] = str(pushed.digest)
     if pushed.manifest.subject:
         response.headers["OCI-Subject"] = str(pushed.manifest.subject)

@@ -83,8 +83,8 @@ def by_form() -> Principal:
 
 def _issue(scopes: list[Scope], *, offline: bool) -> Response:
     parts, caller = services(), principal()
-    granted = tuple(_granted(scopes))
-    signed = parts.tokens.sign(parts.authenticator.claims_of(caller, granted))
+    claims = parts.authenticator.claims_of(caller, tuple(_granted(scopes)))
+    signed, granted = parts.tokens.issue(claims)
     answer: dict[str, t.Any] = {
         "token": signed,
         "access_token": signed,

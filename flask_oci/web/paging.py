@@ -36,7 +36,10 @@ def parameter(name: str) -> str:
 
 
 def behind() -> tuple[str, datetime] | None:
-    """Return the name and the time after which the page begins."""
+    """Return the name and the time after which the page begins.
+
+    Names are ASCII. A database may be unable to compare another text with them.
+    """
     name = parameter("after")
     try:
         moment = datetime.fromisoformat(parameter("at"))
@@ -44,7 +47,7 @@ def behind() -> tuple[str, datetime] | None:
         at = moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
-    return (name, at) if name and moment.tzinfo else None
+    return (name, at) if name and name.isascii() and moment.tzinfo else None
 
 
 def sealed() -> tuple[str, datetime] | None:

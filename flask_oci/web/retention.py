@@ -77,7 +77,7 @@ def _verdicts(
     repository: RepositoryInfo, rules: t.Sequence[Rule] | None = None
 ) -> list[RetentionDecision]:
     parts = services()
-    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog)
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog, parts.documents)
     return runner.of(repository, dry_run=True, rules=rules)
 
 

@@ -226,6 +226,24 @@ def test_token_of_many_scopes_fits_into_a_header(alice: RegistryClient) -> None:
     assert status(alice.app, token, "/v2/alice/project-1/service-1/referrers/x") == 400
 
 
+def test_token_of_long_scopes_covers_those_that_fit(alice: RegistryClient) -> None:
+    """The answer names them. A client that needs another one requests it."""
+    names = [f"alice/{hashlib.sha512(bytes([n])).hexdigest()}" for n in range(60)]
+    scopes = [f"repository:{name}:pull,push,delete" for name in names]
+    answer = alice.get("/v2/token", query={"service": "forge", "scope": scopes})
+    token, granted = (answer.get_json()[key] for key in ("token", "scope"))
+    covered = granted.split()
+    assert covered == scopes[: len(covered)]
+    assert 10 < len(covered) < 50
+    assert len(token) < 4096
+    for number, expected in ((len(covered) - 1, 400), (len(covered), 401)):
+        path = f"/v2/{names[number]}/referrers/x"
+        assert status(alice.app, token, path) == expected
+    other = token_of(alice, scopes[len(covered)])
+    path = f"/v2/{names[len(covered)]}/referrers/x"
+    assert status(alice.app, other, path) == 400
+
+
 def test_bearer_token_does_not_get_another_token(alice: RegistryClient) -> None:
     """A stolen bearer token is valid for minutes. It cannot be renewed or exchanged for
     a refresh token."""

@@ -154,9 +154,24 @@ def test_host_header_is_ignored_with_external_url(
     for answer in answers[:2]:
         realm = 'realm="https://registry.example/v2/token"'
         assert realm in answer.headers["WWW-Authenticate"]
-    assert answers[2].headers["Location"].startswith("/v2/alice/app/blobs/uploads/")
+    location = answers[2].headers["Location"]
+    assert location.startswith("https://registry.example/v2/alice/app/blobs/uploads/")
     for answer in answers:
         assert "evil" not in f"{answer.headers}{answer.data!r}"
+
+
+@pytest.mark.options(oci_absolute_locations=True)
+@pytest.mark.parametrize("host", HOSTS)
+def test_host_header_is_quoted_in_an_absolute_location(
+    alice: RegistryClient, host: str
+) -> None:
+    """Without an external address, the location is one URL all the same."""
+    path = "/v2/alice/app/blobs/uploads/"
+    answer = send(alice, "POST", path, environ={"HTTP_HOST": host})
+    assert answer.status_code == 202
+    location = answer.headers["Location"]
+    assert f"{path}{answer.headers['Docker-Upload-UUID']}" in location
+    assert not set(location) & set(' "\\<>,')
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -42,6 +42,10 @@ numbers = st.integers(1, 60)
 rules = st.one_of(
     st.builds("keep {}".format, globs),
     st.builds("keep {} newest of {}".format, numbers, globs),
+    st.builds(
+        "keep {} newest of {} by {}".format,
+        *(numbers, globs, st.sampled_from(["push", "creation", "version"])),
+    ),
     st.builds("delete {}".format, globs),
     st.builds("delete {} older than {} days".format, globs, numbers),
     st.builds("delete {} not pulled for {} days".format, globs, numbers),

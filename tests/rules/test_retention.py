@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from datetime import datetime
+from datetime import timezone
 
 import pytest
+import time_machine
 from flask import Flask
 
 from flask_oci import Denied
 from flask_oci import RepositoryInfo
 from flask_oci.signals import tag_deleting
+from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.conftest import MakeApp
+from tests.support.credentials import log_in
 from tests.support.credentials import user_named
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
@@ -50,6 +57,57 @@ def test_keep_newest_rule_counts_each_pattern_separately(
     with later(9 * DAY):
         retain(app)
     assert alice.tags(NAME) == ["n-2", "r-2", "x"]
+
+
+def test_keep_newest_by_version_compares_numbers(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The order of pushes does not count."""
+    push(alice, "v1.10", "v1.9", "v2.0", "v2.0-rc1", "v1.2")
+    lay(app, "keep 2 newest of v* by version", "delete *")
+    assert why(app, "v1.10")[2] == "no rule keeps it"
+    assert why(app, "v2.0-rc1")[2] == "number 2 of the newest tags by version"
+    with later(9 * DAY):
+        retain(app)
+    assert alice.tags(NAME) == ["v2.0", "v2.0-rc1"]
+
+
+@pytest.mark.parametrize("place", ["config", "annotation", "index"])
+def test_keep_newest_by_creation_compares_build_times(
+    app: Flask, alice: RegistryClient, place: str
+) -> None:
+    """The time is in the config or an annotation, of an image or of the first image of
+    an index. An image without a time counts from its push."""
+    for number, tag in ((3, "c"), (1, "a"), (4, "d"), (2, "b")):
+        moment = f"2020-01-0{number}T00:00:00Z"
+        fields: dict[str, t.Any] = {}
+        if place == "annotation":
+            fields["annotations"] = {"org.opencontainers.image.created": moment}
+        else:
+            fields["config"] = encoded({**json.loads(CONFIG), "created": moment})
+        child = alice.push_image(
+            NAME, None if place == "index" else tag, tag.encode(), **fields
+        )
+        if place == "index":
+            alice.push_manifest(NAME, index(descriptor(child, OCI_MANIFEST)), tag)
+    alice.push_image(NAME, "none", b"none")
+    lay(app, "keep 3 newest by creation", "delete *")
+    with later(DAY):
+        assert why(app, "c")[2] == "number 3 of the newest tags by creation"
+        retain(app)
+    assert alice.tags(NAME) == ["c", "d", "none"]
+
+
+def test_tags_of_one_moment_are_ordered_by_version(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A fast copy may push several tags within the resolution of the clock."""
+    with time_machine.travel(datetime(2030, 1, 1, tzinfo=timezone.utc), tick=False):
+        for tag in ("1.9", "1.10", "1.8"):
+            alice.push_image(NAME, tag, tag.encode())
+        lay(app, "keep 1 newest", "delete *")
+        retain(app)
+        assert alice.tags(NAME) == ["1.10"]
 
 
 def test_older_than_rule_deletes_unmoved_tag(app: Flask, alice: RegistryClient) -> None:
@@ -93,6 +151,26 @@ def test_not_pulled_rule_keeps_pulled_tag(
         assert retain(app) == {"used": False, "unused": True}
     with later(151 * DAY + HOUR):
         assert retain(app)["used"]
+
+
+@pytest.mark.parametrize("reference", ["tag", "digest"])
+def test_not_pulled_rule_keeps_tag_that_a_client_asks_for(
+    app: Flask, alice: RegistryClient, reference: str
+) -> None:
+    """A client that has the image sends only HEAD: docker at a second pull, and
+    containerd. With a token for pushing, a HEAD is not a use."""
+    manifest = alice.push_image(NAME, "used")
+    alice.push_image(NAME, "compared", layer=b"compared")
+    lay(app, "delete * not pulled for 90 days")
+    asked = {"tag": "used", "digest": digest_of(manifest)}[reference]
+    with later(60 * DAY):
+        for actions, tag in (("pull", asked), ("pull,push", "compared")):
+            token = log_in(alice, f"repository:{NAME}:{actions}")["token"]
+            client = RegistryClient(app, f"Bearer {token}")
+            assert client.head(f"/v2/{NAME}/manifests/{tag}").status_code == 200
+    with later(91 * DAY + HOUR):
+        assert why(app, "used")[2] == "last pulled 31 days ago"
+        assert retain(app) == {"used": False, "compared": True}
 
 
 def test_rule_with_two_conditions_needs_both(app: Flask, alice: RegistryClient) -> None:

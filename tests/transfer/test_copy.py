@@ -17,6 +17,8 @@ from flask import Flask
 from flask import request
 from flask import Response
 
+from flask_oci.changes import Change
+from flask_oci.signals import manifest_pushed
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
@@ -299,6 +301,54 @@ def test_interrupted_download_resumes(
     images.copy(f"{host}/app:big", "alice/app")
     assert pulled(alice, "alice/app", "big") == manifest
     assert other.count("GET", digest_of(layer)) == 3
+
+
+@pytest.mark.parametrize("part", ["manifests/", "tags/list", "token"])
+def test_interrupted_answer_is_requested_again(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    docker_config: Path,
+    part: str,
+) -> None:
+    """A manifest, a list or a token that breaks off is temporary, like a busy
+    registry."""
+    log_in(docker_config, host, LOGIN)
+    other.uses = 100
+    cuts = [1, 2, 3]
+
+    @other.app.after_request
+    def _cut(response: Response) -> Response:
+        wanted = request.method == "GET" and part in request.path
+        if wanted and cuts and response.status_code == 200:
+            content = response.get_data()
+            response.response = [content[: len(content) // (1 + cuts.pop())]]
+            response.headers["Content-Length"] = str(len(content))
+        return response
+
+    done = images.mirror(f"{host}/app", "alice/app", tags=["1.0"])
+    assert not done.failed
+    assert not cuts
+    assert pulled(alice, "alice/app", "1.0") == IMAGE
+
+
+def test_answer_that_is_always_interrupted_fails_with_its_reason(
+    images: Images, host: str, other: OtherRegistry
+) -> None:
+    """The number of attempts is limited."""
+
+    @other.app.after_request
+    def _cut(response: Response) -> Response:
+        if "/manifests/" in request.path and request.method == "GET":
+            content = response.get_data()
+            response.response = [content[:10]]
+            response.headers["Content-Length"] = str(len(content))
+        return response
+
+    with pytest.raises(TransferError, match=r"does not respond.*more expected"):
+        images.copy(f"{host}/app:1.0", "alice/app")
+    assert other.count("GET", "/manifests/1.0") == retry.ATTEMPTS
 
 
 def test_copy_with_wrong_bytes_fails(
@@ -633,6 +683,45 @@ def test_mirror_copies_changed_tags_only(
     assert other.count("GET", "/blobs/") == 0
 
 
+@pytest.mark.parametrize("wanted", [{}, {"newest": 5}])
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_mirror_writes_tags_in_the_order_of_their_images(
+    app: Flask,
+    images: Images,
+    host: str,
+    other: OtherRegistry,
+    versions: dict[str, bytes],
+    wanted: dict[str, t.Any],
+    jobs: int,
+) -> None:
+    """Retention rules compare when tags were pushed. An image that arrives first waits
+    for older ones."""
+    oldest = json.loads(versions["dev"])["config"]["digest"]
+    asked, second = set[str](), threading.Event()
+
+    class Slow(dict[str, bytes]):
+        """Serves the oldest image when another one is transferred as well."""
+
+        def __getitem__(self, digest: str) -> bytes:
+            # The first request reads the build time.
+            if digest in asked and digest == oldest:
+                second.wait(0.2)
+            elif digest in asked and digest != digest_of(LAYER):
+                second.set()
+            asked.add(digest)
+            return super().__getitem__(digest)
+
+    other.blobs = Slow(other.blobs)
+    pushed: list[str] = []
+
+    def note(sender: object, change: Change, **_: object) -> None:
+        pushed.extend(change.tags)
+
+    with manifest_pushed.connected_to(note, app):
+        images.mirror(f"{host}/many", "alice/app", jobs=jobs, **wanted)
+    assert pushed == ["dev", "1.2", "1.9", "1.10", "2.0-rc"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "tags"),
     [
@@ -682,7 +771,7 @@ def test_mirror_newest_with_unreadable_images_copies_the_others(
     other.manifests["many", "lied"] = lied
     other.lies[digest_of(lied)] = digest_of(b"else")
     found = images.mirror(f"{host}/many", "alice/app", newest=2, dry_run=dry_run)
-    assert [tag for tag, _ in found.images] == ["2.0-rc", "1.10"]
+    assert [tag for tag, _ in found.images] == ["1.10", "2.0-rc"]
     assert not found.failed
     assert other.count("GET", digest_of(deep[1])) == 0
     found = images.mirror(f"{host}/many", "alice/app", newest=9, dry_run=dry_run)

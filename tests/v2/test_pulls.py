@@ -97,6 +97,35 @@ def test_pull_other_requests_are_not_counted(
         assert pulls(visitor) == 0
 
 
+def test_head_is_dated_once_an_hour_and_not_counted(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A client that has the image uses it, and transfers nothing."""
+    alice.push_image(NAME, "v1")
+    with statements(app) as seen:
+        for _ in range(5):
+            assert alice.head(PATH).status_code == 200
+    assert sum("pulled_at" in text for text in seen if text.startswith("UPDATE")) == 1
+    assert "Last pulled just now" in visitor.get(f"{PAGE}/-/image/v1").text
+    pull(alice)
+    with later(2 * WRITE_INTERVAL):
+        pull(alice)
+        assert pulls(visitor) == 2
+
+
+def test_failed_write_of_a_head_is_tried_again(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The response does not depend on the write."""
+    alice.push_image(NAME, "v1")
+    with failing_updates(app):
+        assert alice.head(PATH).status_code == 200
+    with later(2 * WRITE_INTERVAL):
+        assert alice.head(PATH).status_code == 200
+        assert "Last pulled 2 minutes ago" in visitor.get(f"{PAGE}/-/image/v1").text
+        assert pulls(visitor) == 0
+
+
 def test_pull_of_index_counts_two_manifests(
     alice: RegistryClient, visitor: Visitor
 ) -> None:

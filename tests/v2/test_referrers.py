@@ -10,6 +10,7 @@ from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import Json
 from flask_oci.testing.manifests import OCI_CONFIG
 from flask_oci.testing.manifests import OCI_EMPTY
@@ -18,6 +19,7 @@ from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.testing.manifests import UNKNOWN
 from tests.support.registry_client import RegistryClient
 
+NAME = "alice/app"
 SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"
 EMPTY = descriptor(b"{}", OCI_EMPTY)
 
@@ -146,3 +148,49 @@ def test_referrers_of_unknown_digest_is_empty(alice: RegistryClient) -> None:
     for digest in ("sha256:x", "latest", digest_of(b"x").upper()):
         response = alice.get(f"/v2/alice/app/referrers/{digest}")
         assert refusal(response) == (400, "DIGEST_INVALID")
+
+
+def listing(*referrers: bytes) -> bytes:
+    """Return a list of referrers, as clients push it under the fallback tag."""
+    return index(*(descriptor(each, OCI_MANIFEST) for each in referrers))
+
+
+def test_referrer_in_stale_list_can_be_deleted(alice: RegistryClient) -> None:
+    """A client replaces the list under the fallback tag (spec.md, "Referrers Tag
+    Schema"). The former list is deleted with its entry."""
+    subject = alice.push_image(NAME, "1.0")
+    first, second = (
+        alice.push_image(NAME, layer=layer, subject=descriptor(subject, OCI_MANIFEST))
+        for layer in (b"first", b"second")
+    )
+    fallback = digest_of(subject).replace(":", "-")
+    for entries in ((first,), (first, second), (second,)):
+        alice.push_manifest(NAME, listing(*entries), fallback)
+    assert alice.delete(manifest_path(second)).status_code == 403
+    assert alice.delete(manifest_path(first)).status_code == 202
+    for stale in (listing(first), listing(first, second)):
+        assert alice.get(manifest_path(stale)).status_code == 404
+    assert alice.get(f"/v2/{NAME}/manifests/{fallback}").data == listing(second)
+    assert alice.get(manifest_path(second)).status_code == 200
+
+
+def test_referrer_in_other_untagged_index_is_kept(alice: RegistryClient) -> None:
+    """An index of images is not a list of referrers, nor is an index that another index
+    contains."""
+    subject = alice.push_image(NAME, "1.0")
+    signature = alice.push_image(
+        NAME, layer=b"signature", subject=descriptor(subject, OCI_MANIFEST)
+    )
+    mixed = listing(subject, signature)
+    alice.push_manifest(NAME, mixed)
+    assert alice.delete(manifest_path(signature)).status_code == 403
+    assert alice.delete(manifest_path(mixed)).status_code == 202
+    inner = listing(signature)
+    alice.push_manifest(NAME, inner)
+    alice.push_manifest(NAME, index(descriptor(inner, OCI_INDEX)), "outer")
+    assert alice.delete(manifest_path(signature)).status_code == 403
+
+
+def manifest_path(content: bytes) -> str:
+    """Return the path of a manifest by its digest."""
+    return f"/v2/{NAME}/manifests/{digest_of(content)}"

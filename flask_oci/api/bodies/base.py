@@ -10,6 +10,9 @@ from msgspec import Meta
 #: A short text that every database can compare.
 ShortText = t.Annotated[str, Meta(max_length=255, pattern=r"^[^\u0000]*$")]
 
+#: A name or an identifier, which is always ASCII.
+AsciiText = t.Annotated[str, Meta(max_length=255, pattern=r"^[\u0001-\u007f]*$")]
+
 Visibility = t.Literal["private", "internal", "public"]
 Action = t.Literal["pull", "push", "delete", "manage"]
 Limit = t.Annotated[int, Meta(ge=1, le=100)]

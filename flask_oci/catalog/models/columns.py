@@ -33,6 +33,18 @@ def bytewise(length: int) -> sa.types.TypeEngine[str]:
     )
 
 
+def free_text(length: int | None = None) -> sa.types.TypeEngine[str]:
+    """Return the type of a text that users write, in any script and with emoji.
+
+    MySQL and MariaDB may have a narrow default character set, such as latin1.
+
+    :param length: the maximum length, in characters; None is a long text.
+    """
+    kind = sa.Text if length is None else sa.String
+    wide = kind(length, collation="utf8mb4_bin")
+    return kind(length).with_variant(wide, "mysql", "mariadb")
+
+
 @dataclass(frozen=True)
 class UserKey:
     """The primary key of the host's user table.

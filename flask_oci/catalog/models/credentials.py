@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from ...clock import utcnow
+from .columns import free_text
 from .columns import Record
 
 
@@ -28,7 +29,7 @@ class Credential(Record):
     parent_id: Mapped[str | None] = mapped_column(
         sa.ForeignKey("oci_credential.id", ondelete="CASCADE"), index=True
     )
-    name: Mapped[str] = mapped_column(sa.String(255), default="")
+    name: Mapped[str] = mapped_column(free_text(255), default="")
     actions: Mapped[list[str]] = mapped_column(sa.JSON)
     repositories: Mapped[list[str]] = mapped_column(sa.JSON)
     validator: Mapped[str | None] = mapped_column(sa.String(255))

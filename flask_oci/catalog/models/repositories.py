@@ -14,6 +14,7 @@ from ...clock import utcnow
 from ...rules.visibility import PRIVATE
 from .columns import bytewise
 from .columns import DIGEST_LENGTH
+from .columns import free_text
 from .columns import Record
 
 
@@ -28,7 +29,7 @@ class Repository(Record):
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
     name: Mapped[str] = mapped_column(bytewise(255), unique=True)
     visibility: Mapped[str] = mapped_column(sa.String(16), default=PRIVATE)
-    description: Mapped[str | None] = mapped_column(sa.Text)
+    description: Mapped[str | None] = mapped_column(free_text())
     """The description on the repository's page, in Markdown."""
 
     created_at: Mapped[datetime] = mapped_column(

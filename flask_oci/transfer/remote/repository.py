@@ -51,17 +51,23 @@ class RemoteRepository:
     :param address: the repository.
     :param limit: the largest size of a manifest, in bytes.
     :param writes: whether images are pushed to it.
+    :param token_hosts: the hosts of token services that may receive the credentials.
     """
 
     parallel = True
 
     def __init__(
-        self, address: ImageAddress, limit: int, *, writes: bool = False
+        self,
+        address: ImageAddress,
+        limit: int,
+        *,
+        writes: bool = False,
+        token_hosts: t.Collection[str] = (),
     ) -> None:
         self.address = address
         self.name = address.name
         self._limit = limit
-        self._session = Session(address)
+        self._session = Session(address, token_hosts)
         actions = "pull,push" if writes else "pull"
         self._scope = f"repository:{self.name}:{actions}"
         self._started: dict[Digest, str] = {}
@@ -77,11 +83,9 @@ class RemoteRepository:
 
     def find(self, reference: str) -> RawManifest:
         """Return the manifest of a tag or a digest."""
-        response = self._get_manifest(reference, (200, 404))
+        response, content = self._get_manifest(reference)
         if response.status == 404:
-            finish(response)
             raise TransferError(f"There is no {reference} in {self._called}.")
-        content = self._session.read(response, self._limit)
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
         if is_digest(reference):
             return checked(content, Digest.parse(reference), media_type)
@@ -106,15 +110,17 @@ class RemoteRepository:
         """Return the manifests with this subject, from the referrers API or, if there
         is none, from the fallback tag (spec.md, "Referrers Tag Schema")."""
         url = f"{self._path}/referrers/{digest}"
-        response = self._session.request(
-            "GET", url, scope=self._scope, expected=(200, 400, 404, 405, 501)
+        first = self._session.fetch(
+            url,
+            scope=self._scope,
+            limit=MAX_PAGE_BYTES,
+            expected=(200, 400, 404, 405, 501),
         )
-        if response.status != 200:
-            finish(response)
+        if first[0].status != 200:
             found = self._fallback(digest)
             return list(found.parsed().descriptors) if found else []
         descriptors: list[Descriptor] = []
-        for page in self._pages(url, response):
+        for page in self._pages(url, first):
             content = json.dumps({**page, "schemaVersion": 2}).encode()
             descriptors += parse(content, OCI_INDEX).descriptors
         return descriptors
@@ -243,11 +249,9 @@ class RemoteRepository:
 
     def _fallback(self, digest: Digest) -> RawManifest | None:
         """Return the index of the fallback tag, or None."""
-        response = self._get_manifest(fallback_tag(digest), (200, 404))
+        response, content = self._get_manifest(fallback_tag(digest))
         if response.status == 404:
-            finish(response)
             return None
-        content = self._session.read(response, self._limit)
         parse(content, OCI_INDEX)
         return RawManifest(Digest.of(content), OCI_INDEX, content)
 
@@ -265,12 +269,12 @@ class RemoteRepository:
             raise TransferError(f"{self.address.host} sends no upload location.")
         return location
 
-    def _get_manifest(self, reference: str, expected: t.Collection[int]) -> Response:
-        return self._session.request(
-            "GET",
+    def _get_manifest(self, reference: str) -> tuple[Response, bytes]:
+        return self._session.fetch(
             self._manifest_path(reference),
             scope=self._scope,
-            expected=expected,
+            limit=self._limit,
+            expected=(200, 404),
             headers={"Accept": ACCEPT},
         )
 
@@ -286,17 +290,18 @@ class RemoteRepository:
         return response.status == 200
 
     def _pages(
-        self, url: str, response: Response | None = None
+        self, url: str, first: tuple[Response, bytes] | None = None
     ) -> Iterator[dict[str, t.Any]]:
         """Yield the pages of a list."""
         for _ in range(MAX_PAGES):
-            if response is None:
-                response = self._session.request("GET", url, scope=self._scope)
-            yield read_object(self._session.read(response, MAX_PAGE_BYTES))
+            response, content = first or self._session.fetch(
+                url, scope=self._scope, limit=MAX_PAGE_BYTES
+            )
+            yield read_object(content)
             following = _NEXT.search(response.headers.get("Link", ""))
             if following is None:
                 return
-            url, response = self._next(following[1], url), None
+            url, first = self._next(following[1], url), None
         raise TransferError(f"A list of {self.address.host} does not end.")
 
     def _next(self, link: str, before: str) -> str:

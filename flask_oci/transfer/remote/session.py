@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
+from collections.abc import Collection
 from collections.abc import Mapping
 from contextlib import closing
 from contextlib import suppress
@@ -17,12 +17,11 @@ from ...spec.json_object import read_object
 from ...storage.protocol import PIECE
 from ..base import Interrupted
 from ..base import TransferError
-from . import challenges
-from . import credentials
 from .address import ImageAddress
-from .address import is_loopback
-from .challenges import Challenge
-from .credentials import Login
+from .authorization import Authorization
+from .connections import Connections
+from .origin import is_secure
+from .origin import UrlOrigin
 from .retry import ATTEMPTS
 from .retry import finish
 from .retry import MAX_ANSWER
@@ -30,7 +29,6 @@ from .retry import pause
 from .retry import Response
 from .retry import retry_after
 from .token_requests import AGENT
-from .token_requests import token_request
 from .token_requests import TokenRequest
 
 #: Statuses after which a request is retried.
@@ -39,26 +37,21 @@ AGAIN: t.Final = frozenset({408, 429, 500, 502, 503, 504})
 REDIRECTS: t.Final = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS: t.Final = 5
 
-#: The timeouts for a connection and for the next bytes, in seconds.
-TIMEOUT: t.Final = urllib3.Timeout(connect=15, read=120)
-
 
 class Session:
     """A client of one registry.
 
     :param address: a repository of the registry.
+    :param token_hosts: the hosts that the user trusts with the credentials.
     """
 
-    def __init__(self, address: ImageAddress) -> None:
+    def __init__(
+        self, address: ImageAddress, token_hosts: Collection[str] = ()
+    ) -> None:
         self._address = address
-        self.origin = _origin(address.url)
-        self._pool = urllib3.PoolManager(
-            maxsize=16, blocksize=PIECE, timeout=TIMEOUT, retries=False
-        )
-        self._lock = threading.Lock()
-        self._authorization: dict[str, str] = {}
-        self._login: Login | None = None
-        self._has_login = False
+        self.origin = UrlOrigin.of(address.url)
+        self._connections = Connections()
+        self._authorization = Authorization(address, self._fetch_token, token_hosts)
 
     def request(
         self,
@@ -66,7 +59,7 @@ class Session:
         url: str,
         *,
         scope: str,
-        expected: t.Collection[int] = (200,),
+        expected: Collection[int] = (200,),
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Response:
@@ -96,6 +89,37 @@ class Session:
                 finish(response)
         raise AssertionError("the last attempt returns or raises")
 
+    def fetch(
+        self,
+        url: str,
+        *,
+        scope: str,
+        limit: int,
+        expected: Collection[int] = (200,),
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[Response, bytes]:
+        """Send a GET request, and return the response with its small body. If the body
+        breaks off, send the request again.
+
+        :param limit: the largest size of the body, in bytes.
+        :param expected: the statuses that are no error. Only the body of a response
+            with the status 200 is read.
+        """
+        for attempt in range(ATTEMPTS):
+            response = self.request(
+                "GET", url, scope=scope, expected=expected, headers=headers
+            )
+            if response.status != 200:
+                finish(response)
+                return response, b""
+            try:
+                return response, self.read(response, limit)
+            except Interrupted:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                pause(attempt)
+        raise AssertionError("the last attempt returns or raises")
+
     def stream(
         self, method: str, url: str, *, scope: str, body: t.Any, size: int
     ) -> Response:
@@ -114,7 +138,7 @@ class Session:
             if response.status == 401:
                 # The token may have expired; the next attempt uses a new one.
                 with closing(response):
-                    self._answer_challenge(response, scope, used)
+                    self._authorization.answer(response, scope, used)
                 raise Interrupted(f"{self._address.host} requires new credentials.")
         except urllib3.exceptions.HTTPError as error:
             raise self._silent(error) from error
@@ -131,7 +155,7 @@ class Session:
         """
         with suppress(ValueError):
             target = urljoin(base or f"{self._address.url}/", url)
-            if self._is_private(target):
+            if is_secure(target, self.origin):
                 return target
         raise TransferError(
             f"{self._address.host} redirects to '{url}', which is invalid or without"
@@ -143,18 +167,22 @@ class Session:
 
         :raises TransferError: if it has more than ``limit`` bytes.
         """
-        pieces, length = [], 0
         try:
-            while piece := response.read(PIECE):
-                pieces.append(piece)
-                length += len(piece)
-                if length > limit:
-                    response.close()
-                    raise TransferError(
-                        f"{self._address.host} answers with more than {limit} bytes."
-                    )
+            return self._read(response, limit)
         except urllib3.exceptions.HTTPError as error:
+            response.close()
             raise self._silent(error) from error
+
+    def _read(self, response: Response, limit: int) -> bytes:
+        pieces, length = [], 0
+        while piece := response.read(PIECE):
+            pieces.append(piece)
+            length += len(piece)
+            if length > limit:
+                response.close()
+                raise TransferError(
+                    f"{self._address.host} answers with more than {limit} bytes."
+                )
         response.release_conn()
         return b"".join(pieces)
 
@@ -167,10 +195,11 @@ class Session:
         body: bytes | None,
     ) -> Response:
         """Send a request, and repeat it with a token if the registry asks for one."""
-        target, used = self.absolute(url), self._authorization.get(scope)
+        target, authorization = self.absolute(url), self._authorization
+        used = authorization.get(scope)
         response = self._send(method, target, scope, headers, body)
         try:
-            if response.status == 401 and self._answer_challenge(response, scope, used):
+            if response.status == 401 and authorization.answer(response, scope, used):
                 response = self._send(method, target, scope, headers, body)
         except BaseException:
             response.close()
@@ -190,19 +219,11 @@ class Session:
         for _ in range(MAX_REDIRECTS):
             sent = {"User-Agent": AGENT, **(headers or {})}
             authorization = self._authorization.get(scope)
-            if authorization and _origin(url) == self.origin:
+            if authorization and UrlOrigin.of(url) == self.origin:
                 sent["Authorization"] = authorization
-            response = self._pool.urlopen(
-                method,
-                url,
-                body=body,
-                headers=sent,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            response = self._connections.request(method, url, sent, body)
             location = response.headers.get("Location")
-            if response.status == 401 and _origin(url) != self.origin:
+            if response.status == 401 and UrlOrigin.of(url) != self.origin:
                 # The other host must not choose a token service either.
                 raise self._refusal(method, url, response)
             if response.status not in REDIRECTS or location is None:
@@ -215,78 +236,21 @@ class Session:
             url = self.absolute(location, url)
         raise TransferError(f"{url} redirects too often.")
 
-    def _is_private(self, url: str) -> bool:
-        """Return True for TLS, or without it for the same host and loopback."""
-        try:
-            parts = urlsplit(url)
-            _origin(url)
-        except ValueError:
-            return False
-        if parts.scheme != "http" or self._address.scheme != "http":
-            return parts.scheme == "https" and bool(parts.netloc)
-        return parts.netloc == self._address.host or is_loopback(parts.netloc)
-
-    def _answer_challenge(
-        self, response: Response, scope: str, used: str | None
-    ) -> bool:
-        """Get the credentials that a challenge asks for.
-
-        :param used: the credentials that were just refused.
-        :return: False if there are no others.
-        """
-        asked = challenges.parse(response.headers.getlist("WWW-Authenticate"))
-        with self._lock:
-            # Several threads get 401 for an expired token; one gets the next token.
-            if self._authorization.get(scope) != used:
-                finish(response)
-                return True
-            for challenge in sorted(asked, key=lambda c: c.scheme, reverse=True):
-                found = self._authorize(challenge, scope)
-                if found is not None and found != used:
-                    finish(response)
-                    self._authorization[scope] = found
-                    return True
-        return False
-
-    def _authorize(self, challenge: Challenge, scope: str) -> str | None:
-        login = self._find_login()
-        if challenge.scheme == "basic":
-            return None if login is None or login.is_identity else login.basic
-        realm = challenge.parameters.get("realm", "")
-        if not self._is_private(realm):
-            raise TransferError(
-                f"{self._address.host} requests credentials for '{realm}', which is"
-                " invalid or without TLS."
-            )
-        request = token_request(realm, challenge, scope, login)
-        return f"Bearer {self._fetch_token(request)}"
-
     def _fetch_token(self, request: TokenRequest) -> str:
-        response = self._pool.urlopen(
-            request.method,
-            request.url,
-            body=request.body,
-            headers=request.headers,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
+        response = self._connections.request(
+            request.method, request.url, request.headers, request.body
         )
         if response.status != 200:
             url = request.url.partition("?")[0]
             raise self._refusal(request.method, url, response)
         try:
-            fields = read_object(self.read(response, MAX_ANSWER))
+            # The request that needs the token is retried, and asks again.
+            fields = read_object(self._read(response, MAX_ANSWER))
             return str(fields.get("token") or fields["access_token"])
         except (RegistryError, KeyError) as error:
             raise TransferError(
                 f"The token service of {self._address.host} returned no token."
             ) from error
-
-    def _find_login(self) -> Login | None:
-        if not self._has_login:
-            self._login = credentials.find(str(self._address.host))
-            self._has_login = True
-        return self._login
 
     def _refusal(self, method: str, url: str, response: Response) -> TransferError:
         """Return the error for a refused request, with the remedy."""
@@ -305,9 +269,3 @@ class Session:
 
     def _silent(self, error: Exception) -> Interrupted:
         return Interrupted(f"{self._address.host} does not respond: {error}.")
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port

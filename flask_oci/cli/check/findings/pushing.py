@@ -110,9 +110,10 @@ EXPECT_REFUSED = FindingType(
 LOCATION_WRONG = FindingType(
     "location-wrong",
     "error",
-    "A proxy changes the Location header to another address.",
+    "The Location header names another address.",
     "After POST, docker sends the layer to the address in Location. The registry writes"
-    " a path without a host.",
+    " a path, or the address in OCI_EXTERNAL_URL if it is set, and a proxy may change"
+    " it.",
     {
         "nginx": "proxy_redirect off;",
         "apache": (
