@@ -23,6 +23,7 @@ from ..services import remember
 from ..services import services
 from ..spec.reference import check_name
 from . import body
+from . import bounds
 from . import host_responses
 from . import warnings
 from .responses import Response
@@ -94,6 +95,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
         metrics.begin()
     request.environ[errors.ANSWERED] = []
     request.max_content_length = UNLIMITED
+    bounds.check_query()
     csrf = current_app.extensions.get("csrf")
     if csrf is not None and request.blueprint is not None:
         # Cookies are ignored here, so a request cannot be forged.

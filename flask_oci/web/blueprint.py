@@ -13,11 +13,14 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import Forbidden
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import RequestURITooLarge
 
 from ..catalog import FAILURES
 from ..catalog import REFUSED
 from ..config import EXTENSION
 from ..errors import Denied
+from ..http import bounds
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from ..services import services
@@ -96,9 +99,16 @@ def make_web_blueprint() -> Blueprint:
     for methods, rule, endpoint, view in ROUTES:
         blueprint.add_url_rule(rule, endpoint, view, methods=methods)
     blueprint.before_request(_check_registered)
+    blueprint.before_request(bounds.check_query)
     blueprint.before_request(forms.check)
     blueprint.context_processor(_context)
-    for error in (BadRequest, Forbidden, NotFound):
+    for error in (
+        BadRequest,
+        Forbidden,
+        NotFound,
+        RequestEntityTooLarge,
+        RequestURITooLarge,
+    ):
         blueprint.register_error_handler(error, _handle_http_error)
     blueprint.register_error_handler(Denied, _handle_denied)
     for failure in (*FAILURES, REFUSED):
@@ -155,7 +165,7 @@ def _navigation() -> list[tuple[str, str]]:
 
 
 def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
-    """Render the page for 400, 403 or 404."""
+    """Render the page for an error."""
     return render_template("oci/error.html", error=error), error.code or 500
 
 

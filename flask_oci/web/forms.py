@@ -14,11 +14,15 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from ..http import body
 from ..services import services
 from .access import visitor
 
 #: The field of the registry's CSRF token. Flask-WTF has a field of its own.
 FIELD: t.Final = "oci_form"
+
+#: The maximum size of a form in bytes: a description takes up to three times its size.
+MAX_FORM: t.Final = 256 * 1024
 
 #: The session key of the message for the next page.
 _MESSAGE: t.Final = "oci_message"
@@ -35,12 +39,13 @@ def form_token() -> str:
 
 
 def check() -> None:
-    """Refuse a form without a valid CSRF token of the visitor: 400."""
+    """Refuse a form without a valid CSRF token of the visitor: 400. Refuse a form that
+    is too large: 413."""
     if request.method != "POST":
         return
-    parts, user = services(), visitor()
+    form, parts, user = body.form(MAX_FORM), services(), visitor()
     subject = parts.catalog.users.subject_of(user) if user else ""
-    if not parts.form_tokens.accepts(request.form.get(FIELD, ""), subject):
+    if not parts.form_tokens.accepts(form.get(FIELD, ""), subject):
         abort(400)
 
 
