@@ -164,6 +164,8 @@ class Manifests:
     ) -> Removal:
         """Delete a manifest and every tag that points at it.
 
+        If there are many tags, further transactions delete most of them before.
+
         :param unless_needed: whether to keep the manifest if an index needs it.
         :param by: the key of the user who makes the change.
         :param guard: the caller's permissions on protected tags.
@@ -171,7 +173,8 @@ class Manifests:
         """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
 
-        def work() -> Removal:
+        def work() -> Removal | list[str]:
+            """Return the tags if they are too many for one transaction."""
             locked = self._db.lock_repository(repository_id)
             repository = tags.LockedRepository(repository_id, locked, guard)
             if unless_needed and (
@@ -188,14 +191,19 @@ class Manifests:
             ).first()
             if row is None:
                 return Removal(False, [])
+            named = newest(sa.select(Tag.name).where(Tag.manifest_id == row.id))
+            names = list(self._db.session.scalars(named))
+            if len(names) > tags.PIECE:
+                return names
             self._db.record_change(deleted(repository, str(digest), row.media_type, by))
-            named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
-            for name in self._db.session.scalars(newest(named)).all():
+            for name in names:
                 tags.drop(self._db, repository, name, by)
             references.delete(self._db, repository_id, [row.id])
             return Removal(True, [])
 
-        return self._db.write(work)
+        while not isinstance(result := self._db.write(work), Removal):
+            tags.Tags(self._db).delete_all(repository_id, result, by, guard)
+        return result
 
     @cached_property
     def _newest(self) -> sa.Select[t.Any]:
