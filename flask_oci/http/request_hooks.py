@@ -19,6 +19,7 @@ from ..auth.principal import ANONYMOUS
 from ..auth.principal import Principal
 from ..catalog import FAILURES
 from ..catalog import REFUSED
+from ..services import principal
 from ..services import remember
 from ..services import services
 from ..spec.reference import check_name
@@ -192,7 +193,7 @@ def _finish(response: Response) -> Response:
             current_app.make_response(host_responses.to_registry_error(response)),
         )
     if response.status_code >= 400:
-        body.drain()
+        body.drain_after(response, is_anonymous=principal().user is None)
     warnings.emit(response)
     # Hooks that run later, such as the host's session, must not set a cookie.
     response.set_cookie = _set_no_cookie  # type: ignore[method-assign]
