@@ -15,6 +15,7 @@ import tempfile
 import threading
 import typing as t
 import zlib
+from collections.abc import Hashable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
@@ -45,6 +46,12 @@ class Files(t.Protocol):
 
     def size(self, name: str) -> int | None:
         """Return the size of a file in bytes, or None if there is none."""
+
+    def identity(self, name: str) -> Hashable:
+        """Return a value that all names of the same file share.
+
+        :raises TransferError: if there is no such file.
+        """
 
     def open(self, name: str) -> AbstractContextManager[Reader]:
         """Open a file for reading.
@@ -81,6 +88,14 @@ class Folder:
         except (OSError, ValueError):
             return None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def identity(self, name: str) -> Hashable:
+        """Return the device and the inode of a file."""
+        try:
+            found = os.lstat(self._inside(name))
+        except (OSError, ValueError) as error:
+            raise TransferError(f"There is no {name} in the folder.") from error
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def open(self, name: str) -> Iterator[Reader]:
@@ -134,13 +149,17 @@ class Archive:
         place = self._places.get(self._resolved(name))
         return place[1] if place else None
 
-    @contextmanager
-    def open(self, name: str) -> Iterator[Reader]:
-        """Open a file for reading."""
+    def identity(self, name: str) -> tuple[int, int]:
+        """Return the offset and the size of a file."""
         place = self._places.get(self._resolved(name))
         if place is None:
             raise TransferError(f"There is no {name} in the archive.")
-        yield _Part(self._file, self._lock, *place)
+        return place
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Reader]:
+        """Open a file for reading."""
+        yield _Part(self._file, self._lock, *self.identity(name))
 
     def _resolved(self, name: str) -> str:
         for _ in range(MAX_LINKS):
