@@ -254,7 +254,12 @@ def opened(source: str | t.BinaryIO, limit: int = MAX_UNPACKED) -> Iterator[File
         if isinstance(file, str):
             file = stack.enter_context(_file(file))
         if not file.seekable():
-            file = _spooled(file, stack, limit)
+            try:
+                file = _spooled(file, stack, limit)
+            except OSError as error:
+                raise TransferError(
+                    f"The archive cannot be read: {error.strerror}."
+                ) from error
         yield Archive(_unzipped(file, stack, limit))
 
 
@@ -285,8 +290,13 @@ def _unzipped(file: t.BinaryIO, stack: ExitStack, limit: int) -> t.BinaryIO:
 
 
 def _spooled(source: Reader, stack: ExitStack, limit: int) -> t.BinaryIO:
-    """Copy a stream to a temporary file that can be read in any order."""
-    temporary = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
+    """Copy a stream to a temporary file that can be read in any order.
+
+    :raises TransferError: if the archive is too large, or the temporary file cannot be
+        written. An error of the stream is raised as it is.
+    """
+    with _temporary_folder_errors():
+        temporary = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
     spool = t.cast(t.BinaryIO, stack.enter_context(temporary))
     left = limit
     while piece := source.read(PIECE):
@@ -295,9 +305,24 @@ def _spooled(source: Reader, stack: ExitStack, limit: int) -> t.BinaryIO:
             raise TransferError(
                 f"The uncompressed archive has more than {limit} bytes."
             )
-        spool.write(piece)
+        with _temporary_folder_errors():
+            spool.write(piece)
+            # Otherwise, the end of the block or a later read would write it.
+            spool.flush()
     spool.seek(0)
     return spool
+
+
+@contextmanager
+def _temporary_folder_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise TransferError(
+            f"The archive cannot be copied to the temporary folder {folder}:"
+            f" {error.strerror}. Free space there, or set TMPDIR to another folder."
+        ) from error
 
 
 def _normal(name: str) -> str | None:
