@@ -9,7 +9,6 @@ from ..core import documents
 from ..errors import ManifestUnknown
 from ..services import services
 from ..spec.digest import Digest
-from ..spec.manifest import INDEX_TYPES
 from ..spec.reference import parse_reference
 from .access import actor
 from .access import authorize
@@ -41,7 +40,7 @@ def image(name: str, reference: str) -> Image:
         platforms=entry.platforms,
         annotations=row.annotations,
         subject=row.subject,
-        children=_children(row),
+        children=[_descriptor(child) for child in entry.children],
         referrers=[_referrer(referrer) for referrer in referrers],
         part_of=relations.parents(key, row.digest),
         pushed_at=row.pushed_at,
@@ -76,20 +75,13 @@ def _find(key: int, reference: str) -> ManifestRow:
     return found
 
 
-def _children(row: ManifestRow) -> list[Descriptor]:
-    if row.media_type not in INDEX_TYPES:
-        return []
-    fields = documents.as_object(row.content)
-    children = documents.descriptors(documents.objects(fields.get("manifests")))
-    return [
-        Descriptor(
-            digest=child.digest,
-            media_type=child.media_type,
-            size=child.size,
-            platform=child.platform or None,
-        )
-        for child in children[: documents.MAX_SHOWN]
-    ]
+def _descriptor(child: documents.Descriptor) -> Descriptor:
+    return Descriptor(
+        digest=child.digest,
+        media_type=child.media_type,
+        size=child.size,
+        platform=child.platform or None,
+    )
 
 
 def _referrer(row: ManifestRow) -> Referrer:

@@ -94,15 +94,21 @@ class ManifestRelations:
         Each blob counts once per manifest."""
         Reference = self._db.models.ManifestReference
         Child, Below = aliased(self._db.models.Manifest), aliased(Reference)
-        below = (
-            sa.select(Reference.manifest_id, Below.digest, Below.size)
+        # An index and its child may repeat one descriptor ten thousand times each.
+        children = (
+            sa.select(Reference.manifest_id, Child.id.label("child_id"))
             .join(Child, Child.digest == Reference.digest)
-            .join(Below, Below.manifest_id == Child.id)
             .where(
                 Reference.manifest_id.in_(manifest_ids),
                 Reference.kind == "child",
                 Child.repository_id == repository_id,
             )
+            .distinct()
+            .subquery()
+        )
+        below = (
+            sa.select(children.c.manifest_id, Below.digest, Below.size)
+            .join(Below, Below.manifest_id == children.c.child_id)
             .distinct()
             .subquery()
         )

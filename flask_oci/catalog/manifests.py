@@ -194,6 +194,8 @@ class Manifests:
         """Delete a manifest, every tag that points at it, and the stale lists of
         referrers that contain it.
 
+        If there are many tags, further transactions delete most of them before.
+
         :param unless_needed: whether to keep the manifest if another index needs it.
         :param by: the key of the user who makes the change.
         :param guard: the caller's permissions on protected tags.
@@ -201,7 +203,8 @@ class Manifests:
         """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
 
-        def work() -> Removal:
+        def work() -> Removal | list[str]:
+            """Return the tags if they are too many for one transaction."""
             locked = self._db.lock_repository(repository_id)
             repository = tags.LockedRepository(repository_id, locked, guard)
             stale: dict[int, tuple[str, str]] = {}
@@ -217,15 +220,21 @@ class Manifests:
             ).first()
             if row is None:
                 return Removal(False, [])
+            named = newest(sa.select(Tag.name).where(Tag.manifest_id == row.id))
+            names = list(self._db.session.scalars(named))
+            if len(names) > tags.PIECE:
+                return names
             for each, media_type in (*stale.values(), (str(digest), row.media_type)):
                 self._db.record_change(deleted(repository, each, media_type, by))
-            named = sa.select(Tag.name).where(Tag.manifest_id == row.id)
-            for name in self._db.session.scalars(newest(named)).all():
+            for name in names:
                 tags.drop(self._db, repository, name, by)
             references.delete(self._db, repository_id, [*stale, row.id])
             return Removal(True, [])
 
-        return self._db.write(work, by=by)
+        all_tags = tags.Tags(self._db, self._repositories, self._quotas)
+        while not isinstance(result := self._db.write(work, by=by), Removal):
+            all_tags.delete_all(repository_id, result, by, guard)
+        return result
 
     def _parents(
         self, repository_id: int, digest: Digest, except_for: Iterable[int] = ()

@@ -20,9 +20,6 @@ from ..rules.protection import ATTACHED
 from .database import Condition
 from .database import Database
 
-#: The maximum size of a manifest whose content is read for a list, in bytes.
-SMALL: t.Final = 64 * 1024
-
 #: The maximum number of a manifest's descriptors, and of its referrers, on a page.
 SHOWN: t.Final = 500
 
@@ -37,6 +34,8 @@ class ManifestRow:
     artifact_type: str
     subject: str | None
     annotations: dict[str, str]
+    """Its annotations; empty if they were not read."""
+
     size: int
     """The size of the manifest itself, in bytes."""
 
@@ -86,7 +85,7 @@ class RepositoryContents:
         newest_first: bool = True,
         behind: tuple[str, datetime] | None = None,
     ) -> list[TagRow]:
-        """Return tags with their manifests.
+        """Return tags with their manifests, without annotations and bytes.
 
         :param limit: the maximum number of results.
         :param search: text that the names contain.
@@ -123,7 +122,8 @@ class RepositoryContents:
     def untagged(
         self, repository_id: int, limit: int, behind: tuple[str, datetime] | None = None
     ) -> list[TagRow]:
-        """Return manifests without a tag, an index or a subject, the last pushed first.
+        """Return manifests without a tag, an index or a subject, the last pushed first,
+        without annotations and bytes.
 
         :param limit: the maximum number of results.
         :param behind: the digest and the time of the last one of the previous page.
@@ -159,21 +159,39 @@ class RepositoryContents:
         repository_id: int,
         digests: Sequence[str],
         *,
-        content: bool = True,
         whole: bool = False,
     ) -> dict[str, ManifestRow]:
         """Return the existing manifests among the given digests, by digest.
 
-        :param content: whether to read their bytes.
-        :param whole: whether to read the bytes of large manifests as well.
+        :param whole: whether to read their annotations and bytes.
         """
         Manifest = self._db.models.Manifest
         rows = self._db.session.execute(
-            sa.select(*columns(self._db, whole, content)).where(
+            sa.select(*columns(self._db, whole)).where(
                 Manifest.repository_id == repository_id, Manifest.digest.in_(digests)
             )
         )
         return {row[1]: manifest_row(row) for row in rows}
+
+    def contents(self, manifest_ids: Sequence[int]) -> dict[int, bytes]:
+        """Return the bytes of some manifests, by their keys."""
+        Manifest = self._db.models.Manifest
+        rows = self._db.session.execute(
+            sa.select(Manifest.id, Manifest.content).where(
+                Manifest.id.in_(manifest_ids)
+            )
+        )
+        return {row.id: row.content for row in rows}
+
+    def annotations(self, manifest_id: int) -> dict[str, str]:
+        """Return the annotations of a manifest."""
+        Manifest = self._db.models.Manifest
+        return (
+            self._db.session.scalar(
+                sa.select(Manifest.annotations).where(Manifest.id == manifest_id)
+            )
+            or {}
+        )
 
     def tagged(self, repository_id: int, name: str) -> TagRow | None:
         """Return a tag with its manifest and all of its bytes, or None."""
@@ -256,33 +274,25 @@ def only_attached(name: t.Any) -> Condition:
     return sa.and_(name.startswith("sha"), name.regexp_match(ATTACHED))
 
 
-def columns(
-    database: Database, whole: bool = False, content: bool = True
-) -> tuple[t.Any, ...]:
+def columns(database: Database, whole: bool = False) -> tuple[t.Any, ...]:
     """Return the columns that :func:`manifest_row` reads.
 
-    :param whole: whether to read the content of large manifests as well.
-    :param content: whether to read any content.
+    :param whole: whether to read the annotations and the bytes. Lists do not read them,
+        because many tags may point at one large manifest.
     """
     Manifest = database.models.Manifest
-    if not content:
-        read: t.Any = sa.null()
-    elif whole:
-        read = Manifest.content
-    else:
-        read = sa.case((Manifest.size <= SMALL, Manifest.content))
     return (
         Manifest.id,
         Manifest.digest,
         Manifest.media_type,
         Manifest.artifact_type,
         Manifest.subject_digest,
-        Manifest.annotations,
+        Manifest.annotations if whole else sa.null(),
         Manifest.size,
         Manifest.pushed_at,
         Manifest.pushed_by_id,
         Manifest.pulled_at,
-        read,
+        Manifest.content if whole else sa.null(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Iterable
 from functools import cache
 
 import sqlalchemy as sa
@@ -143,9 +144,20 @@ def check_tag(database: Database, repository_id: int, name: str, guard: Guard) -
     :param guard: the caller's permissions on protected tags.
     :raises Denied: if the tag is protected and the caller may not change it.
     """
+    check_tags(database, repository_id, [name], guard)
+
+
+def check_tags(
+    database: Database, repository_id: int, names: Iterable[str], guard: Guard
+) -> None:
+    """Check that some existing tags may be changed, as :func:`check_tag` does.
+
+    :raises Denied: if one is protected and the caller may not change it.
+    """
     if not guard.repairs:
         found = guard.site | protection(database, repository_id)
-        found.check(name, manages=guard.manages)
+        for name in names:
+            found.check(name, manages=guard.manages)
 
 
 @cache

@@ -21,6 +21,9 @@ from .models import Models
 if t.TYPE_CHECKING:
     from .quotas import Quotas
     from .repositories import Repositories
+#: The maximum number of tags that one transaction deletes. Other pushes wait for it, on
+#: SQLite those to every repository.
+PIECE: t.Final = 50
 
 #: The permissions of an unknown caller, who may not change protected tags.
 DEFAULT_GUARD: t.Final = Guard()
@@ -76,14 +79,42 @@ class Tags:
         by: t.Any,
         guard: Guard = DEFAULT_GUARD,
     ) -> list[str]:
-        """Delete some tags in one transaction, but not their manifests.
+        """Delete some tags, but not their manifests.
+
+        All tags are checked before the first is deleted. Each transaction deletes at
+        most :data:`PIECE` of them.
 
         :param by: the key of the user who makes the change.
         :param guard: the caller's permissions on protected tags.
         :return: the tags that existed.
         :raises Denied: if the caller may not delete one of the tags.
         """
+        if len(names) > 1:
+            names = self._existing(repository_id, names)
+            rules.check_tags(self._db, repository_id, names, guard)
+        deleted = []
+        for start in range(0, len(names), PIECE):
+            piece = names[start : start + PIECE]
+            deleted += self._delete_piece(repository_id, piece, by, guard)
+        return deleted
 
+    def _existing(self, repository_id: int, names: Sequence[str]) -> list[str]:
+        Tag = self._db.models.Tag
+        found: set[str] = set()
+        for start in range(0, len(names), PIECE):
+            found.update(
+                self._db.session.scalars(
+                    sa.select(Tag.name).where(
+                        Tag.repository_id == repository_id,
+                        Tag.name.in_(names[start : start + PIECE]),
+                    )
+                )
+            )
+        return [name for name in names if name in found]
+
+    def _delete_piece(
+        self, repository_id: int, names: Sequence[str], by: t.Any, guard: Guard
+    ) -> list[str]:
         def work() -> list[str]:
             locked = self._db.lock_repository(repository_id)
             repository = LockedRepository(repository_id, locked, guard)

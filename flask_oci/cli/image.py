@@ -74,9 +74,9 @@ def _find(key: int, reference: str) -> ManifestRow:
 
 
 def _platforms(key: int, fields: Fields) -> list[Fields]:
-    children = documents.descriptors(documents.objects(fields.get("manifests")))
+    children = documents.descriptors(documents.objects(fields.get("manifests"), None))
     stored = services().catalog.repository_contents.manifests(
-        key, [child.digest for child in children], content=False
+        key, [child.digest for child in children]
     )
     weights = services().catalog.manifest_relations.weights(
         key, [m.id for m in stored.values()]
@@ -106,7 +106,9 @@ def _layers(fields: Fields) -> list[Fields]:
             "size": layer.size,
             "title": layer.title or None,
         }
-        for layer in documents.descriptors(documents.objects(fields.get("layers")))
+        for layer in documents.descriptors(
+            documents.objects(fields.get("layers"), None)
+        )
     ]
 
 

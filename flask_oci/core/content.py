@@ -144,7 +144,7 @@ class Content(BlobContent):
     def delete_tags(
         self, repository: RepositoryInfo, names: Sequence[str], by: Actor
     ) -> list[str]:
-        """Delete tags, all or none; their manifests stay.
+        """Delete tags, or none if one of them is protected; their manifests stay.
 
         :return: the tags that existed.
         :raises Denied: if one of them is protected from the actor.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from itertools import islice
 
 from ..errors import ManifestInvalid
 from ..spec.digest import Digest
-from ..spec.json_object import read_object
+from ..spec.json_object import read_blob_object
+from ..spec.json_object import read_stored_object
 from ..spec.manifest import written_platform
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterable
 
     from ..catalog import Catalog
@@ -55,7 +58,7 @@ class Documents:
                 content = b"".join(iter(lambda: file.read(limit), b""))
         except FileNotFoundError:
             return {}
-        return as_object(content)
+        return _as_object(content, read_blob_object)
 
     def config_of(
         self, repository_id: int, fields: dict[str, t.Any]
@@ -75,41 +78,54 @@ class Documents:
 
 
 def as_object(content: bytes | None) -> dict[str, t.Any]:
-    """Return the JSON object in some bytes; empty if they are not one."""
+    """Return the JSON object of a stored manifest; empty if there is none.
+
+    Its strings may contain lone surrogates, which JSON allows and UTF-8 does not.
+    :func:`text` and the functions that use it replace them. A replacement of all would
+    cost more than the parser.
+    """
+    return _as_object(content or b"", read_stored_object)
+
+
+def _as_object(
+    content: bytes, read: Callable[[bytes], dict[str, t.Any]]
+) -> dict[str, t.Any]:
     try:
-        return t.cast("dict[str, t.Any]", _replaced(read_object(content or b"")))
+        return read(content)
     except ManifestInvalid:
         return {}
 
 
-def _replaced(value: t.Any) -> t.Any:
-    """Replace lone surrogates, which JSON can contain but UTF-8 cannot."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_replaced(k): _replaced(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_replaced(v) for v in value]
-    return value
-
-
 def text(value: object) -> str:
     """Return a value if it is a string, else an empty string."""
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def texts(value: object) -> list[str]:
-    """Return the strings of a list; empty if the value is not a list."""
-    return (
-        [v for v in value[:MAX_SHOWN] if isinstance(v, str)]
-        if isinstance(value, list)
-        else []
-    )
+    """Return the first strings of a list; empty if the value is not a list."""
+    shown = value[:MAX_SHOWN] if isinstance(value, list) else []
+    return [text(v) for v in shown if isinstance(v, str)]
 
 
-def objects(value: object) -> list[dict[str, t.Any]]:
-    """Return the objects of a list; empty if the value is not a list."""
-    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+def keys(value: object) -> list[str]:
+    """Return the first keys of an object, sorted; empty if it is not an object."""
+    return sorted(text(key) for key in islice(mapping(value), MAX_SHOWN))
+
+
+def objects(value: object, most: int | None = MAX_SHOWN) -> list[dict[str, t.Any]]:
+    """Return the first objects of a list; empty if the value is not a list.
+
+    :param most: the number of entries to consider; None considers all.
+    """
+    shown = value[:most] if isinstance(value, list) else []
+    return [v for v in shown if isinstance(v, dict)]
+
+
+def excess(value: object) -> int:
+    """Return the number of entries of a list that :func:`objects` leaves out."""
+    return max(len(value) - MAX_SHOWN, 0) if isinstance(value, list) else 0
 
 
 def mapping(value: object) -> dict[str, t.Any]:
@@ -118,14 +134,19 @@ def mapping(value: object) -> dict[str, t.Any]:
 
 
 def pairs(value: object) -> Pairs:
-    """Return the string properties of an object, sorted by key."""
-    found = ((k, v) for k, v in mapping(value).items() if isinstance(v, str))
-    return sorted(found)[:MAX_SHOWN]
+    """Return the first string properties of an object, sorted by key."""
+    shown = islice(mapping(value).items(), MAX_SHOWN)
+    return sorted((text(k), text(v)) for k, v in shown if isinstance(v, str))
 
 
 def platform(value: object) -> str:
     """Return a platform such as ``linux/amd64``, truncated if it is too long."""
-    return written_platform(value)[:64]
+    return text(written_platform(value))[:64]
+
+
+def children(content: bytes | None) -> list[Descriptor]:
+    """Return the first descriptors of a stored index."""
+    return descriptors(objects(as_object(content).get("manifests")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +157,23 @@ class Descriptor:
     digest: str
     size: int
     platform: str
-    annotations: dict[str, str]
+    annotations: dict[str, t.Any]
 
     @property
     def is_attestation(self) -> bool:
         """Whether it describes an attestation that BuildKit adds to an index."""
-        kind = self.annotations.get("vnd.docker.reference.type")
+        kind = text(self.annotations.get("vnd.docker.reference.type"))
         return kind == "attestation-manifest"
 
     @property
     def title(self) -> str:
         """The name of the file, from its annotation; empty if there is none."""
-        return self.annotations.get("org.opencontainers.image.title", "")
+        return text(self.annotations.get("org.opencontainers.image.title"))
+
+    @property
+    def describes(self) -> str:
+        """The digest of the image that an attestation is about; empty if it is none."""
+        return text(self.annotations.get("vnd.docker.reference.digest"))
 
 
 def descriptors(values: Iterable[t.Any]) -> list[Descriptor]:
@@ -158,7 +184,7 @@ def descriptors(values: Iterable[t.Any]) -> list[Descriptor]:
             digest=text(value.get("digest")),
             size=value["size"],
             platform=platform(value.get("platform")),
-            annotations=dict(pairs(value.get("annotations"))),
+            annotations=mapping(value.get("annotations")),
         )
         for value in values
     ]

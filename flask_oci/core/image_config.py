@@ -91,10 +91,8 @@ def parse(fields: dict[str, t.Any]) -> ImageConfig:
         entrypoint=_arguments(config.get("Entrypoint")),
         command=_arguments(config.get("Cmd")),
         stop_signal=documents.text(config.get("StopSignal")),
-        ports=sorted(documents.mapping(config.get("ExposedPorts")))[
-            : documents.MAX_SHOWN
-        ],
-        volumes=sorted(documents.mapping(config.get("Volumes")))[: documents.MAX_SHOWN],
+        ports=documents.keys(config.get("ExposedPorts")),
+        volumes=documents.keys(config.get("Volumes")),
         environment=environment,
         labels=documents.pairs(config.get("Labels")),
         history=[
@@ -103,7 +101,7 @@ def parse(fields: dict[str, t.Any]) -> ImageConfig:
                 documents.text(step.get("comment")),
                 step.get("empty_layer") is True,
             )
-            for step in documents.objects(fields.get("history"))[: documents.MAX_SHOWN]
+            for step in documents.objects(fields.get("history"))
         ],
     )
 

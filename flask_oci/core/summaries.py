@@ -14,7 +14,20 @@ from . import documents
 from .documents import Documents
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Sequence
+
     from ..catalog import Catalog
+
+Key = t.TypeVar("Key")
+
+
+#: The maximum size of an index that is read for a list, in bytes.
+SMALL_INDEX: t.Final = 64 * 1024
+
+#: The maximum total size of the indexes and configs that are read for one list, in
+#: bytes. Further entries are listed without platforms.
+LIST_BYTES: t.Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,9 @@ class Entry:
     kind: artifact_types.ArtifactKind
     bytes: int
     platforms: list[str]
+    children: list[documents.Descriptor]
+    """The first entries of an index."""
+
     attached: list[artifact_types.ArtifactKind]
     """The types of attached artifacts: signatures, SBOMs, attestations."""
 
@@ -46,8 +62,11 @@ class _Shared(t.NamedTuple):
     signed: set[str]
     """The existing tags of cosign signatures."""
 
-    readable: set[str]
-    """The digests of configs that the repository links."""
+    children: dict[str, list[documents.Descriptor]]
+    """The first entries of the indexes, by the digest of the index."""
+
+    platforms: dict[str, str]
+    """The platforms of images, by the digest of the config."""
 
     pushers: dict[t.Any, str]
 
@@ -66,55 +85,106 @@ class Summaries:
     def of(self, repository_id: int, rows: list[TagRow]) -> list[Entry]:
         """Return the summaries of some tags of a repository, in their order.
 
-        The number of statements does not depend on the number of tags. One small
-        config is read for each image.
+        The number of statements does not depend on the number of tags. Each index and
+        each config is read once, up to a total of :data:`LIST_BYTES`.
         """
         catalog = self._catalog
-        manifests = [row.manifest for row in rows]
+        manifests = list({row.manifest.id: row.manifest for row in rows}.values())
         weights = catalog.manifest_relations.weights(
             repository_id, [m.id for m in manifests]
         )
         digests = [m.digest for m in manifests]
+        children, left = self._children(manifests)
         shared = _Shared(
             weights=weights,
             types=catalog.manifest_relations.referrer_types(repository_id, digests),
             signed=catalog.repository_contents.existing_tags(
                 repository_id, [_cosign_tag(digest, "sig") for digest in digests]
             ),
-            readable=catalog.manifest_relations.linked(
-                repository_id, [w.config[1] for w in weights.values() if w.config]
-            ),
+            children=children,
+            platforms=self._platforms(repository_id, manifests, weights, left),
             pushers=catalog.users.names(m.pushed_by_id for m in manifests),
         )
         return [self._entry(row, shared) for row in rows]
+
+    def _children(
+        self, manifests: Sequence[ManifestRow]
+    ) -> tuple[dict[str, list[documents.Descriptor]], int]:
+        """Return the first entries of the indexes, by digest, and the number of bytes
+        that the list may read further."""
+        indexes = [m for m in manifests if m.media_type in INDEX_TYPES]
+        small = [m for m in indexes if m.content is None and m.size <= SMALL_INDEX]
+        wanted, left = _fitting([(m.id, m.size) for m in small], LIST_BYTES)
+        contents = self._catalog.repository_contents.contents(wanted) if wanted else {}
+        return {
+            m.digest: documents.children(m.content or contents.get(m.id))
+            for m in indexes
+        }, left
+
+    def _platforms(
+        self,
+        repository_id: int,
+        manifests: Sequence[ManifestRow],
+        weights: dict[int, Weight],
+        left: int,
+    ) -> dict[str, str]:
+        """Return the platforms of images, by the digest of the config.
+
+        :param left: the number of bytes that the list may read.
+        """
+        configs: dict[str, int] = {}
+        for manifest in manifests:
+            weight = weights.get(manifest.id, Weight(0, None, ""))
+            if weight.config and kind_of(manifest, weight) == artifact_types.IMAGE:
+                _, digest, size = weight.config
+                configs[digest] = size
+        small = [(d, s) for d, s in configs.items() if s <= documents.SMALL_CONFIG]
+        wanted, _ = _fitting(small, left)
+        linked = self._catalog.manifest_relations.linked(repository_id, wanted)
+        found = {
+            digest: documents.platform(
+                self._documents.read(digest, documents.SMALL_CONFIG)
+            )
+            for digest in wanted
+            if digest in linked
+        }
+        return {digest: platform for digest, platform in found.items() if platform}
 
     def _entry(self, row: TagRow, shared: _Shared) -> Entry:
         manifest = row.manifest
         weight = shared.weights.get(manifest.id, Weight(0, None, ""))
         kind = kind_of(manifest, weight)
-        children = (
-            documents.descriptors(_children(manifest))
-            if kind == artifact_types.INDEX
-            else []
-        )
-        platforms = [
-            c.platform for c in children if not c.is_attestation and c.platform
-        ]
-        if (
-            kind == artifact_types.IMAGE
-            and weight.config
-            and weight.config[1] in shared.readable
-        ):
-            config = self._documents.read(weight.config[1], documents.SMALL_CONFIG)
-            platforms = [p for p in [documents.platform(config)] if p]
+        children = shared.children.get(manifest.digest, [])
+        platforms = []
+        if kind == artifact_types.INDEX:
+            platforms = [
+                c.platform for c in children if not c.is_attestation and c.platform
+            ]
+        elif weight.config and weight.config[1] in shared.platforms:
+            platforms = [shared.platforms[weight.config[1]]]
         return Entry(
             row,
             kind,
             weight.bytes,
             platforms,
+            children,
             _attached(manifest, children, shared),
             shared.pushers.get(manifest.pushed_by_id, ""),
         )
+
+
+def _fitting(found: Iterable[tuple[Key, int]], left: int) -> tuple[list[Key], int]:
+    """Return the keys of the documents that fit into a number of bytes, and the number
+    of bytes that are left.
+
+    :param found: the key and the size of each document.
+    """
+    fitting = []
+    for key, size in found:
+        if size <= left:
+            fitting.append(key)
+            left -= size
+    return fitting, left
 
 
 def _attached(
@@ -137,12 +207,6 @@ def kind_of(manifest: ManifestRow, weight: Weight) -> artifact_types.ArtifactKin
     return artifact_types.recognise(
         manifest.media_type, manifest.artifact_type, weight.layer_type
     )
-
-
-def _children(manifest: ManifestRow) -> list[dict[str, t.Any]]:
-    if manifest.media_type not in INDEX_TYPES:
-        return []
-    return documents.objects(documents.as_object(manifest.content).get("manifests"))
 
 
 def _cosign_tag(digest: str, suffix: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import typing as t
+from contextlib import suppress
+from functools import partial
 
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
@@ -17,13 +19,22 @@ from ..events.warn_once import advise
 
 if t.TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
+    from werkzeug.wrappers import Response
 
     from ..storage.protocol import Reader
 
-#: How many bytes of an unread body are read before an error is sent. Many clients
-#: report a broken connection instead of the error if the server does not read what they
-#: send.
+#: How many bytes of an unread body are read after an error was sent to a known user.
+#: Many clients report a broken connection instead of the error if the server does not
+#: read what they send (RFC 9112, section 9.6).
 DRAINED: t.Final = 8 * 1024 * 1024
+
+#: The announced size up to which the body of an anonymous client is read after an
+#: error. A slow body occupies the worker, and WSGI has no way to stop waiting.
+DRAINED_OF_ANONYMOUS: t.Final = 64 * 1024
+
+#: The maximum number of fields of a form. Each costs some microseconds before a view
+#: can refuse it, and a page has fewer than a hundred.
+MAX_FIELDS: t.Final = 500
 
 _PIECE = 64 * 1024
 _BROKEN_OFF = "The body broke off or is malformed; send it again."
@@ -83,13 +94,24 @@ def stream() -> Reader:
     return _Received() if cached is None else io.BytesIO(cached)
 
 
-def form() -> MultiDict[str, str]:
+def form(most: int) -> MultiDict[str, str]:
     """Return the form in the body of the current request.
 
-    :raises SizeInvalid: if the form is larger than the view takes.
+    :param most: the maximum size of the form in bytes.
+    :raises RequestEntityTooLarge: if the form is larger, or has more than
+        :data:`MAX_FIELDS` fields.
     :raises ClientDisconnected: if the body breaks off or is malformed.
     """
+    own = request.max_content_length
+    request.max_content_length = most if own is None else min(own, most)
+    request.max_form_parts = MAX_FIELDS
     try:
+        # Werkzeug bounds the number of parts of the other type only. It parses the
+        # bytes that it has cached here.
+        if request.mimetype == "application/x-www-form-urlencoded" and (
+            request.get_data(cache=True).count(b"&") >= MAX_FIELDS
+        ):
+            raise RequestEntityTooLarge
         return request.form
     except HTTPException:
         raise
@@ -118,21 +140,32 @@ def has_body() -> bool:
     return bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in request.environ
 
 
-def drain() -> None:
-    """Read the rest of the body, up to a limit."""
+def drain_after(response: Response, *, is_anonymous: bool) -> None:
+    """Read the rest of the body after the response was sent, up to a limit.
+
+    :param response: the response, which has its ``Content-Length``, so that the client
+        does not wait for its end.
+    :param is_anonymous: whether the client is unknown. The body is then read only if it
+        is announced to be small.
+    """
+    announced = request.content_length
     if not has_body() or _is_hidden():
         return
-    try:
-        left = DRAINED
-        source = _Received()
+    if is_anonymous and (announced is None or announced > DRAINED_OF_ANONYMOUS):
+        return
+    with suppress(RequestEntityTooLarge):
+        response.call_on_close(partial(_drain, _Received()))
+
+
+def _drain(source: _Received) -> None:
+    left = DRAINED
+    with suppress(HTTPException, OSError):
         while left > 0 and (piece := source.read(_PIECE)):
             left -= len(piece)
-    except (HTTPException, OSError):
-        return
 
 
 class _Received:
-    """The body of the current request.
+    """The body of the current request, which can be read after its end.
 
     If a chunk breaks off, Werkzeug's server shortens the buffer that it fills, but
     reports a full buffer. Python's ``read`` would then return bytes from elsewhere in
@@ -140,11 +173,14 @@ class _Received:
     an error.
     """
 
+    def __init__(self) -> None:
+        self._stream: t.Any = request.stream
+
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes, or no bytes at the end."""
         buffer = memoryview(bytearray(size))
         try:
-            received = t.cast(t.Any, request.stream).readinto(buffer)
+            received = self._stream.readinto(buffer)
         except RequestEntityTooLarge:
             raise
         except Exception as error:

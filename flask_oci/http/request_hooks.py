@@ -26,6 +26,7 @@ from ..services import remember
 from ..services import services
 from ..spec.reference import check_name
 from . import body
+from . import bounds
 from . import csrf
 from . import host_responses
 from . import warnings
@@ -100,6 +101,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
         metrics.begin()
     request.environ[errors.ANSWERED] = []
     request.max_content_length = UNLIMITED
+    bounds.check_query()
     body.accept_buffered()
     csrf.exempt()
     authenticator = services().authenticator
@@ -211,7 +213,7 @@ def _finish(response: Response) -> Response:
     if response.status_code == 401:
         _challenge(response)
     if response.status_code >= 400:
-        body.drain()
+        body.drain_after(response, is_anonymous=principal().user is None)
     warnings.emit(response)
     # Hooks that run later, such as the host's session, must not set a cookie.
     response.set_cookie = _set_no_cookie  # type: ignore[method-assign]

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import typing as t
 import zlib
+from collections.abc import Hashable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
@@ -45,6 +46,12 @@ class Files(t.Protocol):
 
     def size(self, name: str) -> int | None:
         """Return the size of a file in bytes, or None if there is none."""
+
+    def identity(self, name: str) -> Hashable:
+        """Return a value that all names of the same file share.
+
+        :raises TransferError: if there is no such file.
+        """
 
     def open(self, name: str) -> AbstractContextManager[Reader]:
         """Open a file for reading.
@@ -81,6 +88,14 @@ class Folder:
         except (OSError, ValueError):
             return None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def identity(self, name: str) -> Hashable:
+        """Return the device and the inode of a file."""
+        try:
+            found = os.lstat(self._inside(name))
+        except (OSError, ValueError) as error:
+            raise TransferError(f"There is no {name} in the folder.") from error
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def open(self, name: str) -> Iterator[Reader]:
@@ -134,13 +149,17 @@ class Archive:
         place = self._places.get(self._resolved(name))
         return place[1] if place else None
 
-    @contextmanager
-    def open(self, name: str) -> Iterator[Reader]:
-        """Open a file for reading."""
+    def identity(self, name: str) -> tuple[int, int]:
+        """Return the offset and the size of a file."""
         place = self._places.get(self._resolved(name))
         if place is None:
             raise TransferError(f"There is no {name} in the archive.")
-        yield _Part(self._file, self._lock, *place)
+        return place
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Reader]:
+        """Open a file for reading."""
+        yield _Part(self._file, self._lock, *self.identity(name))
 
     def _resolved(self, name: str) -> str:
         for _ in range(MAX_LINKS):
@@ -235,7 +254,12 @@ def opened(source: str | t.BinaryIO, limit: int = MAX_UNPACKED) -> Iterator[File
         if isinstance(file, str):
             file = stack.enter_context(_file(file))
         if not file.seekable():
-            file = _spooled(file, stack, limit)
+            try:
+                file = _spooled(file, stack, limit)
+            except OSError as error:
+                raise TransferError(
+                    f"The archive cannot be read: {error.strerror}."
+                ) from error
         yield Archive(_unzipped(file, stack, limit))
 
 
@@ -266,8 +290,13 @@ def _unzipped(file: t.BinaryIO, stack: ExitStack, limit: int) -> t.BinaryIO:
 
 
 def _spooled(source: Reader, stack: ExitStack, limit: int) -> t.BinaryIO:
-    """Copy a stream to a temporary file that can be read in any order."""
-    temporary = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
+    """Copy a stream to a temporary file that can be read in any order.
+
+    :raises TransferError: if the archive is too large, or the temporary file cannot be
+        written. An error of the stream is raised as it is.
+    """
+    with _temporary_folder_errors():
+        temporary = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
     spool = t.cast(t.BinaryIO, stack.enter_context(temporary))
     left = limit
     while piece := source.read(PIECE):
@@ -276,9 +305,24 @@ def _spooled(source: Reader, stack: ExitStack, limit: int) -> t.BinaryIO:
             raise TransferError(
                 f"The uncompressed archive has more than {limit} bytes."
             )
-        spool.write(piece)
+        with _temporary_folder_errors():
+            spool.write(piece)
+            # Otherwise, the end of the block or a later read would write it.
+            spool.flush()
     spool.seek(0)
     return spool
+
+
+@contextmanager
+def _temporary_folder_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise TransferError(
+            f"The archive cannot be copied to the temporary folder {folder}:"
+            f" {error.strerror}. Free space there, or set TMPDIR to another folder."
+        ) from error
 
 
 def _normal(name: str) -> str | None:

@@ -45,13 +45,14 @@ class FolderSink:
         """Return True if a file of that name and size exists."""
         try:
             return os.stat(os.path.join(self._path, name)).st_size == size
-        except FileNotFoundError:
+        except OSError:
+            # If the folder cannot be used, the attempt to write says why.
             return False
 
     def write(self, name: str, source: Reader, size: int) -> None:
         """Write a file; replace an existing one."""
         path = os.path.join(self._path, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _make_folder(os.path.dirname(path))
         with whole(path) as file:
             while piece := source.read(PIECE):
                 file.write(piece)
@@ -124,11 +125,15 @@ def folder(path: str) -> Iterator[FolderSink]:
 
     :raises TransferError: if it cannot be created.
     """
+    _make_folder(path)
+    yield FolderSink(path)
+
+
+def _make_folder(path: str) -> None:
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise TransferError(f"{path} cannot be created: {error.strerror}.") from error
-    yield FolderSink(path)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ import hashlib
 import json
 import re
 import typing as t
+from collections.abc import Hashable
 from contextlib import AbstractContextManager
+from functools import cached_property
 
 from ..errors import DigestInvalid
 from ..spec.digest import Digest
@@ -59,6 +61,17 @@ class Saved(t.NamedTuple):
     layers: list[str]
 
 
+class Config(t.NamedTuple):
+    """A config in an archive."""
+
+    digest: Digest
+    size: int
+    """Its size in bytes."""
+
+    layers: list[str]
+    """The digests of the uncompressed layers."""
+
+
 class DockerArchive:
     """The images of an archive of the old format, as a
     :class:`~flask_oci.transfer.base.Source`.
@@ -72,7 +85,8 @@ class DockerArchive:
         self._limit = limit
         self._saved = _saved(read(files, MANIFEST, limit))
         self._paths: dict[Digest, str] = {}
-        self._described: dict[str, Descriptor] = {}
+        self._described: dict[Hashable, Descriptor] = {}
+        self._configs: dict[Hashable, Config] = {}
         self._made: dict[tuple[str, ...], RawManifest] = {}
 
     def references(self) -> list[str]:
@@ -85,12 +99,10 @@ class DockerArchive:
 
     def find(self, reference: str) -> RawManifest:
         """Return the image of a name or a digest."""
-        for saved in self._saved:
-            if reference in saved.names:
-                return self._item(saved)
-        for saved in self._saved:
-            if reference == str(self._item(saved).digest):
-                return self._item(saved)
+        if reference in self._by_name:
+            return self._item(self._by_name[reference])
+        if reference in self._by_digest:
+            return self._by_digest[reference]
         raise TransferError(
             f"There is no {reference} in the archive. It has"
             f" {', '.join(self.references())}."
@@ -112,6 +124,15 @@ class DockerArchive:
         """Return nothing: the format has no related content."""
         return []
 
+    @cached_property
+    def _by_name(self) -> dict[str, Saved]:
+        """The images by name; of two with the same name, the first counts."""
+        return {name: saved for saved in self._saved[::-1] for name in saved.names}
+
+    @cached_property
+    def _by_digest(self) -> dict[str, RawManifest]:
+        return {str(item.digest): item for item in map(self._item, self._saved)}
+
     def _item(self, saved: Saved) -> RawManifest:
         """Return the generated manifest of an image."""
         key = (saved.config, *saved.layers)
@@ -120,13 +141,10 @@ class DockerArchive:
         return self._made[key]
 
     def _make(self, saved: Saved) -> RawManifest:
-        content = read(self._files, saved.config, self._limit)
-        config = Digest.of(content)
+        config, size, ids = self._config(saved.config)
         named = _HEX_NAME.fullmatch(saved.config.rpartition("/")[2])
         if named and named[1] != config.encoded:
             raise DigestInvalid(f"{saved.config} has the digest {config}.")
-        self._paths[config] = saved.config
-        ids = _diff_ids(content)
         if len(ids) != len(saved.layers):
             raise TransferError(
                 f"{saved.config} lists {len(ids)} layers, but {MANIFEST} lists"
@@ -141,7 +159,7 @@ class DockerArchive:
                     f" {expected}."
                 )
             layers.append(_fields(layer))
-        described = Descriptor("config", CONFIG_TYPE, config, len(content))
+        described = Descriptor("config", CONFIG_TYPE, config, size)
         manifest = json.dumps(
             {
                 "schemaVersion": 2,
@@ -153,9 +171,20 @@ class DockerArchive:
         ).encode()
         return RawManifest(Digest.of(manifest), OCI_MANIFEST, manifest)
 
+    def _config(self, path: str) -> Config:
+        """Read a config once, under whatever names."""
+        identity = self._files.identity(path)
+        if identity not in self._configs:
+            content = read(self._files, path, self._limit)
+            digest = Digest.of(content)
+            self._configs[identity] = Config(digest, len(content), _diff_ids(content))
+            self._paths[digest] = path
+        return self._configs[identity]
+
     def _layer(self, path: str) -> Descriptor:
-        """Read a layer and return its descriptor; several images may share it."""
-        if path not in self._described:
+        """Read a layer once, under whatever names, and return its descriptor."""
+        identity = self._files.identity(path)
+        if identity not in self._described:
             hasher, size, start = hashlib.sha256(), 0, b""
             with self._files.open(path) as file:
                 while piece := file.read(PIECE):
@@ -165,9 +194,9 @@ class DockerArchive:
             digest = Digest("sha256", hasher.hexdigest())
             found = (kind for mark, kind in _MAGIC.items() if start.startswith(mark))
             media_type = next(found, LAYER_TYPE)
-            self._described[path] = Descriptor("layer", media_type, digest, size)
+            self._described[identity] = Descriptor("layer", media_type, digest, size)
             self._paths[digest] = path
-        return self._described[path]
+        return self._described[identity]
 
 
 class DockerLayout(LayoutTarget):

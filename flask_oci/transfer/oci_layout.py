@@ -66,6 +66,8 @@ class Layout:
                 f"The version {version} of OCI image layouts is not supported."
             )
         self._entries = list(_entries(read(files, INDEX, limit)))
+        # The next reference often names the same manifest.
+        self._latest: RawManifest | None = None
 
     def references(self) -> list[str]:
         """Return the names, and the digests of unnamed manifests."""
@@ -77,9 +79,8 @@ class Layout:
 
     def find(self, reference: str) -> RawManifest:
         """Return the manifest of a name or a digest."""
-        for entry in self._entries:
-            if reference in (entry.name, str(entry.descriptor.digest)):
-                return self.manifest(entry.descriptor)
+        if reference in self._by_reference:
+            return self.manifest(self._by_reference[reference])
         raise TransferError(
             f"There is no {reference} in the archive. It has"
             f" {', '.join(self.references())}."
@@ -87,8 +88,12 @@ class Layout:
 
     def manifest(self, wanted: Descriptor) -> RawManifest:
         """Return a listed manifest, or a child of one."""
-        content = read(self._files, blob_path(wanted.digest), self._limit)
-        return checked(content, wanted.digest, wanted.media_type)
+        latest = self._latest
+        if latest is None or latest[:2] != (wanted.digest, wanted.media_type):
+            content = read(self._files, blob_path(wanted.digest), self._limit)
+            latest = checked(content, wanted.digest, wanted.media_type)
+            self._latest = latest
+        return latest
 
     def open(self, wanted: Descriptor) -> AbstractContextManager[Reader]:
         """Open a blob for reading."""
@@ -100,16 +105,27 @@ class Layout:
 
     def attached(self, digest: Digest) -> list[str]:
         """Return the names of related content of a manifest."""
-        names = {entry.name for entry in self._entries}
-        return [tag for tag in attached_tags(digest) if tag in names]
+        return [tag for tag in attached_tags(digest) if tag in self._by_reference]
+
+    @cached_property
+    def _by_reference(self) -> dict[str, Descriptor]:
+        """The entries by name and by digest; of two with the same, the first counts."""
+        return {
+            reference: entry.descriptor
+            for entry in self._entries[::-1]
+            for reference in (str(entry.descriptor.digest), entry.name)
+            if reference is not None
+        }
 
     @cached_property
     def _by_subject(self) -> dict[Digest, list[Descriptor]]:
         found: dict[Digest, list[Descriptor]] = {}
-        for entry in self._entries:
-            subject = self.manifest(entry.descriptor).parsed().subject
+        # Several entries may name one manifest.
+        listed = {entry.descriptor.digest: entry.descriptor for entry in self._entries}
+        for descriptor in listed.values():
+            subject = self.manifest(descriptor).parsed().subject
             if subject is not None:
-                found.setdefault(subject, []).append(entry.descriptor)
+                found.setdefault(subject, []).append(descriptor)
         return found
 
 

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from ..spec.scope import Action
 
 #: The maximum size of a form in bytes. A refresh token has fewer than a hundred.
-MAX_FORM: t.Final = 64 * 1024
+MAX_FORM: t.Final = 32 * 1024
 
 
 def token() -> Response:
@@ -53,7 +53,7 @@ def token() -> Response:
 
 def oauth() -> Response:
     """``POST /v2/token`` with ``grant_type`` ``password`` or ``refresh_token``, 200."""
-    form = body.form()
+    form = body.form(MAX_FORM)
     scopes = parse_scopes(form.getlist("scope"))
     return _issue(scopes, offline=form.get("access_type") == "offline")
 
@@ -64,8 +64,7 @@ def by_form() -> Principal:
     :raises Unauthorized: if the credentials are invalid.
     :raises Unsupported: 400, for any other grant type.
     """
-    request.max_content_length = MAX_FORM
-    form, authenticator = body.form(), services().authenticator
+    form, authenticator = body.form(MAX_FORM), services().authenticator
     grant_type = form.get("grant_type")
     if grant_type == "refresh_token":
         return authenticator.refresh(form.get("refresh_token", ""))

@@ -12,6 +12,8 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import Forbidden
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import RequestURITooLarge
 
 from ..catalog import FAILURES
 from ..catalog import GONE
@@ -19,6 +21,7 @@ from ..catalog import REFUSED
 from ..config import EXTENSION
 from ..errors import Denied
 from ..errors import UserDeleted
+from ..http import bounds
 from ..http import csrf
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
@@ -100,9 +103,16 @@ def make_web_blueprint() -> Blueprint:
         blueprint.add_url_rule(rule, endpoint, view, methods=methods)
     blueprint.url_value_preprocessor(_exempt_from_csrf)
     blueprint.before_request(_check_registered)
+    blueprint.before_request(bounds.check_query)
     blueprint.before_request(forms.check)
     blueprint.context_processor(_context)
-    for error in (BadRequest, Forbidden, NotFound):
+    for error in (
+        BadRequest,
+        Forbidden,
+        NotFound,
+        RequestEntityTooLarge,
+        RequestURITooLarge,
+    ):
         blueprint.register_error_handler(error, _handle_http_error)
     blueprint.register_error_handler(Denied, _handle_denied)
     blueprint.register_error_handler(GONE, _handle_missing_object)
@@ -171,7 +181,7 @@ def _navigation() -> list[tuple[str, str]]:
 
 
 def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
-    """Render the page for 400, 403 or 404."""
+    """Render the page for an error."""
     return render("oci/error.html", error=error), error.code or 500
 
 

@@ -162,10 +162,10 @@ def _platforms(row: ManifestRow) -> dict[str, str]:
     """Return the digests of an index's images, by platform."""
     if row.media_type not in INDEX_TYPES:
         return {}
-    found = documents.objects(documents.as_object(row.content).get("manifests"))
-    children = documents.descriptors(found[: documents.MAX_SHOWN])
     return {
-        c.platform: c.digest for c in children if c.platform and not c.is_attestation
+        c.platform: c.digest
+        for c in documents.children(row.content)
+        if c.platform and not c.is_attestation
     }
 
 

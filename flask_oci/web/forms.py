@@ -13,6 +13,7 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from ..http import body
 from ..services import services
 from .access import visitor
 from .rendering import Page
@@ -20,6 +21,9 @@ from .rendering import render
 
 #: The field of the registry's CSRF token. Flask-WTF has a field of its own.
 FIELD: t.Final = "oci_form"
+
+#: The maximum size of a form in bytes: a description takes up to three times its size.
+MAX_FORM: t.Final = 256 * 1024
 
 #: The session key of the message for the next page.
 _MESSAGE: t.Final = "oci_message"
@@ -36,16 +40,17 @@ def form_token() -> str:
 
 
 def check() -> None:
-    """Refuse a form without a valid CSRF token of the visitor: 400.
+    """Refuse a form without a valid CSRF token of the visitor: 400. Refuse a form that
+    is too large: 413.
 
     The pages have no other protection, because they are exempt from the application's.
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
-    parts = services()
+    form, parts = body.form(MAX_FORM), services()
     # The visitor and the permissions are read after the form has arrived.
     parts.catalog.release()
-    sent, user = request.form.get(FIELD, ""), visitor()
+    sent, user = form.get(FIELD, ""), visitor()
     subject = parts.accounts.subject_of(user) if user else ""
     if not parts.form_tokens.accepts(sent, subject):
         abort(400)

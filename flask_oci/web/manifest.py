@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from ..catalog.repository_contents import ManifestRow
 from ..core import artifact_types
 from ..core import documents
 from ..core import image_config
+from ..core import json_text
 from ..core.documents import Descriptor
 from ..core.summaries import kind_of
 from ..errors import RegistryError
@@ -75,7 +75,7 @@ def manifest(name: str, reference: str) -> Page:
     tags = catalog.repository_contents.tag_names(key, [row.digest, *parents])
     subjects = [row.digest] if selected is None else [row.digest, selected.digest]
     referrers = catalog.manifest_relations.referrers(key, subjects)
-    text = json.dumps(fields, indent=2, ensure_ascii=False)
+    text, is_truncated = json_text.pretty(row.content or b"", MAX_TEXT_LENGTH)
     attached = [r for subject in subjects for r in referrers.get(subject, ())]
     return render(
         "oci/manifest.html",
@@ -86,13 +86,11 @@ def manifest(name: str, reference: str) -> Page:
         kind=kind,
         bytes=weight.bytes,
         pushed_by=catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id, ""),
-        children_left_out=max(
-            len(documents.objects(fields.get("manifests"))) - documents.MAX_SHOWN, 0
-        ),
+        children_left_out=documents.excess(fields.get("manifests")),
         images=[c for c in children if not c.descriptor.is_attestation],
         attestations=[c for c in children if c.descriptor.is_attestation],
-        content=content_of(key, shown, shown_kind),
-        annotations=sorted(row.annotations.items()),
+        content=content_of(key, shown, shown_kind, None if selected else fields),
+        annotations=documents.pairs(row.annotations),
         referrers=[
             (artifact_types.recognise(r.media_type, r.artifact_type), r)
             for r in attached[:MAX_REFERRERS]
@@ -102,8 +100,8 @@ def manifest(name: str, reference: str) -> Page:
         ),
         parents=[(digest, tags.get(digest, [])) for digest in parents],
         tags=tags.get(row.digest, []),
-        text=text[:MAX_TEXT_LENGTH],
-        is_truncated=len(text) > MAX_TEXT_LENGTH,
+        text=text,
+        is_truncated=is_truncated,
         commands=artifact_types.commands(
             kind, image_name(repository.name), ":" if tag else "@", tag or row.digest
         ),
@@ -137,12 +135,18 @@ def find(repository_id: int, reference: str) -> tuple[ManifestRow, str | None]:
 
 
 def content_of(
-    repository_id: int, row: ManifestRow, kind: artifact_types.ArtifactKind
+    repository_id: int,
+    row: ManifestRow,
+    kind: artifact_types.ArtifactKind,
+    fields: dict[str, t.Any] | None = None,
 ) -> Content:
-    """Return the content of a manifest, with a limit on each part."""
-    fields = documents.as_object(row.content)
-    layers = documents.descriptors(documents.objects(fields.get("layers")))
-    shown = layers[: documents.MAX_SHOWN]
+    """Return the content of a manifest, with a limit on each part.
+
+    :param fields: the JSON of the manifest, or None to read it.
+    """
+    if fields is None:
+        fields = documents.as_object(row.content)
+    shown = documents.descriptors(documents.objects(fields.get("layers")))
     config, chart = None, []
     if row.artifact_type in IMAGE_CONFIGS or kind == artifact_types.CHART:
         blob = services().documents.config_of(repository_id, fields)
@@ -161,16 +165,15 @@ def content_of(
         else [],
         files=[] if shows_layers else shown,
         chart=chart,
-        left_out=len(layers) - len(shown),
+        left_out=documents.excess(fields.get("layers")),
     )
 
 
 def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:
     found = documents.descriptors(documents.objects(fields.get("manifests")))
-    found = found[: documents.MAX_SHOWN]
     catalog = services().catalog
     digests = [descriptor.digest for descriptor in found]
-    rows = catalog.repository_contents.manifests(repository_id, digests, content=False)
+    rows = catalog.repository_contents.manifests(repository_id, digests)
     weights = catalog.manifest_relations.weights(
         repository_id, [m.id for m in rows.values()]
     )

@@ -92,7 +92,10 @@ def _description(about: Listed | None, entries: list[Entry]) -> str:
     """Return the description of a repository, or else of its first image."""
     if about is not None and about.description:
         return about.description
-    annotations = entries[0].row.manifest.annotations if entries else {}
+    if not entries:
+        return ""
+    contents = services().catalog.repository_contents
+    annotations = contents.annotations(entries[0].row.manifest.id)
     description = annotations.get("org.opencontainers.image.description", "")
     return description[:MAX_ANNOTATION_LENGTH]
 

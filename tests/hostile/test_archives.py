@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import tarfile
 import tracemalloc
@@ -282,3 +283,47 @@ def test_archive_files_are_found_by_name(members: archives.Members, form: int) -
         if name.startswith(("/", "..")) or name == ".":
             continue
         assert archive_reader.read(found, name, 1000) == content
+
+
+class CountedReads(io.BytesIO):
+    """An archive that counts the bytes that are read from it."""
+
+    total = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes."""
+        piece = super().read(size)
+        self.total += len(piece)
+        return piece
+
+
+def test_docker_archive_hashes_linked_layer_once(images: Images) -> None:
+    """Hundreds of links to one layer, and to one config, cost as much as one."""
+    layer = bytes(4 * MIB)
+    config = archives.config_of(*[layer] * 180)
+    members = archives.saved(config, {"one": layer}, "app:1")
+    (saved,) = json.loads(members["manifest.json"])
+    layers = [f"{n}/layer.tar" for n in range(180)]
+    links = [link(name, "one/layer.tar", tarfile.LNKTYPE) for name in layers]
+    links += [link(f"c{n}.json", saved["Config"], tarfile.LNKTYPE) for n in range(50)]
+    members["manifest.json"] = json.dumps(
+        [
+            {"Config": f"c{n}.json", "RepoTags": [f"app:{n}"], "Layers": layers}
+            for n in range(50)
+        ]
+    ).encode()
+    file = CountedReads(tar(members, *links).getvalue())
+    moved = images.import_from(file, "alice/app")
+    assert len(moved.images) == 50
+    # The headers, the layer for its digest, and the layer for the storage.
+    assert file.total < 3 * len(layer)
+
+
+def test_layout_reads_manifest_of_many_names_once(images: Images) -> None:
+    """Thousands of names of one large manifest cost little more than one."""
+    large = image(LAYER, annotations={"a": "x" * MIB})
+    entries = [listed(large, f"v{number}") for number in range(200)]
+    file = CountedReads(tar(layout(entries, large, CONFIG, LAYER)).getvalue())
+    moved = images.import_from(file, "alice/app")
+    assert len(moved.images) == 200
+    assert file.total < 4 * MIB

@@ -12,6 +12,7 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.testing.requests import with_query
+from tests.support.raw_http import ALICE
 from tests.support.raw_http import Answer
 from tests.support.raw_http import ask
 from tests.support.raw_http import chunk
@@ -200,6 +201,44 @@ def test_content_length_malformed_is_refused(
     answer = ask(server.port, method, target, *lines, body=b"abc", end=True)
     answer.assert_refused()
     _resumes(server, location, b"abc")
+
+
+@pytest.mark.parametrize("framing", [CHUNKED, "Content-Length: 8000000"])
+@pytest.mark.parametrize(
+    ("target", "credentials", "status"),
+    [
+        (UPLOADS, "", 401),
+        (UPLOADS, "Authorization: Bearer x\r\n", 401),
+        ("/v2/bob/app/blobs/uploads/", ALICE, 403),
+        ("/v2/alice/app/unknown", ALICE, 404),
+    ],
+)
+def test_refusal_is_sent_before_the_body_arrives(
+    server: Server, framing: str, target: str, credentials: str, status: int
+) -> None:
+    """A client that sends its body slowly, or not at all, gets a complete refusal."""
+    with Connection(server.port) as connection:
+        connection.send(head("POST", target, framing, credentials=credentials))
+        answer = connection.answer()
+    assert answer.status == status
+    answer.assert_refused()
+
+
+@pytest.mark.parametrize(
+    ("credentials", "size"), [("", 60_000), (ALICE, 4_000_000)], ids=["", "alice"]
+)
+def test_refused_body_is_read_after_the_refusal(
+    server: Server, credentials: str, size: int
+) -> None:
+    """A client that reads no answer before it has sent its body gets the refusal."""
+    with Connection(server.port) as connection:
+        target = "/v2/bob/app/manifests/latest"
+        length = f"Content-Length: {size}"
+        connection.send(head("PUT", target, length, credentials=credentials))
+        connection.send(b"x" * size)
+        answer = connection.answer()
+    assert answer.status in (401, 403)
+    answer.assert_refused()
 
 
 @pytest.mark.parametrize("framing", [CHUNKED, "Content-Length: 3"])

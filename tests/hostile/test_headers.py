@@ -210,7 +210,8 @@ def test_host_header_invalid_is_refused(app: Flask, host: str) -> None:
         (f"?digest=x&digest={digest_of(b'')}", (400, "DIGEST_INVALID")),
         (f"?digest={digest_of(b'').replace(':', '%3A')}", (201, None)),
         (f"?digest={digest_of(b'').replace(':', '%253A')}", (400, "DIGEST_INVALID")),
-        ("?&&==&%&%zz&=x&" + "a=b&" * 2000, (202, None)),
+        ("?&&==&%&%zz&=x&" + "a=b&" * 150, (202, None)),
+        ("?" + "a=b&" * 200, (414, "UNSUPPORTED")),
         (f"?MOUNT={UNKNOWN}&Digest=x", (202, None)),
     ],
 )
@@ -233,7 +234,7 @@ def test_parameters_repeated_or_empty_are_handled(
         (["a", "-b"], 400),
         (["a", UNKNOWN], 400),
         ([f"t{i}" for i in range(10)], 201),
-        ([f"t{i}" for i in range(5000)], 414),
+        ([f"t{i}" for i in range(150)], 414),
     ],
 )
 def test_tags_are_set_all_or_none(

@@ -21,3 +21,26 @@ def collected(engine: sa.Engine | type[sa.Engine]) -> t.Iterator[list[str]]:
         yield statements
     finally:
         sa.event.remove(engine, "before_cursor_execute", collect)
+
+
+@contextlib.contextmanager
+def counted_transactions(
+    engine: sa.Engine | type[sa.Engine],
+) -> t.Iterator[list[int]]:
+    """Collect the number of statements of each transaction within the block."""
+    counts = [0]
+
+    def count(*_arguments: t.Any) -> None:
+        counts[-1] += 1
+
+    def end(_connection: t.Any) -> None:
+        counts.append(0)
+
+    listeners = {"before_cursor_execute": count, "commit": end, "rollback": end}
+    for event, listener in listeners.items():
+        sa.event.listen(engine, event, listener)
+    try:
+        yield counts
+    finally:
+        for event, listener in listeners.items():
+            sa.event.remove(engine, event, listener)

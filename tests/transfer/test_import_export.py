@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import json
 import os
+import random
+import resource
 import tarfile
+import tempfile
 import threading
 import typing as t
 from pathlib import Path
@@ -43,6 +48,7 @@ from tests.support.upkeep import later
 from tests.support.upkeep import LONG
 from tests.support.upkeep import Upkeep
 
+MIB = 1024 * 1024
 OTHER = b"another layer"
 SBOM = "application/spdx+json"
 FORMS: t.Final = ("folder", "tar", "docker")
@@ -213,6 +219,78 @@ def test_export_to_a_full_disk_fails(
         pytest.raises(TransferError, match="The output cannot be written: No space"),
     ):
         images.export_to(file, "alice/app", format="tar")
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> t.Iterator[None]:
+    """Let the system refuse to write a file beyond a size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("how", ["gzip", "pipe", "gzip in a pipe"])
+def test_import_with_full_temporary_folder_says_so(
+    images: Images, tmp_path: Path, how: str
+) -> None:
+    """A full temporary folder is not reported as a damaged archive."""
+    layer = random.Random(0).randbytes(MIB) * 20
+    content = tar(layout([listed(image(layer))], image(layer), CONFIG, layer)).read()
+    if "gzip" in how:
+        content = gzip.compress(content, 1)
+    source: t.BinaryIO = io.BytesIO(content)
+    if "pipe" in how:
+        source = t.cast(t.BinaryIO, io.BufferedReader(OneWay(content)))
+    with (
+        largest_file(10 * MIB),
+        pytest.raises(TransferError, match=r"temporary .*: File too large"),
+    ):
+        images.import_from(source, "alice/app")
+    assert images.import_from(io.BytesIO(content), "alice/app").blobs == 2
+
+
+class OneWay(io.RawIOBase):
+    """A stream that cannot be sought."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        """Read the next bytes."""
+        return self._file.readinto(buffer)
+
+
+def test_import_without_temporary_folder_says_so(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing temporary folder is named."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    content = gzip.compress(tar(layout([], CONFIG)).read())
+    with pytest.raises(TransferError, match=r"missing: No such file.*TMPDIR"):
+        images.import_from(io.BytesIO(content), "alice/app")
+
+
+def test_export_to_folder_with_full_disk_says_so(
+    images: Images, alice: RegistryClient, tmp_path: Path
+) -> None:
+    """The file that cannot be written is named."""
+    alice.push_image("alice/app", "1.0", layer=bytes(MIB))
+    (tmp_path / "blocked").mkdir()
+    (tmp_path / "blocked/blobs").write_text("a file instead of a folder")
+    with pytest.raises(TransferError, match="cannot be created: "):
+        images.export_to(tmp_path / "blocked", "alice/app", format="folder")
+    with (
+        largest_file(MIB // 2),
+        pytest.raises(TransferError, match="cannot be written: File too large"),
+    ):
+        images.export_to(tmp_path / "out", "alice/app", format="folder")
 
 
 def test_interrupted_import_is_resumed(

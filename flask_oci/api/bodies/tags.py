@@ -34,7 +34,11 @@ class Tag(Body, frozen=True):
         Meta(description="The size of the blobs that it needs, each counted once."),
     ]
     platforms: t.Annotated[
-        list[str], Meta(description="The platforms, such as `linux/amd64`.")
+        list[str],
+        Meta(
+            description="The platforms, such as `linux/amd64`. A list leaves them out"
+            " beyond a total of 1 MiB of indexes and configs."
+        ),
     ]
     attached: t.Annotated[
         list[str],

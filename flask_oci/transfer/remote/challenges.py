@@ -8,8 +8,14 @@ from __future__ import annotations
 import re
 import typing as t
 
-_PARAMETER = re.compile(r'([A-Za-z0-9_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-_SCHEME = re.compile(r"(?:^|,\s*)(Basic|Bearer)(?:\s+|$)", re.I)
+#: The maximum length of the challenges of one response, in characters. Real ones have
+#: some hundreds; the rest is ignored.
+MAX_LENGTH: t.Final = 16 * 1024
+
+#: A quoted string, a word, or a separator. A string without an end extends to the end,
+#: so that every character is read once.
+_TOKEN: t.Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"?|([^\s,="]+)|([,=])', re.S)
+_SCHEMES: t.Final = ("basic", "bearer")
 
 
 class Challenge(t.NamedTuple):
@@ -21,21 +27,49 @@ class Challenge(t.NamedTuple):
     parameters: dict[str, str]
 
 
+class _Token(t.NamedTuple):
+    text: str
+    is_word: bool
+    is_mark: bool
+
+
 def parse(values: t.Iterable[str]) -> list[Challenge]:
     """Parse the challenges of a response; unknown schemes are ignored.
 
     :param values: the values of the headers.
     """
-    found = []
+    found: list[Challenge] = []
+    left = MAX_LENGTH
     for value in values:
-        marks = list(_SCHEME.finditer(value))
-        ends = [mark.start() for mark in marks[1:]] + [len(value)]
-        for mark, end in zip(marks, ends, strict=True):
-            pairs = _PARAMETER.finditer(value, mark.end(), end)
-            parameters = {p[1].lower(): _unquoted(p[2] or p[3] or "") for p in pairs}
-            found.append(Challenge(mark[1].lower(), parameters))
+        found += _parse(value[:left])
+        left = max(left - len(value), 0)
     return found
 
 
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+def _parse(value: str) -> list[Challenge]:
+    end = _Token(",", False, True)
+    tokens = [end, *_tokens(value), end, end]
+    found: list[Challenge] = []
+    parameters: dict[str, str] = {}
+    for before, token, after, then in zip(
+        tokens, tokens[1:], tokens[2:], tokens[3:], strict=False
+    ):
+        if not token.is_word:
+            continue
+        if after.text == "=" and after.is_mark and not then.is_mark:
+            parameters.setdefault(token.text.lower(), then.text)
+        elif before.text == "," and before.is_mark:
+            # The parameters of an unknown scheme belong to no challenge.
+            parameters = {}
+            if token.text.lower() in _SCHEMES:
+                found.append(Challenge(token.text.lower(), parameters))
+    return found
+
+
+def _tokens(value: str) -> t.Iterator[_Token]:
+    for token in _TOKEN.finditer(value):
+        quoted, word, mark = token.groups()
+        if quoted is not None:
+            yield _Token(re.sub(r"\\(.)", r"\1", quoted, flags=re.S), False, False)
+        else:
+            yield _Token(word or mark, word is not None, mark is not None)

@@ -41,7 +41,17 @@ PAGE: t.Final = 1000
 #: The largest size of a page of a list, in bytes.
 MAX_PAGE_BYTES: t.Final = 16 * 1024 * 1024
 
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.I)
+#: The largest size of all pages of a list, in bytes, and its largest number of entries.
+MAX_LIST_BYTES: t.Final = 64 * 1024 * 1024
+MAX_ENTRIES: t.Final = 500_000
+
+#: The largest ``Link`` header, in characters; the rest is ignored.
+MAX_LINK: t.Final = 16 * 1024
+
+#: A link and its parameters (RFC 8288, section 3). It is matched at one position after
+#: the other, so every character is read once.
+_LINK = re.compile(r'[\s,]*<([^<>]*)>((?:[^,"]|"[^"]*")*)')
+_REL_NEXT = re.compile(r';\s*rel\s*=\s*"?next"?\s*(?:;|$)', re.I)
 
 
 class RemoteRepository:
@@ -79,6 +89,7 @@ class RemoteRepository:
         for page in self._pages(f"{self._path}/tags/list?{urlencode({'n': PAGE})}"):
             tags = page.get("tags")
             found += tags if isinstance(tags, list) else []
+            self._check_entries(len(found))
         return [tag for tag in found if isinstance(tag, str)]
 
     def find(self, reference: str) -> RawManifest:
@@ -123,6 +134,7 @@ class RemoteRepository:
         for page in self._pages(url, first):
             content = json.dumps({**page, "schemaVersion": 2}).encode()
             descriptors += parse(content, OCI_INDEX).descriptors
+            self._check_entries(len(descriptors))
         return descriptors
 
     def attached(self, digest: Digest) -> list[str]:
@@ -293,16 +305,24 @@ class RemoteRepository:
         self, url: str, first: tuple[Response, bytes] | None = None
     ) -> Iterator[dict[str, t.Any]]:
         """Yield the pages of a list."""
+        left = MAX_LIST_BYTES
         for _ in range(MAX_PAGES):
             response, content = first or self._session.fetch(
-                url, scope=self._scope, limit=MAX_PAGE_BYTES
+                url, scope=self._scope, limit=min(MAX_PAGE_BYTES, left)
             )
+            left -= len(content)
             yield read_object(content)
-            following = _NEXT.search(response.headers.get("Link", ""))
+            following = next_link(response.headers.get("Link", ""))
             if following is None:
                 return
-            url, first = self._next(following[1], url), None
+            url, first = self._next(following, url), None
         raise TransferError(f"A list of {self.address.host} does not end.")
+
+    def _check_entries(self, number: int) -> None:
+        if number > MAX_ENTRIES:
+            raise TransferError(
+                f"A list of {self.address.host} has more than {MAX_ENTRIES} entries."
+            )
 
     def _next(self, link: str, before: str) -> str:
         url = self._session.absolute(link)
@@ -333,6 +353,16 @@ class RemoteRepository:
         if not is_tag(reference) and not is_digest(reference):
             raise TransferError(f"'{reference}' is neither a tag nor a digest.")
         return f"{self._path}/manifests/{reference}"
+
+
+def next_link(header: str) -> str | None:
+    """Return the address of the next page in a ``Link`` header, or None."""
+    header, position = header[:MAX_LINK], 0
+    while (link := _LINK.match(header, position)) is not None:
+        if _REL_NEXT.search(link[2]):
+            return link[1]
+        position = link.end()
+    return None
 
 
 def fallback_tag(digest: Digest) -> str:
