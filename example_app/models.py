@@ -96,8 +96,8 @@ def find_user(name: str) -> User | None:
 def find_project(path: str) -> Project | None:
     """Find the project `owner/name`, or the project of an image below it."""
     owner, name, *_ = f"{path}//".split("/")
-    query = db.select(Project).join(Project.owner).where(Project.name == name)
-    query = query.where(User.username == owner)
+    query = db.select(Project).join(Project.owner)
+    query = query.where(Project.name == name, User.username == owner)
     # One statement reads all that `Project.allows` needs: a project and a missing one
     # then cost the same, so the time of an answer does not reveal a private project.
     query = query.options(contains_eager(Project.owner), joinedload(Project.members))

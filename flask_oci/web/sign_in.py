@@ -101,7 +101,7 @@ def _here() -> str:
     """Return the path of this page, as browsers see it."""
     if request.method not in ("GET", "HEAD"):
         # After the login, the browser cannot repeat a form.
-        return url_for("oci_web.repositories")
+        return url_for(".repositories")
     here = urlsplit(request.url)._replace(scheme="", netloc="", fragment="")
     # Two slashes would begin the name of another site.
     return "/" + here.geturl().lstrip("/")

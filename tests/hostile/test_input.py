@@ -36,7 +36,7 @@ def _nothing_is_written(app: Flask, tmp_path: Path) -> t.Iterator[None]:
             content = path.read_bytes()
             assert hashlib.new(parts[2], content).hexdigest() == parts[-1]
         else:
-            assert parts[1] in ("uploads", "locks"), path
+            assert parts[1] in ("uploads", "locks", "identity"), path
             assert len(parts) <= 4
 
 

@@ -122,7 +122,7 @@ STATEMENTS: dict[str, tuple[int, Ask]] = {
     ),
     "PUT of a new manifest": (
         # One of them reads the user again, after the body has arrived.
-        15,
+        16,
         lambda c: c.push_manifest(NAME, image(b"a layer", annotations={}), "new"),
     ),
 }

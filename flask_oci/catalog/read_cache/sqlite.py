@@ -42,6 +42,7 @@ class SQLiteReader:
         self._opened: _Opened | None = None
         self._lock = Lock()
         weakref.finalize(engine, self._close)
+        sa.event.listen(engine, "engine_disposed", lambda _: self._close())
 
     def writes(self, transaction: sa.Connection | None) -> int:
         """Return 1 if a transaction may have changes that are not committed, else 0."""
@@ -74,20 +75,24 @@ class SQLiteReader:
         opened = self._opened
         if opened is not None and opened.pid != os.getpid():
             # Another thread of the parent may have held the lock when it forked.
-            _INHERITED.append(opened)
-            self._lock, self._opened, opened = Lock(), None, None
+            self._lock, opened = Lock(), None
         if opened is not None and opened.is_current():
             return opened
         with self._lock:
-            if self._opened is opened:
+            current = self._opened
+            if current is None or current is opened or current.pid != os.getpid():
                 self._close()
-                self._opened = _Opened(self._pool)
-            return t.cast(_Opened, self._opened)
+                self._opened = current = _Opened(self._pool, self._errors)
+            return current
 
     def _close(self) -> None:
         opened, self._opened = self._opened, None
-        if opened is not None and opened.pid == os.getpid():
+        if opened is None:
+            return
+        if opened.pid == os.getpid():
             opened.close()
+        else:
+            _INHERITED.append(opened)
 
     @contextmanager
     def _failures_reported(self) -> Iterator[None]:
@@ -103,8 +108,9 @@ class _Opened:
     :raises Unavailable: if the database has no file, or a reader would block it.
     """
 
-    def __init__(self, pool: sa.Pool) -> None:
+    def __init__(self, pool: sa.Pool, errors: type[Exception]) -> None:
         self.pid = os.getpid()
+        self._errors = errors
         self._lock = Lock()
         # A pool of its own has the host's settings, and none of its connections.
         self._pool = pool.recreate()
@@ -137,7 +143,10 @@ class _Opened:
         connection = sa.Connection(engine, self._pooled)
         with self._lock:
             # In one transaction, both are from the same commit.
-            self._driver.execute("BEGIN")
+            try:
+                self._driver.execute("BEGIN")
+            except self._errors as error:
+                raise Unavailable(str(error)) from error
             try:
                 version = self._version()
                 return version, connection.execute(statement, values).all()
@@ -146,8 +155,9 @@ class _Opened:
 
     def close(self) -> None:
         """Close the connection."""
-        self._pooled.close()
-        self._pool.dispose()
+        with self._lock:
+            self._pooled.close()
+            self._pool.dispose()
 
     def _version(self) -> Version:
         # If another file is copied over this one, the number may stay the same.

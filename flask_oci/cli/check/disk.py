@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ...catalog import FAILURES
+from ...catalog import REFUSED
 from ...storage import examine
 from .finding import Finding
 from .findings import disk as findings
@@ -36,7 +38,7 @@ def check(target: Target) -> Iterator[Finding]:
             f"A locked file in {seen.root} can be locked twice."
         )
     if not seen.failure:
-        problem = target.parts.content.storage_identity.problem()
+        problem = _identity_problem(target)
         if problem is not None:
             yield findings.IDENTITY.found(problem)
     if seen.dangling:
@@ -81,3 +83,13 @@ def _exposure(target: Target, seen: ProbeResult) -> Iterator[Finding]:
         )
     if static and f"{root}/".startswith(f"{static.rstrip('/')}/"):
         yield findings.PUBLIC.found(f"{root} is inside {static}.")
+
+
+def _identity_problem(target: Target) -> str | None:
+    """Return the reason why the folder does not belong to the database, or None."""
+    try:
+        return target.parts.content.storage_identity.problem()
+    except (*FAILURES, REFUSED):
+        # The table may be missing, which another finding reports.
+        target.parts.catalog.rollback()
+        return None
