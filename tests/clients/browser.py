@@ -34,8 +34,12 @@ class Browser:
         answer.raise_for_status()
 
     def revoke_everything(self) -> int:
-        """Revoke all logins of the user; return their number."""
-        forms = re.findall(rf'action="({TOKENS}/[^"]+)"', self.read(TOKENS))
+        """Revoke all tokens of the user, among them those that clients store.
+
+        :return: the number of tokens.
+        """
+        lists = self.read(TOKENS) + self.read(f"{TOKENS}?kind=refresh")
+        forms = re.findall(rf'action="({TOKENS}/[^"]+)"', lists)
         for form in forms:
             self.submit(TOKENS, form)
         return len(forms)
