@@ -1,6 +1,6 @@
 """Permissions: whether a user may perform an action on a repository.
 
-The policy is asked at the time of use, on every route. Its decision is cached only if
+The policy is asked at the time of use, on every route. A permission is cached only if
 the host says that it depends on the database alone, and only until something is
 committed to the database. A change by the host takes effect at the next request in
 either case.
@@ -17,7 +17,6 @@ if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..catalog import Users
     from ..config import Config
-    from ..hooks import Authorize
     from ..hooks import Hooks
     from ..spec.scope import Action
     from .account_status import AccountStatus
@@ -52,9 +51,26 @@ class Policy:
         """
         if not self._is_accepted(user):
             return False
+        key = self._catalog.cached_users.key_of(user) if self._is_cached() else None
+        if key is None:
+            return self._decide(user, action, repository)
+        hooks = (self._hooks.authorize, self._hooks.visibility_of)
+        return self._catalog.reads.value(
+            ("allowed", hooks, key, action, repository),
+            lambda: self._decide(user, action, repository),
+            # A refusal is computed each time. Otherwise a repository that does not
+            # exist, which is asked about twice, would need less time than a hidden one.
+            is_kept=bool,
+        )
+
+    def _is_cached(self) -> bool:
+        has_hooks = self._hooks.authorize or self._hooks.visibility_of
+        return self._config.cache_policy and has_hooks is not None
+
+    def _decide(self, user: t.Any, action: Action, repository: RepositoryInfo) -> bool:
         repository = replace(repository, visibility=self.visibility(repository))
         if self._hooks.authorize is not None:
-            return self._decide(self._hooks.authorize, user, action, repository)
+            return self._hooks.authorize(user, action, repository)
         return default_policy(self._catalog.users, user, action, repository)
 
     def visibility(self, repository: RepositoryInfo) -> str:
@@ -65,33 +81,9 @@ class Policy:
 
     def decided_visibility(self, repository: RepositoryInfo) -> str | None:
         """Return the visibility that the host decides for a repository, or None."""
-        visibility_of = self._hooks.visibility_of
-        if visibility_of is None or not self._config.cache_policy:
-            return visibility_of and visibility_of(repository)
-        return self._catalog.reads.value(
-            ("visibility_of", visibility_of, repository),
-            lambda: visibility_of(repository),
-        )
-
-    def _decide(
-        self,
-        authorize: Authorize,
-        user: t.Any,
-        action: Action,
-        repository: RepositoryInfo,
-    ) -> bool:
-        """Return the decision of the host's function."""
-        key = (
-            self._catalog.cached_users.key_of(user)
-            if self._config.cache_policy
-            else None
-        )
-        if key is None:
-            return authorize(user, action, repository)
-        return self._catalog.reads.value(
-            ("authorize", authorize, key, action, repository),
-            lambda: authorize(user, action, repository),
-        )
+        if self._hooks.visibility_of is None:
+            return None
+        return self._hooks.visibility_of(repository)
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

@@ -110,8 +110,8 @@ class Config:
     """Whether rows are kept in memory until something is committed to the database."""
 
     cache_policy: bool = _key(False, parsers.flag)
-    """Whether the results of the host's ``user_loader``, ``authorize`` and
-    ``visibility_of`` are kept in the same way. Set it to True if they depend on their
+    """Whether users, and permissions by the host's ``authorize`` and ``visibility_of``,
+    are kept in the same way. Set it to True if these functions depend on their
     arguments and on the registry's database alone."""
 
     login_attempts: int | None = _key(20, parsers.optional_count)

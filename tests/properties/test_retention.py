@@ -6,6 +6,7 @@ import typing as t
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
+from pathlib import Path
 
 from hypothesis import assume
 from hypothesis import given
@@ -176,6 +177,8 @@ def test_run_deletes_what_the_preview_says(
     nothing."""
     app = make_app(OCI_UNDO_PERIOD=None)
     Administrator(app).start_afresh()
+    # The folder belongs to the rows that were deleted.
+    Path(app.instance_path, "oci/identity").unlink(missing_ok=True)
     alice = RegistryClient.of(app, "alice")
     for image in found:
         with later(timedelta(days=60 - image.age)):

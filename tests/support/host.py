@@ -164,8 +164,6 @@ class Administrator:
     def start_afresh(self) -> None:
         """Empty every table, and create the accounts again."""
         self._delete_rows()
-        # The folder belongs to the rows that were deleted.
-        (Path(self.app.instance_path) / "oci/identity").unlink(missing_ok=True)
         create_accounts(self.app)
 
     def close(self, *, delete_rows: bool) -> None:

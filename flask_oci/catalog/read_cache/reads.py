@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import typing as t
 from contextlib import contextmanager
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -40,6 +38,9 @@ _SCOPE: t.Final = "oci_read_scope"
 
 #: The connections of the session's transaction, by engine.
 _CONNECTIONS: t.Final = "oci_connections"
+
+#: The attribute of an engine with the caches of its database.
+_CACHES: t.Final = "_oci_read_caches"
 
 _logger = logging.getLogger("flask_oci")
 
@@ -82,8 +83,6 @@ class CachedReads:
     def __init__(self, session: t.Any, mapper: t.Any) -> None:
         self._session = session
         self._bind = {"mapper": mapper}
-        self._caches: WeakKeyDictionary[sa.Engine, _Cache | None] = WeakKeyDictionary()
-        self._lock = Lock()
         self._is_reported = False
         self.is_enabled: Callable[[], bool] = lambda: True
         """Returns False if the host has switched the cache off."""
@@ -120,11 +119,17 @@ class CachedReads:
             scope.cache.store.put(version, key, rows)
         return rows
 
-    def value(self, key: Key, compute: Callable[[], T]) -> T:
+    def value(
+        self,
+        key: Key,
+        compute: Callable[[], T],
+        is_kept: Callable[[T], bool] = lambda _: True,
+    ) -> T:
         """Return a value that depends on the database and on the key alone.
 
         :param key: identifies the value.
         :param compute: computes it. Nothing is kept if this raises an exception.
+        :param is_kept: returns False for a value that is to be computed each time.
         """
         session = current_session(self._session)
         scope = self._scope(session)
@@ -135,6 +140,8 @@ class CachedReads:
         if found is not MISSING:
             return t.cast(T, found)
         value = compute()
+        if not is_kept(value):
+            return value
         # The session's objects may be as old as the session. They are known to be
         # current only if nothing has been committed since it was new.
         now = self._new_scope(session)
@@ -199,11 +206,12 @@ class CachedReads:
 
     def _cache(self, session: Session, engine: sa.Engine) -> _Cache | None:
         """Return the cache of a database, or None if it has none."""
-        if engine not in self._caches:
+        # The cache refers to its engine, so only the engine may refer to the cache.
+        caches: dict[CachedReads, _Cache | None] = vars(engine).setdefault(_CACHES, {})
+        if self not in caches:
             made = self._make_cache(session, engine)
-            with self._lock:
-                self._caches.setdefault(engine, made)
-        return self._caches[engine]
+            caches.setdefault(self, made)
+        return caches[self]
 
     def _make_cache(self, session: Session, engine: sa.Engine) -> _Cache | None:
         reader: Reader

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import typing as t
-import weakref
 from contextlib import contextmanager
 from threading import Lock
 
@@ -33,15 +32,13 @@ _INHERITED: list[_Opened] = []
 class SQLiteReader:
     """Reads versions and rows of a SQLite database.
 
-    :param engine: the engine of the database. It is not referenced, so that it and its
-        cache can be freed.
+    :param engine: the engine of the database.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._pool, self._errors = engine.pool, engine.dialect.loaded_dbapi.Error
         self._opened: _Opened | None = None
         self._lock = Lock()
-        weakref.finalize(engine, self._close)
         sa.event.listen(engine, "engine_disposed", lambda _: self._close())
 
     def writes(self, transaction: sa.Connection | None) -> int:
@@ -156,6 +153,11 @@ class _Opened:
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
+            self._pooled.close()
+            self._pool.dispose()
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():
             self._pooled.close()
             self._pool.dispose()
 
