@@ -62,11 +62,11 @@ class SQLiteReader:
         connect: Callable[[], sa.Connection],
         statement: sa.Executable,
         values: t.Any,
-    ) -> tuple[Version, Rows]:
+    ) -> tuple[Version | None, Rows]:
         """Return the rows of a SELECT, and the version that they are from."""
         with self._failures_reported():
             opened = self._current()
-        return opened.rows(engine, statement, values)
+        return opened.rows(version, engine, statement, values)
 
     def _current(self) -> _Opened:
         opened = self._opened
@@ -130,25 +130,25 @@ class _Opened:
             return self._version()
 
     def rows(
-        self, engine: sa.Engine, statement: sa.Executable, values: t.Any
-    ) -> tuple[Version, Rows]:
+        self,
+        version: Version,
+        engine: sa.Engine,
+        statement: sa.Executable,
+        values: t.Any,
+    ) -> tuple[Version | None, Rows]:
         """Return the rows of a SELECT, and the version that they are from.
 
+        :param version: the version before.
         :param engine: the engine whose event listeners see the statement.
         """
         # It is not closed, because that would return the connection to its pool.
         connection = sa.Connection(engine, self._pooled)
         with self._lock:
-            # In one transaction, both are from the same commit.
+            rows = connection.execute(statement, values).all()
             try:
-                self._driver.execute("BEGIN")
-            except self._errors as error:
-                raise Unavailable(str(error)) from error
-            try:
-                version = self._version()
-                return version, connection.execute(statement, values).all()
-            finally:
-                self._driver.rollback()
+                return (version if self._version() == version else None), rows
+            except (self._errors, OSError):
+                return None, rows
 
     def close(self) -> None:
         """Close the connection."""
