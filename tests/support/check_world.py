@@ -19,7 +19,7 @@ SECRET = "2f0e4cbb8d1a47c6a9d3b57e6f81c902"
 
 #: The findings of every application of the tests: their databases are not durable.
 USUAL = frozenset(
-    {"database-no-pre-ping"}
+    {"database-no-pre-ping", "database-not-durable"}
     if DATABASE_URL
     else {"sqlite-not-wal", "database-not-durable", "sqlite-foreign-keys"}
 )

@@ -7,6 +7,9 @@ import typing as t
 
 import sqlalchemy as sa
 
+#: Statements that read no table: transactions, and the version of PostgreSQL.
+OVERHEAD = ("BEGIN", "SAVEPOINT", "RELEASE", "SELECT pg_current_snapshot")
+
 
 @contextlib.contextmanager
 def collected(engine: sa.Engine | type[sa.Engine]) -> t.Iterator[list[str]]:
@@ -14,7 +17,8 @@ def collected(engine: sa.Engine | type[sa.Engine]) -> t.Iterator[list[str]]:
     statements: list[str] = []
 
     def collect(*arguments: t.Any) -> None:
-        statements.append(arguments[2])
+        if not arguments[2].startswith(OVERHEAD):
+            statements.append(arguments[2])
 
     sa.event.listen(engine, "before_cursor_execute", collect)
     try:
