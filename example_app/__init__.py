@@ -38,7 +38,6 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
         # The functions in registry.py and `load_user` ask the database, and nothing
         # else, so their results hold until something is committed to it.
         OCI_CACHE_POLICY=True,
-        SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
     # The registry's settings keep their full names. Valid JSON is read as JSON:

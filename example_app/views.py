@@ -132,15 +132,15 @@ def change_project(owner: str, name: str) -> ResponseReturnValue:
     if not (NAME.fullmatch(new) and visibility in VISIBILITIES):
         abort(400, NAME_RULE)
 
-    def also() -> None:
+    def change() -> None:
         project.name, project.visibility = new, visibility
 
-    old, path = f"{owner}/{name}", f"{owner}/{new}"
+    paths = f"{owner}/{name}", f"{owner}/{new}"
     try:
         # Clients can still pull by the old names. An image of another user below the
         # project's name is not part of the project, and keeps its name.
         registry.repositories.rename(
-            old, path, owned_by=project.owner, by=current_user, within_transaction=also
+            *paths, owned_by=project.owner, by=current_user, within_transaction=change
         )
     except (ValueError, IntegrityError):
         flash("A project or an image already has this name. Choose another name.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 from functools import cached_property
 
@@ -11,27 +10,15 @@ from flask import Response
 from .auth.access_tokens import AccessTokens
 from .auth.account_status import Active
 from .auth.accounts import Accounts
-from .auth.authenticator import Authenticator
 from .auth.policy import default_policy
-from .auth.policy import Policy
-from .auth.rate_limit import RateLimiter
-from .auth.sealed_cursors import Cursors
-from .auth.signed_tokens import FormTokens
-from .auth.signed_tokens import Tokens
-from .auth.signing_keys import signing_keys
 from .catalog import Catalog
 from .catalog.models import Models
 from .cli import register_commands
-from .config import Config
 from .config import EXTENSION
-from .core.content import Content
-from .core.documents import Documents
-from .core.pull_counter import Pulls
 from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
-from .core.summaries import Summaries
 from .events import Events
 from .events.publisher import EventPublisher
 from .events.request_state import request_state
@@ -41,14 +28,12 @@ from .operations.gc import GarbageCollector
 from .operations.health import Health
 from .operations.health import look_at
 from .operations.health import MIN_FREE
-from .operations.metrics import Metrics
 from .operations.retention import RetentionRunner
-from .services import Services
+from .services import make_services
 from .services import services
+from .services import SharedServices
 from .services import site_quotas
-from .storage import LocalStorage
 from .transfer import Images
-from .transfer.local import LocalRegistry
 from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
@@ -119,7 +104,10 @@ class Registry(Decorators):
             )
         )
         self._hooks = Hooks()
-        self._accounts = Accounts(self._catalog.users, self._hooks, active)
+        self._accounts = Accounts(
+            self._catalog.users, self._catalog.cached_users, self._hooks, active
+        )
+        self._accounts.is_cached = lambda: services().config.cache_policy
         self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
 
@@ -318,52 +306,16 @@ class Registry(Decorators):
                 "This application already has a registry. An application can have only"
                 " one, because all of them would serve /v2."
             )
-        config = Config.read(
-            app.config,
-            storage_path=os.path.join(app.instance_path, "oci"),
-            service=app.name,
-        )
-        keys = signing_keys(app)
-        lifetime = int(config.token_lifetime.total_seconds())
-        tokens = Tokens(keys, config.service, lifetime)
-        storage = LocalStorage(config.storage_path, config.storage_reserve)
-        content = Content(config, self._catalog, storage)
-        documents = Documents(self._catalog, storage)
-        pulls = Pulls(self._catalog.pulls)
-        pulls.write_at_exit(app)
-        blueprint = f"{state.name_prefix}.{state.name}".lstrip(".")
-        app.extensions[EXTENSION] = Services(
-            blueprint=blueprint,
-            config=config,
+        shared = SharedServices(
             hooks=self._hooks,
             catalog=self._catalog,
-            storage=storage,
-            content=content,
-            documents=documents,
-            summaries=Summaries(self._catalog, documents),
-            images=Images(LocalRegistry(config, self._catalog, storage, content)),
-            tokens=tokens,
-            form_tokens=FormTokens(keys),
-            cursors=Cursors(keys),
             access_tokens=self.access_tokens,
             accounts=self._accounts,
             administration=self.repositories,
             events=self.events,
-            metrics=Metrics(self._catalog, storage) if config.metrics else None,
-            authenticator=Authenticator(
-                config,
-                self._hooks,
-                tokens,
-                self.access_tokens,
-                RateLimiter(self._catalog, config),
-                self._catalog.users,
-                self._catalog.cached_users,
-                self._accounts,
-                f"{blueprint}.token",
-            ),
-            policy=Policy(config, self._hooks, self._catalog, self._accounts.status),
-            pulls=pulls,
             tag_protection=self.tag_protection,
             retention=self.retention,
             quotas=self.quotas,
         )
+        blueprint = f"{state.name_prefix}.{state.name}".lstrip(".")
+        app.extensions[EXTENSION] = make_services(shared, app, blueprint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -14,9 +15,11 @@ from .auth.authenticator import Authenticator
 from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
 from .auth.principal import Principal
+from .auth.rate_limit import RateLimiter
 from .auth.sealed_cursors import Cursors
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
+from .auth.signing_keys import signing_keys
 from .catalog import Catalog
 from .catalog import Site
 from .config import Config
@@ -33,23 +36,38 @@ from .events import Events
 from .events.request_state import request_state
 from .hooks import Hooks
 from .operations.metrics import Metrics
+from .storage import LocalStorage
 from .storage import Storage
 from .transfer import Images
+from .transfer.local import LocalRegistry
 
 if t.TYPE_CHECKING:
-    pass
+    from flask.sansio.app import App
 
 
 @dataclass(frozen=True)
-class Services:
+class SharedServices:
+    """The parts that all applications with one registry share."""
+
+    hooks: Hooks
+    catalog: Catalog
+    access_tokens: AccessTokens
+    accounts: Accounts
+    administration: RepositoryManager
+    events: Events
+    tag_protection: Protections
+    retention: Retention
+    quotas: Quotas
+
+
+@dataclass(frozen=True)
+class Services(SharedServices):
     """The parts of the registry of one application."""
 
     blueprint: str
     """The name of the blueprint of ``/v2``, which prefixes its endpoints."""
 
     config: Config
-    hooks: Hooks
-    catalog: Catalog
     storage: Storage
     content: Content
     documents: Documents
@@ -58,17 +76,57 @@ class Services:
     tokens: Tokens
     form_tokens: FormTokens
     cursors: Cursors
-    access_tokens: AccessTokens
-    accounts: Accounts
-    administration: RepositoryManager
-    events: Events
     metrics: Metrics | None
     authenticator: Authenticator
     policy: Policy
     pulls: Pulls
-    tag_protection: Protections
-    retention: Retention
-    quotas: Quotas
+
+
+def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
+    """Return the parts of the registry of an application.
+
+    :param blueprint: the name of the blueprint of ``/v2``.
+    :raises ConfigError: if a key of the configuration has an invalid value.
+    """
+    config = Config.read(
+        app.config,
+        storage_path=os.path.join(app.instance_path, "oci"),
+        service=app.name,
+    )
+    catalog, hooks, accounts = shared.catalog, shared.hooks, shared.accounts
+    keys = signing_keys(app)
+    tokens = Tokens(keys, config.service, int(config.token_lifetime.total_seconds()))
+    storage = LocalStorage(config.storage_path, config.storage_reserve)
+    content = Content(config, catalog, storage)
+    documents = Documents(catalog, storage)
+    pulls = Pulls(catalog.pulls)
+    pulls.write_at_exit(app)
+    return Services(
+        **vars(shared),
+        blueprint=blueprint,
+        config=config,
+        storage=storage,
+        content=content,
+        documents=documents,
+        summaries=Summaries(catalog, documents),
+        images=Images(LocalRegistry(config, catalog, storage, content)),
+        tokens=tokens,
+        form_tokens=FormTokens(keys),
+        cursors=Cursors(keys),
+        metrics=Metrics(catalog, storage) if config.metrics else None,
+        authenticator=Authenticator(
+            config,
+            hooks,
+            tokens,
+            shared.access_tokens,
+            RateLimiter(catalog, config),
+            catalog.users,
+            accounts,
+            f"{blueprint}.token",
+        ),
+        policy=Policy(config, hooks, catalog, accounts.status),
+        pulls=pulls,
+    )
 
 
 def services() -> Services:
@@ -87,7 +145,8 @@ def remember(caller: Principal) -> None:
     state.principal = caller
     # Read now, because the row of the user may expire before the name is needed.
     state.set_actor(services().catalog.users.name_of(caller.user))
-    state.audience = f"@{request.remote_addr}" if state.actor is None else state.actor
+    address = request.remote_addr if state.actor is None else None
+    state.audience = (state.actor, address)
 
 
 def site_quotas() -> Site:

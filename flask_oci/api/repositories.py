@@ -195,11 +195,9 @@ def _check_room(user: t.Any, repository: RepositoryInfo) -> None:
     :raises Unsupported: 422, if it has not.
     """
     catalog = services().catalog
-    key, username = catalog.users.key_of(user), catalog.users.namespace_of(user)
-    if not catalog.quotas.has_room_for(key, username, repository):
-        # The new owner did not ask for the repository, and could push no more.
+    if not catalog.quotas.has_room_for(user, repository):
         raise Unsupported(
             "The repository exceeds the quota of the new owner.",
-            detail=username,
+            detail=catalog.users.namespace_of(user),
             status=422,
         )

@@ -7,13 +7,10 @@ moment.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
 import secrets
-import string
 import typing as t
-import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
@@ -26,6 +23,11 @@ from ..clock import utcnow
 from ..events import audit
 from ..spec.scope import ACTIONS
 from ..spec.scope import TOKEN_ACTIONS
+from .token_secrets import ACCESS_PREFIX
+from .token_secrets import hash_of
+from .token_secrets import is_well_formed
+from .token_secrets import new_secret
+from .token_secrets import REFRESH_PREFIX
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +40,6 @@ if t.TYPE_CHECKING:
 
     Validator = Callable[[str], bool]
 
-#: The prefix of access tokens, by which secret scanners recognise them.
-ACCESS_PREFIX: t.Final = "oci_pat_"
-
-#: The prefix of refresh tokens.
-REFRESH_PREFIX: t.Final = "oci_ref_"
-
 #: The maximum number of patterns in a token, and of characters in each. Each use of the
 #: token compares all of them.
 MAX_PATTERNS: t.Final = 100
@@ -51,10 +47,6 @@ MAX_PATTERN_LENGTH: t.Final = 255
 
 #: The maximum length of a token's context, in characters.
 ABOUT_LENGTH: t.Final = 255
-
-_ALPHABET = string.digits + string.ascii_letters
-_RANDOM_LENGTH = 32
-_CHECKSUM_LENGTH = 6
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -146,8 +138,8 @@ class AccessTokens:
             last_used_at=None,
             parent_id=parent.id if parent else None,
         )
-        secret = _new_secret(ACCESS_PREFIX)
-        self._credentials.add(credential, _hash(secret))
+        secret = new_secret(ACCESS_PREFIX)
+        self._credentials.add(credential, hash_of(secret))
         audit.record(
             "token-issued", self._users.namespace_of(user), token=credential.id
         )
@@ -214,15 +206,15 @@ class AccessTokens:
             last_used_at=None,
             parent_id=parent.id if parent else None,
         )
-        secret = _new_secret(REFRESH_PREFIX)
-        self._credentials.add(credential, _hash(secret))
+        secret = new_secret(REFRESH_PREFIX)
+        self._credentials.add(credential, hash_of(secret))
         return secret
 
     def by_secret(self, secret: str) -> Credential | None:
         """Return the valid token with this secret, or None."""
-        if not _is_well_formed(secret):
+        if not is_well_formed(secret):
             return None
-        return self._if_valid(self._credentials.by_hash(_hash(secret)))
+        return self._if_valid(self._credentials.by_hash(hash_of(secret)))
 
     def by_id(self, token_id: str) -> Credential | None:
         """Return the valid token with this identifier, or None."""
@@ -275,11 +267,6 @@ class AccessTokens:
         )
 
 
-def is_token(text: str) -> bool:
-    """Return True if a text has the prefix of a token, valid or not."""
-    return text.startswith((ACCESS_PREFIX, REFRESH_PREFIX))
-
-
 def limit_of(credential: Credential) -> Limit:
     """Return the limit of a credential."""
     return Limit(credential.actions, credential.repositories)
@@ -326,28 +313,3 @@ def _checked_context(context: object) -> str | None:
         # A database could truncate it, and it would then name another object.
         raise ValueError(f"'context' has more than {ABOUT_LENGTH} characters.")
     return text
-
-
-def _new_secret(prefix: str) -> str:
-    body = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-    return body + _checksum(body)
-
-
-def _checksum(body: str) -> str:
-    """Return six characters by which a scanner can tell a token from a random text, and
-    by which a guess is rejected without a database query."""
-    number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits += _ALPHABET[digit]
-    return digits
-
-
-def _is_well_formed(secret: str) -> bool:
-    body, checksum = secret[:-_CHECKSUM_LENGTH], secret[-_CHECKSUM_LENGTH:]
-    return is_token(body) and body.isascii() and _checksum(body) == checksum
-
-
-def _hash(secret: str) -> str:
-    # The secret is long and random, so it needs no key stretching and no salt.
-    return hashlib.sha256(secret.encode()).hexdigest()

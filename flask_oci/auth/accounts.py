@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..catalog import Users
+    from ..catalog.cached_users import CachedUsers
     from ..hooks import Hooks
 
 logger = logging.getLogger("flask_oci.accounts")
@@ -41,14 +42,20 @@ class Accounts:
     such a function is the opposite of ``get_id``. Otherwise it is the primary key.
 
     :param users: the host's users.
+    :param cached_users: loads users that depend on the database alone.
     :param hooks: the host's functions, among them its loader.
     :param active: the parameter of the registry: see :class:`AccountStatus`.
     """
 
-    def __init__(self, users: Users, hooks: Hooks, active: Active) -> None:
+    def __init__(
+        self, users: Users, cached_users: CachedUsers, hooks: Hooks, active: Active
+    ) -> None:
         self.status = AccountStatus(users, active)
         self._users = users
+        self._cached_users = cached_users
         self._hooks = hooks
+        self.is_cached: Callable[[], bool] = lambda: False
+        """Returns True if the host's loader depends on the database alone."""
 
     def is_active(self, user: t.Any) -> bool:
         """Return True if the host lets this user do anything."""
@@ -65,6 +72,11 @@ class Accounts:
 
         :raises TypeError: if the function of the host returns an awaitable.
         """
+        if self.loader() is None or self.is_cached():
+            return self._cached_users.load(subject, self._load)
+        return self._load(subject)
+
+    def _load(self, subject: str) -> t.Any:
         load = self.loader()
         if load is None:
             self._warn_if_skipped()

@@ -8,30 +8,27 @@ from __future__ import annotations
 
 import typing as t
 from datetime import timedelta
-from urllib.parse import quote
 
 from flask import request
-from flask import url_for
 from werkzeug.datastructures import Authorization
 
 from ..errors import Unauthorized
 from ..events import audit
-from ..events.warn_once import advise
 from ..hooks import LoginRefused
 from ..spec.scope import Scope
 from . import flask_login
 from .access_tokens import ABOUT_LENGTH
-from .access_tokens import is_token
+from .client_urls import absolute_url
 from .principal import ANONYMOUS
 from .principal import Principal
 from .signed_tokens import Claims
 from .signed_tokens import TokenInvalid
+from .token_secrets import is_token
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..catalog import Users
-    from ..catalog.cached_users import CachedUsers
     from ..catalog.credentials import Credential
     from ..config import Config
     from ..hooks import Hooks
@@ -39,15 +36,6 @@ if t.TYPE_CHECKING:
     from .accounts import Accounts
     from .rate_limit import RateLimiter
     from .signed_tokens import Tokens
-
-
-#: The warning in the log if clients are about to be sent to the wrong host.
-UNKNOWN_PROXY: t.Final = (
-    "A proxy reports the host %s, but the application uses %s and sends clients there"
-    " to log in. If the proxy is yours, trust its headers: app.wsgi_app ="
-    " ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_prefix=1). Or set"
-    " OCI_EXTERNAL_URL."
-)
 
 
 class Authenticator:
@@ -59,7 +47,6 @@ class Authenticator:
     :param access_tokens: finds access and refresh tokens.
     :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
-    :param cached_users: loads the host's users.
     :param accounts: loads users, and knows which of them are active.
     :param token_endpoint: the Flask endpoint of the token service.
     """
@@ -72,7 +59,6 @@ class Authenticator:
         access_tokens: AccessTokens,
         rate_limiter: RateLimiter,
         users: Users,
-        cached_users: CachedUsers,
         accounts: Accounts,
         token_endpoint: str,
     ) -> None:
@@ -82,7 +68,6 @@ class Authenticator:
         self._access_tokens = access_tokens
         self._rate_limiter = rate_limiter
         self._users = users
-        self._cached_users = cached_users
         self._accounts = accounts
         self._token_endpoint = token_endpoint
 
@@ -153,7 +138,7 @@ class Authenticator:
             or not self._is_login_accepted(credential)
         ):
             raise self._invalid_token()
-        user = self._load(credential.subject)
+        user = self._accounts.load(credential.subject)
         if not self._may_use(user, credential.about, ABOUT_LENGTH):
             raise self._invalid_token()
         self._access_tokens.record_use(credential, self.refresh_lifetime)
@@ -189,7 +174,8 @@ class Authenticator:
             token.
         :param message: the message for the user; None uses the default one.
         """
-        parameters = {"realm": self._realm(), "service": self._config.service}
+        realm = absolute_url(self._config.external_url, self._token_endpoint)
+        parameters = {"realm": realm, "service": self._config.service}
         if scope := " ".join(map(str, scopes)):
             parameters["scope"] = scope
         if error:
@@ -257,7 +243,7 @@ class Authenticator:
         credential = self._access_tokens.by_secret(secret)
         if credential is None or credential.kind != "access":
             return None
-        user = self._load(credential.subject)
+        user = self._accounts.load(credential.subject)
         if not self._may_use(user, username):
             return None
         self._access_tokens.record_use(credential, self.refresh_lifetime)
@@ -282,7 +268,7 @@ class Authenticator:
             raise self._invalid_token()
         if not self._is_login_accepted(credential):
             raise self._invalid_token()
-        user = self._load(claims.subject)
+        user = self._accounts.load(claims.subject)
         if not self._may_use(user, claims.username):
             raise self._invalid_token()
         return Principal(user, claims, credential)
@@ -321,29 +307,6 @@ class Authenticator:
             error="invalid_token",
             message="The token is invalid or has expired; log in again.",
         )
-
-    def _load(self, subject: str) -> t.Any:
-        """Return the user with an identifier, or None."""
-        if self._config.cache_policy or self._accounts.loader() is None:
-            return self._cached_users.load(subject, self._accounts.load)
-        return self._accounts.load(subject)
-
-    def _realm(self) -> str:
-        return self.absolute_url(self._token_endpoint)
-
-    def absolute_url(self, endpoint: str, **values: t.Any) -> str:
-        """Return the URL of an endpoint for clients, with scheme and host."""
-        if self._config.external_url:
-            return self._config.external_url + url_for(endpoint, **values)
-        # A client that uses https must not be sent to an address without TLS, where it
-        # would send the password in plain text.
-        is_https = request.headers.get("X-Forwarded-Proto") == "https"
-        hosts = request.headers.get("X-Forwarded-Host", request.host)
-        if request.host not in hosts.replace(" ", "").split(","):
-            advise(UNKNOWN_PROXY, hosts, request.host)
-        scheme = "https" if is_https else request.scheme
-        url = url_for(endpoint, _external=True, _scheme=scheme, **values)
-        return quote(url, safe="/:?&=@[]%")
 
 
 def _read(header: str) -> Authorization | None:

@@ -15,7 +15,6 @@ from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
-from .database import DELETED
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
@@ -63,7 +62,6 @@ if t.TYPE_CHECKING:
     from .models import Models
 
 __all__ = [
-    "DELETED",
     "FAILURES",
     "GONE",
     "NO_SUCH_USER",

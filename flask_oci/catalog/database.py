@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-import random
-import time
 import typing as t
 from functools import cached_property
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm.exc import ObjectDeletedError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
 from ..errors import UserDeleted
@@ -21,7 +17,7 @@ from . import outbox
 from .change_observer import NullObserver
 from .read_cache import CachedReads
 from .retries import FAILURES
-from .retries import is_worth_another_try
+from .retries import retried
 from .user_statements import locking_users
 
 if t.TYPE_CHECKING:
@@ -45,18 +41,8 @@ Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
 SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
-#: The exception that reading an attribute of an object raises if the row of the object
-#: has been deleted since the session read it.
-DELETED: t.Final = ObjectDeletedError
-
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"
-
-#: The maximum number of attempts to commit a transaction.
-ATTEMPTS: t.Final = 8
-
-#: The maximum wait before the first retry, in seconds. It doubles each time.
-FIRST_WAIT: t.Final = 0.01
 
 
 class Database:
@@ -148,7 +134,7 @@ class Database:
 
         self.release()
         with self.reads.suspended():
-            result, changes = self._retry(attempt)
+            result, changes = retried(attempt, self.rollback)
         self.observer.after(changes)
         return result
 
@@ -199,25 +185,7 @@ class Database:
             except IntegrityError:
                 return False
 
-        return self._retry(attempt)
-
-    def _retry(self, attempt: Callable[[], T]) -> T:
-        """Call a function again after errors that a retry can fix, up to
-        :data:`ATTEMPTS` times."""
-        for number in range(ATTEMPTS):
-            try:
-                return attempt()
-            except DBAPIError as error:
-                self.session.rollback()
-                if number == ATTEMPTS - 1 or not is_worth_another_try(error):
-                    raise
-                # The wait is random, so that concurrent transactions do not collide
-                # again.
-                time.sleep(random.uniform(0, FIRST_WAIT * 2**number))  # noqa: S311
-            except BaseException:
-                self.session.rollback()
-                raise
-        raise AssertionError("the last attempt returns or raises")
+        return retried(attempt, self.rollback)
 
     def record_change(self, change: Change, *, ask: bool = True) -> Change:
         """Record a change of the current transaction, before the transaction makes it.

@@ -18,7 +18,7 @@ from .tags import LockedRepository
 BATCH_SIZE: t.Final = 500
 
 #: The maximum number of manifests that one transaction deletes.
-MANIFEST_BATCH: t.Final = 250
+DELETION_BATCH: t.Final = 250
 
 
 class Garbage:
@@ -82,15 +82,15 @@ class Garbage:
         """Delete the manifests that have been unneeded since ``before``, and return
         their digests.
 
-        Each transaction deletes a part of them, so that other writes do not wait long.
+        Each transaction deletes a batch of them, so that other writes do not wait long.
 
         :param left_since: removed tags can be restored since then; None is never.
         """
         deleted: list[Digest] = []
         while True:
-            part = self._delete_manifests(repository_id, before, left_since)
-            deleted += part
-            if len(part) < MANIFEST_BATCH:
+            batch = self._delete_manifests(repository_id, before, left_since)
+            deleted += batch
+            if len(batch) < DELETION_BATCH:
                 return deleted
 
     def _delete_manifests(
@@ -102,7 +102,7 @@ class Garbage:
             )
             known = reachability.read(self._db, repository_id, left_since)
             ordered = known.parents_first(known.unneeded(before))
-            unneeded = ordered[:MANIFEST_BATCH]
+            unneeded = ordered[:DELETION_BATCH]
             reachability.delete(
                 self._db, repository, [known.nodes[digest] for digest in unneeded]
             )

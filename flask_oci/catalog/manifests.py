@@ -12,9 +12,6 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from ..changes import Change
-from ..changes import MANIFEST_DELETED
-from ..changes import MANIFEST_PUSHED
 from ..clock import as_utc
 from ..clock import utcnow
 from ..errors import ManifestBlobUnknown
@@ -28,6 +25,8 @@ from . import referrer_lists
 from . import tags
 from .database import Database
 from .database import newest
+from .manifest_changes import deleted
+from .manifest_changes import pushed
 from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
@@ -119,7 +118,7 @@ class Manifests:
                 raise ManifestBlobUnknown(missing)
             locked = tags.LockedRepository(repository_id, repository.name, guard)
             self._db.record_change(
-                _pushed(locked, manifest, content, digest, tag_names, user_id)
+                pushed(locked, manifest, content, digest, tag_names, user_id)
             )
             with self._quotas.within(repository):
                 key = self._insert(repository_id, user_id, manifest, content, digest)
@@ -222,7 +221,7 @@ class Manifests:
                 return Removal(False, [])
             named = newest(sa.select(Tag.name).where(Tag.manifest_id == row.id))
             names = list(self._db.session.scalars(named))
-            if len(names) > tags.PIECE:
+            if len(names) > tags.BATCH_SIZE:
                 return names
             for each, media_type in (*stale.values(), (str(digest), row.media_type)):
                 self._db.record_change(deleted(repository, each, media_type, by))
@@ -315,43 +314,3 @@ class Manifests:
                 .values(touched_at=utcnow())
             )
         return t.cast(int, row.id)
-
-
-def deleted(
-    repository: tags.LockedRepository, digest: str, media_type: str, by: t.Any = None
-) -> Change:
-    """Return the change that deletes a manifest.
-
-    :param by: the key of the user who makes the change; None is the registry itself.
-    """
-    return Change(
-        kind=MANIFEST_DELETED,
-        repository=repository.name,
-        repository_id=repository.id,
-        digest=digest,
-        media_type=media_type,
-        by=by,
-    )
-
-
-def _pushed(
-    repository: tags.LockedRepository,
-    manifest: Manifest,
-    content: bytes,
-    digest: Digest,
-    tag_names: list[str],
-    by: t.Any,
-) -> Change:
-    return Change(
-        kind=MANIFEST_PUSHED,
-        repository=repository.name,
-        repository_id=repository.id,
-        digest=str(digest),
-        media_type=manifest.media_type,
-        artifact_type=manifest.artifact_type,
-        subject=str(manifest.subject) if manifest.subject else None,
-        size=len(content),
-        tags=tuple(tag_names),
-        content=content,
-        by=by,
-    )

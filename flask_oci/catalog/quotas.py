@@ -124,18 +124,22 @@ class Quotas:
             then, mine = held.standing, self.counted_for(held.holder)
             self._measured(mine, then.name, then.quota).check(then)
 
-    def has_room_for(self, owner_id: t.Any, name: str, given: RepositoryInfo) -> bool:
-        """Return True if a repository can be transferred to an owner without exceeding
-        the owner's quota.
+    def has_room_for(self, user: t.Any, given: RepositoryInfo) -> bool:
+        """Return True if a repository can be transferred to a user without exceeding
+        the user's quota.
 
-        :param name: the name of the new owner.
+        The new owner did not ask for the repository, and could otherwise push no more.
+
+        :param user: one of the host's users.
         :param given: the repository to transfer.
         """
-        owners, own = RuleScope(owner_id=owner_id), RuleScope(repository_id=given.id)
+        owners = RuleScope(owner_id=self._users.key_of(user))
+        own = RuleScope(repository_id=given.id)
         stored = self._stored(owners)
         # Both are measured together, because a layer in both counts once.
         both = sa.or_(self.counted_for(owners), self.counted_for(own))
         most = self.site().owner if stored is None else stored
+        name = self._users.namespace_of(user)
         return not self._measured(both, name, most).is_too_much
 
     def uploads(self, holder: RuleScope) -> list[OpenSession]:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ..clock import as_utc
 from . import references
 from .database import Database
-from .manifests import deleted
+from .manifest_changes import deleted
 from .tags import LockedRepository
 
 #: How many rows are deleted by one statement.

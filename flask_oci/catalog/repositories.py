@@ -90,7 +90,7 @@ class Repositories:
         namespace belongs to a user. It is empty if the repository was found before."""
         if isinstance(wanted, RepositoryInfo) and wanted.exists:
             return []
-        return [self._users.owner_of_namespace(name_of(wanted).partition("/")[0])]
+        return [self._users.owner_of_namespace(namespace_of(name_of(wanted)))]
 
     def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
@@ -241,7 +241,11 @@ class Repositories:
                 adopted = self._changes.adopted(found, new_name)
             return self._changes.move(found, new_name, values, adopted, by=by)
 
-        return self._db.write(work, by=by, users=lambda: [values.get("owner_id")])
+        def owners() -> list[t.Any]:
+            new = "" if new_name is None else namespace_of(new_name)
+            return [values.get("owner_id"), self._users.owner_of_namespace(new)]
+
+        return self._db.write(work, by=by, users=owners)
 
     def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
         """Delete a repository with all its records.

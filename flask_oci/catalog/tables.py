@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import NoSuchTableError
 
+from .retries import FAILURES
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .database import Database
-from .retries import FAILURES
 
 #: The name of the lock that a process holds while it creates tables.
 LOCK: t.Final = "flask_oci.tables"

@@ -21,9 +21,10 @@ from .models import Models
 if t.TYPE_CHECKING:
     from .quotas import Quotas
     from .repositories import Repositories
+
 #: The maximum number of tags that one transaction deletes. Other pushes wait for it, on
 #: SQLite those to every repository.
-PIECE: t.Final = 50
+BATCH_SIZE: t.Final = 50
 
 #: The permissions of an unknown caller, who may not change protected tags.
 DEFAULT_GUARD: t.Final = Guard()
@@ -82,7 +83,7 @@ class Tags:
         """Delete some tags, but not their manifests.
 
         All tags are checked before the first is deleted. Each transaction deletes at
-        most :data:`PIECE` of them.
+        most :data:`BATCH_SIZE` of them.
 
         :param by: the key of the user who makes the change.
         :param guard: the caller's permissions on protected tags.
@@ -93,26 +94,26 @@ class Tags:
             names = self._existing(repository_id, names)
             rules.check_tags(self._db, repository_id, names, guard)
         deleted = []
-        for start in range(0, len(names), PIECE):
-            piece = names[start : start + PIECE]
-            deleted += self._delete_piece(repository_id, piece, by, guard)
+        for start in range(0, len(names), BATCH_SIZE):
+            batch = names[start : start + BATCH_SIZE]
+            deleted += self._delete_batch(repository_id, batch, by, guard)
         return deleted
 
     def _existing(self, repository_id: int, names: Sequence[str]) -> list[str]:
         Tag = self._db.models.Tag
         found: set[str] = set()
-        for start in range(0, len(names), PIECE):
+        for start in range(0, len(names), BATCH_SIZE):
             found.update(
                 self._db.session.scalars(
                     sa.select(Tag.name).where(
                         Tag.repository_id == repository_id,
-                        Tag.name.in_(names[start : start + PIECE]),
+                        Tag.name.in_(names[start : start + BATCH_SIZE]),
                     )
                 )
             )
         return [name for name in names if name in found]
 
-    def _delete_piece(
+    def _delete_batch(
         self, repository_id: int, names: Sequence[str], by: t.Any, guard: Guard
     ) -> list[str]:
         def work() -> list[str]:

@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..auth.access_tokens import AccessTokens
-from ..auth.access_tokens import is_token
+from ..auth.token_secrets import is_token
 from ..rules.wording import plural
 from ..services import services
 from ..spec.scope import ACTIONS

@@ -23,9 +23,9 @@ class RequestState:
     actor: str | None = None
     """The name of the user who makes the request, or None for an anonymous client."""
 
-    audience: str | None = None
-    """The caller, whose reads are cached apart: the name of the user, or the address of
-    an anonymous client."""
+    audience: tuple[str | None, str | None] | None = None
+    """The caller, whose reads are cached apart: the name of the user, or None and the
+    address of an anonymous client."""
 
     warnings: list[str] = field(default_factory=list)
     """The texts of the response's ``Warning`` headers."""

@@ -20,6 +20,7 @@ from .warnings import warn
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Iterable
 
     from ..errors import RegistryError
     from ..spec.scope import Action
@@ -51,12 +52,24 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     return repository
 
 
-def may_by_name(action: Action, name: str) -> bool:
-    """Return True if the caller may perform ``action`` on the repository of a name."""
-    return _decide(name, action)[1] is True
+def allowed_actions(name: str, actions: Iterable[Action]) -> tuple[Action, ...]:
+    """Return the actions that the caller may perform on the repository of a name.
+
+    One search is enough for all of them.
+    """
+    found = services().catalog.repositories.find(name, by_old_name=True)
+    return tuple(a for a in actions if _decide_on(found, name, a)[1] is True)
 
 
 def _decide(name: str, action: Action) -> tuple[RepositoryInfo, bool | Denied]:
+    """Find the repository of a name, and ask the policy about it."""
+    found = services().catalog.repositories.find(name, by_old_name=action == "pull")
+    return _decide_on(found, name, action)
+
+
+def _decide_on(
+    found: RepositoryInfo, name: str, action: Action
+) -> tuple[RepositoryInfo, bool | Denied]:
     """Return the repository that a name stands for, and the policy's decision on it.
 
     A pull finds a repository by a former name; a push to a former name creates a new
@@ -64,20 +77,22 @@ def _decide(name: str, action: Action) -> tuple[RepositoryInfo, bool | Denied]:
     looks like a name that was never used.
 
     The decision is the host's reason if its function raised :exc:`Denied`.
+
+    :param found: the repository that was found by the name.
     """
-    repository = services().catalog.repositories.find(
-        name, by_old_name=action == "pull"
-    )
-    decision = _ask(action, repository)
-    if action != "pull" or (decision is True and repository.exists):
-        return repository, decision
+    absent = RepositoryInfo(name)
+    if action != "pull":
+        repository = found if found.name == name else absent
+        return repository, _ask(action, repository)
+    decision = _ask(action, found)
+    if decision is True and found.exists:
+        return found, decision
     # A hidden repository, its former name and an unused name need the same work: each
     # asks the policy twice, which may execute statements of its own.
-    absent = RepositoryInfo(name)
     decision_if_absent = _ask(action, absent)
-    if repository.name != name and decision is not True:
+    if found.name != name and decision is not True:
         return absent, decision_if_absent
-    return repository, decision
+    return found, decision
 
 
 def _ask(action: Action, repository: RepositoryInfo) -> bool | Denied:

@@ -6,6 +6,7 @@ import typing as t
 
 from flask import url_for
 
+from ..auth.client_urls import absolute_url
 from ..services import services
 
 
@@ -19,5 +20,5 @@ def location(endpoint: str, **values: t.Any) -> str:
     if absolute is None:
         absolute = parts.config.external_url is not None
     if absolute:
-        return parts.authenticator.absolute_url(endpoint, **values)
+        return absolute_url(parts.config.external_url, endpoint, **values)
     return url_for(endpoint, **values)

@@ -17,7 +17,6 @@ from werkzeug.exceptions import HTTPException
 from .. import errors
 from ..auth.principal import ANONYMOUS
 from ..auth.principal import Principal
-from ..catalog import DELETED
 from ..catalog import FAILURES
 from ..catalog import GONE
 from ..catalog import REFUSED
@@ -83,7 +82,6 @@ def install(blueprint: Blueprint, unknown: Callable[[str], Response]) -> None:
     blueprint.register_error_handler(GONE, _missing_object)
     for failure in (*FAILURES, REFUSED):
         blueprint.register_error_handler(failure, _unavailable)
-    blueprint.register_error_handler(DELETED, _user_deleted)
     blueprint.after_request(_finish)
 
 
@@ -192,12 +190,6 @@ def _unavailable(error: Exception) -> Response:
         raise error
     current_app.logger.error("A database error prevented a response.", exc_info=error)
     return _answer(errors.Unavailable())
-
-
-def _user_deleted(error: Exception) -> Response:
-    """Return the challenge for a user who was deleted while the body arrived."""
-    del error
-    return _answer(services().authenticator.challenge())
 
 
 def _answer(error: errors.RegistryError) -> Response:

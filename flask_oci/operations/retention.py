@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
 BATCH_SIZE: t.Final = 200
 
 #: The maximum number of tags and manifests that one transaction deletes.
-PART_SIZE: t.Final = 250
+DELETION_BATCH: t.Final = 250
 
 
 class RetentionRunner:
@@ -102,11 +102,11 @@ class RetentionRunner:
         self._catalog.release()
         due = [item_of(verdict) for verdict in verdicts if verdict.deleted]
         done: dict[Item, RetentionDecision] = {}
-        for start in range(0, len(due), PART_SIZE):
-            part = set(due[start : start + PART_SIZE])
+        for start in range(0, len(due), DELETION_BATCH):
+            batch = set(due[start : start + DELETION_BATCH])
             guard = Guard(self._config.protection)
-            done |= self._catalog.retention.apply(key, decide, left_since, guard, part)
-            self._record(repository, [done[item] for item in part if item in done])
+            done |= self._catalog.retention.apply(key, decide, left_since, guard, batch)
+            self._record(repository, [done[item] for item in batch if item in done])
         return [
             done[item_of(verdict)] if verdict.deleted else verdict
             for verdict in verdicts

@@ -11,7 +11,7 @@ from ..auth.principal import Principal
 from ..errors import Unsupported
 from ..events import audit
 from ..http import body
-from ..http.authorization import may_by_name
+from ..http.authorization import allowed_actions
 from ..http.responses import as_json
 from ..http.responses import Response
 from ..services import principal
@@ -23,7 +23,7 @@ from ..spec.scope import repository_actions
 from ..spec.scope import Scope
 
 if t.TYPE_CHECKING:
-    from ..spec.scope import Action
+    pass
 
 #: The maximum size of a form in bytes. A refresh token has fewer than a hundred.
 MAX_FORM: t.Final = 32 * 1024
@@ -117,10 +117,6 @@ def _granted(scopes: list[Scope]) -> t.Iterator[Scope]:
         elif (
             is_name(scope.name)
             and (requested := repository_actions(scope))
-            and (actions := _allowed(scope.name, requested))
+            and (actions := allowed_actions(scope.name, requested))
         ):
             yield Scope("repository", scope.name, actions)
-
-
-def _allowed(name: str, requested: tuple[Action, ...]) -> tuple[Action, ...]:
-    return tuple(action for action in requested if may_by_name(action, name))

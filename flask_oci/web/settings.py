@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from flask import abort
 from flask import url_for
 from flask.typing import ResponseReturnValue
@@ -87,7 +85,9 @@ def rename(name: str) -> ResponseReturnValue:
     users = services().catalog.users
     user = services().administration.owner_by_name(repository, new)
     owner = "" if user is None else users.namespace_of(user)
-    if user is not None and not _has_room(user, repository):
+    if user is not None and not services().catalog.quotas.has_room_for(
+        user, repository
+    ):
         return page(repository, _exceeds_quota(owner)), 422
     if not forms.confirmed():
         return forms.ask(
@@ -116,7 +116,7 @@ def transfer(name: str) -> ResponseReturnValue:
     if user is None or not services().accounts.is_active(user):
         message = gettext("No active user is called “%(name)s”.", name=to)
         return page(repository, message), 422
-    if not _has_room(user, repository):
+    if not services().catalog.quotas.has_room_for(user, repository):
         return page(repository, _exceeds_quota(to)), 422
     if not forms.confirmed():
         return forms.ask(
@@ -234,16 +234,6 @@ def _effects_of_rename(owner: str) -> list[str]:
             gettext("You may lose your own permission to change or see it."),
         ]
     return effects
-
-
-def _has_room(user: t.Any, repository: RepositoryInfo) -> bool:
-    """Return True if the quota of a new owner has room for a repository.
-
-    The new owner did not ask for the repository, and could otherwise push no more.
-    """
-    catalog = services().catalog
-    key, name = catalog.users.key_of(user), catalog.users.namespace_of(user)
-    return catalog.quotas.has_room_for(key, name, repository)
 
 
 def _exceeds_quota(owner: str) -> Markup:

@@ -82,10 +82,10 @@ HOLES = {
     ),
     "tokens for whatever is asked": Hole(
         "oci.token",
-        "v2/token.py",
-        "_allowed",
-        "if may_by_name(",
-        "if True or may_by_name(",
+        "http/authorization.py",
+        "allowed_actions",
+        "if _decide_on(",
+        "if True or _decide_on(",
     ),
     "a token for another service": Hole(
         "oci.blob", "auth/signed_tokens.py", "read", "!= self._service", "is None"

@@ -545,11 +545,11 @@ def test_health_of_working_forge_is_ok(visitor: FlaskClient, tmp_path: Path) -> 
     assert response.get_json()["status"] == "ok"
 
 
-def test_example_app_has_at_most_300_lines() -> None:
+def test_example_app_has_fewer_than_300_lines() -> None:
     """The example stays short. Blank lines, comments, docstrings and imports do not
     count."""
     folder = Path(example_app.__file__).parent
-    assert sum(map(lines_of_code, folder.glob("*.py"))) <= 300
+    assert sum(map(lines_of_code, folder.glob("*.py"))) < 300
 
 
 def lines_of_code(path: Path) -> int:

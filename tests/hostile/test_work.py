@@ -34,9 +34,8 @@ from tests.support.worst_content import NAME
 MOST_CALLS = 80_000
 BYTES_PER_CALL = 1
 
-#: The maximum number of statements of a request. A token may have 50 scopes, and each
-#: name is searched among the former names as well.
-MOST_STATEMENTS = 110
+#: The maximum number of statements of a request. A token may have 50 scopes.
+MOST_STATEMENTS = 60
 
 #: The largest JSON that a request may parse, in bytes: two of the largest manifests.
 MOST_JSON = 8_100_000

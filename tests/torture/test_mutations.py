@@ -77,8 +77,8 @@ MUTATIONS = {
     ),
     "a conflict is not tried again": Mutation(
         CONFLICT,
-        "flask_oci/catalog/database.py",
-        "_retry",
+        "flask_oci/catalog/retries.py",
+        "retried",
         "number == ATTEMPTS - 1",
         "True",
     ),

@@ -19,7 +19,7 @@ from flask_oci.testing.manifests import LAYER
 from flask_oci.transfer import Images
 from flask_oci.transfer import TransferError
 from flask_oci.transfer.remote.challenges import parse
-from flask_oci.transfer.remote.repository import next_link
+from flask_oci.transfer.remote.links import next_link
 from tests.support.host import registry
 from tests.support.other_registry import OtherRegistry
 

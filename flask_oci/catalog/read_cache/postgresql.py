@@ -8,6 +8,8 @@ Functions").
 from __future__ import annotations
 
 import typing as t
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 
 import sqlalchemy as sa
 
@@ -18,7 +20,6 @@ from .store import Version
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .reader import Rows
 
 #: The visible transactions; whether this one has written; whether the server is a
 #: standby, whose snapshots do not list transactions; and the other conditions that the
@@ -35,7 +36,7 @@ _WRITES: t.Final = "oci_writes"
 
 
 class PostgreSQLReader:
-    """Reads versions and rows of a PostgreSQL database.
+    """Reads the versions of a PostgreSQL database.
 
     :param engine: the engine of the database.
     :param connection: a connection of it.
@@ -61,19 +62,11 @@ class PostgreSQLReader:
         """Return the version that the session's transaction sees."""
         return _version(connect())
 
-    def rows(
-        self,
-        version: Version,
-        engine: sa.Engine,
-        connect: Callable[[], sa.Connection],
-        statement: sa.Executable,
-        values: t.Any,
-    ) -> tuple[Version | None, Rows]:
-        """Return the rows of a SELECT, and the version that they are from."""
-        connection = connect()
-        rows = connection.execute(statement, values).all()
-        # By default, each statement of a transaction sees what is committed then.
-        return (version if _version(connection) == version else None), rows
+    def connection(
+        self, engine: sa.Engine, connect: Callable[[], sa.Connection]
+    ) -> AbstractContextManager[sa.Connection]:
+        """Return the connection of the session."""
+        return nullcontext(connect())
 
 
 def _version(connection: sa.Connection) -> Version:

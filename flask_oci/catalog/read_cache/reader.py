@@ -1,9 +1,10 @@
-"""The interface of readers: the version of a database, and rows in a known version."""
+"""The interface of readers: the version of a database, and a connection to it."""
 
 from __future__ import annotations
 
 import typing as t
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
@@ -45,18 +46,11 @@ class Reader(t.Protocol):
         :raises Unavailable: if the database has no version.
         """
 
-    def rows(
-        self,
-        version: Version,
-        engine: sa.Engine,
-        connect: Callable[[], sa.Connection],
-        statement: sa.Executable,
-        values: t.Any,
-    ) -> tuple[Version | None, Rows]:
-        """Return the rows of a SELECT, and the version that they are from.
+    def connection(
+        self, engine: sa.Engine, connect: Callable[[], sa.Connection]
+    ) -> AbstractContextManager[sa.Connection]:
+        """Return the context of a connection to read rows on.
 
-        :param version: the version before.
-        :param engine: the engine of the database.
-
-        The version is None if it changed while they were read.
+        :param engine: the engine, whose event listeners see the statements.
+        :raises Unavailable: if the cache has no connection.
         """

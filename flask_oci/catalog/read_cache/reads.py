@@ -105,19 +105,32 @@ class CachedReads:
         found = scope.cache.store.get(scope.version, key)
         if found is not MISSING:
             return t.cast("Rows", found)
+        rows = self._read(session, scope, statement, values)
+        if self._is_current(session, scope):
+            scope.cache.store.put(scope.version, key, rows)
+        return rows
+
+    def _read(
+        self, session: Session, scope: _Scope, statement: sa.Executable, values: t.Any
+    ) -> Rows:
         try:
-            version, rows = scope.cache.reader.rows(
-                scope.version,
-                scope.engine,
-                lambda: self._connect(session),
-                statement,
-                values,
+            with scope.cache.reader.connection(
+                scope.engine, lambda: self._connect(session)
+            ) as connection:
+                return connection.execute(statement, values).all()
+        except Unavailable:
+            return self._connect(session).execute(statement, values).all()
+
+    def _is_current(self, session: Session, scope: _Scope) -> bool:
+        """Return True if the database still has the version of a scope, so that rows
+        which were read meanwhile are of this version."""
+        try:
+            version = scope.cache.reader.version(
+                lambda: self._connect(session), scope.writes
             )
         except (Bypassed, Unavailable):
-            return self._connect(session).execute(statement, values).all()
-        if version is not None:
-            scope.cache.store.put(version, key, rows)
-        return rows
+            return False
+        return version == scope.version
 
     def value(
         self,

@@ -1,4 +1,4 @@
-"""The version of a SQLite database, and rows read in a known version.
+"""The version of a SQLite database.
 
 ``PRAGMA data_version`` changes with every commit of another connection, of any process
 (https://sqlite.org/pragma.html#pragma_data_version). A connection of the cache's own,
@@ -22,7 +22,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
 
-    from .reader import Rows
 
 #: The connections of a parent process. A child must neither use nor close them, so they
 #: stay referenced (https://sqlite.org/howtocorrupt.html, section 2.6).
@@ -30,7 +29,7 @@ _INHERITED: list[_Opened] = []
 
 
 class SQLiteReader:
-    """Reads versions and rows of a SQLite database.
+    """Reads the versions of a SQLite database, on a connection of the cache's own.
 
     :param engine: the engine of the database.
     """
@@ -55,18 +54,15 @@ class SQLiteReader:
         with self._failures_reported():
             return self._current().version()
 
-    def rows(
-        self,
-        version: Version,
-        engine: sa.Engine,
-        connect: Callable[[], sa.Connection],
-        statement: sa.Executable,
-        values: t.Any,
-    ) -> tuple[Version | None, Rows]:
-        """Return the rows of a SELECT, and the version that they are from."""
+    @contextmanager
+    def connection(
+        self, engine: sa.Engine, connect: Callable[[], sa.Connection]
+    ) -> Iterator[sa.Connection]:
+        """Yield the connection of the cache."""
         with self._failures_reported():
             opened = self._current()
-        return opened.rows(version, engine, statement, values)
+        with opened.connection(engine) as connection:
+            yield connection
 
     def _current(self) -> _Opened:
         opened = self._opened
@@ -79,7 +75,7 @@ class SQLiteReader:
             current = self._opened
             if current is None or current is opened or current.pid != os.getpid():
                 self._close()
-                self._opened = current = _Opened(self._pool, self._errors)
+                self._opened = current = _Opened(self._pool)
             return current
 
     def _close(self) -> None:
@@ -105,13 +101,13 @@ class _Opened:
     :raises Unavailable: if the database has no file, or a reader would block it.
     """
 
-    def __init__(self, pool: sa.Pool, errors: type[Exception]) -> None:
-        self.pid = os.getpid()
-        self._errors = errors
+    def __init__(self, pool: sa.Pool) -> None:
+        self.pid: int | None = None
         self._lock = Lock()
         # A pool of its own has the host's settings, and none of its connections.
         self._pool = pool.recreate()
         self._pooled = self._pool.connect()
+        self.pid = os.getpid()
         self._driver: t.Any = self._pooled.dbapi_connection
         try:
             self._path = _file_of(self._driver)
@@ -129,26 +125,15 @@ class _Opened:
         with self._lock:
             return self._version()
 
-    def rows(
-        self,
-        version: Version,
-        engine: sa.Engine,
-        statement: sa.Executable,
-        values: t.Any,
-    ) -> tuple[Version | None, Rows]:
-        """Return the rows of a SELECT, and the version that they are from.
+    @contextmanager
+    def connection(self, engine: sa.Engine) -> Iterator[sa.Connection]:
+        """Yield the connection, for one thread at a time.
 
-        :param version: the version before.
-        :param engine: the engine whose event listeners see the statement.
+        :param engine: the engine whose event listeners see the statements.
         """
-        # It is not closed, because that would return the connection to its pool.
-        connection = sa.Connection(engine, self._pooled)
         with self._lock:
-            rows = connection.execute(statement, values).all()
-            try:
-                return (version if self._version() == version else None), rows
-            except (self._errors, OSError):
-                return None, rows
+            # It is not closed, because that would return the connection to its pool.
+            yield sa.Connection(engine, self._pooled)
 
     def close(self) -> None:
         """Close the connection."""
@@ -160,6 +145,8 @@ class _Opened:
         if self.pid == os.getpid():
             self._pooled.close()
             self._pool.dispose()
+        elif self.pid is not None:
+            _INHERITED.append(self)
 
     def _version(self) -> Version:
         # If another file is copied over this one, the number may stay the same.

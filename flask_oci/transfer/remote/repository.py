@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import typing as t
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from ..base import Source
 from ..base import TransferError
 from .address import ImageAddress
 from .blob import RemoteBlob
+from .links import next_link
 from .retry import finish
 from .retry import Response
 from .session import Session
@@ -44,14 +44,6 @@ MAX_PAGE_BYTES: t.Final = 16 * 1024 * 1024
 #: The largest size of all pages of a list, in bytes, and its largest number of entries.
 MAX_LIST_BYTES: t.Final = 64 * 1024 * 1024
 MAX_ENTRIES: t.Final = 500_000
-
-#: The largest ``Link`` header, in characters; the rest is ignored.
-MAX_LINK: t.Final = 16 * 1024
-
-#: A link and its parameters (RFC 8288, section 3). It is matched at one position after
-#: the other, so every character is read once.
-_LINK = re.compile(r'[\s,]*<([^<>]*)>((?:[^,"]|"[^"]*")*)')
-_REL_NEXT = re.compile(r';\s*rel\s*=\s*"?next"?\s*(?:;|$)', re.I)
 
 
 class RemoteRepository:
@@ -353,16 +345,6 @@ class RemoteRepository:
         if not is_tag(reference) and not is_digest(reference):
             raise TransferError(f"'{reference}' is neither a tag nor a digest.")
         return f"{self._path}/manifests/{reference}"
-
-
-def next_link(header: str) -> str | None:
-    """Return the address of the next page in a ``Link`` header, or None."""
-    header, position = header[:MAX_LINK], 0
-    while (link := _LINK.match(header, position)) is not None:
-        if _REL_NEXT.search(link[2]):
-            return link[1]
-        position = link.end()
-    return None
 
 
 def fallback_tag(digest: Digest) -> str:
