@@ -142,6 +142,12 @@ def attached_tags(digest: Digest) -> list[str]:
     return [f"{prefix}.{kind}" for kind in ("sig", "att", "sbom")]
 
 
+def fallback_tag(digest: Digest) -> str:
+    """Return the fallback tag of the referrers API (spec.md, "Referrers Tag
+    Schema")."""
+    return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"
+
+
 def checked(content: bytes, digest: Digest, media_type: str) -> RawManifest:
     """Return a manifest after comparing its digest with the requested one.
 

@@ -13,13 +13,8 @@ from flask import Flask
 from flask import redirect
 from flask.typing import ResponseReturnValue
 from flask_login import login_user
-from flask_security import RoleMixin
-from flask_security import Security
-from flask_security import SQLAlchemyUserDatastore
-from flask_security import UserMixin as SecurityUserMixin
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
-from sqlalchemy.orm import relationship
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
@@ -29,6 +24,8 @@ from .application import database
 from .application import Host
 from .application import StandardUser
 from .docker import tell_story
+from .security import secure
+from .security import security_host
 
 MakeHost = t.Callable[..., Host]
 TOKENS = "/images/-/tokens"
@@ -296,34 +293,8 @@ def test_next_of_a_form_is_the_list_of_repositories(without: Host) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_security")
 def test_flask_security_redirects_visitors(make_host: MakeHost) -> None:
     """It has an unauthorized_handler and no login_view."""
-    db = database()
-    members = sa.Table(
-        "members",
-        db.metadata,
-        sa.Column("user_id", sa.ForeignKey("user.id"), primary_key=True),
-        sa.Column("role_id", sa.ForeignKey("role.id"), primary_key=True),
-    )
-
-    class Role(RoleMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        name: Mapped[str] = mapped_column(sa.String(80), unique=True)
-
-    class User(SecurityUserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        email: Mapped[str] = mapped_column(sa.String(255), unique=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str] = mapped_column(sa.String(255))
-        active: Mapped[bool] = mapped_column(default=True)
-        fs_uniquifier: Mapped[str] = mapped_column(sa.String(64), unique=True)
-        roles: Mapped[list[Role]] = relationship(  # type: ignore[assignment]
-            secondary=members
-        )
-
-    def make(name: str, password: str) -> User:
-        return User(email=name, username=name, password=password, fs_uniquifier=name)
-
-    config = {"SECURITY_PASSWORD_HASH": "plaintext", "SECURITY_PASSWORD_SALT": "x"}
-    host = with_pages(make_host(db, User, users=make, login=False, **config))
-    Security(host.app, SQLAlchemyUserDatastore(db, User, Role))
+    made = security_host(make_host)
+    host = with_pages(made.host)
+    secure(made)
     where, following = redirects_to(host.app)
     assert (urlsplit(where).path, following) == ("/login", TOKENS)

@@ -14,13 +14,8 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_login import UserMixin
-from flask_security import RoleMixin
-from flask_security import Security
-from flask_security import SQLAlchemyUserDatastore
-from flask_security import UserMixin as SecurityUserMixin
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
-from sqlalchemy.orm import relationship
 
 from flask_oci.testing.answers import refusal
 from tests.support.host import Administrator
@@ -33,6 +28,8 @@ from .application import StandardUser
 from .application import with_registry
 from .docker import Docker
 from .docker import tell_story
+from .security import secure
+from .security import security_host
 
 MakeHost = t.Callable[..., Host]
 
@@ -102,42 +99,9 @@ def test_request_loader_of_host_gets_no_registry_token(
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_security")
 def test_host_with_flask_security_works(make_host: MakeHost) -> None:
     """Its datastore loads a user by a value that is neither the key nor the name."""
-    db = database()
-
-    members = sa.Table(
-        "members",
-        db.metadata,
-        sa.Column("user_id", sa.ForeignKey("user.id"), primary_key=True),
-        sa.Column("role_id", sa.ForeignKey("role.id"), primary_key=True),
-    )
-
-    class Role(RoleMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        name: Mapped[str] = mapped_column(sa.String(80), unique=True)
-
-    class User(SecurityUserMixin, db.Model):
-        id: Mapped[int] = mapped_column(primary_key=True)
-        email: Mapped[str] = mapped_column(sa.String(255), unique=True)
-        username: Mapped[str] = mapped_column(sa.String(80), unique=True)
-        password: Mapped[str] = mapped_column(sa.String(255))
-        active: Mapped[bool]
-        fs_uniquifier: Mapped[str] = mapped_column(sa.String(64), unique=True)
-        roles: Mapped[list[Role]] = relationship(  # type: ignore[assignment]
-            secondary=members
-        )
-
-    def make(name: str, password: str) -> User:
-        return User(
-            email=f"{name}@example.org",
-            username=name,
-            password=password,
-            active=True,
-            fs_uniquifier=f"unique-{name}",
-        )
-
-    host = make_host(db, User, users=make, login=False, **SECURITY)
-    store = SQLAlchemyUserDatastore(db, User, Role)
-    Security(host.app, store)
+    made = security_host(make_host)
+    host, store, db = made
+    secure(made)
 
     @host.registry.authenticate
     def check(username: str, secret: str) -> t.Any:
@@ -149,16 +113,9 @@ def test_host_with_flask_security_works(make_host: MakeHost) -> None:
     assert alice.get("/v2/").status_code == 200
     with host.app.app_context():
         # Flask-Security ends all sessions of a user in this way.
-        store.set_uniquifier(db.session.scalars(sa.select(User)).first())
+        store.set_uniquifier(t.cast(t.Any, store.find_user(username="alice")))
         db.session.commit()
     assert refusal(alice.get("/v2/")) == (401, "UNAUTHORIZED")
-
-
-SECURITY = {
-    "SECURITY_PASSWORD_HASH": "plaintext",
-    "SECURITY_PASSWORD_SINGLE_HASH": ["plaintext"],
-    "SECURITY_PASSWORD_SALT": "only for tests",
-}
 
 
 @pytest.mark.shape("Users that have an address for a name")

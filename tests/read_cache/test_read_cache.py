@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
 import typing as t
+import weakref
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from flask import Flask
 from flask_login import current_user
 
 from tests.conftest import MakeApp
+from tests.support.check_world import small_host
 from tests.support.host import Administrator
 from tests.support.host import DATABASE_URL
 from tests.support.host import db
@@ -171,3 +174,22 @@ def test_database_without_version_is_read(
     messages = [r.getMessage() for r in caplog.records if "read cache" in r.message]
     (message,) = messages
     assert message.startswith("The read cache is not used: the database has no file.")
+
+
+@only_sqlite
+def test_engine_of_a_dropped_application_is_freed(tmp_path: Path) -> None:
+    """The cache keeps neither an engine nor its open files."""
+
+    def use() -> weakref.ref[sa.Engine]:
+        app = small_host(tmp_path)
+        extension = app.extensions["sqlalchemy"]
+        with app.app_context():
+            extension.create_all()
+            assert not app.extensions["oci"].catalog.repositories.find(NAME).exists
+            return weakref.ref(extension.engine)
+
+    engine = use()
+    for _ in range(3):
+        # The extension keeps an engine until the application has been freed.
+        gc.collect()
+    assert engine() is None

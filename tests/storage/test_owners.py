@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can create files for another user"
 )
 
-NOBODY = pwd.getpwnam("nobody")
+UNPRIVILEGED = pwd.getpwnam("nobody")
 
 
 def owners(folder: Path) -> set[int]:
@@ -36,7 +36,7 @@ def test_commands_of_root_keep_the_owner_of_the_folder(
     """An import and a collection that root runs leave no file of root's."""
     keeper = Upkeep(app)
     keeper.folder.mkdir()
-    os.chown(keeper.folder, NOBODY.pw_uid, NOBODY.pw_gid)
+    os.chown(keeper.folder, UNPRIVILEGED.pw_uid, UNPRIVILEGED.pw_gid)
     layer = b"only in the archive"
     members = layout([listed(image(layer), "1.0")], image(layer), CONFIG, layer)
     (tmp_path / "in.tar").write_bytes(tar(members).read())
@@ -44,7 +44,7 @@ def test_commands_of_root_keep_the_owner_of_the_folder(
     assert result.exit_code == 0, result.output
     assert keeper.run("gc").exit_code == 0
     assert keeper.run("fsck", "--scrub").exit_code == 0
-    assert owners(keeper.folder) == {NOBODY.pw_uid}
+    assert owners(keeper.folder) == {UNPRIVILEGED.pw_uid}
 
 
 def test_check_names_files_of_another_user(app: Flask, alice: RegistryClient) -> None:
@@ -52,5 +52,5 @@ def test_check_names_files_of_another_user(app: Flask, alice: RegistryClient) ->
     digest = alice.push_blob("alice/app", b"a layer")
     assert "storage-owners" not in check(app).codes
     path = Upkeep(app).blob(digest)
-    os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    os.chown(path, UNPRIVILEGED.pw_uid, UNPRIVILEGED.pw_gid)
     assert str(path) in str(check(app).findings["storage-owners"])

@@ -7,8 +7,10 @@ which never writes, therefore notices every commit.
 
 from __future__ import annotations
 
+import itertools
 import os
 import typing as t
+from contextlib import closing
 from contextlib import contextmanager
 from threading import Lock
 
@@ -28,6 +30,11 @@ if t.TYPE_CHECKING:
 _INHERITED: list[_Opened] = []
 
 
+#: The key in ``info`` of a connection of its number, which no other one has.
+_KEY: t.Final = "oci_read_connection"
+_keys = itertools.count()
+
+
 class SQLiteReader:
     """Reads the versions of a SQLite database, on a connection of the cache's own.
 
@@ -35,6 +42,8 @@ class SQLiteReader:
     """
 
     def __init__(self, engine: sa.Engine) -> None:
+        if isinstance(engine.pool, sa.NullPool):
+            raise Unavailable("the pool keeps no connection")
         self._pool, self._errors = engine.pool, engine.dialect.loaded_dbapi.Error
         self._opened: _Opened | None = None
         self._lock = Lock()
@@ -98,23 +107,19 @@ class SQLiteReader:
 class _Opened:
     """An open connection to a database file, for reading.
 
+    It is in a pool of its own, which has the host's settings. It is checked out for
+    each use, because a pool that has lent a connection is never freed.
+
     :raises Unavailable: if the database has no file, or a reader would block it.
     """
 
     def __init__(self, pool: sa.Pool) -> None:
-        self.pid: int | None = None
-        self._lock = Lock()
-        # A pool of its own has the host's settings, and none of its connections.
-        self._pool = pool.recreate()
-        self._pooled = self._pool.connect()
         self.pid = os.getpid()
-        self._driver: t.Any = self._pooled.dbapi_connection
-        try:
-            self._path = _file_of(self._driver)
-            self._identity = _identity(os.stat(self._path))
-        except BaseException:
-            self.close()
-            raise
+        self._lock = Lock()
+        self._pool = pool.recreate()
+        with self._connection() as pooled:
+            self._path = _file_of(pooled.dbapi_connection)
+        self._identity = _identity(os.stat(self._path))
 
     def is_current(self) -> bool:
         """Return True if the file is still the one that was opened."""
@@ -122,8 +127,14 @@ class _Opened:
 
     def version(self) -> Version:
         """Return the version of the database."""
-        with self._lock:
-            return self._version()
+        # If another file is copied over this one, the number may stay the same.
+        status = os.stat(self._path)
+        with self._connection() as pooled:
+            # Numbers of different connections cannot be compared.
+            connection = pooled.info.setdefault(_KEY, next(_keys))
+            driver: t.Any = pooled.dbapi_connection
+            (number,) = driver.execute("PRAGMA data_version").fetchone()
+        return (connection, number, status.st_mtime_ns, status.st_size)
 
     @contextmanager
     def connection(self, engine: sa.Engine) -> Iterator[sa.Connection]:
@@ -131,28 +142,24 @@ class _Opened:
 
         :param engine: the engine whose event listeners see the statements.
         """
-        with self._lock:
-            # It is not closed, because that would return the connection to its pool.
-            yield sa.Connection(engine, self._pooled)
+        with self._connection() as pooled:
+            yield sa.Connection(engine, pooled)
 
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
-            self._pooled.close()
             self._pool.dispose()
 
     def __del__(self) -> None:
         if self.pid == os.getpid():
-            self._pooled.close()
             self._pool.dispose()
-        elif self.pid is not None:
+        else:
             _INHERITED.append(self)
 
-    def _version(self) -> Version:
-        # If another file is copied over this one, the number may stay the same.
-        status = os.stat(self._path)
-        (number,) = self._driver.execute("PRAGMA data_version").fetchone()
-        return (id(self), number, status.st_mtime_ns, status.st_size)
+    @contextmanager
+    def _connection(self) -> Iterator[sa.PoolProxiedConnection]:
+        with self._lock, closing(self._pool.connect()) as pooled:
+            yield pooled
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from ...spec.reference import is_tag
 from ...storage.protocol import Reader
 from ..base import attached_tags
 from ..base import checked
+from ..base import fallback_tag
 from ..base import RawManifest
 from ..base import Source
 from ..base import TransferError
@@ -345,9 +346,3 @@ class RemoteRepository:
         if not is_tag(reference) and not is_digest(reference):
             raise TransferError(f"'{reference}' is neither a tag nor a digest.")
         return f"{self._path}/manifests/{reference}"
-
-
-def fallback_tag(digest: Digest) -> str:
-    """Return the fallback tag of the referrers API (spec.md, "Referrers Tag
-    Schema")."""
-    return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"
