@@ -27,6 +27,9 @@ class RequestState:
     """The caller, whose reads are cached apart: the name of the user, or None and the
     address of an anonymous client."""
 
+    is_host_response: bool = False
+    """True if the response is that of the application's ``unauthorized_handler``."""
+
     warnings: list[str] = field(default_factory=list)
     """The texts of the response's ``Warning`` headers."""
 

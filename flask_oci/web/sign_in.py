@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from flask import abort
 from flask import current_app
-from flask import g
 from flask import redirect
 from flask import request
 from flask import url_for
@@ -17,6 +16,7 @@ from werkzeug.exceptions import Unauthorized
 from werkzeug.routing import BuildError
 
 from ..auth import flask_login
+from ..events.request_state import request_state
 from ..events.warn_once import advise
 from ..services import services
 
@@ -25,9 +25,6 @@ VIEW_UNKNOWN: t.Final = (
     "The login_view of Flask-Login, %s, is not an endpoint of the application, so the"
     " pages cannot send visitors to it. Set login_view, or set OCI_LOGIN_URL."
 )
-
-#: The name in ``flask.g`` that marks a response of the application's own.
-_HOST_RESPONSE: t.Final = "_oci_host_response"
 
 
 def url() -> str | None:
@@ -61,14 +58,14 @@ def refuse_anonymous() -> t.NoReturn:
         raise
     if response is None:
         abort(403)
-    g._oci_host_response = True
+    request_state().is_host_response = True
     abort(current_app.make_response(response))
 
 
 def is_host_response() -> bool:
     """Return True if the response of this request is that of the application's
     ``unauthorized_handler``."""
-    return _HOST_RESPONSE in g
+    return request_state().is_host_response
 
 
 def _login_view() -> str | None:
