@@ -45,10 +45,12 @@ def _puller(app: Flask, alice: RegistryClient) -> RegistryClient:
     return puller
 
 
-def statements_on_tables(client: RegistryClient, path: str) -> list[str]:
+def statements_on_tables(
+    client: RegistryClient, path: str, status: int = 200
+) -> list[str]:
     """Return the statements of a GET that read or write a table."""
     with collected(sa.Engine) as sent:
-        assert client.get(path).status_code == 200
+        assert client.get(path).status_code == status
     return [s for s in sent if "FROM " in s or "UPDATE" in s or "INSERT" in s]
 
 
@@ -64,6 +66,20 @@ def test_users_are_loaded_by_default(puller: RegistryClient) -> None:
     """Unless the host allows it, its ``user_loader`` is called for each request."""
     (statement,) = statements_on_tables(puller, MANIFEST)
     assert "username" in statement
+
+
+@has_versions
+@pytest.mark.options(oci_cache_policy=True)
+def test_reads_of_other_callers_make_no_answer_faster(
+    puller: RegistryClient, bob: RegistryClient
+) -> None:
+    """For a caller who may not pull, an image that its owner has just pulled costs the
+    same statements as a missing one."""
+    bob = bob.bearer("repository:bob/first:pull")
+    bob.get("/v2/bob/first/manifests/v1")
+    hidden = statements_on_tables(bob, MANIFEST, 404)
+    missing = statements_on_tables(bob, "/v2/alice/absent/manifests/v1", 404)
+    assert hidden == missing != []
 
 
 @pytest.mark.options(oci_read_cache=False)
