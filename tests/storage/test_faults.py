@@ -328,6 +328,8 @@ def test_push_succeeds_after_too_many_open_files(
     alice: RegistryClient, keeper: Upkeep, push: Push
 ) -> None:
     """Without free file descriptors, a client gets 503."""
+    # Connections of other tests would take some of the descriptors.
+    close_connections()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     failures = 0
     for room in range(20):
