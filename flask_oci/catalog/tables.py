@@ -174,5 +174,9 @@ def _mysql_lock(connection: sa.Connection) -> Iterator[None]:
         )
     try:
         yield
-    finally:
         connection.scalar(sa.select(sa.func.release_lock(LOCK)))
+    except BaseException:
+        # No statement can be executed after a failed commit. The server releases the
+        # lock of a closed connection.
+        connection.invalidate()
+        raise
