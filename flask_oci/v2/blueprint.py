@@ -8,6 +8,7 @@ from flask import Blueprint
 from flask import request
 
 from ..http import request_hooks
+from ..http import sessions
 from ..http.responses import Response
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
@@ -94,6 +95,7 @@ def make_blueprint(on_register: Callable[[BlueprintSetupState], None]) -> Bluepr
     blueprint.record_once(_check_prefix)
     blueprint.record_once(register_converters)
     blueprint.record_once(on_register)
+    blueprint.record_once(sessions.install)
     for methods, rule, endpoint, view in ROUTES:
         # Rules that end in a slash also match without it, because a redirect would lose
         # the body of a POST.

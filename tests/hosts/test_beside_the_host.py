@@ -169,6 +169,29 @@ def test_v2_sets_no_cookie(alice: RegistryClient, browser: FlaskClient) -> None:
     assert browser.get("/page").headers["Set-Cookie"]
 
 
+def test_v2_answers_do_not_vary_by_cookie(alice: RegistryClient) -> None:
+    """A cache need not tell cookies apart, although Flask-Login reads the session."""
+    alice.push_image("alice/app", "v1")
+    for authorization in (alice.authorization, basic("alice", "wrong"), None):
+        for method, path in ADDRESSES:
+            response = send(alice.app.test_client(), method, path, authorization)
+            assert "Cookie" not in response.vary, (method, path)
+
+
+def test_v2_keeps_sessions_of_the_host_apart(
+    app: Flask, alice: RegistryClient, browser: FlaskClient
+) -> None:
+    """Hooks of the host see the session of the request's own cookie, or none."""
+    visits: list[object] = []
+    look = app.before_request_funcs[None].append
+    look(lambda: visits.append(session.get("visits")))
+    with browser.session_transaction() as stored:
+        stored["visits"] = "bob's"
+    send(browser, "GET", "/v2/", alice.authorization)
+    send(app.test_client(), "GET", "/v2/", alice.authorization)
+    assert visits == ["bob's", None]
+
+
 def test_v2_redirects_nowhere(alice: RegistryClient, browser: FlaskClient) -> None:
     """No answer redirects to a sign-in page, and each location is below /v2."""
     alice.push_image("alice/app", "v1")
