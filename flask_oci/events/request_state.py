@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -50,6 +49,7 @@ class RequestState:
 
 def request_state() -> RequestState:
     """Return the state of the current request, which is created at the first call."""
-    if "_oci_state" not in g:
-        g._oci_state = RequestState()
-    return t.cast(RequestState, g._oci_state)
+    state: RequestState | None = g.get("_oci_state")
+    if state is None:
+        state = g._oci_state = RequestState()
+    return state

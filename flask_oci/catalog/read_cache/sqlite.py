@@ -61,7 +61,8 @@ class SQLiteReader:
         if writes:
             raise Bypassed
         with self._failures_reported():
-            return self._current().version()
+            opened, status = self._current()
+            return opened.version(status)
 
     @contextmanager
     def connection(
@@ -69,23 +70,26 @@ class SQLiteReader:
     ) -> Iterator[sa.Connection]:
         """Yield the connection of the cache."""
         with self._failures_reported():
-            opened = self._current()
+            opened, _ = self._current()
         with opened.connection(engine) as connection:
             yield connection
 
-    def _current(self) -> _Opened:
+    def _current(self) -> tuple[_Opened, os.stat_result]:
+        """Return the connection, and the status of its file."""
         opened = self._opened
         if opened is not None and opened.pid != os.getpid():
             # Another thread of the parent may have held the lock when it forked.
             self._lock, opened = Lock(), None
-        if opened is not None and opened.is_current():
-            return opened
+        if opened is not None:
+            status = os.stat(opened.path)
+            if _identity(status) == opened.identity:
+                return opened, status
         with self._lock:
             current = self._opened
             if current is None or current is opened or current.pid != os.getpid():
                 self._close()
                 self._opened = current = _Opened(self._pool)
-            return current
+            return current, os.stat(current.path)
 
     def _close(self) -> None:
         opened, self._opened = self._opened, None
@@ -118,17 +122,15 @@ class _Opened:
         self._lock = Lock()
         self._pool = pool.recreate()
         with self._connection() as pooled:
-            self._path = _file_of(pooled.dbapi_connection)
-        self._identity = _identity(os.stat(self._path))
+            self.path = _file_of(pooled.dbapi_connection)
+        self.identity = _identity(os.stat(self.path))
 
-    def is_current(self) -> bool:
-        """Return True if the file is still the one that was opened."""
-        return self._identity == _identity(os.stat(self._path))
+    def version(self, status: os.stat_result) -> Version:
+        """Return the version of the database.
 
-    def version(self) -> Version:
-        """Return the version of the database."""
-        # If another file is copied over this one, the number may stay the same.
-        status = os.stat(self._path)
+        :param status: the status of its file. If another file is copied over it, the
+            number may stay the same.
+        """
         with self._connection() as pooled:
             # Numbers of different connections cannot be compared.
             connection = pooled.info.setdefault(_KEY, next(_keys))
