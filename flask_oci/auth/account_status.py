@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from functools import lru_cache
 
 from ..hooks import check_synchronous
 from ..hooks import predicate
@@ -99,7 +100,8 @@ class AccountStatus:
             return _value(user, self._attribute) in (True, 1)
         if not bool(_value(user, "is_active", default=True)):
             return False
-        if _own_is_active(type(user)):
+        model: t.Any = type(user)
+        if _own_is_active(model):
             return True
         return all(
             bool(getattr(user, name, None)) == is_positive
@@ -113,7 +115,8 @@ class AccountStatus:
             return Source(True, ("active",))
         if self._attribute is not None:
             return Source(True, (self._attribute,))
-        if _own_is_active(self._users.model):
+        model: t.Any = self._users.model
+        if _own_is_active(model):
             return Source(True, ("is_active",))
         return Source(False, tuple(self._columns))
 
@@ -159,7 +162,8 @@ def _value(user: t.Any, attribute: str, default: object = None) -> t.Any:
     return value
 
 
-def _own_is_active(model: type[t.Any]) -> bool:
+@lru_cache(maxsize=16)
+def _own_is_active(model: t.Any) -> bool:
     """Return True if ``is_active`` can differ between the users of a model.
 
     Flask-Login's ``UserMixin``, and its copies, have a property that is True for all

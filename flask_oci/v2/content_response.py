@@ -7,6 +7,7 @@ import typing as t
 
 from flask import current_app
 from flask import request
+from werkzeug.datastructures import Headers
 
 from ..errors import BlobUnknown
 from ..http.responses import Response
@@ -45,8 +46,10 @@ def manifest(stored: StoredManifest, *, immutable: bool) -> Response:
     )
     if _is_known_to_client(stored.digest):
         return _not_modified(response)
-    response.set_data(stored.content or b"")
-    response.content_length = stored.size
+    if stored.content is not None:
+        response.set_data(stored.content)
+    else:
+        response.content_length = stored.size
     return response
 
 
@@ -69,13 +72,18 @@ def blob(digest: Digest, size: int) -> Response:
 
 
 def _content(digest: str, media_type: str, caching: str) -> Response:
-    response = Response()
-    response.headers["Content-Type"] = media_type
-    response.headers["Docker-Content-Digest"] = digest
-    response.headers["Cache-Control"] = caching
-    response.headers["Vary"] = "Authorization"
-    response.set_etag(digest)
-    return response
+    return Response(
+        # Setting one header at a time would compare it with all others.
+        headers=Headers(
+            [
+                ("Content-Type", media_type),
+                ("Docker-Content-Digest", digest),
+                ("Cache-Control", caching),
+                ("Vary", "Authorization"),
+                ("ETag", f'"{digest}"'),
+            ]
+        )
+    )
 
 
 def _is_known_to_client(digest: str) -> bool:
