@@ -94,19 +94,18 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
 
     :param values: the variables of the URL rule; ``name`` is the name of a repository.
     """
-    metrics = services().metrics
-    if metrics is not None:
-        metrics.begin()
+    parts = services()
+    if parts.metrics is not None:
+        parts.metrics.begin()
     request.environ[errors.ANSWERED] = []
     request.max_content_length = UNLIMITED
     bounds.check_query()
     body.accept_buffered()
     csrf.exempt()
-    authenticator = services().authenticator
     # The host's hooks that run after a refusal must not see the user of a session
     # cookie.
-    authenticator.sign_in(ANONYMOUS)
-    sign_in(authenticator.identify())
+    parts.authenticator.sign_in(ANONYMOUS)
+    sign_in(parts.authenticator.identify())
     body.check_announcement()
     if values and "name" in values:
         check_name(values["name"])

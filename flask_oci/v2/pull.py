@@ -34,18 +34,18 @@ def manifest(name: str, reference: str) -> Response:
     :raises NameUnknown: if nothing has been pushed to the repository.
     """
     repository = admit(name, "pull")
-    key, wanted = repository.key, parse_reference(reference)
-    stored = services().catalog.manifests.find(
-        key, wanted, content=request.method != "HEAD"
-    )
-    if stored is None or not _renew_lease(stored, wanted):
+    wanted, is_head = parse_reference(reference), request.method == "HEAD"
+    catalog = services().catalog
+    stored = catalog.manifests.find(repository.key, wanted, content=not is_head)
+    if stored is None or (is_head and not _renew_lease(stored, wanted)):
         raise ManifestUnknown(detail=reference)
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
-    if request.method == "GET" or not _may_push(name):
-        _count_pull(stored, response)
-    if request.method == "GET":
+    if not is_head:
+        _count_pull(stored, response, pulls=1)
         event = _pull_event(repository, stored, wanted)
-        services().catalog.record_if_observed(event, soft=True)
+        catalog.record_if_observed(event, soft=True)
+    elif not _may_push(name):
+        _count_pull(stored, response, pulls=0)
     return response
 
 
@@ -91,28 +91,31 @@ def is_stored(digest: Digest, size: int) -> bool:
     return found == size
 
 
-def _count_pull(stored: StoredManifest, response: Response) -> None:
+def _count_pull(stored: StoredManifest, response: Response, *, pulls: int) -> None:
     """Count a pull, or a use. The response neither waits for that nor depends on it.
 
     A client that already has an image sends only HEAD: docker at a second pull, and
     containerd before each container. Such a use keeps the image from retention rules,
     but is not a pull.
+
+    :param pulls: 1 for a pull, 0 for a use.
     """
-    app, pulls = t.cast(t.Any, current_app)._get_current_object(), services().pulls
+    counter = services().pulls
+    if not counter.count(stored.repository_id, stored.digest, pulls=pulls):
+        return
+    app = t.cast(t.Any, current_app)._get_current_object()
 
     def write() -> None:
         # The response has been sent, and the request's connection has been returned.
         try:
             with app.app_context():
-                pulls.write()
+                counter.write()
         except Exception:
             app.logger.warning(
                 "Writing pull counts failed; it will be tried again.", exc_info=True
             )
 
-    number = 1 if request.method == "GET" else 0
-    if pulls.count(stored.repository_id, stored.digest, pulls=number):
-        response.call_on_close(write)
+    response.call_on_close(write)
 
 
 def _may_push(name: str) -> bool:
@@ -125,14 +128,12 @@ def _may_push(name: str) -> bool:
 
 
 def _renew_lease(stored: StoredManifest, wanted: Digest | str) -> bool:
-    """Return True if the client may rely on a manifest for the grace period. A tag
-    keeps its manifest anyway."""
+    """Return True if a client that asks for a manifest may rely on it for the grace
+    period. A tag keeps its manifest anyway."""
+    if not isinstance(wanted, Digest):
+        return True
     parts = services()
-    return (
-        request.method != "HEAD"
-        or not isinstance(wanted, Digest)
-        or parts.catalog.manifests.lease(stored, parts.config.lease_freshness)
-    )
+    return parts.catalog.manifests.lease(stored, parts.config.lease_freshness)
 
 
 def _pull_event(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import typing as t
-from contextlib import closing
 from contextlib import contextmanager
 from threading import Lock
 
@@ -30,9 +29,8 @@ if t.TYPE_CHECKING:
 _INHERITED: list[_Opened] = []
 
 
-#: The key in ``info`` of a connection of its number, which no other one has.
-_KEY: t.Final = "oci_read_connection"
-_keys = itertools.count()
+#: Numbers the connections.
+_numbers = itertools.count()
 
 
 class SQLiteReader:
@@ -109,10 +107,11 @@ class SQLiteReader:
 
 
 class _Opened:
-    """An open connection to a database file, for reading.
+    """An open connection to a database file, for reading by one thread at a time.
 
-    It is in a pool of its own, which has the host's settings. It is checked out for
-    each use, because a pool that has lent a connection is never freed.
+    The host's pool opens it, so that it has the host's settings. It is not in a pool:
+    the registry of lent connections would keep it alive, and lending takes longer than
+    asking for the version.
 
     :raises Unavailable: if the database has no file, or a reader would block it.
     """
@@ -120,9 +119,12 @@ class _Opened:
     def __init__(self, pool: sa.Pool) -> None:
         self.pid = os.getpid()
         self._lock = Lock()
-        self._pool = pool.recreate()
-        with self._connection() as pooled:
-            self.path = _file_of(pooled.dbapi_connection)
+        self._number = next(_numbers)
+        self._driver: t.Any = None
+        self._pooled = pool.recreate().connect()
+        self._driver = self._pooled.dbapi_connection
+        self._pooled.detach()
+        self.path = _file_of(self._driver)
         self.identity = _identity(os.stat(self.path))
 
     def version(self, status: os.stat_result) -> Version:
@@ -131,37 +133,35 @@ class _Opened:
         :param status: the status of its file. If another file is copied over it, the
             number may stay the same.
         """
-        with self._connection() as pooled:
-            # Numbers of different connections cannot be compared.
-            connection = pooled.info.setdefault(_KEY, next(_keys))
-            driver: t.Any = pooled.dbapi_connection
-            (number,) = driver.execute("PRAGMA data_version").fetchone()
-        return (connection, number, status.st_mtime_ns, status.st_size)
+        with self._lock:
+            (number,) = self._driver.execute("PRAGMA data_version").fetchone()
+        # Numbers of different connections cannot be compared.
+        return (self._number, number, status.st_mtime_ns, status.st_size)
 
     @contextmanager
     def connection(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        """Yield the connection, for one thread at a time.
+        """Yield the connection.
 
         :param engine: the engine whose event listeners see the statements.
         """
-        with self._connection() as pooled:
-            yield sa.Connection(engine, pooled)
+        with self._lock:
+            try:
+                yield sa.Connection(engine, self._pooled)
+            finally:
+                # A listener of the host may have begun a transaction, which would show
+                # the same version for ever.
+                self._driver.rollback()
 
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
-            self._pool.dispose()
+            self._driver.close()
 
     def __del__(self) -> None:
-        if self.pid == os.getpid():
-            self._pool.dispose()
-        else:
+        if self.pid != os.getpid():
             _INHERITED.append(self)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sa.PoolProxiedConnection]:
-        with self._lock, closing(self._pool.connect()) as pooled:
-            yield pooled
+        elif self._driver is not None:
+            self._driver.close()
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
