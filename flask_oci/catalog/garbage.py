@@ -45,9 +45,10 @@ class Garbage:
         :return: True if it was deleted.
         """
         Upload = self._db.models.Upload
-        return self._delete(
-            Upload.__table__, Upload.uuid == uuid, Upload.started_at < before
+        deleting = sa.delete(Upload.__table__).where(
+            Upload.uuid == uuid, Upload.started_at < before
         )
+        return bool(self._db.write(lambda: self._db.change(deleting)))
 
     def upload_exists(self, uuid: str) -> bool:
         """Return True if the upload session exists."""
@@ -186,12 +187,21 @@ class Garbage:
         :return: True if it was deleted.
         """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-        return self._delete(
-            Blob.__table__,
+        locking = sa.select(Blob.id).where(Blob.digest == str(digest)).with_for_update()
+        deleting = sa.delete(Blob.__table__).where(
             Blob.digest == str(digest),
             self._forgotten(before),
             ~sa.exists().where(Link.blob_id == Blob.id),
         )
+
+        def work() -> bool:
+            # A push that links the blob holds its row. The deletion looks for links
+            # when that push has ended; if it waited for the row itself, PostgreSQL
+            # would not look again.
+            self._db.execute(locking)
+            return bool(self._db.change(deleting))
+
+        return self._db.write(work)
 
     def unrecorded(self, digests: t.Sequence[Digest]) -> list[Digest]:
         """Return the given digests that have no blob record."""
@@ -206,7 +216,3 @@ class Garbage:
     def _forgotten(self, before: datetime) -> t.Any:
         Blob = self._db.models.Blob
         return sa.or_(Blob.unlinked_at.is_(None), Blob.unlinked_at < before)
-
-    def _delete(self, table: sa.Table, *conditions: t.Any) -> bool:
-        statement = sa.delete(table).where(*conditions)
-        return bool(self._db.write(lambda: self._db.change(statement)))

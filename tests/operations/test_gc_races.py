@@ -7,12 +7,15 @@ import typing as t
 import pytest
 from flask import Flask
 
+from flask_oci.clock import utcnow
+from flask_oci.spec.digest import Digest
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
+from tests.support.host import registry
 from tests.support.interleaving import interleaved
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import later
@@ -152,3 +155,25 @@ def test_push_gc_at_each_step_is_safe(race: Race) -> None:
     """A garbage collection at any step of a push deletes no content that the client
     relies on, or the client sees the deletion."""
     assert race.run(race.push, race.keeper.gc) > 10
+
+
+def test_blob_that_is_being_linked_is_kept_without_the_lock_of_the_storage(
+    app: Flask,
+) -> None:
+    """A collection on another machine shares only the database with the push."""
+    alice, path = RegistryClient.of(app, "alice"), f"/v2/{NAME}/blobs/{BLOB}"
+
+    def collect() -> None:
+        with app.app_context():
+            registry._catalog.garbage.delete_blob(Digest.parse(BLOB), utcnow() + LONG)
+
+    step = 0
+    while True:
+        alice.push_blob(NAME, LAYER)
+        alice.delete(path)
+        with interleaved(app, collect, step) as steps:
+            alice.push_blob(NAME, LAYER)
+        assert alice.get(path).data == LAYER, step
+        if step >= steps.count:
+            break
+        step += 1
