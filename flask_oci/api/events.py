@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..http.bounds import MOST_EVENTS
+from ..http.bounds import MOST_LONG
 from ..services import services
 from . import paging
 from .access import require_admin
@@ -24,7 +24,7 @@ def events(query: EventList) -> Events:
         size + 1,
         repository=query.repository or None,
         kind=query.kind or None,
-        before=paging.number(query.next, MOST_EVENTS),
+        before=paging.number(query.next, MOST_LONG),
     )
     page, position = paging.paginate(events, size, lambda event: event.id)
     items = [

@@ -125,14 +125,26 @@ class Blobs:
 
         :param size: the size of the blob, in bytes.
         """
-        Blob = self._db.models.Blob
-        self._db.insert_if_absent(Blob, digest=str(digest), size=size)
         blob_id = self._db.execute(self._newest, {"digest": str(digest)}).scalar()
+        if blob_id is None:
+            blob_id = self._insert(digest, size)
         self._db.upsert(
             self._db.models.RepositoryBlob,
             {"repository_id": repository_id, "blob_id": blob_id},
             leased_at=utcnow(),
         )
+
+    def _insert(self, digest: Digest, size: int) -> int:
+        """Insert a blob, and return its key.
+
+        An insert that tolerates an existing row would use up a key for each push of a
+        known blob. After a concurrent insert, the whole transaction is retried.
+        """
+        inserted: t.Any = self._db.execute(
+            sa.insert(self._db.models.Blob.__table__),
+            {"digest": str(digest), "size": size},
+        )
+        return int(inserted.inserted_primary_key[0])
 
     def unlink(
         self, repository_id: int, digest: Digest, by: t.Any, *, unless_used: bool

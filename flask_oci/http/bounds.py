@@ -11,9 +11,9 @@ from werkzeug.exceptions import RequestURITooLarge
 #: for each, and a push of a manifest with a hundred tags has the most.
 MAX_PARAMETERS: t.Final = 200
 
-#: The largest primary key of most tables, and of the events table.
+#: The largest primary key of most tables, and of those whose keys have 64 bits.
 MOST_ROWS: t.Final = 2**31 - 1
-MOST_EVENTS: t.Final = 2**63 - 1
+MOST_LONG: t.Final = 2**63 - 1
 
 
 def check_query() -> None:

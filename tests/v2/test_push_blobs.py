@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
@@ -13,6 +14,8 @@ from flask_oci.testing.manifests import OCTETS
 from flask_oci.testing.manifests import UNKNOWN
 from flask_oci.testing.requests import with_query
 from tests.support.host import Administrator
+from tests.support.host import db
+from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
 
@@ -195,6 +198,16 @@ def test_push_existing_blob_succeeds(alice: RegistryClient) -> None:
     location = with_query(alice.start_upload("alice/app"), digest=digest)
     assert alice.put(location, b"bytes").status_code == 201
     assert alice.get(f"/v2/alice/app/blobs/{digest}").data == b"bytes"
+
+
+def test_push_of_known_blob_uses_up_no_key(alice: RegistryClient) -> None:
+    """The keys of blobs last for as many blobs, however often each is pushed."""
+    Blob = registry.models.Blob
+    for content in (b"one", b"one", b"one", b"two"):
+        alice.push_blob("alice/app", content)
+    with alice.app.app_context():
+        first, second = db.session.scalars(sa.select(Blob.id).order_by(Blob.id))
+    assert second == first + 1
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,10 @@ DIGEST_LENGTH: t.Final = 135
 #: name that migrations read back from the database.
 CONTENT: t.Final = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
+#: An ascending key of 64 bits. SQLite autoincrements only columns of the type INTEGER,
+#: which has as many bits there.
+Counter: t.Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def bytewise(length: int) -> sa.types.TypeEngine[str]:
     """Return the type of a string that every database compares byte by byte.

@@ -11,10 +11,8 @@ from sqlalchemy.orm import mapped_column
 
 from ...clock import utcnow
 from .columns import bytewise
+from .columns import Counter
 from .columns import Record
-
-#: An ascending key. SQLite autoincrements only columns of the type INTEGER.
-Counter: t.Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 class Event(Record):

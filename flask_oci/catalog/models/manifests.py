@@ -13,6 +13,7 @@ from sqlalchemy.orm import mapped_column
 from ...clock import utcnow
 from .columns import bytewise
 from .columns import CONTENT
+from .columns import Counter
 from .columns import DIGEST_LENGTH
 from .columns import Record
 
@@ -104,7 +105,7 @@ class TagMove(Record):
     def __table_args__(cls) -> tuple[t.Any, ...]:
         return (sa.Index("ix_oci_tag_move_name", "repository_id", "name", "id"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
     repository_id: Mapped[int] = mapped_column(
         sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
     )

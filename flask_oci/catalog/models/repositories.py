@@ -13,6 +13,7 @@ from sqlalchemy.orm import mapped_column
 from ...clock import utcnow
 from ...rules.visibility import PRIVATE
 from .columns import bytewise
+from .columns import Counter
 from .columns import DIGEST_LENGTH
 from .columns import free_text
 from .columns import Record
@@ -56,7 +57,7 @@ class Blob(Record):
 
     __tablename__ = "oci_blob"
 
-    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
     digest: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH), unique=True)
     size: Mapped[int] = mapped_column(sa.BigInteger)
     created_at: Mapped[datetime] = mapped_column(

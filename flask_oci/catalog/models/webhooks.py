@@ -11,8 +11,8 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from ...clock import utcnow
+from .columns import Counter
 from .columns import Record
-from .events import Counter
 
 PENDING: t.Final = "pending"
 DELIVERED: t.Final = "delivered"
