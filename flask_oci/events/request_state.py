@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dataclasses import field
 
 from flask import g
+from flask import has_request_context
+from flask import request
 
 
 @dataclass
@@ -26,6 +28,10 @@ class RequestState:
     audience: tuple[str | None, str | None] | None = None
     """The caller, whose reads are cached apart: the name of the user, or None and the
     address of an anonymous client."""
+
+    request: object = None
+    """The request of the registry that began last. Several requests of a test client
+    may share the state."""
 
     is_host_response: bool = False
     """True if the response is that of the application's ``unauthorized_handler``."""
@@ -53,3 +59,23 @@ def request_state() -> RequestState:
     if "_oci_state" not in g:
         g._oci_state = RequestState()
     return t.cast(RequestState, g._oci_state)
+
+
+def begin_request() -> None:
+    """Record that the current request is one of the registry."""
+    request_state().request = _flask_request()
+
+
+def current_request() -> object:
+    """Return the current request if it is one of the registry.
+
+    The result is None in a command, in a view of the host, and after the request."""
+    if not has_request_context():
+        return None
+    own = request_state().request
+    return own if own is _flask_request() else None
+
+
+def _flask_request() -> object:
+    proxy: t.Any = request
+    return proxy._get_current_object()

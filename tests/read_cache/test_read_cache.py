@@ -54,6 +54,15 @@ def statements_on_tables(
     return [s for s in sent if "FROM " in s or "UPDATE" in s or "INSERT" in s]
 
 
+def commit(app: Flask, statement: str) -> None:
+    """Execute a statement as another program does, and commit it."""
+    engine = sa.create_engine(
+        app.config["SQLALCHEMY_DATABASE_URI"], poolclass=sa.NullPool
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement))
+
+
 @has_versions
 @pytest.mark.options(oci_cache_policy=True)
 def test_repeated_pull_executes_no_statement(puller: RegistryClient) -> None:
@@ -93,12 +102,37 @@ def test_commit_by_another_program_counts(
     app: Flask, puller: RegistryClient, admin: Administrator
 ) -> None:
     """A statement of another program takes effect at the next request."""
-    engine = sa.create_engine(
-        app.config["SQLALCHEMY_DATABASE_URI"], poolclass=sa.NullPool
-    )
-    with engine.begin() as connection:
-        connection.execute(sa.text("DELETE FROM oci_tag"))
+    commit(app, "DELETE FROM oci_tag")
     assert puller.get(MANIFEST).status_code == 404
+
+
+@pytest.mark.parametrize("context", ["application", "request"])
+@pytest.mark.options(oci_cache_policy=True)
+def test_commit_during_work_of_the_host_counts(
+    app: Flask, puller: RegistryClient, context: str
+) -> None:
+    """A worker, or a view that streams events, may run for hours in one context. It
+    reads what is committed meanwhile."""
+    found = []
+    with app.app_context() if context == "application" else app.test_request_context():
+        for visibility in ("private", "internal", "public"):
+            commit(app, f"UPDATE oci_repository SET visibility = '{visibility}'")
+            found.append(registry.repositories.find(NAME).visibility)
+            db.session.scalars(sa.select(registry.models.Tag.name)).all()
+    assert found == ["private", "internal", "public"]
+
+
+@pytest.mark.options(oci_cache_policy=True)
+def test_commit_between_requests_of_one_context_counts(
+    app: Flask, puller: RegistryClient
+) -> None:
+    """Requests of a test client may share the context, and the session, of a test."""
+    with app.app_context():
+        assert puller.get(MANIFEST).status_code == 200
+        commit(app, "UPDATE oci_repository SET visibility = 'public'")
+        assert registry.repositories.find(NAME).visibility == "public"
+        commit(app, "DELETE FROM oci_tag")
+        assert puller.get(MANIFEST).status_code == 404
 
 
 @pytest.mark.options(oci_cache_policy=True)
