@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import sqlite3
+import threading
 import typing as t
 import weakref
 from pathlib import Path
@@ -15,12 +17,15 @@ import sqlalchemy as sa
 from flask import Flask
 from flask_login import current_user
 
+from flask_oci import RepositoryInfo
 from tests.conftest import MakeApp
 from tests.support.check_world import small_host
+from tests.support.credentials import by_access_token
 from tests.support.host import Administrator
 from tests.support.host import DATABASE_URL
 from tests.support.host import db
 from tests.support.host import registry
+from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.statements import collected
 
@@ -89,6 +94,50 @@ def test_reads_of_other_callers_make_no_answer_faster(
     hidden = statements_on_tables(bob, MANIFEST, 404)
     missing = statements_on_tables(bob, "/v2/alice/absent/manifests/v1", 404)
     assert hidden == missing != []
+
+
+@has_versions
+def test_refusal_by_the_host_is_computed_each_time(make_app: MakeApp) -> None:
+    """A policy that executes a statement executes it as often for a hidden image as for
+    a missing one, also when both are asked for again."""
+
+    def may(user: User | None, action: str, image: RepositoryInfo) -> bool:
+        db.session.scalars(sa.select(sa.literal(image.name)).select_from(User)).all()
+        return registry.default_policy(user, action, image)
+
+    app = make_app(may, OCI_CACHE_POLICY=True)
+    RegistryClient.of(app, "alice").push_image(NAME, "v1")
+    bob = RegistryClient.of(app, "bob").bearer("repository:bob/first:pull")
+    paths = (MANIFEST, "/v2/alice/absent/manifests/v1")
+    for path in paths:
+        bob.get(path)
+    hidden, missing = (statements_on_tables(bob, path, 404) for path in paths)
+    assert hidden == missing != []
+
+
+def test_commit_during_a_decision_counts(make_app: MakeApp) -> None:
+    """A policy decides by objects that are as old as the session. Its permission is not
+    kept if something was committed since."""
+    appoint = "UPDATE \"user\" SET password = 'a curator' WHERE username = 'bob'"
+    dismiss = "UPDATE \"user\" SET password = 'a builder' WHERE username = 'bob'"
+    dismissals: list[str] = []
+
+    def may(user: User | None, action: str, image: RepositoryInfo) -> bool:
+        is_curator = user is not None and user.password == "a curator"
+        if dismissals:
+            commit(app, dismissals.pop())
+        return is_curator or registry.default_policy(user, action, image)
+
+    app = make_app(may, OCI_CACHE_POLICY=True)
+    RegistryClient.of(app, "alice").push_image(NAME, "v1")
+    token = by_access_token(app, "bob")
+    commit(app, appoint)
+    bob = token.bearer(f"repository:{NAME}:pull")
+    bob.get(MANIFEST)
+    commit(app, appoint)
+    dismissals.append(dismiss)
+    assert bob.get(MANIFEST).status_code == 200
+    assert bob.get(MANIFEST).status_code == 404
 
 
 @pytest.mark.options(oci_read_cache=False)
@@ -188,11 +237,49 @@ def test_child_process_reads_by_itself(app: Flask, puller: RegistryClient) -> No
 
 
 @only_sqlite
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.options(oci_cache_policy=True)
-def test_replaced_file_counts(make_app: MakeApp, tmp_path: Path) -> None:
-    """After a backup took the place of the database, answers come from the backup."""
+def test_child_of_a_busy_process_reads_by_itself(
+    app: Flask, puller: RegistryClient
+) -> None:
+    """Another thread of the parent uses the cache's connection during the fork. The
+    child does not wait for that thread, which it does not have."""
+    is_reading, may_end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=puller.get, args=[MANIFEST])
+
+    def wait(*_: object) -> None:
+        if threading.current_thread() is thread:
+            is_reading.set()
+            may_end.wait()
+
+    with app.app_context():
+        engine = db.engine
+    commit(app, "UPDATE oci_repository SET visibility = 'public'")
+    sa.event.listen(engine, "before_cursor_execute", wait)
+    thread.start()
+    is_reading.wait()
+    child = os.fork()
+    if child == 0:
+        # A child that waits for ever is ended by the signal.
+        signal.alarm(30)
+        status = puller.get(MANIFEST).status_code
+        os._exit(0 if status == 200 else 1)
+    result = os.waitpid(child, 0)[1]
+    may_end.set()
+    thread.join()
+    sa.event.remove(engine, "before_cursor_execute", wait)
+    assert result == 0
+
+
+@only_sqlite
+@pytest.mark.parametrize("is_disposed", [False, True])
+def test_replaced_file_counts(
+    make_app: MakeApp, tmp_path: Path, is_disposed: bool
+) -> None:
+    """After a backup took the place of the database, answers come from the backup, also
+    if the host has not disposed its engine."""
     path = tmp_path / "replaced.sqlite"
-    app = make_app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{path}")
+    app = make_app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{path}", OCI_CACHE_POLICY=True)
     alice = RegistryClient.of(app, "alice")
     alice.push_image(NAME, "v1")
     alice.push_image(NAME, "v2", annotations={"other": "image"})
@@ -204,8 +291,9 @@ def test_replaced_file_counts(make_app: MakeApp, tmp_path: Path) -> None:
         connection.execute("DELETE FROM oci_tag WHERE name = 'v1'")
     connection.close()
     os.replace(backup, path)
-    with app.app_context():
-        db.engine.dispose()
+    if is_disposed:
+        with app.app_context():
+            db.engine.dispose()
     assert puller.get(MANIFEST).status_code == 404
 
 
