@@ -29,9 +29,9 @@ class RequestState:
     """The caller, whose reads are cached apart: the name of the user, or None and the
     address of an anonymous client."""
 
-    request: object = None
-    """The request of the registry that began last. Several requests of a test client
-    may share the state."""
+    request: object | None = None
+    """The request of the interfaces for programs that began last. Several requests of a
+    test client may share the state."""
 
     is_host_response: bool = False
     """True if the response is that of the application's ``unauthorized_handler``."""
@@ -62,14 +62,17 @@ def request_state() -> RequestState:
 
 
 def begin_request() -> None:
-    """Record that the current request is one of the registry."""
-    request_state().request = _flask_request()
+    """Record that the current request is one of the interfaces for programs."""
+    state = request_state()
+    state.request, state.audience = _flask_request(), None
 
 
-def current_request() -> object:
-    """Return the current request if it is one of the registry.
+def current_request() -> object | None:
+    """Return the current request if it is one of the interfaces for programs.
 
-    The result is None in a command, in a view of the host, and after the request."""
+    The result is None in a command, on a page, in a view of the host, and after the
+    request.
+    """
     if not has_request_context():
         return None
     own = request_state().request

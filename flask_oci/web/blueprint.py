@@ -21,7 +21,6 @@ from ..catalog import REFUSED
 from ..config import EXTENSION
 from ..errors import Denied
 from ..errors import UserDeleted
-from ..events.request_state import begin_request
 from ..http import bounds
 from ..http import csrf
 from ..http.routing import MountedBlueprint
@@ -104,7 +103,6 @@ def make_web_blueprint() -> Blueprint:
         blueprint.add_url_rule(rule, endpoint, view, methods=methods)
     blueprint.url_value_preprocessor(_exempt_from_csrf)
     blueprint.before_request(_check_registered)
-    blueprint.before_request(begin_request)
     blueprint.before_request(bounds.check_query)
     blueprint.before_request(forms.check)
     blueprint.context_processor(_context)

@@ -28,6 +28,7 @@ from tests.support.host import registry
 from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.statements import collected
+from tests.support.visitor import Visitor
 
 NAME = "alice/app"
 MANIFEST = f"/v2/{NAME}/manifests/v1"
@@ -94,6 +95,22 @@ def test_reads_of_other_callers_make_no_answer_faster(
     hidden = statements_on_tables(bob, MANIFEST, 404)
     missing = statements_on_tables(bob, "/v2/alice/absent/manifests/v1", 404)
     assert hidden == missing != []
+
+
+@pytest.mark.options(oci_cache_policy=True)
+def test_visits_of_others_make_no_page_faster(
+    app: Flask, puller: RegistryClient
+) -> None:
+    """For a visitor who may not pull, the page of an image that its owner has just
+    opened costs the same statements as a page of a missing one."""
+    alice, bob = Visitor(app, "alice"), Visitor(app, "bob")
+    assert alice.status(f"/images/{NAME}") == 200
+    counts = []
+    for path in (f"/images/{NAME}", "/images/alice/absent"):
+        with collected(sa.Engine) as sent:
+            assert bob.status(path) == 404
+        counts.append(len(sent))
+    assert counts[0] == counts[1] > 0
 
 
 @has_versions
@@ -323,8 +340,10 @@ def test_engine_of_a_dropped_application_is_freed(tmp_path: Path) -> None:
         extension = app.extensions["sqlalchemy"]
         with app.app_context():
             extension.create_all()
-            assert not app.extensions["oci"].catalog.repositories.find(NAME).exists
-            return weakref.ref(extension.engine)
+            engine = weakref.ref(extension.engine)
+        # The repository is looked up before the client is refused.
+        assert RegistryClient(app).get(MANIFEST).status_code == 401
+        return engine
 
     engine = use()
     for _ in range(3):

@@ -49,11 +49,18 @@ MUTATIONS = {
         "now.version == now.first",
         "True",
     ),
-    "one version is enough for hours": Mutation(
-        f"{CACHE}_commit_during_work_of_the_host_counts",
+    "pages and commands use the cache": Mutation(
+        f"{CACHE}_visits_of_others_make_no_page_faster",
+        READS,
+        "_new_scope",
+        "request is None or",
+        "",
+    ),
+    "requests of one context share a version": Mutation(
+        f"{CACHE}_commit_between_requests_of_one_context_counts",
         READS,
         "is_current",
-        "request is None or request is not self.request",
+        "request is not self.request",
         "False",
     ),
 }

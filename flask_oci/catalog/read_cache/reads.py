@@ -57,7 +57,7 @@ class _Scope(t.NamedTuple):
     ends."""
 
     request: object
-    """Identifies the request; None outside requests of the registry."""
+    """Identifies the request."""
 
     engine: sa.Engine
     cache: _Cache
@@ -69,7 +69,7 @@ class _Scope(t.NamedTuple):
 
     def is_current(self, session: Session, request: object) -> bool:
         """Return True if this is the same request, and the session has not written."""
-        if request is None or request is not self.request:
+        if request is not self.request:
             return False
         connection = _connection(session, self.engine)
         return self.cache.reader.writes(connection) == self.writes
@@ -93,9 +93,10 @@ class CachedReads:
         """Returns the caller. A caller gets no answer faster because another caller
         asked before, which would show what exists."""
 
-        self.request: Callable[[], object] = lambda: None
+        self.request: Callable[[], object | None] = lambda: None
         """Returns an object that identifies the registry's request, which reads one
-        version. Outside requests, which may take hours, each read asks for it."""
+        version. It returns None in other code, where the cache is not used: that code
+        may run for hours, and its caller is not known."""
 
     def rows(self, statement: sa.Executable, values: dict[str, t.Any]) -> Rows:
         """Return the rows of a SELECT on columns.
@@ -193,8 +194,8 @@ class CachedReads:
 
     def _new_scope(self, session: Session) -> _Scope | None:
         """Return a new scope, with the version that the database has now."""
-        info = session.info
-        if _SUSPENDED in info or not self.is_enabled():
+        info, request = session.info, self.request()
+        if request is None or _SUSPENDED in info or not self.is_enabled():
             return None
         engine = session.get_bind(**self._bind)
         if not isinstance(engine, sa.Engine):
@@ -220,7 +221,7 @@ class CachedReads:
         # Asking for the version may have begun the transaction, on a connection that
         # wrote in earlier ones.
         writes = cache.reader.writes(_connection(session, engine))
-        scope = _Scope(self.request(), engine, cache, version, first, writes)
+        scope = _Scope(request, engine, cache, version, first, writes)
         info[_SCOPE] = scope
         return scope
 
