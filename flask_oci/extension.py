@@ -21,6 +21,7 @@ from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
 from .events import Events
 from .events.publisher import EventPublisher
+from .events.request_state import current_request
 from .events.request_state import request_state
 from .hooks import Decorators
 from .hooks import Hooks
@@ -129,6 +130,7 @@ class Registry(Decorators):
         self._catalog.quotas.site = site_quotas
         self._catalog.reads.is_enabled = lambda: services().config.read_cache
         self._catalog.reads.audience = lambda: request_state().audience
+        self._catalog.reads.request = current_request
 
         self.blueprint = make_blueprint(self._register)
         """The blueprint of ``/v2``. Register it without a prefix."""

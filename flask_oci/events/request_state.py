@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 from dataclasses import field
 
 from flask import g
+from flask import has_request_context
+from flask import request
 
 
 @dataclass
@@ -25,6 +28,10 @@ class RequestState:
     audience: tuple[str | None, str | None] | None = None
     """The caller, whose reads are cached apart: the name of the user, or None and the
     address of an anonymous client."""
+
+    request: object | None = None
+    """The request of the interfaces for programs that began last. Several requests of a
+    test client may share the state."""
 
     is_host_response: bool = False
     """True if the response is that of the application's ``unauthorized_handler``."""
@@ -53,3 +60,26 @@ def request_state() -> RequestState:
     if state is None:
         state = g._oci_state = RequestState()
     return state
+
+
+def begin_request() -> None:
+    """Record that the current request is one of the interfaces for programs."""
+    state = request_state()
+    state.request, state.audience = _flask_request(), None
+
+
+def current_request() -> object | None:
+    """Return the current request if it is one of the interfaces for programs.
+
+    The result is None in a command, on a page, in a view of the host, and after the
+    request.
+    """
+    if not has_request_context():
+        return None
+    own = request_state().request
+    return own if own is _flask_request() else None
+
+
+def _flask_request() -> object:
+    proxy: t.Any = request
+    return proxy._get_current_object()

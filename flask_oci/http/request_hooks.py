@@ -20,6 +20,7 @@ from ..auth.principal import Principal
 from ..catalog import FAILURES
 from ..catalog import GONE
 from ..catalog import REFUSED
+from ..events.request_state import begin_request
 from ..services import principal
 from ..services import remember
 from ..services import services
@@ -94,6 +95,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
 
     :param values: the variables of the URL rule; ``name`` is the name of a repository.
     """
+    begin_request()
     parts = services()
     if parts.metrics is not None:
         parts.metrics.begin()

@@ -82,9 +82,11 @@ METHODS: t.Final = {
 
 @pytest.fixture(name="world", scope="module")
 def _world(
-    tmp_path_factory: pytest.TempPathFactory, _empty_database: None
+    tmp_path_factory: pytest.TempPathFactory, database_url: str
 ) -> t.Iterator[World]:
-    world = access_world.build(tmp_path_factory.mktemp("world"))
+    world = access_world.build(
+        tmp_path_factory.mktemp("world"), SQLALCHEMY_DATABASE_URI=database_url
+    )
     yield world
     world.close()
 

@@ -15,11 +15,20 @@ from tests.support.access_world import POLICIES
 from tests.support.access_world import World
 
 
-@pytest.fixture(name="world", scope="module")
+@pytest.fixture(
+    name="world", scope="module", params=[False, True], ids=["asked", "cached"]
+)
 def _world(
-    tmp_path_factory: pytest.TempPathFactory, _empty_database: None
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    database_url: str,
 ) -> t.Iterator[World]:
-    world = access_world.build(tmp_path_factory.mktemp("world"))
+    """The application asks its policy at each request, or caches permissions."""
+    world = access_world.build(
+        tmp_path_factory.mktemp("world"),
+        SQLALCHEMY_DATABASE_URI=database_url,
+        OCI_CACHE_POLICY=request.param,
+    )
     yield world
     world.close()
 

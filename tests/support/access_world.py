@@ -120,9 +120,12 @@ class World:
         Administrator(self.app).close(delete_rows=False)
 
 
-def build(folder: Path) -> World:
-    """Create the world once, because no request of the matrix changes it."""
-    app = create_app(folder, OCI_LOGIN_ATTEMPTS=None)
+def build(folder: Path, **config: object) -> World:
+    """Create the world once, because no request of the matrix changes it.
+
+    :param config: further settings of the application.
+    """
+    app = create_app(folder, OCI_LOGIN_ATTEMPTS=None, **config)
     Administrator(app).start_afresh()
     world = World(app)
     Administrator(app).start_afresh()
@@ -134,7 +137,9 @@ def build(folder: Path) -> World:
     # Tokens are issued while every user may do everything. In the matrix then the
     # policy refuses, not a token's access list.
     set_policy(lambda user, action, repository: True)
-    elsewhere = create_app(folder, OCI_SERVICE="elsewhere", OCI_LOGIN_ATTEMPTS=None)
+    elsewhere = create_app(
+        folder, **{**config, "OCI_SERVICE": "elsewhere", "OCI_LOGIN_ATTEMPTS": None}
+    )
     world.callers = [
         *_strangers(app),
         *_people(app),

@@ -17,11 +17,17 @@ from tests.support.host import DATABASE_URL
 #: A key that is in no list of well-known keys.
 SECRET = "2f0e4cbb8d1a47c6a9d3b57e6f81c902"
 
-#: The findings of every application of the tests: their databases are not durable.
+#: The findings of every application of the tests: their databases are not durable, and
+#: they do not say whether their functions may be cached.
 USUAL = frozenset(
-    {"database-no-pre-ping", "database-not-durable"}
+    {"database-no-pre-ping", "database-not-durable", "cache-policy-unset"}
     if DATABASE_URL
-    else {"sqlite-not-wal", "database-not-durable", "sqlite-foreign-keys"}
+    else {
+        "sqlite-not-wal",
+        "database-not-durable",
+        "sqlite-foreign-keys",
+        "cache-policy-unset",
+    }
 )
 
 

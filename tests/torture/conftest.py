@@ -26,7 +26,7 @@ def _seed() -> int:
     return seed()
 
 
-@pytest.fixture(name="_servers", scope="session")
+@pytest.fixture(name="make_database", scope="session")
 def _servers_of_databases() -> t.Iterator[t.Callable[[str], str | None]]:
     """Return a function that creates an empty database, and returns its URL."""
     with contextlib.ExitStack() as stack:
@@ -53,12 +53,12 @@ def _database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(name="server")
 def _server(
-    database: str, tmp_path: Path, _servers: t.Callable[[str], str | None]
+    database: str, tmp_path: Path, make_database: t.Callable[[str], str | None]
 ) -> t.Iterator[Server]:
     """A running forge on a database of that kind."""
     if not sys.platform.startswith("linux"):
         unavailable("processes are found in Linux's /proc")
-    with Server(tmp_path, _servers(database)) as server:
+    with Server(tmp_path, make_database(database)) as server:
         server.start()
         yield server
 

@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import typing as t
 from pathlib import Path
 
 import pytest
 
-from tests.auth.test_matrix_finds_holes import dig
-from tests.auth.test_matrix_finds_holes import Hole
-from tests.support.paths import ROOT
+from .mutation import copy_project
+from .mutation import Mutation
+from .mutation import run
 
 pytestmark = pytest.mark.real
 
-#: The time limit of the tests that have to fail, in seconds.
-PATIENCE = 300
-
-ON_THE_DISK = "test_order.py::test_acknowledged_write_is_on_the_disk"
-STORM = "test_storm.py::test_collection_among_requests_deletes_only_garbage[sqlite]"
-CONFLICT = "test_faults.py::test_conflict_in_each_statement_is_retried[a manifest]"
+ON_THE_DISK = "torture/test_order.py::test_acknowledged_write_is_on_the_disk"
+STORM = (
+    "torture/test_storm.py::test_collection_among_requests_deletes_only_garbage[sqlite]"
+)
+CONFLICT = (
+    "torture/test_faults.py::test_conflict_in_each_statement_is_retried[a manifest]"
+)
 FAULT = (
-    "test_faults.py::test_fault_in_each_call_loses_nothing"
+    "torture/test_faults.py::test_fault_in_each_call_loses_nothing"
     "[the end of an upload-disk after]"
 )
-
-
-class Mutation(t.NamedTuple):
-    """A durability measure that is removed, and the test that has to fail."""
-
-    test: str
-    module: str
-    function: str
-    check: str
-    instead: str
 
 
 MUTATIONS = {
@@ -112,8 +98,7 @@ def test_harness_without_durability_measure_fails(
 ) -> None:
     """Each durability measure has a test that fails without it."""
     copy = copy_project(tmp_path)
-    hole = Hole("", mutation.module, *mutation[2:])
-    dig(copy / mutation.module, hole)
+    mutation.apply(copy)
     status, output = run(copy, mutation.test)
     assert status == pytest.ExitCode.TESTS_FAILED, output
 
@@ -123,29 +108,3 @@ def test_harness_on_unchanged_copy_passes(tmp_path: Path) -> None:
     copy = copy_project(tmp_path)
     status, output = run(copy, *sorted({m.test for m in MUTATIONS.values()}))
     assert status == pytest.ExitCode.OK, output
-
-
-def copy_project(folder: Path) -> Path:
-    """Copy the files that the harness needs into a folder, to be changed there."""
-    copy = folder / "copy"
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("flask_oci", "example_app", "tests"):
-        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", copy)
-    return copy
-
-
-def run(copy: Path, *tests: str) -> tuple[int, str]:
-    """Run tests of the copy, and return their exit status and output."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORTURE")}
-    words = (f"tests/torture/{test}" for test in tests)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *words],
-        cwd=copy,
-        env=inherited | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr

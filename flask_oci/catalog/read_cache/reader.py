@@ -21,8 +21,8 @@ class Unavailable(Exception):
 
 
 class Bypassed(Exception):
-    """This read must not use the cache, because the transaction has changes that are
-    not committed."""
+    """This read must not use the cache: the transaction has changes that are not
+    committed, or another thread is replacing the connection."""
 
 
 class Reader(t.Protocol):
@@ -52,5 +52,6 @@ class Reader(t.Protocol):
         """Return the context of a connection to read rows on.
 
         :param engine: the engine, whose event listeners see the statements.
+        :raises Bypassed: if another thread is replacing the connection.
         :raises Unavailable: if the cache has no connection.
         """

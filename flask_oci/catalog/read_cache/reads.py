@@ -53,8 +53,11 @@ class _Cache(t.NamedTuple):
 
 
 class _Scope(t.NamedTuple):
-    """The version that a session reads, until its transaction begins, writes or
+    """The version that a session reads in one request, until its transaction writes or
     ends."""
+
+    request: object
+    """Identifies the request."""
 
     engine: sa.Engine
     cache: _Cache
@@ -62,15 +65,14 @@ class _Scope(t.NamedTuple):
     first: Version | None
     """The version when the session was new, or None if it may have older objects."""
 
-    connection: sa.Connection | None
     writes: int
 
-    def is_current(self, session: Session) -> bool:
-        """Return True if the session has neither begun a transaction nor written."""
+    def is_current(self, session: Session, request: object) -> bool:
+        """Return True if this is the same request, and the session has not written."""
+        if request is not self.request:
+            return False
         connection = _connection(session, self.engine)
-        return connection is self.connection and (
-            connection is None or self.cache.reader.writes(connection) == self.writes
-        )
+        return self.cache.reader.writes(connection) == self.writes
 
 
 class CachedReads:
@@ -90,6 +92,11 @@ class CachedReads:
         self.audience: Callable[[], t.Hashable] = lambda: None
         """Returns the caller. A caller gets no answer faster because another caller
         asked before, which would show what exists."""
+
+        self.request: Callable[[], object | None] = lambda: None
+        """Returns an object that identifies the registry's request, which reads one
+        version. It returns None in other code, where the cache is not used: that code
+        may run for hours, and its caller is not known."""
 
     def rows(self, statement: sa.Executable, values: dict[str, t.Any]) -> Rows:
         """Return the rows of a SELECT on columns.
@@ -118,7 +125,7 @@ class CachedReads:
                 scope.engine, lambda: self._connect(session)
             ) as connection:
                 return connection.execute(statement, values).all()
-        except Unavailable:
+        except (Bypassed, Unavailable):
             return self._connect(session).execute(statement, values).all()
 
     def _is_current(self, session: Session, scope: _Scope) -> bool:
@@ -181,14 +188,14 @@ class CachedReads:
     def _scope(self, session: Session) -> _Scope | None:
         """Return the scope of the session, or None if it must not use the cache."""
         scope: _Scope | None = session.info.get(_SCOPE)
-        if scope is not None and scope.is_current(session):
+        if scope is not None and scope.is_current(session, self.request()):
             return scope
         return self._new_scope(session)
 
     def _new_scope(self, session: Session) -> _Scope | None:
         """Return a new scope, with the version that the database has now."""
-        info = session.info
-        if _SUSPENDED in info or not self.is_enabled():
+        info, request = session.info, self.request()
+        if request is None or _SUSPENDED in info or not self.is_enabled():
             return None
         engine = session.get_bind(**self._bind)
         if not isinstance(engine, sa.Engine):
@@ -200,7 +207,7 @@ class CachedReads:
         before: _Scope | None = info.pop(_SCOPE, None)
         connection = _connection(session, engine)
         is_new = connection is None and not session.identity_map
-        writes = 0 if connection is None else cache.reader.writes(connection)
+        writes = cache.reader.writes(connection)
         try:
             version = cache.reader.version(lambda: self._connect(session), writes)
         except Bypassed:
@@ -211,9 +218,10 @@ class CachedReads:
         first = version if is_new else None
         if before is not None:
             first = before.first
-        # Asking for the version may have begun the transaction.
-        connection = _connection(session, engine)
-        scope = _Scope(engine, cache, version, first, connection, writes)
+        # Asking for the version may have begun the transaction, on a connection that
+        # wrote in earlier ones.
+        writes = cache.reader.writes(_connection(session, engine))
+        scope = _Scope(request, engine, cache, version, first, writes)
         info[_SCOPE] = scope
         return scope
 

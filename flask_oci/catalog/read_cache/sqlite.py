@@ -134,6 +134,7 @@ class _Opened:
             number may stay the same.
         """
         with self._lock:
+            self._check_open()
             (number,) = self._driver.execute("PRAGMA data_version").fetchone()
         # Numbers of different connections cannot be compared.
         return (self._number, number, status.st_mtime_ns, status.st_size)
@@ -145,6 +146,7 @@ class _Opened:
         :param engine: the engine whose event listeners see the statements.
         """
         with self._lock:
+            self._check_open()
             try:
                 yield sa.Connection(engine, self._pooled)
             finally:
@@ -155,7 +157,13 @@ class _Opened:
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
-            self._driver.close()
+            driver, self._driver = self._driver, None
+            driver.close()
+
+    def _check_open(self) -> None:
+        if self._driver is None:
+            # Another thread has replaced the connection.
+            raise Bypassed
 
     def __del__(self) -> None:
         if self.pid != os.getpid():

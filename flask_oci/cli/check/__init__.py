@@ -94,6 +94,7 @@ def check(
         return report
     report.add(accounts.check(target))
     report.add(settings.check_policy(target))
+    report.add(settings.check_cache(target))
     with open_sandbox(target) as sandbox:
         progress("the application")
         _check_application(report, target, sandbox)

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
 #: The shortest key that cannot be guessed, in characters.
 KEY_LENGTH: t.Final = 16
 
+#: The databases that have a version, which the cache needs.
+VERSIONED: t.Final = ("sqlite", "postgresql")
+
 #: Keys of tutorials, which every attacker tries.
 WELL_KNOWN: t.Final = frozenset(
     [
@@ -92,6 +95,23 @@ def check_policy(target: Target) -> Iterator[Finding]:
         yield findings.ANONYMOUS_PUSH.found(f"They may {' and '.join(allowed)}.")
     elif "pull" in allowed:
         yield findings.ANONYMOUS_PULL.found(f"They may pull {repository.name}.")
+
+
+def check_cache(target: Target) -> Iterator[Finding]:
+    """Check that the host has decided whether results of its functions are kept."""
+    if "OCI_CACHE_POLICY" in target.app.config or not target.parts.config.read_cache:
+        return
+    if target.parts.catalog.database_settings.settings()["dialect"] not in VERSIONED:
+        return
+    hooks = target.parts.hooks
+    functions = {
+        "user_loader": target.parts.accounts.loader(),
+        "authorize": hooks.authorize,
+        "visibility_of": hooks.visibility_of,
+    }
+    names = [name for name, function in functions.items() if function is not None]
+    if names:
+        yield findings.CACHE_UNDECIDED.found(f"It concerns {', '.join(names)}.")
 
 
 def anonymous_may(target: Target, action: Action) -> bool:

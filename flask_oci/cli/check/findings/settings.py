@@ -134,3 +134,20 @@ ADDRESS_HIDDEN = FindingType(
         ),
     },
 )
+
+CACHE_UNDECIDED = FindingType(
+    "cache-policy-unset",
+    "note",
+    "OCI_CACHE_POLICY is not set.",
+    "The registry calls your functions that load users and decide on access at each"
+    " request, because they may ask the clock or another service. If they depend on"
+    " their arguments and on the registry's database alone, True is right: a repeated"
+    " pull then executes no statement until something is committed.",
+    {
+        "python": (
+            "OCI_CACHE_POLICY = True  # They depend on the database alone.\n\n"
+            "# Or keep calling them at each request:\n"
+            "OCI_CACHE_POLICY = False"
+        ),
+    },
+)
