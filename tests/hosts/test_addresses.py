@@ -298,3 +298,22 @@ def test_check_of_renamed_blueprint_finds_registry(plain: Flask) -> None:
     result = plain.test_cli_runner().invoke(args=["oci", "check", "--user", "alice"])
     assert "not-at-root" not in result.output
     assert "login-" not in result.output
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["renamed", "nested"])
+def test_check_renders_pages_of_renamed_blueprint(
+    plain: Flask, nested: bool, tmp_path: Path
+) -> None:
+    """A base template that fails is found, whatever the name of the blueprint is."""
+    (tmp_path / "site.html").write_text("{{ menu.first }}")
+    t.cast(t.Any, plain).jinja_loader.searchpath.append(str(tmp_path))
+    plain.config["OCI_WEB_BASE_TEMPLATE"] = "site.html"
+    plain.register_blueprint(registry.blueprint)
+    target: Blueprint | Flask = Blueprint("site", __name__) if nested else plain
+    target.register_blueprint(
+        registry.web_blueprint, url_prefix="/images", name="pages"
+    )
+    if isinstance(target, Blueprint):
+        plain.register_blueprint(target)
+    result = plain.test_cli_runner().invoke(args=["oci", "check"])
+    assert "'menu' is undefined" in result.output
