@@ -112,6 +112,19 @@ def test_retention_with_a_raising_receiver_cleans_the_other_repositories(
     assert tags == [[], ["1.0"], []]
 
 
+def test_retention_in_python_logs_the_repository_that_failed(
+    app: Flask, alice: RegistryClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A scheduler has no exit status, and must not miss it."""
+    for name in ("alice/a", "alice/b"):
+        alice.push_image(name, "1.0")
+    # The first statement reads the list of repositories.
+    with app.app_context(), Faults(app).database(1):
+        assert registry.apply_retention()
+    (failure,) = [r.message for r in caplog.records if r.name == "flask_oci.retention"]
+    assert "alice/a: The database does not respond." in failure
+
+
 @contextmanager
 def deletions(app: Flask) -> t.Iterator[list[int]]:
     """Collect the number of rows that each transaction deletes from a table."""
