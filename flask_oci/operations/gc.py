@@ -138,6 +138,8 @@ class GarbageCollector:
             if not self._dry_run:
                 with self._items.each(f"the history of {name}"):
                     self._prune_moves(repository_id)
+                with self._items.each(name):
+                    self._garbage.unlist_unused(repository_id, self._leases_end)
         self._progress("blobs")
         self._collect_blobs()
         self._release()
