@@ -131,9 +131,7 @@ def test_external_url_with_and_without_the_prefix_of_the_server_works(
     """The address of the application's root includes the prefix, and so do the paths
     that Flask builds."""
     plain.config["OCI_EXTERNAL_URL"] = root
-    mounted = DispatcherMiddleware(
-        Flask("nothing"), {"/forge": with_registry(plain)}
-    )
+    mounted = DispatcherMiddleware(Flask("nothing"), {"/forge": with_registry(plain)})
 
     def proxied(environ: WSGIEnvironment, start: StartResponse) -> t.Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/v2/"):
