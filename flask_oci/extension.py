@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import typing as t
 from functools import cached_property
 
@@ -52,6 +53,9 @@ if t.TYPE_CHECKING:
     from .operations.gc import GarbageResult
     from .rules.retention import RetentionDecision
     from .spec.scope import Action
+
+
+logger = logging.getLogger("flask_oci.retention")
 
 
 class Registry(Decorators):
@@ -208,7 +212,8 @@ class Registry(Decorators):
         """Delete old tags and manifests, as ``flask oci retention run`` does.
 
         Call it from a scheduler, about once a day, in an application context. A later
-        collection frees the disk space.
+        collection frees the disk space. A repository that fails is logged, and the
+        others follow.
 
         :param repositories: the names of the repositories. None is all of them.
         :param dry_run: True to find the verdicts without deleting anything.
@@ -218,7 +223,10 @@ class Registry(Decorators):
         retainer = RetentionRunner(
             parts.config, parts.hooks, parts.catalog, parts.documents
         )
-        return list(retainer.run(repositories, dry_run=dry_run))
+        verdicts = list(retainer.run(repositories, dry_run=dry_run))
+        for failure in retainer.failures:
+            logger.error("Retention did not run completely. %s", failure)
+        return verdicts
 
     def health(self, *, min_free: int = MIN_FREE) -> Health:
         """Return the state of the database and the storage.

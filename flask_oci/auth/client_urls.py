@@ -27,7 +27,11 @@ def absolute_url(external_url: str | None, endpoint: str, **values: t.Any) -> st
     :param values: the variables of the endpoint's rule.
     """
     if external_url:
-        return external_url + url_for(endpoint, **values)
+        path = url_for(endpoint, **values)
+        if request.script_root and external_url.endswith(request.script_root):
+            # Both have the prefix of the application.
+            path = path.removeprefix(request.script_root)
+        return external_url + path
     # A client that uses https must not be sent to an address without TLS, where it
     # would send the password in plain text.
     is_https = request.headers.get("X-Forwarded-Proto") == "https"

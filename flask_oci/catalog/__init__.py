@@ -128,6 +128,7 @@ class Catalog:
         self.rollback = database.rollback
         self.ask = database.ask
         self.record_if_observed = database.record_if_observed
+        self.note_unrecorded = database.note_unrecorded
         self._database = database
 
     def observe(self, observer: Observer) -> None:

@@ -155,6 +155,34 @@ class Garbage:
 
         return self._db.write(work)
 
+    def unlist_unused(self, repository_id: int, before: datetime) -> None:
+        """Take a repository out of the lists if it has no content, no history and no
+        settings, as after a first push that was cancelled.
+
+        Its owner stays, and the next push lists it again.
+
+        :param before: leave out repositories that were pushed to since then.
+        """
+        models = self._db.models
+        Repository, table = models.Repository, models.Repository.__table__
+        used = (
+            *(models.Manifest, models.RepositoryBlob, models.Upload),
+            *(models.TagMove, models.RepositoryAlias, models.Rule),
+        )
+        unused = sa.and_(
+            table.c.id == repository_id,
+            table.c.pushed_at < before,
+            sa.func.coalesce(table.c.description, "") == "",
+            *(~sa.exists().where(m.repository_id == Repository.id) for m in used),
+        )
+
+        def work() -> None:
+            self._db.lock_repository(repository_id)
+            self._db.execute(sa.update(table).where(unused).values(pushed_at=None))
+
+        if self._db.execute(sa.select(table.c.id).where(unused)).first() is not None:
+            self._db.write(work)
+
     def unlinked_blobs(
         self, before: datetime, doomed: t.Mapping[Digest, int]
     ) -> list[Digest]:

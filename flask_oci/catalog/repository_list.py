@@ -52,7 +52,7 @@ class Figures(t.NamedTuple):
 
 class RepositoryIndex:
     """Lists the repositories that have received a blob or a manifest, including empty
-    ones."""
+    ones. The collection takes out those that were never used."""
 
     def __init__(self, database: Database, repositories: Repositories) -> None:
         self._db = database

@@ -74,15 +74,19 @@ class Schema:
             raise outdated from error
 
     def missing(self) -> list[str]:
-        """Return the missing tables, and the missing columns of the other tables, as
-        ``oci_tag`` or ``oci_tag.name``."""
+        """Return the missing tables, the missing columns of the other tables, and the
+        defaults of columns that the registry does not know, as ``oci_tag``,
+        ``oci_tag.name`` or ``a default of oci_tag.name``."""
         states = Tables(self._db).states()
         lacking = ([s.name] if s.status == "missing" else _columns(s) for s in states)
         return [name for names in lacking for name in names]
 
 
 def _columns(state: TableState) -> list[str]:
-    return [f"{state.name}.{column}" for column in state.missing_columns]
+    return [
+        *(f"{state.name}.{column}" for column in state.missing_columns),
+        *(f"a default of {state.name}.{column}" for column in state.unknown_columns),
+    ]
 
 
 def _misses_something(error: DBAPIError) -> bool:

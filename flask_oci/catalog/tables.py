@@ -15,6 +15,8 @@ from .retries import FAILURES
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy.engine.interfaces import ReflectedColumn
+
     from .database import Database
 
 #: The name of the lock that a process holds while it creates tables.
@@ -38,6 +40,10 @@ class TableState:
     status: TableStatus
     missing_columns: list[str]
     """The columns that an outdated table lacks."""
+
+    unknown_columns: list[str]
+    """The columns of an outdated table that need a value and that this version does not
+    know, so that it cannot insert a row."""
 
 
 class TablesRefused(RuntimeError):
@@ -127,10 +133,18 @@ def _state(inspector: sa.Inspector, table: sa.Table) -> TableState:
     try:
         columns = inspector.get_columns(table.name, schema=table.schema)
     except NoSuchTableError:
-        return TableState(table.fullname, "missing", [])
-    found = {column["name"] for column in columns}
+        return TableState(table.fullname, "missing", [], [])
+    found = {column["name"]: column for column in columns}
     missing = [column.name for column in table.c if column.name not in found]
-    return TableState(table.fullname, "outdated" if missing else "present", missing)
+    unknown = [n for n, c in found.items() if n not in table.c and _needs_value(c)]
+    status: TableStatus = "outdated" if missing or unknown else "present"
+    return TableState(table.fullname, status, missing, unknown)
+
+
+def _needs_value(column: ReflectedColumn) -> bool:
+    """Return True if an insert without this column fails."""
+    generated = ("default", "computed", "identity")
+    return not column["nullable"] and all(column.get(key) is None for key in generated)
 
 
 def _check_columns(states: list[TableState]) -> None:
@@ -140,6 +154,13 @@ def _check_columns(states: list[TableState]) -> None:
             f"Some tables exist without columns that this version of flask-oci needs:"
             f" {', '.join(lacking)}. No table was created. Add the columns as described"
             " on the page 'Upgrading' of the documentation."
+        )
+    unknown = [f"{s.name}.{column}" for s in states for column in s.unknown_columns]
+    if unknown:
+        raise TablesRefused(
+            "Some tables are of another application or of another version of flask-oci,"
+            f" because they have columns that need a value: {', '.join(unknown)}. No"
+            " table was created. Rename these tables, or drop the columns."
         )
 
 

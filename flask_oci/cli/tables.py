@@ -27,7 +27,8 @@ def tables(create: bool, as_json: bool) -> None:
     """List the registry's tables, and whether the database has them.
 
     With --create, the command creates the missing tables. It changes no other table.
-    It refuses if a table exists without columns that this version needs.
+    It refuses if a table exists without columns that this version needs, or with
+    columns that need a value and that this version does not know.
 
     The exit status is 1 if a table is missing or outdated.
     """
@@ -53,6 +54,12 @@ def _create() -> list[str]:
 
 def _print(states: list[TableState]) -> None:
     output.table(
-        ("table", "status", "missing columns"),
-        ((s.name, s.status, " ".join(s.missing_columns)) for s in states),
+        ("table", "status", "missing columns", "unknown columns"),
+        (
+            (
+                *(s.name, s.status),
+                *(" ".join(s.missing_columns), " ".join(s.unknown_columns)),
+            )
+            for s in states
+        ),
     )

@@ -43,19 +43,38 @@ _BROKEN_OFF = "The body broke off or is malformed; send it again."
 def accept_buffered() -> None:
     """Announce a body that the server has received and decoded completely.
 
-    Tornado and Starlette pass such a body on in memory. They set neither its length,
-    if the client has sent chunks or uses HTTP/2, nor ``wsgi.input_terminated``.
+    Tornado and Starlette pass such a body on in memory, and asgiref in a temporary
+    file. They set neither its length, if the client has sent chunks or uses HTTP/2, nor
+    ``wsgi.input_terminated``.
     """
     environ = request.environ
     source = environ.get("wsgi.input")
-    if environ.get("CONTENT_LENGTH") or not isinstance(source, io.BytesIO):
+    if environ.get("CONTENT_LENGTH") or not _is_complete(source):
         return
-    size = source.getbuffer().nbytes - source.tell()
+    size = _size_of(source)
     # An empty one may be the server's way to hide a chunked body.
     if size and "HTTP_TRANSFER_ENCODING" in environ:
         environ["wsgi.input_terminated"] = True
     elif size:
         environ["CONTENT_LENGTH"] = str(size)
+
+
+def _is_complete(source: t.Any) -> t.TypeGuard[t.BinaryIO]:
+    """Return True if a body is a file with an end, such as one in memory. A connection
+    is not seekable."""
+    if hasattr(source, "seekable"):
+        return bool(source.seekable())
+    # Python 3.10 has temporary files without that method.
+    return type(source).__module__ == "tempfile"
+
+
+def _size_of(source: t.BinaryIO) -> int:
+    """Return the number of bytes from the current position of a file to its end."""
+    position = source.tell()
+    source.seek(0, io.SEEK_END)
+    end = source.tell()
+    source.seek(position)
+    return end - position
 
 
 def check_announcement() -> None:

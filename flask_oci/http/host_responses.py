@@ -17,6 +17,7 @@ from ..events.warn_once import advise
 from ..services import principal
 from ..services import services
 from .authorization import challenge
+from .responses import CONTENT_POLICY
 
 if t.TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -38,13 +39,23 @@ _ACTIONS: t.Final[dict[str, Action]] = {
 
 
 def is_host_response(response: AnyResponse) -> bool:
-    """Return True if a response is a redirect, a page or an error of the host."""
+    """Return True if a response is that of the host, such as a redirect, a page or an
+    error."""
     if getattr(response, "is_of_registry", False):
         return False
     is_redirect = 300 <= response.status_code < 400 and "Location" in response.headers
     if is_redirect or response.mimetype == "text/html":
         return True
-    return response.status_code >= 400 and not request.environ.get(errors.ANSWERED)
+    if response.status_code < 300 and _may_pass(response):
+        return False
+    return not request.environ.get(errors.ANSWERED)
+
+
+def _may_pass(response: AnyResponse) -> bool:
+    """Return True for a successful response that clients can use: one to a browser that
+    asks about another origin (CORS), or one of the registry that the host has kept."""
+    is_own = response.headers.get("Content-Security-Policy") == CONTENT_POLICY
+    return request.method == "OPTIONS" or is_own
 
 
 def to_registry_error(response: AnyResponse) -> errors.RegistryError:

@@ -30,6 +30,7 @@ from . import bounds
 from . import csrf
 from . import host_responses
 from . import warnings
+from .responses import CONTENT_POLICY
 from .responses import Response
 
 if t.TYPE_CHECKING:
@@ -211,7 +212,7 @@ def _finish(response: Response) -> Response:
     # Hooks that run later, such as the host's session, must not set a cookie.
     response.set_cookie = _set_no_cookie  # type: ignore[method-assign]
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY
     metrics = services().metrics
     if metrics is not None:
         metrics.end(response)

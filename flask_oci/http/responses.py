@@ -7,6 +7,9 @@ import typing as t
 import flask
 from flask import json
 
+#: The Content-Security-Policy of all responses, which no page of a host has.
+CONTENT_POLICY: t.Final = "default-src 'none'; sandbox"
+
 
 class Response(flask.Response):
     """A response whose default content type is not HTML.

@@ -138,6 +138,8 @@ class GarbageCollector:
             if not self._dry_run:
                 with self._items.each(f"the history of {name}"):
                     self._prune_moves(repository_id)
+                with self._items.each(name):
+                    self._garbage.unlist_unused(repository_id, self._leases_end)
         self._progress("blobs")
         self._collect_blobs()
         self._release()
@@ -170,13 +172,15 @@ class GarbageCollector:
         uuids = self._garbage.uploads_begun(before)
         # The file of a session is created after its row and deleted after it, so a
         # crash can leave a file without a row.
+        unreadable: list[str] = []
         uuids += [
             upload.uuid
-            for upload in self._storage.uploads()
+            for upload in self._storage.uploads(unreadable)
             if upload.touched_at < before.timestamp()
             and not self._garbage.upload_exists(upload.uuid)
         ]
         self._release()
+        self._note_unreadable(unreadable)
         for uuid in dict.fromkeys(uuids):
             with self._items.each(f"upload {uuid}"):
                 self._collect_upload(uuid, before)
@@ -275,7 +279,10 @@ class GarbageCollector:
                     self._release()
                     if is_unrecorded and self._is_older(digest, before):
                         self._delete_blob(digest)
-        self._result.failures += [f"{folder} is not readable." for folder in unreadable]
+        self._note_unreadable(unreadable)
+
+    def _note_unreadable(self, folders: list[str]) -> None:
+        self._result.failures += [f"{folder} is not readable." for folder in folders]
 
     def _is_older(self, digest: Digest, before: float) -> bool:
         modified_at = self._storage.modified_at(digest)

@@ -155,8 +155,9 @@ def _descriptors(
     fields: dict[str, t.Any], field: str, kind: DescriptorKind
 ) -> t.Iterator[Descriptor]:
     entries = fields.get(field)
-    if kind == "layer" and entries is None:
-        # BuildKit writes null for an image without layers (moby/buildkit#4331).
+    if entries is None and (kind == "layer" or field in fields):
+        # Go writes an empty list as null: BuildKit does for an image without layers
+        # (moby/buildkit#4331), and other clients do for an index without manifests.
         return
     if not isinstance(entries, list):
         raise ManifestInvalid(f"'{field}' must be a list of descriptors.")

@@ -273,10 +273,10 @@ class LocalStorage:
                         if encoded.startswith(shard):
                             yield digest
 
-    def uploads(self) -> Iterator[StoredUpload]:
-        """Yield all upload sessions."""
+    def uploads(self, unreadable: list[str] | None = None) -> Iterator[StoredUpload]:
+        """Yield all upload sessions. ``unreadable`` is as for :meth:`digests`."""
         for path_of in (self._upload_path, self.note_path):
-            for name in _entries(os.path.dirname(path_of(""))):
+            for name in _readable(os.path.dirname(path_of("")), unreadable):
                 # The registry ignores files that it did not create.
                 with suppress(FileNotFoundError, ValueError):
                     uuid = str(UUID(name))

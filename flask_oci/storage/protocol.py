@@ -182,8 +182,11 @@ class Storage(t.Protocol):
             None raises the error.
         """
 
-    def uploads(self) -> Iterator[StoredUpload]:
-        """Yield all upload sessions."""
+    def uploads(self, unreadable: list[str] | None = None) -> Iterator[StoredUpload]:
+        """Yield all upload sessions.
+
+        :param unreadable: as in :meth:`digests`.
+        """
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob in bytes, or None if it is absent."""

@@ -95,10 +95,10 @@ class RegistryClient(Requests):
         digest = answer.headers["Docker-Content-Digest"]
         contents = {digest: _checked(digest, answer.data)}
         manifest = json.loads(answer.data)
-        for child in manifest.get("manifests", ()):
+        for child in manifest.get("manifests") or ():
             contents |= self.pull(name, child["digest"]).contents
         config = [manifest["config"]] if "config" in manifest else []
-        for blob in (*config, *manifest.get("layers", ())):
+        for blob in (*config, *(manifest.get("layers") or ())):
             contents[blob["digest"]] = self.blob(name, blob["digest"])
         return Image(answer.headers["Content-Type"], digest, contents)
 

@@ -91,7 +91,7 @@ class Image:
         return folder
 
     def _manifests(self, digest: str) -> t.Iterator[str]:
-        for child in json.loads(self.contents[digest]).get("manifests", ()):
+        for child in json.loads(self.contents[digest]).get("manifests") or ():
             yield from self._manifests(child["digest"])
         yield digest
 

@@ -18,6 +18,7 @@ from ..errors import RegistryError
 from ..spec.reference import check_tag
 from ..spec.reference import is_tag
 from . import tag_selection
+from .base import Interrupted
 from .base import TransferError
 from .base import TransferProgress
 from .base import TransferResult
@@ -35,6 +36,9 @@ if t.TYPE_CHECKING:
 
 #: The default number of parallel transfers of images, and of blobs.
 JOBS: t.Final = 4
+
+#: The number of consecutive tags without a response that end a mirror run.
+MAX_SILENT: t.Final = 3
 
 #: The error for an invalid tag, which only a malicious registry has.
 NO_TAG: t.Final = "The registry calls this a tag, and no tag is like this."
@@ -176,10 +180,24 @@ class Copier:
         tags: Sequence[str],
         done: MirrorResult,
     ) -> list[str]:
-        """Return the tags that are missing or different in the target."""
-        changed = []
+        """Return the tags that are missing or different in the target, or that cannot
+        be compared, for which the copy reports the reason.
+
+        :raises Interrupted: if a registry does not respond for several tags in a row.
+        """
+        changed, silent = list[str](), 0
         for tag in tags:
-            here, there = origin.points_at(tag), place.points_at(tag)
+            here = there = None
+            try:
+                here, there = origin.points_at(tag), place.points_at(tag)
+            except Interrupted:
+                silent += 1
+                if silent == MAX_SILENT:
+                    raise
+            except (TransferError, RegistryError):
+                silent = 0
+            else:
+                silent = 0
             if here is not None and here == there:
                 done.images.append((tag, here))
             else:

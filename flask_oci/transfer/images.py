@@ -27,6 +27,7 @@ from .copying import JOBS
 from .copying import MirrorResult
 from .local import LocalRegistry
 from .local import Repository
+from .tag_selection import oldest_first
 from .transfer import Transfer
 
 if t.TYPE_CHECKING:
@@ -169,7 +170,8 @@ class Images:
                 wanted=platforms,
                 progress=progress,
             )
-            for wanted, called in archive_formats.named(images, reference, tag):
+            listed = archive_formats.named(images, reference, tag)
+            for wanted, called in oldest_first(images, listed):
                 transfer.image(wanted, called)
         return transfer.moved
 

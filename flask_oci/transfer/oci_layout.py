@@ -211,7 +211,7 @@ def listed(files: Files, limit: int) -> list[dict[str, t.Any]]:
         return []
     content = read(files, INDEX, limit)
     parse(content, OCI_INDEX)
-    return t.cast("list[dict[str, t.Any]]", read_object(content)["manifests"])
+    return t.cast("list[dict[str, t.Any]]", read_object(content)["manifests"] or [])
 
 
 def blob_path(digest: Digest) -> str:
@@ -230,7 +230,7 @@ def tag_of(name: str) -> str | None:
 
 def _entries(content: bytes) -> Iterator[Entry]:
     described = parse(content, OCI_INDEX).descriptors
-    fields = read_object(content)["manifests"]
+    fields = read_object(content)["manifests"] or ()
     for descriptor, entry in zip(described, fields, strict=True):
         # Entries of other types may be listed; "implementations SHOULD ignore them".
         if descriptor.media_type in MANIFEST_TYPES | INDEX_TYPES:

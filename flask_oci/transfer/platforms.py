@@ -28,9 +28,10 @@ def select(item: RawManifest, source: Source, wanted: Sequence[str]) -> RawManif
         return item
     fields = read_object(item.content)
     children = item.parsed().descriptors
-    entries = [entry for entry in fields["manifests"] if _is_one_of(entry, wanted)]
+    listed = fields["manifests"] or ()
+    entries = [entry for entry in listed if _is_one_of(entry, wanted)]
     if not entries:
-        there = filter(None, map(_platform, fields["manifests"]))
+        there = filter(None, map(_platform, listed))
         raise TransferError(
             f"{item.digest} has no image for {', '.join(wanted)}; it has"
             f" {', '.join(there) or 'none'}."

@@ -71,6 +71,27 @@ def age(source: Source, tag: str) -> Age:
     return moment, version(tag), tag
 
 
+def oldest_first(
+    source: Source, images: Iterable[tuple[str, str | None]]
+) -> list[tuple[str, str | None]]:
+    """Return images in the order in which they were built, because retention rules
+    compare when tags were pushed.
+
+    :param images: the reference of each in the source, and its tag in the target.
+    """
+    found = list(images)
+    if len(found) == 1:
+        return found
+
+    def key(image: tuple[str, str | None]) -> tuple[datetime, bool, t.Any]:
+        reference, tag = image[0], image[1] or ""
+        # A tag without a number, such as "latest", usually follows the newest version.
+        has_number = any(map(str.isdigit, tag))
+        return age(source, reference)[0], not has_number, version(tag)
+
+    return sorted(found, key=key)
+
+
 def _created(source: Source, tag: str) -> datetime:
     """Return the build time of a tag's image, or the oldest time if it is
     unreadable."""

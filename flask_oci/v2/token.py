@@ -8,6 +8,7 @@ import typing as t
 from flask import request
 
 from ..auth.principal import Principal
+from ..catalog import FAILURES
 from ..errors import Unsupported
 from ..events import audit
 from ..http import body
@@ -92,15 +93,30 @@ def _issue(scopes: list[Scope], *, offline: bool) -> Response:
         "expires_in": parts.tokens.lifetime,
     }
     if offline and caller.user is not None and _used_secret(caller):
-        answer["refresh_token"] = parts.access_tokens.issue_refresh(
-            caller.user, caller.credential, parts.authenticator.refresh_lifetime
-        )
+        answer |= _refresh_token(caller)
     if not scopes and caller.user is not None:
         # A request without scopes is "docker login"; all others are pulls and pushes.
         audit.record("login", parts.catalog.users.name_of(caller.user))
     response = as_json(answer)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _refresh_token(caller: Principal) -> dict[str, str]:
+    """Return the field with a new refresh token.
+
+    It is empty if the database refuses to store the token, because the field is
+    optional, and pulls need the other token only.
+    """
+    parts = services()
+    try:
+        token = parts.access_tokens.issue_refresh(
+            caller.user, caller.credential, parts.authenticator.refresh_lifetime
+        )
+    except FAILURES as error:
+        parts.catalog.note_unrecorded(error)
+        return {}
+    return {"refresh_token": token}
 
 
 def _used_secret(caller: Principal) -> bool:

@@ -138,10 +138,14 @@ def _check_registered() -> None:
 
 
 def _context() -> dict[str, t.Any]:
-    """Return the variables of all templates."""
+    """Return the variables of all templates.
+
+    They have a prefix, because they also reach the base template of the application,
+    which may have variables such as ``_`` of its own.
+    """
     return {
-        "_": gettext,
-        "ngettext": ngettext,
+        "oci_gettext": gettext,
+        "oci_ngettext": ngettext,
         "oci_base": services().config.web_base_template,
         "oci_visitor": visitor(),
         "oci_name_of": services().catalog.users.name_of,
@@ -154,15 +158,15 @@ def _context() -> dict[str, t.Any]:
         "oci_form_field": forms.FIELD,
         "oci_form_token": forms.form_token,
         "oci_visibility": services().policy.visibility,
-        "image_name": image_name,
-        "here": paging.here,
-        "markdown": markdown.render,
+        "oci_image_name": image_name,
+        "oci_here": paging.here,
+        "oci_render_markdown": markdown.render,
         "oci_markdown": markdown.is_available(),
-        "size": formatting.size,
-        "ago": formatting.ago,
-        "short": formatting.short,
-        "cut": formatting.cut,
-        "breakable": formatting.breakable,
+        "oci_size": formatting.size,
+        "oci_ago": formatting.ago,
+        "oci_short": formatting.short,
+        "oci_cut": formatting.cut,
+        "oci_breakable": formatting.breakable,
     }
 
 

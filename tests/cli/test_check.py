@@ -307,6 +307,14 @@ def test_check_with_an_interfering_hook_finds_it(sound: Flask, code: str) -> Non
     assert found.findings[code]["url"] == ""
 
 
+def test_missing_challenge_has_a_remedy_for_the_application(sound: Flask) -> None:
+    """A hook or a middleware of the application may be the cause, not only a proxy."""
+    challenges(sound)
+    remedies = check(sound, "--user", "alice").findings["challenge-missing"]["remedies"]
+    assert "before_request" in remedies["python"]
+    assert "/v2/" in remedies["python"]
+
+
 def test_check_with_a_hook_that_consumes_json_finds_it(sound: Flask) -> None:
     """Docker sends manifests as JSON, and layers as bytes. The check leaves nothing."""
     consumes_json(sound)

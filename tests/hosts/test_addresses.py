@@ -124,6 +124,24 @@ def test_script_name_set_with_mapped_v2_works(plain: Flask) -> None:
     assert page.status_code == 200
 
 
+@pytest.mark.parametrize("root", [PUBLIC, f"{PUBLIC}/forge"])
+def test_external_url_with_and_without_the_prefix_of_the_server_works(
+    plain: Flask, root: str
+) -> None:
+    """The address of the application's root includes the prefix, and so do the paths
+    that Flask builds."""
+    plain.config["OCI_EXTERNAL_URL"] = root
+    mounted = DispatcherMiddleware(Flask("nothing"), {"/forge": with_registry(plain)})
+
+    def proxied(environ: WSGIEnvironment, start: StartResponse) -> t.Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/v2/"):
+            environ["PATH_INFO"] = "/forge" + environ["PATH_INFO"]
+        return mounted(environ, start)
+
+    assert realm(proxied) == f"{PUBLIC}/forge/v2/token"
+    tell_story(proxied, PUBLIC, prefix="/forge")
+
+
 @pytest.mark.shape("A prefix for all but the registry")
 def test_application_below_a_prefix_with_v2_at_root_works(plain: Flask) -> None:
     """The front passes /v2 unchanged to the application that is mounted elsewhere."""
@@ -298,3 +316,22 @@ def test_check_of_renamed_blueprint_finds_registry(plain: Flask) -> None:
     result = plain.test_cli_runner().invoke(args=["oci", "check", "--user", "alice"])
     assert "not-at-root" not in result.output
     assert "login-" not in result.output
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["renamed", "nested"])
+def test_check_renders_pages_of_renamed_blueprint(
+    plain: Flask, nested: bool, tmp_path: Path
+) -> None:
+    """A base template that fails is found, whatever the name of the blueprint is."""
+    (tmp_path / "site.html").write_text("{{ menu.first }}")
+    t.cast(t.Any, plain).jinja_loader.searchpath.append(str(tmp_path))
+    plain.config["OCI_WEB_BASE_TEMPLATE"] = "site.html"
+    plain.register_blueprint(registry.blueprint)
+    target: Blueprint | Flask = Blueprint("site", __name__) if nested else plain
+    target.register_blueprint(
+        registry.web_blueprint, url_prefix="/images", name="pages"
+    )
+    if isinstance(target, Blueprint):
+        plain.register_blueprint(target)
+    result = plain.test_cli_runner().invoke(args=["oci", "check"])
+    assert "'menu' is undefined" in result.output

@@ -99,3 +99,24 @@ def test_refusal_of_deeply_nested_json_is_translated(
     """A body that Python cannot parse has no reason, and is no error of its own."""
     client = RegistryClient.of(refusing(nested_refusal, 400), "alice")
     assert refusal(client.get(PATH)) == (400, "UNSUPPORTED")
+
+
+@pytest.mark.parametrize("refuse", [json_refusal, text_refusal, empty_refusal])
+def test_refusal_with_status_of_success_becomes_challenge(
+    refusing: t.Callable[[t.Any, int], Flask], refuse: t.Any
+) -> None:
+    """Docker would take 200 for a registry without logins."""
+    app = refusing(refuse, 200)
+    for path in ("/v2/", PATH):
+        response = RegistryClient(app).get(path)
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"].startswith("Bearer realm=")
+    assert refusal(RegistryClient.of(app, "alice").get(PATH)) == (403, "DENIED")
+
+
+def test_answer_to_preflight_stays_that_of_the_application(
+    refusing: t.Callable[[t.Any, int], Flask],
+) -> None:
+    """An extension for CORS answers browsers before the registry."""
+    response = RegistryClient(refusing(empty_refusal, 204)).request("OPTIONS", PATH)
+    assert response.status_code == 204

@@ -161,6 +161,32 @@ def test_create_tables_beside_table_of_another_shape_is_refused(host: BareHost) 
     assert "Upgrading" in result.stderr
 
 
+def test_table_with_columns_that_need_a_value_is_found(host: BareHost) -> None:
+    """A table of another application or version may have all columns that the registry
+    needs, and still accept no row. Other columns do no harm."""
+    host.create_own_tables()
+    host.create_tables()
+    host.execute(
+        "ALTER TABLE oci_tag ADD COLUMN note TEXT",
+        "ALTER TABLE oci_tag ADD COLUMN kind TEXT NOT NULL DEFAULT 'x'",
+    )
+    assert host.run("tables").exit_code == 0
+    host.execute(
+        "DROP TABLE oci_storage",
+        "CREATE TABLE oci_storage (id INTEGER PRIMARY KEY, identity TEXT NOT NULL,"
+        " adopted_at DATETIME NOT NULL, region TEXT NOT NULL)",
+        "DROP TABLE oci_delivery_attempt",
+    )
+    result = host.run("tables", "--create")
+    assert result.exit_code == 1
+    assert "oci_storage.region" in result.output
+    assert "oci_delivery_attempt" not in host.tables()
+    rows = [line.split() for line in host.run("tables").stdout.splitlines()]
+    assert ["oci_storage", "outdated", "region"] in rows
+    checked = host.run("check")
+    assert "a default of oci_storage.region" in checked.output
+
+
 def test_create_tables_without_user_table_is_refused(host: BareHost) -> None:
     """SQLite would accept a foreign key to a table that does not exist."""
     with pytest.raises(RuntimeError, match=r"no table 'user'.* your application first"):

@@ -22,6 +22,7 @@ from tests.support.registry_client import Source
 from tests.support.upkeep import later
 from tests.support.upkeep import LONG
 from tests.support.upkeep import Upkeep
+from tests.support.visitor import Visitor
 
 BLOB = b"nobody needs this"
 DIGEST = digest_of(BLOB)
@@ -297,3 +298,25 @@ def test_gc_from_host_code_is_the_same(littered: tuple[RegistryClient, Upkeep]) 
     assert DIGEST in map(str, announced.blobs)
     assert not keeper.blob(DIGEST).exists()
     assert alice.get(f"/v2/alice/app/blobs/{digest_of(LAYER)}").data == LAYER
+
+
+def test_repository_of_a_cancelled_first_push_leaves_the_lists(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """One layer arrived, and no manifest. The next push lists it again."""
+    alice.push_blob("alice/cancelled", b"a layer")
+    session = alice.start_upload("alice/cancelled")
+    assert alice.delete(session).status_code == 204
+    alice.push_image("alice/kept", "1.0")
+    alice.delete("/v2/alice/kept/manifests/1.0")
+    visitor, keeper = Visitor(app, "alice"), Upkeep(app)
+    assert "alice/cancelled" in visitor.get("/images/").text
+    keeper.gc()
+    assert "alice/cancelled" in visitor.get("/images/").text
+    with later(LONG):
+        keeper.gc()
+        assert "alice/cancelled" not in visitor.get("/images/").text
+        assert "alice/kept" in visitor.get("/images/").text
+        assert keeper.run("repositories").stdout.count("alice/") == 1
+        alice.push_image("alice/cancelled", "1.0")
+        assert "alice/cancelled" in visitor.get("/images/").text

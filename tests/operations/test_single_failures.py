@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import typing as t
 from contextlib import contextmanager
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
@@ -66,6 +68,29 @@ def test_gc_with_an_unreadable_folder_deletes_the_others(keeper: Upkeep) -> None
     assert keeper.gc()["failures"] == []
 
 
+@pytest.mark.parametrize("name", ["uploads", "notes"])
+def test_gc_with_an_unreadable_folder_of_uploads_deletes_blobs(
+    keeper: Upkeep, name: str
+) -> None:
+    """A folder that a command of another user has created does not end the
+    collection."""
+    digest = digest_of(b"an orphan")
+    keeper.store(digest, b"an orphan")
+    (keeper.folder / name).mkdir(exist_ok=True)
+
+    def listdir(path: str) -> list[str]:
+        if path == str(keeper.folder / name):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return original(path)
+
+    original = os.listdir
+    with mock.patch.object(os, "listdir", listdir):
+        result = keeper.run("gc")
+    assert result.exit_code == 3
+    assert f"{name} is not readable" in result.stderr
+    assert digest not in keeper.blobs()
+
+
 def test_retention_with_a_raising_receiver_cleans_the_other_repositories(
     app: Flask, alice: RegistryClient
 ) -> None:
@@ -85,6 +110,19 @@ def test_retention_with_a_raising_receiver_cleans_the_other_repositories(
     assert "alice/b: the receiver is broken" in result.stderr
     tags = [alice.tags(name) for name in ("alice/a", "alice/b", "alice/c")]
     assert tags == [[], ["1.0"], []]
+
+
+def test_retention_in_python_logs_the_repository_that_failed(
+    app: Flask, alice: RegistryClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A scheduler has no exit status, and must not miss it."""
+    for name in ("alice/a", "alice/b"):
+        alice.push_image(name, "1.0")
+    # The first statement reads the list of repositories.
+    with app.app_context(), Faults(app).database(1):
+        assert registry.apply_retention()
+    (failure,) = [r.message for r in caplog.records if r.name == "flask_oci.retention"]
+    assert "alice/a: The database does not respond." in failure
 
 
 @contextmanager

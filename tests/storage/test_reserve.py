@@ -109,6 +109,38 @@ def test_read_only_database_serves_pulls(
     assert client.post(UPLOADS).status_code == 202
 
 
+def test_read_only_database_issues_tokens_for_pulls(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A refresh token cannot be stored, and docker uses the password instead. An
+    existing refresh token is still valid."""
+    alice.push_image(NAME, "1.0", layer=LAYER)
+    login = {
+        "grant_type": "password",
+        "service": "forge",
+        "username": "alice",
+        "password": "wonderland",
+        "access_type": "offline",
+        "scope": f"repository:{NAME}:pull",
+    }
+    query = {"service": "forge", "offline_token": "true", "scope": login["scope"]}
+    client = app.test_client()
+    stored = client.post("/v2/token", data=login).get_json()["refresh_token"]
+    refresh = {**login, "grant_type": "refresh_token", "refresh_token": stored}
+    with read_only(app):
+        answers = [
+            client.post("/v2/token", data=login),
+            alice.get("/v2/token", query=query),
+            client.post("/v2/token", data=refresh),
+        ]
+        for answer in answers:
+            assert answer.status_code == 200
+            assert "refresh_token" not in answer.get_json()
+            bearer = {"Authorization": f"Bearer {answer.get_json()['token']}"}
+            pulled = client.get(f"/v2/{NAME}/manifests/1.0", headers=bearer)
+            assert pulled.status_code == 200
+
+
 def test_push_below_reserve_is_refused_and_rest_continues(make_app: MakeApp) -> None:
     """Every part of a push gets 503. Pulls, deletions and the collection continue."""
     alice = RegistryClient.of(make_app(), "alice")

@@ -198,7 +198,7 @@ TEMPLATE = """\
 <p class="nobody">Only <b>who</b> may push.
   <code>nobody</code> {{ whom }}</p>
 <script>nobody</script>
-<button title="Nobody">{{ _("What is
+<button title="Nobody">{{ oci_gettext("What is
   told of") }}</button>
 <h2>What is this?</h2>
 {% endif %}

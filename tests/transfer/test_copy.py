@@ -799,6 +799,33 @@ def test_mirror_with_a_damaged_image_copies_the_others(
     assert len(alice.tags("alice/app")) == 5
 
 
+@pytest.mark.parametrize("status", [403, 412, 500])
+def test_mirror_with_a_refused_tag_copies_the_others(
+    images: Images,
+    alice: RegistryClient,
+    host: str,
+    other: OtherRegistry,
+    versions: dict[str, bytes],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some registries refuse images with known vulnerabilities, and others cannot read
+    an image that their storage has lost."""
+    monkeypatch.setattr("flask_oci.transfer.remote.retry.FIRST_WAIT", 0)
+    refused = ("1.9", digest_of(versions["1.9"]))
+
+    @other.app.before_request
+    def refuse() -> Response | None:
+        is_refused = request.path.endswith(tuple(f"/manifests/{r}" for r in refused))
+        return Response(status=status) if is_refused else None
+
+    for _ in range(2):
+        done = images.mirror(f"{host}/many", "alice/app")
+        assert list(done.failed) == ["1.9"]
+        assert f"answers {status}" in done.failed["1.9"]
+        assert alice.tags("alice/app") == ["1.10", "1.2", "2.0-rc", "dev"]
+
+
 @pytest.mark.parametrize("odd", ["../../../victim/manifests/latest", "a b", "x" * 300])
 def test_mirror_with_invalid_tags_reports_them(
     images: Images,

@@ -27,6 +27,7 @@ from flask_oci.errors import ManifestBlobUnknown
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
@@ -774,3 +775,26 @@ def test_export_and_import_commands_keep_an_image(tmp_path: Path) -> None:
     assert b"\x1b" not in refused.stderr
     assert b"There is no ?[2J" in refused.stderr
     terminal.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_import_writes_tags_in_the_order_of_their_images(
+    app: Flask, images: Images, alice: RegistryClient, tmp_path: Path, form: t.Any
+) -> None:
+    """Retention rules compare when tags were pushed, and an archive lists tags in the
+    order of their names."""
+    tags = ["1.8", "1.9", "1.10", "1.11"]
+    for number, tag in enumerate(tags):
+        config = {"architecture": "amd64", "os": "linux", "number": number}
+        if tag != "1.8":
+            config["created"] = f"2026-01-0{number}T00:00:00Z"
+        alice.push_image("alice/app", tag, tag.encode(), config=encoded(config))
+    images.export_to(tmp_path / "archive", "alice/app", format=form)
+    pushed: list[str] = []
+
+    def note(sender: object, change: Change, **_: object) -> None:
+        pushed.extend(change.tags)
+
+    with signals.manifest_pushed.connected_to(note, app):
+        images.import_from(tmp_path / "archive", "alice/new")
+    assert pushed == tags

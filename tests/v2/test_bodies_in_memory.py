@@ -1,4 +1,5 @@
-"""WSGI servers that pass on a complete body in memory, without its length."""
+"""WSGI servers that pass on a complete body in memory or in a temporary file, without
+its length."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import contextlib
 import io
 import threading
 import typing as t
+from tempfile import SpooledTemporaryFile
 
 import pytest
 from flask import Flask
@@ -43,7 +45,18 @@ def unannounced(body: bytes) -> Environ:
     return environ
 
 
-@pytest.mark.parametrize("framing", [chunked, unannounced])
+def spooled(body: bytes) -> Environ:
+    """Return the environment of asgiref's WsgiToAsgi, with a temporary file."""
+    file = SpooledTemporaryFile()  # noqa: SIM115
+    file.write(body)
+    file.seek(0)
+    return {**chunked(body), "wsgi.input": file}
+
+
+FRAMINGS = pytest.mark.parametrize("framing", [chunked, unannounced, spooled])
+
+
+@FRAMINGS
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_blob_in_memory_is_stored(
     alice: RegistryClient, method: str, framing: t.Callable[[bytes], Environ]
@@ -51,12 +64,14 @@ def test_blob_in_memory_is_stored(
     """The bytes are complete, whether or not the server gives their number."""
     digest = digest_of(LAYER)
     path = UPLOADS if method == "POST" else alice.start_upload("alice/app")
-    response = alice.send(
-        method,
-        path if method == "PATCH" else with_query(path, digest=digest),
-        headers=bearer(alice),
-        environ=framing(LAYER),
-    )
+    environ = framing(LAYER)
+    with environ["wsgi.input"]:
+        response = alice.send(
+            method,
+            path if method == "PATCH" else with_query(path, digest=digest),
+            headers=bearer(alice),
+            environ=environ,
+        )
     if method == "PATCH":
         assert response.status_code == 202
         location = with_query(response.headers["Location"], digest=digest)
@@ -65,21 +80,23 @@ def test_blob_in_memory_is_stored(
     assert alice.get(f"/v2/alice/app/blobs/{digest}").data == LAYER
 
 
-@pytest.mark.parametrize("framing", [chunked, unannounced])
+@FRAMINGS
 def test_manifest_in_memory_is_stored(
     alice: RegistryClient, framing: t.Callable[[bytes], Environ]
 ) -> None:
     """A manifest is stored byte for byte."""
     manifest = alice.push_image("alice/app", "1.0")
-    response = alice.send(
-        "PUT",
-        "/v2/alice/app/manifests/2.0",
-        headers={
-            **bearer(alice),
-            "Content-Type": "application/vnd.oci.image.manifest.v1+json",
-        },
-        environ=framing(manifest),
-    )
+    environ = framing(manifest)
+    with environ["wsgi.input"]:
+        response = alice.send(
+            "PUT",
+            "/v2/alice/app/manifests/2.0",
+            headers={
+                **bearer(alice),
+                "Content-Type": "application/vnd.oci.image.manifest.v1+json",
+            },
+            environ=environ,
+        )
     assert response.status_code == 201
     assert alice.get("/v2/alice/app/manifests/2.0").data == manifest
 

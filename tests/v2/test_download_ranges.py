@@ -215,6 +215,16 @@ def test_x_accel_redirect(alice: RegistryClient, tmp_path: Path) -> None:
     assert (tmp_path / "oci" / location[len("/_blobs/") :]).read_bytes() == CONTENT
 
 
+@pytest.mark.options(oci_accel_redirect="/_blobs", use_x_sendfile=True)
+def test_range_of_empty_blob_is_not_left_to_the_server(alice: RegistryClient) -> None:
+    """Servers in front would answer 416 to every range of an empty file."""
+    digest = alice.push_blob("alice/app", b"")
+    response = alice.get(f"/v2/alice/app/blobs/{digest}", headers={"Range": "bytes=0-"})
+    assert (response.status_code, response.data) == (200, b"")
+    assert response.headers["Content-Length"] == "0"
+    assert not {"X-Accel-Redirect", "X-Sendfile"} & set(response.headers.keys())
+
+
 @pytest.mark.options(use_x_sendfile=True)
 def test_x_sendfile(alice: RegistryClient) -> None:
     """A server that understands X-Sendfile is told where the blob is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -11,10 +12,12 @@ from flask_oci.testing.answers import refusal
 from flask_oci.testing.images import make_layer
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import DOCKER_LIST
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.manifests import OCI_INDEX
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.support.host import Administrator
 from tests.support.registry_client import RegistryClient
@@ -44,6 +47,43 @@ def test_image_without_layers_is_stored_as_it_is(
     assert Visitor(app, "alice").status(f"/images/{NAME}/-/image/1.0") == 200
     (tag,) = RestClient.of(app, "alice").items(f"/repositories/{NAME}/-/tags")
     assert tag["name"] == "1.0"
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
+def test_index_without_manifests_is_stored_as_it_is(
+    app: Flask, alice: RegistryClient, media_type: str
+) -> None:
+    """Clients written in Go write an empty list as null."""
+    manifest = encoded({"schemaVersion": 2, "mediaType": media_type, "manifests": None})
+    assert alice.put_manifest(NAME, "1.0", manifest, media_type).status_code == 201
+    assert alice.get(f"/v2/{NAME}/manifests/1.0").data == manifest
+    assert Visitor(app, "alice").status(f"/images/{NAME}/-/image/1.0") == 200
+    (tag,) = RestClient.of(app, "alice").items(f"/repositories/{NAME}/-/tags")
+    assert tag["name"] == "1.0"
+
+
+@pytest.mark.parametrize("form", ["image", "index"])
+def test_null_list_is_exported_and_imported(
+    app: Flask, alice: RegistryClient, tmp_path: Path, form: str
+) -> None:
+    """An archive has the same bytes, and the commands that read it accept it."""
+    manifest = without_layers(None)
+    alice.push_blob(NAME, CONFIG)
+    if form == "index":
+        manifest = encoded(
+            {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": None}
+        )
+    alice.push_manifest(NAME, manifest, "1.0")
+    archive = str(tmp_path / "image.tar")
+    runner = app.test_cli_runner()
+    for command in (
+        ["oci", "show", f"{NAME}:1.0"],
+        ["oci", "export", f"{NAME}:1.0", archive],
+        ["oci", "import", archive, "alice/copy:1.0"],
+    ):
+        result = runner.invoke(args=command)
+        assert result.exit_code == 0, result.output
+    assert alice.get("/v2/alice/copy/manifests/1.0").data == manifest
 
 
 def test_layer_media_type_without_slash_is_stored(alice: RegistryClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 from pathlib import Path
 
 import flask
@@ -144,6 +145,20 @@ def test_pages_leave_no_render_template_of_flask(
     RegistryClient.of(app, "alice").push_image("alice/hello", "1.0")
     for address in TITLES:
         assert Visitor(app, "alice").client.get(address).text.startswith("oci/")
+
+
+def test_variables_of_the_application_stay_its_own(
+    based: t.Callable[..., Flask],
+) -> None:
+    """A base template calls the functions of its application, of whatever names."""
+    names = ("_", "gettext", "ngettext", "size", "ago", "short", "cut", "here")
+    calls = "".join(f"<i>{{{{ {name}('text') }}}}</i>" for name in names)
+    app = based("{% block title %}{% endblock %}" + calls + BODY)
+    own = {name: partial("{} of the host: {}".format, name) for name in names}
+    app.template_context_processors[None].append(lambda: own)
+    html = Visitor(app, "alice").get(HELLO).html
+    for name in names:
+        assert f"<i>{name} of the host: text</i>" in html
 
 
 # The check

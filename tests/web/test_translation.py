@@ -7,9 +7,11 @@ import io
 import re
 import shlex
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 from babel.messages.frontend import CommandLineInterface
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -134,6 +136,32 @@ def push_others(alice: RegistryClient) -> None:
         descriptor(child, OCI_MANIFEST, annotations=beside),
     ]
     alice.push_manifest(NAME, index(*children), "5")
+
+
+def test_base_template_is_translated_by_the_application(
+    translated: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts of the base template are in the application's own domain, although the
+    pages translate the same text themselves."""
+    path = tmp_path / "translations/de/LC_MESSAGES/messages.mo"
+    own: t.Any = Catalog(locale="de")
+    own.add("Images", "Bilder")
+    with path.open("wb") as mo:
+        write_mo(mo, own)
+    (tmp_path / "site.html").write_text(
+        "<h1>{{ _('Images') }}</h1>{% block title %}{% endblock %}"
+        "{% block content %}{% endblock %}"
+    )
+    t.cast(t.Any, translated).jinja_loader.searchpath.append(str(tmp_path))
+    config = replace(translated.extensions["oci"].config, web_base_template="site.html")
+    monkeypatch.setitem(
+        translated.extensions,
+        "oci",
+        replace(translated.extensions["oci"], config=config),
+    )
+    html = Visitor(translated, "alice").get("/images/").html
+    assert "<h1>Bilder</h1>" in html
+    assert f"{OPEN}Images{CLOSE}" in html
 
 
 PAGES: t.Final = (

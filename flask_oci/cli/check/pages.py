@@ -28,7 +28,8 @@ if t.TYPE_CHECKING:
     from .target import Target
     from .transport import Reply
 
-#: The name of the blueprint of the pages.
+#: The name of the blueprint of the pages. The application may register it under
+#: another one.
 _PAGES: t.Final = "oci_web"
 
 #: The views to render. The second one needs a user, and tests the login page.
@@ -41,7 +42,7 @@ def check(target: Target, url: str, skipped: list[str]) -> Iterator[Finding]:
     :param url: the address of the application.
     :param skipped: receives a sentence for each check that is skipped.
     """
-    pages = [n for n in target.app.blueprints if f".{n}".endswith(f".{_PAGES}")]
+    pages = [n for n, b in target.app.blueprints.items() if b.name == _PAGES]
     if not pages:
         return
     try:
@@ -111,7 +112,7 @@ def _get(target: Target, address: str) -> Reply | None:
 def _is_empty(target: Target, reply: Reply) -> bool:
     """Return True if a page lacks the content of the registry's own layout."""
     layout = target.app.jinja_env.get_template("oci/layout.html")
-    pages = next(b for n, b in target.app.blueprints.items() if n.endswith(_PAGES))
+    pages = next(b for b in target.app.blueprints.values() if b.name == _PAGES)
     is_own = str(layout.filename).startswith(pages.root_path)
     is_page = reply.headers.get("x-content-type-options") == "nosniff"
     return is_own and is_page and b'class="oci"' not in reply.body

@@ -231,7 +231,7 @@ class RemoteRepository:
 
     def _add_referrer(self, item: RawManifest, subject: Digest) -> None:
         before = self._fallback(subject)
-        listed = read_object(before.content)["manifests"] if before else []
+        listed = (read_object(before.content)["manifests"] if before else None) or ()
         if any(entry.get("digest") == str(item.digest) for entry in listed):
             return
         manifest = item.parsed()

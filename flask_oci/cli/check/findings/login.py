@@ -11,6 +11,13 @@ def require_login():
         return None  # The registry requests credentials itself.
     ..."""
 
+_MIDDLEWARE = """\
+# In a middleware around app.wsgi_app, such as one for passwords:
+def __call__(self, environ, start_response):
+    if environ["PATH_INFO"].startswith("/v2/"):
+        return self.wsgi_app(environ, start_response)
+    ..."""
+
 _PROXY_FIX = """\
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -94,8 +101,10 @@ NO_CHALLENGE = FindingType(
     "The registry does not tell clients how to sign in.",
     "Without a challenge, docker login takes the address for a registry without logins,"
     " or for no registry, and every push fails. The response to GET /v2/ must be 401"
-    " with WWW-Authenticate: Bearer.",
+    " with WWW-Authenticate: Bearer. A proxy, a WSGI middleware or a hook of the"
+    " application answers instead of the registry.",
     {
+        "python": f"{_EXEMPT}\n\n{_MIDDLEWARE}",
         "nginx": (
             "# Not: auth_basic, auth_request, proxy_hide_header WWW-Authenticate;"
         ),
