@@ -29,6 +29,7 @@ from .operations.health import Health
 from .operations.health import look_at
 from .operations.health import MIN_FREE
 from .operations.retention import RetentionRunner
+from .services import current_login
 from .services import make_services
 from .services import services
 from .services import SharedServices
@@ -127,6 +128,7 @@ class Registry(Decorators):
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
         self._catalog.quotas.site = site_quotas
+        self._catalog.check_logins(current_login)
         self._catalog.reads.is_enabled = lambda: services().config.read_cache
         self._catalog.reads.audience = lambda: request_state().audience
 

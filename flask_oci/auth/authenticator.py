@@ -12,6 +12,8 @@ from datetime import timedelta
 from flask import request
 from werkzeug.datastructures import Authorization
 
+from ..clock import microseconds
+from ..clock import utcnow
 from ..errors import Unauthorized
 from ..events import audit
 from ..hooks import LoginRefused
@@ -144,6 +146,24 @@ class Authenticator:
         self._access_tokens.record_use(credential, self.refresh_lifetime)
         return Principal(user, credential=credential)
 
+    def check_again(self, principal: Principal) -> None:
+        """Check that the credentials of a request were not revoked while its body
+        arrived.
+
+        :raises Unauthorized: if they were.
+        """
+        if principal.user is None:
+            return
+        credential = principal.credential
+        if credential is not None:
+            is_valid = self._access_tokens.by_id(credential.id) is not None
+        else:
+            is_valid = not self._access_tokens.is_revoked(
+                principal.subject, principal.since
+            )
+        if not is_valid:
+            raise self._invalid_token()
+
     @property
     def refresh_lifetime(self) -> timedelta:
         """The time for which a refresh token is valid after its last use."""
@@ -226,6 +246,7 @@ class Authenticator:
                 " @registry.authenticate: it takes (username, secret) and returns"
                 " the user or None."
             )
+        since = microseconds(utcnow())
         try:
             user = self._hooks.authenticate(username, secret)
         except LoginRefused as refusal:
@@ -237,7 +258,7 @@ class Authenticator:
             )
         if user is None or user is False or not self._accounts.is_active(user):
             return None
-        return Principal(user)
+        return Principal(user, subject=self._accounts.subject_of(user), since=since)
 
     def _by_access_token(self, username: str, secret: str) -> Principal | None:
         credential = self._access_tokens.by_secret(secret)
@@ -271,7 +292,7 @@ class Authenticator:
         user = self._accounts.load(claims.subject)
         if not self._may_use(user, claims.username):
             raise self._invalid_token()
-        return Principal(user, claims, credential)
+        return Principal(user, claims, credential, claims.subject, claims.issued_at)
 
     def _is_login_accepted(self, credential: Credential | None) -> bool:
         """Return True if the method of the first login is still accepted.
