@@ -28,6 +28,7 @@ from .operations.gc import GarbageCollector
 from .operations.health import Health
 from .operations.health import look_at
 from .operations.health import MIN_FREE
+from .operations.retention import RetentionResult
 from .operations.retention import RetentionRunner
 from .services import current_login
 from .services import make_services
@@ -50,7 +51,6 @@ if t.TYPE_CHECKING:
     from .catalog import MetaData
     from .catalog import RepositoryInfo
     from .operations.gc import GarbageResult
-    from .rules.retention import RetentionDecision
     from .spec.scope import Action
 
 
@@ -204,7 +204,7 @@ class Registry(Decorators):
         repositories: Sequence[str] | None = None,
         *,
         dry_run: bool = False,
-    ) -> list[RetentionDecision]:
+    ) -> RetentionResult:
         """Delete old tags and manifests, as ``flask oci retention run`` does.
 
         Call it from a scheduler, about once a day, in an application context. A later
@@ -212,13 +212,15 @@ class Registry(Decorators):
 
         :param repositories: the names of the repositories. None is all of them.
         :param dry_run: True to find the verdicts without deleting anything.
-        :return: a verdict on each tag and on each manifest without a tag.
+        :return: a verdict on each tag and on each manifest without a tag. Its
+            ``failures`` are the repositories that failed, each with the reason.
         """
         parts = services()
         retainer = RetentionRunner(
             parts.config, parts.hooks, parts.catalog, parts.documents
         )
-        return list(retainer.run(repositories, dry_run=dry_run))
+        verdicts = list(retainer.run(repositories, dry_run=dry_run))
+        return RetentionResult(verdicts, retainer.failures)
 
     def health(self, *, min_free: int = MIN_FREE) -> Health:
         """Return the state of the database and the storage.
