@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from flask import request
 from werkzeug.datastructures import Authorization
+from werkzeug.exceptions import HTTPException
 
 from ..clock import microseconds
 from ..clock import utcnow
@@ -23,6 +24,8 @@ from .access_tokens import ABOUT_LENGTH
 from .client_urls import absolute_url
 from .principal import ANONYMOUS
 from .principal import Principal
+from .rate_limit import check_no_answer
+from .rate_limit import REFUSALS
 from .signed_tokens import Claims
 from .signed_tokens import TokenInvalid
 from .token_secrets import is_token
@@ -109,7 +112,7 @@ class Authenticator:
         # in while a client at the same address guesses passwords.
         is_password = self._hooks.before_login is None and not is_token(secret)
         if self._hooks.before_login is not None:
-            self._hooks.before_login(username, address)
+            check_no_answer(self._hooks.before_login(username, address))
 
         def check() -> Principal | None:
             return self._check(username, secret)
@@ -121,7 +124,9 @@ class Authenticator:
                 principal = check()
             if principal is None:
                 raise self.challenge(message="Wrong user name or password.")
-        except Unauthorized:
+        except HTTPException as error:
+            if not isinstance(error, Unauthorized) and error.code not in REFUSALS:
+                raise
             # Some forges accept a token instead of the user name.
             shown = "(a token)" if is_token(username) else username[:255]
             audit.record("login-failed", None, username=shown)
