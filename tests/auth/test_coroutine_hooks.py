@@ -193,6 +193,18 @@ def test_veto_receiver_coroutine_function_refuses_change(
     assert alice.get(f"/v2/{NAME}/manifests/1.0").status_code == 404
 
 
+@pytest.mark.parametrize("function", [coroutine_function, hidden, CallableObject()])
+def test_rename_with_coroutine_function_renames_nothing(
+    app: Flask, alice: RegistryClient, function: t.Any
+) -> None:
+    """The host's own rows would keep the old name."""
+    alice.push_image(NAME, "1.0")
+    with app.app_context():
+        with pytest.raises(TypeError):
+            registry.repositories.rename(NAME, "alice/new", within_transaction=function)
+        assert registry.repositories.find(NAME).exists
+
+
 def test_receiver_returning_coroutine_is_logged(
     app: Flask, alice: RegistryClient, caplog: pytest.LogCaptureFixture
 ) -> None:
