@@ -226,8 +226,9 @@ class Authenticator:
         load = self._hooks.current_user_loader
         if load is None:
             return flask_login.current_user()
-        user = load()
-        # Flask-Login's current_user is an object for anonymous visitors as well.
+        # A host may return False for an anonymous visitor, and Flask-Login's
+        # current_user is an object for anonymous visitors as well.
+        user = load() or None
         return user if getattr(user, "is_authenticated", True) else None
 
     def _check(self, username: str, secret: str) -> Principal | None:
@@ -261,7 +262,7 @@ class Authenticator:
                 "The function of @registry.authenticate returned True. It must return"
                 " the user or None."
             )
-        if user is None or user is False or not self._accounts.is_active(user):
+        if not user or not self._accounts.is_active(user):
             return None
         return Principal(user, subject=self._accounts.subject_of(user), since=since)
 
