@@ -153,13 +153,17 @@ class Authenticator:
 
     def check_again(self, principal: Principal) -> None:
         """Check that the credentials of a request were not revoked while its body
-        arrived.
+        arrived, and that their identifier still leads to the user.
 
-        :raises Unauthorized: if they were.
+        :raises Unauthorized: if they are invalid now.
         """
         if principal.user is None:
             return
         credential = principal.credential
+        subject = principal.subject if credential is None else credential.subject
+        user = self._accounts.load(subject)
+        if self._users.key_of(user) != self._users.key_of(principal.user):
+            raise self._invalid_token()
         if credential is not None:
             is_valid = self._access_tokens.by_id(credential.id) is not None
         else:
