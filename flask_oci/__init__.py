@@ -34,6 +34,7 @@ from .hooks import LoginRefused
 from .operations.gc import GarbageResult
 from .operations.health import Health
 from .operations.logs import RequestFilter
+from .operations.retention import RetentionResult
 from .rules.protection import Protection
 from .rules.quota import Quota
 from .rules.quota import QuotaUsage
@@ -81,6 +82,7 @@ __all__ = [
     "RepositoryManager",
     "RequestFilter",
     "RetentionDecision",
+    "RetentionResult",
     "Retention",
     "RuleEntry",
     "StoredEvent",

@@ -253,9 +253,10 @@ class Unauthorized(RegistryError):
 
 
 class UserDeleted(Unauthorized):
-    """``UNAUTHORIZED``: the user was deleted while the request ran."""
+    """``UNAUTHORIZED``: the user was deleted, or the credentials were revoked, while
+    the request ran."""
 
-    message = "This user no longer exists; log in as another user."
+    message = "This user no longer exists, or the login was revoked; log in again."
 
 
 class Denied(RegistryError):

@@ -30,7 +30,9 @@ from .operations.gc import GarbageCollector
 from .operations.health import Health
 from .operations.health import look_at
 from .operations.health import MIN_FREE
+from .operations.retention import RetentionResult
 from .operations.retention import RetentionRunner
+from .services import current_login
 from .services import make_services
 from .services import services
 from .services import SharedServices
@@ -51,7 +53,6 @@ if t.TYPE_CHECKING:
     from .catalog import MetaData
     from .catalog import RepositoryInfo
     from .operations.gc import GarbageResult
-    from .rules.retention import RetentionDecision
     from .spec.scope import Action
 
 
@@ -132,6 +133,7 @@ class Registry(Decorators):
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
         self._catalog.quotas.site = site_quotas
+        self._catalog.check_logins(current_login)
         self._catalog.reads.is_enabled = lambda: services().config.read_cache
         self._catalog.reads.audience = lambda: request_state().audience
         self._catalog.reads.request = current_request
@@ -208,7 +210,7 @@ class Registry(Decorators):
         repositories: Sequence[str] | None = None,
         *,
         dry_run: bool = False,
-    ) -> list[RetentionDecision]:
+    ) -> RetentionResult:
         """Delete old tags and manifests, as ``flask oci retention run`` does.
 
         Call it from a scheduler, about once a day, in an application context. A later
@@ -217,7 +219,8 @@ class Registry(Decorators):
 
         :param repositories: the names of the repositories. None is all of them.
         :param dry_run: True to find the verdicts without deleting anything.
-        :return: a verdict on each tag and on each manifest without a tag.
+        :return: a verdict on each tag and on each manifest without a tag. Its
+            ``failures`` are the repositories that failed, each with the reason.
         """
         parts = services()
         retainer = RetentionRunner(
@@ -226,7 +229,7 @@ class Registry(Decorators):
         verdicts = list(retainer.run(repositories, dry_run=dry_run))
         for failure in retainer.failures:
             logger.error("Retention did not run completely. %s", failure)
-        return verdicts
+        return RetentionResult(verdicts, retainer.failures)
 
     def health(self, *, min_free: int = MIN_FREE) -> Health:
         """Return the state of the database and the storage.

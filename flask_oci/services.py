@@ -21,6 +21,7 @@ from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
 from .auth.signing_keys import signing_keys
 from .catalog import Catalog
+from .catalog import Login
 from .catalog import Site
 from .config import Config
 from .config import EXTENSION
@@ -137,6 +138,16 @@ def services() -> Services:
 def principal() -> Principal:
     """Return the principal of the current request; anonymous before authentication."""
     return t.cast(Principal, request_state().principal or ANONYMOUS)
+
+
+def current_login() -> Login | None:
+    """Return the login of the current request, or None if no user sent credentials."""
+    caller = principal()
+    if caller.user is None:
+        return None
+    credential = caller.credential
+    found = () if credential is None else (credential.id, credential.parent_id)
+    return Login(tuple(filter(None, found)), caller.subject, caller.since)
 
 
 def remember(caller: Principal) -> None:

@@ -19,6 +19,7 @@ from ..errors import SizeInvalid
 from ..errors import Unsupported
 from ..http import body
 from ..http.responses import Response
+from ..services import principal
 from ..services import services
 from .bodies import Page
 
@@ -107,7 +108,8 @@ def _body(structure: type[StructT]) -> StructT:
             detail=request.content_type,
             status=415,
         )
-    # The user and the permissions are read again after the body has arrived.
+    # The user, the credentials and the permissions are read again after the body has
+    # arrived.
     services().catalog.release()
     source, pieces, size = body.stream(), [], 0
     while size <= MAX_BODY and (piece := source.read(_PIECE)):
@@ -118,6 +120,7 @@ def _body(structure: type[StructT]) -> StructT:
             f"The body is too large: the limit is {MAX_BODY} bytes.", status=413
         )
     body.check_length(size)
+    services().authenticator.check_again(principal())
     try:
         return msgspec.json.decode(b"".join(pieces), type=structure)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

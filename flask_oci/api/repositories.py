@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from ..auth.principal import ANONYMOUS
 from ..catalog import RepositoryInfo
+from ..catalog.repository_info import namespace_of
 from ..catalog.repository_list import Behind
 from ..catalog.repository_list import Listed
 from ..errors import Denied
@@ -81,7 +82,7 @@ def change_repository(name: str, body: RepositoryChange) -> Repository:
         changes["owner"] = _new_owner(body.owner, found)
     if body.name is not UNSET and body.name != found.name:
         changes["new_name"] = _check_may_push(body.name)
-        _check_owner_by_name(found, body.name, changes.get("owner"))
+        changes["owner"] = _check_owner_by_name(found, body.name, changes.get("owner"))
     try:
         changed = services().administration.change(found, **changes, by=by)
     except ValueError as error:
@@ -162,22 +163,27 @@ def _check_may_push(name: str) -> str:
     return name
 
 
-def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) -> None:
-    """Check that a repository may get a name in the namespace of a user.
+def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) -> t.Any:
+    """Return the owner to set for a repository that gets a name in the namespace of a
+    user. None leaves it to the name, so that the repository becomes private.
 
     :param owner: the new owner that the caller names, or None.
     :raises Denied: if the namespace belongs to another user than the caller, and the
         caller names a third user as the owner.
     """
-    user = services().administration.owner_by_name(repository, name)
+    users = services().catalog.users
+    user, key_of = users.by_name(namespace_of(name)), users.key_of
     if user is None:
-        return
+        return owner
     if owner is None:
-        _check_room(user, repository)
-        return
-    key_of = services().catalog.users.key_of
-    if key_of(user) not in (key_of(owner), key_of(principal().user)):
+        if key_of(user) != repository.owner_id:
+            _check_room(user, repository)
+        return None
+    if key_of(user) == key_of(principal().user):
+        return owner
+    if key_of(user) != key_of(owner):
         raise Denied("You may not choose the owner in this namespace.", detail=name)
+    return None
 
 
 def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:

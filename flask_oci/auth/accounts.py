@@ -91,7 +91,7 @@ class Accounts:
             return None
         user = unwrapped(user)
         refuse_awaitable(user, name_of(load))
-        return user
+        return user or None
 
     def loader(self) -> Callable[[str], t.Any] | None:
         """Return the host's function that loads users, or None if there is none."""

@@ -11,7 +11,10 @@ from datetime import timedelta
 
 from flask import request
 from werkzeug.datastructures import Authorization
+from werkzeug.exceptions import HTTPException
 
+from ..clock import microseconds
+from ..clock import utcnow
 from ..errors import Unauthorized
 from ..events import audit
 from ..hooks import LoginRefused
@@ -21,6 +24,8 @@ from .access_tokens import ABOUT_LENGTH
 from .client_urls import absolute_url
 from .principal import ANONYMOUS
 from .principal import Principal
+from .rate_limit import check_no_answer
+from .rate_limit import REFUSALS
 from .signed_tokens import Claims
 from .signed_tokens import TokenInvalid
 from .token_secrets import is_token
@@ -107,7 +112,7 @@ class Authenticator:
         # in while a client at the same address guesses passwords.
         is_password = self._hooks.before_login is None and not is_token(secret)
         if self._hooks.before_login is not None:
-            self._hooks.before_login(username, address)
+            check_no_answer(self._hooks.before_login(username, address))
 
         def check() -> Principal | None:
             return self._check(username, secret)
@@ -119,7 +124,9 @@ class Authenticator:
                 principal = check()
             if principal is None:
                 raise self.challenge(message="Wrong user name or password.")
-        except Unauthorized:
+        except HTTPException as error:
+            if not isinstance(error, Unauthorized) and error.code not in REFUSALS:
+                raise
             # Some forges accept a token instead of the user name.
             shown = "(a token)" if is_token(username) else username[:255]
             audit.record("login-failed", None, username=shown)
@@ -143,6 +150,28 @@ class Authenticator:
             raise self._invalid_token()
         self._access_tokens.record_use(credential, self.refresh_lifetime)
         return Principal(user, credential=credential)
+
+    def check_again(self, principal: Principal) -> None:
+        """Check that the credentials of a request were not revoked while its body
+        arrived, and that their identifier still leads to the user.
+
+        :raises Unauthorized: if they are invalid now.
+        """
+        if principal.user is None:
+            return
+        credential = principal.credential
+        subject = principal.subject if credential is None else credential.subject
+        user = self._accounts.load(subject)
+        if self._users.key_of(user) != self._users.key_of(principal.user):
+            raise self._invalid_token()
+        if credential is not None:
+            is_valid = self._access_tokens.by_id(credential.id) is not None
+        else:
+            is_valid = not self._access_tokens.is_revoked(
+                principal.subject, principal.since
+            )
+        if not is_valid:
+            raise self._invalid_token()
 
     @property
     def refresh_lifetime(self) -> timedelta:
@@ -201,8 +230,9 @@ class Authenticator:
         load = self._hooks.current_user_loader
         if load is None:
             return flask_login.current_user()
-        user = load()
-        # Flask-Login's current_user is an object for anonymous visitors as well.
+        # A host may return False for an anonymous visitor, and Flask-Login's
+        # current_user is an object for anonymous visitors as well.
+        user = load() or None
         return user if getattr(user, "is_authenticated", True) else None
 
     def _check(self, username: str, secret: str) -> Principal | None:
@@ -226,6 +256,7 @@ class Authenticator:
                 " @registry.authenticate: it takes (username, secret) and returns"
                 " the user or None."
             )
+        since = microseconds(utcnow())
         try:
             user = self._hooks.authenticate(username, secret)
         except LoginRefused as refusal:
@@ -235,9 +266,9 @@ class Authenticator:
                 "The function of @registry.authenticate returned True. It must return"
                 " the user or None."
             )
-        if user is None or user is False or not self._accounts.is_active(user):
+        if not user or not self._accounts.is_active(user):
             return None
-        return Principal(user)
+        return Principal(user, subject=self._accounts.subject_of(user), since=since)
 
     def _by_access_token(self, username: str, secret: str) -> Principal | None:
         credential = self._access_tokens.by_secret(secret)
@@ -271,7 +302,7 @@ class Authenticator:
         user = self._accounts.load(claims.subject)
         if not self._may_use(user, claims.username):
             raise self._invalid_token()
-        return Principal(user, claims, credential)
+        return Principal(user, claims, credential, claims.subject, claims.issued_at)
 
     def _is_login_accepted(self, credential: Credential | None) -> bool:
         """Return True if the method of the first login is still accepted.

@@ -29,6 +29,13 @@ class Principal:
     credential: Credential | None = None
     """The access or refresh token of the login, if one was used."""
 
+    subject: str = ""
+    """The identifier of the user; empty for an anonymous client."""
+
+    since: int = 0
+    """When the password was checked or the bearer token was issued, in microseconds
+    since 1970."""
+
     @property
     def limit(self) -> Limit | None:
         """The limit of the credential, or None if it has none."""

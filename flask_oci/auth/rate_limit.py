@@ -14,6 +14,8 @@ from datetime import timezone
 from ipaddress import ip_address
 from ipaddress import ip_network
 
+from werkzeug.exceptions import HTTPException
+
 from ..errors import TooManyRequests
 from ..errors import Unauthorized
 
@@ -24,6 +26,9 @@ if t.TYPE_CHECKING:
     from ..config import Config
 
 T = t.TypeVar("T")
+
+#: The statuses of HTTP errors by which a host may refuse a password.
+REFUSALS: t.Final = frozenset({401, 403})
 
 #: The limit for an address, as a multiple of the limit for one account.
 ACCOUNTS: t.Final = 10
@@ -45,7 +50,8 @@ class RateLimiter:
     ) -> T | None:
         """Return the result of a check of a password, and count its failure.
 
-        :param check: returns None if the password is wrong.
+        :param check: returns None if the password is wrong. A host may raise the HTTP
+            error 401 or 403 instead.
         :raises TooManyRequests: if there were too many failures, before the check or
             during it.
         """
@@ -56,6 +62,11 @@ class RateLimiter:
             found = check()
         except Unauthorized:
             self.check(username, address)
+            raise
+        except HTTPException as error:
+            if error.code in REFUSALS:
+                self.check(username, address)
+                self.record_failure(username, address)
             raise
         self.check(username, address)
         if found is None:
@@ -106,6 +117,15 @@ class RateLimiter:
         return TooManyRequests(
             f"Too many failed logins; try again in {seconds} seconds.",
             headers={"Retry-After": str(seconds)},
+        )
+
+
+def check_no_answer(result: object) -> None:
+    """Check that the host's function did not try to refuse a login by its result."""
+    if result is not None and result is not True:
+        raise TypeError(
+            "The function of @registry.before_login must raise an HTTP error, such as"
+            f" 429, to refuse a login. It returned {type(result).__name__}."
         )
 
 

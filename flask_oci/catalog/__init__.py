@@ -53,12 +53,15 @@ from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
 from .usage import Usage
+from .user_statements import Login
 from .users import NO_SUCH_USER
 from .users import UserColumn
 from .users import Users
 from .webhooks import Webhooks
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .models import Models
 
 __all__ = [
@@ -69,6 +72,7 @@ __all__ = [
     "Catalog",
     "Condition",
     "HasSession",
+    "Login",
     "MetaData",
     "Removal",
     "RepositoryInfo",
@@ -130,6 +134,13 @@ class Catalog:
         self.record_if_observed = database.record_if_observed
         self.note_unrecorded = database.note_unrecorded
         self._database = database
+
+    def check_logins(self, login: Callable[[], Login | None]) -> None:
+        """Refuse later changes of users whose login was revoked meanwhile.
+
+        :param login: returns the login of the current request, or None.
+        """
+        self._database.login = login
 
     def observe(self, observer: Observer) -> None:
         """Set the observer of all later changes."""

@@ -19,6 +19,7 @@ from .read_cache import CachedReads
 from .retries import FAILURES
 from .retries import retried
 from .user_statements import locking_users
+from .user_statements import locking_users_with_login
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if t.TYPE_CHECKING:
     from ..changes import Change
     from .change_observer import Observer
     from .models import Models
+    from .user_statements import Login
 
 logger = logging.getLogger("flask_oci.database")
 
@@ -56,6 +58,8 @@ class Database:
         self.session = session
         self.models = models
         self.observer: Observer = NullObserver()
+        self.login: Callable[[], Login | None] = lambda: None
+        """Returns the login of the current request, or None if there is none."""
         self.reads = CachedReads(session, sa.inspect(models.Repository))
         """Reads that execute no statement as long as nothing is committed."""
         self._is_recording = True
@@ -117,14 +121,15 @@ class Database:
         :param by: the key of the user who makes the change, or None.
         :param users: returns the keys of other users that the new rows refer to.
         :return: the result of ``work``.
-        :raises UserDeleted: if the user who makes the change has been deleted.
+        :raises UserDeleted: if the user who makes the change has been deleted, or the
+            credentials of the current request were revoked.
         """
 
         def attempt() -> tuple[T, list[Change]]:
             self._begin()
             changes: list[Change] = []
             self.session.info[_CHANGES] = changes
-            found = self.lock_users([by, *users()])
+            found = self.lock_users([by, *users()], by=by)
             if by is not None and by not in found:
                 raise UserDeleted
             result = work()
@@ -249,19 +254,26 @@ class Database:
         self.execute(statement, {**key, **values})
 
     def lock_users(
-        self, keys: Iterable[t.Any], *, exclusive: bool = False
+        self, keys: Iterable[t.Any], *, by: t.Any = None, exclusive: bool = False
     ) -> set[t.Any]:
         """Lock the rows of users against deletion until the transaction ends.
 
         :param keys: the keys of the users; None is ignored.
+        :param by: the key of the user who makes the change. The result does not
+            contain it if the credentials of the current request were revoked.
         :param exclusive: whether to lock them against every other lock.
         :return: the keys of the users that exist.
         """
         wanted = {key for key in keys if key is not None}
         if not wanted:
             return set()
+        values: dict[str, t.Any] = {"keys": list(wanted)}
         statement = self._locking_users[exclusive]
-        return set(self.execute(statement, {"keys": list(wanted)}).scalars())
+        login = None if by is None or exclusive else self.login()
+        if login is not None:
+            statement = self._locking_users_with_login[bool(login.credentials)]
+            values |= {"by": by, **login.values()}
+        return set(self.execute(statement, values).scalars())
 
     def lock_repository(self, repository_id: int) -> str | None:
         """Lock a repository until the transaction ends, so that no other transaction
@@ -281,6 +293,15 @@ class Database:
                 read=True, key_share=True
             ),
             True: locking_users(self.models).with_for_update(),
+        }
+
+    @cached_property
+    def _locking_users_with_login(self) -> dict[bool, sa.Select[t.Any]]:
+        return {
+            has_credential: locking_users_with_login(
+                self.models, has_credential=has_credential
+            ).with_for_update(read=True, key_share=True)
+            for has_credential in (False, True)
         }
 
     @cached_property

@@ -238,7 +238,7 @@ class Repositories:
                 return self._changes.set(found, values, by)
             adopted = {}
             if "owner_id" not in values:
-                adopted = self._changes.adopted(found, new_name)
+                adopted = self._changes.adopted(found, new_name, by)
             return self._changes.move(found, new_name, values, adopted, by=by)
 
         def owners() -> list[t.Any]:

@@ -39,15 +39,21 @@ class RepositoryChanges:
         self._users = users
         self._find = find
 
-    def adopted(self, found: RepositoryInfo, new: str) -> dict[str, t.Any]:
-        """Return the columns that change because a new name is in the namespace of
-        another user, who becomes the owner. It is empty if the owner stays.
+    def adopted(self, found: RepositoryInfo, new: str, by: t.Any) -> dict[str, t.Any]:
+        """Return the columns that change because a new name is in the namespace of a
+        user, who becomes the owner. It is empty if the user owns the repository, unless
+        another user moves it there.
 
         The result is like a repository that a first push creates: private, and without
         the rules that its former owner may have set.
+
+        :param by: the key of the user who makes the change; None is the operator.
         """
         owner_id = self._users.owner_of_namespace(namespace_of(new))
-        if owner_id is None or owner_id == found.owner_id:
+        if owner_id is None:
+            return {}
+        is_moved = namespace_of(new) != found.namespace and by not in (None, owner_id)
+        if owner_id == found.owner_id and not is_moved:
             return {}
         return {"owner_id": owner_id, "visibility": PRIVATE}
 
@@ -60,10 +66,9 @@ class RepositoryChanges:
         owner_id = found.owner_id
         if namespace_of(new) == found.namespace:
             return {}
-        if owner_id in (None, by) or owner_id == self._users.owner_of_namespace(
-            found.namespace
-        ):
-            return self.adopted(found, new)
+        namespaces = (found.namespace, namespace_of(new))
+        if owner_id in (None, by, *map(self._users.owner_of_namespace, namespaces)):
+            return self.adopted(found, new, by)
         return {}
 
     def move(

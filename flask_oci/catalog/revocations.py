@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 from functools import cached_property
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from ..clock import microseconds
 from ..clock import utcnow
 from .database import Database
+from .user_statements import revocation_key
 
 
 class Revocations:
@@ -26,12 +26,12 @@ class Revocations:
     def last(self, subject: str) -> int | None:
         """Return the last revocation of a subject's tokens, in microseconds since 1970,
         or None."""
-        rows = self._db.reads.rows(self._last, {"key": _key(subject)})
+        rows = self._db.reads.rows(self._last, {"key": revocation_key(subject)})
         return t.cast(int, rows[0][0]) if rows else None
 
     def statements(self, subject: str) -> tuple[sa.Delete, sa.Insert]:
         """Return the statements that revoke all tokens of a subject, in order."""
-        table, key = self._db.models.Revocation.__table__, _key(subject)
+        table, key = self._db.models.Revocation.__table__, revocation_key(subject)
         return (
             sa.delete(table).where(table.c.key == key),
             sa.insert(table).values(key=key, at=microseconds(utcnow())),
@@ -41,8 +41,3 @@ class Revocations:
     def _last(self) -> sa.Select[t.Any]:
         columns = self._db.models.Revocation.__table__.c
         return sa.select(columns.at).where(columns.key == sa.bindparam("key"))
-
-
-def _key(subject: str) -> str:
-    # A host's subjects may be longer than an indexed column allows.
-    return hashlib.sha256(subject.encode()).hexdigest()

@@ -67,8 +67,14 @@ def create_token(
 ) -> None:
     """Issue an access token for USERNAME and print it once."""
     with error_messages():
+        user = user_named(username)
+        if not services().accounts.is_active(user):
+            raise click.ClickException(
+                f"{username} is deactivated, so a token would be refused. Activate the"
+                " account first."
+            )
         issued = _tokens().issue(
-            user_named(username),
+            user,
             name=name,
             repositories=repositories,
             actions=actions,

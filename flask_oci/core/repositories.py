@@ -7,6 +7,7 @@ import typing as t
 from ..catalog.repository_info import name_of
 from ..catalog.repository_info import namespace_of
 from ..events import audit
+from ..hooks import synchronous
 from ..rules.visibility import VISIBILITIES
 from ..spec.reference import check_name
 
@@ -127,7 +128,11 @@ class RepositoryManager:
         :return: the new names.
         :raises NameInvalid: if a new name is invalid.
         :raises ValueError: if a new name is in use.
+        :raises TypeError: if ``within_transaction`` is a coroutine function, or returns
+            an awaitable. Nothing is renamed.
         """
+        if within_transaction is not None:
+            within_transaction = synchronous(within_transaction)
         former_owner = self._users.key_of(owned_by)
         before = {
             repository.name: repository

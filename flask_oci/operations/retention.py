@@ -20,6 +20,7 @@ from ..rules.retention import RetentionEvaluator
 from .items import Items
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Iterator
     from datetime import datetime
 
@@ -39,6 +40,20 @@ BATCH_SIZE: t.Final = 200
 
 #: The maximum number of tags and manifests that one transaction deletes.
 DELETION_BATCH: t.Final = 250
+
+
+class RetentionResult(list["RetentionDecision"]):
+    """The verdicts of a retention run."""
+
+    failures: list[str]
+    """The repositories that failed, each with the reason. The next run tries them
+    again."""
+
+    def __init__(
+        self, verdicts: Iterable[RetentionDecision], failures: t.Sequence[str]
+    ) -> None:
+        super().__init__(verdicts)
+        self.failures = list(failures)
 
 
 class RetentionRunner:

@@ -26,6 +26,14 @@ TAGS: t.Final = frozenset(
 #: plain text. The time to render some texts grows with the square of their length.
 MAX_LENGTH: t.Final = 10_000
 
+#: The maximum number of lines, and of characters that may begin a link or emphasis.
+MAX_LINES: t.Final = 1000
+MAX_MARKS: t.Final = 1000
+
+#: The maximum number of cells of a table. The parser fills up each row of a table to
+#: the width of its first one.
+MAX_CELLS: t.Final = 5000
+
 
 @cache
 def is_available() -> bool:
@@ -34,10 +42,22 @@ def is_available() -> bool:
 
 
 def render(text: str) -> Markup | None:
-    """Return a text as HTML; None if it is too long or Markdown is not available."""
-    if not is_available() or len(text) > MAX_LENGTH:
-        return None
-    return _rendered(text)
+    """Return a text as HTML; None if it would take too long or Markdown is not
+    available."""
+    return _rendered(text) if is_available() and _is_cheap(text) else None
+
+
+def _is_cheap(text: str) -> bool:
+    """Return True if a text is rendered in little time, whatever it contains."""
+    if len(text) > MAX_LENGTH:
+        return False
+    lines = text.splitlines()
+    columns = max((line.count("|") for line in lines), default=0)
+    return (
+        len(lines) <= MAX_LINES
+        and sum(map(text.count, "[*_~`<&")) <= MAX_MARKS
+        and len(lines) * columns <= MAX_CELLS
+    )
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ from flask_oci.testing.requests import basic
 from tests.support.host import db
 from tests.support.host import login_manager
 from tests.support.host import registry
+from tests.support.host import set_policy
 from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
@@ -193,6 +194,18 @@ def test_veto_receiver_coroutine_function_refuses_change(
     assert alice.get(f"/v2/{NAME}/manifests/1.0").status_code == 404
 
 
+@pytest.mark.parametrize("function", [coroutine_function, hidden, CallableObject()])
+def test_rename_with_coroutine_function_renames_nothing(
+    app: Flask, alice: RegistryClient, function: t.Any
+) -> None:
+    """The host's own rows would keep the old name."""
+    alice.push_image(NAME, "1.0")
+    with app.app_context():
+        with pytest.raises(TypeError):
+            registry.repositories.rename(NAME, "alice/new", within_transaction=function)
+        assert registry.repositories.find(NAME).exists
+
+
 def test_receiver_returning_coroutine_is_logged(
     app: Flask, alice: RegistryClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,10 +222,37 @@ def test_current_user_loader_may_return_a_proxy(app: Flask) -> None:
     assert Visitor(app, "alice").status("/images/") == 200
 
 
-def test_authenticate_returning_false_refuses_login(app: Flask) -> None:
+@pytest.mark.parametrize("nothing", [False, 0, ""])
+def test_authenticate_returning_false_refuses_login(
+    app: Flask, nothing: object
+) -> None:
     """A wrong password that the host answers with False is a failed login."""
-    registry.authenticate(lambda username, secret: False)
+    registry.authenticate(lambda username, secret: nothing)
     assert RegistryClient.of(app, "alice").get("/v2/").status_code == 401
+
+
+@pytest.mark.parametrize("nothing", [False, 0, ""])
+def test_user_loader_returning_false_refuses_token(
+    app: Flask, alice: RegistryClient, nothing: object
+) -> None:
+    """A user that the host does not find is no user, whatever it returns."""
+    client = alice.bearer()
+    registry.user_loader(lambda subject: nothing)
+    assert client.get("/v2/").status_code == 401
+
+
+@pytest.mark.parametrize("nothing", [False, 0, ""])
+def test_current_user_loader_returning_false_is_an_anonymous_visitor(
+    app: Flask, alice: RegistryClient, nothing: object
+) -> None:
+    """The policy of the host may compare the user with None."""
+    alice.push_image(NAME, "1.0")
+    set_policy(lambda user, action, repository: user is not None)
+    try:
+        registry.current_user_loader(lambda: nothing)
+        assert Visitor(app).status(f"/images/{NAME}") == 404
+    finally:
+        set_policy(None)
 
 
 def test_authenticate_returning_true_is_an_error(app: Flask) -> None:

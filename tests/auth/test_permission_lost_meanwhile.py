@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -13,7 +14,9 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import with_query
+from tests.support.credentials import issue
 from tests.support.credentials import user_named
 from tests.support.host import Administrator
 from tests.support.host import registry
@@ -213,3 +216,115 @@ def test_rest_change_of_user_who_is_disabled_meanwhile_is_refused(
     assert answer.status_code in (401, 403, 404)
     with bob.app.app_context():
         assert registry.repositories.find("bob/app").visibility == "private"
+
+
+def revoke_token(app: Flask, token_id: str) -> Meanwhile:
+    """Return a function that revokes one token, as its owner does."""
+
+    def revoke() -> None:
+        with app.app_context():
+            assert registry.access_tokens.revoke(token_id)
+
+    return revoke
+
+
+def revoke_all(app: Flask, username: str) -> Meanwhile:
+    """Return a function that ends all access of a user, as after a new password."""
+
+    def revoke() -> None:
+        with app.app_context():
+            registry.access_tokens.revoke_all(user_named(username))
+
+    return revoke
+
+
+@pytest.mark.parametrize("push", PUSHES)
+@pytest.mark.parametrize("by_bearer", [False, True])
+def test_push_with_token_that_is_revoked_meanwhile_is_challenged(
+    app: Flask, bob: RegistryClient, push: str, by_bearer: bool
+) -> None:
+    """A revoked token ends at once, also for a body that has begun to arrive."""
+    set_policy(lambda user, action, repository: user is not None)
+    bob.push_image(NAME, "v1")
+    issued = issue(app, "bob")
+    client = RegistryClient(app, basic("bob", issued.secret))
+    if by_bearer:
+        client = client.bearer(f"repository:{NAME}:pull,push")
+    answer = PUSHES[push](client, revoke_token(app, issued.id))
+    assert refusal(answer) == (401, "UNAUTHORIZED")
+    assert "WWW-Authenticate" in answer.headers
+    assert bob.get(f"/v2/{NAME}/manifests/v1").data == image(LAYER)
+    assert bob.get(f"/v2/{NAME}/blobs/{digest_of(BLOB)}").status_code == 404
+
+
+@pytest.mark.parametrize("push", PUSHES)
+@pytest.mark.parametrize("by_bearer", [False, True])
+def test_push_of_user_whose_access_is_revoked_meanwhile_is_challenged(
+    app: Flask, bob: RegistryClient, push: str, by_bearer: bool
+) -> None:
+    """The user replaces a stolen password while the thief's body arrives."""
+    set_policy(lambda user, action, repository: user is not None)
+    bob.push_image(NAME, "v1")
+    client = bob.bearer(f"repository:{NAME}:pull,push") if by_bearer else bob
+    answer = PUSHES[push](client, revoke_all(app, "bob"))
+    assert refusal(answer) == (401, "UNAUTHORIZED")
+    assert bob.get(f"/v2/{NAME}/manifests/v1").data == image(LAYER)
+
+
+@pytest.fixture(autouse=True)
+def _restored_loader() -> t.Iterator[None]:
+    """Remove the loader of users after each test."""
+    yield
+    # There is no public function to remove a hook.
+    registry._hooks.user_loader = None
+
+
+#: A change of each kind that REST makes with a body.
+REST_CHANGES: dict[tuple[str, str], object] = {
+    ("POST", "/tokens"): {"actions": ["pull"], "repositories": ["*"]},
+    ("PATCH", "/repositories/bob/app"): {"visibility": "public"},
+    ("PUT", "/repositories/bob/app/-/retention"): {"rules": ["delete *"]},
+    ("PUT", "/repositories/bob/app/-/protected-tags"): {
+        "protected": ["*"],
+        "immutable": [],
+    },
+}
+
+
+@pytest.mark.parametrize("change", REST_CHANGES)
+@pytest.mark.parametrize("end", ["token", "all", "account", "identifier"])
+def test_rest_change_of_caller_who_loses_access_meanwhile_is_refused(
+    app: Flask,
+    bob: RegistryClient,
+    admin: Administrator,
+    change: tuple[str, str],
+    end: str,
+) -> None:
+    """The thief of a password could issue a token that outlives its revocation."""
+    bob.push_image("bob/app", "v1")
+    issued = issue(app, "bob", actions=["pull", "push", "delete", "manage"])
+    client = bob
+    if end == "token":
+        client = RegistryClient(app, basic("bob", issued.secret))
+    ends: dict[str, Meanwhile] = {
+        "token": revoke_token(app, issued.id),
+        "all": revoke_all(app, "bob"),
+        "account": lambda: admin.change_user("bob", is_active=False),
+        # A new password of the user changes the identifier of some hosts.
+        "identifier": lambda: registry.user_loader(lambda subject: None),
+    }
+    body = json.dumps(REST_CHANGES[change]).encode()
+    source = Source(body, on_read=in_thread(ends[end]))
+    answer = client.request(
+        change[0],
+        f"/api/oci/v1{change[1]}",
+        headers={"Content-Type": "application/json"},
+        environ=source.environ(len(body)),
+    )
+    assert answer.status_code in (401, 403, 404)
+    with app.app_context():
+        assert registry.repositories.find("bob/app").visibility == "private"
+        assert registry.retention.get(repository="bob/app") == ()
+        assert not registry.tag_protection.get(repository="bob/app").protected
+        left = registry.access_tokens.list(user_named("bob"))
+        assert len(left) == (0 if end in ("token", "all") else 1)

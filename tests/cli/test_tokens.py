@@ -43,6 +43,16 @@ def works(app: Flask, secret: str, name: str = "alice") -> bool:
     return response.status_code == 200
 
 
+def test_create_for_deactivated_user_is_refused(app: Flask, run: Run) -> None:
+    """The token would be refused at each use."""
+    result = run("create", "carol")
+    assert result.exit_code == 1
+    assert "carol is deactivated" in result.stderr
+    assert not result.stdout
+    with app.app_context():
+        assert registry.access_tokens.list(user_named("carol")) == []
+
+
 def test_create_prints_only_the_secret_to_stdout(app: Flask, run: Run) -> None:
     """The instructions are on the standard error."""
     result = run("create", "alice", "--name", "laptop")
@@ -185,8 +195,10 @@ def test_command_with_invalid_arguments_fails(
 def test_token_of_an_inactive_user_does_not_work(
     app: Flask, admin: Administrator, run: Run
 ) -> None:
-    """It can be issued, and works once the user is active."""
+    """It works while the user is active."""
+    admin.change_user("carol", is_active=True)
     secret = json.loads(run("create", "carol", "--json").stdout)["secret"]
+    admin.change_user("carol", is_active=False)
     assert not works(app, secret, "carol")
     admin.change_user("carol", is_active=True)
     assert works(app, secret, "carol")

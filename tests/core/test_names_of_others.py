@@ -128,6 +128,64 @@ def test_rename_by_writer_cannot_publish_the_result(
     assert (changed["owner"], changed["visibility"]) == ("bob", "private")
 
 
+def test_rename_by_writer_with_owner_cannot_publish_the_result(
+    app: Flask, alice: RegistryClient, writers: set[str]
+) -> None:
+    """Naming bob as the owner changes nothing: he becomes the owner in any case."""
+    alice.push_image(OLD, "v1")
+    with app.app_context():
+        registry.repositories.set_visibility(OLD, "public")
+        registry.tag_protection.set(repository=OLD, immutable=["*"])
+    changed = RestClient.of(app, "alice").done(
+        "PATCH",
+        f"/repositories/{OLD}",
+        {"name": NEW, "owner": "bob", "visibility": "public"},
+    )
+    assert (changed["owner"], changed["visibility"]) == ("bob", "private")
+    with app.app_context():
+        assert not registry.tag_protection.get(repository=NEW).immutable
+
+
+@pytest.mark.parametrize("way", ["rest", "page", "python"])
+def test_rename_after_transfer_cannot_publish_the_result(
+    app: Flask, alice: RegistryClient, way: str
+) -> None:
+    """By the policy of the host, alice manages her namespace, also what she has given
+    to bob. She cannot move it into his namespace as a public image."""
+    set_policy(
+        lambda user, action, repository: (
+            user is not None
+            and (
+                user.username == repository.namespace
+                or (action in ("pull", "push") and repository.name == NEW)
+            )
+        )
+    )
+    alice.push_image(OLD, "v1")
+    with app.app_context():
+        registry.repositories.set_visibility(OLD, "public")
+        registry.tag_protection.set(repository=OLD, immutable=["*"])
+        registry.repositories.transfer(OLD, user_named("bob"))
+    RENAMES[way](app)
+    with app.app_context():
+        assert registry.repositories.find(NEW).visibility == "private"
+        assert not registry.tag_protection.get(repository=NEW).immutable
+
+
+def test_rename_of_managed_image_to_chosen_owner_is_refused(
+    app: Flask, alice: RegistryClient, bob: RegistryClient, admin: t.Any
+) -> None:
+    """Alice manages an image of bob. She cannot move it into his namespace as an image
+    of carol."""
+    admin.change_user("carol", is_active=True)
+    set_policy(lambda user, action, repository: user is not None)
+    bob.push_image("team/app", "v1")
+    answer = RestClient.of(app, "alice").send(
+        "PATCH", "/repositories/team/app", {"name": NEW, "owner": "carol"}
+    )
+    assert refusal(answer) == (403, "DENIED")
+
+
 @pytest.mark.parametrize("way", ["rest", "page"])
 def test_rename_beyond_quota_of_new_owner_is_refused(
     app: Flask, alice: RegistryClient, writers: set[str], way: str

@@ -125,6 +125,25 @@ def test_retention_in_python_logs_the_repository_that_failed(
     assert "alice/a: The database does not respond." in failure
 
 
+def test_apply_retention_with_a_raising_receiver_returns_the_failure(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A host that runs retention itself learns which repository failed, and why."""
+    for name in ("alice/a", "alice/b"):
+        alice.push_image(name, "1.0")
+        with app.app_context():
+            registry.retention.set(["delete *"], repository=name)
+
+    def refuse(_: object, change: t.Any) -> None:
+        if change.repository == "alice/a":
+            raise RuntimeError("the receiver is broken")
+
+    with tag_deleting.connected_to(refuse), app.app_context():
+        result = registry.apply_retention()
+    assert [(v.repository, v.deleted) for v in result if v.tag] == [("alice/b", True)]
+    assert result.failures == ["alice/a: the receiver is broken"]
+
+
 @contextmanager
 def deletions(app: Flask) -> t.Iterator[list[int]]:
     """Collect the number of rows that each transaction deletes from a table."""
