@@ -39,7 +39,11 @@ def test_check_of_gunicorn_finds_nothing(direct: Forge) -> None:
 
 @pytest.mark.parametrize(
     ("server", "codes"),
-    [("werkzeug", {"development-server"}), ("waitress", {"uploads-buffered"})],
+    [
+        ("werkzeug", {"development-server"}),
+        ("waitress", {"uploads-buffered"}),
+        ("granian", set()),
+    ],
 )
 def test_check_of_another_server_finds_its_limits(server: str, codes: set[str]) -> None:
     """The pages describe them."""

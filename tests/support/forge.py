@@ -24,7 +24,7 @@ from tests.support.paths import ROOT
 #: The folder in which `.ci/install` puts the tools that Debian does not package.
 TOOLS = Path(os.environ.get("OCI_TOOLS") or Path.home() / ".cache/flask-oci/tools")
 
-SERVERS = ("werkzeug", "gunicorn", "waitress")
+SERVERS = ("werkzeug", "gunicorn", "waitress", "granian")
 USERNAME = "alice"
 PASSWORD = "wonderland"
 
@@ -195,6 +195,11 @@ def _command(server: str, application: str, port: int) -> list[str]:
         "gunicorn": [
             *("gunicorn", "--config", "example_app/gunicorn.conf.py"),
             *("--bind", f"127.0.0.1:{port}", f"{application}:create_app()"),
+        ],
+        "granian": [
+            *("granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+            *("--port", str(port), "--workers", "2", "--blocking-threads", "8"),
+            *("--http", "1", "--factory", f"{application}:create_app"),
         ],
         # waitress refuses more than 1 GiB by default, and a layer can be larger.
         "waitress": [
