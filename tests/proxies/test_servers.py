@@ -13,6 +13,7 @@ import pytest
 from tests.support.forge import environment
 from tests.support.forge import Forge
 from tests.support.forge import wait_until
+from tests.support.forge_behind_nginx import ForgeBehindNginx
 from tests.support.paths import ROOT
 
 from .asking import check
@@ -49,6 +50,13 @@ def test_check_of_another_server_finds_its_limits(server: str, codes: set[str]) 
     """The pages describe them."""
     with Forge(server) as forge:
         assert set(check(forge, forge.url)) == codes
+        assert left_behind(forge) == []
+
+
+def test_check_of_granian_behind_nginx_finds_nothing() -> None:
+    """granian answers, and nginx sends the blobs."""
+    with ForgeBehindNginx() as forge:
+        assert check(forge, forge.url) == {}
         assert left_behind(forge) == []
 
 
