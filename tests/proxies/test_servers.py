@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import signal
 import subprocess
 import sys
@@ -58,6 +60,18 @@ def test_check_of_granian_behind_nginx_finds_nothing() -> None:
     with ForgeBehindNginx() as forge:
         assert check(forge, forge.url) == {}
         assert left_behind(forge) == []
+
+
+def test_header_with_an_underscore_does_not_pass_nginx() -> None:
+    """granian would treat it like the header of the proxy, which ProxyFix trusts."""
+    names = ("X_Forwarded_Host", "X_Forwarded_Proto")
+    with ForgeBehindNginx() as forge:
+        connection = http.client.HTTPConnection("127.0.0.1", forge.port)
+        with contextlib.closing(connection):
+            connection.request("GET", "/v2/", headers=dict.fromkeys(names, "evil"))
+            answer = connection.getresponse()
+            challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith(f'Bearer realm="{forge.url}/v2/token"')
 
 
 def test_check_of_plain_http_finds_it(direct: Forge) -> None:
