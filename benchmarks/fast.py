@@ -18,10 +18,10 @@ if t.TYPE_CHECKING:
 ADDRESS: t.Final = "127.0.0.1:5000"
 
 
-class Fast(Example):
+class Granian(Example):
     """The example forge on granian."""
 
-    name = "flask_oci, fast"
+    name = "flask_oci, granian"
     programs = ("granian",)
 
     def run(self) -> list[Process]:
@@ -43,10 +43,10 @@ class Fast(Example):
         )
 
 
-class FastBehindNginx(Fast):
-    """The same behind nginx, which sends the blobs."""
+class Fast(Granian):
+    """The same behind nginx, which sends the blobs: the recommended fast deployment."""
 
-    name = "flask_oci, fast, nginx"
+    name = "flask_oci, fast"
 
     def run(self) -> list[Process]:
         """Start granian and nginx."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import postgresql
 from .example import Example
 from .fast import Fast
-from .fast import FastBehindNginx
+from .fast import Granian
 from .ours import FlaskOci
 from .peers import Distribution
 from .peers import find
@@ -24,8 +24,8 @@ if t.TYPE_CHECKING:
 ON_SQLITE: t.Final[dict[str, Callable[[Path], Server]]] = {
     "sqlite": FlaskOci,
     "example": Example,
+    "granian": Granian,
     "fast": Fast,
-    "fast-nginx": FastBehindNginx,
 }
 
 NAMES: t.Final = (
