@@ -13,34 +13,16 @@ from pathlib import Path
 from . import bulk
 from . import lists
 from . import plot
-from . import postgresql
 from . import report
 from . import small
-from .ours import FlaskOci
-from .peers import Distribution
-from .peers import find
+from . import writes
+from .registries import create
+from .registries import NAMES
 from .row import Row
 from .row import Sizes
-from .signing import Signer
 from .table import measure
 
-if t.TYPE_CHECKING:
-    from .server import Server
-
-ROWS: t.Final = (*bulk.ROWS, *small.ROWS, *lists.ROWS)
-
-#: The registries that can be measured.
-REGISTRIES: t.Final = (
-    "distribution",
-    "distribution-tokens",
-    "debian",
-    "debian-tokens",
-    "sqlite",
-    "postgresql",
-    "stored-100",
-    "stored-10000",
-    "stored-100000",
-)
+ROWS: t.Final = (*bulk.ROWS, *small.ROWS, *writes.ROWS, *lists.ROWS)
 
 
 def main() -> None:
@@ -65,7 +47,7 @@ def main() -> None:
         # PostgreSQL may run as another user, who needs access to its folder.
         folder.chmod(0o711)
         servers = [
-            stack.enter_context(_server(kind, folder, options.go_bin, stack))
+            stack.enter_context(create(kind, folder, options.go_bin, stack))
             for kind in options.registries
         ]
         for server in servers:
@@ -88,8 +70,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--registries",
         nargs="+",
-        choices=REGISTRIES,
-        default=["distribution", "debian", "sqlite"],
+        choices=NAMES,
+        default=["distribution", "distribution-tokens", "sqlite", "example", "fast"],
         help="the others are compared with the first",
     )
     parser.add_argument("--rounds", type=int, default=3)
@@ -121,28 +103,6 @@ def _chosen(patterns: list[str]) -> list[Row]:
         for row in ROWS
         if not patterns or any(fnmatchcase(row.key, p) for p in patterns)
     ]
-
-
-def _server(kind: str, folder: Path, go_bin: str | None, stack: ExitStack) -> Server:
-    """Create a registry.
-
-    :raises SystemExit: if it is not installed.
-    """
-    own = folder / kind
-    if kind == "sqlite":
-        return FlaskOci(own)
-    if kind.startswith("stored-"):
-        return FlaskOci(own, stored=int(kind.removeprefix("stored-")))
-    if kind == "postgresql":
-        url = postgresql.running(folder / "postgresql-server")
-        return FlaskOci(own, stack.enter_context(url))
-    old = kind.startswith("debian")
-    program = find(["docker-registry"] if old else ["registry"], go_bin)
-    if program is None:
-        raise SystemExit(f"{kind} is not installed; see docs/performance.rst")
-    signer = Signer(folder / f"{kind}-key") if kind.endswith("tokens") else None
-    name = "docker-registry (Debian)" if old else "Distribution"
-    return Distribution(own, name, program, signer)
 
 
 if __name__ == "__main__":

@@ -63,13 +63,13 @@ def _push_four(server: Server, sizes: Sizes) -> Measured:
 
 
 def _memory(server: Server, sizes: Sizes) -> Measured:
-    server.process.forget_peak()
+    server.processes.forget_peak()
     _push_all(server, MANY, sizes.large)
-    return Measured(server.process.peak_memory() / MIB, MANY * sizes.large)
+    return Measured(server.processes.peak_memory() / MIB, MANY * sizes.large)
 
 
 def _memory_kept(server: Server, sizes: Sizes) -> Measured:
-    return Measured(server.process.memory() / MIB, 1)
+    return Measured(server.processes.memory() / MIB, 1)
 
 
 def _store(server: Server, sizes: Sizes) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import typing as t
 
 import sqlalchemy as sa
 from flask import Flask
@@ -20,9 +19,6 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
-
-#: The owner of the measured repositories.
-USERNAME: t.Final = "bench"
 
 
 class Base(DeclarativeBase):

@@ -8,7 +8,9 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from . import writes
 from .processes import Process
+from .processes import Processes
 from .server import Server
 from .signing import Signer
 
@@ -39,8 +41,8 @@ class Distribution(Server):
     :param signer: issues the tokens that it requires; None is no authentication.
     """
 
-    # It has no token service.
-    lacks: t.ClassVar = frozenset({"token"})
+    # It has no token service and no database.
+    lacks: t.ClassVar = frozenset({"token", *(row.key for row in writes.ROWS)})
 
     def __init__(
         self, folder: Path, name: str, program: str, signer: Signer | None = None
@@ -57,13 +59,14 @@ class Distribution(Server):
             config += AUTH.format(port=self.port, certificate=self._signer.certificate)
         path = self.folder / "config.yml"
         path.write_text(config)
-        self.process = Process(
+        process = Process(
             [self._program, "serve", str(path)],
             self.folder / "log",
             environ={"OTEL_TRACES_EXPORTER": "none"},
         )
-        self._stack.callback(self.process.end)
-        self.process.wait_for_port(self.port)
+        self._stack.callback(process.end)
+        process.wait_for_port(self.port)
+        self.processes = Processes(process)
 
     def authorization(self, repository: str = "*") -> str | None:
         """Sign a token, if tokens are required."""

@@ -51,10 +51,21 @@ class Process:
 
         :raises RuntimeError: with the program's output, if none does in time.
         """
+        self._wait_for(socket.AF_INET, ("127.0.0.1", port))
+
+    def wait_for_socket(self, path: Path) -> None:
+        """Return when a process listens on a Unix socket.
+
+        :raises RuntimeError: with the program's output, if none does in time.
+        """
+        self._wait_for(socket.AF_UNIX, str(path))
+
+    def _wait_for(self, family: int, address: tuple[str, int] | str) -> None:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
+            with socket.socket(family) as probe, contextlib.suppress(OSError):
+                probe.settimeout(1)
+                probe.connect(address)
                 return
             time.sleep(0.05)
         self.end()
@@ -109,6 +120,33 @@ class Process:
                 with contextlib.suppress(OSError):
                     family.extend(map(int, children.read_text().split()))
         return family
+
+
+class Processes:
+    """The programs that a registry consists of.
+
+    :param programs: in the order of their start.
+    """
+
+    def __init__(self, *programs: Process) -> None:
+        self._programs = programs
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of all of them."""
+        return sum(program.cpu_seconds() for program in self._programs)
+
+    def forget_peak(self) -> None:
+        """Reset the measurement of peak memory."""
+        for program in self._programs:
+            program.forget_peak()
+
+    def peak_memory(self) -> int:
+        """Return the sum of each process's peak memory since the reset, in bytes."""
+        return sum(program.peak_memory() for program in self._programs)
+
+    def memory(self) -> int:
+        """Return the memory of all processes, in bytes."""
+        return sum(program.memory() for program in self._programs)
 
 
 def free_port() -> int:

@@ -13,8 +13,10 @@ from .processes import free_port
 if t.TYPE_CHECKING:
     from types import TracebackType
 
-    from .processes import Process
+    from .processes import Processes
     from .pushing import File
+
+ROOT: t.Final = Path(__file__).resolve().parent.parent
 
 #: The namespace of all pushed repositories.
 NAMESPACE: t.Final = "bench"
@@ -31,7 +33,10 @@ class Server(abc.ABC):
     """
 
     name: str
-    process: Process
+    processes: Processes
+    database: str
+    """The URL of its database. A registry without one lacks the rows that use it."""
+
     lacks: t.ClassVar[frozenset[str]] = frozenset()
     """The keys of rows that it cannot serve."""
 
@@ -66,7 +71,7 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def start(self) -> None:
-        """Start it, and return when it answers. The stack stops it."""
+        """Start its processes, and return when it answers. The stack stops them."""
 
     @abc.abstractmethod
     def authorization(self, repository: str = "*") -> str | None:

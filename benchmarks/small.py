@@ -40,14 +40,16 @@ def push_images(server: Server, clients: int, count: int) -> Measured:
     return Measured(count / taken, count)
 
 
-def _push_image(server: Server, sizes: Sizes) -> None:
+def push_image(server: Server, sizes: Sizes) -> None:
+    """Push the image and the blob that the rows read."""
     with server.connect(REPOSITORY) as connection:
         manifest = push_small_image(connection, REPOSITORY, "latest")
         server.manifest = digest_of(manifest)
         server.blob = push_blob(connection, REPOSITORY, bytes(range(256)) * 16)
 
 
-def _get(server: Server, path: str, sizes: Sizes) -> Measured:
+def get(server: Server, path: str, sizes: Sizes) -> Measured:
+    """Repeat a GET below the repository."""
     authorization = server.authorization(REPOSITORY)
     target = f"/v2/{REPOSITORY}/{path}"
     return Measured(*load.get(server.port, target, authorization, sizes.seconds))
@@ -69,36 +71,36 @@ ROWS: t.Final = (
         "get-tag",
         "GET of a manifest by its tag",
         "1/s",
-        lambda server, sizes: _get(server, "manifests/latest", sizes),
-        prepare=_push_image,
+        lambda server, sizes: get(server, "manifests/latest", sizes),
+        prepare=push_image,
     ),
     Row(
         "get-digest",
         "GET of a manifest by its digest",
         "1/s",
-        lambda server, sizes: _get(server, f"manifests/{server.manifest}", sizes),
-        prepare=_push_image,
+        lambda server, sizes: get(server, f"manifests/{server.manifest}", sizes),
+        prepare=push_image,
     ),
     Row(
         "head-tag",
         "HEAD of a manifest by its tag",
         "1/s",
         lambda server, sizes: _head(server, "manifests/latest", sizes),
-        prepare=_push_image,
+        prepare=push_image,
     ),
     Row(
         "get-blob",
         "GET of a blob of 4 KiB",
         "1/s",
-        lambda server, sizes: _get(server, f"blobs/{server.blob}", sizes),
-        prepare=_push_image,
+        lambda server, sizes: get(server, f"blobs/{server.blob}", sizes),
+        prepare=push_image,
     ),
     Row(
         "head-blob",
         "HEAD of a blob",
         "1/s",
         lambda server, sizes: _head(server, f"blobs/{server.blob}", sizes),
-        prepare=_push_image,
+        prepare=push_image,
     ),
     Row("token", "GET of a token", "1/s", _token),
     Row(

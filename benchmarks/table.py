@@ -55,9 +55,9 @@ def measure(
         for turn in range(rounds):
             for server in able:
                 cell = table.setdefault((row.key, server.name), Cell())
-                before = server.process.cpu_seconds()
+                before = server.processes.cpu_seconds()
                 measured = row.measure(server, sizes)
-                used = server.process.cpu_seconds() - before
+                used = server.processes.cpu_seconds() - before
                 cell.values.append(measured.value)
                 cell.cpu.append(1000 * used / measured.done)
                 print(

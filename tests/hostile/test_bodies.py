@@ -19,10 +19,10 @@ from tests.support.raw_http import chunk
 from tests.support.raw_http import Connection
 from tests.support.raw_http import head
 from tests.support.raw_http import LAST_CHUNK
-from tests.support.raw_http import Server
-from tests.support.raw_http import serving
 from tests.support.raw_http import start_upload
 from tests.support.raw_http import stored
+from tests.support.served import Server
+from tests.support.served import serving
 
 CHUNKED = "Transfer-Encoding: chunked"
 UPLOADS = "/v2/alice/app/blobs/uploads/"

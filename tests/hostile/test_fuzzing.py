@@ -17,8 +17,8 @@ from tests.support.fuzzer import NAME
 from tests.support.paths import ROOT
 from tests.support.raw_http import ask
 from tests.support.raw_http import chunk
-from tests.support.raw_http import serving
 from tests.support.registry_client import RegistryClient
+from tests.support.served import serving
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.real

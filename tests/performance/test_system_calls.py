@@ -11,8 +11,8 @@ import pytest
 from flask_oci.testing.manifests import digest_of
 from tests.support.forge import tool
 from tests.support.raw_http import ask
-from tests.support.raw_http import serving
 from tests.support.raw_http import wait_until
+from tests.support.served import serving
 
 pytestmark = pytest.mark.real
 

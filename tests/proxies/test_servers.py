@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from tests.support.forge import environment
 from tests.support.forge import Forge
 from tests.support.forge import wait_until
+from tests.support.forge_behind_nginx import ForgeBehindNginx
 from tests.support.paths import ROOT
 
 from .asking import check
@@ -39,13 +42,36 @@ def test_check_of_gunicorn_finds_nothing(direct: Forge) -> None:
 
 @pytest.mark.parametrize(
     ("server", "codes"),
-    [("werkzeug", {"development-server"}), ("waitress", {"uploads-buffered"})],
+    [
+        ("werkzeug", {"development-server"}),
+        ("waitress", {"uploads-buffered"}),
+        ("granian", set()),
+    ],
 )
 def test_check_of_another_server_finds_its_limits(server: str, codes: set[str]) -> None:
     """The pages describe them."""
     with Forge(server) as forge:
         assert set(check(forge, forge.url)) == codes
         assert left_behind(forge) == []
+
+
+def test_check_of_granian_behind_nginx_finds_nothing() -> None:
+    """granian answers, and nginx sends the blobs."""
+    with ForgeBehindNginx() as forge:
+        assert check(forge, forge.url) == {}
+        assert left_behind(forge) == []
+
+
+def test_header_with_an_underscore_does_not_pass_nginx() -> None:
+    """granian would treat it like the header of the proxy, which ProxyFix trusts."""
+    names = ("X_Forwarded_Host", "X_Forwarded_Proto")
+    with ForgeBehindNginx() as forge:
+        connection = http.client.HTTPConnection("127.0.0.1", forge.port)
+        with contextlib.closing(connection):
+            connection.request("GET", "/v2/", headers=dict.fromkeys(names, "evil"))
+            answer = connection.getresponse()
+            challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith(f'Bearer realm="{forge.url}/v2/token"')
 
 
 def test_check_of_plain_http_finds_it(direct: Forge) -> None:

@@ -24,7 +24,7 @@ from tests.support.paths import ROOT
 #: The folder in which `.ci/install` puts the tools that Debian does not package.
 TOOLS = Path(os.environ.get("OCI_TOOLS") or Path.home() / ".cache/flask-oci/tools")
 
-SERVERS = ("werkzeug", "gunicorn", "waitress")
+SERVERS = ("werkzeug", "gunicorn", "waitress", "granian")
 USERNAME = "alice"
 PASSWORD = "wonderland"
 
@@ -105,7 +105,7 @@ class Forge:
             self._process = subprocess.Popen(
                 [
                     *(*self.within, sys.executable, "-m"),
-                    *_command(self.server, self.application, self.port),
+                    *self._arguments(),
                 ],
                 cwd=ROOT,
                 env=environment(self.instance, self.settings),
@@ -174,6 +174,10 @@ class Forge:
         self.stop()
         self._folder.cleanup()
 
+    def _arguments(self) -> list[str]:
+        """Return the name of the server's module, and its arguments."""
+        return _command(self.server, self.application, self.port)
+
     def _answers(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
@@ -196,6 +200,7 @@ def _command(server: str, application: str, port: int) -> list[str]:
             *("gunicorn", "--config", "example_app/gunicorn.conf.py"),
             *("--bind", f"127.0.0.1:{port}", f"{application}:create_app()"),
         ],
+        "granian": granian(application, "--port", str(port)),
         # waitress refuses more than 1 GiB by default, and a layer can be larger.
         "waitress": [
             *("waitress", "--host=127.0.0.1", f"--port={port}", "--threads=8"),
@@ -206,6 +211,19 @@ def _command(server: str, application: str, port: int) -> list[str]:
             ),
         ],
     }[server]
+
+
+def granian(application: str, *address: str) -> list[str]:
+    """Return granian's module and arguments, as in example_app/on_granian.py.
+
+    :param address: the options for its port or socket.
+    """
+    return [
+        *("granian", "--interface", "wsgi", "--http", "1", "--workers", "2"),
+        *("--blocking-threads", "8", "--workers-kill-timeout", "300"),
+        *("--respawn-failed-workers", *address),
+        *("--factory", f"{application}:create_app"),
+    ]
 
 
 def environment(instance: Path, settings: dict[str, str]) -> dict[str, str]:

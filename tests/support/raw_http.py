@@ -1,31 +1,18 @@
-"""HTTP written by hand, for requests that no proper client sends, and the servers
-that receive them."""
+"""HTTP written by hand, for requests that no proper client sends."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import struct
-import subprocess
-import sys
-import threading
 import time
 import typing as t
 from dataclasses import dataclass
-from pathlib import Path
-
-from werkzeug.serving import make_server
-from werkzeug.serving import WSGIRequestHandler
 
 from flask_oci.testing.answers import ERROR_CODES
 from flask_oci.testing.requests import basic
-from tests.support.forge import end
-from tests.support.host import Administrator
-from tests.support.host import create_app
 from tests.support.host import PASSWORDS
-from tests.support.paths import ROOT
 
 #: The time limit of each wait, in seconds. A correct server never needs it.
 DEADLINE = 60.0
@@ -189,110 +176,3 @@ def wait_until(ready: t.Callable[[], bool], what: str) -> None:
     while not ready():
         assert time.monotonic() < deadline, f"in {DEADLINE:.0f} s: not {what}"
         time.sleep(0.01)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server that runs the tests' application as a host does."""
-
-    name: str
-    port: int
-    pid: int
-    """The process that answers."""
-
-    folder: Path
-    """The folder of the application's database and blobs."""
-
-    def open_blobs(self) -> list[str]:
-        """Return the blob files that the process has open."""
-        paths = []
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                paths.append(os.readlink(descriptor))
-        return [path for path in paths if path.startswith(f"{self.folder}/oci/")]
-
-    def files(self) -> dict[str, bytes]:
-        """Return the files in the folder, except the database, the log, locks and
-        notes."""
-        contents = {}
-        for path in self.folder.rglob("*"):
-            passing = path.name.startswith(("forge.sqlite", "server.log"))
-            if (
-                passing
-                or {"locks", "notes", "identity"} & {*path.parts}
-                or not path.is_file()
-            ):
-                continue
-            # The server may delete the file at this moment.
-            with contextlib.suppress(FileNotFoundError):
-                contents[str(path.relative_to(self.folder))] = path.read_bytes()
-        return contents
-
-
-@contextlib.contextmanager
-def serving(name: str, folder: Path) -> t.Iterator[Server]:
-    """Run a server, ``werkzeug`` or ``gunicorn``, for the duration of the context."""
-    with _werkzeug(folder) if name == "werkzeug" else _gunicorn(folder) as server:
-        yield server
-
-
-def _settings(folder: Path) -> dict[str, t.Any]:
-    # Other tests may empty a shared database at any time. As in production, errors are
-    # answered and not raised.
-    return {
-        "SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder}/forge.sqlite",
-        "TESTING": False,
-    }
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: t.Any) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def _werkzeug(folder: Path) -> t.Iterator[Server]:
-    app = create_app(folder, **_settings(folder))
-    server = make_server(
-        "127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield Server("werkzeug", server.server_port, os.getpid(), folder)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        Administrator(app).close(delete_rows=False)
-
-
-@contextlib.contextmanager
-def _gunicorn(folder: Path) -> t.Iterator[Server]:
-    settings = "".join(f", {k}={v!r}" for k, v in _settings(folder).items())
-    with socket.socket() as listener, (folder / "server.log").open("wb") as log:
-        # The socket listens before the server starts, so no client has to wait.
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gunicorn", "--no-control-socket"),
-                *("--bind", f"fd://{listener.fileno()}", "--worker-class", "gthread"),
-                *("--threads", "8", "--workers", "1", "--graceful-timeout", "2"),
-                f"tests.support.host:create_app({str(folder)!r}{settings})",
-            ],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            port: int = listener.getsockname()[1]
-            answer = ask(port, "GET", "/v2/")
-            assert answer.status == 200, answer
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-            (worker,) = map(int, children.read_text().split())
-            yield Server("gunicorn", port, worker, folder)
-        finally:
-            end(process, DEADLINE)

@@ -16,11 +16,12 @@ from tests.support.raw_http import chunk
 from tests.support.raw_http import Connection
 from tests.support.raw_http import head
 from tests.support.raw_http import LAST_CHUNK
-from tests.support.raw_http import Server
-from tests.support.raw_http import serving
 from tests.support.raw_http import start_upload
 from tests.support.raw_http import stored
 from tests.support.raw_http import wait_until
+from tests.support.served import Server
+from tests.support.served import SERVERS
+from tests.support.served import serving
 
 CONTENT = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(100_000))
 CHUNKED = "Transfer-Encoding: chunked"
@@ -40,7 +41,7 @@ FRAMINGS: dict[str, tuple[str, t.Callable[[bytes], bytes]]] = {
 }
 
 
-@pytest.fixture(name="server", scope="module", params=["werkzeug", "gunicorn"])
+@pytest.fixture(name="server", scope="module", params=SERVERS)
 def _server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> t.Iterator[Server]:

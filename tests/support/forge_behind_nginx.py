@@ -1,0 +1,55 @@
+"""The example forge on granian behind nginx, in its shipped configuration."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from tests.support.forge import end
+from tests.support.forge import Forge
+from tests.support.forge import granian
+from tests.support.forge import STOP_TIMEOUT
+from tests.support.forge import tool
+from tests.support.paths import ROOT
+
+CONFIGURATION = ROOT / "example_app/nginx.conf"
+ADDRESS = "127.0.0.1:5000"
+
+
+class ForgeBehindNginx(Forge):
+    """The forge of example_app/behind_nginx.py and example_app/nginx.conf."""
+
+    def __init__(self, **settings: str) -> None:
+        super().__init__("granian", "example_app.behind_nginx", **settings)
+        self._nginx: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start nginx and granian, and return when the registry answers."""
+        program = tool("nginx", "Debian's nginx-light")
+        self.instance.mkdir(mode=0o700, exist_ok=True)
+        text = CONFIGURATION.read_text()
+        assert ADDRESS in text
+        configuration = self.instance / "nginx.conf"
+        configuration.write_text(text.replace(ADDRESS, self.host))
+        # As root, nginx would give its processes another user.
+        user = "user root;" if os.geteuid() == 0 else ""
+        self._nginx = subprocess.Popen(
+            [
+                *(program, "-p", f"{self.instance}/", "-c", str(configuration)),
+                *("-e", "nginx-error.log", "-g", f"daemon off; {user}"),
+            ],
+            # The path of the socket is relative to it.
+            cwd=self.instance.parent,
+            stdin=subprocess.DEVNULL,
+        )
+        super().start()
+
+    def stop(self) -> None:
+        """Stop both."""
+        super().stop()
+        if self._nginx is not None:
+            end(self._nginx, STOP_TIMEOUT)
+            self._nginx = None
+
+    def _arguments(self) -> list[str]:
+        return granian(self.application, "--uds", f"{self.instance}/forge.sock")
