@@ -60,12 +60,10 @@ def accept_buffered() -> None:
 
 
 def _is_complete(source: t.Any) -> t.TypeGuard[t.BinaryIO]:
-    """Return True if a body is a file with an end, such as one in memory. A connection
-    is not seekable."""
-    if hasattr(source, "seekable"):
-        return bool(source.seekable())
-    # Python 3.10 has temporary files without that method.
-    return type(source).__module__ == "tempfile"
+    """Return True if a body is a file in which a server has collected it. Any other
+    object may stand for a connection."""
+    # Only the storage may import "tempfile".
+    return isinstance(source, io.BytesIO) or type(source).__module__ == "tempfile"
 
 
 def _size_of(source: t.BinaryIO) -> int:
