@@ -80,7 +80,7 @@ def test_undo_of_unknown_move_is_refused(
     owner.client.push_image("alice/other", "v1")
     first = owner.items(f"{APP}/-/history")[-1]["id"]
     other = owner.items(f"{APP.replace('app', 'other')}/-/history")[0]["id"]
-    for move in (first, other, 2**31 - 1, 2**31, 10**30, -1, "x", "%00"):
+    for move in (first, other, 2**63 - 1, 2**63, 10**30, -1, "x", "%00"):
         response = owner.send("POST", f"{APP}/-/history/{move}/undo")
         assert refusal(response) == (404, "MANIFEST_UNKNOWN")
     owner.done("PATCH", APP, {"visibility": "public"})

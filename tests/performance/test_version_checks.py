@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
 from tests.support.host import DATABASE_URL
+from tests.support.host import db
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.statements import collected
@@ -101,6 +102,9 @@ def may(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
 
 def puller_of(app: Flask) -> RegistryClient:
     """Return a client with a bearer token, which has pushed an image and pulled it."""
+    with app.app_context():
+        # The applications of other tests may have opened connections to the database.
+        db.engine.dispose()
     alice = RegistryClient.of(app, "alice")
     alice.push_image(NAME, "latest", layer=LAYER)
     puller = alice.bearer(f"repository:{NAME}:pull,push")
