@@ -10,12 +10,16 @@ from ..auth.principal import ANONYMOUS
 from ..catalog import RepositoryInfo
 from ..catalog.repository_info import namespace_of
 from ..catalog.repository_list import Behind
+from ..catalog.repository_list import EVERYTHING
 from ..catalog.repository_list import Listed
+from ..catalog.repository_list import Search
 from ..errors import Denied
 from ..errors import NameInvalid
 from ..errors import NameUnknown
 from ..errors import Unsupported
 from ..http import authorization
+from ..http.readable import list_filter
+from ..http.readable import MAX_BATCHES
 from ..http.readable import readable_repositories
 from ..services import principal
 from ..services import services
@@ -28,12 +32,11 @@ from .bodies import Repository
 from .bodies import RepositoryChange
 from .bodies import RepositoryList
 
-if t.TYPE_CHECKING:
-    from ..catalog import Condition
-
 
 def repositories(query: RepositoryList) -> Repositories:
     """List the repositories that the caller may pull from.
+
+    A page can have fewer entries than the limit, although there is a next page.
 
     :raises Unauthorized: if the caller is anonymous and the registry requires a login,
         or the caller's bearer token does not cover the list.
@@ -45,7 +48,10 @@ def repositories(query: RepositoryList) -> Repositories:
         error = "insufficient_scope" if caller.claims else None
         raise parts.authenticator.challenge([CATALOG_SCOPE], error)
     size = paging.size(query)
-    page, position = paging.paginate(_visible(query, size + 1), size, lambda r: r.place)
+    found, stopped_at = _visible(query, size + 1)
+    page, position = paging.paginate(found, size, lambda listed: listed.place)
+    if position is None and stopped_at is not None:
+        position = paging.encode(stopped_at.place)
     return Repositories(items=_bodies(page), next=position)
 
 
@@ -106,24 +112,30 @@ def delete_repository(name: str) -> None:
     services().administration.delete(authorize(name, "manage"), by=principal().user)
 
 
-def _visible(query: RepositoryList, maximum: int) -> list[Listed]:
-    """Return the repositories that match the query and that the caller may pull."""
+def _visible(query: RepositoryList, maximum: int) -> tuple[list[Listed], Listed | None]:
+    """Return the repositories that match the query and that the caller may pull, and
+    the last one that was read, if the list may continue after it."""
     start = paging.position(query.next)
+    search, condition = Search(query.search.lower(), query.under), list_filter()
     first = Behind(*start) if start else None
 
-    def read(
-        size: int, previous: Listed | None, condition: Condition | None
-    ) -> list[Listed]:
+    def read(size: int, previous: Listed | None) -> list[Listed]:
         return services().catalog.repository_list.page(
             size,
             condition,
-            search=query.search.lower(),
-            below=query.under,
+            search=EVERYTHING if condition is None else search,
             order=query.order,
             behind=previous.place if previous else first,
         )
 
-    return readable_repositories(maximum, read, lambda listed: listed.info)
+    return readable_repositories(
+        maximum,
+        condition,
+        read,
+        lambda listed: listed.info,
+        search.matches,
+        max_batches=MAX_BATCHES,
+    )
 
 
 def _body(repository: RepositoryInfo) -> Repository:
