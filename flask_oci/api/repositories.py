@@ -21,6 +21,7 @@ from ..http import authorization
 from ..http.readable import list_filter
 from ..http.readable import MAX_BATCHES
 from ..http.readable import readable_repositories
+from ..rules.quota import QuotaExceeded
 from ..services import principal
 from ..services import services
 from ..spec.reference import check_name
@@ -85,12 +86,16 @@ def change_repository(name: str, body: RepositoryChange) -> Repository:
             raise Denied("The application sets the visibility of this repository.")
         changes["visibility"] = body.visibility
     if body.owner is not UNSET:
-        changes["owner"] = _new_owner(body.owner, found)
+        changes["owner"] = _new_owner(body.owner)
     if body.name is not UNSET and body.name != found.name:
         changes["new_name"] = _check_may_push(body.name)
         changes["owner"] = _check_owner_by_name(found, body.name, changes.get("owner"))
     try:
-        changed = services().administration.change(found, **changes, by=by)
+        changed = services().administration.change(
+            found, **changes, within_quota=True, by=by
+        )
+    except QuotaExceeded as error:
+        raise Unsupported(error.message, detail=error.details[0], status=422) from None
     except ValueError as error:
         conflict = "new_name" in changes and services().catalog.repositories.find(
             changes["new_name"]
@@ -188,8 +193,6 @@ def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) ->
     if user is None:
         return owner
     if owner is None:
-        if key_of(user) != repository.owner_id:
-            _check_room(user, repository)
         return None
     if key_of(user) == key_of(principal().user):
         return owner
@@ -198,24 +201,9 @@ def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) ->
     return None
 
 
-def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:
-    """Return the active user with a name, if their quota has room for a repository."""
+def _new_owner(username: str) -> t.Any:
+    """Return the active user with a name."""
     user = services().catalog.users.by_name(username)
     if user is None or not services().accounts.is_active(user):
         raise Unsupported("No active user has this name.", detail=username, status=422)
-    _check_room(user, repository)
     return user
-
-
-def _check_room(user: t.Any, repository: RepositoryInfo) -> None:
-    """Check that the quota of a new owner has room for a repository.
-
-    :raises Unsupported: 422, if it has not.
-    """
-    catalog = services().catalog
-    if not catalog.quotas.has_room_for(user, repository):
-        raise Unsupported(
-            "The repository exceeds the quota of the new owner.",
-            detail=catalog.users.namespace_of(user),
-            status=422,
-        )
