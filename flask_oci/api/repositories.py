@@ -10,13 +10,18 @@ from ..auth.principal import ANONYMOUS
 from ..catalog import RepositoryInfo
 from ..catalog.repository_info import namespace_of
 from ..catalog.repository_list import Behind
+from ..catalog.repository_list import EVERYTHING
 from ..catalog.repository_list import Listed
+from ..catalog.repository_list import Search
 from ..errors import Denied
 from ..errors import NameInvalid
 from ..errors import NameUnknown
 from ..errors import Unsupported
 from ..http import authorization
+from ..http.readable import list_filter
+from ..http.readable import MAX_BATCHES
 from ..http.readable import readable_repositories
+from ..rules.quota import QuotaExceeded
 from ..services import principal
 from ..services import services
 from ..spec.reference import check_name
@@ -28,12 +33,11 @@ from .bodies import Repository
 from .bodies import RepositoryChange
 from .bodies import RepositoryList
 
-if t.TYPE_CHECKING:
-    from ..catalog import Condition
-
 
 def repositories(query: RepositoryList) -> Repositories:
     """List the repositories that the caller may pull from.
+
+    A page can have fewer entries than the limit, although there is a next page.
 
     :raises Unauthorized: if the caller is anonymous and the registry requires a login,
         or the caller's bearer token does not cover the list.
@@ -45,7 +49,10 @@ def repositories(query: RepositoryList) -> Repositories:
         error = "insufficient_scope" if caller.claims else None
         raise parts.authenticator.challenge([CATALOG_SCOPE], error)
     size = paging.size(query)
-    page, position = paging.paginate(_visible(query, size + 1), size, lambda r: r.place)
+    found, stopped_at = _visible(query, size + 1)
+    page, position = paging.paginate(found, size, lambda listed: listed.place)
+    if position is None and stopped_at is not None:
+        position = paging.encode(stopped_at.place)
     return Repositories(items=_bodies(page), next=position)
 
 
@@ -79,12 +86,16 @@ def change_repository(name: str, body: RepositoryChange) -> Repository:
             raise Denied("The application sets the visibility of this repository.")
         changes["visibility"] = body.visibility
     if body.owner is not UNSET:
-        changes["owner"] = _new_owner(body.owner, found)
+        changes["owner"] = _new_owner(body.owner)
     if body.name is not UNSET and body.name != found.name:
         changes["new_name"] = _check_may_push(body.name)
         changes["owner"] = _check_owner_by_name(found, body.name, changes.get("owner"))
     try:
-        changed = services().administration.change(found, **changes, by=by)
+        changed = services().administration.change(
+            found, **changes, within_quota=True, by=by
+        )
+    except QuotaExceeded as error:
+        raise Unsupported(error.message, detail=error.details[0], status=422) from None
     except ValueError as error:
         conflict = "new_name" in changes and services().catalog.repositories.find(
             changes["new_name"]
@@ -106,24 +117,30 @@ def delete_repository(name: str) -> None:
     services().administration.delete(authorize(name, "manage"), by=principal().user)
 
 
-def _visible(query: RepositoryList, maximum: int) -> list[Listed]:
-    """Return the repositories that match the query and that the caller may pull."""
+def _visible(query: RepositoryList, maximum: int) -> tuple[list[Listed], Listed | None]:
+    """Return the repositories that match the query and that the caller may pull, and
+    the last one that was read, if the list may continue after it."""
     start = paging.position(query.next)
+    search, condition = Search(query.search.lower(), query.under), list_filter()
     first = Behind(*start) if start else None
 
-    def read(
-        size: int, previous: Listed | None, condition: Condition | None
-    ) -> list[Listed]:
+    def read(size: int, previous: Listed | None) -> list[Listed]:
         return services().catalog.repository_list.page(
             size,
             condition,
-            search=query.search.lower(),
-            below=query.under,
+            search=EVERYTHING if condition is None else search,
             order=query.order,
             behind=previous.place if previous else first,
         )
 
-    return readable_repositories(maximum, read, lambda listed: listed.info)
+    return readable_repositories(
+        maximum,
+        condition,
+        read,
+        lambda listed: listed.info,
+        search.matches,
+        max_batches=MAX_BATCHES,
+    )
 
 
 def _body(repository: RepositoryInfo) -> Repository:
@@ -176,8 +193,6 @@ def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) ->
     if user is None:
         return owner
     if owner is None:
-        if key_of(user) != repository.owner_id:
-            _check_room(user, repository)
         return None
     if key_of(user) == key_of(principal().user):
         return owner
@@ -186,24 +201,9 @@ def _check_owner_by_name(repository: RepositoryInfo, name: str, owner: t.Any) ->
     return None
 
 
-def _new_owner(username: str, repository: RepositoryInfo) -> t.Any:
-    """Return the active user with a name, if their quota has room for a repository."""
+def _new_owner(username: str) -> t.Any:
+    """Return the active user with a name."""
     user = services().catalog.users.by_name(username)
     if user is None or not services().accounts.is_active(user):
         raise Unsupported("No active user has this name.", detail=username, status=422)
-    _check_room(user, repository)
     return user
-
-
-def _check_room(user: t.Any, repository: RepositoryInfo) -> None:
-    """Check that the quota of a new owner has room for a repository.
-
-    :raises Unsupported: 422, if it has not.
-    """
-    catalog = services().catalog
-    if not catalog.quotas.has_room_for(user, repository):
-        raise Unsupported(
-            "The repository exceeds the quota of the new owner.",
-            detail=catalog.users.namespace_of(user),
-            status=422,
-        )

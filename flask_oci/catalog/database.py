@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import typing as t
 from functools import cached_property
+from itertools import product
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +19,7 @@ from .change_observer import NullObserver
 from .read_cache import CachedReads
 from .retries import FAILURES
 from .retries import retried
+from .user_statements import lock_users
 from .user_statements import locking_users
 from .user_statements import locking_users_with_login
 
@@ -107,6 +109,7 @@ class Database:
         *,
         by: t.Any = None,
         users: Callable[[], Iterable[t.Any]] = tuple,
+        exclusive: bool = False,
     ) -> T:
         """Run ``work`` in a transaction of its own, and commit it.
 
@@ -120,6 +123,7 @@ class Database:
         :param work: a function that makes its changes through :attr:`session`.
         :param by: the key of the user who makes the change, or None.
         :param users: returns the keys of other users that the new rows refer to.
+        :param exclusive: whether to lock the users against every other lock.
         :return: the result of ``work``.
         :raises UserDeleted: if the user who makes the change has been deleted, or the
             credentials of the current request were revoked.
@@ -129,7 +133,7 @@ class Database:
             self._begin()
             changes: list[Change] = []
             self.session.info[_CHANGES] = changes
-            found = self.lock_users([by, *users()], by=by)
+            found = self.lock_users([by, *users()], by=by, exclusive=exclusive)
             if by is not None and by not in found:
                 raise UserDeleted
             result = work()
@@ -269,9 +273,11 @@ class Database:
             return set()
         values: dict[str, t.Any] = {"keys": list(wanted)}
         statement = self._locking_users[exclusive]
-        login = None if by is None or exclusive else self.login()
+        login = None if by is None else self.login()
         if login is not None:
-            statement = self._locking_users_with_login[bool(login.credentials)]
+            statement = self._locking_users_with_login[
+                exclusive, bool(login.credentials)
+            ]
             values |= {"by": by, **login.values()}
         return set(self.execute(statement, values).scalars())
 
@@ -286,22 +292,17 @@ class Database:
 
     @cached_property
     def _locking_users(self) -> dict[bool, sa.Select[t.Any]]:
-        return {
-            # A foreign key takes the same lock when a row that refers to a user is
-            # written. This lock precedes the others.
-            False: locking_users(self.models).with_for_update(
-                read=True, key_share=True
-            ),
-            True: locking_users(self.models).with_for_update(),
-        }
+        statement = locking_users(self.models)
+        return {kind: lock_users(statement, exclusive=kind) for kind in (False, True)}
 
     @cached_property
-    def _locking_users_with_login(self) -> dict[bool, sa.Select[t.Any]]:
+    def _locking_users_with_login(self) -> dict[tuple[bool, bool], sa.Select[t.Any]]:
         return {
-            has_credential: locking_users_with_login(
-                self.models, has_credential=has_credential
-            ).with_for_update(read=True, key_share=True)
-            for has_credential in (False, True)
+            (exclusive, has_credential): lock_users(
+                locking_users_with_login(self.models, has_credential=has_credential),
+                exclusive=exclusive,
+            )
+            for exclusive, has_credential in product((False, True), repeat=2)
         }
 
     @cached_property

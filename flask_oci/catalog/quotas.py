@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from ..rules.quota import Quota
+from ..rules.quota import QuotaExceeded
 from ..rules.quota import QuotaUsage
 from .database import Condition
 from .database import Database
@@ -133,14 +134,37 @@ class Quotas:
         :param user: one of the host's users.
         :param given: the repository to transfer.
         """
-        owners = RuleScope(owner_id=self._users.key_of(user))
+        return not self._with(self._users.key_of(user), given).is_too_much
+
+    def check_room(self, owner_id: t.Any, given: RepositoryInfo) -> None:
+        """Check that a repository can be transferred to a user without exceeding the
+        user's quota, within the transaction that transfers it.
+
+        The transaction must have locked the user against every other lock, and then the
+        repository. Other changes under the quota wait for it.
+
+        :param owner_id: the key of the new owner.
+        :param given: the repository to transfer.
+        :raises QuotaExceeded: if the user's quota has no room for the repository.
+        """
+        usage = self._with(owner_id, given, lock=True)
+        if usage.is_too_much:
+            raise QuotaExceeded(
+                "The repository exceeds the quota of the new owner.", detail=usage.name
+            )
+
+    def _with(
+        self, owner_id: t.Any, given: RepositoryInfo, lock: bool = False
+    ) -> QuotaUsage:
+        """Return the quota usage of an owner who gets another repository."""
+        owners = RuleScope(owner_id=owner_id)
         own = RuleScope(repository_id=given.id)
-        stored = self._stored(owners)
+        stored = self._stored(owners, lock)
         # Both are measured together, because a layer in both counts once.
         both = sa.or_(self.counted_for(owners), self.counted_for(own))
         most = self.site().owner if stored is None else stored
-        name = self._users.namespace_of(user)
-        return not self._measured(both, name, most).is_too_much
+        name = self._users.names([owner_id]).get(owner_id, "The owner")
+        return self._measured(both, name, most)
 
     def uploads(self, holder: RuleScope) -> list[OpenSession]:
         """Return the unfinished upload sessions, the latest first."""

@@ -56,9 +56,8 @@ class Repositories:
 
         :param by_old_name: whether to find it by a former name as well.
         """
-        statement = (
-            self._statements.by_any_name if by_old_name else self._statements.by_name
-        )
+        known = self._statements
+        statement = known.by_any_name if by_old_name else known.by_name
         rows = self._db.reads.rows(statement, {"name": name})
         return RepositoryInfo(*rows[0]) if rows else RepositoryInfo(name)
 
@@ -217,6 +216,7 @@ class Repositories:
         repository: RepositoryRef,
         *,
         new_name: str | None = None,
+        check_owner: Callable[[t.Any, RepositoryInfo], object] | None = None,
         by: t.Any = None,
         **values: t.Any,
     ) -> RepositoryInfo:
@@ -225,6 +225,7 @@ class Repositories:
         A new name in the namespace of another user makes that user the owner, as after
         a first push, unless ``owner_id`` is set.
 
+        :param check_owner: may refuse a new owner, by the owner's key, under locks.
         :param by: the key of the user who makes the change.
         :param values: the columns to set.
         :return: the repository, with its new name and owner.
@@ -234,18 +235,21 @@ class Repositories:
 
         def work() -> RepositoryInfo:
             found = self._as_it_is(repository)
-            if new_name is None or new_name == found.name:
+            new = new_name or found.name
+            is_named = new == found.name or "owner_id" in values
+            adopted = {} if is_named else self._changes.adopted(found, new, by)
+            owner_id = {**values, **adopted}.get("owner_id", found.owner_id)
+            if check_owner is not None and owner_id != found.owner_id:
+                check_owner(owner_id, found)
+            if new == found.name:
                 return self._changes.set(found, values, by)
-            adopted = {}
-            if "owner_id" not in values:
-                adopted = self._changes.adopted(found, new_name, by)
-            return self._changes.move(found, new_name, values, adopted, by=by)
+            return self._changes.move(found, new, values, adopted, by=by)
 
         def owners() -> list[t.Any]:
             new = "" if new_name is None else namespace_of(new_name)
             return [values.get("owner_id"), self._users.owner_of_namespace(new)]
 
-        return self._db.write(work, by=by, users=owners)
+        return self._db.write(work, by=by, users=owners, exclusive=bool(check_owner))
 
     def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
         """Delete a repository with all its records.

@@ -26,6 +26,26 @@ class Behind(t.NamedTuple):
     pushed_at: datetime
 
 
+class Search(t.NamedTuple):
+    """A search for repositories by their names."""
+
+    text: str = ""
+    """Text that the names contain, in lower case."""
+
+    below: str = ""
+    """A path; find only the repository of that name and those whose names begin with it
+    and a slash."""
+
+    def matches(self, name: str) -> bool:
+        """Return True if the search finds a name. The database decides the same."""
+        is_below = not self.below or f"{name}/".startswith(f"{self.below}/")
+        return is_below and self.text in name
+
+
+#: Finds all repositories.
+EVERYTHING: t.Final = Search()
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A repository in a list."""
@@ -63,8 +83,7 @@ class RepositoryIndex:
         limit: int,
         condition: Condition | None,
         *,
-        search: str = "",
-        below: str = "",
+        search: Search = EVERYTHING,
         order: Order = "name",
         behind: Behind | None = None,
     ) -> list[Listed]:
@@ -72,9 +91,7 @@ class RepositoryIndex:
 
         :param limit: the maximum number of results.
         :param condition: the repositories to list; None lists all.
-        :param search: text that the names contain, in lower case.
-        :param below: a path; return only the repository of that name and those whose
-            names begin with it and a slash.
+        :param search: the search that the names have to match.
         :param order: ``name``, or ``pushed`` for the latest push first.
         :param behind: the position after which the page begins.
         """
@@ -83,10 +100,10 @@ class RepositoryIndex:
         statement = self._select(pushed).where(pushed.is_not(None))
         if condition is not None:
             statement = statement.where(condition)
-        if search:
-            statement = statement.where(name.contains(search, autoescape=True))
-        if below:
-            statement = statement.where(self._repositories.path_filter(below))
+        if search.text:
+            statement = statement.where(name.contains(search.text, autoescape=True))
+        if search.below:
+            statement = statement.where(self._repositories.path_filter(search.below))
         if behind is not None:
             statement = statement.where(self._is_behind(behind, order))
         if order == "pushed":

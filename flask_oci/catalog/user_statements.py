@@ -38,6 +38,18 @@ def locking_users(models: Models) -> sa.Select[t.Any]:
     return sa.select(key).where(key.in_(keys)).order_by(key)
 
 
+def lock_users(statement: sa.Select[t.Any], *, exclusive: bool) -> sa.Select[t.Any]:
+    """Return the query so that it locks its users.
+
+    :param exclusive: whether to lock them against every other lock.
+    """
+    if exclusive:
+        return statement.with_for_update()
+    # A foreign key takes the same lock when a row that refers to a user is written.
+    # This lock precedes the others.
+    return statement.with_for_update(read=True, key_share=True)
+
+
 def locking_users_with_login(
     models: Models, *, has_credential: bool
 ) -> sa.Select[t.Any]:

@@ -8,6 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
+from ..catalog.repository_list import Search
 from ..rules.quota import readable
 from ..services import services
 from . import output
@@ -110,7 +111,7 @@ def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
     behind = None
     while True:
         batch = catalog.repository_list.page(
-            BATCH_SIZE, condition, below=prefix, behind=behind
+            BATCH_SIZE, condition, search=Search(below=prefix), behind=behind
         )
         yield from _described(batch)
         if len(batch) < BATCH_SIZE:

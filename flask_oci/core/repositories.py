@@ -31,6 +31,7 @@ class RepositoryManager:
     """
 
     def __init__(self, catalog: Catalog) -> None:
+        self._quotas = catalog.quotas
         self._repositories = catalog.repositories
         self._users = catalog.users
 
@@ -168,6 +169,7 @@ class RepositoryManager:
         visibility: str | None = None,
         owner: t.Any = None,
         new_name: str | None = None,
+        within_quota: bool = False,
         by: t.Any = None,
     ) -> RepositoryInfo:
         """Change several properties of a repository: all of them or none.
@@ -181,11 +183,15 @@ class RepositoryManager:
         :param visibility: ``private``, ``internal`` or ``public``.
         :param owner: one of the host's users, who becomes the owner.
         :param new_name: the new name.
+        :param within_quota: whether to refuse a new owner whose quota has no room for
+            the repository.
         :param by: the user who makes the change, for the audit log.
         :return: the repository, with its new name and owner.
         :raises ValueError: if a value is invalid, or the new name is in use.
         :raises NameInvalid: if the new name is invalid.
         :raises NameUnknown: if there is no such repository.
+        :raises QuotaExceeded: with ``within_quota``, if the quota of the new owner has
+            no room for the repository.
         """
         values: dict[str, t.Any] = {}
         detail: dict[str, str] = {}
@@ -203,7 +209,13 @@ class RepositoryManager:
         if new_name is not None and check_name(new_name) != before.name:
             detail["renamed_from"] = before.name
         key = self._users.key_of(by)
-        found = self._repositories.change(before, new_name=new_name, by=key, **values)
+        check = None
+        # The check locks users, which other changes do not need.
+        if within_quota and (owner is not None or new_name is not None):
+            check = self._quotas.check_room
+        found = self._repositories.change(
+            before, new_name=new_name, check_owner=check, by=key, **values
+        )
         detail |= self._owner(before, found)
         if detail:
             self._record(by, found.name, **detail)

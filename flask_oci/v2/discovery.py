@@ -7,7 +7,9 @@ import typing as t
 from flask import request
 
 from ..auth.principal import ANONYMOUS
+from ..auth.sealed_cursors import CursorInvalid
 from ..http.authorization import admit
+from ..http.readable import list_filter
 from ..http.readable import readable_repositories
 from ..http.responses import Response
 from ..services import principal
@@ -20,6 +22,9 @@ from . import paging
 if t.TYPE_CHECKING:
     from ..catalog import Condition
     from ..catalog import RepositoryInfo
+
+#: The maximum length of a sealed name. The longest name needs 363 characters.
+_MAX_SEALED: t.Final = 400
 
 
 def tags(name: str) -> Response:
@@ -72,11 +77,12 @@ def catalog() -> Response:
         raise services().authenticator.challenge(
             [CATALOG_SCOPE], "insufficient_scope" if caller.claims else None
         )
-    limit = paging.limit()
-    found = _readable(limit + 1, paging.last())
+    limit, condition = paging.limit(), list_filter()
+    found = _readable(limit + 1, paging.last(), condition)
     more = 0 < limit < len(found)
     found = found[:limit]
-    return paging.page({"repositories": found}, found[-1] if more else None)
+    kept = {"after": _sealed(found[-1])} if more and condition is None else {}
+    return paging.page({"repositories": found}, found[-1] if more else None, **kept)
 
 
 def _referrers(
@@ -90,15 +96,42 @@ def _referrers(
     )
 
 
-def _readable(limit: int, last: str | None) -> list[str]:
-    """Return the names of the repositories after ``last`` that the caller may pull."""
+def _readable(limit: int, last: str | None, condition: Condition | None) -> list[str]:
+    """Return the names of the repositories after ``last`` that the caller may pull.
 
-    def read(
-        size: int, previous: RepositoryInfo | None, condition: Condition | None
-    ) -> list[RepositoryInfo]:
+    If the policy decides about each, a name that the client chooses is no place to
+    begin: the number of repositories after it would tell which hidden names exist. Only
+    a name that the registry sent in a link is one.
+
+    :param condition: the condition for the database, or None.
+    """
+    is_start = condition is not None or last is None or _is_sealed(last)
+
+    def read(size: int, previous: RepositoryInfo | None) -> list[RepositoryInfo]:
+        start = last if is_start else None
         return services().catalog.repositories.page(
-            size, previous.name if previous else last, condition
+            size, previous.name if previous else start, condition
         )
 
-    found = readable_repositories(limit, read, lambda repository: repository)
+    found, _ = readable_repositories(
+        limit,
+        condition,
+        read,
+        lambda repository: repository,
+        lambda name: last is None or name > last,
+    )
     return [repository.name for repository in found]
+
+
+def _sealed(name: str) -> str:
+    """Return the proof that the registry has sent a name to a client."""
+    return services().cursors.seal(name.encode(), request.path)
+
+
+def _is_sealed(name: str) -> bool:
+    """Return True if the request has the proof for a name."""
+    try:
+        text = request.args.get("after", "")[:_MAX_SEALED]
+        return services().cursors.open(text, request.path) == name.encode()
+    except CursorInvalid:
+        return False

@@ -6,9 +6,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ..catalog.repository_list import Behind
+from ..catalog.repository_list import EVERYTHING
 from ..catalog.repository_list import Figures
 from ..catalog.repository_list import Listed
 from ..catalog.repository_list import Order
+from ..catalog.repository_list import Search
 from ..services import services
 from . import paging
 from .access import may
@@ -41,26 +43,24 @@ class Row:
 def repositories() -> Page:
     """Show the visitor's list of repositories, by name or by their last push."""
     order: Order = "name" if paging.parameter("sort") == "name" else "pushed"
-    under = paging.parameter("under")
-    search = paging.parameter("q").lower()
-    found, last = visible(order, search, under)
+    search = Search(paging.parameter("q").lower(), paging.parameter("under"))
+    found, last = visible(order, search)
     return render(
         "oci/repositories.html",
         rows=rows(found),
         order=order,
-        search=search,
-        under=under,
+        search=search.text,
+        under=search.below,
         next_page=paging.next_sealed(*last) if last else None,
     )
 
 
-def visible(
-    order: Order, search: str, under: str
-) -> tuple[list[Listed], Behind | None]:
+def visible(order: Order, search: Search) -> tuple[list[Listed], Behind | None]:
     """Return one page of the visitor's list, and the position of the next page.
 
     One SQL statement does it if the policy has a filter for lists. Repositories that
-    pass the filter are not checked one by one.
+    pass the filter are not checked one by one. Without a filter, the search follows the
+    policy, so that the work does not tell whether a hidden repository matches.
     """
     parts = services()
     condition = parts.policy.list_filter(visitor())
@@ -68,12 +68,18 @@ def visible(
     place = Behind(*start) if start else None
     # Without a filter, most repositories may be hidden from the visitor.
     size = UNFILTERED_BATCH_SIZE if condition is None else paging.PAGE + 1
+    in_database = EVERYTHING if condition is None else search
     found: list[Listed] = []
     for _ in range(MAX_BATCHES):
         batch = parts.catalog.repository_list.page(
-            size, condition, search=search, below=under, order=order, behind=place
+            size, condition, search=in_database, order=order, behind=place
         )
-        found += [r for r in batch if condition is not None or may("pull", r.info)]
+        if condition is None:
+            found += [
+                r for r in batch if may("pull", r.info) and search.matches(r.info.name)
+            ]
+        else:
+            found += batch
         if len(found) > paging.PAGE or len(batch) < size:
             break
         place = batch[-1].place

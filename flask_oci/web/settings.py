@@ -10,6 +10,7 @@ from markupsafe import Markup
 from ..catalog import RepositoryInfo
 from ..core.repositories import MAX_DESCRIPTION
 from ..errors import NameInvalid
+from ..rules.quota import QuotaExceeded
 from ..services import services
 from ..spec.reference import is_name
 from . import forms
@@ -99,7 +100,11 @@ def rename(name: str) -> ResponseReturnValue:
             repository=repository,
         )
     try:
-        services().administration.change(repository, new_name=new, by=visitor())
+        services().administration.change(
+            repository, new_name=new, within_quota=True, by=visitor()
+        )
+    except QuotaExceeded:
+        return page(repository, _exceeds_quota(owner)), 422
     except (NameInvalid, ValueError):
         message = gettext("“%(name)s” already exists.", name=new)
         return page(repository, message), 422
@@ -130,7 +135,12 @@ def transfer(name: str) -> ResponseReturnValue:
             url_for(".settings", name=name),
             repository=repository,
         )
-    services().administration.transfer(repository, user, by=visitor())
+    try:
+        services().administration.change(
+            repository, owner=user, within_quota=True, by=visitor()
+        )
+    except QuotaExceeded:
+        return page(repository, _exceeds_quota(to)), 422
     message = gettext("%(name)s was transferred to %(owner)s.", name=name, owner=to)
     return forms.done(message, "repositories")
 

@@ -44,10 +44,13 @@ class Steps:
             # A rival that waits for a lock of this thread continues after it.
             thread.join(PATIENCE)
 
-    def finish(self) -> None:
-        """Wait for the rival, and raise its error."""
+    def join(self) -> None:
+        """Wait for the rival."""
         for thread in self._rivals:
             thread.join()
+
+    def finish(self) -> None:
+        """Raise the error of the rival."""
         for error in self._errors:
             raise error
 
@@ -79,6 +82,8 @@ def interleaved(
         try:
             yield steps
         finally:
+            # A listener must not be removed while the rival executes statements.
+            steps.join()
             for event in events:
                 sa.event.remove(engine, event, steps.step)
             steps.finish()
