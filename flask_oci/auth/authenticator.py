@@ -187,6 +187,7 @@ class Authenticator:
             self._users.namespace_of(principal.user),
             access,
             principal.credential.id if principal.credential else None,
+            principal.since,
         )
 
     def challenge(
