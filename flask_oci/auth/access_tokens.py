@@ -182,10 +182,11 @@ class AccessTokens:
         return count
 
     def issue_refresh(
-        self, user: t.Any, parent: Credential | None, lifetime: timedelta
+        self, user: t.Any, subject: str, parent: Credential | None, lifetime: timedelta
     ) -> str:
         """Issue a refresh token, which has the limit of its parent.
 
+        :param subject: the identifier of the user when the login was checked.
         :param parent: the credential that the user logged in with, or None for a
             password.
         :param lifetime: how long the token is valid after its last use.
@@ -194,7 +195,7 @@ class AccessTokens:
         credential = Credential(
             id=secrets.token_hex(16),
             kind="refresh",
-            subject=self._accounts.subject_of(user),
+            subject=subject,
             user_id=self._users.key_of(user),
             name="docker login",
             actions=parent.actions if parent else ACTIONS,

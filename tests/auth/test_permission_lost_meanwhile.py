@@ -16,9 +16,6 @@ from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import with_query
-from tests.support import host
-from tests.support.credentials import bearing
-from tests.support.credentials import grant
 from tests.support.credentials import issue
 from tests.support.credentials import user_named
 from tests.support.host import Administrator
@@ -275,37 +272,11 @@ def test_push_of_user_whose_access_is_revoked_meanwhile_is_challenged(
 
 
 @pytest.fixture(autouse=True)
-def _restored_hooks() -> t.Iterator[None]:
-    """Remove the loader of users, and restore the password check, after each test."""
+def _restored_loader() -> t.Iterator[None]:
+    """Remove the loader of users after each test."""
     yield
     # There is no public function to remove a hook.
     registry._hooks.user_loader = None
-    registry.authenticate(host.check)
-
-
-@pytest.mark.parametrize("way", ["get", "form"])
-def test_token_for_password_that_is_replaced_during_its_check_is_invalid(
-    app: Flask, bob: RegistryClient, way: str
-) -> None:
-    """A slow check has read the old password when the user replaces it. The token that
-    the thief gets is not valid."""
-    bob.push_image("bob/app", "v1")
-
-    @registry.authenticate
-    def check_slowly(username: str, secret: str) -> t.Any:
-        user = host.check(username, secret)
-        in_thread(revoke_all(app, "bob"))()
-        return user
-
-    scope = "repository:bob/app:pull"
-    if way == "get":
-        answer = bob.get("/v2/token", query={"scope": scope})
-    else:
-        fields = {"username": "bob", "password": "builder", "scope": scope}
-        answer = grant(RegistryClient(app), grant_type="password", **fields)
-    thief = bearing(app, answer)
-    pulled = thief.get("/v2/bob/app/manifests/v1")
-    assert refusal(pulled) == (401, "UNAUTHORIZED")
 
 
 #: A change of each kind that REST makes with a body.
