@@ -44,6 +44,7 @@ class SQLiteReader:
             raise Unavailable("the pool keeps no connection")
         self._pool, self._errors = engine.pool, engine.dialect.loaded_dbapi.Error
         self._opened: _Opened | None = None
+        self._refusal = ""
         self._lock = Lock()
         sa.event.listen(engine, "engine_disposed", lambda _: self._close())
 
@@ -58,6 +59,8 @@ class SQLiteReader:
         """Return the current version."""
         if writes:
             raise Bypassed
+        if self._refusal:
+            raise Unavailable(self._refusal)
         with self._failures_reported():
             opened, status = self._current()
             return opened.version(status)
@@ -86,11 +89,19 @@ class SQLiteReader:
             current = self._opened
             if current is None or current is opened or current.pid != os.getpid():
                 self._close()
-                self._opened = current = _Opened(self._pool)
+                self._opened = current = self._open()
             return current, os.stat(current.path)
 
+    def _open(self) -> _Opened:
+        try:
+            return _Opened(self._pool)
+        except Unavailable as error:
+            # The next connection would be the same.
+            self._refusal = str(error)
+            raise
+
     def _close(self) -> None:
-        opened, self._opened = self._opened, None
+        opened, self._opened, self._refusal = self._opened, None, ""
         if opened is None:
             return
         if opened.pid == os.getpid():
@@ -184,6 +195,9 @@ def _file_of(driver: t.Any) -> str:
     if mode != "normal":
         raise Unavailable(f"the locking mode of the database is {mode}")
     databases = driver.execute("PRAGMA database_list").fetchall()
+    # The version is that of the main database only.
+    if attached := [name for _, name, _ in databases if name not in ("main", "temp")]:
+        raise Unavailable(f"the connections attach the database {attached[0]}")
     path = next((file for _, name, file in databases if name == "main"), "")
     if not path:
         raise Unavailable("the database has no file")
