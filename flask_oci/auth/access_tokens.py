@@ -221,6 +221,12 @@ class AccessTokens:
         """Return the valid token with this identifier, or None."""
         return self._if_valid(self._credentials.by_id(token_id))
 
+    def is_accepted(self, credential: Credential) -> bool:
+        """Return True if the validators of a token and of its parents, which are
+        functions of the host, accept it still."""
+        is_bound = credential.validator is not None or credential.parent_id is not None
+        return not is_bound or self.by_id(credential.id) is not None
+
     def is_revoked(self, subject: str, issued_at: int) -> bool:
         """Return True if all tokens of a subject were revoked at or after a time.
 
