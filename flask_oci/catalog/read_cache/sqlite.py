@@ -43,6 +43,7 @@ class SQLiteReader:
         if isinstance(engine.pool, sa.NullPool):
             raise Unavailable("the pool keeps no connection")
         self._pool, self._errors = engine.pool, engine.dialect.loaded_dbapi.Error
+        self._name = engine.url.database
         self._opened: _Opened | None = None
         self._refusal = ""
         self._lock = Lock()
@@ -94,7 +95,7 @@ class SQLiteReader:
 
     def _open(self) -> _Opened:
         try:
-            return _Opened(self._pool)
+            return _Opened(self._pool, self._name)
         except Unavailable as error:
             # The next connection would be the same.
             self._refusal = str(error)
@@ -124,10 +125,11 @@ class _Opened:
     the registry of lent connections would keep it alive, and lending takes longer than
     asking for the version.
 
+    :param name: the file in the address of the database, which may be a link.
     :raises Unavailable: if the database has no file, or a reader would block it.
     """
 
-    def __init__(self, pool: sa.Pool) -> None:
+    def __init__(self, pool: sa.Pool, name: str | None) -> None:
         self.pid = os.getpid()
         self._lock = Lock()
         self._number = next(_numbers)
@@ -135,7 +137,7 @@ class _Opened:
         self._pooled = pool.recreate().connect()
         self._driver = self._pooled.dbapi_connection
         self._pooled.detach()
-        self.path = _file_of(self._driver)
+        self.path = _as_named(_file_of(self._driver), name)
         self.identity = _identity(os.stat(self.path))
 
     def version(self, status: os.stat_result) -> Version:
@@ -185,6 +187,17 @@ class _Opened:
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
+
+
+def _as_named(path: str, name: str | None) -> str:
+    """Return the path by which the host opens a file.
+
+    :param path: the file. SQLite has followed all links.
+    """
+    # The name may also be an address ("file:…"), or the host may open another file.
+    if name and os.path.exists(name) and os.path.samefile(name, path):
+        return os.path.abspath(name)
+    return path
 
 
 def _file_of(driver: t.Any) -> str:
