@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from tests.support.host import close_connections
 from tests.support.host import DATABASE_URL
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
@@ -69,6 +70,8 @@ def _traced() -> Iterator[None]:
             driver.set_trace_callback(watch)
 
     sa.event.listen(sa.Pool, "connect", trace)
+    # The connections that other tests have left are not traced.
+    close_connections()
     yield
     sa.event.remove(sa.Pool, "connect", trace)
 
