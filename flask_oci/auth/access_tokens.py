@@ -182,10 +182,11 @@ class AccessTokens:
         return count
 
     def issue_refresh(
-        self, user: t.Any, parent: Credential | None, lifetime: timedelta
+        self, user: t.Any, subject: str, parent: Credential | None, lifetime: timedelta
     ) -> str:
         """Issue a refresh token, which has the limit of its parent.
 
+        :param subject: the identifier of the user when the login was checked.
         :param parent: the credential that the user logged in with, or None for a
             password.
         :param lifetime: how long the token is valid after its last use.
@@ -194,7 +195,7 @@ class AccessTokens:
         credential = Credential(
             id=secrets.token_hex(16),
             kind="refresh",
-            subject=self._accounts.subject_of(user),
+            subject=subject,
             user_id=self._users.key_of(user),
             name="docker login",
             actions=parent.actions if parent else ACTIONS,
@@ -219,6 +220,12 @@ class AccessTokens:
     def by_id(self, token_id: str) -> Credential | None:
         """Return the valid token with this identifier, or None."""
         return self._if_valid(self._credentials.by_id(token_id))
+
+    def is_accepted(self, credential: Credential) -> bool:
+        """Return True if the validators of a token and of its parents, which are
+        functions of the host, accept it still."""
+        is_bound = credential.validator is not None or credential.parent_id is not None
+        return not is_bound or self.by_id(credential.id) is not None
 
     def is_revoked(self, subject: str, issued_at: int) -> bool:
         """Return True if all tokens of a subject were revoked at or after a time.

@@ -149,7 +149,7 @@ class Authenticator:
         if not self._may_use(user, credential.about, ABOUT_LENGTH):
             raise self._invalid_token()
         self._access_tokens.record_use(credential, self.refresh_lifetime)
-        return Principal(user, credential=credential)
+        return Principal(user, credential=credential, subject=credential.subject)
 
     def check_again(self, principal: Principal) -> None:
         """Check that the credentials of a request were not revoked while its body
@@ -160,8 +160,7 @@ class Authenticator:
         if principal.user is None:
             return
         credential = principal.credential
-        subject = principal.subject if credential is None else credential.subject
-        user = self._accounts.load(subject)
+        user = self._accounts.load(principal.subject)
         if self._users.key_of(user) != self._users.key_of(principal.user):
             raise self._invalid_token()
         if credential is not None:
@@ -183,10 +182,11 @@ class Authenticator:
         if principal.user is None:
             return Claims("", "", access, None)
         return Claims(
-            self._accounts.subject_of(principal.user),
+            principal.subject,
             self._users.namespace_of(principal.user),
             access,
             principal.credential.id if principal.credential else None,
+            principal.since,
         )
 
     def challenge(
@@ -278,7 +278,7 @@ class Authenticator:
         if not self._may_use(user, username):
             return None
         self._access_tokens.record_use(credential, self.refresh_lifetime)
-        return Principal(user, credential=credential)
+        return Principal(user, credential=credential, subject=credential.subject)
 
     def _by_bearer(self, token: str) -> Principal:
         try:

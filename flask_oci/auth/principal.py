@@ -30,7 +30,8 @@ class Principal:
     """The access or refresh token of the login, if one was used."""
 
     subject: str = ""
-    """The identifier of the user; empty for an anonymous client."""
+    """The identifier of the user when the credentials were checked; empty for an
+    anonymous client. A new password changes the identifiers of some hosts."""
 
     since: int = 0
     """When the password was checked or the bearer token was issued, in microseconds

@@ -66,7 +66,8 @@ class Claims:
     with."""
 
     issued_at: int = 0
-    """When the token was signed, in microseconds since 1970."""
+    """When the password was checked or the token was signed, in microseconds since
+    1970. To sign, 0 is now."""
 
 
 class Tokens:
@@ -114,8 +115,9 @@ class Tokens:
                 "aud": self._service,
                 "access": access,
                 "via": claims.credential,
-                # Itsdangerous stores the time too, but only in whole seconds.
-                "iat": microseconds(utcnow()),
+                # Itsdangerous stores the time too, but only in whole seconds. All
+                # access of the user may end while the password is being checked.
+                "iat": claims.issued_at or microseconds(utcnow()),
             }
         )
 

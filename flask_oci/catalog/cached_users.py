@@ -69,12 +69,15 @@ def _copy_of(user: t.Any) -> t.Any:
     """Return a copy of a user that belongs to no session.
 
     A user with more than the values of columns cannot be copied: related objects would
-    have to be copied too, and a copy lacks the attributes that the host has set.
+    have to be copied too, and a copy lacks the attributes that the host has set. A
+    value that the database computes may depend on the time.
     """
     if user is None:
         return None
     state = getattr(user, "_sa_instance_state", None)
     if state is None or state.modified or state.key is None:
+        return _NOT_COPIED
+    if not all(map(_is_stored, state.mapper.column_attrs)):
         return _NOT_COPIED
     if set(vars(user)) - set(state.mapper.column_attrs.keys()) - {"_sa_instance_state"}:
         return _NOT_COPIED
@@ -82,3 +85,9 @@ def _copy_of(user: t.Any) -> t.Any:
         copy = session.merge(user, load=False)
         session.expunge(copy)
     return copy
+
+
+def _is_stored(attribute: t.Any) -> bool:
+    """Return True if an attribute is a column of a table, not another expression."""
+    table = getattr(attribute.columns[0], "table", None)
+    return isinstance(attribute.columns[0], sa.Column) and isinstance(table, sa.Table)

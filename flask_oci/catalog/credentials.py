@@ -144,15 +144,25 @@ class Credentials:
             owner = sa.select(columns.user_id).where(columns.id == credential_id)
             self._db.lock_users([self._db.execute(owner).scalar()])
             # SQLite cascades only if the host enables foreign keys per connection.
-            self._db.session.execute(
-                sa.delete(self._table).where(columns.parent_id == credential_id)
-            )
+            for key in reversed(self._issued_with(credential_id)):
+                self._db.execute(sa.delete(self._table).where(columns.id == key))
             deleted = self._db.change(
                 sa.delete(self._table).where(columns.id == credential_id)
             )
             return bool(deleted)
 
         return self._db.write(work)
+
+    def _issued_with(self, credential_id: str) -> list[str]:
+        """Return the credentials issued with a credential, directly or not, each after
+        its parent."""
+        columns = self._table.c
+        found, parents = [], [credential_id]
+        while parents:
+            issued = sa.select(columns.id).where(columns.parent_id.in_(parents))
+            parents = list(self._db.execute(issued).scalars())
+            found += parents
+        return found
 
     def revoke_all(self, user_id: t.Any, subject: str) -> int:
         """Revoke all credentials of a user, and the bearer tokens issued without one.

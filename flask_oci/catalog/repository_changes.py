@@ -105,25 +105,39 @@ class RepositoryChanges:
         self._update(found, name=new)
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == new))
         changed = {**values, **adopted}
-        if self._may_leave_alias(found, changed.get("owner_id", found.owner_id), by):
+        if self._may_serve(found.name, changed.get("owner_id", found.owner_id), by):
             self._db.upsert(Alias, {"name": found.name}, repository_id=found.id)
         if adopted:
             self._delete_rules(found)
         return self.set(replace(found, name=new), changed, by)
 
-    def _may_leave_alias(
-        self, found: RepositoryInfo, owner_id: t.Any, by: t.Any
-    ) -> bool:
-        """Return True if the old name may continue to serve a renamed repository.
+    def _may_serve(self, old_name: str, owner_id: t.Any, by: t.Any) -> bool:
+        """Return True if an old name may continue to serve a repository that gets a new
+        name or owner.
 
         An alias serves the images of its repository in the namespace of the old name.
         The user of that namespace has to own the repository still, or to make the
         change; the operator may make it too.
 
-        :param owner_id: the key of the owner after the rename.
+        :param owner_id: the key of the owner after the change.
         """
-        holder = self._users.owner_of_namespace(found.namespace)
+        holder = self._users.owner_of_namespace(namespace_of(old_name))
         return holder is None or by is None or holder in (by, owner_id)
+
+    def _delete_aliases(
+        self, found: RepositoryInfo, owner_id: t.Any, by: t.Any
+    ) -> None:
+        """Delete the aliases of a repository that may not serve the images of its new
+        owner, because the owner was another one when they were left."""
+        columns = self._db.models.RepositoryAlias.__table__.c
+        here = columns.repository_id == found.id
+        names = self._db.execute(sa.select(columns.name).where(here)).scalars().all()
+        spaces = {namespace_of(name) for name in names}
+        refused = {s for s in spaces if not self._may_serve(s, owner_id, by)}
+        wrong = [name for name in names if namespace_of(name) in refused]
+        if wrong:
+            table = self._db.models.RepositoryAlias.__table__
+            self._db.execute(sa.delete(table).where(here, columns.name.in_(wrong)))
 
     def set(
         self, found: RepositoryInfo, values: dict[str, t.Any], by: t.Any
@@ -136,6 +150,8 @@ class RepositoryChanges:
             return found
         self._record(found, values, by)
         self._update(found, **values)
+        if values.get("owner_id", found.owner_id) != found.owner_id:
+            self._delete_aliases(found, values["owner_id"], by)
         known = ("owner_id", "visibility")
         return replace(found, **{k: v for k, v in values.items() if k in known})
 

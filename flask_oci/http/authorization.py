@@ -13,6 +13,7 @@ from flask import request
 from ..catalog import RepositoryInfo
 from ..errors import Denied
 from ..errors import NameUnknown
+from ..errors import UserDeleted
 from ..services import principal
 from ..services import services
 from ..spec.scope import repository_scope
@@ -137,7 +138,8 @@ def push_check(name: str) -> Callable[[RepositoryInfo], None]:
     """Return a function that raises an error if the caller may not push to a
     repository.
 
-    It asks again for a request that was admitted before its body arrived. The error
+    It asks again for a request that was admitted before its body arrived, and whose
+    token may have ended together with a job of the host meanwhile. The error
     names the repository as the request does, because a new name may be hidden from the
     caller.
 
@@ -145,6 +147,10 @@ def push_check(name: str) -> Callable[[RepositoryInfo], None]:
     """
 
     def check(repository: RepositoryInfo) -> None:
+        credential = principal().credential
+        # The change itself proves that the token is stored.
+        if credential and not services().access_tokens.is_accepted(credential):
+            raise UserDeleted
         if not may("push", repository):
             raise refusal(name, "push")
 

@@ -44,18 +44,25 @@ def is_host_response(response: AnyResponse) -> bool:
     if getattr(response, "is_of_registry", False):
         return False
     is_redirect = 300 <= response.status_code < 400 and "Location" in response.headers
-    if is_redirect or response.mimetype == "text/html":
+    if is_redirect:
         return True
-    if response.status_code < 300 and _may_pass(response):
+    if response.status_code < 400 and _may_pass(response):
         return False
-    return not request.environ.get(errors.ANSWERED)
+    return response.mimetype == "text/html" or not request.environ.get(errors.ANSWERED)
 
 
 def _may_pass(response: AnyResponse) -> bool:
-    """Return True for a successful response that clients can use: one to a browser that
-    asks about another origin (CORS), or one of the registry that the host has kept."""
+    """Return True for a successful response that clients can use.
+
+    These are a response to a browser that asks about another origin (CORS), which is
+    often HTML without a body; one of the registry that the host has kept; and one at an
+    address that the registry does not have, such as a health check of the host.
+    """
+    if request.method == "OPTIONS":
+        return True
     is_own = response.headers.get("Content-Security-Policy") == CONTENT_POLICY
-    return request.method == "OPTIONS" or is_own
+    is_unknown = request.endpoint == f"{request.blueprint}.unknown"
+    return (is_own or is_unknown) and response.mimetype != "text/html"
 
 
 def to_registry_error(response: AnyResponse) -> errors.RegistryError:

@@ -22,10 +22,12 @@ class ClientSessions(SecureCookieSessionInterface):
     An answer of the blueprint of ``/v2`` does not depend on it, unless a hook of the
     host changes it.
 
+    :param replaced: the interface of the host, which may have a salt of its own.
     :param blueprint: the name of the blueprint.
     """
 
-    def __init__(self, blueprint: str) -> None:
+    def __init__(self, replaced: SecureCookieSessionInterface, blueprint: str) -> None:
+        vars(self).update(vars(replaced))
         self._blueprint = blueprint
 
     def open_session(
@@ -47,6 +49,7 @@ class ClientSessions(SecureCookieSessionInterface):
 def install(state: BlueprintSetupState) -> None:
     """Give the application these sessions, unless it has sessions of its own kind."""
     app = t.cast("Flask", state.app)
-    if type(app.session_interface) is SecureCookieSessionInterface:
+    replaced = app.session_interface
+    if type(replaced) is SecureCookieSessionInterface:
         blueprint = f"{state.name_prefix}.{state.name}".lstrip(".")
-        app.session_interface = ClientSessions(blueprint)
+        app.session_interface = ClientSessions(replaced, blueprint)

@@ -111,7 +111,10 @@ def _refresh_token(caller: Principal) -> dict[str, str]:
     parts = services()
     try:
         token = parts.access_tokens.issue_refresh(
-            caller.user, caller.credential, parts.authenticator.refresh_lifetime
+            caller.user,
+            caller.subject,
+            caller.credential,
+            parts.authenticator.refresh_lifetime,
         )
     except FAILURES as error:
         parts.catalog.note_unrecorded(error)

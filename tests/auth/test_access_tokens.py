@@ -333,3 +333,15 @@ def test_revoke_with_malformed_id_finds_no_token(app: Flask, token_id: str) -> N
     """No database is asked for an id that it could not compare."""
     with app.app_context():
         assert not registry.access_tokens.revoke(token_id)
+
+
+def test_revocation_deletes_all_tokens_below_the_token(app: Flask) -> None:
+    """Also those that were issued with a token that was itself issued with it."""
+    with app.app_context():
+        user, ids, parent = user_named("alice"), list[str](), None
+        for _ in range(4):
+            ids.append(registry.access_tokens.issue(user, parent=parent).id)
+            listed = registry.access_tokens.list(user)
+            parent = next(token for token in listed if token.id == ids[-1])
+        registry.access_tokens.revoke(ids[0])
+        assert registry.access_tokens.list(user) == []

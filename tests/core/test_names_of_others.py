@@ -242,6 +242,38 @@ def test_image_that_manager_takes_away_leaves_no_alias(
     assert refusal(bob.get("/v2/bob/app/manifests/v1")) == (404, "NAME_UNKNOWN")
 
 
+@pytest.mark.parametrize(
+    "second", [{"name": "alice/app"}, {"owner": "alice"}], ids=["rename", "transfer"]
+)
+def test_image_that_manager_takes_away_in_two_steps_leaves_no_alias(
+    app: Flask, alice: RegistryClient, bob: RegistryClient, second: dict[str, str]
+) -> None:
+    """Alice moves an image of bob to a namespace of no user, where it is still his, and
+    takes it then. Its first name does not serve what she pushes to it later."""
+    set_policy(lambda user, action, repository: user is not None)
+    bob.push_image("bob/app", "v1")
+    rest = RestClient.of(app, "alice")
+    rest.done("PATCH", "/repositories/bob/app", {"name": "team/app"})
+    assert bob.get("/v2/bob/app/manifests/v1").status_code == 200
+    rest.done("PATCH", "/repositories/team/app", second)
+    now = second.get("name", "team/app")
+    assert owner_of(app, now) == key(app, "alice")
+    assert alice.get(f"/v2/{now}/manifests/v1").status_code == 200
+    assert refusal(bob.get("/v2/bob/app/manifests/v1")) == (404, "NAME_UNKNOWN")
+
+
+def test_old_names_of_owner_who_gives_an_image_away_stay(
+    app: Flask, alice: RegistryClient, bob: RegistryClient
+) -> None:
+    """Bob renames his image and gives it to alice. His old name serves it still."""
+    set_policy(lambda user, action, repository: user is not None)
+    bob.push_image("bob/app", "v1")
+    rest = RestClient.of(app, "bob")
+    rest.done("PATCH", "/repositories/bob/app", {"name": "team/app"})
+    rest.done("PATCH", "/repositories/team/app", {"owner": "alice"})
+    assert bob.get("/v2/bob/app/manifests/v1").status_code == 200
+
+
 def test_rename_of_namespace_keeps_owners_of_other_images(
     app: Flask, alice: RegistryClient, bob: RegistryClient
 ) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from flask import Flask
 from flask import session
+from flask.sessions import SecureCookieSessionInterface
 from flask.testing import FlaskClient
 from flask_login import current_user
 from flask_login import login_required
@@ -23,6 +25,7 @@ from tests.support.credentials import issue
 from tests.support.credentials import log_in
 from tests.support.credentials import user_named
 from tests.support.host import Administrator
+from tests.support.host import registry
 from tests.support.registry_client import NO_SESSION
 from tests.support.registry_client import RegistryClient
 
@@ -190,6 +193,30 @@ def test_v2_keeps_sessions_of_the_host_apart(
     send(browser, "GET", "/v2/", alice.authorization)
     send(app.test_client(), "GET", "/v2/", alice.authorization)
     assert visits == ["bob's", None]
+
+
+def test_settings_of_session_interface_stay(tmp_path: Path) -> None:
+    """A host that shares its sessions with another application has set the salt of
+    Flask's own interface before it adds the registry."""
+
+    class Signing(Flask):
+        session_interface = SecureCookieSessionInterface()
+
+    Signing.session_interface.salt = "of both applications"
+    app = Signing("forge", instance_path=str(tmp_path))
+    other = Signing("other")
+    for each in (app, other):
+        each.secret_key = "of both applications"
+        each.add_url_rule("/", view_func=lambda: dict(session))
+    registry.init_app(app)
+    browser = app.test_client()
+    with other.test_client() as elsewhere:
+        with elsewhere.session_transaction() as stored:
+            stored["user"] = "alice"
+        cookie = elsewhere.get_cookie("session")
+    assert cookie is not None
+    browser.set_cookie("session", cookie.value)
+    assert browser.get("/").get_json() == {"user": "alice"}
 
 
 def test_v2_redirects_nowhere(alice: RegistryClient, browser: FlaskClient) -> None:

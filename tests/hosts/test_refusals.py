@@ -31,6 +31,10 @@ def empty_refusal(status: int) -> ResponseReturnValue:
     return "", status, {"Content-Type": "application/json"}
 
 
+def page_without_body(status: int) -> ResponseReturnValue:
+    return "", status, {"Access-Control-Allow-Origin": "*"}
+
+
 @pytest.fixture(name="refusing")
 def _refusing(tmp_path: Path, database_url: str) -> t.Callable[[t.Any, int], Flask]:
     """Return a function that makes an application that refuses every request."""
@@ -114,9 +118,22 @@ def test_refusal_with_status_of_success_becomes_challenge(
     assert refusal(RegistryClient.of(app, "alice").get(PATH)) == (403, "DENIED")
 
 
+@pytest.mark.parametrize("answer", [empty_refusal, page_without_body])
 def test_answer_to_preflight_stays_that_of_the_application(
+    refusing: t.Callable[[t.Any, int], Flask], answer: t.Any
+) -> None:
+    """An extension for CORS answers browsers before the registry. Flask sends an answer
+    without a body as HTML."""
+    response = RegistryClient(refusing(answer, 204)).request("OPTIONS", PATH)
+    assert response.status_code == 204
+
+
+def test_answer_at_an_address_of_the_application_stays(
     refusing: t.Callable[[t.Any, int], Flask],
 ) -> None:
-    """An extension for CORS answers browsers before the registry."""
-    response = RegistryClient(refusing(empty_refusal, 204)).request("OPTIONS", PATH)
-    assert response.status_code == 204
+    """A ``before_request`` function may answer health checks below ``/v2``, where the
+    registry has no view."""
+    client = RegistryClient(refusing(json_refusal, 200))
+    response = client.get("/v2/health")
+    assert response.status_code == 200
+    assert response.get_json() == {"message": "Accept the terms first."}

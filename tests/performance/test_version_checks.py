@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from tests.support.host import close_connections
 from tests.support.host import DATABASE_URL
-from tests.support.host import db
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.statements import collected
@@ -70,6 +70,8 @@ def _traced() -> Iterator[None]:
             driver.set_trace_callback(watch)
 
     sa.event.listen(sa.Pool, "connect", trace)
+    # The connections that other tests have left are not traced.
+    close_connections()
     yield
     sa.event.remove(sa.Pool, "connect", trace)
 
@@ -102,9 +104,6 @@ def may(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
 
 def puller_of(app: Flask) -> RegistryClient:
     """Return a client with a bearer token, which has pushed an image and pulled it."""
-    with app.app_context():
-        # The applications of other tests may have opened connections to the database.
-        db.engine.dispose()
     alice = RegistryClient.of(app, "alice")
     alice.push_image(NAME, "latest", layer=LAYER)
     puller = alice.bearer(f"repository:{NAME}:pull,push")

@@ -43,7 +43,9 @@ class SQLiteReader:
         if isinstance(engine.pool, sa.NullPool):
             raise Unavailable("the pool keeps no connection")
         self._pool, self._errors = engine.pool, engine.dialect.loaded_dbapi.Error
+        self._name = engine.url.database
         self._opened: _Opened | None = None
+        self._refusal = ""
         self._lock = Lock()
         sa.event.listen(engine, "engine_disposed", lambda _: self._close())
 
@@ -58,6 +60,8 @@ class SQLiteReader:
         """Return the current version."""
         if writes:
             raise Bypassed
+        if self._refusal:
+            raise Unavailable(self._refusal)
         with self._failures_reported():
             opened, status = self._current()
             return opened.version(status)
@@ -86,11 +90,19 @@ class SQLiteReader:
             current = self._opened
             if current is None or current is opened or current.pid != os.getpid():
                 self._close()
-                self._opened = current = _Opened(self._pool)
+                self._opened = current = self._open()
             return current, os.stat(current.path)
 
+    def _open(self) -> _Opened:
+        try:
+            return _Opened(self._pool, self._name)
+        except Unavailable as error:
+            # The next connection would be the same.
+            self._refusal = str(error)
+            raise
+
     def _close(self) -> None:
-        opened, self._opened = self._opened, None
+        opened, self._opened, self._refusal = self._opened, None, ""
         if opened is None:
             return
         if opened.pid == os.getpid():
@@ -113,10 +125,11 @@ class _Opened:
     the registry of lent connections would keep it alive, and lending takes longer than
     asking for the version.
 
+    :param name: the file in the address of the database, which may be a link.
     :raises Unavailable: if the database has no file, or a reader would block it.
     """
 
-    def __init__(self, pool: sa.Pool) -> None:
+    def __init__(self, pool: sa.Pool, name: str | None) -> None:
         self.pid = os.getpid()
         self._lock = Lock()
         self._number = next(_numbers)
@@ -124,7 +137,7 @@ class _Opened:
         self._pooled = pool.recreate().connect()
         self._driver = self._pooled.dbapi_connection
         self._pooled.detach()
-        self.path = _file_of(self._driver)
+        self.path = _as_named(_file_of(self._driver), name)
         self.identity = _identity(os.stat(self.path))
 
     def version(self, status: os.stat_result) -> Version:
@@ -176,6 +189,17 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _as_named(path: str, name: str | None) -> str:
+    """Return the path by which the host opens a file.
+
+    :param path: the file. SQLite has followed all links.
+    """
+    # The name may also be an address ("file:…"), or the host may open another file.
+    if name and os.path.exists(name) and os.path.samefile(name, path):
+        return os.path.abspath(name)
+    return path
+
+
 def _file_of(driver: t.Any) -> str:
     # Since Python 3.12, a connection may always be in a transaction.
     if driver.in_transaction:
@@ -184,6 +208,9 @@ def _file_of(driver: t.Any) -> str:
     if mode != "normal":
         raise Unavailable(f"the locking mode of the database is {mode}")
     databases = driver.execute("PRAGMA database_list").fetchall()
+    # The version is that of the main database only.
+    if attached := [name for _, name, _ in databases if name not in ("main", "temp")]:
+        raise Unavailable(f"the connections attach the database {attached[0]}")
     path = next((file for _, name, file in databases if name == "main"), "")
     if not path:
         raise Unavailable("the database has no file")

@@ -49,12 +49,16 @@ class Store:
         return values.by_key.get(key, MISSING)
 
     def put(self, version: Version, key: Key, value: t.Any) -> None:
-        """Keep a value. Values of other versions are dropped, and so are all values if
-        there are too many."""
+        """Keep a value, unless another thread keeps one at this moment. Values of other
+        versions are dropped, and so are all values if there are too many."""
         size = _size(key) + _size(value)
         if size > self._max_bytes // 8:
             return
-        with self._lock:
+        # Without the value, the next read executes a statement. To wait for the lock
+        # would take for ever in a child process whose parent held it when it forked.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             is_full = (
                 len(self._values.by_key) >= self._max_entries
                 or self._bytes + size > self._max_bytes
@@ -63,6 +67,8 @@ class Store:
                 self._values, self._bytes = _Values(version, {}), 0
             self._values.by_key[key] = value
             self._bytes += size
+        finally:
+            self._lock.release()
 
 
 def _size(value: t.Any) -> int:
