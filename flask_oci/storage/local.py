@@ -246,7 +246,12 @@ class LocalStorage:
     def has_blob_folder(self) -> bool:
         """Return True if the storage has a place for blobs. :meth:`identify` and the
         first blob create it, and nothing deletes it."""
-        return any(os.path.isdir(self._blob_folder(name)) for name in ALGORITHMS)
+        for algorithm in ALGORITHMS:
+            # Other errors of the disk do not mean that the folder is lost.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                os.lstat(self._blob_folder(algorithm))
+                return True
+        return False
 
     @disk
     def identify(self, identity: str) -> None:
