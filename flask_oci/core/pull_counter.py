@@ -96,9 +96,14 @@ class Pulls:
 
         def write_waiting() -> None:
             current = t.cast(t.Any, reference())
-            if current is not None and self._counts:
+            if current is None or not self._counts:
+                return
+            try:
                 with current.app_context():
                     self.write()
+            except Exception as error:
+                # Often the database server was stopped before this process.
+                current.logger.warning("The last pulls were not counted: %s", error)
 
         atexit.register(write_waiting)
 

@@ -44,6 +44,8 @@ class StorageIdentity:
         :raises StorageForeign: if they do not belong together.
         """
         found = self._storage.identity()
+        if found:
+            self._check_blob_folder()
         if found and found == self._known:
             return
         expected = self._folders.identity()
@@ -77,6 +79,14 @@ class StorageIdentity:
         these blobs."""
         blobs = self._folders.some_blobs(SAMPLE)
         return sum(self._storage.size(b) is not None for b in blobs), len(blobs)
+
+    def _check_blob_folder(self) -> None:
+        """Check that the folder of the blobs exists if the database has blobs.
+
+        It may be a link to another place, whose disk is not mounted.
+        """
+        if not self._storage.has_blob_folder() and self._folders.some_blobs(1):
+            raise StorageForeign(LOST)
 
     def _is_new_or_own(self, found: str, expected: str | None) -> bool:
         """Return True if the folder and the database may be connected without asking.

@@ -19,7 +19,6 @@ from uuid import uuid4
 
 from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
-from ..errors import Unavailable
 from ..spec.digest import ALGORITHMS
 from ..spec.digest import Digest
 from . import upload_hash
@@ -29,6 +28,7 @@ from .posix import FILE_MODE
 from .posix import inherit_owner
 from .posix import locked
 from .posix import make_folder
+from .posix import readable
 from .posix import Space
 from .posix import space
 from .posix import sync_folder
@@ -243,8 +243,20 @@ class LocalStorage:
         return self.recall(IDENTITY)
 
     @disk
+    def has_blob_folder(self) -> bool:
+        """Return True if the storage has a place for blobs. :meth:`identify` and the
+        first blob create it, and nothing deletes it."""
+        for algorithm in ALGORITHMS:
+            # Other errors of the disk do not mean that the folder is lost.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                os.lstat(self._blob_folder(algorithm))
+                return True
+        return False
+
+    @disk
     def identify(self, identity: str) -> None:
-        """Set the identity of the storage, durably."""
+        """Set the identity of the storage, durably, and create the place for blobs."""
+        make_folder(self._blob_folder("sha256"), self._root)
         self.remember(IDENTITY, identity, is_durable=True)
         sync_folder(self._root)
 
@@ -264,9 +276,9 @@ class LocalStorage:
             None raises the error.
         """
         for algorithm in sorted(ALGORITHMS):
-            folder = os.path.join(self._root, "blobs", algorithm)
-            for shard in _readable(folder, unreadable):
-                for encoded in _readable(os.path.join(folder, shard), unreadable):
+            folder = self._blob_folder(algorithm)
+            for shard in readable(folder, unreadable):
+                for encoded in readable(os.path.join(folder, shard), unreadable):
                     # The registry ignores files that it did not create.
                     with suppress(DigestInvalid):
                         digest = Digest.parse(f"{algorithm}:{encoded}")
@@ -276,7 +288,7 @@ class LocalStorage:
     def uploads(self, unreadable: list[str] | None = None) -> Iterator[StoredUpload]:
         """Yield all upload sessions. ``unreadable`` is as for :meth:`digests`."""
         for path_of in (self._upload_path, self.note_path):
-            for name in _readable(os.path.dirname(path_of("")), unreadable):
+            for name in readable(os.path.dirname(path_of("")), unreadable):
                 # The registry ignores files that it did not create.
                 with suppress(FileNotFoundError, ValueError):
                     uuid = str(UUID(name))
@@ -311,6 +323,9 @@ class LocalStorage:
     def _open(self, path: str, flags: int) -> int:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
 
+    def _blob_folder(self, algorithm: str) -> str:
+        return os.path.join(self._root, "blobs", algorithm)
+
     def _upload_path(self, uuid: str) -> str:
         return os.path.join(self._root, "uploads", uuid)
 
@@ -327,23 +342,6 @@ def _opener(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
 
 
-def _readable(folder: str, unreadable: list[str] | None) -> list[str]:
-    try:
-        return _entries(folder)
-    except Unavailable:
-        if unreadable is None:
-            raise
-        unreadable.append(folder)
-        return []
-
-
 @disk
 def _touched_at(path: str) -> float:
     return os.stat(path).st_mtime
-
-
-@disk
-def _entries(folder: str) -> list[str]:
-    if not os.path.isdir(folder):
-        return []
-    return sorted(os.listdir(folder))

@@ -204,3 +204,25 @@ def _open_or_create(path: str) -> int:
     if is_new:
         inherit_owner(path)
     return fd
+
+
+def readable(folder: str, unreadable: list[str] | None) -> list[str]:
+    """Return the names in a folder in ascending order; none if it does not exist.
+
+    :param unreadable: the list to which the folder is added if it cannot be read; None
+        raises the error.
+    """
+    try:
+        return _entries(folder)
+    except Unavailable:
+        if unreadable is None:
+            raise
+        unreadable.append(folder)
+        return []
+
+
+@disk
+def _entries(folder: str) -> list[str]:
+    if not os.path.isdir(folder):
+        return []
+    return sorted(os.listdir(folder))

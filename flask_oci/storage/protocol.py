@@ -168,8 +168,12 @@ class Storage(t.Protocol):
     def identity(self) -> str:
         """Return the identity of the storage, or an empty string if it has none."""
 
+    def has_blob_folder(self) -> bool:
+        """Return True if the storage has a place for blobs. :meth:`identify` and the
+        first blob create it, and nothing deletes it."""
+
     def identify(self, identity: str) -> None:
-        """Set the identity of the storage, durably."""
+        """Set the identity of the storage, durably, and create the place for blobs."""
 
     def modified_at(self, digest: Digest) -> float | None:
         """Return the time of the last write to a blob in seconds since the epoch, or

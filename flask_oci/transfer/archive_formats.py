@@ -48,7 +48,7 @@ def named(
         if len(found) != 1:
             raise TransferError(
                 f"The archive has {len(found)} images, but the tag {tag} needs one."
-                f" Choose one: {', '.join(found) or 'there is none'}."
+                f" Choose one with --name: {', '.join(found) or 'there is none'}."
             )
         return [(found[0], check_tag(tag))]
     called = [(name, oci_layout.tag_of(name)) for name in found]

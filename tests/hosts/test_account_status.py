@@ -288,7 +288,7 @@ def findings(host: Host) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("columns", "active", "expected"),
     [
-        ({}, None, {"user-status-unknown": "neither is_active nor a column"}),
+        ({}, None, {"user-status-unknown": "no is_active of its own, and no column"}),
         ({}, lambda user: True, {}),
         ({"is_active": flag()}, None, {}),
         ({"active": flag()}, None, {"user-status-guessed": "uses active"}),

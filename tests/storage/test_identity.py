@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
@@ -82,6 +83,47 @@ def test_lost_folder_refuses_pushes_until_it_is_back(
     shutil.rmtree(tmp_path / "oci")
     (tmp_path / "unmounted").rename(tmp_path / "oci")
     assert alice.post(UPLOADS).status_code == 202
+    assert Upkeep(app).fsck() == []
+
+
+@pytest.mark.parametrize("damage", ["empty", "dangling"])
+@pytest.mark.parametrize("restarts", [True, False])
+def test_lost_blobs_folder_refuses_pushes_until_it_is_back(
+    make_app: MakeApp, tmp_path: Path, damage: str, *, restarts: bool
+) -> None:
+    """The folder with the identity exists, and the disk with the blobs is missing."""
+    app = make_app()
+    alice = RegistryClient.of(app, "alice")
+    alice.push_image(NAME, "1.0", layer=LAYER)
+    session = alice.start_upload(NAME)
+    blobs = Path(app.instance_path) / "oci/blobs"
+    blobs.rename(tmp_path / "unmounted")
+    if damage == "empty":
+        blobs.mkdir()
+    else:
+        blobs.symlink_to(tmp_path / "nothing")
+    if restarts:
+        app = make_app()
+        alice = RegistryClient.of(app, "alice")
+    assert_pushes_are_refused(alice, session)
+    assert_reported(app)
+    assert not (blobs / "sha256").exists()
+    assert alice.get(f"/v2/{NAME}/manifests/1.0").status_code == 200
+    blobs.unlink() if damage == "dangling" else blobs.rmdir()
+    (tmp_path / "unmounted").rename(blobs)
+    assert alice.post(UPLOADS).status_code == 202
+    assert Upkeep(app).fsck() == []
+
+
+def test_adoption_accepts_that_all_blobs_are_lost(make_app: MakeApp) -> None:
+    """Pushes then store the blobs again, in all processes."""
+    app = make_app()
+    alice = RegistryClient.of(app, "alice")
+    alice.push_image(NAME, "1.0", layer=LAYER)
+    shutil.rmtree(Path(app.instance_path) / "oci/blobs")
+    assert alice.post(UPLOADS).status_code == 503
+    assert Upkeep(make_app()).run("storage", "adopt", "--yes").exit_code == 0
+    alice.push_image(NAME, "1.0", layer=LAYER)
     assert Upkeep(app).fsck() == []
 
 

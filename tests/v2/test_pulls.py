@@ -10,6 +10,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -261,16 +262,44 @@ def test_pulls_are_written_at_exit(
     """A process writes its waiting pulls when it exits."""
     alice.push_image(NAME, "v1")
     script = f"""
-import sys
-from pathlib import Path
-from tests.support.host import create_app
-from tests.support.paths import ROOT
-from tests.support.registry_client import RegistryClient
-app = create_app(Path(sys.argv[1]), SQLALCHEMY_DATABASE_URI=sys.argv[2])
 for _ in range(3):
     assert RegistryClient.of(app, "alice").get({PATH!r}).status_code == 200
 """
-    command = [sys.executable, "-c", script, app.instance_path, database_url]
+    assert run_process(script, app.instance_path, database_url) == (0, "")
+    assert pulls(visitor) == 3
+
+
+def test_exit_without_database_logs_one_line(tmp_path: Path) -> None:
+    """The database was often stopped before the server."""
+    script = f"""
+alice = RegistryClient.of(app, "alice")
+alice.push_image({NAME!r}, "v1")
+for _ in range(3):
+    assert alice.get({PATH!r}).status_code == 200
+with app.app_context():
+    db.drop_all()
+"""
+    status, output = run_process(script, str(tmp_path), f"sqlite:///{tmp_path}/x.db")
+    assert status == 0
+    assert "The last pulls were not counted: " in output
+    assert "Traceback" not in output
+
+
+def run_process(script: str, folder: str, database_url: str) -> tuple[int, str]:
+    """Run a script in a process with an application of its own.
+
+    :return: its exit status and its error output.
+    """
+    start = """
+import sys
+from pathlib import Path
+from tests.support.host import create_app
+from tests.support.host import db
+from tests.support.paths import ROOT
+from tests.support.registry_client import RegistryClient
+app = create_app(Path(sys.argv[1]), SQLALCHEMY_DATABASE_URI=sys.argv[2])
+"""
+    command = [sys.executable, "-c", start + script, folder, database_url]
     path = os.pathsep.join([str(ROOT), *sys.path])
     done = subprocess.run(
         command,
@@ -280,5 +309,4 @@ for _ in range(3):
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert pulls(visitor) == 3
+    return done.returncode, done.stderr

@@ -32,7 +32,8 @@ def _status(target: Target) -> Iterator[Finding]:
         yield findings.STATUS_GUESSED.found(f"It uses {names}.")
     elif not unclear:
         yield findings.STATUS_UNKNOWN.found(
-            "The user model has neither is_active nor a column with a common name."
+            "The user model has no is_active of its own, and no column with a"
+            " common name."
         )
 
 

@@ -7,6 +7,7 @@ import urllib3
 from ..base import Interrupted
 from .retry import ATTEMPTS
 from .retry import pause
+from .retry import reason
 from .retry import Response
 from .session import Session
 
@@ -61,6 +62,6 @@ class RemoteBlob:
         self._failures += 1
         if self._failures >= ATTEMPTS:
             raise Interrupted(
-                f"The download of a blob was interrupted repeatedly: {error}."
+                f"The download of a blob was interrupted repeatedly: {reason(error)}."
             ) from error
         pause(self._failures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import typing as t
 from contextlib import suppress
@@ -17,6 +18,9 @@ LONGEST_WAIT: t.Final = 60.0
 
 #: The largest response of a token service and the largest error, in bytes.
 MAX_ANSWER: t.Final = 256 * 1024
+
+#: The object that a message of urllib3 begins with.
+_OBJECT: t.Final = re.compile(r"HTTPS?Connection(Pool)?\([^()]{0,500}\): ")
 
 Response = urllib3.BaseHTTPResponse
 
@@ -39,6 +43,16 @@ def pause(attempt: int, least: float = 0) -> None:
     """
     wait = FIRST_WAIT * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
     time.sleep(min(max(wait, least), LONGEST_WAIT))
+
+
+def reason(error: BaseException) -> str:
+    """Return the message of an error of urllib3, without representations of objects."""
+    text = str(error)
+    if len(error.args) == 2 and isinstance(error.args[1], Exception):
+        text, cause = str(error.args[0]).rstrip("."), str(error.args[1])
+        if cause not in text:
+            text = f"{text}: {reason(error.args[1])}"
+    return _OBJECT.sub("", text)
 
 
 def retry_after(response: Response) -> float:

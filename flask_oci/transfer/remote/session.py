@@ -26,6 +26,7 @@ from .retry import ATTEMPTS
 from .retry import finish
 from .retry import MAX_ANSWER
 from .retry import pause
+from .retry import reason
 from .retry import Response
 from .retry import retry_after
 from .token_requests import AGENT
@@ -268,4 +269,4 @@ class Session:
         return kind(text + hint)
 
     def _silent(self, error: Exception) -> Interrupted:
-        return Interrupted(f"{self._address.host} does not respond: {error}.")
+        return Interrupted(f"{self._address.host} does not respond: {reason(error)}.")
