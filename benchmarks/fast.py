@@ -26,7 +26,9 @@ class Granian(Example):
 
     def run(self) -> list[Process]:
         """Start granian."""
-        granian = self.granian("example_app.on_granian", "--port", str(self.port))
+        granian = self.granian(
+            "example_app.servers.on_granian", "--port", str(self.port)
+        )
         granian.wait_for_port(self.port)
         return [granian]
 
@@ -51,7 +53,7 @@ class Fast(Granian):
     def run(self) -> list[Process]:
         """Start granian and nginx."""
         socket = self.instance / "forge.sock"
-        granian = self.granian("example_app.behind_nginx", "--uds", str(socket))
+        granian = self.granian("example_app.servers.behind_nginx", "--uds", str(socket))
         nginx = self._nginx()
         granian.wait_for_socket(socket)
         nginx.wait_for_port(self.port)
@@ -66,7 +68,7 @@ class Fast(Granian):
 
     def _nginx(self) -> Process:
         """Start nginx, which finds the socket in its working directory."""
-        text = (ROOT / "example_app/nginx.conf").read_text()
+        text = (ROOT / "example_app/servers/nginx.conf").read_text()
         configuration = self.instance / "nginx.conf"
         configuration.write_text(text.replace(ADDRESS, f"127.0.0.1:{self.port}"))
         # As root, nginx would give its processes another user.

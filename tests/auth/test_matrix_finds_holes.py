@@ -66,10 +66,10 @@ HOLES = {
     ),
     "a catalog of everything": Hole(
         "oci.catalog",
-        "http/readable.py",
-        "readable_repositories",
-        "read(size, previous, condition)",
-        "read(size, previous, None)",
+        "v2/discovery.py",
+        "read",
+        "previous.name if previous else start, condition",
+        "previous.name if previous else start, None",
         policy="default",
     ),
     "a catalog past the limits": Hole(

@@ -45,13 +45,13 @@ def test_documented_granian_command_equals_the_tested_one() -> None:
 @pytest.mark.parametrize("module", ADDRESSES)
 def test_granian_command_in_the_example_equals_the_tested_one(module: str) -> None:
     """The docstring of the module shows it."""
-    text = (ROOT / f"example_app/{module}.py").read_text("utf-8")
+    text = (ROOT / f"example_app/servers/{module}.py").read_text("utf-8")
     command = text.split('"""')[1].partition("\n\n")[2].replace("\\\n", " ")
     assert shlex.split(command) == _command(module)
 
 
 def _command(module: str) -> list[str]:
-    return granian(f"example_app.{module}", *ADDRESSES[module])
+    return granian(f"example_app.servers.{module}", *ADDRESSES[module])
 
 
 def test_documented_upstream_equals_the_shipped_one() -> None:

@@ -214,7 +214,7 @@ def _command(server: str, application: str, port: int) -> list[str]:
 
 
 def granian(application: str, *address: str) -> list[str]:
-    """Return granian's module and arguments, as in example_app/on_granian.py.
+    """Return granian's module and arguments, as in example_app/servers/on_granian.py.
 
     :param address: the options for its port or socket.
     """

@@ -12,15 +12,15 @@ from tests.support.forge import STOP_TIMEOUT
 from tests.support.forge import tool
 from tests.support.paths import ROOT
 
-CONFIGURATION = ROOT / "example_app/nginx.conf"
+CONFIGURATION = ROOT / "example_app/servers/nginx.conf"
 ADDRESS = "127.0.0.1:5000"
 
 
 class ForgeBehindNginx(Forge):
-    """The forge of example_app/behind_nginx.py and example_app/nginx.conf."""
+    """The forge of ``example_app/servers/behind_nginx.py`` behind ``nginx.conf``."""
 
     def __init__(self, **settings: str) -> None:
-        super().__init__("granian", "example_app.behind_nginx", **settings)
+        super().__init__("granian", "example_app.servers.behind_nginx", **settings)
         self._nginx: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

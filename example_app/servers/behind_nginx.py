@@ -2,7 +2,7 @@
 
 granian --interface wsgi --http 1 --workers 2 --blocking-threads 8 \
     --workers-kill-timeout 300 --respawn-failed-workers --uds instance/forge.sock \
-    --factory example_app.behind_nginx:create_app
+    --factory example_app.servers.behind_nginx:create_app
 """
 
 from __future__ import annotations

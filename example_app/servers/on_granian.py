@@ -2,7 +2,7 @@
 
 granian --interface wsgi --http 1 --workers 2 --blocking-threads 8 \
     --workers-kill-timeout 300 --respawn-failed-workers --port 5000 \
-    --factory example_app.on_granian:create_app
+    --factory example_app.servers.on_granian:create_app
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typing as t
 
 from flask import Flask
 
-from . import create_app as create_forge
+from .. import create_app as create_forge
 
 
 def create_app(config: dict[str, t.Any] | None = None) -> Flask:

@@ -1,0 +1,1 @@
+"""Servers for the forge, besides the gunicorn of gunicorn.conf.py."""
