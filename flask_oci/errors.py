@@ -66,6 +66,10 @@ class RegistryError(HTTPException):
     def __str__(self) -> str:
         return self.message
 
+    def __repr__(self) -> str:
+        # Werkzeug's shows the code, which is None, and no message.
+        return f"<{type(self).__name__} {self.status}: {self.message}>"
+
     @property
     def name(self) -> str:
         """The reason phrase of the status line."""

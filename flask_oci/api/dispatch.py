@@ -111,20 +111,33 @@ def _body(structure: type[StructT]) -> StructT:
     # The user, the credentials and the permissions are read again after the body has
     # arrived.
     services().catalog.release()
-    source, pieces, size = body.stream(), [], 0
+    content = _content()
+    services().authenticator.check_again(principal())
+    try:
+        return msgspec.json.decode(content, type=structure)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _invalid("body", error) from None
+
+
+def _content() -> bytes:
+    size, pieces = 0, list[bytes]()
+    # A body that is announced as too large is not read, however slowly it arrives.
+    if (request.content_length or 0) > MAX_BODY:
+        raise _too_large()
+    source = body.stream()
     while size <= MAX_BODY and (piece := source.read(_PIECE)):
         pieces.append(piece)
         size += len(piece)
     if size > MAX_BODY:
-        raise SizeInvalid(
-            f"The body is too large: the limit is {MAX_BODY} bytes.", status=413
-        )
+        raise _too_large()
     body.check_length(size)
-    services().authenticator.check_again(principal())
-    try:
-        return msgspec.json.decode(b"".join(pieces), type=structure)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _invalid("body", error) from None
+    return b"".join(pieces)
+
+
+def _too_large() -> SizeInvalid:
+    return SizeInvalid(
+        f"The body is too large: the limit is {MAX_BODY} bytes.", status=413
+    )
 
 
 def _invalid(part: str, error: Exception) -> Unsupported:

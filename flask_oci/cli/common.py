@@ -15,6 +15,7 @@ from ..catalog import FAILURES
 from ..catalog import REFUSED
 from ..errors import RegistryError
 from ..errors import Unavailable
+from ..operations.items import reason_of
 from ..rules.wording import plural
 from ..services import services
 
@@ -37,7 +38,7 @@ def error_messages() -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise Failed(f"{error.message} ({error.__cause__})") from error
+        raise Failed(reason_of(error)) from error
     except (*FAILURES, REFUSED) as error:
         outdated = services().catalog.schema.explain(error)
         if outdated is not None:

@@ -49,12 +49,13 @@ class Items:
             if not isinstance(error, (*FAILURES, RegistryError)):
                 # The caller reports the reason, and a fault of code needs more.
                 logger.exception("%s failed, and the run continues.", item)
-            self._failures.append(f"{item}: {_reason(error)}")
+            self._failures.append(f"{item}: {reason_of(error)}")
         else:
             self._consecutive = 0
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return the reason of a failure for the operator, with its cause if it has one."""
     if isinstance(error, FAILURES):
         return f"The database does not respond. {error}"
     cause = f" ({error.__cause__})" if error.__cause__ is not None else ""

@@ -27,6 +27,7 @@ from tests.support.credentials import by_access_token
 from tests.support.host import registry
 from tests.support.host import set_policy
 from tests.support.registry_client import RegistryClient
+from tests.support.registry_client import Source
 from tests.support.rest_client import RestClient
 from tests.support.rest_client import ROOT
 from tests.support.upkeep import later
@@ -509,6 +510,21 @@ def test_body_must_be_json_of_limited_size(
         assert response.status_code == status, response.data
         if status != 200:
             refusal(response)
+
+
+def test_body_announced_as_too_large_is_refused_unread(
+    anonymous: RegistryClient,
+) -> None:
+    """A slow client cannot occupy a worker with a body that is too large anyway."""
+    source = Source(b"{")
+    response = anonymous.patch(
+        ROOT + APP,
+        headers={"Content-Type": "application/json"},
+        environ=source.environ(8_000_000),
+    )
+    assert response.status_code == 413
+    refusal(response)
+    assert source.reads == []
 
 
 @pytest.mark.parametrize(

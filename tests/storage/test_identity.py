@@ -64,7 +64,9 @@ def assert_reported(app: Flask) -> None:
     keeper = Upkeep(app)
     assert ("foreign", "storage") in keeper.kinds(status=1)
     for command in (["gc"], ["fsck", "--repair"]):
-        assert keeper.run(*command).exit_code == 2
+        result = keeper.run(*command)
+        assert result.exit_code == 2
+        assert result.output.endswith("Ask its operator to run 'flask oci check'.\n")
 
 
 def test_lost_folder_refuses_pushes_until_it_is_back(

@@ -614,6 +614,15 @@ def test_import_and_copy_apply_quotas(images: Images, alice: RegistryClient) -> 
         images.copy("bob/app:1.0", "alice/app")
 
 
+def test_representation_of_an_error_names_the_reason(images: Images) -> None:
+    """A host that logs the error by its representation sees the reason."""
+    registry.quotas.set(owner=user_named("alice"), bytes=10)
+    with pytest.raises(Denied) as refused:
+        images.put_blob("alice/app", LAYER * 2)
+    assert "of 10 B" in repr(refused.value)
+    assert "403" in repr(refused.value)
+
+
 def test_import_without_the_bytes_of_a_layer_fails(
     images: Images, alice: RegistryClient, bob: RegistryClient
 ) -> None:
