@@ -71,13 +71,12 @@ def signed_in_user(action: Action = "pull") -> t.Any:
     """Return the user who calls an operation on all of their own repositories.
 
     :param action: an access token must allow this action on every repository.
-    :raises Unauthorized: 401, if the caller is anonymous, or was deactivated while the
-        body arrived.
+    :raises Unauthorized: 401, if the caller is anonymous.
     :raises Denied: 403, if the caller's token is more limited.
     """
-    caller, parts = principal(), services()
-    if caller.user is None or not parts.accounts.is_active(caller.user):
-        raise parts.authenticator.challenge()
+    caller = principal()
+    if caller.user is None:
+        raise services().authenticator.challenge()
     limit = caller.limit
     if caller.claims is not None:
         raise _needs_basic()

@@ -153,7 +153,7 @@ class Authenticator:
 
     def check_again(self, principal: Principal) -> None:
         """Check that the credentials of a request were not revoked while its body
-        arrived, and that their identifier still leads to the user.
+        arrived, and that their identifier still leads to the user, who is active.
 
         :raises Unauthorized: if they are invalid now.
         """
@@ -161,7 +161,8 @@ class Authenticator:
             return
         credential = principal.credential
         user = self._accounts.load(principal.subject)
-        if self._users.key_of(user) != self._users.key_of(principal.user):
+        is_same = self._users.key_of(user) == self._users.key_of(principal.user)
+        if not is_same or not self._accounts.is_active(user):
             raise self._invalid_token()
         if credential is not None:
             is_valid = self._access_tokens.by_id(credential.id) is not None
