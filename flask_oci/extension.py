@@ -26,6 +26,7 @@ from .events.request_state import current_request
 from .events.request_state import request_state
 from .hooks import Decorators
 from .hooks import Hooks
+from .http.routing import registered_name
 from .operations.gc import GarbageCollector
 from .operations.health import Health
 from .operations.health import look_at
@@ -330,5 +331,4 @@ class Registry(Decorators):
             retention=self.retention,
             quotas=self.quotas,
         )
-        blueprint = f"{state.name_prefix}.{state.name}".lstrip(".")
-        app.extensions[EXTENSION] = make_services(shared, app, blueprint)
+        app.extensions[EXTENSION] = make_services(shared, app, registered_name(state))

@@ -320,7 +320,7 @@ def refuse_awaitable(result: object, name: str) -> None:
     :raises TypeError: if it is an awaitable or an asynchronous generator.
     """
     result = unwrapped(result)
-    # Most functions answer so, and to look for an awaitable takes longer.
+    # Most functions return one of these, and the checks below take longer.
     if result is None or isinstance(result, bool):
         return
     if not inspect.isawaitable(result) and not inspect.isasyncgen(result):

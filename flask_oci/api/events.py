@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..http.bounds import MOST_LONG
+from ..http.bounds import MAX_LONG_KEY
 from ..services import services
 from . import paging
 from .access import require_admin
@@ -24,7 +24,7 @@ def events(query: EventList) -> Events:
         size + 1,
         repository=query.repository or None,
         kind=query.kind or None,
-        before=paging.number(query.next, MOST_LONG),
+        before=paging.number(query.next, MAX_LONG_KEY),
     )
     page, position = paging.paginate(events, size, lambda event: event.id)
     items = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ManifestUnknown
-from ..http.bounds import MOST_LONG
+from ..http.bounds import MAX_LONG_KEY
 from ..http.bounds import number
 from ..services import services
 from . import paging
@@ -22,7 +22,7 @@ def history(name: str, query: MoveList) -> Moves:
     :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
     repository, size = authorize(name), paging.size(query)
-    catalog, before = services().catalog, paging.number(query.next, MOST_LONG)
+    catalog, before = services().catalog, paging.number(query.next, MAX_LONG_KEY)
     rows = catalog.repository_contents.moves(
         repository.key, size + 1, tag=query.tag, before=before
     )
@@ -52,7 +52,7 @@ def undo(name: str, move: str) -> Tag:
         deleted.
     """
     repository = authorize(name, "push")
-    move_id, tag = number(move, MOST_LONG), None
+    move_id, tag = number(move, MAX_LONG_KEY), None
     if move_id is not None:
         tag = services().content.restore_tag(repository, move_id, actor(repository))
     if tag is None:

@@ -10,7 +10,7 @@ import msgspec
 from flask import request
 
 from ..errors import Unsupported
-from ..http.bounds import MOST_ROWS
+from ..http.bounds import MAX_KEY
 from ..services import services
 from .bodies.base import AsciiText
 from .bodies.base import Paging
@@ -47,7 +47,7 @@ def position(text: str | None) -> tuple[str, datetime] | None:
         raise _invalid(text) from None
 
 
-def number(text: str | None, maximum: int = MOST_ROWS) -> int | None:
+def number(text: str | None, maximum: int = MAX_KEY) -> int | None:
     """Return the number after which a page begins; None for the first page.
 
     :raises Unsupported: 400, if the text is not such a position.

@@ -12,8 +12,8 @@ from werkzeug.exceptions import RequestURITooLarge
 MAX_PARAMETERS: t.Final = 200
 
 #: The largest primary key of most tables, and of those whose keys have 64 bits.
-MOST_ROWS: t.Final = 2**31 - 1
-MOST_LONG: t.Final = 2**63 - 1
+MAX_KEY: t.Final = 2**31 - 1
+MAX_LONG_KEY: t.Final = 2**63 - 1
 
 
 def check_query() -> None:
@@ -27,7 +27,7 @@ def check_query() -> None:
         )
 
 
-def number(text: str, most: int = MOST_ROWS) -> int | None:
+def number(text: str, most: int = MAX_KEY) -> int | None:
     """Return the number that a text contains, or None if it is not from 0 to ``most``.
 
     :param most: the largest number that the database can compare.

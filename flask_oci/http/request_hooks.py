@@ -32,6 +32,7 @@ from . import host_responses
 from . import warnings
 from .responses import CONTENT_POLICY
 from .responses import Response
+from .routing import registered_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +130,7 @@ def _accept_every_method(state: BlueprintSetupState) -> None:
 
     Otherwise the host would answer there, in HTML.
     """
-    endpoint = f"{state.name_prefix}.{state.name}.unknown".lstrip(".")
+    endpoint = f"{registered_name(state)}.unknown"
     for rule in state.app.url_map.iter_rules(endpoint):
         rule.methods = _EveryMethod(METHODS)
 

@@ -51,6 +51,12 @@ class _SetupState(BlueprintSetupState):
         super().add_url_rule(rule, endpoint, view_func, **options)
 
 
+def registered_name(state: BlueprintSetupState) -> str:
+    """Return the name under which a blueprint is registered, with those of its
+    parents."""
+    return f"{state.name_prefix}.{state.name}".lstrip(".")
+
+
 def _forget_host(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
     if values:
         values.pop(_HOST, None)

@@ -8,6 +8,8 @@ from flask import request
 from flask.sessions import SecureCookieSession
 from flask.sessions import SecureCookieSessionInterface
 
+from .routing import registered_name
+
 if t.TYPE_CHECKING:
     import flask
     from flask import Flask
@@ -51,5 +53,4 @@ def install(state: BlueprintSetupState) -> None:
     app = t.cast("Flask", state.app)
     replaced = app.session_interface
     if type(replaced) is SecureCookieSessionInterface:
-        blueprint = f"{state.name_prefix}.{state.name}".lstrip(".")
-        app.session_interface = ClientSessions(replaced, blueprint)
+        app.session_interface = ClientSessions(replaced, registered_name(state))

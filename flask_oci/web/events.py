@@ -9,7 +9,7 @@ from markupsafe import Markup
 from .. import changes
 from ..catalog.outbox import StoredEvent
 from ..catalog.webhooks import WebhookInfo
-from ..http.bounds import MOST_LONG
+from ..http.bounds import MAX_LONG_KEY
 from ..http.bounds import number
 from ..services import services
 from . import paging
@@ -46,7 +46,7 @@ def events() -> Page:
     found = services().events.latest(
         paging.PAGE + 1,
         repository=name or None,
-        before=number(before, MOST_LONG),
+        before=number(before, MAX_LONG_KEY),
     )
     page = found[: paging.PAGE]
     has_more = len(found) > len(page)

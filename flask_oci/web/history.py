@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
 from ..errors import Denied
-from ..http.bounds import MOST_LONG
+from ..http.bounds import MAX_LONG_KEY
 from ..http.bounds import number
 from ..services import services
 from ..spec.reference import is_tag
@@ -32,7 +32,7 @@ def history(name: str) -> Page:
         repository.key,
         paging.PAGE + 1,
         tag=tag,
-        before=number(before, MOST_LONG),
+        before=number(before, MAX_LONG_KEY),
     )
     shown = moves[: paging.PAGE]
     return render(
@@ -50,7 +50,10 @@ def history(name: str) -> Page:
 
 def restore(name: str) -> ResponseReturnValue:
     """Undo a move of a tag."""
-    repository, move = authorize(name, "push"), number(forms.field("move"), MOST_LONG)
+    repository, move = (
+        authorize(name, "push"),
+        number(forms.field("move"), MAX_LONG_KEY),
+    )
     if move is None:
         abort(400)
     try:

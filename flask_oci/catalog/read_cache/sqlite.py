@@ -122,8 +122,8 @@ class _Opened:
     """An open connection to a database file, for reading by one thread at a time.
 
     The host's pool opens it, so that it has the host's settings. It is not in a pool:
-    the registry of lent connections would keep it alive, and lending takes longer than
-    asking for the version.
+    SQLAlchemy would keep a lent connection alive after its engine, and lending it for
+    each use takes longer than asking for the version.
 
     :param name: the file in the address of the database, which may be a link.
     :raises Unavailable: if the database has no file, or a reader would block it.
