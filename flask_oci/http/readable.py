@@ -63,16 +63,37 @@ def readable_repositories(
     is_exact = condition is not None and principal().limit is None
     # The caller may be unable to read most of a page, so a small limit would need
     # many statements. The caller does not choose where a batch ends.
-    size = limit if is_exact else BATCH_SIZE
+    return first_entries(
+        limit,
+        limit if is_exact else BATCH_SIZE,
+        read,
+        lambda e: is_exact or _is_found(repository_of(e), condition, matches),
+        max_batches,
+    )
+
+
+def first_entries(
+    limit: int,
+    size: int,
+    read: Callable[[int, Entry | None], Sequence[Entry]],
+    is_found: Callable[[Entry], bool],
+    max_batches: int | None,
+) -> tuple[list[Entry], Entry | None]:
+    """Return the first entries of a list that pass a check.
+
+    :param limit: the number of entries to return at most.
+    :param size: the number of entries to read at once.
+    :param read: as in :func:`readable_repositories`.
+    :param is_found: the check, which may ask the policy.
+    :param max_batches: the maximum number of batches; None sets no limit.
+    :return: the entries, and the last one that was read if the list may continue after
+        it.
+    """
     found: list[Entry] = []
     previous, batches = None, 0
     while len(found) < limit and (max_batches is None or batches < max_batches):
         page = read(size, previous)
-        found += [
-            e
-            for e in page
-            if is_exact or _is_found(repository_of(e), condition, matches)
-        ]
+        found += [entry for entry in page if is_found(entry)]
         if len(page) < size:
             return found[:limit], None
         previous, batches = page[-1], batches + 1

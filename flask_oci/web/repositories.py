@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 from ..catalog.repository_list import Behind
@@ -11,18 +10,15 @@ from ..catalog.repository_list import Figures
 from ..catalog.repository_list import Listed
 from ..catalog.repository_list import Order
 from ..catalog.repository_list import Search
+from ..http.readable import BATCH_SIZE
+from ..http.readable import first_entries
+from ..http.readable import MAX_BATCHES
 from ..services import services
 from . import paging
 from .access import may
 from .access import visitor
 from .rendering import Page
 from .rendering import render
-
-#: The number of repositories to read at once if the policy checks each of them.
-UNFILTERED_BATCH_SIZE: t.Final = 1000
-
-#: The maximum number of batches for one page, which may then have fewer entries.
-MAX_BATCHES: t.Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +62,30 @@ def visible(order: Order, search: Search) -> tuple[list[Listed], Behind | None]:
     condition = parts.policy.list_filter(visitor())
     start = paging.sealed()
     place = Behind(*start) if start else None
-    # Without a filter, most repositories may be hidden from the visitor.
-    size = UNFILTERED_BATCH_SIZE if condition is None else paging.PAGE + 1
     in_database = EVERYTHING if condition is None else search
-    found: list[Listed] = []
-    for _ in range(MAX_BATCHES):
-        batch = parts.catalog.repository_list.page(
-            size, condition, search=in_database, order=order, behind=place
+
+    def read(size: int, previous: Listed | None) -> list[Listed]:
+        return parts.catalog.repository_list.page(
+            size,
+            condition,
+            search=in_database,
+            order=order,
+            behind=previous.place if previous else place,
         )
-        if condition is None:
-            found += [
-                r for r in batch if may("pull", r.info) and search.matches(r.info.name)
-            ]
-        else:
-            found += batch
-        if len(found) > paging.PAGE or len(batch) < size:
-            break
-        place = batch[-1].place
-    else:
-        return found, place
+
+    def is_found(listed: Listed) -> bool:
+        info = listed.info
+        return condition is not None or (
+            may("pull", info) and search.matches(info.name)
+        )
+
+    # Without a filter, most repositories may be hidden from the visitor.
+    size = BATCH_SIZE if condition is None else paging.PAGE + 1
+    found, last = first_entries(paging.PAGE + 1, size, read, is_found, MAX_BATCHES)
     page = found[: paging.PAGE]
-    has_more = len(found) > len(page)
-    return page, page[-1].place if has_more else None
+    if len(found) > len(page):
+        return page, page[-1].place
+    return page, last.place if last else None
 
 
 def rows(page: list[Listed]) -> list[Row]:

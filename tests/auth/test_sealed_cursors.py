@@ -42,7 +42,7 @@ def test_next_page_link_names_no_hidden_repository(
     """A page ends in the middle of hidden repositories, and its link reveals neither a
     name nor a time. The next pages have the entries after them."""
     bob.push_image("bob/app", "v1")
-    monkeypatch.setattr(web_repositories, "UNFILTERED_BATCH_SIZE", 1)
+    monkeypatch.setattr(web_repositories, "BATCH_SIZE", 1)
     monkeypatch.setattr(web_repositories, "MAX_BATCHES", 1)
     pages, links = [], []
     for page in Visitor(app, "bob").pages(f"/images/?sort={sort}"):

@@ -821,7 +821,7 @@ def test_list_with_many_hidden_repositories_reaches_its_end(
 ) -> None:
     """The pages reach the end of the list, although each page checks a limited number
     of repositories."""
-    monkeypatch.setattr(web_repositories, "UNFILTERED_BATCH_SIZE", 2)
+    monkeypatch.setattr(web_repositories, "BATCH_SIZE", 2)
     monkeypatch.setattr(web_repositories, "MAX_BATCHES", 2)
     for number in range(9):
         alice.push_image(f"alice/n{number}", "v1")
