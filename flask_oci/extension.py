@@ -118,7 +118,7 @@ class Registry(Decorators):
         self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
 
-        self.repositories = RepositoryManager(self._catalog)
+        self.repositories = RepositoryManager(self._catalog, self._hooks)
         """Finds, renames, transfers and deletes repositories, and sets their
         visibility."""
 

@@ -104,6 +104,10 @@ class Hooks:
     retention_exempt: RetentionExempt | None = None
     validators: dict[str, Validator] = field(default_factory=dict)
 
+    def decided_visibility(self, repository: RepositoryInfo) -> str | None:
+        """Return the visibility that the host decides for a repository, or None."""
+        return None if self.visibility_of is None else self.visibility_of(repository)
+
 
 class Decorators:
     """The decorators of a :class:`~flask_oci.Registry` that register hooks.

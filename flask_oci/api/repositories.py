@@ -82,8 +82,6 @@ def change_repository(name: str, body: RepositoryChange) -> Repository:
     if body.description is not UNSET:
         changes["description"] = body.description.replace("\r\n", "\n")
     if body.visibility is not UNSET:
-        if services().policy.decided_visibility(found) is not None:
-            raise Denied("The application sets the visibility of this repository.")
         changes["visibility"] = body.visibility
     if body.owner is not UNSET:
         changes["owner"] = _new_owner(body.owner)

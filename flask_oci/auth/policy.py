@@ -81,9 +81,7 @@ class Policy:
 
     def decided_visibility(self, repository: RepositoryInfo) -> str | None:
         """Return the visibility that the host decides for a repository, or None."""
-        if self._hooks.visibility_of is None:
-            return None
-        return self._hooks.visibility_of(repository)
+        return self._hooks.decided_visibility(repository)
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 from flask.cli import with_appcontext
 
+from ..rules.visibility import PUBLIC
 from ..rules.visibility import VISIBILITIES
 from ..services import services
 from .common import error_messages
@@ -17,10 +20,24 @@ from .common import user_named
 @click.argument("value", metavar="VISIBILITY", type=click.Choice(VISIBILITIES))
 def visibility(repository: str, value: str) -> None:
     """Set who may pull from REPOSITORY: its owner (private), every signed-in user
-    (internal), or every client (public)."""
+    (internal), or every client (public). Refused if the application sets the
+    visibility itself."""
     with error_messages():
         services().administration.set_visibility(repository, value)
     click.echo(f"{repository} is now {value}.")
+    for remark in _limits(value):
+        click.echo(remark, err=True)
+
+
+def _limits(visibility: str) -> Iterator[str]:
+    """Yield the reasons why a visibility may not have its usual effect."""
+    if visibility == PUBLIC and services().config.require_login:
+        yield "OCI_REQUIRE_LOGIN is set, so anonymous clients still cannot pull."
+    if services().hooks.authorize is not None:
+        yield (
+            "The application's function for registry.authorize decides who may pull;"
+            " 'flask oci who-can' asks it."
+        )
 
 
 @click.command()

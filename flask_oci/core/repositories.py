@@ -6,6 +6,7 @@ import typing as t
 
 from ..catalog.repository_info import name_of
 from ..catalog.repository_info import namespace_of
+from ..errors import Denied
 from ..events import audit
 from ..hooks import synchronous
 from ..rules.visibility import VISIBILITIES
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog import RepositoryInfo
     from ..catalog.repository_info import RepositoryRef
+    from ..hooks import Hooks
 
 
 class RepositoryManager:
@@ -30,7 +32,8 @@ class RepositoryManager:
     name could meanwhile belong to another repository.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, hooks: Hooks) -> None:
+        self._hooks = hooks
         self._quotas = catalog.quotas
         self._repositories = catalog.repositories
         self._users = catalog.users
@@ -50,11 +53,15 @@ class RepositoryManager:
         :param visibility: ``private``, ``internal`` or ``public``.
         :param by: the user who makes the change, for the audit log.
         :raises ValueError: if the visibility is invalid.
+        :raises Denied: if the function for :meth:`Registry.visibility_of
+            <flask_oci.Registry.visibility_of>` decides on this repository.
         :raises NameUnknown: if there is no such repository.
         """
         _check_visibility(visibility)
+        before = self._found(repository)
+        self._check_undecided(before)
         key = self._users.key_of(by)
-        found = self._repositories.change(repository, by=key, visibility=visibility)
+        found = self._repositories.change(before, by=key, visibility=visibility)
         self._record(by, found.name, visibility=visibility)
 
     def describe(
@@ -189,6 +196,8 @@ class RepositoryManager:
         :return: the repository, with its new name and owner.
         :raises ValueError: if a value is invalid, or the new name is in use.
         :raises NameInvalid: if the new name is invalid.
+        :raises Denied: if the function for :meth:`Registry.visibility_of
+            <flask_oci.Registry.visibility_of>` decides on the visibility to change.
         :raises NameUnknown: if there is no such repository.
         :raises QuotaExceeded: with ``within_quota``, if the quota of the new owner has
             no room for the repository.
@@ -203,9 +212,9 @@ class RepositoryManager:
         if description is not None:
             _check_description(description)
             values["description"] = description
-        before = repository
-        if isinstance(before, str):
-            before = self._repositories.get(before)
+        before = self._found(repository)
+        if visibility is not None:
+            self._check_undecided(before)
         if new_name is not None and check_name(new_name) != before.name:
             detail["renamed_from"] = before.name
         key = self._users.key_of(by)
@@ -231,6 +240,23 @@ class RepositoryManager:
         if user is None or self._users.key_of(user) == repository.owner_id:
             return None
         return user
+
+    def _found(self, repository: RepositoryRef) -> RepositoryInfo:
+        if isinstance(repository, str):
+            return self._repositories.get(repository)
+        return repository
+
+    def _check_undecided(self, repository: RepositoryInfo) -> None:
+        """Check that the host does not decide on the visibility of a repository.
+
+        :raises Denied: if it does. A stored visibility would then have no effect.
+        """
+        decided = self._hooks.decided_visibility(repository)
+        if decided is not None:
+            raise Denied(
+                f"The application sets the visibility of {repository.name}; it is"
+                f" {decided}. Change it in the application."
+            )
 
     def _owner(self, before: RepositoryInfo, after: RepositoryInfo) -> dict[str, str]:
         """Return the name of the new owner for the audit log, if the owner changed."""

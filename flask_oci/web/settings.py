@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import abort
 from flask import url_for
 from flask.typing import ResponseReturnValue
@@ -53,6 +55,8 @@ def set_visibility(name: str) -> ResponseReturnValue:
         "internal": gettext("All signed-in users can see and pull it."),
         "public": gettext("Everyone can see and pull it, signed in or not."),
     }
+    if services().config.require_login:
+        consequences["public"] = consequences["internal"]
     if visibility not in consequences or _is_visibility_fixed(repository):
         abort(400)
     if not forms.confirmed():
@@ -93,7 +97,7 @@ def rename(name: str) -> ResponseReturnValue:
     if not forms.confirmed():
         return forms.ask(
             gettext("Rename %(old)s to %(new)s?", old=name, new=new),
-            _effects_of_rename(owner),
+            _effects_of_rename(owner, replace(repository, name=new)),
             gettext("Rename"),
             url_for(".settings", name=name),
             danger=False,
@@ -213,6 +217,7 @@ def page(
         repository=repository,
         owner=catalog.users.names([repository.owner_id]).get(repository.owner_id, ""),
         description=stored if description is None else description,
+        is_login_required=services().config.require_login,
         is_visibility_fixed=_is_visibility_fixed(repository),
         protection=services().tag_protection.get(repository=repository),
         rules=(
@@ -224,10 +229,11 @@ def page(
     )
 
 
-def _effects_of_rename(owner: str) -> list[str]:
+def _effects_of_rename(owner: str, after: RepositoryInfo) -> list[str]:
     """Return the consequences of a rename.
 
     :param owner: the user who becomes the owner; empty if the owner stays.
+    :param after: the repository with its new name.
     """
     effects: list[str] = [
         gettext("The content stays the same, under the new name."),
@@ -240,7 +246,9 @@ def _effects_of_rename(owner: str) -> list[str]:
     if owner:
         effects += [
             gettext("%(owner)s becomes the owner, with full access.", owner=owner),
-            gettext("The repository becomes private, without rules of its own."),
+            gettext("The repository loses its own rules.")
+            if _is_visibility_fixed(after)
+            else gettext("The repository becomes private, without rules of its own."),
             gettext("You may lose your own permission to change or see it."),
         ]
     return effects
