@@ -124,6 +124,22 @@ class DeliveryLog:
             else sa.and_(given_up, Delivery.webhook_id == webhook_id)
         )
 
+    def to_webhook(
+        self, webhook_id: str, state: str | None, before: int | None
+    ) -> t.Any:
+        """Return the condition for the deliveries to a webhook.
+
+        :param state: only deliveries in this state; None is all.
+        :param before: only deliveries of events with a smaller key.
+        """
+        Delivery = self._db.models.Delivery
+        conditions = [Delivery.webhook_id == webhook_id]
+        if state is not None:
+            conditions.append(Delivery.state == state)
+        if before is not None:
+            conditions.append(Delivery.event_id < before)
+        return sa.and_(*conditions)
+
     def of_events(self, keys: Sequence[int], webhook_id: str | None = None) -> t.Any:
         """Return the condition for the deliveries of some events."""
         Delivery = self._db.models.Delivery

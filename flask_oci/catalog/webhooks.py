@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import typing as t
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -17,6 +18,9 @@ from ..clock import utcnow
 from .database import Database
 from .database import newest
 from .outbox import forget_deliveries
+
+#: The columns with lists of patterns.
+_LISTS: t.Final = ("kinds", "repositories")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class WebhookInfo:
     paused_until: datetime | None
     """When deliveries resume, or None if the webhook is not paused."""
 
+    disabled_at: datetime | None
+    """When a user disabled the webhook, or None if it is enabled."""
+
     secret: str = field(repr=False)
     """The key of the signatures."""
 
@@ -55,13 +62,20 @@ class WebhookInfo:
         :param names: the names of the event's repository; empty if the event is not
             about a single repository.
         """
-        return any(fnmatchcase(kind, pattern) for pattern in self.kinds) and any(
-            self.covers(name) for name in (names or ("*",))
+        return (
+            self.disabled_at is None
+            and any(fnmatchcase(kind, pattern) for pattern in self.kinds)
+            and any(self.covers(name) for name in (names or ("*",)))
         )
 
     def covers(self, name: str) -> bool:
         """Return True if the webhook is notified of events of a repository."""
         return any(fnmatchcase(name, pattern) for pattern in self.repositories)
+
+    def is_open(self, now: datetime) -> bool:
+        """Return True if deliveries to the webhook may be made now."""
+        is_paused = self.paused_until is not None and self.paused_until > now
+        return self.disabled_at is None and not is_paused
 
 
 class Webhooks:
@@ -144,6 +158,41 @@ class Webhooks:
 
         return self._db.write(work)
 
+    def change(self, key: str, values: Mapping[str, t.Any]) -> bool:
+        """Change columns of a webhook.
+
+        :param values: the new values of ``url``, ``form``, ``kinds``, ``repositories``
+            or ``secret``.
+        :return: True if it exists.
+        """
+        if not key.isascii():
+            return False
+        lists = {name: list(values[name]) for name in _LISTS if name in values}
+        Webhook = self._db.models.Webhook
+        changed = sa.update(Webhook.__table__).where(Webhook.id == key)
+        return bool(
+            self._db.write(lambda: self._db.change(changed.values({**values, **lists})))
+        )
+
+    def enable(self, key: str, enabled: bool) -> None:
+        """Enable or disable a webhook. An enabled one is notified of later events."""
+        Webhook, Event = self._db.models.Webhook, self._db.models.Event
+        changed = sa.update(Webhook.__table__).where(Webhook.id == key)
+
+        def work() -> None:
+            values: dict[str, t.Any] = {"disabled_at": utcnow()}
+            if enabled:
+                last = self._db.session.scalar(sa.select(sa.func.max(Event.id)))
+                values = {
+                    "disabled_at": None,
+                    "after_id": last or 0,
+                    "failures": 0,
+                    "paused_until": None,
+                }
+            self._db.session.execute(changed.values(**values))
+
+        self._db.write(work)
+
     def pause(self, key: str, failures: int, until: datetime | None) -> None:
         """Pause or resume the deliveries to a webhook.
 
@@ -176,9 +225,9 @@ class Webhooks:
 def _info(row: t.Any) -> WebhookInfo:
     fields = {
         **row._mapping,
-        "kinds": tuple(row.kinds),
-        "repositories": tuple(row.repositories),
+        **{name: tuple(getattr(row, name)) for name in _LISTS},
         "created_at": as_utc(row.created_at),
         "paused_until": as_utc(row.paused_until) if row.paused_until else None,
+        "disabled_at": as_utc(row.disabled_at) if row.disabled_at else None,
     }
     return WebhookInfo(**fields)

@@ -13,6 +13,8 @@ from ..rules.wording import plural
 from ..services import services
 from . import output
 from .common import error_messages
+from .webhook_changes import COMMANDS
+from .webhook_changes import require
 
 if t.TYPE_CHECKING:
     from ..catalog.webhooks import WebhookInfo
@@ -20,7 +22,7 @@ if t.TYPE_CHECKING:
 
 @click.group()
 def webhooks() -> None:
-    """Add, list and remove webhooks, the addresses that receive events.
+    """Manage webhooks, the addresses that receive events.
 
     'flask oci events deliver' delivers the events.
     """
@@ -95,7 +97,7 @@ def list_webhooks(as_json: bool) -> None:
                 " ".join(webhook.kinds),
                 " ".join(webhook.repositories),
                 webhook.url,
-                plural(webhook.failures, "failure") if webhook.failures else "ok",
+                _status(webhook),
             )
             for webhook in found
         ],
@@ -111,11 +113,18 @@ def remove(webhook_id: str) -> None:
     """Remove the webhook ID and its pending deliveries."""
     with error_messages():
         removed = services().events.remove_webhook(webhook_id)
-    if not removed:
-        raise click.ClickException(
-            f"There is no webhook {webhook_id}. 'flask oci webhooks list' shows ids."
-        )
+    require(removed or None, webhook_id)
     click.echo(f"Removed {webhook_id}.")
+
+
+for command in COMMANDS:
+    webhooks.add_command(command)
+
+
+def _status(webhook: WebhookInfo) -> str:
+    if webhook.disabled_at is not None:
+        return "disabled"
+    return plural(webhook.failures, "failure") if webhook.failures else "ok"
 
 
 def _fields(webhook: WebhookInfo) -> dict[str, t.Any]:

@@ -7,21 +7,17 @@ import threading
 import typing as t
 from collections.abc import Sequence
 
-from .. import changes
 from ..catalog import FAILURES
 from ..clock import utcnow
-from . import signing
-from . import ssrf
 from .delivery import DeliveryResult
 from .delivery import DeliveryWorker
-from .formats import CLOUDEVENTS
 from .formats import FORMS
+from .webhooks import WebhookManager
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.delivery_log import DeliveryRow
     from ..catalog.outbox import StoredEvent
-    from ..catalog.webhooks import WebhookInfo
     from ..config import Config
 
 __all__ = ["Events", "FORMS", "DeliveryResult"]
@@ -31,11 +27,8 @@ logger = logging.getLogger("flask_oci.events")
 #: The pause of :meth:`Events.follow` between two looks at the database, in seconds.
 INTERVAL: t.Final = 1.0
 
-#: The longest pattern of repository names of a webhook, in characters.
-_LONGEST_PATTERN: t.Final = 255
 
-
-class Events:
+class Events(WebhookManager):
     """Lists events and delivers them to webhooks: ``registry.events``.
 
     Call its methods within an application context.
@@ -63,49 +56,6 @@ class Events:
         return self._catalog.outbox.latest(
             limit, repository=repository, kind=kind, before=before
         )
-
-    def add_webhook(
-        self,
-        url: str,
-        *,
-        format: str = CLOUDEVENTS,
-        kinds: Sequence[str] = ("*",),
-        repositories: Sequence[str] = ("*",),
-    ) -> WebhookInfo:
-        """Add a webhook, which receives the events from now on.
-
-        :param url: the address that receives a ``POST`` for each event.
-        :param format: ``cloudevents``, or ``distribution`` for the notifications of
-            CNCF Distribution.
-        :param kinds: patterns of kinds of events, such as ``tag.*``.
-        :param repositories: patterns of repository names, in which ``*`` stands for any
-            text with ``/``. Events about no repository need the pattern ``*``.
-        :return: the webhook. Give its ``secret`` to the receiver.
-        :raises ValueError: if the address, the format or a pattern is invalid.
-        """
-        ssrf.check_url(url, self._config().webhook_networks)
-        if format not in FORMS:
-            raise ValueError(f"A format is one of {', '.join(FORMS)}, not {format!r}.")
-        for pattern in kinds:
-            if not changes.matching(pattern):
-                raise ValueError(f"No kind of event matches {pattern!r}.")
-        for pattern in repositories:
-            if not 0 < len(pattern) <= _LONGEST_PATTERN:
-                raise ValueError("A pattern has between 1 and 255 characters.")
-        secret = signing.new_secret()
-        return self._catalog.webhooks.add(url, format, secret, kinds, repositories)
-
-    def webhooks(self) -> list[WebhookInfo]:
-        """Return every webhook, the oldest first."""
-        return self._catalog.webhooks.all()
-
-    def remove_webhook(self, key: str) -> bool:
-        """Delete a webhook and its deliveries.
-
-        :param key: the id of the webhook.
-        :return: False if there is no such webhook.
-        """
-        return self._catalog.webhooks.remove(key)
 
     def deliver(self) -> DeliveryResult:
         """Make all deliveries that are due.
@@ -139,6 +89,25 @@ class Events:
         """
         log = self._catalog.delivery_log
         return log.rows(limit, log.dead(webhook))
+
+    def deliveries(
+        self,
+        webhook: str,
+        limit: int = 50,
+        *,
+        state: str | None = None,
+        before: int | None = None,
+    ) -> list[DeliveryRow]:
+        """Return the deliveries to a webhook, the newest event first, each with its
+        attempts.
+
+        :param webhook: the id of the webhook.
+        :param limit: the largest number of deliveries to return.
+        :param state: ``pending``, ``delivered`` or ``dead``; None returns all.
+        :param before: the id of an event; only deliveries of older events are returned.
+        """
+        log = self._catalog.delivery_log
+        return log.rows(limit, log.to_webhook(webhook, state, before))
 
     def deliveries_of(self, event_id: int) -> list[DeliveryRow]:
         """Return the deliveries of an event, each with its attempts."""

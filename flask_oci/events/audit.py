@@ -33,7 +33,8 @@ class AuditEvent:
     action: str
     """The action: ``login``, ``login-failed``, ``push``, ``delete``,
     ``tag-restored``, ``described``, ``token-issued``, ``token-revoked``,
-    ``permission-changed`` or ``rule-changed``."""
+    ``permission-changed``, ``rule-changed``, ``webhook-added``, ``webhook-changed`` or
+    ``webhook-removed``."""
 
     actor: str | None
     """The name of the user, or None for an anonymous client and the command line."""

@@ -8,7 +8,6 @@ process dies in between, another one makes the delivery again.
 from __future__ import annotations
 
 import random
-import time
 import typing as t
 from datetime import datetime
 from datetime import timedelta
@@ -16,8 +15,7 @@ from datetime import timedelta
 from ..catalog.deliveries import Outcome
 from ..clock import utcnow
 from . import formats
-from . import signing
-from .http_client import send
+from .webhooks import post
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
@@ -82,7 +80,7 @@ class DeliveryWorker:
         for webhook in self._catalog.webhooks.all():
             if not wanted():
                 break
-            if webhook.paused_until and webhook.paused_until > utcnow():
+            if not webhook.is_open(utcnow()):
                 continue
             claim = self._catalog.deliveries.claim(webhook, self._lease)
             if claim is not None:
@@ -113,19 +111,7 @@ class DeliveryWorker:
     ) -> Outcome:
         if message is None:
             return Outcome(None, None, 0)
-        moment, key = int(time.time()), claim.event.uuid
-        headers = {
-            "Content-Type": message.content_type,
-            "User-Agent": "flask-oci",
-            **signing.headers(webhook.secret, key, moment, message.body),
-        }
-        return send(
-            webhook.url,
-            message.body,
-            headers,
-            allowed=self._config.webhook_networks,
-            timeout=self._config.webhook_timeout.total_seconds(),
-        )
+        return post(self._config, webhook, claim.event.uuid, message)
 
     def _retry_at(self, claim: Claim, outcome: Outcome) -> datetime | None:
         if outcome.succeeded or claim.attempts + 1 >= self._config.webhook_attempts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+import uuid
 from datetime import datetime
 from datetime import timezone
 
@@ -19,6 +20,9 @@ FORMS: t.Final = (CLOUDEVENTS, DISTRIBUTION)
 #: The prefix of the kind in the type of a CloudEvent.
 TYPE_PREFIX: t.Final = "flask-oci."
 
+#: The kind of a test notification, which no stored event has.
+TEST: t.Final = "webhook.test"
+
 #: The names of Distribution's actions.
 _ACTIONS: t.Final = {
     changes.MANIFEST_PUSHED: "push",
@@ -31,6 +35,9 @@ _ACTIONS: t.Final = {
     changes.BLOB_DELETED: "delete",
     changes.REPOSITORY_DELETED: "delete",
 }
+
+_CLOUDEVENT_TYPE: t.Final = "application/cloudevents+json"
+_DISTRIBUTION_TYPE: t.Final = "application/vnd.docker.distribution.events.v2+json"
 
 #: The media type of a blob in Distribution.
 _BLOB_TYPE: t.Final = "application/octet-stream"
@@ -57,6 +64,29 @@ def write(
     return _cloudevent(event, url or f"/{service}")
 
 
+def test_message(form: str, *, url: str | None, service: str) -> tuple[str, Message]:
+    """Return the id and the body of a test notification.
+
+    :param form: ``cloudevents`` or ``distribution``. The latter has no event for tests,
+        so the list of events is empty.
+    :param url: the address of the root of the application, if it is known.
+    :param service: the name of the registry.
+    """
+    identifier = str(uuid.uuid4())
+    if form == DISTRIBUTION:
+        return identifier, Message(_DISTRIBUTION_TYPE, _encoded({"events": []}))
+    fields = {
+        "specversion": "1.0",
+        "id": identifier,
+        "source": url or f"/{service}",
+        "type": f"{TYPE_PREFIX}{TEST}",
+        "time": _moment(datetime.now(timezone.utc)),
+        "datacontenttype": "application/json",
+        "data": {},
+    }
+    return identifier, Message(_CLOUDEVENT_TYPE, _encoded(fields))
+
+
 def _cloudevent(event: StoredEvent, source: str) -> Message:
     """Return CloudEvents 1.0 in structured mode, with the extension "sequence"."""
     fields: dict[str, t.Any] = {
@@ -74,7 +104,7 @@ def _cloudevent(event: StoredEvent, source: str) -> Message:
     }
     if event.repository is not None:
         fields["subject"] = event.repository
-    return Message("application/cloudevents+json", _encoded(fields))
+    return Message(_CLOUDEVENT_TYPE, _encoded(fields))
 
 
 def _distribution(event: StoredEvent, url: str, service: str) -> Message | None:
@@ -88,10 +118,7 @@ def _distribution(event: StoredEvent, url: str, service: str) -> Message | None:
     if len(events) > 1:
         for number, fields in enumerate(events):
             fields["id"] = f"{event.uuid}-{number}"
-    return Message(
-        "application/vnd.docker.distribution.events.v2+json",
-        _encoded({"events": events}),
-    )
+    return Message(_DISTRIBUTION_TYPE, _encoded({"events": events}))
 
 
 def _notification(

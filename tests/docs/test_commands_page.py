@@ -49,7 +49,7 @@ DOERS = frozenset(
         *("delete", "visibility", "rename", "transfer", "token revoke"),
         *("token revoke-all", "protect set", "protect unset", "webhooks remove"),
         *("retention set", "retention unset", "quota set", "quota unset"),
-        "storage adopt",
+        *("webhooks edit", "webhooks disable", "webhooks enable", "storage adopt"),
     }
 )
 

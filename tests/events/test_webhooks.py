@@ -650,3 +650,85 @@ def test_event_undefined_in_distribution_is_skipped(
     (arrived,) = receiver.arrived
     (event,) = arrived.json["events"]
     assert (event["action"], event["target"]["tag"]) == ("push", "v2")
+
+
+# Changes and tests
+
+
+def test_test_notification_is_signed_and_stored_nowhere(
+    upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """A test is sent at once, and its answer is printed. It is not an event."""
+    made = add(upkeep, receiver.url)
+    other = add(upkeep, receiver.url, "--format", "distribution")
+    result = upkeep.run("webhooks", "test", made["id"])
+    assert result.exit_code == 0
+    assert "It answered 204." in result.output
+    (arrived,) = receiver.taken
+    assert arrived.json["type"] == "flask-oci.webhook.test"
+    key = arrived.headers["webhook-id"]
+    signed = f"{key}.{arrived.headers['webhook-timestamp']}.".encode() + arrived.body
+    secret = base64.b64decode(made["secret"].removeprefix("whsec_"))
+    mac = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
+    assert arrived.headers["webhook-signature"] == f"v1,{mac}"
+    upkeep.run("webhooks", "test", other["id"])
+    assert receiver.taken[1].json == {"events": []}
+    receiver.answer = lambda _: 500
+    result = upkeep.run("webhooks", "test", made["id"], "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"] == "It answered 500."
+    assert upkeep.run("webhooks", "test", "absent").exit_code == 1
+    assert listed(upkeep, "events", "list") == []
+
+
+def test_test_notification_reaches_only_allowed_addresses(
+    make_app: MakeApp, receiver: Receiver
+) -> None:
+    """A name that resolves to a private address is refused, as for a delivery."""
+    upkeep = Upkeep(make_app(oci_webhook_networks=[]))
+    made = add(upkeep, f"http://localhost:{receiver.port}/")
+    result = upkeep.run("webhooks", "test", made["id"])
+    assert result.exit_code == 1
+    assert "is not a public address" in result.output
+    assert receiver.arrived == []
+
+
+def test_disabled_webhook_receives_only_events_of_enabled_times(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Earlier events wait until it is enabled. Events in between are not delivered."""
+    key = add(upkeep, receiver.url, "--kind", "tag.*")["id"]
+    alice.push_image(NAME, "before")
+    assert upkeep.run("webhooks", "disable", key).exit_code == 0
+    assert listed(upkeep, "webhooks", "list")[0]["disabled_at"] is not None
+    alice.push_image(NAME, "between")
+    assert deliver(upkeep) == 0
+    assert upkeep.run("webhooks", "enable", key).exit_code == 0
+    alice.push_image(NAME, "after")
+    assert deliver(upkeep) == 2
+    tags = [arrived.json["data"]["tag"] for arrived in receiver.taken]
+    assert tags == ["before", "after"]
+
+
+def test_edited_webhook_selects_later_events_and_keeps_its_secret(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Only the given values change. Invalid ones are refused as for a new webhook."""
+    key = add(upkeep, "https://example.org/hook", "--kind", "tag.*")["id"]
+    with upkeep.app.app_context():
+        secret = registry.events.webhooks()[0].secret
+    change = ("--url", receiver.url, "--kind", "repository.*")
+    assert upkeep.run("webhooks", "edit", key, *change).exit_code == 0
+    alice.push_image(NAME, "latest")
+    assert deliver(upkeep) == 1
+    assert receiver.kinds() == ["repository.created"]
+    for wrong in (("--url", "http://10.0.0.1/"), ("--kind", "absent.*"), ()):
+        assert upkeep.run("webhooks", "edit", key, *wrong).exit_code > 0
+    with upkeep.app.app_context():
+        (webhook,) = registry.events.webhooks()
+        assert webhook.url == receiver.url
+        assert webhook.repositories == ("*",)
+        assert webhook.secret == secret
+    replaced = upkeep.run("webhooks", "rotate-secret", key).stdout.strip()
+    with upkeep.app.app_context():
+        assert registry.events.webhooks()[0].secret == replaced != secret

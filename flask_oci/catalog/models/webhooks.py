@@ -46,6 +46,9 @@ class Webhook(Record):
     paused_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     """When deliveries resume; they are paused after attempts without an answer."""
 
+    disabled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When a user disabled the webhook; None if it is enabled."""
+
 
 class Delivery(Record):
     """The delivery of an event to a webhook, pending or finished."""

@@ -1,0 +1,251 @@
+"""Webhooks for hosts, the command line and the pages: adding, changing and testing."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from .. import changes
+from ..catalog.delivery_log import Attempt
+from ..clock import utcnow
+from . import audit
+from . import formats
+from . import signing
+from . import ssrf
+from .formats import CLOUDEVENTS
+from .formats import FORMS
+from .http_client import send
+
+if t.TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..catalog.deliveries import Outcome
+    from ..catalog.webhooks import WebhookInfo
+    from ..config import Config
+
+#: The longest pattern of repository names or of kinds of a webhook, in characters.
+LONGEST_PATTERN: t.Final = 255
+
+#: The maximum number of patterns of each sort. Each event is compared with all of them.
+MAX_PATTERNS: t.Final = 100
+
+
+class WebhookManager:
+    """The webhooks of one application, for :class:`~flask_oci.Events`."""
+
+    _catalog: Catalog
+    _config: t.Callable[[], Config]
+
+    def add_webhook(
+        self,
+        url: str,
+        *,
+        format: str = CLOUDEVENTS,
+        kinds: Sequence[str] = ("*",),
+        repositories: Sequence[str] = ("*",),
+        by: t.Any = None,
+    ) -> WebhookInfo:
+        """Add a webhook, which receives the events from now on.
+
+        :param url: the address that receives a ``POST`` for each event.
+        :param format: ``cloudevents``, or ``distribution`` for the notifications of
+            CNCF Distribution.
+        :param kinds: patterns of kinds of events, such as ``tag.*``.
+        :param repositories: patterns of repository names, in which ``*`` stands for any
+            text with ``/``. Events about no repository need the pattern ``*``.
+        :param by: the user who makes the change, for the audit log.
+        :return: the webhook. Give its ``secret`` to the receiver.
+        :raises ValueError: if the address, the format or a pattern is invalid.
+        """
+        self._check(url, format, kinds, repositories)
+        webhook = self._catalog.webhooks.add(
+            url, format, signing.new_secret(), kinds, repositories
+        )
+        self._record("webhook-added", webhook.id, by, host=_host(url))
+        return webhook
+
+    def webhooks(self) -> list[WebhookInfo]:
+        """Return every webhook, the oldest first."""
+        return self._catalog.webhooks.all()
+
+    def webhook(self, key: str) -> WebhookInfo | None:
+        """Return a webhook, or None if there is no such webhook.
+
+        :param key: the id of the webhook.
+        """
+        return next(iter(self._catalog.webhooks.all(key)), None)
+
+    def change_webhook(
+        self,
+        key: str,
+        *,
+        url: str | None = None,
+        format: str | None = None,
+        kinds: Sequence[str] | None = None,
+        repositories: Sequence[str] | None = None,
+        enabled: bool | None = None,
+        by: t.Any = None,
+    ) -> WebhookInfo | None:
+        """Change a webhook. None keeps a value.
+
+        :param key: the id of the webhook.
+        :param url: the new address. Outstanding deliveries are sent to it as well.
+        :param format: the new format.
+        :param kinds: the new patterns of kinds of events, for later events.
+        :param repositories: the new patterns of repository names, for later events.
+        :param enabled: False disables the webhook: its deliveries wait, and it never
+            receives the events that happen until True enables it.
+        :param by: the user who makes the change, for the audit log.
+        :return: the changed webhook, or None if there is no such webhook.
+        :raises ValueError: if the address, the format or a pattern is invalid.
+        """
+        webhook = self.webhook(key)
+        if webhook is None:
+            return None
+        given = {"url": url, "form": format, "kinds": kinds}
+        given["repositories"] = repositories
+        changed = {
+            name: value
+            for name, value in given.items()
+            if value is not None and not _is_same(getattr(webhook, name), value)
+        }
+        self._check(
+            url or webhook.url,
+            format or webhook.form,
+            webhook.kinds if kinds is None else kinds,
+            webhook.repositories if repositories is None else repositories,
+        )
+        if changed and self._catalog.webhooks.change(key, changed):
+            detail = {"host": _host(url)} if url and "url" in changed else {}
+            detail["change"] = ", ".join(sorted(changed))
+            self._record("webhook-changed", key, by, **detail)
+        if enabled is not None and enabled is (webhook.disabled_at is not None):
+            self._enable(key, enabled, by)
+        return self.webhook(key)
+
+    def rotate_webhook_secret(
+        self, key: str, *, by: t.Any = None
+    ) -> WebhookInfo | None:
+        """Replace the secret of a webhook. The former secret is invalid at once.
+
+        :param key: the id of the webhook.
+        :param by: the user who makes the change, for the audit log.
+        :return: the webhook with its new ``secret``, or None if there is no such
+            webhook.
+        """
+        secret = signing.new_secret()
+        if not self._catalog.webhooks.change(key, {"secret": secret}):
+            return None
+        self._record("webhook-changed", key, by, change="secret")
+        return self.webhook(key)
+
+    def remove_webhook(self, key: str, *, by: t.Any = None) -> bool:
+        """Delete a webhook and its deliveries.
+
+        :param key: the id of the webhook.
+        :param by: the user who makes the change, for the audit log.
+        :return: False if there is no such webhook.
+        """
+        is_removed = self._catalog.webhooks.remove(key)
+        if is_removed:
+            self._record("webhook-removed", key, by)
+        return is_removed
+
+    def send_test(self, key: str) -> Attempt | None:
+        """Send a test notification to a webhook now, and wait for the answer.
+
+        It is a CloudEvent of the type ``flask-oci.webhook.test``, or an envelope
+        without events in the format of CNCF Distribution. It is sent to a disabled
+        webhook as well. An answer ends the pause of a webhook that did not respond.
+
+        :param key: the id of the webhook.
+        :return: the time and the result, or None if there is no such webhook.
+        """
+        webhook = self.webhook(key)
+        if webhook is None:
+            return None
+        # The connection is not held while the webhook takes its time.
+        self._catalog.release()
+        started = utcnow()
+        outcome = self._post_test(webhook)
+        if outcome.succeeded and webhook.failures:
+            self._catalog.webhooks.pause(key, 0, None)
+        return Attempt(started, *outcome)
+
+    def _post_test(self, webhook: WebhookInfo) -> Outcome:
+        config = self._config()
+        identifier, message = formats.test_message(
+            webhook.form, url=config.external_url, service=config.service
+        )
+        return post(config, webhook, identifier, message)
+
+    def _enable(self, key: str, enabled: bool, by: t.Any) -> None:
+        # Events from before the change belong to the webhook as it was.
+        while self._catalog.deliveries.assign():
+            continue
+        self._catalog.webhooks.enable(key, enabled)
+        change = "enabled" if enabled else "disabled"
+        self._record("webhook-changed", key, by, change=change)
+
+    def _check(
+        self,
+        url: str,
+        format: str,
+        kinds: Sequence[str],
+        repositories: Sequence[str],
+    ) -> None:
+        ssrf.check_url(url, self._config().webhook_networks)
+        if format not in FORMS:
+            raise ValueError(f"A format is one of {', '.join(FORMS)}, not {format!r}.")
+        _check_patterns(kinds)
+        _check_patterns(repositories)
+        for pattern in kinds:
+            if not changes.matching(pattern):
+                raise ValueError(f"No kind of event matches {pattern!r}.")
+
+    def _record(self, action: str, key: str, by: t.Any, **detail: str) -> None:
+        actor = self._catalog.users.name_of(by)
+        audit.record(action, actor, webhook=key, **detail)
+
+
+def post(
+    config: Config, webhook: WebhookInfo, identifier: str, message: formats.Message
+) -> Outcome:
+    """Send a signed message to a webhook, and return the outcome.
+
+    :param config: the time limit and the allowed networks.
+    :param identifier: the id of the message, which is the same in a retry.
+    """
+    moment = int(time.time())
+    headers = {
+        "Content-Type": message.content_type,
+        "User-Agent": "flask-oci",
+        **signing.headers(webhook.secret, identifier, moment, message.body),
+    }
+    return send(
+        webhook.url,
+        message.body,
+        headers,
+        allowed=config.webhook_networks,
+        timeout=config.webhook_timeout.total_seconds(),
+    )
+
+
+def _check_patterns(patterns: Sequence[str]) -> None:
+    if not 0 < len(patterns) <= MAX_PATTERNS:
+        raise ValueError(f"Give between 1 and {MAX_PATTERNS} patterns.")
+    for pattern in patterns:
+        if not 0 < len(pattern) <= LONGEST_PATTERN:
+            raise ValueError(
+                f"A pattern has between 1 and {LONGEST_PATTERN} characters."
+            )
+
+
+def _is_same(stored: t.Any, given: t.Any) -> bool:
+    return bool(stored == (given if isinstance(given, str) else tuple(given)))
+
+
+def _host(url: str) -> str:
+    """Return the host of a webhook; its path can contain a secret of the receiver."""
+    return urlsplit(url).hostname or ""
