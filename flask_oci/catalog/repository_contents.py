@@ -88,7 +88,7 @@ class RepositoryContents:
         """Return tags with their manifests, without annotations and bytes.
 
         :param limit: the maximum number of results.
-        :param search: text that the names contain.
+        :param search: text that the names contain, in upper or lower case.
         :param attached: True lists the tags that attach something to an image, such as
             a signature; False lists the others.
         :param newest_first: True orders by the last move; False orders by name.
@@ -106,7 +106,7 @@ class RepositoryContents:
             .limit(limit)
         )
         if search:
-            statement = statement.where(Tag.name.contains(search, autoescape=True))
+            statement = statement.where(Tag.name.icontains(search, autoescape=True))
         if behind is not None:
             name, moment = behind
             later = Tag.name > name

@@ -107,6 +107,13 @@ class Summaries:
         )
         return [self._entry(row, shared) for row in rows]
 
+    def kind(
+        self, repository_id: int, manifest: ManifestRow
+    ) -> artifact_types.ArtifactKind:
+        """Return the type of a manifest's artifact."""
+        weights = self._catalog.manifest_relations.weights(repository_id, [manifest.id])
+        return kind_of(manifest, weights.get(manifest.id, Weight(0, None, "")))
+
     def _children(
         self, manifests: Sequence[ManifestRow]
     ) -> tuple[dict[str, list[documents.Descriptor]], int]:

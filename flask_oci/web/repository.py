@@ -9,10 +9,10 @@ from flask import current_app
 from flask import request
 from flask import url_for
 
+from ..catalog import RepositoryInfo
 from ..catalog.repository_contents import TagRow
 from ..catalog.repository_list import Listed
 from ..core import artifact_types
-from ..core.summaries import Entry
 from ..services import services
 from . import paging
 from .access import authorize
@@ -36,10 +36,9 @@ def repository(name: str) -> Page:
     show = show if show in ("untagged", "attached") else "tags"
     search = paging.parameter("q") if show == "tags" else ""
     by_name = paging.parameter("sort") == "name"
+    behind = paging.behind()
     if show == "untagged":
-        rows = catalog.repository_contents.untagged(
-            key, paging.PAGE + 1, paging.behind()
-        )
+        rows = catalog.repository_contents.untagged(key, paging.PAGE + 1, behind)
     else:
         rows = catalog.repository_contents.tags(
             key,
@@ -47,9 +46,11 @@ def repository(name: str) -> Page:
             search=search,
             attached=show == "attached",
             newest_first=not by_name,
-            behind=paging.behind(),
+            behind=behind,
         )
     entries = services().summaries.of(key, rows[: paging.PAGE])
+    is_start = show == "tags" and not (search or by_name or behind)
+    newest = rows[0] if is_start and rows else _newest(key)
     about = catalog.repository_list.about(key)
     may_push = may("push", found)
     return render(
@@ -63,8 +64,8 @@ def repository(name: str) -> Page:
         search=search,
         by_name=by_name,
         next_page=_next_page(rows),
-        commands=_commands(found.name, entries),
-        description=_description(about, entries),
+        commands=_commands(found, newest),
+        description=_description(about, newest),
         may_delete=may("delete", found),
         protection=services().config.protection | catalog.rules.protection(key),
         uploads=sum(u.in_progress for u in latest_uploads(key)) if may_push else 0,
@@ -88,26 +89,35 @@ def _registry_host() -> str:
     return request.host
 
 
-def _description(about: Listed | None, entries: list[Entry]) -> str:
-    """Return the description of a repository, or else of its first image."""
+def _newest(repository_id: int) -> TagRow | None:
+    """Return the newest tag of a repository, or else its newest untagged manifest."""
+    contents = services().catalog.repository_contents
+    found = contents.tags(repository_id, 1) or contents.untagged(repository_id, 1)
+    return found[0] if found else None
+
+
+def _description(about: Listed | None, newest: TagRow | None) -> str:
+    """Return the description of a repository, or else of its newest image."""
     if about is not None and about.description:
         return about.description
-    if not entries:
+    if newest is None:
         return ""
     contents = services().catalog.repository_contents
-    annotations = contents.annotations(entries[0].row.manifest.id)
+    annotations = contents.annotations(newest.manifest.id)
     description = annotations.get("org.opencontainers.image.description", "")
     return description[:MAX_ANNOTATION_LENGTH]
 
 
-def _commands(name: str, entries: list[Entry]) -> dict[str, str]:
-    """Return the commands that pull the first entry, by program."""
-    if not entries:
+def _commands(repository: RepositoryInfo, newest: TagRow | None) -> dict[str, str]:
+    """Return the commands that pull the newest image, by program."""
+    if newest is None:
         return {}
-    first = entries[0]
-    separator = "@" if first.row.name is None else ":"
+    manifest, tag = newest.manifest, newest.name
     return artifact_types.commands(
-        first.kind, image_name(name), separator, first.reference
+        services().summaries.kind(repository.key, manifest),
+        image_name(repository.name),
+        "@" if tag is None else ":",
+        tag or manifest.digest,
     )
 
 

@@ -12,6 +12,7 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_CONFIG
 from flask_oci.testing.manifests import OCI_MANIFEST
+from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import USERNAME
 from tests.support.pusher import Pusher
@@ -256,13 +257,25 @@ def test_pages_work_with_the_keyboard(window: Window, repository: str) -> None:
 
 
 @pytest.mark.usefixtures("hostile")
-def test_filter_narrows_the_list(window: Window, repository: str) -> None:
-    """Text in the search field filters the rows of the page at once."""
+def test_search_while_typing_finds_tags_of_other_pages(
+    window: Window, repository: str, forge: Forge
+) -> None:
+    """The script asks the server, and the buttons of its answer work."""
+    pusher, page = Pusher(forge, repository), window.page
+    for number in range(26):
+        pusher.image(f"later{number}", b"later")
     window.go(f"/images/{repository}")
-    rows = window.page.locator("#entries > li:visible")
-    before = rows.count()
-    window.page.get_by_label("Search tags").fill("HOST")
-    assert (before, rows.count()) == (4, 1)
+    assert not window.says("hostile")
+    page.get_by_label("Search tags").fill("HOST")
+    page.get_by_role("link", name="hostile").wait_for()
+    assert page.locator("#entries > li").count() == 1
+    assert page.url.endswith("?q=HOST")
+    page.get_by_label("Select all on this page").check()
+    assert page.get_by_label("Select hostile").is_checked()
+    assert page.locator("#entries [data-copy]").first.is_visible()
+    window.check_accessibility()
+    page.get_by_label("Search tags").fill("no such tag")
+    page.get_by_text("No tag contains “no such tag”.").wait_for()
 
 
 def test_pages_work_without_scripts(

@@ -20,9 +20,11 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
+from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_EMPTY
 from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.web import repositories as web_repositories
+from flask_oci.web.paging import PAGE
 from tests.support.credentials import user_named
 from tests.support.doc_blocks import ALL_BLOCKS
 from tests.support.host import Administrator
@@ -203,6 +205,65 @@ def test_repository_shows_command_for_newest_tag(
     text = visitor.get(HELLO).text
     assert "docker pull localhost/alice/hello:2.0" in text
     assert "podman pull localhost/alice/hello:2.0" in text
+
+
+def test_commands_do_not_follow_sort_search_and_page(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Each list of the page has the commands of the newest tag, and the description of
+    its image."""
+    start = datetime.now(timezone.utc) - timedelta(hours=1)
+    described = {"org.opencontainers.image.description": "The newest image."}
+    with time_machine.travel(start, tick=False) as clock:
+        for number in range(PAGE + 1):
+            clock.shift(60)
+            alice.push_image("alice/hello", f"a{number:02}", layer=b"%d" % number)
+        alice.push_image("alice/hello", f"sha256-{'a' * 64}.sig")
+        clock.shift(60)
+        alice.push_blob("alice/hello", LAYER)
+        newest = image(LAYER, annotations=described)
+        alice.push_manifest("alice/hello", newest, "m")
+        clock.shift(60)
+        alice.push_manifest("alice/hello", image(LAYER, annotations={"is": "untagged"}))
+    pages = [
+        visitor.get(f"{HELLO}?{query}")
+        for query in (
+            "",
+            "sort=name",
+            "q=a0",
+            "q=none",
+            "show=untagged",
+            "show=attached",
+        )
+    ]
+    pages += [visitor.get(pages[n].links["Next page"]) for n in (0, 1)]
+    for page in pages:
+        assert "docker pull localhost/alice/hello:m" in page.text, page.path
+        assert page.text.count("docker pull") == 1
+        assert "The newest image." in page.text
+
+
+def test_tag_search_finds_tags_of_other_pages(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The search covers all pages, ignores case, and keeps the order."""
+    for number in range(PAGE + 1):
+        alice.push_image("alice/hello", f"v{number:02}")
+    alice.push_image("alice/hello", "zEbra")
+    page = visitor.get(HELLO, sort="name")
+    assert "zEbra" not in page.links
+    assert page.field("sort") == "name"
+    assert "zEbra" in visitor.get(HELLO, sort="name", q="Zebra").links
+
+
+def test_repository_with_untagged_images_only_shows_command_by_digest(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The command pulls the newest one."""
+    manifest = alice.push_image("alice/hello")
+    assert f"docker pull localhost/alice/hello@{digest_of(manifest)}" in (
+        visitor.get(HELLO).text
+    )
 
 
 @pytest.mark.options(oci_external_url="https://images.example.org:8443/forge")

@@ -18,27 +18,53 @@ async function copy(button) {
   setTimeout(() => { button.classList.remove("oci-copied"); }, 1500);
 }
 
-for (const button of document.querySelectorAll(".oci [data-copy]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => { copy(button); });
+function enliven(part) {
+  for (const button of part.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => { copy(button); });
+  }
+  for (const label of part.querySelectorAll("[data-all]")) {
+    const box = label.querySelector("input");
+    label.hidden = false;
+    box.addEventListener("change", () => {
+      for (const other of document.querySelectorAll(label.dataset.all)) {
+        other.checked = box.checked;
+      }
+    });
+  }
 }
 
-for (const input of document.querySelectorAll(".oci [data-filter]")) {
-  input.addEventListener("input", () => {
-    const text = input.value.trim().toLowerCase();
-    for (const row of document.querySelectorAll(input.dataset.filter)) {
-      const name = row.querySelector(".oci-name").textContent.toLowerCase();
-      row.hidden = !name.includes(text);
-    }
+// The server searches, because a page has only a part of a list.
+async function search(form, signal) {
+  const address = new URL(form.action);
+  address.search = new URLSearchParams(new FormData(form));
+  const results = document.querySelector(form.dataset.search);
+  results.ariaBusy = "true";
+  try {
+    const answer = await fetch(address, { signal });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = page.querySelector(form.dataset.search);
+    if (!answer.ok || answer.redirected || !found) { return; }
+    results.replaceChildren(...found.childNodes);
+    enliven(results);
+    history.replaceState(null, "", address);
+  } catch {
+    // The next letter aborts the search. After a failure, the button still works.
+  } finally {
+    if (!signal.aborted) { results.ariaBusy = null; }
+  }
+}
+
+for (const form of document.querySelectorAll(".oci [data-search]")) {
+  let controller = new AbortController();
+  let timer;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    controller.abort();
+    controller = new AbortController();
+    const { signal } = controller;
+    timer = setTimeout(() => { search(form, signal); }, 200);
   });
 }
 
-for (const label of document.querySelectorAll(".oci [data-all]")) {
-  const box = label.querySelector("input");
-  label.hidden = false;
-  box.addEventListener("change", () => {
-    for (const other of document.querySelectorAll(label.dataset.all)) {
-      other.checked = box.checked;
-    }
-  });
-}
+for (const part of document.querySelectorAll(".oci")) { enliven(part); }
