@@ -16,6 +16,7 @@ from ..errors import NameUnknown
 from ..errors import UserDeleted
 from ..services import principal
 from ..services import services
+from ..spec.reference import is_name
 from ..spec.scope import repository_scope
 from .warnings import warn
 
@@ -172,6 +173,8 @@ def refusal(name: str, action: Action) -> RegistryError:
     by_credential = not principal().credential_allows(action, name)
     if action == "pull":
         return NameUnknown(EXCLUDED if by_credential else None, detail=name)
+    if action == "push" and "/" not in name and not _is_visible(name):
+        return Denied(_namespace_needed(name), detail=name)
     username = services().catalog.users.name_of(principal().user)
     remedy = (
         " with this access token; create one with this permission."
@@ -179,6 +182,24 @@ def refusal(name: str, action: Action) -> RegistryError:
         else f" as {username}; ask the owner of {name}."
     )
     return Denied(f"You may not {action} here{remedy}", detail=name)
+
+
+def _is_visible(name: str) -> bool:
+    repository, decision = _decide(name, "pull")
+    return decision is True and repository.exists
+
+
+def _namespace_needed(name: str) -> str:
+    """Return the message for a push to a name without a namespace, such as
+    ``busybox``, which is a common mistake in a first push."""
+    users, user = services().catalog.users, principal().user
+    suggestion = f"{users.namespace_of(user)}/{name}"
+    if not (is_name(suggestion) and may("push", RepositoryInfo(suggestion))):
+        suggestion = f"NAMESPACE/{name}"
+    return (
+        f"You may not push to {name} as {users.name_of(user)}. Put a namespace that you"
+        f" may push to first: {suggestion}."
+    )
 
 
 def challenge(name: str, action: Action) -> RegistryError:
