@@ -41,11 +41,21 @@ from .tokens import tokens
 from .usage import repository_usage
 from .usage import usage
 from .usage import usage_by_repository
+from .webhooks import add_webhook
+from .webhooks import change_webhook
+from .webhooks import delete_webhook
+from .webhooks import replay_webhook_deliveries
+from .webhooks import rotate_webhook_secret
+from .webhooks import test_webhook
+from .webhooks import webhook
+from .webhooks import webhook_deliveries
+from .webhooks import webhooks
 from .welcome import welcome
 
 PREFIX: t.Final = "/api/oci/v1"
 
 _NAME: t.Final = "/repositories/<oci_name:name>"
+_WEBHOOK: t.Final = "/webhooks/<webhook_id>"
 
 #: All operations. No component of a name begins with a dash, so "/-/" ends the name of
 #: a repository.
@@ -75,6 +85,15 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("POST", "/tokens", create_token, 201),
     Operation("DELETE", "/tokens/<token_id>", revoke_token),
     Operation("GET", "/events", events),
+    Operation("GET", "/webhooks", webhooks),
+    Operation("POST", "/webhooks", add_webhook, 201),
+    Operation("GET", _WEBHOOK, webhook),
+    Operation("PATCH", _WEBHOOK, change_webhook),
+    Operation("DELETE", _WEBHOOK, delete_webhook),
+    Operation("POST", f"{_WEBHOOK}/test", test_webhook),
+    Operation("POST", f"{_WEBHOOK}/secret", rotate_webhook_secret),
+    Operation("GET", f"{_WEBHOOK}/deliveries", webhook_deliveries),
+    Operation("POST", f"{_WEBHOOK}/deliveries/replay", replay_webhook_deliveries),
 )
 
 

@@ -56,6 +56,10 @@ PATH_PARAMETERS: t.Final[dict[str, Fields]] = {
         "description": "The id of an access token, from the list of tokens.",
         "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
     },
+    "webhook_id": {
+        "description": "The id of a webhook, from the list of webhooks.",
+        "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
+    },
 }
 
 #: The errors that every operation can return, by status.

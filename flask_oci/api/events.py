@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..http.bounds import MAX_LONG_KEY
 from ..services import services
 from . import paging
@@ -9,6 +11,9 @@ from .access import require_admin
 from .bodies import Event
 from .bodies import EventList
 from .bodies import Events
+
+if t.TYPE_CHECKING:
+    from ..catalog.outbox import StoredEvent
 
 
 def events(query: EventList) -> Events:
@@ -27,15 +32,16 @@ def events(query: EventList) -> Events:
         before=paging.number(query.next, MAX_LONG_KEY),
     )
     page, position = paging.paginate(events, size, lambda event: event.id)
-    items = [
-        Event(
-            id=event.id,
-            uuid=event.uuid,
-            kind=event.kind,
-            repository=event.repository,
-            at=event.at,
-            data=event.data,
-        )
-        for event in page
-    ]
-    return Events(items=items, next=position)
+    return Events(items=[as_body(event) for event in page], next=position)
+
+
+def as_body(event: StoredEvent) -> Event:
+    """Return the body that describes an event."""
+    return Event(
+        id=event.id,
+        uuid=event.uuid,
+        kind=event.kind,
+        repository=event.repository,
+        at=event.at,
+        data=event.data,
+    )

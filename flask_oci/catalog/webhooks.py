@@ -127,8 +127,7 @@ class Webhooks:
         """Return all webhooks, the oldest first, or only the one with a key."""
         columns = self._db.models.Webhook.__table__.c
         statement = self._select().order_by(columns.created_at, columns.id)
-        if key is not None and not key.isascii():
-            # MariaDB may be unable to compare the key with such a text.
+        if key is not None and not _is_key(key):
             return []
         if key is not None:
             statement = statement.where(columns.id == key)
@@ -139,7 +138,7 @@ class Webhooks:
 
         :return: True if it existed.
         """
-        if not key.isascii():
+        if not _is_key(key):
             return False
         models = self._db.models
         Delivery, Webhook = models.Delivery, models.Webhook
@@ -165,7 +164,7 @@ class Webhooks:
             or ``secret``.
         :return: True if it exists.
         """
-        if not key.isascii():
+        if not _is_key(key):
             return False
         lists = {name: list(values[name]) for name in _LISTS if name in values}
         Webhook = self._db.models.Webhook
@@ -220,6 +219,12 @@ class Webhooks:
 
     def _found(self, statement: sa.Select[t.Any]) -> list[WebhookInfo]:
         return [_info(row) for row in self._db.session.execute(statement)]
+
+
+def _is_key(text: str) -> bool:
+    """Return True if the text can be a key. Some databases raise an error when they
+    compare other characters."""
+    return text.isascii() and text.isalnum()
 
 
 def _info(row: t.Any) -> WebhookInfo:

@@ -143,12 +143,17 @@ def raw_query(fields: dict[str, str]) -> bytes:
 
 
 @pytest.fixture(name="sweep")
-def _sweep(app: Flask, alice: RegistryClient) -> Sweep:
-    """A repository with an image, an upload session and an access token."""
+def _sweep(app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    """A repository with an image, an upload session, an access token and a webhook.
+    Its owner is an administrator, so that no page refuses them."""
+    hooks = app.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "alice")
     manifest = alice.push_image("alice/app", "latest")
     with app.app_context():
         user = app.extensions["oci"].catalog.users.by_name("alice")
         token = registry.access_tokens.issue(user, name="ci").id
+        # Its tests are refused, because the address is not public.
+        webhook = registry.events.add_webhook("http://localhost:1/").id
     return Sweep(
         app,
         {
@@ -158,6 +163,7 @@ def _sweep(app: Flask, alice: RegistryClient) -> Sweep:
             "digest": digest_of(manifest),
             "session_id": alice.start_upload("alice/app").rpartition("/")[2],
             "token_id": token,
+            "webhook_id": webhook,
             "move": "1",
         },
     )

@@ -40,9 +40,24 @@ from .usage import RepositoryUsage
 from .usage import Share
 from .usage import Shares
 from .usage import Usage
+from .webhooks import Deliveries
+from .webhooks import Delivery
+from .webhooks import DeliveryAttempt
+from .webhooks import DeliveryList
+from .webhooks import NewWebhook
+from .webhooks import Replay
+from .webhooks import Replayed
+from .webhooks import Webhook
+from .webhooks import WebhookChange
+from .webhooks import Webhooks
+from .webhooks import WebhookSecret
 
 __all__ = [
     "Body",
+    "Deliveries",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryList",
     "Descriptor",
     "Error",
     "Errors",
@@ -55,11 +70,14 @@ __all__ = [
     "MoveList",
     "Moves",
     "NewToken",
+    "NewWebhook",
     "Page",
     "Paging",
     "ProtectedTags",
     "Quota",
     "Referrer",
+    "Replay",
+    "Replayed",
     "Repositories",
     "Repository",
     "RepositoryChange",
@@ -77,5 +95,9 @@ __all__ = [
     "Usage",
     "Verdict",
     "Verdicts",
+    "Webhook",
+    "WebhookChange",
+    "WebhookSecret",
+    "Webhooks",
     "Welcome",
 ]
