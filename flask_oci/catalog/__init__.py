@@ -18,6 +18,7 @@ from .database import Database
 from .database_settings import DatabaseSettings
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
+from .digest_prefixes import DigestPrefixes
 from .expired_records import ExpiredRecords
 from .garbage import Garbage
 from .host_session import HasSession
@@ -114,6 +115,7 @@ class Catalog:
         self.garbage = Garbage(database)
         self.expired_records = ExpiredRecords(database)
         self.consistency = Consistency(database)
+        self.digest_prefixes = DigestPrefixes(database)
         self.database_settings = DatabaseSettings(database, username)
         self.repository_list = RepositoryIndex(database, self.repositories)
         self.repository_contents = RepositoryContents(database)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .aliases import ALIASES
+from .aliases import hidden_copy
 from .changes import rename
 from .changes import transfer
 from .changes import visibility
@@ -11,6 +13,7 @@ from .check.command import check
 from .copying import copy
 from .copying import mirror
 from .deletion import delete
+from .description import describe
 from .disk_usage import usage
 from .events import events
 from .import_export import export
@@ -25,6 +28,8 @@ from .retention import retention
 from .show import show
 from .storage import storage
 from .tables import tables
+from .tag_history import history
+from .tag_history import restore
 from .tokens import token
 from .webhooks import webhooks
 from .who_can import who_can
@@ -38,12 +43,15 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     tags,
     show,
     usage,
+    history,
     who_can,
     delete,
+    restore,
     import_,
     export,
     copy,
     mirror,
+    describe,
     visibility,
     rename,
     transfer,
@@ -65,3 +73,6 @@ def register_commands(blueprint: Blueprint) -> None:
     """Add the commands to a blueprint whose group is ``oci``."""
     for command in COMMANDS:
         blueprint.cli.add_command(command)
+        for alias, name in ALIASES.items():
+            if name == command.name:
+                blueprint.cli.add_command(hidden_copy(command, alias))

@@ -19,9 +19,15 @@ from .common import user_named
 @click.argument("repository")
 @click.argument("value", metavar="VISIBILITY", type=click.Choice(VISIBILITIES))
 def visibility(repository: str, value: str) -> None:
-    """Set who may pull from REPOSITORY: its owner (private), every signed-in user
-    (internal), or every client (public). Refused if the application sets the
-    visibility itself."""
+    """Set who may pull from a repository.
+
+    \b
+    private    its owner
+    internal   every signed-in user
+    public     every client
+
+    The command is refused if the application sets the visibility itself.
+    """
     with error_messages():
         services().administration.set_visibility(repository, value)
     click.echo(f"{repository} is now {value}.")
@@ -45,10 +51,13 @@ def _limits(visibility: str) -> Iterator[str]:
 @click.argument("old")
 @click.argument("new")
 def rename(old: str, new: str) -> None:
-    """Rename the repository OLD to NEW, and every repository below OLD, such as a
-    user's namespace. Clients can still pull from an old name until another repository
-    takes it. A repository that leaves its owner's namespace for that of another user
-    becomes private and belongs to that user."""
+    """Rename a repository, and those below its name.
+
+    The command replaces OLD by NEW, also in the names of all repositories below OLD,
+    such as a user's namespace. Clients can still pull from an old name until another
+    repository takes it. A repository that leaves its owner's namespace for that of
+    another user becomes private and belongs to that user.
+    """
     with error_messages():
         names = services().administration.rename(old, new)
     for name in names:
@@ -62,7 +71,7 @@ def rename(old: str, new: str) -> None:
 @click.argument("repository")
 @click.argument("username")
 def transfer(repository: str, username: str) -> None:
-    """Make USERNAME the owner of REPOSITORY; the name does not change."""
+    """Change the owner of a repository, but not its name."""
     with error_messages():
         services().administration.transfer(repository, user_named(username))
     click.echo(f"{repository} now belongs to {username}.")

@@ -13,6 +13,7 @@ from .common import CommandT
 from .common import error_messages
 from .common import printable
 from .common import user_or_none
+from .digests import whole_image
 from .transfers import BY
 from .transfers import fields_of
 from .transfers import JSON
@@ -72,15 +73,16 @@ def copy(
 
     Each has the form [HOST/]NAME[:TAG|@DIGEST]; without a host, it is in this
     registry. For images of Docker Hub, use the host 'docker.io'. The default tag of
-    SOURCE is 'latest', and the default tag of TARGET is that of SOURCE. The command
-    uses the credentials of 'docker login HOST'.
+    SOURCE is 'latest', and the default tag of TARGET is that of SOURCE. The DIGEST
+    of an image in this registry may be its first digits. The command uses the
+    credentials of 'docker login HOST'.
 
     Content that the target already has is not sent again. If both are in one registry,
     no content is sent.
     """
     with error_messages(), progress_bar("Copying", as_json) as progress:
         result = services().images.copy(
-            source,
+            whole_image(source, remote=True),
             target,
             platforms=platforms,
             referrers=referrers,
@@ -133,7 +135,9 @@ def mirror(
     by: str | None,
     as_json: bool,
 ) -> None:
-    """Copy the tags of the repository SOURCE that are missing or different in TARGET.
+    """Copy the missing and changed tags of a repository.
+
+    The command copies the tags of SOURCE that are missing or different in TARGET.
     Nothing is deleted from TARGET.
 
     Each has the form [HOST/]NAME. The command copies several tags in parallel. If a tag

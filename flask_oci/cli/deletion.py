@@ -13,6 +13,7 @@ from ..services import services
 from ..spec.reference import parse_reference
 from ..spec.reference import split_image
 from .common import error_messages
+from .digests import whole_image
 from .image import details
 
 
@@ -21,18 +22,19 @@ from .image import details
 @click.argument("image", metavar="REPOSITORY[:TAG|@DIGEST]")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(image: str, yes: bool) -> None:
-    """Delete a tag, a manifest with its tags, or a whole repository.
+    """Delete a tag, a manifest with its tags, or a repository.
 
     \b
     REPOSITORY:TAG      deletes the tag, but not its manifest
-    REPOSITORY@DIGEST   deletes the manifest and every tag that points to it
+    REPOSITORY@DIGEST   deletes the manifest and every tag that points to it; DIGEST
+                        may be the first digits of a digest
     REPOSITORY          deletes the repository with all tags and manifests
 
     A manifest that an index needs is not deleted. The disk space is freed when
     'flask oci gc' runs after the grace period.
     """
     with error_messages():
-        name, reference = split_image(image)
+        name, reference = split_image(whole_image(image))
         repository = services().administration.find(name)
         question, result = _messages(repository, reference)
     if not yes:

@@ -14,6 +14,7 @@ from ..events.delivery import DeliveryResult
 from ..rules.wording import plural
 from ..services import services
 from . import output
+from .aliases import Group
 from .common import error_messages
 
 if t.TYPE_CHECKING:
@@ -32,9 +33,9 @@ LIMIT: t.Final = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def events() -> None:
-    """Show the events of repositories, and deliver them to webhooks.
+    """Show events, and deliver them to webhooks.
 
     The registry writes an event in the transaction of the change, so the log contains
     every change, and only changes that were committed.
@@ -124,8 +125,11 @@ def dead(webhook: str | None, limit: int, as_json: bool) -> None:
 def replay(
     event_ids: tuple[int, ...], webhook: str | None, all_dead: bool, as_json: bool
 ) -> None:
-    """Schedule another delivery of the events ID, or with --dead of all dead
-    deliveries. 'flask oci events deliver' delivers them."""
+    """Schedule another delivery of events.
+
+    The command takes the events ID, or with --dead those of all dead deliveries.
+    'flask oci events deliver' delivers them.
+    """
     if all_dead == bool(event_ids):
         raise click.UsageError("Give event ids, or --dead.")
     with error_messages():
@@ -182,10 +186,7 @@ def _print_deliveries(
         )
         output.table(
             ("time", "status", "ms", "error"),
-            [
-                (f"{a.at:%Y-%m-%d %H:%M:%S}", a.status or "-", a.milliseconds, a.error)
-                for a in row.log
-            ],
+            [(output.second(a.at), a.status, a.milliseconds, a.error) for a in row.log],
         )
     if not rows:
         output.none_found(empty_message)
@@ -221,9 +222,9 @@ def _row(event: StoredEvent) -> tuple[object, ...]:
     )
     return (
         event.id,
-        f"{event.at:%Y-%m-%d %H:%M:%S}",
+        output.second(event.at),
         event.kind,
-        event.repository or "-",
+        event.repository,
         what,
-        event.data.get("actor") or "-",
+        event.data.get("actor"),
     )

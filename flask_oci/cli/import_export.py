@@ -14,6 +14,8 @@ from ..transfer.archive_formats import Form
 from ..transfer.archive_formats import FORMS
 from .common import error_messages
 from .common import user_or_none
+from .digests import whole_image
+from .sizes import size
 from .transfers import BY
 from .transfers import JSON
 from .transfers import PLATFORM
@@ -21,7 +23,8 @@ from .transfers import progress_bar
 from .transfers import REFERRERS
 from .transfers import report
 
-GIB: t.Final = 1024**3
+#: The default limit of uncompressed archives.
+LIMIT: t.Final = "64GiB"
 
 
 @click.command("import")
@@ -34,10 +37,10 @@ GIB: t.Final = 1024**3
 @BY
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
-    default=64,
+    metavar="SIZE",
+    callback=size,
+    default=LIMIT,
     show_default=True,
-    metavar="GIB",
     help="The largest uncompressed size of a compressed archive.",
 )
 @JSON
@@ -51,9 +54,10 @@ def import_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Import images from SOURCE: an OCI image layout, as a folder or a tar archive, or
-    the output of 'docker save' or 'podman save'. '-' reads an archive from the standard
-    input.
+    """Import images from an archive or a folder.
+
+    SOURCE is an OCI image layout, as a folder or a tar archive, or the output of
+    'docker save' or 'podman save'. '-' reads an archive from the standard input.
 
     Images keep their tags of the archive. A single image gets TAG if you name one. The
     registry verifies all content as in a push. It skips content that it already has, so
@@ -70,7 +74,7 @@ def import_(
                 platforms=platforms,
                 referrers=referrers,
                 by=user_or_none(by),
-                limit=limit * GIB,
+                limit=limit,
                 progress=progress,
             )
     report(result, repository, as_json)
@@ -105,7 +109,10 @@ def export(
     called: str | None,
     as_json: bool,
 ) -> None:
-    """Write an image, or all tags of REPOSITORY, to TARGET; '-' is the standard output.
+    """Write images to an archive or a folder.
+
+    The command writes one image, or all tags of REPOSITORY, to TARGET; '-' is the
+    standard output. DIGEST may be the first digits of a digest.
 
     Manifests and blobs are written byte for byte. An archive gets its name when it is
     complete. A folder keeps its images, and the command skips content that the folder
@@ -118,7 +125,7 @@ def export(
             "The standard output needs the format 'tar' or 'docker', without --json."
         )
     with error_messages():
-        repository, reference = split_image(image)
+        repository, reference = split_image(whole_image(image))
         with progress_bar("Exporting", as_json) as progress:
             result = services().images.export_to(
                 sys.stdout.buffer if target == "-" else target,

@@ -48,11 +48,11 @@ def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
         (
             (
                 row["name"],
-                row["owner"] or "-",
+                row["owner"],
                 row["visibility"],
                 row["tags"],
                 readable(row["bytes"]),
-                output.minute(row["pushed"]),
+                row["pushed"],
             )
             for row in found
         ),
@@ -87,13 +87,13 @@ def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None
         ("tag", "digest", "kind", "size", "platforms", "moved", "by"),
         (
             (
-                row["tag"] or "-",
+                row["tag"],
                 row["digest"],
                 row["kind"],
                 readable(row["bytes"]),
-                ", ".join(row["platforms"]) or "-",
-                output.minute(row["moved"]),
-                row["pushed_by"] or "-",
+                ", ".join(row["platforms"]),
+                row["moved"],
+                row["pushed_by"],
             )
             for row in found
         ),

@@ -13,32 +13,37 @@ from ..operations.explain import explain
 from ..operations.fsck import Checker
 from ..operations.fsck import Problem
 from ..operations.gc import GarbageCollector
+from ..rules.quota import readable
 from ..rules.wording import plural
 from ..services import services
-from ..spec.digest import Digest
 from . import output
 from . import progress
 from .common import error_messages
 from .common import report_failures
+from .digests import whole_digest
+from .sizes import size
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..operations.gc import GarbageResult
 
-MIB: t.Final = 1024 * 1024
-
 
 @click.command()
 @with_appcontext
 @click.option("--dry-run", is_flag=True, help="Only print what would be deleted.")
 @click.option(
-    "--explain", "digest", metavar="DIGEST", help="Explain why a digest is not deleted."
+    "--explain",
+    "digest",
+    metavar="DIGEST",
+    help="Explain why a digest, or its first digits, is not deleted.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
-    """Delete idle uploads, old untagged manifests (if OCI_UNTAGGED_LIFETIME is set),
-    and blobs that no manifest references.
+    """Delete content that is no longer needed.
+
+    This is: idle uploads, old untagged manifests (if OCI_UNTAGGED_LIFETIME is set), and
+    blobs that no manifest references.
 
     The command is safe to run during pushes: it keeps content that the registry has
     acknowledged to a client for OCI_GRACE_PERIOD.
@@ -64,13 +69,13 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
 @click.option("--scrub", is_flag=True, help="Read every blob and verify its digest.")
 @click.option(
     "--rate",
-    type=click.IntRange(min=1),
-    metavar="MIB",
-    help="Limit the scrub to this many MiB per second.",
+    metavar="SIZE",
+    callback=size,
+    help="Limit the scrub to this size per second, such as 50MB.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def fsck(repair: bool, scrub: bool, rate: int | None, as_json: bool) -> None:
-    """Check that the database and the storage folder are consistent.
+    """Check that database and storage folder are consistent.
 
     With --scrub, the command reads every blob; an interrupted scrub can be resumed.
     With --repair, it moves damaged files to the folder 'quarantine' of the storage, and
@@ -97,7 +102,7 @@ def fsck(repair: bool, scrub: bool, rate: int | None, as_json: bool) -> None:
 
 def _explain(digest: str) -> None:
     parts = services()
-    for line in explain(parts.config, parts.catalog, Digest.parse(digest)):
+    for line in explain(parts.config, parts.catalog, whole_digest(digest)):
         click.echo(line)
 
 
@@ -129,7 +134,7 @@ def _problems(
     if not scrub:
         return
     with progress.bar("Scrubbing", checker.bytes_to_scrub(), as_json=as_json) as bar:
-        yield from checker.scrub(None if rate is None else rate * MIB, bar.update)
+        yield from checker.scrub(rate, bar.update)
 
 
 def _print_problem(problem: Problem) -> None:
@@ -147,7 +152,7 @@ def _print_summary(collected: GarbageResult, dry_run: bool) -> None:
     click.echo(
         f"{verb} {plural(len(collected.uploads), 'idle upload')},"
         f" {plural(len(collected.manifests), 'manifest')} and"
-        f" {plural(len(collected.blobs), 'blob')}, {collected.freed / MIB:.1f} MiB."
+        f" {plural(len(collected.blobs), 'blob')}, {readable(collected.freed)}."
     )
 
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import textwrap
+import typing as t
 from collections.abc import Iterable
 from collections.abc import Sequence
 from datetime import datetime
 
 import click
 
+from . import text_width
 from .common import printable
+from .text_width import Line
+
+#: The smallest width of the names in front of values.
+_NAMES: t.Final = 14
+
+#: The smallest width of wrapped values.
+_VALUES: t.Final = 20
 
 
 def as_json(value: object) -> None:
@@ -17,23 +27,48 @@ def as_json(value: object) -> None:
     click.echo(json.dumps(value, default=datetime.isoformat))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows below the column names; print nothing without rows."""
-    texts = [[printable(str(cell)) for cell in row] for row in rows]
-    if not texts:
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str = ""
+) -> None:
+    """Print rows below the column names; print nothing without rows.
+
+    At a terminal, the table is as wide as the terminal at most: digests become short,
+    and long cells are cut. Elsewhere, such as in a pipe, the cells are complete.
+    """
+    lines: list[Line] = [[_shown(cell) for cell in row] for row in rows]
+    if not lines:
         return
-    lines = [[head.upper() for head in heads], *texts]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("   ".join(cells).rstrip())
+    lines.insert(0, [head.upper() for head in heads])
+    columns = text_width.terminal_width()
+    if columns is not None:
+        lines = text_width.fitted(lines, columns - len(indent))
+    for line in text_width.aligned(lines):
+        click.echo(indent + line)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
-    """Print names and values, one pair a line, without empty values."""
-    for name, value in pairs:
-        if value not in (None, ""):
-            click.echo(f"{name + ':':<14} {printable(str(value))}")
+    """Print names and values, one pair a line, without empty values.
+
+    At a terminal, long values continue below their beginning.
+    """
+    found = [
+        (printable(f"{name}:"), _shown(value))
+        for name, value in pairs
+        if value not in (None, "")
+    ]
+    names = max([_NAMES, *(text_width.width(name) for name, _ in found)])
+    columns = text_width.terminal_width()
+    for name, value in found:
+        start = text_width.pad(name, names) + " "
+        if columns is not None and columns - len(start) >= _VALUES:
+            value = textwrap.fill(
+                value,
+                columns - len(start),
+                subsequent_indent=" " * len(start),
+                break_long_words=False,
+                break_on_hyphens=False,
+            ).strip()
+        click.echo(start + value)
 
 
 def section(title: str) -> None:
@@ -46,6 +81,21 @@ def minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
+def second(moment: datetime) -> str:
+    """Return a time to the second."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def none_found(message: str) -> None:
     """Print to the standard error that a list is empty."""
     click.echo(message, err=True)
+
+
+def _shown(value: object) -> str:
+    if value in (None, ""):
+        return "-"
+    if isinstance(value, datetime):
+        return minute(value)
+    if isinstance(value, (list, tuple)):
+        return printable(" ".join(map(str, value))) or "-"
+    return printable(str(value))

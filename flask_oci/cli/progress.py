@@ -29,10 +29,14 @@ def bar(
     :param items: the items to iterate over, one for each step.
     :param options: further options of :func:`click.progressbar`.
     """
-    visible = sys.stderr.isatty() and not as_json
     # click would still print the label if there is no terminal.
-    file = sys.stderr if visible else t.cast("t.TextIO", _NullFile())
+    file = sys.stderr if is_visible(as_json) else t.cast("t.TextIO", _NullFile())
     return click.progressbar(items, length, label, file=file, **options)
+
+
+def is_visible(as_json: bool) -> bool:
+    """Return True if a command may show progress: at a terminal, without --json."""
+    return sys.stderr.isatty() and not as_json
 
 
 class _NullFile:

@@ -9,6 +9,7 @@ from flask.cli import with_appcontext
 
 from ..services import services
 from . import output
+from .aliases import Group
 from .common import error_messages
 from .common import scope_name
 from .common import scope_options
@@ -18,10 +19,12 @@ if t.TYPE_CHECKING:
     from ..rules.protection import Protection
 
 
-@click.group()
+@click.group(cls=Group)
 def protect() -> None:
-    """Protect tags: only users with the permission 'manage' can move or delete a
-    protected tag, and no user can change an immutable tag.
+    """Protect tags from moves and deletion.
+
+    Only users with the permission 'manage' can move or delete a protected tag, and no
+    user can change an immutable tag.
 
     In a pattern, '*' matches any text. The rules of a repository, of its owner and of
     the configuration (OCI_PROTECTED_TAGS, OCI_IMMUTABLE_TAGS) all apply.
@@ -48,10 +51,7 @@ def list_protected(as_json: bool) -> None:
         return
     output.table(
         ("scope", "protected", "immutable"),
-        (
-            (scope_name(f), " ".join(f["protected"]), " ".join(f["immutable"]))
-            for f in found
-        ),
+        ((scope_name(f), f["protected"], f["immutable"]) for f in found),
     )
 
 

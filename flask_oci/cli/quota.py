@@ -11,6 +11,7 @@ from ..rules.quota import parse_size
 from ..rules.quota import readable
 from ..services import services
 from . import output
+from .aliases import Group
 from .common import error_messages
 from .common import scope_name
 from .common import scope_options
@@ -20,9 +21,9 @@ if t.TYPE_CHECKING:
     from ..rules.quota import Quota
 
 
-@click.group()
+@click.group(cls=Group)
 def quota() -> None:
-    """Limit the size and the number of images of a repository or an owner.
+    """Limit the images of a repository or an owner.
 
     A layer that several repositories of an owner share counts once for the owner. The
     defaults are OCI_OWNER_QUOTA and OCI_REPOSITORY_QUOTA.
@@ -64,8 +65,11 @@ def list_quotas(as_json: bool) -> None:
 def set_quota(
     repository: str | None, owner: str | None, size: str | None, images: int | None
 ) -> None:
-    """Set the quota of a scope; it replaces the existing quota. Without --bytes or
-    --images, that value is unlimited, whatever the configuration says."""
+    """Set the quota of a scope.
+
+    It replaces the existing quota. Without --bytes or --images, that value is
+    unlimited, whatever the configuration says.
+    """
     with error_messages():
         services().quotas.set(
             repository=repository,
@@ -95,7 +99,10 @@ def unset_quota(repository: str | None, owner: str | None) -> None:
 @scope_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show_quota(repository: str | None, owner: str | None, as_json: bool) -> None:
-    """Show the usage of a quota. The exit status is 1 if it is exceeded."""
+    """Show the usage of a quota.
+
+    The exit status is 1 if it is exceeded.
+    """
     with error_messages():
         usage = services().quotas.show(repository=repository, owner=user_or_none(owner))
     limit = usage.quota

@@ -12,11 +12,13 @@ from ..operations.retention import RetentionRunner
 from ..rules.wording import plural
 from ..services import services
 from . import output
+from .aliases import Group
 from .common import error_messages
 from .common import report_failures
 from .common import scope_name
 from .common import scope_options
 from .common import user_or_none
+from .digests import short
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +26,9 @@ if t.TYPE_CHECKING:
     from ..rules.retention import RetentionDecision
 
 
-@click.group()
+@click.group(cls=Group)
 def retention() -> None:
-    """Set which tags and manifests are deleted, preview the result, and delete them.
+    """Set rules that delete tags, preview and apply them.
 
     \b
     A rule is a sentence:
@@ -102,7 +104,10 @@ def unset_rules(repository: str | None, owner: str | None) -> None:
 @click.argument("repositories", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def preview(repositories: tuple[str, ...], as_json: bool) -> None:
-    """Show for each tag of the REPOSITORIES, or of all, if it is deleted, and why."""
+    """Show which tags the rules delete, and why.
+
+    The command lists the tags of the REPOSITORIES, or of all repositories.
+    """
     with error_messages():
         runner = _runner(repositories)
         _write(runner.run(repositories or None, dry_run=True), as_json)
@@ -154,9 +159,9 @@ def _write(found: Iterable[RetentionDecision], as_json: bool) -> None:
             (
                 f"{row.repository}:{row.tag}"
                 if row.tag
-                else f"{row.repository}@{row.digest[:19]}",
+                else f"{row.repository}@{short(row.digest)}",
                 "delete" if row.deleted else "keep",
-                row.rule or "",
+                row.rule,
                 row.reason,
             )
             for row in found

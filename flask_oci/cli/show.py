@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Iterable
+from collections.abc import Sequence
 
 import click
 from flask.cli import with_appcontext
@@ -15,7 +17,7 @@ from ..services import services
 from ..spec.reference import split_image
 from . import output
 from .common import error_messages
-from .common import printable
+from .digests import whole_image
 from .image import details
 from .image import Fields
 
@@ -25,13 +27,16 @@ from .image import Fields
 @click.argument("image", metavar="REPOSITORY[:TAG|@DIGEST]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show(image: str, as_json: bool) -> None:
-    """Show a repository or an image: its config, layers and sizes, the platforms of an
-    index, and referrers such as signatures and SBOMs.
+    """Show a repository or an image.
+
+    The command prints the config, layers and sizes of an image, the platforms of an
+    index, and referrers such as signatures and SBOMs. DIGEST may be the first digits of
+    a digest.
 
     With --json, print the complete config.
     """
     with error_messages():
-        name, reference = split_image(image)
+        name, reference = split_image(whole_image(image))
         repository = services().administration.find(name)
         if reference is None:
             found, write = _repository(repository), _write_repository
@@ -94,9 +99,27 @@ def _write_image(found: Fields) -> None:
         output.section("Annotations")
         output.facts(sorted(found["annotations"].items()))
     _write_config(found["config"])
-    _write_parts("Platforms", found["platforms"], _platform)
-    _write_parts("Layers", found["layers"], _layer)
-    _write_parts("Referrers", found["referrers"], _referrer)
+    _write_parts(
+        "Platforms",
+        ("platform", "digest", "size", "note"),
+        map(_platform, found["platforms"][: documents.MAX_SHOWN]),
+    )
+    _write_parts(
+        "Layers",
+        ("digest", "size", "content"),
+        (
+            (layer["digest"], readable(layer["size"]), _content(layer))
+            for layer in found["layers"][: documents.MAX_SHOWN]
+        ),
+    )
+    _write_parts(
+        "Referrers",
+        ("kind", "digest", "artifact type"),
+        (
+            (part["kind"], part["digest"], part["artifact_type"])
+            for part in found["referrers"][: documents.MAX_SHOWN]
+        ),
+    )
 
 
 def _write_config(fields: Fields | None) -> None:
@@ -113,23 +136,19 @@ def _write_config(fields: Fields | None) -> None:
 
 
 def _write_parts(
-    title: str, parts: list[Fields], describe: t.Callable[[Fields], list[str]]
+    title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    if parts:
+    found = list(rows)
+    if found:
         output.section(title)
-    for part in parts[: documents.MAX_SHOWN]:
-        click.echo("  " + "  ".join(printable(p) for p in describe(part) if p))
+        output.table(heads, found, indent="  ")
 
 
-def _platform(part: Fields) -> list[str]:
+def _platform(part: Fields) -> Sequence[object]:
     kind = "attestation" if part["attestation"] else part["media_type"]
-    missing = "" if part["here"] else "(not in this repository)"
-    return [part["platform"] or kind, part["digest"], readable(part["bytes"]), missing]
+    note = "" if part["here"] else "not in this repository"
+    return part["platform"] or kind, part["digest"], readable(part["bytes"]), note
 
 
-def _layer(part: Fields) -> list[str]:
-    return [part["digest"], readable(part["size"]), part["title"] or part["media_type"]]
-
-
-def _referrer(part: Fields) -> list[str]:
-    return [part["kind"], part["digest"], part["artifact_type"] or ""]
+def _content(layer: Fields) -> str:
+    return t.cast(str, layer["title"] or layer["media_type"])

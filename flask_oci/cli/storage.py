@@ -6,10 +6,11 @@ import click
 from flask.cli import with_appcontext
 
 from ..services import services
+from .aliases import Group
 from .common import error_messages
 
 
-@click.group()
+@click.group(cls=Group)
 def storage() -> None:
     """Manage the storage folder."""
 
@@ -18,8 +19,9 @@ def storage() -> None:
 @with_appcontext
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def adopt(yes: bool) -> None:
-    """Connect the storage folder and the database, after you have moved, replaced or
-    restored one of them.
+    """Connect the storage folder and the database.
+
+    Use this command after you have moved, replaced or restored one of them.
 
     Another registry that uses the same folder is then disconnected from it, and refuses
     pushes.

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 @click.option("--create", is_flag=True, help="Create the missing tables.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def tables(create: bool, as_json: bool) -> None:
-    """List the registry's tables, and whether the database has them.
+    """List the tables, and whether the database has them.
 
     With --create, the command creates the missing tables. It changes no other table.
     It refuses if a table exists without columns that this version needs, or with
@@ -55,11 +55,5 @@ def _create() -> list[str]:
 def _print(states: list[TableState]) -> None:
     output.table(
         ("table", "status", "missing columns", "unknown columns"),
-        (
-            (
-                *(s.name, s.status),
-                *(" ".join(s.missing_columns), " ".join(s.unknown_columns)),
-            )
-            for s in states
-        ),
+        ((s.name, s.status, s.missing_columns, s.unknown_columns) for s in states),
     )

@@ -15,15 +15,15 @@ from ..services import services
 from ..spec.scope import ACTIONS
 from ..spec.scope import TOKEN_ACTIONS
 from . import output
+from .aliases import Group
 from .common import error_messages
-from .common import printable
 from .common import user_named
 
 if t.TYPE_CHECKING:
     from ..catalog.credentials import Credential
 
 
-@click.group()
+@click.group(cls=Group)
 def token() -> None:
     """Issue, list and revoke access tokens.
 
@@ -102,17 +102,22 @@ def create_token(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_tokens(username: str, kind: str | None, as_json: bool) -> None:
-    """List the access tokens of USERNAME, and then the tokens that clients store, each
-    with the newest first."""
+    """List the tokens of a user.
+
+    The access tokens of USERNAME come first, and then the tokens that clients store,
+    each with the newest first.
+    """
     with error_messages():
         tokens = _tokens().list(user_named(username))
         found = [_fields(each) for each in tokens if kind in (None, each.kind)]
     if as_json:
         output.as_json(found)
         return
-    for fields in found:
-        line = "  ".join(f"{key}: {value}" for key, value in fields.items())
-        click.echo(printable(line))
+    heads = ("id", "kind", "name", "repositories", "actions", "created", "expires")
+    output.table(
+        (*heads, "used"),
+        ([fields[head] for head in (*heads, "used")] for fields in found),
+    )
     if not found:
         click.echo(f"{username} has no tokens.", err=True)
 
@@ -121,8 +126,11 @@ def list_tokens(username: str, kind: str | None, as_json: bool) -> None:
 @with_appcontext
 @click.argument("id_or_secret", metavar="TOKEN")
 def revoke_token(id_or_secret: str) -> None:
-    """Revoke TOKEN, and all tokens that were issued for it, at once. TOKEN is an id, or
-    the secret of a leaked token."""
+    """Revoke a token at once.
+
+    All tokens that were issued for it are revoked too. TOKEN is an id, or the secret of
+    a leaked token.
+    """
     with error_messages():
         token_id = _id_of(id_or_secret)
         revoked = _tokens().revoke(token_id)
@@ -137,8 +145,11 @@ def revoke_token(id_or_secret: str) -> None:
 @with_appcontext
 @click.argument("username")
 def revoke_all_tokens(username: str) -> None:
-    """Revoke all tokens of USERNAME at once: access tokens, tokens that clients store,
-    and tokens that were issued for a password."""
+    """Revoke all tokens of a user at once.
+
+    These are the access tokens of USERNAME, the tokens that clients store, and tokens
+    that were issued for a password.
+    """
     with error_messages():
         count = _tokens().revoke_all(user_named(username))
     click.echo(f"Revoked {plural(count, 'token')} of {username}.")

@@ -15,6 +15,7 @@ from ..transfer import TransferProgress
 from ..transfer import TransferResult
 from . import output
 from .progress import bar as progress_of
+from .progress import is_visible
 
 if t.TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -58,12 +59,24 @@ class Bar(TransferProgress):
 
 @contextmanager
 def progress_bar(label: str, as_json: bool) -> Iterator[TransferProgress]:
-    """Show a bar of the transferred bytes."""
+    """Show a bar of the transferred bytes, and with rich one of each blob."""
+    if is_visible(as_json) and (bars := _layer_bars()) is not None:
+        with bars(label) as progress:
+            yield progress
+        return
     with progress_of(label, 1, as_json=as_json, update_min_steps=1024 * 1024) as bar:
         yield Bar(bar)
         # A small transfer ends before the bar is updated.
         bar.finish()
         bar.render_progress()
+
+
+def _layer_bars() -> t.Callable[[str], t.Any] | None:
+    try:
+        from .layer_bars import layer_bars
+    except ImportError:
+        return None
+    return layer_bars
 
 
 def report(result: TransferResult, repository: str, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from ..events import FORMS
 from ..rules.wording import plural
 from ..services import services
 from . import output
+from .aliases import Group
 from .common import error_messages
 from .webhook_changes import COMMANDS
 from .webhook_changes import require
@@ -20,7 +21,7 @@ if t.TYPE_CHECKING:
     from ..catalog.webhooks import WebhookInfo
 
 
-@click.group()
+@click.group(cls=Group)
 def webhooks() -> None:
     """Manage webhooks, the addresses that receive events.
 
@@ -61,8 +62,11 @@ def add(
     repositories: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Add a webhook that receives future events at URL, and print its secret once. The
-    receiver verifies the signatures of the requests with the secret."""
+    """Add a webhook, and print its secret once.
+
+    The webhook receives future events at URL. The receiver verifies the signatures of
+    the requests with the secret.
+    """
     with error_messages():
         webhook = services().events.add_webhook(
             url, format=format_, kinds=kinds, repositories=repositories
@@ -94,8 +98,8 @@ def list_webhooks(as_json: bool) -> None:
             (
                 webhook.id,
                 webhook.form,
-                " ".join(webhook.kinds),
-                " ".join(webhook.repositories),
+                webhook.kinds,
+                webhook.repositories,
                 webhook.url,
                 _status(webhook),
             )

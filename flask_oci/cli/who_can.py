@@ -43,10 +43,10 @@ ALL_ACTIONS: t.Final[tuple[Action, ...]] = ("pull", "push", "delete", "manage")
 def who_can(
     repository: str, action: Action | None, username: str | None, as_json: bool
 ) -> None:
-    """List the users who may pull from REPOSITORY, push to it, delete in it or manage
-    it.
+    """List the users with permissions on a repository.
 
-    The command evaluates the same policy as requests do, with the application's
+    The command shows who may pull from REPOSITORY, push to it, delete in it or manage
+    it. The command evaluates the same policy as requests do, with the application's
     @registry.authorize function if there is one, for every user and for anonymous
     clients. REPOSITORY need not exist: users who may push to it may create it. Access
     tokens can have further limits; 'flask oci token list' shows them.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..catalog import FAILURES
 from ..errors import RegistryError
 from ..errors import Unavailable
+from ..rules.quota import readable
 from ..storage import examine
 
 if t.TYPE_CHECKING:
@@ -20,11 +21,9 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("flask_oci.health")
 
-MIB: t.Final = 1024**2
-GIB: t.Final = 1024**3
 
 #: The default of the free disk space, in bytes, below which there is a warning.
-MIN_FREE: t.Final = 5 * GIB
+MIN_FREE: t.Final = 5 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +114,9 @@ def _reserve(storage: Storage) -> int:
 def _space(free: int, reserve: int, min_free: int) -> str | None:
     if free < reserve:
         return (
-            f"Pushes are refused: {free / MIB:.0f} MiB of disk space are free, and"
-            f" {reserve / MIB:.0f} MiB are reserved."
+            f"Pushes are refused: {readable(free)} of disk space are free, and"
+            f" {readable(reserve)} are reserved."
         )
     if free >= min_free:
         return None
-    return f"Only {free / GIB:.1f} GiB of disk space are free."
+    return f"Only {readable(free)} of disk space are free."

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -45,6 +48,20 @@ class TransferProgress:
 
     def advance(self, size: int) -> None:
         """Add ``size`` bytes that were transferred or skipped."""
+
+    @contextmanager
+    def blob(self, digest: Digest, size: int) -> Iterator[Callable[[int], None]]:
+        """Report the transfer of one blob, which lasts as long as the context.
+
+        Several blobs may be transferred at once, each in its thread.
+
+        :param digest: the digest of the blob.
+        :param size: its size in bytes.
+        :return: a context, whose value is a function that receives the number of bytes
+            of each piece. A negative number takes back the bytes of a failed attempt.
+            By default it is :meth:`advance`.
+        """
+        yield self.advance
 
 
 @dataclass

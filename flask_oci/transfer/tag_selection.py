@@ -17,7 +17,6 @@ from ..spec.tag_order import version
 from .base import Interrupted
 from .base import RawManifest
 from .base import Source
-from .base import TransferProgress
 from .transfer import is_manifest
 from .transfer import MAX_DEPTH
 from .transfer import VerifyingReader
@@ -122,6 +121,6 @@ def created(source: Source, item: RawManifest, depth: int = 0) -> datetime:
     if config.size > MAX_CONFIG or not config.media_type.endswith("json"):
         return NEVER
     with source.open(config) as file:
-        checking = VerifyingReader(file, config, TransferProgress())
+        checking = VerifyingReader(file, config, lambda _: None)
         content = b"".join(iter(lambda: checking.read(MAX_CONFIG), b""))
     return parse_time(read_object(content).get("created")) or NEVER

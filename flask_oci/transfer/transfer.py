@@ -172,13 +172,16 @@ class Transfer:
             with self._counting:
                 self.moved.mounted += 1
             return
-        with self._source.open(wanted) as source:
-            checking = VerifyingReader(source, wanted, self._progress)
+        with (
+            self._source.open(wanted) as source,
+            self._progress.blob(wanted.digest, wanted.size) as advance,
+        ):
+            checking = VerifyingReader(source, wanted, advance)
             try:
                 self._target.put_blob(wanted, checking)
                 checking.finish()
             except BaseException:
-                self._progress.advance(-checking.passed)
+                advance(-checking.passed)
                 raise
         with self._counting:
             self.moved.blobs += 1
@@ -207,14 +210,16 @@ class VerifyingReader:
 
     A target stores a blob only after reading all of it: wrong bytes raise an error and
     never look like the end.
+
+    :param advance: receives the number of bytes of each piece.
     """
 
     def __init__(
-        self, source: Reader, wanted: Descriptor, progress: TransferProgress
+        self, source: Reader, wanted: Descriptor, advance: Callable[[int], object]
     ) -> None:
         self._source = source
         self._wanted = wanted
-        self._progress = progress
+        self._advance = advance
         self._hash = hashlib.new(wanted.digest.algorithm)
         self._left = wanted.size
         self._ended = False
@@ -240,7 +245,7 @@ class VerifyingReader:
                     detail=str(self._wanted.digest),
                 )
             self._hash.update(piece)
-            self._progress.advance(len(piece))
+            self._advance(len(piece))
         if not piece or not self._left:
             self._check()
         return piece

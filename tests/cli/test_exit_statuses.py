@@ -30,12 +30,15 @@ TYPED: t.Final[dict[str, str]] = {
     "tags": NAME,
     "show": f"{NAME}:1.0",
     "usage": "",
+    "history": NAME,
     "who-can": NAME,
     "delete": f"{NAME}:1.0 --yes",
+    "restore": f"{NAME}:1.0",
     "import": "{folder}/in.tar alice/imported",
     "export": f"{NAME} {{folder}}/out.tar",
     "copy": f"{NAME}:1.0 alice/copied:1.0",
     "mirror": f"{NAME} alice/mirrored",
+    "describe": f"{NAME} 'An application'",
     "visibility": f"{NAME} public",
     "rename": f"{NAME} alice/renamed",
     "transfer": f"{NAME} bob",
@@ -98,6 +101,7 @@ def test_every_command_has_a_case() -> None:
 @pytest.fixture(name="keeper")
 def _keeper(app: Flask, alice: RegistryClient) -> Upkeep:
     """An operator of a registry with an image."""
+    alice.push_image(NAME, "1.0", b"before")
     alice.push_image(NAME, "1.0")
     return Upkeep(app)
 

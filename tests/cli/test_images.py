@@ -100,7 +100,7 @@ def test_show_of_an_image_prints_config_layers_and_referrers(
     printed = terminal.say("show", f"alice/app@{DIGEST}")
     assert "Platform:      linux/arm64" in printed
     assert digest_of(LAYER) in printed
-    assert f"SBOM  {found['referrers'][0]['digest']}  {SBOM}" in printed
+    assert f"SBOM   {found['referrers'][0]['digest']}   {SBOM}" in printed
     # The user who pushed the label must not control the terminal.
     assert "maker=?[2Jalice" in printed
 
@@ -109,7 +109,7 @@ def test_show_of_an_index_and_a_repository_prints_their_parts(
     terminal: Terminal,
 ) -> None:
     """Platforms, and totals."""
-    assert f"linux/arm64  {DIGEST}" in terminal.say("show", "alice/app:latest")
+    assert f"linux/arm64   {DIGEST}" in terminal.say("show", "alice/app:latest")
     assert "Tags:          2" in terminal.say("show", "alice/app")
 
 

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import pty
+import re
 import select
+import sys
 import typing as t
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import pytest
 from flask import Flask
 from flask.cli import ScriptInfo
 
+from flask_oci.testing.manifests import digest_of
+from tests.support.screen import Screen
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import Upkeep
 
@@ -30,24 +34,6 @@ LONG: t.Final[dict[str, tuple[str, ...]]] = {
     "Copying": ("copy", f"{NAME}:1.0", "alice/copied:1.0"),
     "Mirroring": ("mirror", NAME, "alice/mirrored"),
 }
-
-
-class Screen:
-    """A terminal that shows the standard error of a command."""
-
-    def __init__(self) -> None:
-        self._ours, theirs = pty.openpty()
-        self.file = open(theirs, "w", buffering=1)  # noqa: SIM115
-
-    def text(self) -> str:
-        """Return the text on the screen."""
-        self.file.close()
-        shown = b""
-        with contextlib.suppress(OSError):
-            while select.select([self._ours], [], [], 0)[0]:
-                shown += os.read(self._ours, 4096)
-        os.close(self._ours)
-        return shown.decode()
 
 
 @pytest.fixture(name="words", params=LONG)
@@ -74,9 +60,11 @@ def type_at(screen: Screen, app: Flask, *words: str) -> str:
 
 
 def test_long_command_at_a_terminal_shows_a_bar(
-    app: Flask, words: tuple[str, list[str]]
+    app: Flask, words: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bar reaches its end, and does not mix with the output."""
+    """The bar reaches its end, and does not mix with the output. It needs no rich."""
+    monkeypatch.delitem(sys.modules, "flask_oci.cli.layer_bars", raising=False)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
     label, typed = words
     screen = Screen()
     output = type_at(screen, app, *typed)
@@ -84,6 +72,24 @@ def test_long_command_at_a_terminal_shows_a_bar(
     assert f"{label}  [" in shown
     assert "100%" in shown
     assert "[" not in output
+    assert "%" not in output
+
+
+def test_transfer_with_rich_shows_a_bar_of_each_layer(
+    app: Flask, alice: RegistryClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar of a layer has its short digest; its sizes have the usual units."""
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "100")):
+        monkeypatch.setenv(name, value)
+    layer = bytes(3_000_000)
+    alice.push_image(NAME, "1.0", layer)
+    screen = Screen()
+    output = type_at(screen, app, "export", NAME, str(tmp_path / "out.tar"))
+    shown = screen.text()
+    digits = digest_of(layer).partition(":")[2]
+    assert re.search(rf"{digits[:12]} .* / 3\.0 MB", shown)
+    assert digits[:13] not in shown
+    assert re.search(r"Exporting .*100% 3\.0 MB / 3\.0 MB", shown)
     assert "%" not in output
 
 

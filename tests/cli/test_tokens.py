@@ -120,8 +120,10 @@ def test_list_includes_refresh_tokens_without_secrets(
 def test_list_replaces_control_characters_in_names(app: Flask, run: Run) -> None:
     """Users choose the names of their tokens."""
     issue(app, "alice", name="\x1b]0;x\x07\x1b[2J\r\n", repositories=["\x9bA"])
-    (line,) = run("list", "alice").stdout.splitlines()
+    _, line = run("list", "alice").stdout.splitlines()
     assert line.isprintable()
+    # A list of Python would have quotes and brackets.
+    assert "?A   pull push delete   20" in line
     (listed,) = json.loads(run("list", "alice", "--json").stdout)
     assert listed["name"].startswith("\x1b]0;x")
 

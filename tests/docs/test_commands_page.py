@@ -46,7 +46,7 @@ def test_command_and_options_have_help(path: str) -> None:
 #: Commands that change something and print one sentence, and so need no ``--json``.
 DOERS = frozenset(
     {
-        *("delete", "visibility", "rename", "transfer", "token revoke"),
+        *("delete", "restore", "describe", "visibility", "rename", "transfer", "token revoke"),
         *("token revoke-all", "protect set", "protect unset", "webhooks remove"),
         *("retention set", "retention unset", "quota set", "quota unset"),
         *("webhooks edit", "webhooks disable", "webhooks enable", "storage adopt"),

@@ -77,7 +77,7 @@ def test_scrub_rate_is_limited(
     monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
 
-    assert keeper.fsck("--scrub", "--rate", "2") == []
+    assert keeper.fsck("--scrub", "--rate", "2MiB") == []
 
     # No time passes here, so that each pause is all that was read by then.
     assert pauses[-1] == pytest.approx(2, abs=0.001)

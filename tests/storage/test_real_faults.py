@@ -222,7 +222,7 @@ def test_killed_scrub_continues(tmp_path: Path) -> None:
         for blob in blobs:
             assert push(forge, blob).status_code == 201
         bookmark = forge.instance / "oci" / "scrub"
-        scrub = _fsck(forge.instance, "--scrub", "--rate", "1")
+        scrub = _fsck(forge.instance, "--scrub", "--rate", "1MiB")
         try:
             wait_until(bookmark.exists, 60, "reading the first blob")
         finally:

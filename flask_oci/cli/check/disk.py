@@ -6,6 +6,7 @@ import typing as t
 
 from ...catalog import FAILURES
 from ...catalog import REFUSED
+from ...rules.quota import readable
 from ...storage import examine
 from .finding import Finding
 from .findings import disk as findings
@@ -64,8 +65,7 @@ def check(target: Target) -> Iterator[Finding]:
     if not seen.failure and seen.free < MIN_FREE:
         reserve = target.parts.storage.reserve() or 0
         yield findings.FULL.found(
-            f"{seen.free / 1024**2:.0f} MiB are free, and {reserve / 1024**2:.0f} MiB"
-            " are reserved."
+            f"{readable(seen.free)} are free, and {readable(reserve)} are reserved."
         )
     if abs(seen.behind) > MAX_SKEW:
         side = "behind" if seen.behind > 0 else "ahead"

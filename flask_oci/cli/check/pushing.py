@@ -10,6 +10,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ...errors import BlobUploadUnknown
+from ...rules.quota import readable
 from .finding import Finding
 from .finding import FindingType
 from .findings import login as login_findings
@@ -103,7 +104,7 @@ def _stream(
         return False
     if seen == [0]:
         yield findings.BUFFERED.found(
-            f"{UNBUFFERED // MIB} MiB were sent, and none had arrived after"
+            f"{readable(UNBUFFERED)} were sent, and none had arrived after"
             f" {ARRIVAL_TIMEOUT:.0f} seconds."
         )
     elif seen == [None]:

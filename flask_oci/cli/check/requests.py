@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ...rules.quota import readable
 from .finding import Finding
 from .findings import requests as findings
 
@@ -113,4 +114,4 @@ def _limits(session: Session, name: str) -> Iterator[Finding]:
             continue
         if length != HUGE:
             break
-    yield findings.BODY_LIMIT.found(f"A body of {refused // MIB} MiB is answered 413.")
+    yield findings.BODY_LIMIT.found(f"A body of {readable(refused)} is answered 413.")
