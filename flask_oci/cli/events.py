@@ -98,7 +98,10 @@ def deliver(follow: bool, as_json: bool) -> None:
 @click.argument("event_id", metavar="ID", type=int)
 @JSON
 def show(event_id: int, as_json: bool) -> None:
-    """Show the webhooks that receive the event ID, and every attempt to deliver it."""
+    """Show the deliveries of an event.
+
+    The command shows the webhooks that receive the event ID, and every attempt.
+    """
     with error_messages():
         rows = services().events.deliveries_of(event_id)
     _print_deliveries(rows, as_json, "No webhook receives that event.")
@@ -110,7 +113,10 @@ def show(event_id: int, as_json: bool) -> None:
 @LIMIT
 @JSON
 def dead(webhook: str | None, limit: int, as_json: bool) -> None:
-    """List the deliveries that failed after OCI_WEBHOOK_ATTEMPTS attempts."""
+    """List the deliveries whose attempts all failed.
+
+    OCI_WEBHOOK_ATTEMPTS is the number of attempts.
+    """
     with error_messages():
         rows = services().events.dead(limit, webhook)
     _print_deliveries(rows, as_json, "There are no dead deliveries.")

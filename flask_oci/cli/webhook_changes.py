@@ -58,8 +58,11 @@ def edit(
 @with_appcontext
 @ID
 def disable(webhook_id: str) -> None:
-    """Disable the webhook ID. It never receives the events that happen until it is
-    enabled; its pending deliveries wait."""
+    """Disable the webhook ID.
+
+    It never receives the events that happen until it is enabled. Its pending deliveries
+    wait.
+    """
     with error_messages():
         changed = services().events.change_webhook(webhook_id, enabled=False)
     require(changed, webhook_id)
@@ -82,7 +85,7 @@ def enable(webhook_id: str) -> None:
 @ID
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def rotate_secret(webhook_id: str, as_json: bool) -> None:
-    """Replace the secret of the webhook ID, and print the new one once."""
+    """Replace the secret of a webhook, and print it once."""
     with error_messages():
         changed = services().events.rotate_webhook_secret(webhook_id)
     secret = require(changed, webhook_id).secret
@@ -101,8 +104,10 @@ def rotate_secret(webhook_id: str, as_json: bool) -> None:
 @ID
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def send_test(webhook_id: str, as_json: bool) -> None:
-    """Send a test notification to the webhook ID, and print the answer. The exit status
-    is 1 if the webhook did not accept it."""
+    """Send a test notification, and print the answer.
+
+    The exit status is 1 if the webhook ID did not accept the notification.
+    """
     with error_messages():
         attempt = require(services().events.send_test(webhook_id), webhook_id)
     if as_json:

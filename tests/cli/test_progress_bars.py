@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import pty
 import re
-import select
 import sys
 import typing as t
 from pathlib import Path
@@ -18,8 +15,8 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from flask_oci.testing.manifests import digest_of
-from tests.support.screen import Screen
 from tests.support.registry_client import RegistryClient
+from tests.support.screen import Screen
 from tests.support.upkeep import Upkeep
 
 NAME = "alice/app"
@@ -85,7 +82,7 @@ def test_transfer_with_rich_shows_a_bar_of_each_layer(
     alice.push_image(NAME, "1.0", layer)
     screen = Screen()
     output = type_at(screen, app, "export", NAME, str(tmp_path / "out.tar"))
-    shown = screen.text()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text())
     digits = digest_of(layer).partition(":")[2]
     assert re.search(rf"{digits[:12]} .* / 3\.0 MB", shown)
     assert digits[:13] not in shown

@@ -1,10 +1,11 @@
-"""What an operator sees and may type at a terminal."""
+"""Output and input of commands at a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import unicodedata
 
+import click
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -50,14 +51,16 @@ def look(app: Flask, columns: int, *words: str) -> list[str]:
     return screen.text().splitlines()
 
 
-@pytest.mark.parametrize("path", ["", *(c.name or "" for c in COMMANDS)])
-def test_help_at_80_columns_cuts_no_line(app: Flask, path: str) -> None:
-    """The first sentence of each command is short enough for the list of commands."""
+@pytest.mark.parametrize(
+    "path", ["", *(c.name or "" for c in COMMANDS if isinstance(c, click.Group))]
+)
+def test_list_of_commands_at_80_columns_cuts_no_sentence(app: Flask, path: str) -> None:
+    """The first sentence of each command is short enough."""
     result = app.test_cli_runner().invoke(
         args=["oci", *path.split(), "--help"], terminal_width=80
     )
     assert result.exit_code == 0
-    lines = result.stdout.splitlines()
+    lines = result.stdout.splitlines()[1:]
     assert [line for line in lines if len(line) > 80 or line.endswith("...")] == []
 
 

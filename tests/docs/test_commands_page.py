@@ -46,10 +46,11 @@ def test_command_and_options_have_help(path: str) -> None:
 #: Commands that change something and print one sentence, and so need no ``--json``.
 DOERS = frozenset(
     {
-        *("delete", "restore", "describe", "visibility", "rename", "transfer", "token revoke"),
-        *("token revoke-all", "protect set", "protect unset", "webhooks remove"),
+        *("delete", "restore", "describe", "visibility", "rename", "transfer"),
+        *("token revoke", "token revoke-all", "protect set", "protect unset"),
         *("retention set", "retention unset", "quota set", "quota unset"),
-        *("webhooks edit", "webhooks disable", "webhooks enable", "storage adopt"),
+        *("webhooks edit", "webhooks disable", "webhooks enable", "webhooks remove"),
+        "storage adopt",
     }
 )
 

@@ -282,7 +282,7 @@ def test_gc_output_has_deletions_and_free_space(
         assert result.exit_code == 0
         assert not result.stderr
         last = result.stdout.splitlines()[-1]
-        assert last == f"{verb} 1 idle upload, 2 manifests and 3 blobs, 0.0 MiB."
+        assert last == f"{verb} 1 idle upload, 2 manifests and 3 blobs, 41 B."
         assert "alice/other: 1 unreferenced blob" in result.stdout
 
 
