@@ -47,13 +47,16 @@ class FindingType:
     remedies: dict[str, str] = field(default_factory=dict)
     """The lines to write, by a key of :data:`PLACES`."""
 
-    def found(self, detail: str, *places: str) -> Finding:
+    def found(
+        self, detail: str, *places: str, lines: dict[str, str] | None = None
+    ) -> Finding:
         """Return a finding of this type.
 
         :param detail: a sentence about the checked application.
         :param places: the keys of the remedies that apply to it; by default all.
+        :param lines: the remedies, if they depend on the application.
         """
-        return Finding(self, detail, places=places)
+        return Finding(self, detail, places=places, lines=lines or {})
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,13 @@ class Finding:
     places: tuple[str, ...] = ()
     """The keys of the remedies that apply; empty for all."""
 
+    lines: dict[str, str] = field(default_factory=dict)
+    """The remedies for this application; empty for those of the type."""
+
     @property
     def remedies(self) -> dict[str, str]:
         """The lines to write, by a key of :data:`PLACES`."""
-        every = self.type.remedies
+        every = self.lines or self.type.remedies
         return {place: every[place] for place in self.places or every}
 
     def as_fields(self) -> dict[str, t.Any]:

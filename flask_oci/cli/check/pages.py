@@ -14,6 +14,7 @@ from werkzeug.routing import BuildError
 
 from ...auth import flask_login
 from ...auth.principal import Principal
+from . import blocked_content
 from .finding import Finding
 from .findings import pages as findings
 from .transport import Unreachable
@@ -52,12 +53,29 @@ def check(target: Target, url: str, skipped: list[str]) -> Iterator[Finding]:
         skipped.append("The pages: their addresses have variables.")
         return
     yield from _login_view(target, addresses[-1])
-    yield from _render(target, addresses, "for an anonymous visitor", _do_nothing)
+    shown: list[tuple[str, Reply]] = []
+    yield from _visits(target, addresses, shown, skipped)
+    yield from blocked_content.check(target, shown)
+
+
+def _visits(
+    target: Target,
+    addresses: list[str],
+    shown: list[tuple[str, Reply]],
+    skipped: list[str],
+) -> Iterator[Finding]:
+    """Request the pages for each visitor.
+
+    :param shown: receives the address and the reply of each page.
+    """
+    visitor = "for an anonymous visitor"
+    yield from _render(target, addresses, shown, visitor, _do_nothing)
     if target.user is None:
         return
     visitors: list[t.Any] = []
     with _receiver(target, request_finished, lambda: visitors.append(_visitor(target))):
-        yield from _render(target, addresses, "for a signed-in user", _signer(target))
+        visitor, sign_in = "for a signed-in user", _signer(target)
+        yield from _render(target, addresses, shown, visitor, sign_in)
     if not any(visitors):
         skipped.append(
             "The pages for a signed-in user: this application signs users in without"
@@ -78,7 +96,11 @@ def _login_view(target: Target, address: str) -> Iterator[Finding]:
 
 
 def _render(
-    target: Target, addresses: list[str], visitor: str, sign_in: Callable[[], object]
+    target: Target,
+    addresses: list[str],
+    shown: list[tuple[str, Reply]],
+    visitor: str,
+    sign_in: Callable[[], object],
 ) -> Iterator[Finding]:
     """Request each page."""
     for address in addresses:
@@ -93,7 +115,9 @@ def _render(
             yield findings.PAGES_FAIL.found(
                 f"{urlsplit(address).path}, {visitor}: {cause}."
             )
-        elif reply.status == 200 and _is_empty(target, reply):
+            continue
+        shown.append((address, reply))
+        if reply.status == 200 and _is_empty(target, reply):
             yield findings.PAGES_EMPTY.found(
                 f"It is {target.parts.config.web_base_template}."
             )

@@ -38,6 +38,27 @@ PAGES_EMPTY = FindingType(
     },
 )
 
+CONTENT_BLOCKED = FindingType(
+    "content-blocked",
+    "warning",
+    "Browsers do not load all styles and scripts of the base template.",
+    "The Content-Security-Policy of the pages allows only files of the application and"
+    " no inline code. Browsers block everything else without a message to the visitor,"
+    " so the pages look broken. Move inline code and files of other sites into the"
+    " static folder of the application, or allow them.",
+    {
+        "python": (
+            "# The check prints the whole line for your template, such as:\n"
+            "OCI_WEB_CSP = (\n"
+            "    \"default-src 'none'; style-src 'self' https://cdn.example.org;\"\n"
+            "    \" script-src 'self'; img-src 'self'; font-src 'self';\"\n"
+            "    \" connect-src 'self'; form-action 'self'; base-uri 'none';\"\n"
+            "    \" frame-ancestors 'none'\"\n"
+            ")"
+        ),
+    },
+)
+
 LOGIN_VIEW_UNKNOWN = FindingType(
     "login-view-unknown",
     "warning",
