@@ -39,6 +39,7 @@ from flask_oci.testing.manifests import index  # noqa: E402
 from flask_oci.testing.manifests import OCI_EMPTY  # noqa: E402
 from flask_oci.testing.manifests import OCI_MANIFEST  # noqa: E402
 from flask_oci.testing.requests import basic  # noqa: E402
+from tests.support.receiver import Receiver  # noqa: E402
 from tests.support.registry_client import RegistryClient  # noqa: E402
 
 WIDTHS: t.Final = {"phone": 390, "desk": 1280}
@@ -62,6 +63,9 @@ PAGES: t.Final = {
     "administration": "/images/-/administration",
     "events": "/images/-/events",
     "uploads": "/images/-/uploads",
+    "webhooks": "/images/-/webhooks",
+    "webhook": "/images/-/webhooks/{webhook}",
+    "webhook-form": "/images/-/webhooks/new",
     "chart": "/images/alice/charts/weather/-/image/2.1.0",
 }
 
@@ -113,6 +117,7 @@ class Forge:
                 "SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder}/forge.db",
                 "OCI_STORAGE_PATH": f"{folder}/oci",
                 "SECRET_KEY": "for pictures only",
+                "OCI_WEBHOOK_NETWORKS": ["127.0.0.0/8"],
             }
         )
         self.alice = RegistryClient(self.app, basic("alice", "wonderland"))
@@ -231,6 +236,22 @@ class Forge:
         config = descriptor(about, "application/vnd.cncf.helm.config.v1+json")
         self.alice.push_manifest(name, image(layer, config=config), version)
 
+    def deliver(self) -> None:
+        """Add webhooks, and deliver the events of a release to one of them."""
+        with self.app.app_context(), Receiver() as receiver:
+            url = f"http://127.0.0.1:{receiver.port}/images"
+            added = registry.events.add_webhook(url, kinds=["tag.*"])
+            self.webhook = added.id
+            other = registry.events.add_webhook(
+                "https://scan.example.org/registry", repositories=["alice/*"]
+            )
+            registry.events.change_webhook(other.id, enabled=False)
+            self.release("alice/weather", "2.2.0", "latest")
+            registry.events.deliver()
+            # The pictures show no temporary port.
+            receiver_url = "https://ci.example.org/images"
+            registry.events.change_webhook(added.id, url=receiver_url)
+
     def fill(self) -> None:
         """Push the content of the pictures."""
         for number in range(4):
@@ -285,8 +306,11 @@ def sign_in(page: Page, url: str) -> None:
     page.click("main button")
 
 
-def photograph(url: str, folder: Path) -> None:
-    """Take a screenshot of each page, in each width and colour scheme."""
+def photograph(url: str, folder: Path, webhook: str = "") -> None:
+    """Take a screenshot of each page, in each width and colour scheme.
+
+    :param webhook: the id of the webhook in the pictures.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"]
@@ -299,7 +323,7 @@ def photograph(url: str, folder: Path) -> None:
                 page = context.new_page()
                 sign_in(page, url)
                 for name, address in PAGES.items():
-                    page.goto(url + address)
+                    page.goto(url + address.format(webhook=webhook))
                     page.screenshot(
                         path=folder / f"{name}-{place}-{scheme}.png", full_page=True
                     )
@@ -316,13 +340,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as instance:
         forge = Forge(instance)
         forge.fill()
+        forge.deliver()
         server = make_server(
             "127.0.0.1", 0, forge.app, threaded=True, request_handler=Quiet
         )
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            photograph(f"http://127.0.0.1:{server.server_port}", folder)
+            address = f"http://127.0.0.1:{server.server_port}"
+            photograph(address, folder, forge.webhook)
         finally:
             server.shutdown()
             thread.join()

@@ -111,8 +111,8 @@ class WebhookManager:
             if value is not None and not _is_same(getattr(webhook, name), value)
         }
         self._check(
-            url or webhook.url,
-            format or webhook.form,
+            webhook.url if url is None else url,
+            webhook.form if format is None else format,
             webhook.kinds if kinds is None else kinds,
             webhook.repositories if repositories is None else repositories,
         )

@@ -38,6 +38,7 @@ from . import settings
 from . import sign_in
 from . import tokens
 from . import usage
+from . import webhooks
 from .access import is_admin
 from .access import may
 from .access import visitor
@@ -56,6 +57,7 @@ if t.TYPE_CHECKING:
 
     Route = tuple[tuple[str, ...], str, str, Callable[..., ResponseReturnValue]]
 
+_WEBHOOK: t.Final = "/-/webhooks/<webhook_id>"
 _SETTINGS: t.Final = "/<oci_name:name>/-/settings"
 
 #: Methods, rule, endpoint and view. No component of a name begins with a dash, so
@@ -66,6 +68,22 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/-/administration", "administration", usage.administration),
     (("GET",), "/-/uploads", "all_uploads", usage.all_uploads),
     (("GET",), "/-/events", "events", events.events),
+    (("GET",), "/-/webhooks", "webhooks", webhooks.webhooks),
+    (("POST",), "/-/webhooks", "add_webhook", webhooks.add_webhook),
+    (("GET",), "/-/webhooks/new", "new_webhook", webhooks.new_webhook),
+    (("GET",), _WEBHOOK, "webhook", webhooks.webhook),
+    (("POST",), _WEBHOOK, "change_webhook", webhooks.change_webhook),
+    (("GET",), f"{_WEBHOOK}/edit", "edit_webhook", webhooks.edit_webhook),
+    (("POST",), f"{_WEBHOOK}/test", "test_webhook", webhooks.test_webhook),
+    (("POST",), f"{_WEBHOOK}/state", "enable_webhook", webhooks.enable_webhook),
+    (("POST",), f"{_WEBHOOK}/replay", "replay_deliveries", webhooks.replay_deliveries),
+    (("POST",), f"{_WEBHOOK}/delete", "delete_webhook", webhooks.delete_webhook),
+    (
+        ("POST",),
+        f"{_WEBHOOK}/secret",
+        "rotate_webhook_secret",
+        webhooks.rotate_webhook_secret,
+    ),
     (("GET",), "/<oci_name:name>/-/uploads", "uploads", usage.uploads),
     (("GET",), "/-/tokens", "tokens", tokens.tokens),
     (("POST",), "/-/tokens", "create_token", tokens.create_token),

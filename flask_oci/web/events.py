@@ -54,7 +54,6 @@ def events() -> Page:
         "oci/events.html",
         name=name,
         events=[_row(event) for event in page],
-        webhooks=webhooks(),
         next_page=paging.here(before=str(page[-1].id)) if has_more else None,
     )
 
@@ -72,10 +71,10 @@ def webhooks() -> Webhooks:
 
 
 def _row(event: StoredEvent) -> EventRow:
-    return EventRow(event, _text(event.kind, event.data))
+    return EventRow(event, text_of(event.kind, event.data))
 
 
-def _text(kind: str, data: dict[str, t.Any]) -> Markup:
+def text_of(kind: str, data: dict[str, t.Any]) -> Markup:
     """Return the text that follows the name of the repository."""
     texts: dict[str, t.Callable[[], Markup]] = {
         changes.MANIFEST_PUSHED: lambda: gettext("an image was pushed"),

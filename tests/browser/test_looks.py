@@ -60,7 +60,12 @@ EITHER = pytest.mark.parametrize(
 )
 
 UPLOADS = "/images/-/uploads"
-ADMINISTRATION = ("/images/-/administration", UPLOADS, "/images/-/events")
+ADMINISTRATION = (
+    "/images/-/administration",
+    UPLOADS,
+    "/images/-/events",
+    "/images/-/webhooks",
+)
 
 
 @pytest.fixture(name="hostile")
@@ -229,6 +234,7 @@ def test_administration_is_accessible(
                 window.check_layout()
                 window.check_accessibility()
                 window.check()
+            add_webhook(window)
         window.go(UPLOADS)
         assert window.says("123 kB so far")
         assert not window.says("234 kB so far")
@@ -238,6 +244,35 @@ def test_administration_is_accessible(
     finally:
         # The next window must not see this upload.
         pusher.cancel(upload)
+
+
+def add_webhook(window: Window) -> None:
+    """Add, test, edit and delete a webhook, and check each page on the way."""
+
+    def look() -> None:
+        window.unfold()
+        window.check_layout()
+        window.check_accessibility()
+        window.check()
+
+    window.go("/images/-/webhooks")
+    window.click("link", "Add a webhook")
+    look()
+    window.page.get_by_label("Address").fill(f"http://localhost:1/{LONG}")
+    window.click("button", "Add the webhook")
+    assert window.says("It is not shown again.")
+    look()
+    window.click("button", "Send a test")
+    assert window.says("is not a public address")
+    look()
+    window.click("link", "Edit")
+    look()
+    window.click("link", "Cancel")
+    window.click("button", "Delete")
+    look()
+    window.click("button", "Delete the webhook")
+    assert window.says("The webhook was deleted.")
+    look()
 
 
 @pytest.mark.usefixtures("hostile")

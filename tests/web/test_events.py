@@ -119,35 +119,6 @@ def test_administration_shows_latest_events(
     assert page.links["Show all events"] == EVENTS
 
 
-def test_webhooks_show_failures_without_secrets(
-    app: Flask, alice: RegistryClient, visitor: Visitor
-) -> None:
-    """Administrators see failed deliveries, and no secret."""
-    assert "There are no webhooks." in visitor.get(EVENTS).text
-    with app.app_context():
-        webhook = registry.events.add_webhook("http://localhost:1/hook")
-    alice.push_image("alice/hello", "latest")
-    page = visitor.get(EVENTS)
-    assert "http://localhost:1/hook" in page.text
-    assert "3 deliveries are pending. 0 deliveries failed." in page.text
-    assert "1 webhook: 3 pending, 0 failed" in visitor.get(ADMINISTRATION).text
-    with app.app_context():
-        registry.events.deliver()
-    page = visitor.get(EVENTS)
-    assert "1 failed attempt" in page.text
-    assert webhook.secret not in page.html
-
-
-def test_event_texts_are_escaped(alice: RegistryClient, visitor: Visitor) -> None:
-    """Names, user agents and user names are escaped."""
-    with alice.app.app_context():
-        registry.events.add_webhook("https://example.org/<script>alert(1)</script>")
-    alice.push_image("alice/hello", "latest")
-    html = visitor.get(EVENTS).html
-    assert "<script>alert" not in html
-    assert "&lt;script&gt;alert" in html
-
-
 def test_administration_shows_storage_errors(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
