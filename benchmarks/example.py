@@ -54,4 +54,8 @@ class Example(FlaskOciServer):
     @property
     def environment(self) -> dict[str, str]:
         """The settings of the application."""
-        return {"EXAMPLE_INSTANCE": str(self.instance), "DATABASE_URL": self.database}
+        return {
+            "EXAMPLE_INSTANCE": str(self.instance),
+            "DATABASE_URL": self.database,
+            "OCI_WORK": "null",
+        }

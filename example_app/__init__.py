@@ -38,6 +38,8 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
         # The functions in registry.py and `load_user` ask the database, and nothing
         # else, so their results hold until something is committed to it.
         OCI_CACHE_POLICY=True,
+        # Retention, collection and webhooks run in a thread of each server process.
+        OCI_WORK="thread",
         SESSION_COOKIE_SAMESITE="Lax",
     )
     # The registry's settings keep their full names. Valid JSON is read as JSON:

@@ -86,9 +86,8 @@ def create_project() -> ResponseReturnValue:
         if not NAME.fullmatch(name):
             error = NAME_RULE
         else:
-            owner = current_user.username
-            project = Project(owner_id=current_user.id, name=name, description=text)
-            db.session.add(project)
+            owner, key = current_user.username, current_user.id
+            db.session.add(Project(owner_id=key, name=name, description=text))
             if commit():
                 return redirect(url_for("views.project", owner=owner, name=name))
             error = "You already have a project with this name. Choose another name."

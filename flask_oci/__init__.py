@@ -33,8 +33,10 @@ from .extension import Registry
 from .hooks import LoginRefused
 from .operations.gc import GarbageResult
 from .operations.health import Health
+from .operations.jobs import JobReport
 from .operations.logs import RequestFilter
 from .operations.retention import RetentionResult
+from .operations.work import JobOutcome
 from .rules.protection import Protection
 from .rules.quota import Quota
 from .rules.quota import QuotaUsage
@@ -65,6 +67,8 @@ __all__ = [
     "Health",
     "Images",
     "IssuedToken",
+    "JobOutcome",
+    "JobReport",
     "LoginRefused",
     "MirrorResult",
     "Models",

@@ -35,14 +35,17 @@ from .operations.retention import RetentionResult
 from .operations.retention import RetentionRunner
 from .services import current_login
 from .services import make_services
+from .services import make_worker
 from .services import services
 from .services import SharedServices
 from .services import site_quotas
+from .services import start_work_thread
 from .transfer import Images
 from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
 if t.TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from flask import Blueprint
@@ -54,6 +57,8 @@ if t.TYPE_CHECKING:
     from .catalog import MetaData
     from .catalog import RepositoryInfo
     from .operations.gc import GarbageResult
+    from .operations.jobs import JobReport
+    from .operations.work import JobOutcome
     from .spec.scope import Action
 
 
@@ -232,6 +237,29 @@ class Registry(Decorators):
             logger.error("Retention did not run completely. %s", failure)
         return RetentionResult(verdicts, retainer.failures)
 
+    def work(
+        self, *, once: bool = False, stop: threading.Event | None = None
+    ) -> list[JobOutcome]:
+        """Deliver webhooks and run the jobs that are due, as ``flask oci work`` does.
+
+        It needs an application context. Several processes can call it at once.
+
+        :param once: True to do what is due now, and return.
+        :param stop: an event that ends the work when the current piece is done.
+        :return: the outcomes with ``once``; otherwise nothing.
+        """
+        outcomes: list[JobOutcome] = []
+        if once:
+            make_worker(stop, outcomes.append).run_once()
+        else:
+            make_worker(stop).run()
+        return outcomes
+
+    def jobs(self) -> list[JobReport]:
+        """Return the last run of each background job. It needs an application
+        context."""
+        return services().jobs.all()
+
     def health(self, *, min_free: int = MIN_FREE) -> Health:
         """Return the state of the database and the storage.
 
@@ -248,6 +276,7 @@ class Registry(Decorators):
             parts.content.storage_identity,
             parts.config.storage_path,
             min_free,
+            parts.jobs,
         )
 
     def metrics(self) -> Response:
@@ -331,4 +360,6 @@ class Registry(Decorators):
             retention=self.retention,
             quotas=self.quotas,
         )
-        app.extensions[EXTENSION] = make_services(shared, app, registered_name(state))
+        parts = make_services(shared, app, registered_name(state))
+        app.extensions[EXTENSION] = parts
+        start_work_thread(t.cast("Flask", app), parts)

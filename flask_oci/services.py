@@ -34,16 +34,27 @@ from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
 from .core.summaries import Summaries
 from .events import Events
+from .events.delivery import DeliveryWorker
 from .events.request_state import request_state
 from .hooks import Hooks
+from .operations.jobs import JobReports
+from .operations.jobs import JobRunner
 from .operations.metrics import Metrics
+from .operations.work import Worker
+from .operations.work_thread import WorkThread
 from .storage import LocalStorage
 from .storage import Storage
 from .transfer import Images
 from .transfer.local import LocalRegistry
 
 if t.TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from flask import Flask
     from flask.sansio.app import App
+
+    from .operations.work import JobOutcome
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,7 @@ class Services(SharedServices):
     authenticator: Authenticator
     policy: Policy
     pulls: Pulls
+    jobs: JobReports
 
 
 def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
@@ -127,6 +139,49 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
         ),
         policy=Policy(config, hooks, catalog, accounts.status),
         pulls=pulls,
+        jobs=JobReports(config, catalog),
+    )
+
+
+def make_worker(
+    stop: threading.Event | None = None,
+    report: Callable[[JobOutcome], object] = lambda _: None,
+) -> Worker:
+    """Return the worker of the current application.
+
+    :param stop: ends the work once it is set and the current piece is done.
+    :param report: receives the outcome of each job and of deliveries.
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return _worker_of(app, services(), stop, report)
+
+
+def start_work_thread(app: Flask, parts: Services) -> None:
+    """Run the background work in a thread of each process of the application, if it is
+    configured so."""
+    if parts.config.work == "thread":
+        WorkThread(
+            app,
+            lambda stop: _worker_of(app, parts, stop),
+            parts.catalog.jobs.has_own_connections,
+        ).start_with_first_request()
+
+
+def _worker_of(
+    app: Flask,
+    parts: Services,
+    stop: threading.Event | None,
+    report: Callable[[JobOutcome], object] = lambda _: None,
+) -> Worker:
+    config, catalog = parts.config, parts.catalog
+    return Worker(
+        config,
+        catalog,
+        context=app.app_context,
+        deliveries=DeliveryWorker(config, catalog),
+        runner=JobRunner(config, parts.hooks, catalog, parts.storage, parts.documents),
+        stop=stop,
+        report=report,
     )
 
 

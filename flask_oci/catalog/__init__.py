@@ -24,6 +24,7 @@ from .garbage import Garbage
 from .host_session import HasSession
 from .host_session import session_for
 from .host_session import session_of
+from .jobs import Jobs
 from .login_failures import LoginFailures
 from .manifest_relations import ManifestRelations
 from .manifests import Manifests
@@ -111,6 +112,7 @@ class Catalog:
         self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)
+        self.jobs = Jobs(database)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
         self.expired_records = ExpiredRecords(database)

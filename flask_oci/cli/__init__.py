@@ -33,6 +33,8 @@ from .tag_history import restore
 from .tokens import token
 from .webhooks import webhooks
 from .who_can import who_can
+from .work import jobs
+from .work import work
 
 if t.TYPE_CHECKING:
     from click import Command
@@ -56,6 +58,8 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     rename,
     transfer,
     token,
+    work,
+    jobs,
     gc,
     fsck,
     check,

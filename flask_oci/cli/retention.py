@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
+from ..catalog.jobs import RETENTION
 from ..operations.retention import RetentionRunner
 from ..rules.wording import plural
 from ..services import services
@@ -19,6 +20,7 @@ from .common import scope_name
 from .common import scope_options
 from .common import user_or_none
 from .digests import short
+from .work import warn_of_overdue
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +84,8 @@ def set_rules(
             repository=repository,
             owner=user_or_none(owner),
         )
-    click.echo(f"Set the retention rules of {repository or owner}.")
+        click.echo(f"Set the retention rules of {repository or owner}.")
+        warn_of_overdue(RETENTION)
 
 
 @retention.command("unset")

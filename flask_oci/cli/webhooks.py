@@ -8,6 +8,7 @@ import typing as t
 import click
 from flask.cli import with_appcontext
 
+from ..catalog.jobs import WEBHOOKS
 from ..events import FORMS
 from ..rules.wording import plural
 from ..services import services
@@ -16,6 +17,7 @@ from .aliases import Group
 from .common import error_messages
 from .webhook_changes import COMMANDS
 from .webhook_changes import require
+from .work import warn_of_overdue
 
 if t.TYPE_CHECKING:
     from ..catalog.webhooks import WebhookInfo
@@ -71,6 +73,7 @@ def add(
         webhook = services().events.add_webhook(
             url, format=format_, kinds=kinds, repositories=repositories
         )
+        warn_of_overdue(WEBHOOKS)
     if as_json:
         output.as_json({"id": webhook.id, "secret": webhook.secret})
         return

@@ -187,6 +187,16 @@ class Config:
     repository_quota_images: int | None = _key(None, parsers.optional_count)
     """The same as a number of images."""
 
+    work: t.Literal["thread"] | None = _key(None, parsers.work)
+    """Whether the application runs the background work itself, in one thread of each
+    process (``"thread"``). None leaves it to ``flask oci work``."""
+
+    retention_interval: timedelta = _key(DAY, parsers.duration)
+    """The time between two runs of retention by the background work."""
+
+    collection_interval: timedelta = _key(DAY, parsers.duration)
+    """The time between two collections by the background work."""
+
     accel_redirect: str | None = _key(None, parsers.optional_prefix)
     """The internal nginx location that serves the storage folder. If it is set, the
     registry answers downloads with ``X-Accel-Redirect``."""

@@ -164,6 +164,15 @@ def retention(value: object) -> tuple[RetentionRule, ...]:
         raise ValueError(f"must be a list of rules ({error})") from None
 
 
+def work(value: object) -> t.Literal["thread"] | None:
+    """Return how the application runs the background work, or None."""
+    if value is None:
+        return None
+    if value == "thread":
+        return "thread"
+    raise ValueError("must be 'thread' or None")
+
+
 def template(value: object) -> str:
     """Return the name of a template."""
     if not isinstance(value, str) or not value:

@@ -8,11 +8,13 @@ process dies in between, another one makes the delivery again.
 from __future__ import annotations
 
 import random
+import time
 import typing as t
 from datetime import datetime
 from datetime import timedelta
 
 from ..catalog.deliveries import Outcome
+from ..catalog.jobs import WEBHOOKS
 from ..clock import utcnow
 from . import formats
 from .webhooks import post
@@ -32,6 +34,9 @@ FIRST_WAIT: t.Final = timedelta(seconds=10)
 
 #: The longest pause between two attempts.
 LONGEST_WAIT: t.Final = timedelta(hours=1)
+
+#: The time between two records that a process delivers events, in seconds.
+_NOTE_INTERVAL: t.Final = 60.0
 
 #: The time for DNS and the database in addition to the request.
 _MARGIN: t.Final = timedelta(seconds=10)
@@ -57,6 +62,7 @@ class DeliveryWorker:
     def __init__(self, config: Config, catalog: Catalog) -> None:
         self._config = config
         self._catalog = catalog
+        self._noted_at: float | None = None
 
     def run(self, wanted: t.Callable[[], bool] = lambda: True) -> DeliveryResult:
         """Make all deliveries that are due, and return their numbers.
@@ -72,7 +78,27 @@ class DeliveryWorker:
             delivered += outcomes.count(True)
             failed += outcomes.count(False)
         self._catalog.release()
+        self._note_run()
         return DeliveryResult(delivered, failed)
+
+    def run_once(self, wanted: t.Callable[[], bool]) -> DeliveryResult:
+        """Make at most one delivery to each webhook.
+
+        :param wanted: called before each delivery; False ends the run.
+        """
+        self._catalog.deliveries.assign()
+        outcomes = self._round(wanted)
+        self._catalog.release()
+        self._note_run()
+        return DeliveryResult(outcomes.count(True), outcomes.count(False))
+
+    def _note_run(self) -> None:
+        """Record from time to time that a process delivers events."""
+        now = time.monotonic()
+        if self._noted_at is None or now - self._noted_at >= _NOTE_INTERVAL:
+            self._noted_at = now
+            every = timedelta(seconds=_NOTE_INTERVAL)
+            self._catalog.jobs.record(WEBHOOKS, at_most_every=every)
 
     def _round(self, wanted: t.Callable[[], bool]) -> list[bool]:
         """Make one delivery to each webhook, so that no webhook waits for another."""

@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from dataclasses import field
 from itertools import islice
 
+from ..catalog.jobs import COLLECTION
 from ..changes import Change
 from ..changes import COLLECTED
 from ..clock import utcnow
 from ..core.storage_identity import StorageIdentity
 from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
+from ..rules.quota import readable
+from ..rules.wording import plural
+from .items import in_words
 from .items import Items
 
 if t.TYPE_CHECKING:
@@ -78,12 +82,26 @@ class GarbageResult:
             "failures": len(self.failures),
         }
 
+    def summary(self) -> str:
+        """Return the deleted content in words."""
+        return (
+            f"Deleted {plural(len(self.uploads), 'idle upload')},"
+            f" {plural(len(self.manifests), 'manifest')} and"
+            f" {plural(len(self.blobs), 'blob')}, {readable(self.freed)}."
+        )
+
+    def failure(self) -> str | None:
+        """Return the failed items in words, or None without failures."""
+        return in_words(self.failures)
+
 
 class GarbageCollector:
     """Collects the garbage of one application.
 
     :param dry_run: whether to find garbage without deleting it.
     :param progress: called with a few words about the current step.
+    :param checkpoint: called between two pieces, outside of transactions. It ends the
+        run by an exception.
     """
 
     def __init__(
@@ -94,6 +112,7 @@ class GarbageCollector:
         *,
         dry_run: bool = False,
         progress: ReportProgress = lambda _: None,
+        checkpoint: Callable[[], object] = lambda: None,
     ) -> None:
         self._config = config
         self._garbage = catalog.garbage
@@ -106,6 +125,8 @@ class GarbageCollector:
         self._identity = StorageIdentity(catalog, storage)
         self._dry_run = dry_run
         self._progress = progress
+        self._checkpoint = checkpoint
+        self._jobs = catalog.jobs
         self._result = GarbageResult()
         self._items = Items(self._result.failures, catalog.rollback)
         self._leases_end = utcnow() - config.lease_lifetime
@@ -131,6 +152,7 @@ class GarbageCollector:
         self._collect_uploads()
         for repository_id, name in repositories:
             self._progress(name)
+            self._checkpoint()
             with self._items.each(name):
                 self._collect_manifests(repository_id, name)
             with self._items.each(name):
@@ -152,6 +174,11 @@ class GarbageCollector:
                 self._record_if_observed(
                     Change(kind=COLLECTED, detail=self._result.counts())
                 )
+            self._jobs.record(
+                COLLECTION,
+                summary=self._result.summary(),
+                failure=self._result.failure(),
+            )
         return self._result
 
     def _prune_events(self) -> None:
@@ -182,6 +209,7 @@ class GarbageCollector:
         self._release()
         self._note_unreadable(unreadable)
         for uuid in dict.fromkeys(uuids):
+            self._checkpoint()
             with self._items.each(f"upload {uuid}"):
                 self._collect_upload(uuid, before)
 
@@ -259,6 +287,7 @@ class GarbageCollector:
         )
         for digest in unlinked:
             self._release()
+            self._checkpoint()
             with self._items.each(str(digest)), self._lock(digest):
                 if self._dry_run or self._garbage.delete_blob(digest, before):
                     self._delete_blob(digest)
@@ -271,6 +300,7 @@ class GarbageCollector:
         for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
             unrecorded = self._garbage.unrecorded(batch)
             self._release()
+            self._checkpoint()
             for digest in unrecorded:
                 with self._items.each(str(digest)), self._lock(digest):
                     # Check again, because no request can write the row while the blob

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..core.storage_identity import StorageIdentity
     from ..storage import Storage
+    from .jobs import JobReports
 
 logger = logging.getLogger("flask_oci.health")
 
@@ -44,6 +45,10 @@ class Health:
     space: str | None
     """The warning if the disk space is low. Pulls still work."""
 
+    work: str | None = None
+    """The warning if no process runs the background jobs, or if one of them failed.
+    Requests are answered regardless."""
+
     @property
     def ok(self) -> bool:
         """Whether the registry can answer requests, which low disk space allows."""
@@ -56,6 +61,7 @@ class Health:
             "database": self.database or "ok",
             "storage": self.storage or "ok",
             "space": self.space or "ok",
+            "work": self.work or "ok",
         }
 
 
@@ -65,6 +71,7 @@ def look_at(
     identity: StorageIdentity,
     folder: str,
     min_free: int,
+    jobs: JobReports,
 ) -> Health:
     """Check the database, the storage and the disk space.
 
@@ -72,6 +79,7 @@ def look_at(
     :param identity: compares the storage with the database.
     :param folder: the folder of the storage.
     :param min_free: the free disk space, in bytes, below which there is a warning.
+    :param jobs: the state of the background jobs.
     """
     free: list[int] = []
     foreign: list[str | None] = []
@@ -92,7 +100,23 @@ def look_at(
         database=database,
         storage=unwritable or next(iter(foreign), None),
         space=_space(free[0], _reserve(storage), min_free) if free else None,
+        work=_work(jobs) if database is None else None,
     )
+
+
+def _work(jobs: JobReports) -> str | None:
+    """Return a warning without the reasons of failures, which are confidential."""
+    try:
+        reports = jobs.all()
+    except FAILURES:
+        return "The state of the background jobs is unknown."
+    failed = [job.name for job in reports if job.failure is not None]
+    if failed:
+        return f"The last run of these jobs failed: {', '.join(failed)}."
+    overdue = [job.name for job in reports if job.is_overdue and not job.is_running]
+    if overdue:
+        return f"No process runs these jobs: {', '.join(overdue)}."
+    return None
 
 
 def _failure(look: Callable[[], object], failure: str) -> str | None:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 
 from ..catalog import FAILURES
 from ..errors import RegistryError
+from ..rules.wording import plural
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterator
+    from collections.abc import Sequence
 
 logger = logging.getLogger("flask_oci.items")
 
@@ -60,3 +62,13 @@ def reason_of(error: Exception) -> str:
         return f"The database does not respond. {error}"
     cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
     return f"{str(error) or type(error).__name__}{cause}"
+
+
+def in_words(failures: Sequence[str]) -> str | None:
+    """Return the failures of a run in one sentence, or None without failures.
+
+    :param failures: the failed items, each with the reason.
+    """
+    if not failures:
+        return None
+    return f"{plural(len(failures), 'item')} failed, such as {failures[0]}"

@@ -191,6 +191,7 @@ class State:
             events.add_metric([state], counts[state])
         yield events
         yield from self._last_collection()
+        yield from self._jobs()
         self._catalog.release()
 
     def _last_collection(self) -> Iterator[Metric]:
@@ -207,6 +208,27 @@ class State:
                 "Bytes that the last garbage collection freed.",
                 event.data["detail"]["freed"],
             )
+
+    def _jobs(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily as Gauge
+
+        completed = Gauge(
+            "oci_job_completed_timestamp_seconds",
+            "End of the last complete run of a background job, in seconds since 1970.",
+            labels=["job"],
+        )
+        failing = Gauge(
+            "oci_job_failed",
+            "1 if the last run of a background job, or an item of it, failed.",
+            labels=["job"],
+        )
+        states = self._catalog.jobs.overview().states
+        for name, state in states.items():
+            if state.completed_at is not None:
+                completed.add_metric([name], state.completed_at.timestamp())
+            failing.add_metric([name], float(state.failure is not None))
+        yield completed
+        yield failing
 
 
 def _multiprocess(module: t.Any) -> Callable[[CollectorRegistry], object]:

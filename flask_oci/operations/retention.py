@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import replace
 from functools import partial
 
+from ..catalog.jobs import RETENTION
 from ..catalog.retention import item_of
 from ..clock import utcnow
 from ..core.build_times import BuildTimes
@@ -17,9 +18,12 @@ from ..events import audit
 from ..rules.protection import Guard
 from ..rules.retention import parse
 from ..rules.retention import RetentionEvaluator
+from ..rules.wording import plural
+from .items import in_words
 from .items import Items
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
     from datetime import datetime
@@ -77,22 +81,39 @@ class RetentionRunner:
         self._items = Items(self.failures, catalog.rollback)
 
     def run(
-        self, names: t.Sequence[str] | None = None, *, dry_run: bool = False
+        self,
+        names: t.Sequence[str] | None = None,
+        *,
+        dry_run: bool = False,
+        checkpoint: Callable[[], object] = lambda: None,
     ) -> Iterator[RetentionDecision]:
         """Apply the rules, one repository at a time. One that fails is added to
         :attr:`failures`, and the others follow.
 
         :param names: the names of the repositories; None means all.
         :param dry_run: whether to decide without deleting.
+        :param checkpoint: called before each repository, outside of transactions. It
+            ends the run by an exception.
         :return: the decision about every tag, and about every untagged manifest that is
             due for deletion.
         """
+        tags = manifests = 0
         for repository in self._repositories(names):
+            checkpoint()
             verdicts: list[RetentionDecision] = []
             with self._items.each(repository.name):
                 verdicts = self.of(repository, dry_run=dry_run)
             for verdict in verdicts:
+                tags += verdict.deleted and verdict.tag is not None
+                manifests += verdict.deleted and verdict.tag is None
                 yield replace(verdict, repository=repository.name)
+        if names is None and not dry_run:
+            self._catalog.jobs.record(
+                RETENTION,
+                summary=f"Deleted {plural(tags, 'tag')} and"
+                f" {plural(manifests, 'manifest')}.",
+                failure=in_words(self.failures),
+            )
 
     def of(
         self,

@@ -8,6 +8,7 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from ..catalog import RepositoryInfo
+from ..catalog.jobs import RETENTION
 from ..operations.retention import RetentionRunner
 from ..rules.retention import parse
 from ..services import services
@@ -32,7 +33,12 @@ def retention(name: str) -> Page:
     """Show which tags and manifests the current rules would delete now, and why."""
     repository = authorize(name, "manage")
     context = _context(_verdicts(repository))
-    return render("oci/retention.html", repository=repository, **context)
+    return render(
+        "oci/retention.html",
+        repository=repository,
+        is_retention_overdue=services().jobs.overdue(RETENTION) is not None,
+        **context,
+    )
 
 
 def set_retention(name: str) -> ResponseReturnValue:

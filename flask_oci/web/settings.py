@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from ..catalog import RepositoryInfo
+from ..catalog.jobs import RETENTION
 from ..core.repositories import MAX_DESCRIPTION
 from ..errors import NameInvalid
 from ..rules.quota import QuotaExceeded
@@ -225,6 +226,7 @@ def page(
             if rules is None
             else rules.splitlines()
         ),
+        is_retention_overdue=services().jobs.overdue(RETENTION) is not None,
         error=error,
     )
 

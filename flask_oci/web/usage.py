@@ -86,6 +86,7 @@ def administration() -> Page:
             parts.content.storage_identity,
             parts.config.storage_path,
             MIN_FREE,
+            parts.jobs,
         ),
         events=events.latest(),
         webhooks=events.webhooks(),

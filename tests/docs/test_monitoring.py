@@ -40,6 +40,7 @@ def test_health_endpoint_of_documentation_answers_anonymous_client(
             "space": response.get_json()["space"],
             "status": "ok",
             "storage": "ok",
+            "work": "ok",
         }
 
 

@@ -300,6 +300,16 @@ def test_failed_webhook_delivery_is_replayed(app: Flask, alice: RegistryClient) 
         assert [a.json["data"]["tag"] for a in receiver.taken] == ["v1"]
 
 
+def test_job_that_no_process_runs_is_found(app: Flask, alice: RegistryClient) -> None:
+    """The command names the job until a process runs it."""
+    reader = Reader(app, "Rules delete nothing, or the disk fills up")
+    alice.push_image(NAME, "pr-1")
+    reader.run("retention", "set", "--repository", NAME, "delete pr-*")
+    assert "No process applies retention rules" in reader.type("jobs").stderr
+    reader.run("work", "--once")
+    assert reader.type("jobs").stderr == ""
+
+
 def test_every_section_of_runbook_has_a_test() -> None:
     """Each section of the page has a test here, except the one about a proxy, which is
     about an address."""

@@ -49,6 +49,8 @@ class Server:
             "PYTHONPATH": str(ROOT),
             # A worker that is killed during the write of one would leave half of it.
             "PYTHONDONTWRITEBYTECODE": "1",
+            # The collector of this test runs the collection.
+            "OCI_WORK": "null",
             "OCI_GRACE_PERIOD": str(GRACE),
             "OCI_UNTAGGED_LIFETIME": "1",
             "OCI_UNDO_PERIOD": "1",

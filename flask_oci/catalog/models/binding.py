@@ -13,6 +13,7 @@ from .credentials import Credential
 from .credentials import LoginFailure
 from .credentials import Revocation
 from .events import Event
+from .jobs import Job
 from .manifests import Manifest
 from .manifests import ManifestReference
 from .manifests import Tag
@@ -48,6 +49,7 @@ RECORDS: t.Final = (
     Delivery,
     DeliveryAttempt,
     StorageFolder,
+    Job,
 )
 
 
@@ -74,6 +76,7 @@ class Models:
     Delivery: type[Delivery]
     DeliveryAttempt: type[DeliveryAttempt]
     StorageFolder: type[StorageFolder]
+    Job: type[Job]
 
     @property
     def user_key(self) -> sa.Column[t.Any]:

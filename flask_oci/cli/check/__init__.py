@@ -23,6 +23,7 @@ from . import requests
 from . import settings
 from . import tables
 from . import tls
+from . import work
 from .finding import Finding
 from .finding import PLACES
 from .finding import Report
@@ -95,6 +96,7 @@ def check(
     report.add(accounts.check(target))
     report.add(settings.check_policy(target))
     report.add(settings.check_cache(target))
+    report.add(work.check(target))
     with open_sandbox(target) as sandbox:
         progress("the application")
         _check_application(report, target, sandbox)

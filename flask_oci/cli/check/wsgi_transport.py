@@ -12,6 +12,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.test import run_wsgi_app
 
+from ...operations.work_thread import NO_WORK
 from .transport import Reply
 from .transport import StreamedBody
 from .transport import Unreachable
@@ -92,7 +93,11 @@ class WsgiTransport:
             method=method,
             headers=Headers(sent.items()),
             data=body,
-            environ_overrides={"REMOTE_ADDR": CLIENT_ADDRESS, **overrides},
+            environ_overrides={
+                "REMOTE_ADDR": CLIENT_ADDRESS,
+                NO_WORK: True,
+                **overrides,
+            },
         )
         try:
             environ = builder.get_environ()

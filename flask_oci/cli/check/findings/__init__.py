@@ -16,6 +16,7 @@ from . import requests
 from . import settings
 from . import tables
 from . import tls
+from . import work
 
 _MODULES: t.Final = (
     settings,
@@ -28,6 +29,7 @@ _MODULES: t.Final = (
     pushing,
     pulling,
     tls,
+    work,
 )
 
 
