@@ -1,5 +1,7 @@
 """Create screenshots of the pages: ``python docs/make_screenshots.py [FOLDER]``.
 
+It also creates the pictures of the documentation's front page, in ``docs/pictures``.
+
 It starts the example forge with example content, and takes screenshots with Debian's
 Chromium, at the widths of a phone and of a desktop, in light and dark.
 """
@@ -69,6 +71,11 @@ PAGES: t.Final = {
     "chart": "/images/alice/charts/weather/-/image/2.1.0",
 }
 
+#: The pages on the front page of the documentation, and the part that it shows.
+FRONT: t.Final = ("repository", "image")
+PICTURES: t.Final = ROOT / "docs/pictures"
+CLIP: t.Final = {"x": 80, "y": 0, "width": 1120, "height": 700}
+
 DESCRIPTION: t.Final = """\
 Tomorrow's weather, as JSON
 
@@ -118,6 +125,7 @@ class Forge:
                 "OCI_STORAGE_PATH": f"{folder}/oci",
                 "SECRET_KEY": "for pictures only",
                 "OCI_WEBHOOK_NETWORKS": ["127.0.0.0/8"],
+                "OCI_EXTERNAL_URL": "https://forge.example",
             }
         )
         self.alice = RegistryClient(self.app, basic("alice", "wonderland"))
@@ -327,6 +335,9 @@ def photograph(url: str, folder: Path, webhook: str = "") -> None:
                     page.screenshot(
                         path=folder / f"{name}-{place}-{scheme}.png", full_page=True
                     )
+                    if name in FRONT and place == "desk":
+                        path = PICTURES / f"{name}-{scheme}.png"
+                        page.screenshot(path=path, clip=t.cast(t.Any, CLIP))
                 context.close()
         browser.close()
 
