@@ -29,8 +29,10 @@ if t.TYPE_CHECKING:
 @click.option("--once", is_flag=True, help="Do what is due now, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def work(once: bool, as_json: bool) -> None:
-    """Deliver webhooks, apply retention, run the collection and delete expired records,
-    until SIGTERM or Ctrl-C.
+    """Run the background work until it is interrupted.
+
+    The command delivers webhooks, applies retention, runs the collection and deletes
+    expired records, until SIGTERM or Ctrl-C.
 
     Any number of these processes may run, on any machine with this database and this
     storage folder. The database assigns each delivery and each job to one of them. A
@@ -68,7 +70,10 @@ def work(once: bool, as_json: bool) -> None:
 @with_appcontext
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def jobs(as_json: bool) -> None:
-    """Show the last run of each background job, and the jobs that no process runs."""
+    """Show the last run of each background job.
+
+    The command also shows the jobs that no process runs.
+    """
     with error_messages():
         found = services().jobs.all()
     if as_json:
