@@ -35,6 +35,7 @@ from example_app.models import Project  # noqa: E402
 from example_app.models import User  # noqa: E402
 from example_app.registry import registry  # noqa: E402
 from flask_oci.testing.manifests import descriptor  # noqa: E402
+from flask_oci.testing.manifests import digest_of  # noqa: E402
 from flask_oci.testing.manifests import encoded  # noqa: E402
 from flask_oci.testing.manifests import image  # noqa: E402
 from flask_oci.testing.manifests import index  # noqa: E402
@@ -69,6 +70,9 @@ PAGES: t.Final = {
     "webhook": "/images/-/webhooks/{webhook}",
     "webhook-form": "/images/-/webhooks/new",
     "chart": "/images/alice/charts/weather/-/image/2.1.0",
+    "sbom": "/images/alice/weather/-/image/{sbom}",
+    "scan": "/images/alice/weather/-/image/{scan}",
+    "provenance": "/images/alice/weather/-/image/{provenance}",
 }
 
 #: The pages on the front page of the documentation, and the part that it shows.
@@ -90,6 +94,82 @@ curl localhost:8000/Bergen
 | --- | --- |
 | `WEATHER_UNITS` | `metric`, or something older |
 """
+
+SBOM: t.Final = {
+    "spdxVersion": "SPDX-2.3",
+    "name": "weather",
+    "creationInfo": {
+        "created": "2026-11-20T10:02:11Z",
+        "creators": ["Organization: Anchore, Inc", "Tool: syft-1.18.0"],
+    },
+    "packages": [
+        {
+            "name": name,
+            "versionInfo": version,
+            "licenseDeclared": licenses,
+            "externalRefs": [
+                {
+                    "referenceType": "purl",
+                    "referenceLocator": f"pkg:{kind}/{name}@{version}",
+                }
+            ],
+        }
+        for name, version, kind, licenses in (
+            ("ca-certificates", "20230311", "deb", "GPL-2.0-or-later AND MPL-2.0"),
+            ("flask", "3.1.2", "pypi", "BSD-3-Clause"),
+            ("gunicorn", "23.0.0", "pypi", "MIT"),
+            ("libc6", "2.36-9+deb12u9", "deb", "LGPL-2.1-only"),
+            ("openssl", "3.0.15-1~deb12u1", "deb", "Apache-2.0"),
+            ("tzdata", "2025b-0+deb12u2", "deb", ""),
+        )
+    ],
+}
+SCAN: t.Final = {
+    "version": "2.1.0",
+    "runs": [
+        {
+            "tool": {"driver": {"name": "Trivy", "version": "0.57.0"}},
+            "results": [
+                {
+                    "ruleId": "CVE-2026-0001",
+                    "level": "error",
+                    "message": {
+                        "text": "Package: openssl\nInstalled version: 3.0.15"
+                        "\nFixed version: 3.0.16"
+                    },
+                },
+                {
+                    "ruleId": "CVE-2026-0002",
+                    "level": "warning",
+                    "message": {"text": "Package: tzdata\nFixed version: none"},
+                },
+            ],
+        }
+    ],
+}
+PROVENANCE: t.Final = {
+    "_type": "https://in-toto.io/Statement/v1",
+    "predicateType": "https://slsa.dev/provenance/v1",
+    "subject": [{"name": "weather", "digest": {"sha256": "9b6fe826a8df"}}],
+    "predicate": {
+        "buildDefinition": {"buildType": "https://forge.example.org/workflow/v1"},
+        "runDetails": {
+            "builder": {"id": "https://forge.example.org/builders/1"},
+            "metadata": {
+                "startedOn": "2026-11-20T10:00:12Z",
+                "finishedOn": "2026-11-20T10:02:11Z",
+            },
+        },
+    },
+}
+
+#: The attached files: the name, the artifact type and the content.
+ATTACHED: t.Final[dict[str, tuple[str, str, object]]] = {
+    "sbom": ("sbom.spdx.json", "application/spdx+json", SBOM),
+    "scan": ("trivy.sarif", "application/sarif+json", SCAN),
+    "provenance": ("provenance.json", "application/vnd.in-toto+json", PROVENANCE),
+    "signature": ("", "application/vnd.dev.cosign.artifact.sig.v1+json", {}),
+}
 
 STEPS: t.Final = (
     ("/bin/sh -c #(nop) ADD file:5d68d27cc15a80653 in / ", 29_150_000),
@@ -129,6 +209,7 @@ class Forge:
             }
         )
         self.alice = RegistryClient(self.app, basic("alice", "wonderland"))
+        self.attached: dict[str, str] = {}
 
     def layer(self, name: str, seed: str, size: int) -> dict[str, t.Any]:
         """Push a layer, and return its descriptor."""
@@ -205,22 +286,25 @@ class Forge:
         for tag in (version, *tags):
             self.alice.push_manifest(name, manifest, tag)
         if signed:
-            for kind in (
-                "application/vnd.dev.cosign.artifact.sig.v1+json",
-                "application/spdx+json",
-            ):
-                self.alice.push_blob(name, b"{}")
-                self.alice.push_manifest(
-                    name,
-                    image(
-                        descriptor(b"{}", "application/json"),
-                        config=descriptor(b"{}", OCI_EMPTY),
-                        artifactType=kind,
-                        subject=descriptor(
-                            manifest, "application/vnd.oci.image.index.v1+json"
-                        ),
-                    ),
-                )
+            for key, (title, kind, fields) in ATTACHED.items():
+                self.attached[key] = self.attach(name, manifest, title, kind, fields)
+
+    def attach(
+        self, name: str, subject: bytes, title: str, kind: str, fields: object
+    ) -> str:
+        """Attach a file to an index, and return the digest of its manifest."""
+        content = encoded(fields)
+        for blob in (b"{}", content):
+            self.alice.push_blob(name, blob)
+        titled = {"org.opencontainers.image.title": title}
+        manifest = image(
+            descriptor(content, kind, annotations=titled),
+            config=descriptor(b"{}", OCI_EMPTY),
+            artifactType=kind,
+            subject=descriptor(subject, "application/vnd.oci.image.index.v1+json"),
+        )
+        self.alice.push_manifest(name, manifest)
+        return digest_of(manifest)
 
     def chart(self, name: str, version: str) -> None:
         """Push a Helm chart."""
@@ -314,10 +398,10 @@ def sign_in(page: Page, url: str) -> None:
     page.click("main button")
 
 
-def photograph(url: str, folder: Path, webhook: str = "") -> None:
+def photograph(url: str, folder: Path, values: dict[str, str]) -> None:
     """Take a screenshot of each page, in each width and colour scheme.
 
-    :param webhook: the id of the webhook in the pictures.
+    :param values: the ids and digests in the addresses.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -331,7 +415,7 @@ def photograph(url: str, folder: Path, webhook: str = "") -> None:
                 page = context.new_page()
                 sign_in(page, url)
                 for name, address in PAGES.items():
-                    page.goto(url + address.format(webhook=webhook))
+                    page.goto(url + address.format(**values))
                     page.screenshot(
                         path=folder / f"{name}-{place}-{scheme}.png", full_page=True
                     )
@@ -359,7 +443,8 @@ def main() -> None:
         thread.start()
         try:
             address = f"http://127.0.0.1:{server.server_port}"
-            photograph(address, folder, forge.webhook)
+            values = {"webhook": forge.webhook, **forge.attached}
+            photograph(address, folder, values)
         finally:
             server.shutdown()
             thread.join()

@@ -32,6 +32,7 @@ CACHE: t.Final = ArtifactKind("cache", marked("Build cache"))
 SIGNATURE: t.Final = ArtifactKind("signature", marked("Signature"))
 SBOM: t.Final = ArtifactKind("sbom", marked("SBOM"))
 ATTESTATION: t.Final = ArtifactKind("attestation", marked("Attestation"))
+SCAN: t.Final = ArtifactKind("scan", marked("Scan report"))
 ARTIFACT: t.Final = ArtifactKind("artifact", marked("Artifact"))
 
 #: Parts of media types, and the types of artifacts that have them. The first match
@@ -47,6 +48,7 @@ _MARKS: t.Final = (
     ("cyclonedx", SBOM),
     ("syft", SBOM),
     ("cosign.artifact.sbom", SBOM),
+    ("sarif", SCAN),
     ("buildkit.cacheconfig", CACHE),
     ("cncf.helm", CHART),
     ("wasm", WASM),
@@ -74,27 +76,3 @@ def recognise(
 def _marked(media_type: str) -> ArtifactKind | None:
     text = media_type.lower()
     return next((kind for mark, kind in _MARKS if mark in text), None)
-
-
-def commands(
-    kind: ArtifactKind, image: str, separator: str, reference: str
-) -> dict[str, str]:
-    """Return the commands that pull an artifact, by program.
-
-    :param image: the host and the name of the repository.
-    :param separator: ``:`` before a tag, and ``@`` before a digest.
-    :param reference: the tag or digest.
-    """
-    full_name = f"{image}{separator}{reference}"
-    if kind in (IMAGE, INDEX):
-        return {
-            "docker": f"docker pull {full_name}",
-            "podman": f"podman pull {full_name}",
-        }
-    if kind == CHART:
-        version = f" --version {reference}" if separator == ":" else f"@{reference}"
-        return {"helm": f"helm pull oci://{image}{version}"}
-    if kind == CACHE:
-        cache = f"type=registry,ref={full_name}"
-        return {"buildx": f"docker buildx build --cache-from {cache} ."}
-    return {"oras": f"oras pull {full_name}"}

@@ -9,6 +9,7 @@ from itertools import islice
 from ..errors import ManifestInvalid
 from ..spec.digest import Digest
 from ..spec.json_object import read_blob_object
+from ..spec.json_object import read_file_object
 from ..spec.json_object import read_stored_object
 from ..spec.manifest import written_platform
 
@@ -50,15 +51,27 @@ class Documents:
         :param digest: the digest of the blob.
         :param limit: the maximum size in bytes; a larger blob is not read.
         """
+        content = self.content(digest, limit)
+        if content is None:
+            return {}
+        return _as_object(content, read_blob_object)
+
+    def content(self, digest: str, limit: int) -> bytes | None:
+        """Return the bytes of a blob; None if it is missing or too large.
+
+        The caller must check that the repository links the blob.
+
+        :param digest: the digest of the blob.
+        :param limit: the maximum size in bytes; a larger blob is not read.
+        """
         parsed = Digest.parse(digest)
         try:
             if (self._storage.size(parsed) or 0) > limit:
-                return {}
+                return None
             with self._storage.open(parsed) as file:
-                content = b"".join(iter(lambda: file.read(limit), b""))
+                return b"".join(iter(lambda: file.read(limit), b""))
         except FileNotFoundError:
-            return {}
-        return _as_object(content, read_blob_object)
+            return None
 
     def config_of(
         self, repository_id: int, fields: dict[str, t.Any]
@@ -85,6 +98,11 @@ def as_object(content: bytes | None) -> dict[str, t.Any]:
     cost more than the parser.
     """
     return _as_object(content or b"", read_stored_object)
+
+
+def file_object(content: bytes) -> dict[str, t.Any]:
+    """Return the JSON object in an attached file; empty if there is none."""
+    return _as_object(content, read_file_object)
 
 
 def _as_object(

@@ -99,7 +99,7 @@ class Summaries:
             weights=weights,
             types=catalog.manifest_relations.referrer_types(repository_id, digests),
             signed=catalog.repository_contents.existing_tags(
-                repository_id, [_cosign_tag(digest, "sig") for digest in digests]
+                repository_id, [cosign_tag(digest, "sig") for digest in digests]
             ),
             children=children,
             platforms=self._platforms(repository_id, manifests, weights, left),
@@ -202,7 +202,7 @@ def _attached(
         artifact_types.recognise(manifest.media_type, artifact_type)
         for artifact_type in shared.types.get(manifest.digest, ())
     }
-    if _cosign_tag(manifest.digest, "sig") in shared.signed:
+    if cosign_tag(manifest.digest, "sig") in shared.signed:
         found.add(artifact_types.SIGNATURE)
     if any(child.is_attestation for child in children):
         found.add(artifact_types.ATTESTATION)
@@ -216,5 +216,10 @@ def kind_of(manifest: ManifestRow, weight: Weight) -> artifact_types.ArtifactKin
     )
 
 
-def _cosign_tag(digest: str, suffix: str) -> str:
+def cosign_tag(digest: str, suffix: str) -> str:
+    """Return the tag that cosign gives to an artifact about a manifest.
+
+    :param digest: the digest of the manifest.
+    :param suffix: ``sig``, ``att`` or ``sbom``.
+    """
     return f"{digest.replace(':', '-')}.{suffix}"

@@ -47,6 +47,16 @@ def read_blob_object(content: bytes) -> dict[str, t.Any]:
     return _read(content, MAX_BLOB_VALUES)
 
 
+def read_file_object(content: bytes) -> dict[str, t.Any]:
+    """Return a JSON object from an attached file, such as an SBOM, which may be as
+    large as a manifest. Of two equal keys, the last one counts.
+
+    :raises ManifestInvalid: if it is not an object, is too deep, or has more than
+        :data:`MAX_VALUES` values and keys.
+    """
+    return _read(content, MAX_VALUES)
+
+
 def read_stored_object(content: bytes) -> dict[str, t.Any]:
     """Return a JSON object that :func:`read_object` accepted before it was stored.
 

@@ -19,6 +19,8 @@ from ..catalog import FAILURES
 from ..catalog import GONE
 from ..catalog import REFUSED
 from ..config import EXTENSION
+from ..core.image_links import safe_url
+from ..core.reports.base import SEVERITY_LABELS
 from ..errors import Denied
 from ..errors import UserDeleted
 from ..http import bounds
@@ -43,6 +45,7 @@ from .access import is_admin
 from .access import may
 from .access import visitor
 from .compare import compare
+from .files import download
 from .manifest import manifest
 from .manifest import raw
 from .rendering import render
@@ -91,6 +94,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/<oci_name:name>", "repository", repository),
     (("GET",), "/<oci_name:name>/-/image/<reference>", "manifest", manifest),
     (("GET",), "/<oci_name:name>/-/raw/<digest>", "raw", raw),
+    (("GET",), "/<oci_name:name>/-/file/<digest>/<blob>", "file", download),
     (("GET",), "/<oci_name:name>/-/compare", "compare", compare),
     (("GET",), "/<oci_name:name>/-/history", "history", history.history),
     (("POST",), "/<oci_name:name>/-/history", "restore", history.restore),
@@ -180,6 +184,8 @@ def _context() -> dict[str, t.Any]:
         "oci_here": paging.here,
         "oci_render_markdown": markdown.render,
         "oci_markdown": markdown.is_available(),
+        "oci_safe_url": safe_url,
+        "oci_severities": SEVERITY_LABELS,
         "oci_size": formatting.size,
         "oci_ago": formatting.ago,
         "oci_short": formatting.short,

@@ -19,7 +19,7 @@ from . import paging
 from .access import authorize
 from .manifest import Content
 from .manifest import content_of
-from .manifest import find
+from .manifest_lookup import find
 from .rendering import render
 from .translation import gettext
 

@@ -39,11 +39,14 @@ def short(digest: str) -> str:
     return digest.partition(":")[2][:_DIGEST_LENGTH] or digest[:_DIGEST_LENGTH]
 
 
-def cut(text: str) -> str:
-    """Return a text, truncated if it is too long for a page."""
-    if len(text) <= _MAX_TEXT_LENGTH:
+def cut(text: str, length: int = _MAX_TEXT_LENGTH) -> str:
+    """Return a text, truncated if it is too long for a page.
+
+    :param length: the maximum number of characters.
+    """
+    if len(text) <= length:
         return text
-    return text[:_MAX_TEXT_LENGTH] + "…"
+    return text[:length] + "…"
 
 
 def breakable(text: str) -> Markup:

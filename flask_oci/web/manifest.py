@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from flask import abort
 from flask import Response
 
 from ..catalog.manifest_relations import Weight
@@ -13,26 +12,25 @@ from ..catalog.repository_contents import ManifestRow
 from ..core import artifact_types
 from ..core import documents
 from ..core import image_config
+from ..core import image_links
 from ..core import json_text
 from ..core.documents import Descriptor
+from ..core.pull_commands import pull_commands
 from ..core.summaries import kind_of
-from ..errors import RegistryError
 from ..services import services
-from ..spec.digest import Digest
 from ..spec.manifest import IMAGE_CONFIGS
 from ..spec.manifest import INDEX_TYPES
-from ..spec.reference import parse_reference
 from . import paging
 from .access import authorize
+from .attachments import attachments
+from .files import open_file
+from .manifest_lookup import find
 from .rendering import Page
 from .rendering import render
 from .repository import image_name
 
 #: The maximum length of a manifest on the page, in characters. A link leads to all.
 MAX_TEXT_LENGTH: t.Final = 100_000
-
-#: The maximum number of listed referrers.
-MAX_REFERRERS: t.Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,9 @@ class Content:
     layers: list[image_config.Layer]
     files: list[Descriptor]
     chart: documents.Pairs
+    about: dict[str, str]
+    """The labels of an image, or the properties of a chart."""
+
     left_out: int
     """The number of layers that are not shown."""
 
@@ -74,9 +75,10 @@ def manifest(name: str, reference: str) -> Page:
     parents = catalog.manifest_relations.parents(key, row.digest)
     tags = catalog.repository_contents.tag_names(key, [row.digest, *parents])
     subjects = [row.digest] if selected is None else [row.digest, selected.digest]
-    referrers = catalog.manifest_relations.referrers(key, subjects)
     text, is_truncated = json_text.pretty(row.content or b"", MAX_TEXT_LENGTH)
-    attached = [r for subject in subjects for r in referrers.get(subject, ())]
+    content = content_of(key, shown, shown_kind, None if selected else fields)
+    about = [row.annotations, shown.annotations, content.about]
+    attestations = [c.descriptor for c in children if c.descriptor.is_attestation]
     return render(
         "oci/manifest.html",
         repository=repository,
@@ -88,23 +90,17 @@ def manifest(name: str, reference: str) -> Page:
         pushed_by=catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id, ""),
         children_left_out=documents.excess(fields.get("manifests")),
         images=[c for c in children if not c.descriptor.is_attestation],
-        attestations=[c for c in children if c.descriptor.is_attestation],
-        content=content_of(key, shown, shown_kind, None if selected else fields),
+        attachments=attachments(key, subjects, attestations),
+        content=content,
+        file=open_file(key, content.files),
+        links=image_links.links(*about),
+        description=image_links.description(*about),
         annotations=documents.pairs(row.annotations),
-        referrers=[
-            (artifact_types.recognise(r.media_type, r.artifact_type), r)
-            for r in attached[:MAX_REFERRERS]
-        ],
-        unlisted=max(
-            catalog.manifest_relations.count_referrers(key, subjects) - MAX_REFERRERS, 0
-        ),
         parents=[(digest, tags.get(digest, [])) for digest in parents],
         tags=tags.get(row.digest, []),
         text=text,
         is_truncated=is_truncated,
-        commands=artifact_types.commands(
-            kind, image_name(repository.name), ":" if tag else "@", tag or row.digest
-        ),
+        commands=pull_commands(kind, image_name(repository.name), tag, row.digest),
     )
 
 
@@ -114,24 +110,6 @@ def raw(name: str, digest: str) -> Response:
     response = Response(row.content, mimetype="text/plain")
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
-
-
-def find(repository_id: int, reference: str) -> tuple[ManifestRow, str | None]:
-    """Return the manifest with a tag or a digest, and the tag; 404 if there is none.
-
-    The tag is None if the reference is a digest.
-    """
-    contents = services().catalog.repository_contents
-    try:
-        parsed = parse_reference(reference)
-    except RegistryError:
-        abort(404)
-    if isinstance(parsed, Digest):
-        found = contents.manifests(repository_id, [reference], whole=True)
-        row = found.get(reference)
-        return (row, None) if row else abort(404)
-    tagged = contents.tagged(repository_id, parsed)
-    return (tagged.manifest, tagged.name) if tagged else abort(404)
 
 
 def content_of(
@@ -165,6 +143,7 @@ def content_of(
         else [],
         files=[] if shows_layers else shown,
         chart=chart,
+        about=dict(chart or (config.labels if config else [])),
         left_out=documents.excess(fields.get("layers")),
     )
 

@@ -11,8 +11,9 @@ from flask import url_for
 
 from ..catalog import RepositoryInfo
 from ..catalog.repository_contents import TagRow
-from ..catalog.repository_list import Listed
-from ..core import artifact_types
+from ..core import image_links
+from ..core.pull_commands import pull_commands
+from ..core.pull_commands import PullCommands
 from ..services import services
 from . import paging
 from .access import authorize
@@ -20,9 +21,6 @@ from .access import may
 from .rendering import Page
 from .rendering import render
 from .usage import latest_uploads
-
-#: The maximum length of a description from an annotation, in characters.
-MAX_ANNOTATION_LENGTH: t.Final = 2000
 
 #: The lists of the page.
 Show = t.Literal["tags", "untagged", "attached"]
@@ -51,6 +49,8 @@ def repository(name: str) -> Page:
     entries = services().summaries.of(key, rows[: paging.PAGE])
     is_start = show == "tags" and not (search or by_name or behind)
     newest = rows[0] if is_start and rows else _newest(key)
+    annotations = catalog.repository_contents.annotations
+    notes = annotations(newest.manifest.id) if newest else {}
     about = catalog.repository_list.about(key)
     may_push = may("push", found)
     return render(
@@ -65,7 +65,8 @@ def repository(name: str) -> Page:
         by_name=by_name,
         next_page=_next_page(rows),
         commands=_commands(found, newest),
-        description=_description(about, newest),
+        description=(about and about.description) or image_links.description(notes),
+        links=image_links.links(notes),
         may_delete=may("delete", found),
         protection=services().config.protection | catalog.rules.protection(key),
         uploads=sum(u.in_progress for u in latest_uploads(key)) if may_push else 0,
@@ -96,28 +97,15 @@ def _newest(repository_id: int) -> TagRow | None:
     return found[0] if found else None
 
 
-def _description(about: Listed | None, newest: TagRow | None) -> str:
-    """Return the description of a repository, or else of its newest image."""
-    if about is not None and about.description:
-        return about.description
-    if newest is None:
-        return ""
-    contents = services().catalog.repository_contents
-    annotations = contents.annotations(newest.manifest.id)
-    description = annotations.get("org.opencontainers.image.description", "")
-    return description[:MAX_ANNOTATION_LENGTH]
-
-
-def _commands(repository: RepositoryInfo, newest: TagRow | None) -> dict[str, str]:
+def _commands(repository: RepositoryInfo, newest: TagRow | None) -> list[PullCommands]:
     """Return the commands that pull the newest image, by program."""
     if newest is None:
-        return {}
-    manifest, tag = newest.manifest, newest.name
-    return artifact_types.commands(
-        services().summaries.kind(repository.key, manifest),
+        return []
+    return pull_commands(
+        services().summaries.kind(repository.key, newest.manifest),
         image_name(repository.name),
-        "@" if tag is None else ":",
-        tag or manifest.digest,
+        newest.name,
+        newest.manifest.digest,
     )
 
 

@@ -74,7 +74,7 @@ def test_user_story_from_push_to_undo(
     window.click("button", "Search")
     window.click("link", repository)
     assert window.says(f"docker pull {image}:2.0")
-    page.get_by_role("button", name="Copy the command for docker").click()
+    page.get_by_role("button", name="Copy the command for Docker").click()
     wait_until(
         lambda: clipboard(window) == f"docker pull {image}:2.0", 30, "copying it"
     )

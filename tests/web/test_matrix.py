@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.requests import basic
 from tests.support.access_world import NAMES
 from tests.support.access_world import PASSWORD
@@ -44,6 +45,7 @@ PAGES: t.Final = {
     "repository": ("pull", "/images/{name}"),
     "manifest": ("pull", "/images/{name}/-/image/latest"),
     "raw": ("pull", "/images/{name}/-/raw/{digest}"),
+    "file": ("pull", f"/images/{{name}}/-/file/{{digest}}/{digest_of(LAYER)}"),
     "compare": ("pull", "/images/{name}/-/compare?from=latest&to=latest"),
     "history": ("pull", "/images/{name}/-/history"),
     "uploads": ("push", "/images/{name}/-/uploads"),
@@ -122,7 +124,8 @@ def faults(forge: Forge, policy: str, page: str, viewer: Viewer) -> t.Iterator[s
     hidden = {}
     for name, state in NAMES.items():
         address = path.format(name=name, digest=forge.digest)
-        response = viewer.visitor.client.get(address)
+        with viewer.visitor.client.get(address) as response:
+            text = response.get_data(as_text=True)
         may = allowed(policy, viewer.role, state)
         wanted = expected(need, viewer.role, state, may)
         if response.status_code != wanted:
@@ -130,7 +133,7 @@ def faults(forge: Forge, policy: str, page: str, viewer: Viewer) -> t.Iterator[s
         if wanted == 307 and RENAMED not in (response.location or ""):
             yield f"{address} leads to {response.location}"
         if wanted == 404 and state in ALIKE:
-            hidden[response.text.replace(name, "NAME")] = name
+            hidden[text.replace(name, "NAME")] = name
     if len(hidden) > 1:
         yield f"{page} tells {list(hidden.values())} apart"
 
@@ -182,9 +185,9 @@ def test_pages_forbid_framing_and_caching(forge: Forge) -> None:
     set_policy(None)
     owner = next(s.visitor for s in forge.people if s.role == "owner")
     for need, path in PAGES.values():
-        response = owner.client.get(
-            path.format(name="owner/public", digest=forge.digest)
-        )
+        address = path.format(name="owner/public", digest=forge.digest)
+        with owner.client.get(address) as response:
+            assert response.data
         assert response.status_code == (404 if need == "administrator" else 200), path
         policy = response.headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in policy or "sandbox" in policy

@@ -239,7 +239,7 @@ def test_commands_do_not_follow_sort_search_and_page(
     pages += [visitor.get(pages[n].links["Next page"]) for n in (0, 1)]
     for page in pages:
         assert "docker pull localhost/alice/hello:m" in page.text, page.path
-        assert page.text.count("docker pull") == 1
+        assert page.text.count("docker pull") == 2
         assert "The newest image." in page.text
 
 
@@ -472,7 +472,7 @@ def test_index_shows_one_platform_and_links_others(
     """The page of an index shows one platform, with links to the others."""
     pushed = json.loads(push_index(alice, "1.0", "amd64", "arm64"))["manifests"]
     page = visitor.get(f"{HELLO}/-/image/1.0")
-    assert "1 attestation" in page.text
+    assert page.links["Attestation"].endswith(pushed[2]["digest"])
     arm64 = visitor.get(f"{HELLO}/-/image/1.0", platform=pushed[1]["digest"])
     facts = arm64.text.partition("Platform linux/")[2]
     assert facts.startswith("arm64")

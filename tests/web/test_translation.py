@@ -44,6 +44,7 @@ OPEN, CLOSE = "«", "»"
 OTHERS = re.compile(
     r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,]+|[kMGT]?B|ms"
     r"|docker|podman|pull|push|delete|linux/amd64|application\S+|latest|title|flask_oci"
+    r"|Docker|Podman|Dockerfile|Compose|Kubernetes|Helm|ORAS"
     r"|alice|hello|alice/hello|nothing|RUN|name|version|description|\[?\"?something\"?\]?"
 )
 

@@ -68,3 +68,17 @@ for (const form of document.querySelectorAll(".oci [data-search]")) {
 }
 
 for (const part of document.querySelectorAll(".oci")) { enliven(part); }
+
+// The program whose commands the visitor chose last.
+for (const input of document.querySelectorAll(".oci [data-remember]")) {
+  try {
+    if (localStorage.getItem("oci-program") === input.dataset.remember) {
+      input.checked = true;
+    }
+    input.addEventListener("change", () => {
+      localStorage.setItem("oci-program", input.dataset.remember);
+    });
+  } catch {
+    // Browsers may refuse storage.
+  }
+}

@@ -1,0 +1,78 @@
+"""The artifacts that are attached to an image: referrers, tags and attestations."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Sequence
+
+from ..core import artifact_types
+from ..core.artifact_types import ArtifactKind
+from ..core.documents import Descriptor
+from ..core.summaries import cosign_tag
+from ..services import services
+
+#: The maximum number of listed referrers.
+MAX_REFERRERS: t.Final = 100
+
+#: The suffixes of the tags of cosign, and the types of their artifacts.
+_SUFFIXES: t.Final = {
+    "sig": artifact_types.SIGNATURE,
+    "att": artifact_types.ATTESTATION,
+    "sbom": artifact_types.SBOM,
+}
+
+
+class Attachment(t.NamedTuple):
+    """An artifact that is attached to an image."""
+
+    kind: ArtifactKind
+    reference: str
+    """Its tag or digest."""
+
+    detail: str
+    """Its artifact type, or the name of its tag."""
+
+
+class Attachments(t.NamedTuple):
+    """The artifacts that are attached to an image."""
+
+    shown: list[Attachment]
+    left_out: int
+    """The number of referrers that are not shown."""
+
+
+def attachments(
+    repository_id: int, subjects: Sequence[str], attestations: Sequence[Descriptor]
+) -> Attachments:
+    """Return the artifacts that are attached to an image.
+
+    :param subjects: the digests of the image, and of its selected platform.
+    :param attestations: the attestations that BuildKit added to the image.
+    """
+    catalog = services().catalog
+    referrers = catalog.manifest_relations.referrers(repository_id, subjects)
+    attached = [r for subject in subjects for r in referrers.get(subject, ())]
+    tags = {
+        cosign_tag(digest, suffix): kind
+        for digest in subjects
+        for suffix, kind in _SUFFIXES.items()
+    }
+    existing = catalog.repository_contents.existing_tags(repository_id, list(tags))
+    shown = [
+        Attachment(
+            artifact_types.recognise(r.media_type, r.artifact_type),
+            r.digest,
+            r.artifact_type,
+        )
+        for r in attached[:MAX_REFERRERS]
+    ]
+    shown += [
+        Attachment(artifact_types.ATTESTATION, child.digest, child.media_type)
+        for child in attestations
+        if child.describes in subjects or not child.describes
+    ]
+    shown += [Attachment(tags[tag], tag, tag) for tag in sorted(existing)]
+    count = len(attached)
+    if count > MAX_REFERRERS:
+        count = catalog.manifest_relations.count_referrers(repository_id, subjects)
+    return Attachments(shown, max(count - MAX_REFERRERS, 0))
