@@ -56,7 +56,7 @@ def create_app() -> Flask:
     app = Flask("benchmark", instance_path=os.environ["BENCHMARK_FOLDER"])
     app.config.update(
         SECRET_KEY="for as long as it is measured",
-        OCI_CACHE_POLICY=True,
+        OCI_CACHE_POLICY="statements",
         SQLALCHEMY_DATABASE_URI=os.environ["BENCHMARK_DATABASE"],
     )
     db.init_app(app)

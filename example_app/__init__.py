@@ -35,9 +35,9 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
         SECRET_KEY=os.environ.get("SECRET_KEY"),
         # The registry's pages extend a template of this forge.
         OCI_WEB_BASE_TEMPLATE="images.html",
-        # The functions in registry.py and `load_user` ask the database, and nothing
-        # else, so their results hold until something is committed to it.
-        OCI_CACHE_POLICY=True,
+        # The functions in registry.py and `load_user` ask `db.session`, and nothing
+        # else, so their results hold until their statements return other rows.
+        OCI_CACHE_POLICY="statements",
         # Retention, collection and webhooks run in a thread of each server process.
         OCI_WORK="thread",
         SESSION_COOKIE_SAMESITE="Lax",

@@ -119,7 +119,7 @@ class Registry(Decorators):
         self._accounts = Accounts(
             self._catalog.users, self._catalog.cached_users, self._hooks, active
         )
-        self._accounts.is_cached = lambda: services().config.cache_policy
+        self._accounts.cache_policy = lambda: services().config.cache_policy
         self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
 

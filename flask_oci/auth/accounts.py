@@ -54,8 +54,9 @@ class Accounts:
         self._users = users
         self._cached_users = cached_users
         self._hooks = hooks
-        self.is_cached: Callable[[], bool] = lambda: False
-        """Returns True if the host's loader depends on the database alone."""
+        self.cache_policy: Callable[[], bool | str] = lambda: False
+        """Returns the setting ``OCI_CACHE_POLICY``, which applies to the host's
+        loader."""
 
     def is_active(self, user: t.Any) -> bool:
         """Return True if the host lets this user do anything."""
@@ -72,9 +73,13 @@ class Accounts:
 
         :raises TypeError: if the function of the host returns an awaitable.
         """
-        if self.loader() is None or self.is_cached():
-            return self._cached_users.load(subject, self._load)
-        return self._load(subject)
+        # The registry's own loader reads the database with one SELECT.
+        policy = "statements" if self.loader() is None else self.cache_policy()
+        if not policy:
+            return self._load(subject)
+        return self._cached_users.load(
+            subject, self._load, is_traced=policy == "statements"
+        )
 
     def _load(self, subject: str) -> t.Any:
         load = self.loader()

@@ -61,11 +61,12 @@ class Policy:
             # A refusal is computed each time. Otherwise a repository that does not
             # exist, which is asked about twice, would need less time than a hidden one.
             is_kept=bool,
+            is_traced=self._config.cache_policy == "statements",
         )
 
     def _is_cached(self) -> bool:
         has_hooks = self._hooks.authorize or self._hooks.visibility_of
-        return self._config.cache_policy and has_hooks is not None
+        return bool(self._config.cache_policy) and has_hooks is not None
 
     def _decide(self, user: t.Any, action: Action, repository: RepositoryInfo) -> bool:
         repository = replace(repository, visibility=self.visibility(repository))

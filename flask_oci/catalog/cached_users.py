@@ -26,11 +26,15 @@ class CachedUsers:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def load(self, subject: str, load: Callable[[str], t.Any]) -> t.Any:
+    def load(
+        self, subject: str, load: Callable[[str], t.Any], *, is_traced: bool
+    ) -> t.Any:
         """Return the user of a subject, as an object of the current session.
 
         :param load: loads the user. Its result must depend on the database and on its
             argument alone.
+        :param is_traced: whether it reads the database only with SELECT statements of
+            the session's engine.
         """
         loaded: list[t.Any] = []
 
@@ -38,7 +42,9 @@ class CachedUsers:
             loaded.append(load(subject))
             return _copy_of(loaded[0])
 
-        copy = self._db.reads.value(("user", load, subject), compute)
+        copy = self._db.reads.value(
+            ("user", load, subject), compute, is_traced=is_traced
+        )
         if loaded:
             return loaded[0]
         if copy is None:

@@ -109,10 +109,12 @@ class Config:
     read_cache: bool = _key(True, parsers.flag)
     """Whether rows are kept in memory until something is committed to the database."""
 
-    cache_policy: bool = _key(False, parsers.flag)
+    cache_policy: bool | t.Literal["statements"] = _key(False, parsers.cache_policy)
     """Whether users, and permissions by the host's ``authorize`` and ``visibility_of``,
     are kept in the same way. Set it to True if these functions depend on their
-    arguments and on the registry's database alone."""
+    arguments and on the registry's database alone, and to "statements" if they also
+    read it with ``db.session`` only: the results are then kept until their statements
+    return other rows."""
 
     login_attempts: int | None = _key(20, parsers.optional_count)
     """The number of failed logins to one account from one address within

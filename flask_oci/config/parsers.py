@@ -36,6 +36,15 @@ def flag(value: object) -> bool:
     return value
 
 
+def cache_policy(value: object) -> bool | t.Literal["statements"]:
+    """Return True, False or ``"statements"``."""
+    if value == "statements":
+        return "statements"
+    if not isinstance(value, bool):
+        raise ValueError("must be True, False or 'statements'")
+    return value
+
+
 def optional_flag(value: object) -> bool | None:
     """Return True, False or None."""
     return None if value is None else flag(value)

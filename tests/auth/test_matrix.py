@@ -16,7 +16,10 @@ from tests.support.access_world import World
 
 
 @pytest.fixture(
-    name="world", scope="module", params=[False, True], ids=["asked", "cached"]
+    name="world",
+    scope="module",
+    params=[False, "statements"],
+    ids=["asked", "cached"],
 )
 def _world(
     request: pytest.FixtureRequest,

@@ -50,13 +50,14 @@ def test_check_without_decision_on_the_cache_notes_it(
     "config",
     [
         {"OCI_CACHE_POLICY": True},
+        {"OCI_CACHE_POLICY": "statements"},
         {"OCI_CACHE_POLICY": False},
         {"OCI_READ_CACHE": False},
     ],
     ids=str,
 )
 def test_check_with_decision_on_the_cache_notes_nothing(
-    make_app: MakeApp, config: dict[str, bool]
+    make_app: MakeApp, config: dict[str, object]
 ) -> None:
     """Either decision is right for some application."""
     app = make_app(SECRET_KEY=SECRET, TESTING=False, **config)

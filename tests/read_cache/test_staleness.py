@@ -56,10 +56,16 @@ class Changes(RuleBasedStateMachine):
 
     def __init__(self, make_app: MakeApp) -> None:
         super().__init__()
-        make = functools.partial(make_app, may, OCI_CACHE_POLICY=True)
+        make = functools.partial(make_app, may)
         self.apps = {
-            "first": make(SQLALCHEMY_ENGINE_OPTIONS={"pool_recycle": 1001}),
-            "second": make(SQLALCHEMY_ENGINE_OPTIONS={"pool_recycle": 1002}),
+            "first": make(
+                OCI_CACHE_POLICY="statements",
+                SQLALCHEMY_ENGINE_OPTIONS={"pool_recycle": 1001},
+            ),
+            "second": make(
+                OCI_CACHE_POLICY=True,
+                SQLALCHEMY_ENGINE_OPTIONS={"pool_recycle": 1002},
+            ),
         }
         self.plain = make(OCI_READ_CACHE=False)
         url = self.plain.config["SQLALCHEMY_DATABASE_URI"]

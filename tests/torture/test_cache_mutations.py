@@ -14,6 +14,8 @@ from .mutation import run
 pytestmark = pytest.mark.real
 
 READS = "flask_oci/catalog/read_cache/reads.py"
+SCOPES = "flask_oci/catalog/read_cache/scopes.py"
+TRACES = "flask_oci/catalog/read_cache/traces.py"
 STORE = "flask_oci/catalog/read_cache/store.py"
 SQLITE = "flask_oci/catalog/read_cache/sqlite.py"
 POSTGRESQL = "flask_oci/catalog/read_cache/postgresql.py"
@@ -22,6 +24,8 @@ HISTORY = (
     "read_cache/test_staleness.py::test_any_history_of_changes_gets_current_answers"
 )
 CACHE = "read_cache/test_read_cache.py::test"
+ASKED = "read_cache/test_traces.py::test_policy_is_asked_again_only_after_a_change"
+OTHER = "read_cache/test_traces.py::test_policy_that_reads_in_other_ways"
 
 #: Mutations that are found on every database that has a version.
 MUTATIONS = {
@@ -51,17 +55,48 @@ MUTATIONS = {
     ),
     "pages and commands use the cache": Mutation(
         f"{CACHE}_visits_of_others_make_no_page_faster",
-        READS,
-        "_new_scope",
+        SCOPES,
+        "new_scope",
         "request is None or",
         "",
     ),
     "requests of one context share a version": Mutation(
         f"{CACHE}_commit_between_requests_of_one_context_counts",
-        READS,
+        SCOPES,
         "is_current",
         "request is not self.request",
         "False",
+    ),
+    "rows are not compared": Mutation(
+        HISTORY, READS, "_execute", "rows != expected[statement]", "False"
+    ),
+    "objects of the session are not traced": Mutation(
+        f"{ASKED}_of_its_rows[by_object]",
+        READS,
+        "value",
+        "recorder.add(kept.statements)",
+        "pass",
+    ),
+    "cached rows are not traced": Mutation(
+        f"{ASKED}_of_its_rows[by_registry]",
+        READS,
+        "rows",
+        "recorder.is_computing",
+        "False",
+    ),
+    "statements that may write are traced": Mutation(
+        f"{OTHER}_is_asked_after_each_commit[by_text]",
+        TRACES,
+        "record",
+        "None if found is None else (found,)",
+        "() if found is None else (found,)",
+    ),
+    "each function is traced": Mutation(
+        f"{OTHER}_is_asked_after_each_commit[by_other_engine]",
+        "flask_oci/auth/policy.py",
+        "is_allowed",
+        'self._config.cache_policy == "statements"',
+        "True",
     ),
 }
 
@@ -95,6 +130,13 @@ ON_POSTGRESQL = {
         POSTGRESQL,
         "_version",
         "has_written or",
+        "",
+    ),
+    "statements after other rows are executed": Mutation(
+        "read_cache/test_traces.py::test_statement_after_other_rows_is_not_executed",
+        READS,
+        "_execute",
+        "or (expected and rows != expected[statement])",
         "",
     ),
 }

@@ -16,6 +16,11 @@ import sqlalchemy as sa
 from .reader import Bypassed
 from .reader import Unavailable
 from .store import Version
+from .traces import execute
+from .traces import is_unrecorded
+from .traces import Rows
+from .traces import Statement
+from .traces import UNRECORDED
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +54,7 @@ class PostgreSQLReader:
         try:
             # Without a savepoint, an error would end the host's transaction.
             with connection.begin_nested():
-                connection.exec_driver_sql(_VERSION)
+                connection.exec_driver_sql(_VERSION, execution_options=UNRECORDED)
         except sa.exc.DBAPIError as error:
             raise Unavailable(str(error.orig)) from error
         sa.event.listen(engine, "before_cursor_execute", _count_writes)
@@ -68,9 +73,18 @@ class PostgreSQLReader:
         """Return the connection of the session."""
         return nullcontext(connect())
 
+    def rows(
+        self,
+        engine: sa.Engine,
+        connect: Callable[[], sa.Connection],
+        statement: Statement,
+    ) -> Rows | None:
+        """Return the rows of a recorded statement."""
+        return execute(connect(), statement)
+
 
 def _version(connection: sa.Connection) -> Version:
-    found = connection.exec_driver_sql(_VERSION).one()
+    found = connection.exec_driver_sql(_VERSION, execution_options=UNRECORDED).one()
     snapshot, has_written, is_standby, *conditions = found
     if is_standby:
         raise Unavailable("the server is a standby")
@@ -90,5 +104,5 @@ def _count_writes(
     """Count a statement, unless it is known to read only."""
     compiled = context.compiled
     is_select = compiled is not None and isinstance(compiled.statement, sa.Select)
-    if not is_select and statement != _VERSION:
+    if not is_select and not is_unrecorded(context):
         connection.info[_WRITES] = connection.info.get(_WRITES, 0) + 1

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from .store import Version
+from .traces import Rows as ComparableRows
+from .traces import Statement
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,4 +56,17 @@ class Reader(t.Protocol):
         :param engine: the engine, whose event listeners see the statements.
         :raises Bypassed: if another thread is replacing the connection.
         :raises Unavailable: if the cache has no connection.
+        """
+
+    def rows(
+        self,
+        engine: sa.Engine,
+        connect: Callable[[], sa.Connection],
+        statement: Statement,
+    ) -> ComparableRows | None:
+        """Return the rows of a recorded statement, or None if they cannot be compared.
+
+        :param engine: the engine, whose event listeners see the statement.
+        :raises Bypassed: if another thread is replacing the connection.
+        :raises Unavailable: if the cache cannot execute the statement.
         """

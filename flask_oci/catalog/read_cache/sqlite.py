@@ -18,6 +18,11 @@ import sqlalchemy as sa
 from .reader import Bypassed
 from .reader import Unavailable
 from .store import Version
+from .traces import comparable
+from .traces import execute
+from .traces import has_listeners
+from .traces import Rows
+from .traces import Statement
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +80,21 @@ class SQLiteReader:
             opened, _ = self._current()
         with opened.connection(engine) as connection:
             yield connection
+
+    def rows(
+        self,
+        engine: sa.Engine,
+        connect: Callable[[], sa.Connection],
+        statement: Statement,
+    ) -> Rows | None:
+        """Return the rows of a recorded statement."""
+        if has_listeners(engine):
+            with self.connection(engine, connect) as connection:
+                return execute(connection, statement)
+        # SQLAlchemy takes eight times as long as SQLite.
+        with self._failures_reported():
+            opened, _ = self._current()
+            return comparable(opened.execute(statement))
 
     def _current(self) -> tuple[_Opened, os.stat_result]:
         """Return the connection, and the status of its file."""
@@ -166,6 +186,13 @@ class _Opened:
                 # A listener of the host may have begun a transaction, which would show
                 # the same version for ever.
                 self._driver.rollback()
+
+    def execute(self, statement: Statement) -> list[t.Any]:
+        """Return the rows of a SELECT, past SQLAlchemy."""
+        with self._lock:
+            self._check_open()
+            rows = self._driver.execute(statement.text, statement.parameters)
+            return t.cast("list[t.Any]", rows.fetchall())
 
     def close(self) -> None:
         """Close the connection."""

@@ -51,7 +51,7 @@ class Store:
     def put(self, version: Version, key: Key, value: t.Any) -> None:
         """Keep a value, unless another thread keeps one at this moment. Values of other
         versions are dropped, and so are all values if there are too many."""
-        size = _size(key) + _size(value)
+        size = size_of(key) + size_of(value)
         if size > self._max_bytes // 8:
             return
         # Without the value, the next read executes a statement. To wait for the lock
@@ -71,10 +71,10 @@ class Store:
             self._lock.release()
 
 
-def _size(value: t.Any) -> int:
+def size_of(value: t.Any) -> int:
     """Return about how many bytes a value takes."""
     if isinstance(value, (str, bytes)):
         return len(value) + 50
     if isinstance(value, (tuple, list)):
-        return 50 + sum(map(_size, value))
+        return 50 + sum(map(size_of, value))
     return 50

@@ -142,10 +142,13 @@ CACHE_UNDECIDED = FindingType(
     "The registry calls your functions that load users and decide on access at each"
     " request, because they may ask the clock or another service. If they depend on"
     " their arguments and on the registry's database alone, True is right: a repeated"
-    " pull then executes no statement until something is committed.",
+    " pull then executes no statement until something is committed. If they read it"
+    ' with db.session only, "statements" makes pushes faster, too.',
     {
         "python": (
             "OCI_CACHE_POLICY = True  # They depend on the database alone.\n\n"
+            "# Or, if they read it with db.session only:\n"
+            'OCI_CACHE_POLICY = "statements"\n\n'
             "# Or keep calling them at each request:\n"
             "OCI_CACHE_POLICY = False"
         ),
