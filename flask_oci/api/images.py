@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..catalog.manifest_relations import WEIGHTLESS
 from ..catalog.repository_contents import ManifestRow
 from ..catalog.repository_contents import TagRow
 from ..core import artifact_types
@@ -36,11 +37,13 @@ def image(name: str, reference: str) -> Image:
         kind=entry.kind.key,
         size=row.size,
         bytes=entry.bytes,
+        smallest_pull=entry.pull.smallest,
+        largest_pull=entry.pull.largest,
         tags=tags.get(row.digest, []),
         platforms=entry.platforms,
         annotations=row.annotations,
         subject=row.subject,
-        children=[_descriptor(child) for child in entry.children],
+        children=_children(key, entry.children),
         referrers=[_referrer(referrer) for referrer in referrers],
         part_of=relations.parents(key, row.digest),
         pushed_at=row.pushed_at,
@@ -75,13 +78,24 @@ def _find(key: int, reference: str) -> ManifestRow:
     return found
 
 
-def _descriptor(child: documents.Descriptor) -> Descriptor:
-    return Descriptor(
-        digest=child.digest,
-        media_type=child.media_type,
-        size=child.size,
-        platform=child.platform or None,
-    )
+def _children(key: int, found: list[documents.Descriptor]) -> list[Descriptor]:
+    if not found:
+        return []
+    catalog = services().catalog
+    stored = catalog.repository_contents.manifests(key, [c.digest for c in found])
+    ids = {digest: row.id for digest, row in stored.items()}
+    weights = catalog.manifest_relations.weights(key, list(ids.values()))
+    sizes = {d: weights.get(key, WEIGHTLESS).bytes for d, key in ids.items()}
+    return [
+        Descriptor(
+            digest=child.digest,
+            media_type=child.media_type,
+            size=child.size,
+            platform=child.platform or None,
+            bytes=sizes.get(child.digest),
+        )
+        for child in found
+    ]
 
 
 def _referrer(row: ManifestRow) -> Referrer:

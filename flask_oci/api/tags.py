@@ -75,6 +75,8 @@ def _tag(entry: Entry) -> Tag:
         media_type=manifest.media_type,
         kind=entry.kind.key,
         bytes=entry.bytes,
+        smallest_pull=entry.pull.smallest,
+        largest_pull=entry.pull.largest,
         platforms=entry.platforms,
         attached=[kind.key for kind in entry.attached],
         moved_at=row.moved_at,

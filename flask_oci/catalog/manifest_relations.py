@@ -16,6 +16,14 @@ from .repository_contents import ManifestRow
 from .repository_contents import SHOWN
 
 
+class PullSize(t.NamedTuple):
+    """The sizes of the blobs that one pull takes, in bytes. Both are the same unless
+    the manifest is an index with images of different sizes."""
+
+    smallest: int = 0
+    largest: int = 0
+
+
 class Weight(t.NamedTuple):
     """The size and the type of a manifest's content."""
 
@@ -29,6 +37,13 @@ class Weight(t.NamedTuple):
     layer_type: str
     """The media type of one of its layers or children. It identifies the type of some
     artifacts."""
+
+    pull: PullSize = PullSize()
+    """The size of one pull, which takes one of the images of an index."""
+
+
+#: The weight of a manifest without content.
+WEIGHTLESS: t.Final = Weight(0, None, "")
 
 
 class ManifestRelations:
@@ -54,17 +69,22 @@ class ManifestRelations:
                 sa.func.min(sa.case((config, own.c.digest))),
                 sa.func.min(sa.case((config, own.c.size))),
                 sa.func.min(layer_type),
+                sa.func.max(own.c.child_id),
             ).group_by(own.c.manifest_id)
         ).all()
-        below = self._below(repository_id, manifest_ids)
-        return {
-            key: Weight(
-                int(size) + below.get(key, 0),
+        indexes = [row[0] for row in rows if row[-1] is not None]
+        below = self._below(repository_id, indexes)
+        pulls = self._pulls(repository_id, indexes)
+        found = {}
+        for key, size, kind, digest, length, layer, _ in rows:
+            one, pull = int(size), pulls.get(key, PullSize())
+            found[key] = Weight(
+                one + below.get(key, 0),
                 (kind, digest, length) if digest else None,
                 layer or "",
+                PullSize(one + pull.smallest, one + pull.largest),
             )
-            for key, size, kind, digest, length, layer in rows
-        }
+        return found
 
     def _own(self, repository_id: int, manifest_ids: Sequence[int]) -> sa.Subquery:
         """Return a query of the distinct references of some manifests. ``child_id`` is
@@ -92,20 +112,10 @@ class ManifestRelations:
     def _below(self, repository_id: int, manifest_ids: Sequence[int]) -> dict[int, int]:
         """Return the bytes that the children of each manifest reference, by its key.
         Each blob counts once per manifest."""
-        Reference = self._db.models.ManifestReference
-        Child, Below = aliased(self._db.models.Manifest), aliased(Reference)
-        # An index and its child may repeat one descriptor ten thousand times each.
-        children = (
-            sa.select(Reference.manifest_id, Child.id.label("child_id"))
-            .join(Child, Child.digest == Reference.digest)
-            .where(
-                Reference.manifest_id.in_(manifest_ids),
-                Reference.kind == "child",
-                Child.repository_id == repository_id,
-            )
-            .distinct()
-            .subquery()
-        )
+        if not manifest_ids:
+            return {}
+        Below = aliased(self._db.models.ManifestReference)
+        children = self._children(repository_id, manifest_ids)
         below = (
             sa.select(children.c.manifest_id, Below.digest, Below.size)
             .join(Below, Below.manifest_id == children.c.child_id)
@@ -118,6 +128,60 @@ class ManifestRelations:
             )
         )
         return {key: int(size) for key, size in rows}
+
+    def _pulls(
+        self, repository_id: int, manifest_ids: Sequence[int]
+    ) -> dict[int, PullSize]:
+        """Return the sizes of the images of each index, by its key. Attestations do not
+        count, unless the index has nothing else."""
+        if not manifest_ids:
+            return {}
+        Below = aliased(self._db.models.ManifestReference)
+        children = self._children(repository_id, manifest_ids)
+        attests = sa.case((Below.media_type.contains("in-toto"), 1), else_=0)
+        blob = (children.c.manifest_id, children.c.child_id, Below.digest, Below.size)
+        blobs = (
+            sa.select(*blob, sa.func.max(attests).label("attests"))
+            .join(Below, Below.manifest_id == children.c.child_id)
+            .group_by(*blob)
+            .subquery()
+        )
+        image = (
+            sa.select(
+                blobs.c.manifest_id,
+                _total(blobs.c.size).label("size"),
+                sa.func.max(blobs.c.attests).label("attests"),
+            )
+            .group_by(blobs.c.manifest_id, blobs.c.child_id)
+            .subquery()
+        )
+        least, most = sa.func.min, sa.func.max
+        size = sa.case((image.c.attests == 0, image.c.size))
+        bounds = (least(size), most(size), least(image.c.size), most(image.c.size))
+        rows = self._db.session.execute(
+            sa.select(image.c.manifest_id, *bounds).group_by(image.c.manifest_id)
+        )
+        return {
+            key: PullSize(*map(int, all_ if smallest is None else (smallest, largest)))
+            for key, smallest, largest, *all_ in rows
+        }
+
+    def _children(self, repository_id: int, manifest_ids: Sequence[int]) -> sa.Subquery:
+        """Return a query of the existing children of some indexes, each once."""
+        Reference = self._db.models.ManifestReference
+        Child = aliased(self._db.models.Manifest)
+        # An index and its child may repeat one descriptor ten thousand times each.
+        return (
+            sa.select(Reference.manifest_id, Child.id.label("child_id"))
+            .join(Child, Child.digest == Reference.digest)
+            .where(
+                Reference.manifest_id.in_(manifest_ids),
+                Reference.kind == "child",
+                Child.repository_id == repository_id,
+            )
+            .distinct()
+            .subquery()
+        )
 
     def referrers(
         self, repository_id: int, digests: Sequence[str]

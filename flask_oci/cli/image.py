@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..catalog import RepositoryInfo
-from ..catalog.manifest_relations import Weight
+from ..catalog.manifest_relations import WEIGHTLESS
 from ..core import artifact_types
 from ..core import documents
 from ..core.summaries import kind_of
@@ -30,9 +30,7 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
     key, catalog = repository.key, services().catalog
     row = _find(key, reference)
     fields = documents.as_object(row.content)
-    weight = catalog.manifest_relations.weights(key, [row.id]).get(
-        row.id, Weight(0, None, "")
-    )
+    weight = catalog.manifest_relations.weights(key, [row.id]).get(row.id, WEIGHTLESS)
     is_index = row.media_type in INDEX_TYPES
     return {
         "repository": repository.name,
@@ -45,6 +43,8 @@ def details(repository: RepositoryInfo, reference: str) -> Fields:
         "artifact_type": row.artifact_type or None,
         "size": row.size,
         "bytes": weight.bytes,
+        "smallest_pull": weight.pull.smallest,
+        "largest_pull": weight.pull.largest,
         "pushed": row.pushed_at,
         "pushed_by": catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id),
         "subject": row.subject,

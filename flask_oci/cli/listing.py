@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 from ..catalog import RepositoryInfo
 from ..catalog.repository_list import Search
 from ..rules.quota import readable
+from ..rules.quota import readable_range
 from ..services import services
 from . import output
 from .common import error_messages
@@ -74,6 +75,9 @@ def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
 def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None:
     """List the tags of REPOSITORY and their manifests, by name.
 
+    The size is that of one pull, which takes one platform of an index. With --json,
+    "bytes" is the size of all platforms.
+
     With --untagged, list the manifests without a tag that are not part of an index and
     have no subject, such as those left by moved tags.
     """
@@ -90,7 +94,7 @@ def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None
                 row["tag"],
                 row["digest"],
                 row["kind"],
-                readable(row["bytes"]),
+                readable_range(row["smallest_pull"], row["largest_pull"]),
                 ", ".join(row["platforms"]),
                 row["moved"],
                 row["pushed_by"],
@@ -167,6 +171,8 @@ def _entry(entry: Entry) -> dict[str, t.Any]:
         "media_type": manifest.media_type,
         "kind": entry.kind.label,
         "bytes": entry.bytes,
+        "smallest_pull": entry.pull.smallest,
+        "largest_pull": entry.pull.largest,
         "platforms": entry.platforms,
         "attached": [kind.label for kind in entry.attached],
         "moved": entry.row.moved_at,

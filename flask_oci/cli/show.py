@@ -13,6 +13,7 @@ from ..catalog import RepositoryInfo
 from ..core import documents
 from ..core import image_config
 from ..rules.quota import readable
+from ..rules.quota import readable_range
 from ..services import services
 from ..spec.reference import split_image
 from . import output
@@ -89,7 +90,8 @@ def _write_image(found: Fields) -> None:
             ("Kind", found["kind"]),
             ("Media type", found["media_type"]),
             ("Artifact type", found["artifact_type"]),
-            ("Size", readable(found["bytes"])),
+            ("One pull", _pull(found)),
+            ("All content", readable(found["bytes"])),
             ("Pushed", output.minute(found["pushed"]) + by),
             ("Refers to", found["subject"]),
             ("In the index", ", ".join(found["indexes"])),
@@ -120,6 +122,10 @@ def _write_image(found: Fields) -> None:
             for part in found["referrers"][: documents.MAX_SHOWN]
         ),
     )
+
+
+def _pull(found: Fields) -> str:
+    return readable_range(found["smallest_pull"], found["largest_pull"])
 
 
 def _write_config(fields: Fields | None) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ..catalog.manifest_relations import PullSize
 from ..catalog.manifest_relations import Weight
+from ..catalog.manifest_relations import WEIGHTLESS
 from ..catalog.repository_contents import ManifestRow
 from ..catalog.repository_contents import TagRow
 from ..spec.manifest import INDEX_TYPES
@@ -37,6 +39,9 @@ class Entry:
     row: TagRow
     kind: artifact_types.ArtifactKind
     bytes: int
+    """The size of all blobs that it needs, of every platform."""
+
+    pull: PullSize
     platforms: list[str]
     children: list[documents.Descriptor]
     """The first entries of an index."""
@@ -112,7 +117,7 @@ class Summaries:
     ) -> artifact_types.ArtifactKind:
         """Return the type of a manifest's artifact."""
         weights = self._catalog.manifest_relations.weights(repository_id, [manifest.id])
-        return kind_of(manifest, weights.get(manifest.id, Weight(0, None, "")))
+        return kind_of(manifest, weights.get(manifest.id, WEIGHTLESS))
 
     def _children(
         self, manifests: Sequence[ManifestRow]
@@ -141,7 +146,7 @@ class Summaries:
         """
         configs: dict[str, int] = {}
         for manifest in manifests:
-            weight = weights.get(manifest.id, Weight(0, None, ""))
+            weight = weights.get(manifest.id, WEIGHTLESS)
             if weight.config and kind_of(manifest, weight) == artifact_types.IMAGE:
                 _, digest, size = weight.config
                 configs[digest] = size
@@ -159,7 +164,7 @@ class Summaries:
 
     def _entry(self, row: TagRow, shared: _Shared) -> Entry:
         manifest = row.manifest
-        weight = shared.weights.get(manifest.id, Weight(0, None, ""))
+        weight = shared.weights.get(manifest.id, WEIGHTLESS)
         kind = kind_of(manifest, weight)
         children = shared.children.get(manifest.digest, [])
         platforms = []
@@ -173,6 +178,7 @@ class Summaries:
             row,
             kind,
             weight.bytes,
+            weight.pull,
             platforms,
             children,
             _attached(manifest, children, shared),

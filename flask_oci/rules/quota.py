@@ -134,6 +134,13 @@ def readable(count: int) -> str:
     )
 
 
+def readable_range(smallest: int, largest: int) -> str:
+    """Return two sizes as a range, such as "1.5 MB to 2.0 MB", or as one size if both
+    read alike."""
+    ends = readable(smallest), readable(largest)
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
 def parse_size(text: str) -> int:
     """Return the number of bytes that a size means.
 

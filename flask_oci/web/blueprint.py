@@ -187,6 +187,7 @@ def _context() -> dict[str, t.Any]:
         "oci_safe_url": safe_url,
         "oci_severities": SEVERITY_LABELS,
         "oci_size": formatting.size,
+        "oci_pull_size": formatting.pull_size,
         "oci_ago": formatting.ago,
         "oci_short": formatting.short,
         "oci_cut": formatting.cut,

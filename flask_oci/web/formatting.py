@@ -9,6 +9,7 @@ from datetime import timezone
 
 from markupsafe import Markup
 
+from ..catalog.manifest_relations import PullSize
 from ..rules.quota import readable
 from .translation import gettext
 from .translation import ngettext
@@ -23,6 +24,14 @@ _MAX_TEXT_LENGTH: t.Final = 2000
 def size(count: int) -> str:
     """Return a number of bytes with a decimal unit, such as "1.5 MB"."""
     return readable(count)
+
+
+def pull_size(pull: PullSize) -> str:
+    """Return the size of one pull, or the range of sizes of an index."""
+    smallest, largest = size(pull.smallest), size(pull.largest)
+    if smallest == largest:
+        return smallest
+    return gettext("%(smallest)s to %(largest)s", smallest=smallest, largest=largest)
 
 
 def ago(moment: datetime) -> Markup:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from flask import Response
 
+from ..catalog.manifest_relations import PullSize
 from ..catalog.manifest_relations import Weight
+from ..catalog.manifest_relations import WEIGHTLESS
 from ..catalog.repository_contents import ManifestRow
 from ..core import artifact_types
 from ..core import documents
@@ -65,9 +67,7 @@ def manifest(name: str, reference: str) -> Page:
     key, catalog = repository.key, services().catalog
     row, tag = find(key, reference)
     fields = documents.as_object(row.content)
-    weight = catalog.manifest_relations.weights(key, [row.id]).get(
-        row.id, Weight(0, None, "")
-    )
+    weight = catalog.manifest_relations.weights(key, [row.id]).get(row.id, WEIGHTLESS)
     kind = kind_of(row, weight)
     children = _children(key, fields) if row.media_type in INDEX_TYPES else []
     selected = _selected(key, children) if kind == artifact_types.INDEX else None
@@ -87,6 +87,7 @@ def manifest(name: str, reference: str) -> Page:
         row=row,
         kind=kind,
         bytes=weight.bytes,
+        pull=_pull(weight, selected, children),
         pushed_by=catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id, ""),
         children_left_out=documents.excess(fields.get("manifests")),
         images=[c for c in children if not c.descriptor.is_attestation],
@@ -146,6 +147,16 @@ def content_of(
         about=dict(chart or (config.labels if config else [])),
         left_out=documents.excess(fields.get("layers")),
     )
+
+
+def _pull(
+    weight: Weight, selected: ManifestRow | None, children: list[Child]
+) -> PullSize:
+    """Return the size of a pull: of the selected platform, if there is one."""
+    if selected is None:
+        return weight.pull
+    found = next(c.bytes for c in children if c.descriptor.digest == selected.digest)
+    return PullSize(found, found)
 
 
 def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:

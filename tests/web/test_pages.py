@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import typing as t
 from datetime import datetime
 from datetime import timedelta
@@ -35,6 +36,8 @@ from tests.support.host import User
 from tests.support.registry_client import ATTACHED
 from tests.support.registry_client import LOOKS_ATTACHED
 from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
+from tests.support.upkeep import Upkeep
 from tests.support.visitor import Page
 from tests.support.visitor import statements
 from tests.support.visitor import Visitor
@@ -324,7 +327,58 @@ def test_index_shows_platforms_and_total_size(
     assert "unknown" not in page.text
     assert "attested" in page.text
     # The layer is shared, and counted once.
-    assert float(page.text.partition(" kB")[0].split()[-1]) < 8
+    (total,) = re.findall(r"([\d.]+) kB in all", page.text)
+    assert 4 < float(total) < 8
+
+
+def test_index_shows_what_one_pull_takes_and_the_total(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A client pulls one platform. Lists have the range, and attestations do not
+    count."""
+    children = []
+    for architecture, length in (("amd64", 20_000), ("arm64", 70_000)):
+        manifest = alice.push_image(
+            "alice/hello",
+            layer=architecture.encode() * (length // 5),
+            config=config(architecture=architecture),
+        )
+        platform = {"os": "linux", "architecture": architecture}
+        children.append(descriptor(manifest, OCI_MANIFEST, platform=platform))
+    statement = descriptor(b"{}", "application/vnd.in-toto+json")
+    alice.push_blob("alice/hello", b"{}")
+    alice.push_blob("alice/hello", CONFIG)
+    attestation = image(layers=[statement])
+    alice.push_manifest("alice/hello", attestation)
+    children.append(descriptor(attestation, OCI_MANIFEST))
+    alice.push_manifest("alice/hello", index(*children), "1.0")
+    text = visitor.get(HELLO).text
+    assert re.search(r"20\.\d kB to 70\.\d kB 90\.\d kB in all", text)
+    page = visitor.get(f"{HELLO}/-/image/1.0")
+    assert re.search(r"Size of a pull 20\.\d kB for linux/amd64", page.text)
+    assert re.search(r"All platforms 90\.\d kB", page.text)
+    assert "Platforms linux/amd64, linux/arm64" in page.text
+    assert "Platform linux" not in page.text
+    other = visitor.get(f"{HELLO}/-/image/1.0", platform=children[1]["digest"])
+    assert re.search(r"Size of a pull 70\.\d kB for linux/arm64", other.text)
+    one = visitor.get(f"{HELLO}/-/image/{children[0]['digest']}").text
+    assert re.search(r"Size of a pull 20\.\d kB Platform linux/amd64", one)
+    assert "All platforms" not in one
+
+    client = RestClient.of(app, "alice")
+    whole = client.get("/repositories/alice/hello/-/images/1.0")
+    assert [c["bytes"] // 1000 for c in whole["children"]] == [20, 70, 0]
+    operator = Upkeep(app)
+    (row,) = json.loads(operator.run("tags", "alice/hello", "--json").stdout)
+    shown = json.loads(operator.run("show", "alice/hello:1.0", "--json").stdout)
+    tag = client.get("/repositories/alice/hello/-/tags/1.0")
+    for found in (tag, whole, row, shown):
+        sizes = [found[k] // 1000 for k in ("smallest_pull", "largest_pull", "bytes")]
+        assert sizes == [20, 70, 90]
+    printed = operator.run("show", "alice/hello:1.0").stdout
+    assert re.search(
+        r"One pull: +20\.\d kB to 70\.\d kB\nAll content: +90\.\d kB", printed
+    )
 
 
 def test_untagged_manifests_are_listed_separately(
@@ -474,8 +528,7 @@ def test_index_shows_one_platform_and_links_others(
     page = visitor.get(f"{HELLO}/-/image/1.0")
     assert page.links["Attestation"].endswith(pushed[2]["digest"])
     arm64 = visitor.get(f"{HELLO}/-/image/1.0", platform=pushed[1]["digest"])
-    facts = arm64.text.partition("Platform linux/")[2]
-    assert facts.startswith("arm64")
+    assert "kB for linux/arm64" in arm64.text
     child = visitor.get(f"{HELLO}/-/image/{pushed[0]['digest']}")
     assert "Belongs to 1.0" in child.text
 

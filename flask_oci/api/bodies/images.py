@@ -19,6 +19,13 @@ class Descriptor(Body, frozen=True):
     platform: t.Annotated[
         str | None, Meta(description="The platform, such as `linux/amd64`, if any.")
     ]
+    bytes: t.Annotated[
+        int | None,
+        Meta(
+            description="The size of the blobs that a pull of it takes; null if the"
+            " repository does not have the manifest."
+        ),
+    ]
 
 
 class Referrer(Body, frozen=True):
@@ -53,7 +60,21 @@ class Image(Body, frozen=True):
     size: t.Annotated[int, Meta(description="The size of the manifest, in bytes.")]
     bytes: t.Annotated[
         int,
-        Meta(description="The size of the blobs that it needs, each counted once."),
+        Meta(
+            description="The size of all blobs that it needs, of every platform, each"
+            " counted once."
+        ),
+    ]
+    smallest_pull: t.Annotated[
+        int,
+        Meta(description="The size of the blobs that a pull takes at least, in bytes."),
+    ]
+    largest_pull: t.Annotated[
+        int,
+        Meta(
+            description="The size of the blobs that a pull takes at most, in bytes. It"
+            " differs if the image of each platform has another size."
+        ),
     ]
     tags: t.Annotated[list[str], Meta(description="The tags that point at it.")]
     platforms: t.Annotated[

@@ -31,7 +31,21 @@ class Tag(Body, frozen=True):
     ]
     bytes: t.Annotated[
         int,
-        Meta(description="The size of the blobs that it needs, each counted once."),
+        Meta(
+            description="The size of all blobs that it needs, of every platform, each"
+            " counted once."
+        ),
+    ]
+    smallest_pull: t.Annotated[
+        int,
+        Meta(description="The size of the blobs that a pull takes at least, in bytes."),
+    ]
+    largest_pull: t.Annotated[
+        int,
+        Meta(
+            description="The size of the blobs that a pull takes at most, in bytes. It"
+            " differs if the image of each platform has another size."
+        ),
     ]
     platforms: t.Annotated[
         list[str],
