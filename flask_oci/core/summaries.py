@@ -24,6 +24,13 @@ if t.TYPE_CHECKING:
 Key = t.TypeVar("Key")
 
 
+#: The types of the artifacts that cosign attaches by a tag, by the end of the tag.
+COSIGN_SUFFIXES: t.Final = {
+    "sig": artifact_types.SIGNATURE,
+    "att": artifact_types.ATTESTATION,
+    "sbom": artifact_types.SBOM,
+}
+
 #: The maximum size of an index that is read for a list, in bytes.
 SMALL_INDEX: t.Final = 64 * 1024
 
@@ -64,8 +71,8 @@ class _Shared(t.NamedTuple):
     types: dict[str, set[str]]
     """The artifact types of referrers, by the digest of their subject."""
 
-    signed: set[str]
-    """The existing tags of cosign signatures."""
+    tags: set[str]
+    """The existing tags by which cosign attaches artifacts to the manifests."""
 
     children: dict[str, list[documents.Descriptor]]
     """The first entries of the indexes, by the digest of the index."""
@@ -100,12 +107,11 @@ class Summaries:
         )
         digests = [m.digest for m in manifests]
         children, left = self._children(manifests)
+        attaching = [cosign_tag(d, s) for d in digests for s in COSIGN_SUFFIXES]
         shared = _Shared(
             weights=weights,
             types=catalog.manifest_relations.referrer_types(repository_id, digests),
-            signed=catalog.repository_contents.existing_tags(
-                repository_id, [cosign_tag(digest, "sig") for digest in digests]
-            ),
+            tags=catalog.repository_contents.existing_tags(repository_id, attaching),
             children=children,
             platforms=self._platforms(repository_id, manifests, weights, left),
             pushers=catalog.users.names(m.pushed_by_id for m in manifests),
@@ -208,8 +214,9 @@ def _attached(
         artifact_types.recognise(manifest.media_type, artifact_type)
         for artifact_type in shared.types.get(manifest.digest, ())
     }
-    if cosign_tag(manifest.digest, "sig") in shared.signed:
-        found.add(artifact_types.SIGNATURE)
+    for suffix, kind in COSIGN_SUFFIXES.items():
+        if cosign_tag(manifest.digest, suffix) in shared.tags:
+            found.add(kind)
     if any(child.is_attestation for child in children):
         found.add(artifact_types.ATTESTATION)
     return sorted(found, key=lambda kind: kind.label)

@@ -8,18 +8,12 @@ from collections.abc import Sequence
 from ..core import artifact_types
 from ..core.artifact_types import ArtifactKind
 from ..core.documents import Descriptor
+from ..core.summaries import COSIGN_SUFFIXES
 from ..core.summaries import cosign_tag
 from ..services import services
 
 #: The maximum number of listed referrers.
 MAX_REFERRERS: t.Final = 100
-
-#: The suffixes of the tags of cosign, and the types of their artifacts.
-_SUFFIXES: t.Final = {
-    "sig": artifact_types.SIGNATURE,
-    "att": artifact_types.ATTESTATION,
-    "sbom": artifact_types.SBOM,
-}
 
 
 class Attachment(t.NamedTuple):
@@ -55,7 +49,7 @@ def attachments(
     tags = {
         cosign_tag(digest, suffix): kind
         for digest in subjects
-        for suffix, kind in _SUFFIXES.items()
+        for suffix, kind in COSIGN_SUFFIXES.items()
     }
     existing = catalog.repository_contents.existing_tags(repository_id, list(tags))
     shown = [

@@ -325,7 +325,7 @@ def test_index_shows_platforms_and_total_size(
     assert "linux/amd64" in page.text
     assert "linux/arm64" in page.text
     assert "unknown" not in page.text
-    assert "attested" in page.text
+    assert "attestation attached" in page.text
     # The layer is shared, and counted once.
     (total,) = re.findall(r"([\d.]+) kB in all", page.text)
     assert 4 < float(total) < 8
@@ -393,21 +393,30 @@ def test_untagged_manifests_are_listed_separately(
     assert digest_of(old)[7:19] not in visitor.get(HELLO).text
 
 
-def test_cosign_tag_marks_its_image_as_signed(
+def test_cosign_tags_are_attached_to_their_image(
     alice: RegistryClient, visitor: Visitor
 ) -> None:
-    """A tag of cosign is not listed as a version, and marks its image as signed."""
+    """A tag of cosign is not listed as a version. The lists and the page of the image
+    have the same attached artifacts, and do not call them verified."""
     manifest = alice.push_image("alice/hello", "1.0")
     simple = "application/vnd.dev.cosign.simplesigning.v1+json"
     alice.push_blob("alice/hello", b"{}")
     signature = image(descriptor(b"{}", simple))
-    tag = f"{digest_of(manifest).replace(':', '-')}.sig"
-    alice.push_manifest("alice/hello", signature, tag)
+    name = digest_of(manifest).replace(":", "-")
+    for suffix in ("sig", "att", "sbom"):
+        alice.push_manifest("alice/hello", signature, f"{name}.{suffix}")
     page = visitor.get(HELLO)
-    assert tag not in page.html
-    assert "signed" in page.text
-    assert tag in visitor.get(HELLO, show="attached").links
+    assert name not in page.html
+    badges = ("Attestation attached", "SBOM attached", "signature attached")
+    for badge in badges:
+        assert badge.lower() in page.text.lower()
+    assert "signed" not in page.text
+    assert "oci-good" not in page.html
+    assert f"{name}.sig" in visitor.get(HELLO, show="attached").links
     assert "Signature" in visitor.get(HELLO, show="attached").text
+    links = visitor.get(f"{HELLO}/-/image/1.0").links
+    assert links["Signature"].endswith(f"/image/{name}.sig")
+    assert {"Attestation", "SBOM"} <= links.keys()
 
 
 def test_tags_are_each_in_one_list(alice: RegistryClient, visitor: Visitor) -> None:
@@ -541,6 +550,8 @@ def test_image_lists_its_referrers(alice: RegistryClient, visitor: Visitor) -> N
         "application/vnd.dev.cosign.artifact.sig.v1+json",
         "application/spdx+json",
         "application/vnd.in-toto+json",
+        "application/sarif+json",
+        "application/vnd.example.report",
     ):
         written = image(
             descriptor(b"{}", "application/json"),
@@ -554,8 +565,8 @@ def test_image_lists_its_referrers(alice: RegistryClient, visitor: Visitor) -> N
     subject = visitor.get(page.links["SBOM"])
     assert digest_of(manifest)[7:19] in subject.links
     listed = visitor.get(HELLO).text
-    assert "signed" in listed
-    assert "SBOM" in listed
+    for badge in ("signature", "SBOM", "attestation", "scan report", "artifact"):
+        assert listed.count(f"{badge} attached") == 1
 
 
 @pytest.mark.parametrize(
