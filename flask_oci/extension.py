@@ -40,6 +40,7 @@ from .services import services
 from .services import SharedServices
 from .services import site_quotas
 from .services import start_work_thread
+from .services import upstream_visibilities
 from .transfer import Images
 from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
@@ -139,6 +140,7 @@ class Registry(Decorators):
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
         self._catalog.quotas.site = site_quotas
+        self._catalog.repositories.upstreams = upstream_visibilities
         self._catalog.check_logins(current_login)
         self._catalog.reads.is_enabled = lambda: services().config.read_cache
         self._catalog.reads.audience = lambda: request_state().audience

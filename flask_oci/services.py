@@ -24,6 +24,7 @@ from .catalog import Catalog
 from .catalog import Login
 from .catalog import Site
 from .config import Config
+from .config import ConfigError
 from .config import EXTENSION
 from .core.content import Content
 from .core.documents import Documents
@@ -55,6 +56,8 @@ if t.TYPE_CHECKING:
     from flask.sansio.app import App
 
     from .operations.work import JobOutcome
+    from .storage import Storage
+    from .upstreams.cache import UpstreamCache
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Services(SharedServices):
     policy: Policy
     pulls: Pulls
     jobs: JobReports
+    upstreams: UpstreamCache | None
+    """The cache of upstream registries, or None if none is configured."""
 
 
 def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
@@ -114,6 +119,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
     documents = Documents(catalog, storage)
     pulls = Pulls(catalog.pulls)
     pulls.write_at_exit(app)
+    metrics = Metrics(catalog, storage) if config.metrics else None
     return Services(
         **vars(shared),
         blueprint=blueprint,
@@ -126,7 +132,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
         tokens=tokens,
         form_tokens=FormTokens(keys),
         cursors=Cursors(keys),
-        metrics=Metrics(catalog, storage) if config.metrics else None,
+        metrics=metrics,
         authenticator=Authenticator(
             config,
             hooks,
@@ -140,6 +146,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
         policy=Policy(config, hooks, catalog, accounts.status),
         pulls=pulls,
         jobs=JobReports(config, catalog),
+        upstreams=_upstream_cache(config, catalog, storage, content, metrics),
     )
 
 
@@ -185,6 +192,26 @@ def _worker_of(
     )
 
 
+def _upstream_cache(
+    config: Config,
+    catalog: Catalog,
+    storage: Storage,
+    content: Content,
+    metrics: Metrics | None,
+) -> UpstreamCache | None:
+    if not config.upstreams:
+        return None
+    try:
+        from .upstreams.cache import UpstreamCache
+    except ModuleNotFoundError as error:
+        if error.name != "urllib3":
+            raise
+        raise ConfigError(
+            "OCI_UPSTREAMS needs urllib3: pip install flask-oci[copy]"
+        ) from None
+    return UpstreamCache(config, catalog, storage, content, metrics)
+
+
 def services() -> Services:
     """Return the services of the current application."""
     return t.cast(Services, current_app.extensions[EXTENSION])
@@ -219,3 +246,10 @@ def site_quotas() -> Site:
     """Return the quotas of the current application's configuration."""
     config = services().config
     return Site(config.owner_default, config.repository_default)
+
+
+def upstream_visibilities() -> dict[str, str]:
+    """Return the namespaces of the current application's upstreams, each with the
+    visibility of its repositories."""
+    found = services().config.upstreams
+    return {name: upstream.visibility for name, upstream in found.items()}

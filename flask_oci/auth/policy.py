@@ -11,6 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from ..catalog.repository_info import read_only
+
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog import Condition
@@ -48,9 +50,14 @@ class Policy:
         :param action: ``pull``, ``push``, ``delete`` or ``manage``.
         :param repository: the repository, which need not exist: the first push creates
             it.
+        :raises Denied: if the repository caches an upstream and the action is not
+            ``pull``, or if the host's function raises it.
         """
         if not self._is_accepted(user):
             return False
+        repository = self.with_upstream(repository)
+        if repository.upstream is not None and action != "pull":
+            raise read_only(repository)
         key = self._catalog.cached_users.key_of(user) if self._is_cached() else None
         if key is None:
             return self._decide(user, action, repository)
@@ -72,6 +79,9 @@ class Policy:
         repository = replace(repository, visibility=self.visibility(repository))
         if self._hooks.authorize is not None:
             return self._hooks.authorize(user, action, repository)
+        if repository.upstream is not None:
+            # A user of the same name as the namespace does not own it.
+            return repository.is_open_to(user)
         return default_policy(self._catalog.users, user, action, repository)
 
     def visibility(self, repository: RepositoryInfo) -> str:
@@ -80,9 +90,20 @@ class Policy:
         decided = self.decided_visibility(repository)
         return repository.visibility if decided is None else decided
 
+    def with_upstream(self, repository: RepositoryInfo) -> RepositoryInfo:
+        """Return a repository with its upstream, also before its first fetch."""
+        if repository.exists or repository.namespace not in self._config.upstreams:
+            return repository
+        return replace(repository, upstream=repository.namespace)
+
     def decided_visibility(self, repository: RepositoryInfo) -> str | None:
-        """Return the visibility that the host decides for a repository, or None."""
-        return self._hooks.decided_visibility(repository)
+        """Return the visibility that the host or its configuration decides for a
+        repository, or None."""
+        decided = self._hooks.decided_visibility(repository)
+        upstream = self._config.upstreams.get(repository.upstream or "")
+        if decided is not None or upstream is None:
+            return decided
+        return upstream.visibility
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

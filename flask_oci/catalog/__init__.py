@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .blobs import Blobs
+from .cached_content import CachedContent
 from .cached_users import CachedUsers
 from .change_observer import Observer
 from .consistency import Consistency
@@ -54,6 +55,7 @@ from .tables import TableState
 from .tags import Tags
 from .uploads import Uploads
 from .uploads import UploadSession
+from .upstream_records import UpstreamRecords
 from .usage import Usage
 from .user_statements import Login
 from .users import NO_SUCH_USER
@@ -108,6 +110,15 @@ class Catalog:
         self.quotas = Quotas(database, self.users)
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
         self.manifests = Manifests(database, self.repositories, self.quotas)
+        self.upstreams = UpstreamRecords(database)
+        self.cached_content = CachedContent(
+            database,
+            self.repositories,
+            self.manifests,
+            self.blobs,
+            self.quotas,
+            self.upstreams,
+        )
         self.tags = Tags(database, self.repositories, self.quotas)
         self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)

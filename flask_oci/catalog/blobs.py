@@ -105,6 +105,7 @@ class Blobs:
                 Repository.id,
                 Repository.owner_id,
                 Repository.visibility,
+                Repository.upstream,
                 Blob.size,
             )
             .join(Link, Link.repository_id == Repository.id)
@@ -118,7 +119,7 @@ class Blobs:
         if condition is not None:
             statement = statement.where(condition)
         rows = self._db.session.execute(statement)
-        return [(RepositoryInfo(*row[:4]), row[4]) for row in rows]
+        return [(RepositoryInfo(*row[:5]), row[5]) for row in rows]
 
     def link(self, repository_id: int, digest: Digest, size: int) -> None:
         """Record a blob whose bytes are stored, and link it to the repository.

@@ -98,6 +98,8 @@ class Consistency:
             .join(Repository, Repository.id == Manifest.repository_id)
             .where(
                 ~linked,
+                # Cached content is fetched when a client asks for it.
+                Repository.upstream.is_(None),
                 sa.or_(Reference.kind != "child", ~held),
                 # Foreign layers are stored elsewhere and are never pushed.
                 Reference.media_type.not_like("%.foreign.%"),

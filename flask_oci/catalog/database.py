@@ -241,7 +241,7 @@ class Database:
     ) -> None:
         """Insert rows that have the same columns, except those whose key exists."""
         self.execute(
-            insert_statements.insert_if_absent(self._dialect, model.__table__), rows
+            insert_statements.insert_if_absent(self.dialect, model.__table__), rows
         )
 
     def upsert(
@@ -253,7 +253,7 @@ class Database:
         :param values: the columns to set or update.
         """
         statement = insert_statements.upsert(
-            self._dialect, model.__table__, tuple(key), tuple(values)
+            self.dialect, model.__table__, tuple(key), tuple(values)
         )
         self.execute(statement, {**key, **values})
 
@@ -315,7 +315,8 @@ class Database:
         )
 
     @property
-    def _dialect(self) -> str:
+    def dialect(self) -> str:
+        """The name of the database's SQL dialect."""
         return self.session.get_bind(self.models.Repository).dialect.name
 
     def _begin(self) -> None:
@@ -326,11 +327,11 @@ class Database:
         reads first and writes later if another connection wrote in between.
         """
         mapper = {"mapper": self.models.Repository}
-        if self._dialect in ("mysql", "mariadb"):
+        if self.dialect in ("mysql", "mariadb"):
             self.session.connection(
                 mapper, execution_options={"isolation_level": "READ COMMITTED"}
             )
-        if self._dialect != "sqlite":
+        if self.dialect != "sqlite":
             return
         connection = self.session.connection(mapper)
         driver = connection.connection.dbapi_connection

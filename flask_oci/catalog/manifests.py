@@ -121,7 +121,7 @@ class Manifests:
                 pushed(locked, manifest, content, digest, tag_names, user_id)
             )
             with self._quotas.within(repository):
-                key = self._insert(repository_id, user_id, manifest, content, digest)
+                key = self.insert(repository_id, user_id, manifest, content, digest)
                 for tag in tag_names:
                     tags.move(
                         self._db, locked, tag, key, str(digest), user_id, by_push=True
@@ -276,7 +276,7 @@ class Manifests:
             tag.name == wanted,
         )
 
-    def _insert(
+    def insert(
         self,
         repository_id: int,
         user_id: t.Any,
@@ -284,6 +284,13 @@ class Manifests:
         content: bytes,
         digest: Digest,
     ) -> int:
+        """Insert a manifest with its references, or touch the existing one, within a
+        transaction that has locked the repository.
+
+        :param user_id: the key of the user who pushes, or None.
+        :return: the key of the manifest.
+        :raises ManifestInvalid: if the repository has it with another media type.
+        """
         Row = self._db.models.Manifest
         wanted = {"repository_id": repository_id, "digest": str(digest)}
         row = self._db.execute(self._newest, wanted).first()

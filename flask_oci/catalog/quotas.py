@@ -80,9 +80,9 @@ class Quotas:
         if repository.exists:
             own = RuleScope(repository_id=repository.id)
             stored = self._stored(own, lock)
-            found.append(
-                (own, repository.name, site.repository if stored is None else stored)
-            )
+            # The limits of the site are for what users push.
+            default = Quota() if repository.upstream else site.repository
+            found.append((own, repository.name, default if stored is None else stored))
         else:
             # The push creates this repository, so it is empty.
             found.append((RuleScope(repository_id=0), repository.name, site.repository))
@@ -177,6 +177,7 @@ class Quotas:
                 Repository.id,
                 Repository.owner_id,
                 Repository.visibility,
+                Repository.upstream,
             )
             .join(Repository, Repository.id == Upload.repository_id)
             .where(self.counted_for(holder))

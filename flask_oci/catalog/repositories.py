@@ -18,6 +18,7 @@ from .database import Condition
 from .database import Database
 from .repository_changes import RepositoryChanges
 from .repository_info import check_unchanged
+from .repository_info import check_writable
 from .repository_info import name_of
 from .repository_info import namespace_of
 from .repository_info import Pusher
@@ -39,7 +40,12 @@ class Repositories:
         self._db = database
         self._users = users
         self._statements = RepositoryStatements(database.models)
-        self._changes = RepositoryChanges(database, users, self.find)
+        self._changes = RepositoryChanges(
+            database, users, self.find, lambda: self.upstreams()
+        )
+        self.upstreams: Callable[[], t.Mapping[str, str]] = dict
+        """Returns the namespaces of upstreams, each with the visibility of its
+        repositories."""
 
     def get(self, name: str) -> RepositoryInfo:
         """Return the repository of a name.
@@ -74,6 +80,7 @@ class Repositories:
             since been deleted, renamed or replaced.
         :raises RegistryError: if the repository has since been created, transferred or
             hidden, and the pusher may not push to it now.
+        :raises Denied: if it is in the namespace of an upstream.
         """
         name = name_of(wanted)
         row = self._db.execute(self._statements.ensuring, {"name": name}).first()
@@ -82,7 +89,22 @@ class Repositories:
             if wanted.exists and found.id != wanted.id:
                 raise NameUnknown(detail=name)
             check_unchanged(wanted, found, pusher)
+        check_writable(found, self.upstreams())
         return found if found.exists else self._make(name, pusher.key)
+
+    def ensure_cached(self, wanted: RepositoryInfo) -> RepositoryInfo:
+        """Lock a repository that caches an upstream, and create it if it does not
+        exist, within a transaction.
+
+        :param wanted: the repository, with its upstream.
+        :raises NameUnknown: if the name belongs to a repository of a user.
+        """
+        values = {"name": wanted.name}
+        row = self._db.execute(self._statements.ensuring, values).first()
+        found = RepositoryInfo(*row) if row else None
+        if found is not None and found.upstream != wanted.upstream:
+            raise NameUnknown(detail=wanted.name)
+        return found or self._make(wanted.name, None, wanted.upstream)
 
     def owners_of_new(self, wanted: RepositoryRef) -> list[t.Any]:
         """Return the key of the user who owns a repository that a push creates, if its
@@ -91,22 +113,33 @@ class Repositories:
             return []
         return [self._users.owner_of_namespace(namespace_of(name_of(wanted)))]
 
-    def _make(self, name: str, pusher_id: t.Any) -> RepositoryInfo:
+    def _make(
+        self, name: str, pusher_id: t.Any, upstream: str | None = None
+    ) -> RepositoryInfo:
         Repository, Alias = self._db.models.Repository, self._db.models.RepositoryAlias
         change = Change(kind=REPOSITORY_CREATED, repository=name, by=pusher_id)
         self._db.record_change(change)
-        owner_id = self._users.owner_of_namespace(namespace_of(name))
-        owner_id = pusher_id if owner_id is None else owner_id
+        values: dict[str, t.Any] = {"name": name, "upstream": upstream}
+        if upstream is None:
+            owner_id = self._users.owner_of_namespace(namespace_of(name))
+            values["owner_id"] = pusher_id if owner_id is None else owner_id
+        else:
+            values["visibility"] = self.upstreams()[upstream]
         # If another transaction has created it meanwhile, this fails, and the retried
         # transaction finds it. Its creation is therefore recorded only once.
-        made = self._db.execute(
-            sa.insert(Repository.__table__), {"name": name, "owner_id": owner_id}
-        )
+        made = self._db.execute(sa.insert(Repository.__table__), values)
         change.repository_id = key = t.cast(t.Any, made).inserted_primary_key[0]
         # A name in use must no longer be the alias of another repository.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
         # Its quotas have not been read, so it may be limited.
-        return RepositoryInfo(name, key, owner_id, is_limited=True, is_listed=False)
+        return RepositoryInfo(
+            name,
+            key,
+            values.get("owner_id"),
+            upstream=upstream,
+            is_limited=True,
+            is_listed=False,
+        )
 
     def list_with_blob(self, found: RepositoryInfo) -> None:
         """Put a repository that gets a blob into the lists, within a transaction.
@@ -175,11 +208,18 @@ class Repositories:
         """Return the condition for the repositories that a user may pull by the default
         policy."""
         Repository = self._db.models.Repository
-        if user_id is None:
-            return Repository.visibility == PUBLIC
+        shown = (PUBLIC,) if user_id is None else (PUBLIC, INTERNAL)
+        readable: Condition = Repository.visibility.in_(shown)
+        if user_id is not None:
+            readable = sa.or_(readable, Repository.owner_id == user_id)
+        if not (upstreams := self.upstreams()):
+            return readable
+        # The configuration decides on the repositories of an upstream.
+        opened = [name for name, each in upstreams.items() if each in shown]
+        cached = Repository.upstream.in_(list(upstreams))
         return sa.or_(
-            Repository.visibility.in_((PUBLIC, INTERNAL)),
-            Repository.owner_id == user_id,
+            Repository.upstream.in_(opened),
+            sa.and_(sa.or_(Repository.upstream.is_(None), ~cached), readable),
         )
 
     def owned_by(self, user_id: t.Any) -> Condition:

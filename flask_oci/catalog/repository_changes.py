@@ -14,12 +14,14 @@ from ..changes import REPOSITORY_SHOWN
 from ..changes import REPOSITORY_TRANSFERRED
 from ..rules.visibility import PRIVATE
 from .database import Database
+from .repository_info import check_writable
 from .repository_info import namespace_of
 from .repository_info import RepositoryInfo
 from .users import Users
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
 
 #: The kinds of rules that the users who may manage a repository set. A quota is set by
 #: the operator, and stays.
@@ -30,14 +32,20 @@ class RepositoryChanges:
     """Changes repositories that the current transaction has found.
 
     :param find: returns the repository of a name.
+    :param upstreams: returns the namespaces of upstreams.
     """
 
     def __init__(
-        self, database: Database, users: Users, find: Callable[[str], RepositoryInfo]
+        self,
+        database: Database,
+        users: Users,
+        find: Callable[[str], RepositoryInfo],
+        upstreams: Callable[[], Collection[str]],
     ) -> None:
         self._db = database
         self._users = users
         self._find = find
+        self._upstreams = upstreams
 
     def adopted(self, found: RepositoryInfo, new: str, by: t.Any) -> dict[str, t.Any]:
         """Return the columns that change because a new name is in the namespace of a
@@ -89,7 +97,11 @@ class RepositoryChanges:
         :param adopted: the columns that a new owner by :meth:`adopted` changes.
         :return: the repository with the new values.
         :raises ValueError: if the new name is taken.
+        :raises Denied: if it caches an upstream, or the new name is in the namespace of
+            one.
         """
+        check_writable(found, ())
+        check_writable(RepositoryInfo(new), self._upstreams())
         if self._find(new).exists:
             raise ValueError(f"A repository named {new} already exists.")
         Alias = self._db.models.RepositoryAlias

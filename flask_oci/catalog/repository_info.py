@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass
 from dataclasses import field
 
+from ..errors import Denied
 from ..errors import NameUnknown
 from ..rules.visibility import INTERNAL
 from ..rules.visibility import PRIVATE
@@ -13,6 +14,7 @@ from ..rules.visibility import PUBLIC
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class RepositoryInfo:
 
     visibility: str = PRIVATE
     """``private``, ``internal`` or ``public``."""
+
+    upstream: str | None = None
+    """The namespace of the upstream (:data:`OCI_UPSTREAMS`) whose content it caches, or
+    None for an ordinary repository."""
 
     is_limited: bool = field(default=False, repr=False, compare=False)
     """Whether a quota is set for it or for its owner. Only lookups for a push set
@@ -103,3 +109,23 @@ def check_unchanged(
     """Ask again whether a caller may push, if the repository has changed."""
     if found != wanted:
         pusher.check_push(found)
+
+
+def check_writable(found: RepositoryInfo, upstreams: Collection[str]) -> None:
+    """Check that users may put content into a repository.
+
+    :param found: the repository, which need not exist.
+    :param upstreams: the namespaces of upstreams.
+    :raises Denied: if it caches an upstream, or would be created in such a namespace.
+    """
+    if found.upstream or (not found.exists and found.namespace in upstreams):
+        raise read_only(found)
+
+
+def read_only(found: RepositoryInfo) -> Denied:
+    """Return the error for a change of a repository that caches an upstream."""
+    return Denied(
+        f"{found.namespace}/ caches another registry and is read-only; push to another"
+        " namespace.",
+        detail=found.name,
+    )

@@ -127,6 +127,7 @@ class RepositoryIndex:
             Repository.id,
             Repository.owner_id,
             Repository.visibility,
+            Repository.upstream,
             Repository.description,
             pushed_at,
             Repository.pull_count,
@@ -170,4 +171,4 @@ class RepositoryIndex:
 
 
 def _listed(row: t.Any) -> Listed:
-    return Listed(RepositoryInfo(*row[:4]), row[4] or "", as_utc(row[5]), row[6])
+    return Listed(RepositoryInfo(*row[:5]), row[5] or "", as_utc(row[6]), row[7])

@@ -79,7 +79,13 @@ class RepositoryStatements:
     def select(self) -> sa.Select[t.Any]:
         """Select the columns of :class:`RepositoryInfo`."""
         columns = self._models.Repository.__table__.c
-        return sa.select(columns.name, columns.id, columns.owner_id, columns.visibility)
+        return sa.select(
+            columns.name,
+            columns.id,
+            columns.owner_id,
+            columns.visibility,
+            columns.upstream,
+        )
 
 
 def lock_repositories(database: Database, condition: Condition) -> None:
@@ -130,6 +136,7 @@ def delete_contents(database: Database, repository_id: int) -> None:
         models.RepositoryAlias,
         models.Upload,
         models.Rule,
+        models.UpstreamCheck,
     ):
         table = model.__table__
         database.execute(sa.delete(table).where(table.c.repository_id == repository_id))

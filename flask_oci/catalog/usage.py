@@ -96,6 +96,7 @@ class Usage:
             Repository.id,
             Repository.owner_id,
             Repository.visibility,
+            Repository.upstream,
         )
         statement = (
             sa.select(*columns, size, sa.func.coalesce(sa.func.sum(only_here), 0))
@@ -110,7 +111,7 @@ class Usage:
         if owner_id is not None:
             statement = statement.where(Repository.owner_id == owner_id)
         return [
-            RepositoryUsage(RepositoryInfo(*row[:4]), int(row[4]), int(row[5]))
+            RepositoryUsage(RepositoryInfo(*row[:5]), int(row[5]), int(row[6]))
             for row in self._db.session.execute(statement)
         ]
 

@@ -20,6 +20,8 @@ from ..rules.protection import Protection
 from ..rules.quota import Quota
 from ..rules.retention import Rule
 from . import parsers
+from .upstreams import Upstream
+from .upstreams import upstreams
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +222,10 @@ class Config:
     webhook_attempts: int = _key(20, parsers.count)
     """The maximum number of attempts to deliver an event to a webhook."""
 
+    upstreams: dict[str, Upstream] = _key({}, upstreams)
+    """The upstream registries whose images are cached, each with its namespace as the
+    key. :doc:`upstreams` describes the values."""
+
     metrics: bool = _key(False, parsers.flag)
     """Whether requests are counted for Prometheus. This needs prometheus-client."""
 
@@ -278,7 +284,9 @@ class Config:
             try:
                 found[field.name] = field.metadata["parse"](value)
             except ValueError as error:
-                raise ConfigError(f"{key} {error}, not {value!r}.") from None
+                # The settings of an upstream contain its password.
+                said = "" if field.name == "upstreams" else f", not {value!r}"
+                raise ConfigError(f"{key} {error}{said}.") from None
         return cls(**found)
 
 

@@ -1,4 +1,4 @@
-"""Protection against server-side request forgery (SSRF) by webhooks.
+"""Protection against server-side request forgery (SSRF) by webhooks and upstreams.
 
 A user who names an address for the server to call could otherwise reach services that
 only the server can reach: its neighbours, the routers of its network, and the address
@@ -85,11 +85,16 @@ def check_url(url: str, allowed: Sequence[Network]) -> None:
         )
 
 
-def choose(found: Sequence[str], allowed: Sequence[Network]) -> list[str]:
-    """Return the resolved addresses that a delivery may connect to.
+def choose(
+    found: Sequence[str],
+    allowed: Sequence[Network],
+    setting: str = "OCI_WEBHOOK_NETWORKS",
+) -> list[str]:
+    """Return the resolved addresses that the server may connect to.
 
     :param found: the addresses of a host name.
-    :param allowed: the networks of ``OCI_WEBHOOK_NETWORKS``.
+    :param allowed: the networks that the operator allows.
+    :param setting: where the operator allows them.
     :raises Forbidden: if none is allowed.
     """
     good = [
@@ -101,7 +106,7 @@ def choose(found: Sequence[str], allowed: Sequence[Network]) -> list[str]:
     if not good:
         raise Forbidden(
             f"{', '.join(sorted(set(found)))} is not a public address, nor in"
-            " OCI_WEBHOOK_NETWORKS."
+            f" {setting}."
         )
     return good
 

@@ -98,6 +98,47 @@ class Metrics:
             "oci_pulls", "Pulled blobs and manifests.", ("kind",), registry=self._own
         )
 
+        self._upstream_events = prometheus.Counter(
+            "oci_upstream_events",
+            "Hits, misses, stale answers and failures of upstreams.",
+            ("upstream", "event"),
+            registry=self._own,
+        )
+        self._upstream_bytes = prometheus.Counter(
+            "oci_upstream_bytes",
+            "Bytes of blobs that were fetched from upstreams.",
+            ("upstream",),
+            registry=self._own,
+        )
+        self._upstream_limit = prometheus.Gauge(
+            "oci_upstream_remaining_requests",
+            "Requests that the rate limit of an upstream leaves.",
+            ("upstream",),
+            registry=self._own,
+            multiprocess_mode="mostrecent",
+        )
+
+    def count_upstream(self, namespace: str, event: str) -> None:
+        """Count an event of an upstream.
+
+        :param namespace: the namespace of the upstream.
+        :param event: ``hit``, ``miss``, ``stale`` or the kind of a failure.
+        """
+        self._upstream_events.labels(namespace, event).inc()
+
+    def add_upstream_bytes(self, namespace: str, size: int) -> None:
+        """Count bytes of blobs that were fetched from an upstream."""
+        self._upstream_bytes.labels(namespace).inc(size)
+
+    def set_upstream_limit(self, namespace: str, remaining: str | None) -> None:
+        """Set the requests that a rate limit leaves.
+
+        :param remaining: the value of the header, such as ``98;w=21600``.
+        """
+        number = (remaining or "").partition(";")[0]
+        if number.isdecimal() and len(number) < 10:
+            self._upstream_limit.labels(namespace).set(int(number))
+
     def begin(self) -> None:
         """Start measuring a request."""
         state = request_state()

@@ -174,7 +174,7 @@ class RetentionRunner:
         protection: Protection,
     ) -> list[RetentionDecision]:
         evaluator = RetentionEvaluator(
-            rules=self._rules(own, owners) if rules is None else rules,
+            rules=self._rules(repository, own, owners) if rules is None else rules,
             now=now,
             protection=self._config.protection | protection,
             grace=self._config.lease_lifetime,
@@ -186,10 +186,17 @@ class RetentionRunner:
             )
         return evaluator.evaluate(snapshot)
 
-    def _rules(self, own: t.Any, owners: t.Any) -> t.Sequence[Rule]:
+    def _rules(
+        self, repository: RepositoryInfo, own: t.Any, owners: t.Any
+    ) -> t.Sequence[Rule]:
         """Return the most specific rules."""
         texts = owners if own is None else own
-        return self._config.retention if texts is None else parse(texts)
+        if texts is not None:
+            return parse(texts)
+        upstream = self._config.upstreams.get(repository.upstream or "")
+        if upstream is not None and upstream.retention:
+            return upstream.retention
+        return self._config.retention
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:
         repositories, last = self._catalog.repositories, None

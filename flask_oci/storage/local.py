@@ -171,6 +171,11 @@ class LocalStorage:
             raise BlobUploadUnknown(detail=uuid) from None
 
     @disk
+    def read_upload(self, uuid: str) -> t.BinaryIO:
+        """Open the bytes of an upload session for reading; see :class:`Storage`."""
+        return open(self._upload_path(uuid), "rb", buffering=0)
+
+    @disk
     def discard_upload(self, uuid: str) -> None:
         """Delete an upload session, if it exists."""
         upload_hash.remove(self.note_path(uuid))

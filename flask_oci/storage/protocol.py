@@ -132,6 +132,13 @@ class Storage(t.Protocol):
         :raises BlobUploadInvalid: if another request is writing to it.
         """
 
+    def read_upload(self, uuid: str) -> t.BinaryIO:
+        """Open the bytes of an upload session for reading, while a request writes them.
+        They stay readable after they have become a blob or were deleted.
+
+        :raises FileNotFoundError: if the session is absent.
+        """
+
     def discard_upload(self, uuid: str) -> None:
         """Delete an upload session, if it exists."""
 

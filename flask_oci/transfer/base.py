@@ -20,6 +20,9 @@ from ..storage.protocol import Reader
 class TransferError(ValueError):
     """An image could not be transferred; the message has the reason and the remedy."""
 
+    status: int | None = None
+    """The status with which another registry refused a request, if it answered."""
+
 
 class Interrupted(TransferError):
     """A temporary failure; another attempt may succeed."""

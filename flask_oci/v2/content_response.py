@@ -19,10 +19,19 @@ from ..spec.ranges import Unsatisfiable
 from ..storage.protocol import PIECE
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Iterable
     from collections.abc import Iterator
 
     from ..catalog import StoredManifest
+
+    class Closable(t.Protocol):
+        """Something to close after the response."""
+
+        def close(self) -> None: ...
+
+    #: Opens the bytes from a start to a stop.
+    OpenStream = Callable[[int, int], tuple[Iterator[bytes], Closable]]
 
 BLOB_TYPE: t.Final = "application/octet-stream"
 
@@ -58,6 +67,19 @@ def blob(digest: Digest, size: int) -> Response:
 
     :param size: the size of the blob in bytes.
     """
+    response = blob_head(digest, size)
+    if response.status_code == 304 or request.method == "HEAD":
+        return response
+    # Servers in front answer 416 to each range of an empty file.
+    accelerated = _accelerated(response, digest) if size else None
+    return accelerated or _streamed(response, digest, size)
+
+
+def blob_head(digest: Digest, size: int) -> Response:
+    """Return the response to a ``HEAD`` for a blob, or to a client that has the blob.
+
+    :param size: the size of the blob in bytes.
+    """
     response = _content(str(digest), BLOB_TYPE, IMMUTABLE)
     response.headers["Accept-Ranges"] = "bytes"
     # Pushed content has the host's own origin, and a browser must not show it as a
@@ -66,11 +88,34 @@ def blob(digest: Digest, size: int) -> Response:
     if _is_known_to_client(str(digest)):
         return _not_modified(response)
     response.content_length = size
-    if request.method == "HEAD":
+    return response
+
+
+def fetched_blob(digest: Digest, size: int, stream: OpenStream) -> Response:
+    """Return a response with a blob, or one range of it, that arrives from an upstream.
+
+    A client that asks for several ranges gets the whole blob (RFC 9110, section 14.2).
+
+    :param size: the size of the blob in bytes.
+    :param stream: opens a span of the blob.
+    """
+    response = blob_head(digest, size)
+    if response.status_code == 304:
         return response
-    # Servers in front answer 416 to each range of an empty file.
-    accelerated = _accelerated(response, digest) if size else None
-    return accelerated or _streamed(response, digest, size)
+    try:
+        spans = parse_range(_range_header(str(digest)), size)
+    except Unsatisfiable:
+        return _unsatisfiable(response, size)
+    span = Span(0, size)
+    if spans is not None and len(spans) == 1:
+        span = spans[0]
+        response.status_code = 206
+        response.headers["Content-Range"] = _content_range(span, size)
+    response.response, opened = stream(span.start, span.stop)
+    response.content_length = span.length
+    response.call_on_close(opened.close)
+    response.direct_passthrough = True
+    return response
 
 
 def _content(digest: str, media_type: str, caching: str) -> Response:

@@ -17,6 +17,7 @@ from ..services import services
 from ..spec.digest import Digest
 from ..spec.manifest import OCI_INDEX
 from ..spec.scope import CATALOG_SCOPE
+from . import cached
 from . import paging
 
 if t.TYPE_CHECKING:
@@ -91,6 +92,10 @@ def _referrers(
     limit = paging.limit()
     if repository.id is None or limit == 0:
         return [], False
+    if (upstream := cached.upstream_of(repository)) is not None:
+        return cached.referrers(
+            upstream, repository, subject, types, limit, paging.last()
+        )
     return services().catalog.referrers.page(
         repository.id, subject, types, limit, paging.last()
     )

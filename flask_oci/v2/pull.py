@@ -17,6 +17,7 @@ from ..services import principal
 from ..services import services
 from ..spec.digest import Digest
 from ..spec.reference import parse_reference
+from . import cached
 from . import content_response
 
 if t.TYPE_CHECKING:
@@ -36,7 +37,11 @@ def manifest(name: str, reference: str) -> Response:
     repository = admit(name, "pull")
     wanted, is_head = parse_reference(reference), request.method == "HEAD"
     catalog = services().catalog
+    if (upstream := cached.upstream_of(repository)) is not None:
+        repository = cached.update_tag(upstream, repository, wanted)
     stored = catalog.manifests.find(repository.key, wanted, content=not is_head)
+    if stored is None and upstream is not None and isinstance(wanted, Digest):
+        stored = cached.find_named(upstream, repository, wanted, content=not is_head)
     if stored is None or (is_head and not _renew_lease(stored, wanted)):
         raise ManifestUnknown(detail=reference)
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
@@ -61,6 +66,8 @@ def blob(name: str, digest: str) -> Response:
     parts = services()
     found = parts.catalog.blobs.find(repository.id, wanted)
     if found is None or not is_stored(wanted, found.size):
+        if (upstream := cached.upstream_of(repository)) is not None:
+            return cached.blob(upstream, repository, wanted)
         raise BlobUnknown(detail=digest)
     if request.method == "HEAD" and not parts.catalog.blobs.lease(
         # A client that asks whether the blob exists relies on it afterwards.

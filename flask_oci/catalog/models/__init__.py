@@ -7,13 +7,17 @@ tables, unless the host passes another one.
 """
 
 from .binding import Models
+from .upstreams import DELETED
+from .upstreams import PRESENT
 from .webhooks import DEAD
 from .webhooks import DELIVERED
 from .webhooks import PENDING
 
 __all__ = [
     "DEAD",
+    "DELETED",
     "DELIVERED",
     "PENDING",
+    "PRESENT",
     "Models",
 ]

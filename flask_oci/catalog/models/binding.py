@@ -25,6 +25,9 @@ from .repositories import RepositoryBlob
 from .rules import Rule
 from .storage import StorageFolder
 from .uploads import Upload
+from .upstreams import UpstreamCheck
+from .upstreams import UpstreamFetch
+from .upstreams import UpstreamState
 from .webhooks import Delivery
 from .webhooks import DeliveryAttempt
 from .webhooks import Webhook
@@ -50,6 +53,9 @@ RECORDS: t.Final = (
     DeliveryAttempt,
     StorageFolder,
     Job,
+    UpstreamCheck,
+    UpstreamFetch,
+    UpstreamState,
 )
 
 
@@ -77,6 +83,9 @@ class Models:
     DeliveryAttempt: type[DeliveryAttempt]
     StorageFolder: type[StorageFolder]
     Job: type[Job]
+    UpstreamCheck: type[UpstreamCheck]
+    UpstreamFetch: type[UpstreamFetch]
+    UpstreamState: type[UpstreamState]
 
     @property
     def user_key(self) -> sa.Column[t.Any]:

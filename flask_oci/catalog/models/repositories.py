@@ -45,6 +45,9 @@ class Repository(Record):
     pull_count: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     """The number of pulls of the repository's manifests."""
 
+    upstream: Mapped[str | None] = mapped_column(bytewise(255))
+    """The namespace of the upstream whose content the repository caches, or None."""
+
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:
         """The key of the owner. If the user is deleted, the repository is kept without

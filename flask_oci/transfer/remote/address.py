@@ -7,6 +7,8 @@ import re
 import typing as t
 from collections.abc import Collection
 
+from ...config.upstreams import HUB_ENDPOINT
+from ...config.upstreams import HUB_HOSTS
 from ...spec.reference import split_image
 from ..base import TransferError
 
@@ -16,11 +18,6 @@ _HOST = re.compile(
     r"(?::[0-9]{1,5})?",
     re.ASCII,
 )
-
-#: The names of Docker Hub, and the host of its registry.
-HUB: t.Final = "docker.io"
-HUB_HOSTS: t.Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
-HUB_ENDPOINT: t.Final = "registry-1.docker.io"
 
 
 class ImageAddress(t.NamedTuple):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Collection
 
 from ..base import TransferError
 from . import challenges
-from . import credentials
 from .address import ImageAddress
 from .challenges import Challenge
 from .credentials import Login
@@ -20,6 +20,10 @@ from .retry import Response
 from .token_requests import token_request
 from .token_requests import TokenRequest
 
+#: The maximum number of headers that are remembered. An upstream has one for each of
+#: its repositories.
+MAX_HEADERS = 1000
+
 
 class Authorization:
     """The ``Authorization`` headers of one registry, by scope.
@@ -27,6 +31,8 @@ class Authorization:
     :param address: a repository of the registry.
     :param fetch_token: makes a request to a token service.
     :param token_hosts: the hosts that the user trusts with the credentials.
+    :param find_login: returns the credentials for a registry, or None.
+    :param remedy: how the user trusts another host with the credentials.
     """
 
     def __init__(
@@ -34,13 +40,17 @@ class Authorization:
         address: ImageAddress,
         fetch_token: Callable[[TokenRequest], str],
         token_hosts: Collection[str],
+        find_login: Callable[[str], Login | None],
+        remedy: str,
     ) -> None:
         self._host = address.host
         self._origin = UrlOrigin.of(address.url)
         self._fetch_token = fetch_token
         self._token_hosts = token_hosts
         self._lock = threading.Lock()
-        self._headers: dict[str, str] = {}
+        self._credentials = find_login
+        self._remedy = remedy
+        self._headers: OrderedDict[str, str] = OrderedDict()
         self._login: Login | None = None
         self._has_login = False
 
@@ -66,6 +76,9 @@ class Authorization:
                 if found is not None and found != used:
                     finish(response)
                     self._headers[scope] = found
+                    self._headers.move_to_end(scope)
+                    if len(self._headers) > MAX_HEADERS:
+                        self._headers.popitem(last=False)
                     return True
         return False
 
@@ -95,11 +108,11 @@ class Authorization:
             raise TransferError(
                 f"{self._host} requests credentials for '{realm[:200]}', which is on"
                 " another host. If you trust that host with your password, use"
-                f" '--token-host {service.netloc}'."
+                f" {self._remedy.format(service.netloc)}."
             )
 
     def _find_login(self) -> Login | None:
         if not self._has_login:
-            self._login = credentials.find(str(self._host))
+            self._login = self._credentials(str(self._host))
             self._has_login = True
         return self._login

@@ -5,7 +5,6 @@ from __future__ import annotations
 import urllib3
 
 from ..base import Interrupted
-from .retry import ATTEMPTS
 from .retry import pause
 from .retry import reason
 from .retry import Response
@@ -13,9 +12,15 @@ from .session import Session
 
 
 class RemoteBlob:
-    """The bytes of a blob, from one or several responses."""
+    """The bytes of a blob, from one or several responses.
 
-    def __init__(self, session: Session, url: str, scope: str) -> None:
+    :param by_arrival: whether :meth:`read` returns bytes as soon as they arrive.
+    """
+
+    def __init__(
+        self, session: Session, url: str, scope: str, *, by_arrival: bool = False
+    ) -> None:
+        self._by_arrival = by_arrival
         self._session = session
         self._url = url
         self._scope = scope
@@ -29,7 +34,11 @@ class RemoteBlob:
             try:
                 if self._response is None:
                     self._response = self._ask()
-                piece = self._response.read(size)
+                piece = (
+                    self._response.read1(size)
+                    if self._by_arrival
+                    else self._response.read(size)
+                )
             except urllib3.exceptions.HTTPError as error:
                 self._fail(error)
             else:
@@ -60,7 +69,7 @@ class RemoteBlob:
         self.close()
         self._response = None
         self._failures += 1
-        if self._failures >= ATTEMPTS:
+        if self._failures >= self._session.attempts:
             raise Interrupted(
                 f"The download of a blob was interrupted repeatedly: {reason(error)}."
             ) from error

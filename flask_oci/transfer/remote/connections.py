@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import typing as t
+from contextlib import suppress
 from urllib.parse import unquote
 from urllib.request import getproxies_environment
 
@@ -18,6 +19,8 @@ from urllib3.util import parse_url
 from ...storage.protocol import PIECE
 from ..base import TransferError
 from .address import is_loopback
+from .guard import ChooseAddresses
+from .guard import use_guard
 from .origin import UrlOrigin
 from .retry import Response
 
@@ -36,12 +39,23 @@ _OPTIONS: t.Final[dict[str, t.Any]] = {
 class Connections:
     """The connections of one client. Each goes through the proxy of its URL.
 
+    :param choose: selects the addresses that may be connected to directly. A proxy
+        resolves names itself, so it has to restrict addresses itself, too.
+    :param timeout: the timeouts of each request.
     :raises TransferError: if the environment names an invalid proxy.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        choose: ChooseAddresses | None = None,
+        timeout: urllib3.Timeout = TIMEOUT,
+    ) -> None:
         self._proxies = getproxies_environment()
+        self._choose = choose
+        self._timeout = timeout
         self._direct = urllib3.PoolManager(**_OPTIONS)
+        if choose is not None:
+            use_guard(self._direct, choose)
         self._proxied = {
             scheme: _proxy_manager(self._proxies[scheme])
             for scheme in ("http", "https", "all")
@@ -55,12 +69,16 @@ class Connections:
 
         :raises urllib3.exceptions.HTTPError: if there is no response.
         """
-        return self._pool(UrlOrigin.of(url)).urlopen(
+        pool = self._pool(UrlOrigin.of(url))
+        if self._choose is not None and pool is not self._direct:
+            self._check_literal(UrlOrigin.of(url).host)
+        return pool.urlopen(
             method,
             url,
             body=body,
             headers=headers,
             redirect=False,
+            timeout=self._timeout,
             preload_content=False,
             decode_content=False,
         )
@@ -74,6 +92,13 @@ class Connections:
         if proxied is None or is_loopback(target.netloc) or self._is_exempt(target):
             return self._direct
         return proxied
+
+    def _check_literal(self, host: str) -> None:
+        """Check a host that is an address, before a proxy connects to it."""
+        with suppress(ValueError):
+            literal = ipaddress.ip_address(host)
+            if self._choose is not None:
+                self._choose([str(literal)])
 
     def _is_exempt(self, target: UrlOrigin) -> bool:
         entries = self._proxies.get("no", "").lower().split(",")

@@ -15,8 +15,8 @@ import re
 import subprocess
 import typing as t
 
+from ...config.upstreams import HUB_HOSTS
 from ..base import TransferError
-from .address import HUB_HOSTS
 
 #: The name of Docker Hub in the file.
 HUB_KEY: t.Final = "https://index.docker.io/v1/"

@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from urllib3.util import parse_url
 
-from .address import HUB_ENDPOINT
+from ...config.upstreams import HUB_ENDPOINT
 from .address import is_loopback
 
 _DEFAULT_PORTS: t.Final = {"https": 443, "http": 80}

@@ -32,6 +32,7 @@ from .links import next_link
 from .retry import finish
 from .retry import Response
 from .session import Session
+from .session import SessionOptions
 
 ACCEPT: t.Final = ", ".join(sorted(MANIFEST_TYPES | INDEX_TYPES))
 
@@ -70,7 +71,7 @@ class RemoteRepository:
         self.address = address
         self.name = address.name
         self._limit = limit
-        self._session = Session(address, token_hosts)
+        self._session = Session(address, SessionOptions(token_hosts=token_hosts))
         actions = "pull,push" if writes else "pull"
         self._scope = f"repository:{self.name}:{actions}"
         self._started: dict[Digest, str] = {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
 from contextlib import closing
 from contextlib import suppress
+from dataclasses import dataclass
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
@@ -17,9 +19,13 @@ from ...spec.json_object import read_object
 from ...storage.protocol import PIECE
 from ..base import Interrupted
 from ..base import TransferError
+from . import credentials
 from .address import ImageAddress
 from .authorization import Authorization
 from .connections import Connections
+from .connections import TIMEOUT
+from .credentials import Login
+from .guard import ChooseAddresses
 from .origin import is_secure
 from .origin import UrlOrigin
 from .retry import ATTEMPTS
@@ -39,20 +45,47 @@ REDIRECTS: t.Final = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS: t.Final = 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """The behaviour of a client of a registry; by default, that of ``flask oci copy``.
+
+    :param token_hosts: the hosts that the user trusts with the credentials.
+    :param remedy: how the user trusts another host.
+    :param find_login: returns the credentials for a registry, or None.
+    :param choose: selects the addresses that may be connected to; None allows all.
+    :param timeout: the timeouts of each request.
+    :param attempts: the number of attempts for each request.
+    """
+
+    token_hosts: Collection[str] = ()
+    remedy: str = "'--token-host {}'"
+    find_login: Callable[[str], Login | None] = credentials.find
+    choose: ChooseAddresses | None = None
+    timeout: urllib3.Timeout = TIMEOUT
+    attempts: int = ATTEMPTS
+
+
 class Session:
     """A client of one registry.
 
     :param address: a repository of the registry.
-    :param token_hosts: the hosts that the user trusts with the credentials.
+    :param options: the credentials and limits.
     """
 
     def __init__(
-        self, address: ImageAddress, token_hosts: Collection[str] = ()
+        self, address: ImageAddress, options: SessionOptions = SessionOptions()
     ) -> None:
         self._address = address
+        self.attempts = options.attempts
         self.origin = UrlOrigin.of(address.url)
-        self._connections = Connections()
-        self._authorization = Authorization(address, self._fetch_token, token_hosts)
+        self._connections = Connections(options.choose, options.timeout)
+        self._authorization = Authorization(
+            address,
+            self._fetch_token,
+            options.token_hosts,
+            options.find_login,
+            options.remedy,
+        )
 
     def request(
         self,
@@ -73,8 +106,8 @@ class Session:
         :raises Interrupted: if the registry does not respond, or fails temporarily.
         :raises TransferError: for any other status.
         """
-        for attempt in range(ATTEMPTS):
-            last = attempt == ATTEMPTS - 1
+        for attempt in range(self.attempts):
+            last = attempt == self.attempts - 1
             try:
                 response = self._authorized(method, url, scope, headers, body)
             except urllib3.exceptions.HTTPError as error:
@@ -106,7 +139,7 @@ class Session:
         :param expected: the statuses that are no error. Only the body of a response
             with the status 200 is read.
         """
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self.attempts):
             response = self.request(
                 "GET", url, scope=scope, expected=expected, headers=headers
             )
@@ -116,7 +149,7 @@ class Session:
             try:
                 return response, self.read(response, limit)
             except Interrupted:
-                if attempt == ATTEMPTS - 1:
+                if attempt == self.attempts - 1:
                     raise
                 pause(attempt)
         raise AssertionError("the last attempt returns or raises")
@@ -266,7 +299,9 @@ class Session:
             hint = f" Log in with 'docker login {host}'."
         kind = Interrupted if response.status in AGAIN else TransferError
         text = f"{host} answers {response.status} to {method} {path}{said[:300]}."
-        return kind(text + hint)
+        refusal = kind(text + hint)
+        refusal.status = response.status
+        return refusal
 
     def _silent(self, error: Exception) -> Interrupted:
         return Interrupted(f"{self._address.host} does not respond: {reason(error)}.")
