@@ -247,10 +247,16 @@ class RepositoryManager:
         return repository
 
     def _check_undecided(self, repository: RepositoryInfo) -> None:
-        """Check that the host does not decide on the visibility of a repository.
+        """Check that neither the host nor the configuration decides on the visibility
+        of a repository.
 
-        :raises Denied: if it does. A stored visibility would then have no effect.
+        :raises Denied: if one does. A stored visibility would then have no effect.
         """
+        if repository.upstream is not None:
+            raise Denied(
+                f"OCI_UPSTREAMS sets the visibility of {repository.name}, which caches"
+                " another registry."
+            )
         decided = self._hooks.decided_visibility(repository)
         if decided is not None:
             raise Denied(
