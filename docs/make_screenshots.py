@@ -66,6 +66,7 @@ PAGES: t.Final = {
     "administration": "/images/-/administration",
     "events": "/images/-/events",
     "uploads": "/images/-/uploads",
+    "reference": "/images/-/reference",
     "webhooks": "/images/-/webhooks",
     "webhook": "/images/-/webhooks/{webhook}",
     "webhook-form": "/images/-/webhooks/new",
@@ -416,6 +417,7 @@ def photograph(url: str, folder: Path, values: dict[str, str]) -> None:
                 sign_in(page, url)
                 for name, address in PAGES.items():
                     page.goto(url + address.format(**values))
+                    page.wait_for_load_state("networkidle")
                     page.screenshot(
                         path=folder / f"{name}-{place}-{scheme}.png", full_page=True
                     )

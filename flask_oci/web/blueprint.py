@@ -35,6 +35,7 @@ from . import forms
 from . import history
 from . import markdown
 from . import paging
+from . import reference
 from . import retention
 from . import settings
 from . import sign_in
@@ -71,6 +72,13 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/-/administration", "administration", usage.administration),
     (("GET",), "/-/uploads", "all_uploads", usage.all_uploads),
     (("GET",), "/-/events", "events", events.events),
+    (("GET",), "/-/reference", "reference", reference.reference),
+    (
+        ("GET",),
+        "/-/reference/<filename>",
+        "reference_file",
+        reference.reference_file,
+    ),
     (("GET",), "/-/webhooks", "webhooks", webhooks.webhooks),
     (("POST",), "/-/webhooks", "add_webhook", webhooks.add_webhook),
     (("GET",), "/-/webhooks/new", "new_webhook", webhooks.new_webhook),
@@ -182,6 +190,7 @@ def _context() -> dict[str, t.Any]:
         "oci_visibility": services().policy.visibility,
         "oci_image_name": image_name,
         "oci_here": paging.here,
+        "oci_reference_url": reference.address,
         "oci_render_markdown": markdown.render,
         "oci_markdown": markdown.is_available(),
         "oci_safe_url": safe_url,

@@ -246,6 +246,31 @@ def test_administration_is_accessible(
         pusher.cancel(upload)
 
 
+@EITHER
+def test_reference_is_accessible_and_sends_requests(
+    open_window: t.Callable[..., Window], pusher: Pusher, width: int, scheme: str
+) -> None:
+    """Swagger UI works under the Content-Security-Policy, in the colours of the
+    pages, and sends a request with a password."""
+    pusher.image("1.0", b"a layer")
+    window = open_window(width, scheme)
+    window.go("/images/-/reference")
+    page = window.page
+    page.get_by_role("button", name="Authorize").first.click()
+    page.locator("#auth-basic-username").fill(USERNAME)
+    page.locator("#auth-basic-password").fill(PASSWORD)
+    page.get_by_role("button", name="Apply credentials").first.click()
+    page.get_by_role("button", name="Close").first.click()
+    page.get_by_role("button", name="GET /repositories List", exact=False).click()
+    page.get_by_role("button", name="Try it out").click()
+    window.check_accessibility()
+    page.get_by_role("button", name="Execute").click()
+    page.locator(".live-responses-table").get_by_text('"visibility"').first.wait_for()
+    window.check_layout()
+    window.check_accessibility()
+    window.check()
+
+
 def add_webhook(window: Window) -> None:
     """Add, test, edit and delete a webhook, and check each page on the way."""
 

@@ -38,6 +38,8 @@ PAGES: t.Final = {
     "administration": ("administrator", "/images/-/administration"),
     "all_uploads": ("administrator", "/images/-/uploads"),
     "events": ("administrator", "/images/-/events"),
+    "reference": (None, "/images/-/reference"),
+    "reference_file": (None, "/images/-/reference/swagger-ui.css"),
     "webhooks": ("administrator", "/images/-/webhooks"),
     "new_webhook": ("administrator", "/images/-/webhooks/new"),
     "webhook": ("administrator", "/images/-/webhooks/1"),
