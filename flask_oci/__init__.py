@@ -7,6 +7,7 @@ This module has the names that an application imports. The modules
 
 from __future__ import annotations
 
+from .admission import AdmissionRequest
 from .auth.access_tokens import AccessTokens
 from .auth.access_tokens import IssuedToken
 from .catalog import RepositoryInfo
@@ -19,6 +20,8 @@ from .catalog.webhooks import WebhookInfo
 from .changes import Change
 from .changes import Origin
 from .config import ConfigError
+from .core.blocks import Block
+from .core.blocks import Blocks
 from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
@@ -53,8 +56,11 @@ from .transfer.copying import MirrorResult
 __all__ = [
     "AccessTokens",
     "Action",
+    "AdmissionRequest",
     "Attempt",
     "AuditEvent",
+    "Block",
+    "Blocks",
     "Change",
     "ConfigError",
     "Credential",

@@ -16,6 +16,7 @@ from .catalog import Catalog
 from .catalog.models import Models
 from .cli import register_commands
 from .config import EXTENSION
+from .core.blocks import Blocks
 from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
@@ -141,6 +142,10 @@ class Registry(Decorators):
         """Sets quotas, and returns their usage."""
         self._catalog.quotas.site = site_quotas
         self._catalog.repositories.upstreams = upstream_visibilities
+
+        self.blocks = Blocks(self._catalog)
+        """Blocks digests, so that no client can pull or push them."""
+
         self._catalog.check_logins(current_login)
         self._catalog.reads.is_enabled = lambda: services().config.read_cache
         self._catalog.reads.audience = lambda: request_state().audience
@@ -361,6 +366,7 @@ class Registry(Decorators):
             tag_protection=self.tag_protection,
             retention=self.retention,
             quotas=self.quotas,
+            blocks=self.blocks,
         )
         parts = make_services(shared, app, registered_name(state))
         app.extensions[EXTENSION] = parts

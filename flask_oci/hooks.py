@@ -18,11 +18,18 @@ from functools import wraps
 
 from werkzeug.local import LocalProxy
 
+from .admission import AdmissionRequest
 from .catalog.repository_info import RepositoryInfo
 from .spec.scope import Action
 
 if t.TYPE_CHECKING:
     from .catalog import Condition
+
+#: The function of ``admit_pull``: a request to a bool.
+AdmitPull: t.TypeAlias = Callable[[AdmissionRequest], bool]
+
+#: The function of ``admit_push``: a request to a bool.
+AdmitPush: t.TypeAlias = Callable[[AdmissionRequest], bool]
 
 #: The function of ``authenticate``: a user name and a password to a user or None.
 Authenticate: t.TypeAlias = Callable[[str, str], t.Any]
@@ -57,6 +64,7 @@ UserLoader: t.TypeAlias = Callable[[str], t.Any]
 #: The function of ``visibility_of``: a repository to a visibility or None.
 VisibilityOf: t.TypeAlias = Callable[[RepositoryInfo], str | None]
 
+AdmitT = t.TypeVar("AdmitT", bound=AdmitPull)
 AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
 AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
 BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
@@ -92,6 +100,8 @@ class LoginRefused(Exception):
 class Hooks:
     """The hooks that a host has registered, or None for each that it has not."""
 
+    admit_pull: AdmitPull | None = None
+    admit_push: AdmitPush | None = None
     is_admin: IsAdmin | None = None
     authenticate: Authenticate | None = None
     authorize: Authorize | None = None
@@ -147,6 +157,27 @@ class Decorators:
         public ones.
         """
         self._hooks.authorize = predicate(function)
+        return function
+
+    def admit_pull(self, function: AdmitT) -> AdmitT:
+        """Register the function that decides which manifests may be pulled.
+
+        It takes an :class:`~flask_oci.AdmissionRequest` and returns True to admit the
+        pull. To refuse it with a reason, which clients print, raise
+        :exc:`~flask_oci.Denied`. The registry calls it for each ``GET`` and ``HEAD`` of
+        a manifest, after ``authorize`` has allowed the pull.
+        """
+        self._hooks.admit_pull = predicate(function)
+        return function
+
+    def admit_push(self, function: AdmitT) -> AdmitT:
+        """Register the function that decides which manifests may be pushed.
+
+        It takes an :class:`~flask_oci.AdmissionRequest` and returns True to admit the
+        push. To refuse it with a reason, which clients print, raise
+        :exc:`~flask_oci.Denied`. Nothing is stored of a manifest that is refused.
+        """
+        self._hooks.admit_push = predicate(function)
         return function
 
     def visibility_of(self, function: VisibilityOfT) -> VisibilityOfT:

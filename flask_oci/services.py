@@ -26,6 +26,8 @@ from .catalog import Site
 from .config import Config
 from .config import ConfigError
 from .config import EXTENSION
+from .core.admission import Admission
+from .core.blocks import Blocks
 from .core.content import Content
 from .core.documents import Documents
 from .core.pull_counter import Pulls
@@ -73,6 +75,7 @@ class SharedServices:
     tag_protection: Protections
     retention: Retention
     quotas: Quotas
+    blocks: Blocks
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Services(SharedServices):
 
     config: Config
     storage: Storage
+    admission: Admission
     content: Content
     documents: Documents
     summaries: Summaries
@@ -125,6 +129,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
         blueprint=blueprint,
         config=config,
         storage=storage,
+        admission=Admission(hooks, catalog),
         content=content,
         documents=documents,
         summaries=Summaries(catalog, documents),

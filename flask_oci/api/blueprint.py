@@ -16,6 +16,12 @@ from ..http.responses import Response
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from . import document
+from .blocks import all_blocks
+from .blocks import block
+from .blocks import block_in_path
+from .blocks import blocks
+from .blocks import unblock
+from .blocks import unblock_in_path
 from .dispatch import Operation
 from .events import events
 from .history import history
@@ -78,6 +84,9 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("POST", f"{_NAME}/-/retention/preview", try_retention),
     Operation("GET", f"{_NAME}/-/protected-tags", protected_tags),
     Operation("PUT", f"{_NAME}/-/protected-tags", set_protected_tags),
+    Operation("GET", f"{_NAME}/-/blocks", blocks),
+    Operation("PUT", f"{_NAME}/-/blocks/<digest>", block),
+    Operation("DELETE", f"{_NAME}/-/blocks/<digest>", unblock),
     Operation("GET", f"{_NAME}/-/usage", repository_usage),
     Operation("GET", "/usage", usage),
     Operation("GET", "/usage/repositories", usage_by_repository),
@@ -85,6 +94,9 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("POST", "/tokens", create_token, 201),
     Operation("DELETE", "/tokens/<token_id>", revoke_token),
     Operation("GET", "/events", events),
+    Operation("GET", "/blocks", all_blocks),
+    Operation("PUT", "/blocks/<digest>", block_in_path),
+    Operation("DELETE", "/blocks/<digest>", unblock_in_path),
     Operation("GET", "/webhooks", webhooks),
     Operation("POST", "/webhooks", add_webhook, 201),
     Operation("GET", _WEBHOOK, webhook),

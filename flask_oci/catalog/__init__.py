@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .blobs import Blobs
+from .blocks import Blocks
 from .cached_content import CachedContent
 from .cached_users import CachedUsers
 from .change_observer import Observer
@@ -106,10 +107,13 @@ class Catalog:
         self.cached_users = CachedUsers(database)
         self.reads = database.reads
         self.repositories = Repositories(database, self.users)
-        self.blobs = Blobs(database)
+        self.blocks = Blocks(database)
+        self.blobs = Blobs(database, self.blocks)
         self.quotas = Quotas(database, self.users)
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
-        self.manifests = Manifests(database, self.repositories, self.quotas)
+        self.manifests = Manifests(
+            database, self.repositories, self.quotas, self.blocks
+        )
         self.upstreams = UpstreamRecords(database)
         self.cached_content = CachedContent(
             database,

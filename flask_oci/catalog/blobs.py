@@ -13,8 +13,12 @@ from ..changes import BLOB_DELETED
 from ..changes import Change
 from ..clock import as_utc
 from ..clock import utcnow
+from ..rules.blocks import Ban
 from ..spec.digest import Digest
 from . import references
+from .blocks import bans_of
+from .blocks import Blocks
+from .blocks import with_bans
 from .database import Condition
 from .database import Database
 from .database import newest
@@ -40,12 +44,16 @@ class LinkedBlob(t.NamedTuple):
 
     digest: Digest
 
+    bans: tuple[Ban, ...]
+    """The blocks of its digest, in any repository."""
+
 
 class Blobs:
     """Links blobs to repositories. A repository can read only the blobs it links."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, blocks: Blocks) -> None:
         self._db = database
+        self._blocks = blocks
 
     def find(self, repository_id: int, digest: Digest) -> LinkedBlob | None:
         """Return a blob that the repository links, or None."""
@@ -54,8 +62,9 @@ class Blobs:
         )
         if not rows:
             return None
-        blob_id, size, leased_at = rows[0]
-        return LinkedBlob(repository_id, blob_id, size, as_utc(leased_at), digest)
+        blob_id, size, leased_at = rows[0][:3]
+        bans = bans_of(row[3:] for row in rows)
+        return LinkedBlob(repository_id, blob_id, size, as_utc(leased_at), digest, bans)
 
     def lease(self, blob: LinkedBlob, fresh_for: timedelta) -> bool:
         """Protect a link from garbage collection for the grace period.
@@ -121,11 +130,14 @@ class Blobs:
         rows = self._db.session.execute(statement)
         return [(RepositoryInfo(*row[:5]), row[5]) for row in rows]
 
-    def link(self, repository_id: int, digest: Digest, size: int) -> None:
+    def link(self, repository: RepositoryInfo, digest: Digest, size: int) -> None:
         """Record a blob whose bytes are stored, and link it to the repository.
 
         :param size: the size of the blob, in bytes.
+        :raises Denied: if the digest is blocked in the repository.
         """
+        repository_id = repository.key
+        self._blocks.check_push(repository, [str(digest)])
         blob_id = self._db.execute(self._newest, {"digest": str(digest)}).scalar()
         if blob_id is None:
             blob_id = self._insert(digest, size)
@@ -199,7 +211,8 @@ class Blobs:
     def _linked(self) -> sa.Select[t.Any]:
         blob = self._db.models.Blob.__table__.c
         link = self._db.models.RepositoryBlob.__table__.c
-        return sa.select(blob.id, blob.size, link.leased_at).where(
+        statement = sa.select(blob.id, blob.size, link.leased_at)
+        return with_bans(statement, self._db.models, blob.digest).where(
             link.blob_id == blob.id,
             link.repository_id == sa.bindparam("repository_id"),
             blob.digest == sa.bindparam("digest"),

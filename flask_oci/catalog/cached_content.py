@@ -116,7 +116,7 @@ class CachedContent:
                 )
             )
             with self._quotas.within(found):
-                self._blobs.link(found.key, digest, size)
+                self._blobs.link(found, digest, size)
             return True
 
         return self._db.write(work)

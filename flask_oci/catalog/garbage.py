@@ -167,7 +167,7 @@ class Garbage:
         Repository, table = models.Repository, models.Repository.__table__
         used = (
             *(models.Manifest, models.RepositoryBlob, models.Upload),
-            *(models.TagMove, models.RepositoryAlias, models.Rule),
+            *(models.TagMove, models.RepositoryAlias, models.Rule, models.Block),
         )
         unused = sa.and_(
             table.c.id == repository_id,

@@ -17,12 +17,16 @@ from ..clock import utcnow
 from ..errors import ManifestBlobUnknown
 from ..errors import ManifestInvalid
 from ..errors import NameUnknown
+from ..rules.blocks import Ban
 from ..rules.protection import Guard
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from . import references
 from . import referrer_lists
 from . import tags
+from .blocks import bans_of
+from .blocks import Blocks
+from .blocks import with_bans
 from .database import Database
 from .database import newest
 from .manifest_changes import deleted
@@ -49,14 +53,22 @@ class StoredManifest:
     touched_at: datetime
     """When it was last pushed or untagged, or its lease was last renewed."""
 
+    bans: tuple[Ban, ...]
+    """The blocks of its digest, in any repository."""
+
 
 class Manifests:
     """Finds, records and deletes the manifests of a repository."""
 
     def __init__(
-        self, database: Database, repositories: Repositories, quotas: Quotas
+        self,
+        database: Database,
+        repositories: Repositories,
+        quotas: Quotas,
+        blocks: Blocks,
     ) -> None:
         self._db = database
+        self._blocks = blocks
         self._quotas = quotas
         self._repositories = repositories
         self._finding = cache(self._make_finding)
@@ -74,9 +86,15 @@ class Manifests:
         )
         if not rows:
             return None
-        digest, media_type, size, stored, touched_at = rows[0]
+        digest, media_type, size, stored, touched_at = rows[0][:5]
         return StoredManifest(
-            digest, media_type, size, stored, repository_id, as_utc(touched_at)
+            digest,
+            media_type,
+            size,
+            stored,
+            repository_id,
+            as_utc(touched_at),
+            bans_of(row[5:] for row in rows),
         )
 
     def put(
@@ -101,7 +119,8 @@ class Manifests:
         :return: the digests of missing content; empty without ``allow_sparse``.
         :raises ManifestBlobUnknown: if referenced content is missing.
         :raises SizeInvalid: if the size of content is not the one in its descriptor.
-        :raises Denied: if the caller may not change one of the tags.
+        :raises Denied: if the caller may not change one of the tags, or the manifest or
+            its content is blocked.
         :raises QuotaExceeded: if the push would exceed a quota.
         """
         tag_names, user_id = list(tag_names), pusher.key
@@ -116,6 +135,8 @@ class Manifests:
             )
             if missing and not allow_sparse:
                 raise ManifestBlobUnknown(missing)
+            digests = [digest, *(each.digest for each in manifest.descriptors)]
+            self._blocks.check_push(repository, [str(each) for each in digests])
             locked = tags.LockedRepository(repository_id, repository.name, guard)
             self._db.record_change(
                 pushed(locked, manifest, content, digest, tag_names, user_id)
@@ -255,12 +276,16 @@ class Manifests:
     def _make_finding(self, by_digest: bool, content: bool) -> sa.Select[t.Any]:
         manifest = self._db.models.Manifest.__table__.c
         tag = self._db.models.Tag.__table__.c
-        statement = sa.select(
+        statement = with_bans(
+            sa.select(
+                manifest.digest,
+                manifest.media_type,
+                manifest.size,
+                manifest.content if content else sa.null(),
+                manifest.touched_at,
+            ),
+            self._db.models,
             manifest.digest,
-            manifest.media_type,
-            manifest.size,
-            manifest.content if content else sa.null(),
-            manifest.touched_at,
         )
         repository_id: sa.BindParameter[int] = sa.bindparam("repository_id")
         wanted: sa.BindParameter[str] = sa.bindparam("reference")

@@ -131,7 +131,7 @@ class Repositories:
         change.repository_id = key = t.cast(t.Any, made).inserted_primary_key[0]
         # A name in use must no longer be the alias of another repository.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
-        # Its quotas have not been read, so it may be limited.
+        # Its quotas and blocks have not been read, so it may have some.
         return RepositoryInfo(
             name,
             key,
@@ -139,6 +139,7 @@ class Repositories:
             upstream=upstream,
             is_limited=True,
             is_listed=False,
+            may_have_blocks=True,
         )
 
     def list_with_blob(self, found: RepositoryInfo) -> None:

@@ -47,6 +47,10 @@ class RepositoryInfo:
     is_listed: bool = field(default=True, repr=False, compare=False)
     """Whether it is in the lists of repositories. Only lookups for a push set this."""
 
+    may_have_blocks: bool = field(default=False, repr=False, compare=False)
+    """Whether a block is set for it, or for any path. Only lookups for a push set
+    this."""
+
     @property
     def key(self) -> int:
         """Its key.

@@ -41,7 +41,8 @@ class RepositoryStatements:
 
     @cached_property
     def locking(self) -> sa.Select[t.Any]:
-        """Lock and select the repository with a ``key``, and whether it has a quota."""
+        """Lock and select the repository with a ``key``, and whether it has a quota or
+        a block."""
         columns = self._models.Repository.__table__.c
         return (
             self._select_with_limits()
@@ -58,7 +59,13 @@ class RepositoryStatements:
                 rules.repository_id == columns.id, rules.owner_id == columns.owner_id
             ),
         )
-        return self.select().add_columns(limited, columns.pushed_at.is_not(None))
+        blocks = self._models.Block.__table__.c
+        blocked = sa.exists().where(
+            sa.or_(blocks.repository_id == columns.id, blocks.path.is_not(None))
+        )
+        return self.select().add_columns(
+            limited, columns.pushed_at.is_not(None), blocked
+        )
 
     @cached_property
     def by_any_name(self) -> sa.Select[t.Any]:
@@ -137,6 +144,7 @@ def delete_contents(database: Database, repository_id: int) -> None:
         models.Upload,
         models.Rule,
         models.UpstreamCheck,
+        models.Block,
     ):
         table = model.__table__
         database.execute(sa.delete(table).where(table.c.repository_id == repository_id))

@@ -161,7 +161,7 @@ class Uploads:
                 )
             )
             with self._quotas.within(repository):
-                self._blobs.link(session.repository_id, digest, size)
+                self._blobs.link(repository, digest, size)
             self._repositories.list_with_blob(repository)
             self._delete(session.uuid)
 
@@ -200,7 +200,7 @@ class Uploads:
                 )
             )
             with self._quotas.within(repository):
-                self._blobs.link(repository_id, digest, size)
+                self._blobs.link(repository, digest, size)
             self._repositories.list_with_blob(repository)
 
         self._db.write(

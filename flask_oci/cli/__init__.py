@@ -6,6 +6,7 @@ import typing as t
 
 from .aliases import ALIASES
 from .aliases import hidden_copy
+from .blocks import block
 from .changes import rename
 from .changes import transfer
 from .changes import visibility
@@ -57,6 +58,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     visibility,
     rename,
     transfer,
+    block,
     token,
     work,
     jobs,

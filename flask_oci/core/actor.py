@@ -6,8 +6,11 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Sequence
 
     from ..catalog import RepositoryInfo
+    from ..spec.digest import Digest
+    from ..spec.manifest import Manifest
 
 
 def always() -> bool:
@@ -15,8 +18,12 @@ def always() -> bool:
     return True
 
 
-def no_check(repository: RepositoryInfo) -> None:
+def no_check(*checked: object) -> None:
     """Allow the push. The host's own code, and the operator, have decided already."""
+
+
+#: A function of a manifest's digest, its parts, its bytes and its tags.
+Admit: t.TypeAlias = "Callable[[Digest, Manifest, bytes, Sequence[str]], object]"
 
 
 class Actor(t.NamedTuple):
@@ -36,3 +43,9 @@ class Actor(t.NamedTuple):
     """Raises an error if the user may not push to a repository. It is called in the
     transaction of a push, if the repository is no longer the one that the request was
     admitted to."""
+
+    admit_manifest: Callable[[Digest, Manifest, bytes, Sequence[str]], object] = (
+        no_check
+    )
+    """Raises an error if the host does not admit a manifest that the user pushes: its
+    digest, its parts, its bytes and its tags."""

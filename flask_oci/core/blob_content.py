@@ -45,15 +45,23 @@ class BlobContent:
         user: t.Any,
         may_manage: Callable[[], bool] = always,
         check_push: Callable[[RepositoryInfo], object] = no_check,
+        admit_manifest: Callable[..., object] = no_check,
     ) -> Actor:
         """Return the actor for one of the host's users.
 
         :param user: one of the host's users, or None if there is no user.
         :param may_manage: returns True if the user may change protected tags.
         :param check_push: raises an error if the user may not push to a repository.
+        :param admit_manifest: raises an error if the host refuses a manifest.
         """
         users = self._catalog.users
-        return Actor(users.key_of(user), users.name_of(user), may_manage, check_push)
+        return Actor(
+            users.key_of(user),
+            users.name_of(user),
+            may_manage,
+            check_push,
+            admit_manifest,
+        )
 
     def put_blob(
         self,

@@ -85,12 +85,14 @@ class Content(BlobContent):
         :raises ManifestInvalid: if the bytes are not a valid manifest; with status 413
             if there are too many bytes.
         :raises ManifestBlobUnknown: if the manifest references missing content.
-        :raises Denied: if a tag is protected from the actor.
+        :raises Denied: if a tag is protected from the actor, the manifest or its
+            content is blocked, or the host does not admit it.
         """
         if len(content) > self._config.max_manifest_size:
             raise too_large(self._config.max_manifest_size)
         manifest = parse(content, media_type)
         digest = _verified(content, digest)
+        by.admit_manifest(digest, manifest, content, tags)
         self.storage_identity.verify()
         self._storage.check_space()
         lost = self._lost(manifest)

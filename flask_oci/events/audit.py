@@ -33,7 +33,8 @@ class AuditEvent:
     action: str
     """The action: ``login``, ``login-failed``, ``push``, ``delete``,
     ``tag-restored``, ``described``, ``token-issued``, ``token-revoked``,
-    ``permission-changed``, ``rule-changed``, ``webhook-added``, ``webhook-changed`` or
+    ``permission-changed``, ``rule-changed``, ``digest-blocked``, ``digest-unblocked``,
+    ``webhook-added``, ``webhook-changed`` or
     ``webhook-removed``."""
 
     actor: str | None

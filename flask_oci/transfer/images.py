@@ -112,6 +112,7 @@ class Images:
 
         :param reference: a tag or a digest.
         :raises TransferError: if there is none.
+        :raises Denied: if the manifest is blocked.
         """
         return self._repository(name).find(reference)
 
@@ -119,10 +120,13 @@ class Images:
         """Open a blob of a repository for reading; the caller closes it.
 
         :raises BlobUnknown: if the repository has no such blob.
+        :raises Denied: if the blob is blocked.
         """
         wanted = Digest.parse(digest)
-        if self._repository(name).size(wanted) is None:
+        repository = self._repository(name)
+        if repository.size(wanted) is None:
             raise BlobUnknown(detail=digest)
+        repository.check_blob(wanted)
         return self._here.storage.open(wanted)
 
     def import_from(

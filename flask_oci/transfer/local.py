@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ..errors import SizeInvalid
 from ..events import audit
+from ..rules.blocks import check_bans
 from ..spec.digest import Digest
 from ..spec.manifest import Descriptor
 from ..spec.reference import check_tag
@@ -74,6 +75,7 @@ class Repository:
         self._release()
         if stored is None:
             raise TransferError(f"There is no {reference} in {self.name}.")
+        check_bans(stored.bans, stored.repository_id, self.name)
         digest = Digest.parse(stored.digest)
         return checked(stored.content or b"", digest, stored.media_type)
 
@@ -84,6 +86,7 @@ class Repository:
     @contextmanager
     def open(self, wanted: Descriptor) -> Iterator[Reader]:
         """Open a blob that is linked to the repository."""
+        self.check_blob(wanted.digest)
         if self.size(wanted.digest) is None:
             raise TransferError(
                 f"The blob {wanted.digest} is not in {self.name}; 'flask oci fsck'"
@@ -116,6 +119,16 @@ class Repository:
         return sorted(
             self._here.catalog.repository_contents.existing_tags(self._key(), names)
         )
+
+    def check_blob(self, digest: Digest) -> None:
+        """Check that a blob is not blocked.
+
+        :raises Denied: if it is.
+        """
+        key, catalog = self._find_key(), self._here.catalog
+        found = None if key is None else catalog.blobs.find(key, digest)
+        if found is not None:
+            check_bans(found.bans, key, self.name)
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob that is linked to the repository and stored."""
@@ -163,6 +176,7 @@ class Repository:
         copy."""
         if not isinstance(source, Repository) or source.size(wanted.digest) is None:
             return False
+        source.check_blob(wanted.digest)
         content = self._here.content
         with audit.acting(self._by.name):
             return content.link_blob(

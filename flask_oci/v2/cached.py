@@ -45,7 +45,9 @@ def find_named(
 
     :param content: whether to fetch its bytes. Without them, the cached manifest
         describes it.
+    :raises Denied: if it is blocked.
     """
+    services().blocks.check(repository, str(wanted))
     manifests, key = _cache().manifests, repository.key
     if content:
         if not manifests.fetch_named(upstream, repository, wanted):
@@ -55,7 +57,7 @@ def find_named(
     if named is None or named.kind != "child":
         return None
     return StoredManifest(
-        str(wanted), named.media_type, named.size, None, key, utcnow()
+        str(wanted), named.media_type, named.size, None, key, utcnow(), ()
     )
 
 
@@ -65,8 +67,10 @@ def blob(upstream: Upstream, repository: RepositoryInfo, digest: Digest) -> Resp
     A HEAD is answered as the manifest describes the blob.
 
     :raises BlobUnknown: if no cached manifest refers to it.
+    :raises Denied: if it is blocked.
     :raises RegistryError: if the upstream fails.
     """
+    services().blocks.check(repository, str(digest))
     cache = _cache()
     wanted = cache.wanted_blob(upstream, repository, digest)
     if request.method == "HEAD":

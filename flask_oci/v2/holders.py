@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..catalog import RepositoryInfo
+from ..errors import Denied
 from ..http.authorization import may
 from ..services import principal
 from ..services import services
@@ -46,8 +47,10 @@ def readable_holder(
         condition = counted if condition is None else condition & counted
     found = parts.catalog.blobs.holders(digest, source, condition)
     if seen is None:
-        return _first(found, RepositoryInfo(source) if source else target)
-    return next(((info, size) for info, size in found if may("pull", info)), None)
+        first = _first(found, RepositoryInfo(source) if source else target)
+        return _unblocked(first, digest)
+    readable = ((info, size) for info, size in found if may("pull", info))
+    return _unblocked(next(readable, None), digest)
 
 
 def _first(
@@ -59,3 +62,19 @@ def _first(
     """
     allowed = may("pull", found[0][0] if found else other)
     return found[0] if found and allowed else None
+
+
+def _unblocked(
+    holder: tuple[RepositoryInfo, int] | None, digest: Digest
+) -> tuple[RepositoryInfo, int] | None:
+    """Return a holder that the caller may pull from, unless the blob is blocked there.
+
+    Only the caller's own permission decides whether this executes a statement.
+    """
+    if holder is None:
+        return None
+    try:
+        services().blocks.check(holder[0], str(digest))
+    except Denied:
+        return None
+    return holder

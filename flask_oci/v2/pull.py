@@ -13,6 +13,7 @@ from ..errors import BlobUnknown
 from ..errors import ManifestUnknown
 from ..http.authorization import admit
 from ..http.responses import Response
+from ..rules.blocks import check_bans
 from ..services import principal
 from ..services import services
 from ..spec.digest import Digest
@@ -33,6 +34,7 @@ def manifest(name: str, reference: str) -> Response:
 
     :raises ManifestUnknown: if there is no such manifest.
     :raises NameUnknown: if nothing has been pushed to the repository.
+    :raises Denied: if the manifest is blocked, or the host does not admit the pull.
     """
     repository = admit(name, "pull")
     wanted, is_head = parse_reference(reference), request.method == "HEAD"
@@ -41,9 +43,14 @@ def manifest(name: str, reference: str) -> Response:
         repository = cached.update_tag(upstream, repository, wanted)
     stored = catalog.manifests.find(repository.key, wanted, content=not is_head)
     if stored is None and upstream is not None and isinstance(wanted, Digest):
-        stored = cached.find_named(upstream, repository, wanted, content=not is_head)
+        # The host decides on the bytes.
+        needs_content = not is_head or services().hooks.admit_pull is not None
+        stored = cached.find_named(upstream, repository, wanted, content=needs_content)
     if stored is None or (is_head and not _renew_lease(stored, wanted)):
         raise ManifestUnknown(detail=reference)
+    check_bans(stored.bans, repository.id, repository.name)
+    tag = None if isinstance(wanted, Digest) else wanted
+    services().admission.check_pull(principal().user, repository, stored, tag)
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
     if not is_head:
         _count_pull(stored, response, pulls=1)
@@ -58,6 +65,7 @@ def blob(name: str, digest: str) -> Response:
     """end-2: ``GET`` and ``HEAD /v2/<name>/blobs/<digest>``, 200, 206 or 304.
 
     :raises BlobUnknown: if the repository does not link the blob.
+    :raises Denied: if the blob is blocked.
     """
     repository = admit(name, "pull")
     wanted = Digest.parse(digest)
@@ -69,6 +77,7 @@ def blob(name: str, digest: str) -> Response:
         if (upstream := cached.upstream_of(repository)) is not None:
             return cached.blob(upstream, repository, wanted)
         raise BlobUnknown(detail=digest)
+    check_bans(found.bans, repository.id, repository.name)
     if request.method == "HEAD" and not parts.catalog.blobs.lease(
         # A client that asks whether the blob exists relies on it afterwards.
         found,

@@ -23,6 +23,13 @@ from ..spec.reference import check_tag
 from ..spec.reference import NAME_MAX_LENGTH
 from .quota_check import warn_if_nearly_full
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from ..catalog import RepositoryInfo
+    from ..spec.manifest import Manifest
+
 #: The maximum number of tags in one push; a registry "SHOULD support pushing at least
 #: 10 tags per request".
 MAX_TAGS: t.Final = 100
@@ -39,12 +46,15 @@ def put(name: str, reference: str) -> Response:
         is too large, or 414 if there are too many tags.
     :raises ManifestBlobUnknown: if the manifest references content that was not pushed.
     :raises Denied: if a tag would move that is protected from the caller, or the caller
-        has lost the permission while the body arrived.
+        has lost the permission while the body arrived, or if the manifest or its
+        content is blocked, or if the host does not admit it.
     """
     repository, check = admit(name, "push"), push_check(name)
     operations = services().content
     # Reading the body ends the transaction, and with it the access to the user's row.
-    by = operations.actor(principal().user, manage_check(name), check)
+    by = operations.actor(
+        principal().user, manage_check(name), check, _admission(repository)
+    )
     digest, tags = _reference(reference)
     content, media_type = _content(), request.headers.get("Content-Type")
     check(repository)
@@ -61,6 +71,19 @@ def put(name: str, reference: str) -> Response:
     for tag in tags if ":" in reference else ():
         response.headers.add("OCI-Tag", tag)
     return response
+
+
+def _admission(repository: RepositoryInfo) -> Callable[..., None]:
+    """Return a function that raises an error if the host does not admit a manifest."""
+
+    def check(
+        digest: Digest, manifest: Manifest, content: bytes, tags: Sequence[str]
+    ) -> None:
+        services().admission.check_push(
+            principal().user, repository, digest, manifest, content, tags
+        )
+
+    return check
 
 
 def _reference(reference: str) -> tuple[Digest | None, list[str]]:

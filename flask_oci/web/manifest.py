@@ -107,7 +107,9 @@ def manifest(name: str, reference: str) -> Page:
 
 def raw(name: str, digest: str) -> Response:
     """Send the original bytes of a manifest, as plain text."""
-    row, _ = find(authorize(name).key, digest)
+    repository = authorize(name)
+    row, _ = find(repository.key, digest)
+    services().blocks.check(repository, row.digest)
     response = Response(row.content, mimetype="text/plain")
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

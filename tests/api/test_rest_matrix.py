@@ -54,6 +54,9 @@ RULES: t.Final[dict[str, Rule]] = {
     "try_retention": Rule(
         "manage", f"{_NAME}/-/retention/preview", 422, {"rules": ["x"]}
     ),
+    "blocks": Rule("manage", f"{_NAME}/-/blocks"),
+    "block": Rule("manage", f"{_NAME}/-/blocks/{UNKNOWN}", 422, {"reason": " "}),
+    "unblock": Rule("manage", f"{_NAME}/-/blocks/{UNKNOWN}", 404),
     "protected_tags": Rule("manage", f"{_NAME}/-/protected-tags"),
     "set_protected_tags": Rule(
         "manage",
@@ -72,10 +75,12 @@ CASES: t.Final = [
 ]
 
 METHODS: t.Final = {
+    "block": "PUT",
     "change": "PATCH",
     "delete": "DELETE",
     "set": "PUT",
     "try": "POST",
+    "unblock": "DELETE",
     "undo": "POST",
 }
 

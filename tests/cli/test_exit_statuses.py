@@ -15,6 +15,7 @@ from flask_oci.testing import Faults
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import UNKNOWN
 from tests.support.archives import layout
 from tests.support.archives import listed
 from tests.support.archives import tar
@@ -55,6 +56,9 @@ TYPED: t.Final[dict[str, str]] = {
     "events dead": "",
     "events replay": "--dead",
     "events prune": "",
+    "block list": "",
+    "block add": f"{UNKNOWN} --path * --reason x",
+    "block remove": f"{UNKNOWN} --path *",
     "protect list": "",
     "protect set": f"--repository {NAME} --tag v*",
     "protect unset": f"--repository {NAME}",
@@ -121,6 +125,7 @@ def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> li
         registry.tag_protection.set(repository=NAME, protected=["v*"])
         registry.retention.set(["delete w*"], repository=NAME)
         registry.quotas.set(bytes=10**9, repository=NAME)
+        registry.blocks.add(UNKNOWN, path="*", reason="x")
         known = {
             "folder": str(tmp_path),
             "token": registry.access_tokens.issue(alice).id,

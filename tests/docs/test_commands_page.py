@@ -50,7 +50,7 @@ DOERS = frozenset(
         *("token revoke", "token revoke-all", "protect set", "protect unset"),
         *("retention set", "retention unset", "quota set", "quota unset"),
         *("webhooks edit", "webhooks disable", "webhooks enable", "webhooks remove"),
-        "storage adopt",
+        *("block add", "block remove", "storage adopt"),
     }
 )
 

@@ -9,6 +9,11 @@ from .base import Error
 from .base import Errors
 from .base import Page
 from .base import Paging
+from .blocks import Block
+from .blocks import BlockPath
+from .blocks import Blocks
+from .blocks import NewBlock
+from .blocks import NewPathBlock
 from .events import Event
 from .events import EventList
 from .events import Events
@@ -53,6 +58,9 @@ from .webhooks import Webhooks
 from .webhooks import WebhookSecret
 
 __all__ = [
+    "Block",
+    "BlockPath",
+    "Blocks",
     "Body",
     "Deliveries",
     "Delivery",
@@ -69,6 +77,8 @@ __all__ = [
     "Move",
     "MoveList",
     "Moves",
+    "NewBlock",
+    "NewPathBlock",
     "NewToken",
     "NewWebhook",
     "Page",

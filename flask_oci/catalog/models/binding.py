@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
+from .blocks import Block
 from .columns import UserKey
 from .credentials import Credential
 from .credentials import LoginFailure
@@ -48,6 +49,7 @@ RECORDS: t.Final = (
     LoginFailure,
     Event,
     Rule,
+    Block,
     Webhook,
     Delivery,
     DeliveryAttempt,
@@ -78,6 +80,7 @@ class Models:
     LoginFailure: type[LoginFailure]
     Event: type[Event]
     Rule: type[Rule]
+    Block: type[Block]
     Webhook: type[Webhook]
     Delivery: type[Delivery]
     DeliveryAttempt: type[DeliveryAttempt]

@@ -1,0 +1,155 @@
+"""Blocks: digests that no client may pull or push."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..catalog import RepositoryInfo
+from ..errors import NameUnknown
+from ..errors import Unsupported
+from ..services import principal
+from ..services import services
+from . import paging
+from .access import authorize
+from .access import require_admin
+from .bodies import Block
+from .bodies import BlockPath
+from .bodies import Blocks
+from .bodies import NewBlock
+from .bodies import NewPathBlock
+from .bodies import Paging
+
+if t.TYPE_CHECKING:
+    from ..core.blocks import Block as StoredBlock
+
+
+def blocks(name: str, query: Paging) -> Blocks:
+    """List the blocks that are set for a repository, newest first. The caller must be
+    allowed to manage it.
+
+    :raises Denied: if the caller may not manage the repository.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    """
+    repository = authorize(name, "manage")
+    return _page(services().blocks.list(repository=repository), query)
+
+
+def block(name: str, digest: str, body: NewBlock) -> Blocks:
+    """Block a digest in a repository, so that no client can pull or push it there.
+
+    The response has the block, and those of the images in an index.
+
+    :raises Denied: if the caller may not manage the repository.
+    :raises DigestInvalid: if the digest is invalid.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
+    :raises Unsupported: 422, if the reason is invalid.
+    """
+    return _add(digest, body, repository=authorize(name, "manage"))
+
+
+def unblock(name: str, digest: str) -> None:
+    """Delete the block of a digest in a repository. Blocks of paths stay.
+
+    :raises Denied: if the caller may not manage the repository.
+    :raises DigestInvalid: if the digest is invalid.
+    :raises NameUnknown: if the repository does not exist, or is hidden from the caller,
+        or if it has no such block.
+    """
+    _remove(digest, repository=authorize(name, "manage"))
+
+
+def all_blocks(query: Paging) -> Blocks:
+    """List all blocks, newest first, for administrators.
+
+    :raises Denied: if the caller is not an administrator, or sent a token that cannot
+        manage all of their repositories.
+    """
+    require_admin()
+    return _page(services().blocks.list(), query)
+
+
+def block_in_path(digest: str, body: NewPathBlock) -> Blocks:
+    """Block a digest in all repositories or in those of a path, for administrators.
+
+    :raises Denied: if the caller is not an administrator, or sent a token that cannot
+        manage all of their repositories.
+    :raises DigestInvalid: if the digest is invalid.
+    :raises Unsupported: 422, if the reason or the path is invalid.
+    """
+    require_admin()
+    return _add(digest, body, path=body.path)
+
+
+def unblock_in_path(digest: str, query: BlockPath) -> None:
+    """Delete the block of a digest in a path, for administrators. Blocks of
+    repositories and of other paths stay.
+
+    :raises Denied: if the caller is not an administrator, or sent a token that cannot
+        manage all of their repositories.
+    :raises DigestInvalid: if the digest is invalid.
+    :raises NameUnknown: if there is no such block.
+    :raises Unsupported: 422, if the path is invalid.
+    """
+    require_admin()
+    _remove(digest, path=query.path)
+
+
+def _add(
+    digest: str,
+    body: NewBlock | NewPathBlock,
+    *,
+    repository: RepositoryInfo | None = None,
+    path: str | None = None,
+) -> Blocks:
+    book = services().blocks
+    try:
+        blocked = book.add(
+            digest,
+            repository=repository,
+            path=path,
+            reason=body.reason,
+            children=body.children,
+            by=principal().user,
+        )
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
+    found = book.list(repository=repository, path=path)
+    mine = [b for b in found if b.digest in blocked and digest in _causes(b)]
+    return Blocks(items=[_body(each) for each in mine], next=None)
+
+
+def _remove(
+    digest: str, *, repository: RepositoryInfo | None = None, path: str | None = None
+) -> None:
+    try:
+        removed = services().blocks.remove(
+            digest, repository=repository, path=path, by=principal().user
+        )
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
+    if not removed:
+        raise NameUnknown("There is no such block.", detail=digest)
+
+
+def _causes(stored: StoredBlock) -> tuple[str, str | None]:
+    return stored.digest, stored.index_digest
+
+
+def _page(found: t.Sequence[StoredBlock], query: Paging) -> Blocks:
+    size, offset = paging.size(query), paging.number(query.next) or 0
+    items, position = paging.paginate(
+        list(found[offset : offset + size + 1]), size, lambda _: offset + size
+    )
+    return Blocks(items=[_body(each) for each in items], next=position)
+
+
+def _body(stored: StoredBlock) -> Block:
+    return Block(
+        digest=stored.digest,
+        repository=stored.repository,
+        path=stored.path,
+        reason=stored.reason,
+        blocked_by=stored.blocked_by,
+        blocked_at=stored.blocked_at,
+        index_digest=stored.index_digest,
+    )

@@ -1,0 +1,235 @@
+"""Blocks: setting them, and finding those of some content."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from ..clock import as_utc
+from ..errors import NameUnknown
+from ..rules.blocks import Ban
+from ..rules.blocks import check_bans
+from ..spec.digest import Digest
+from .database import Condition
+from .database import Database
+
+if t.TYPE_CHECKING:
+    from .models import Models
+    from .repository_info import RepositoryInfo
+
+#: How many digests one statement contains, well below the limit of any database.
+CHUNK: t.Final = 500
+
+#: How many levels of indexes within indexes a block includes.
+MAX_DEPTH: t.Final = 8
+
+
+class BlockScope(t.NamedTuple):
+    """The scope of a block: a repository or a path."""
+
+    repository_id: int | None = None
+    path: str | None = None
+
+
+class StoredBlock(t.NamedTuple):
+    """A block and its scope."""
+
+    digest: str
+    repository: str | None
+    path: str | None
+    reason: str
+    blocked_by: str | None
+    blocked_at: datetime
+    index_digest: str
+
+
+class Blocks:
+    """Sets and deletes blocks, and finds those that apply."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(
+        self,
+        scope: BlockScope,
+        digest: Digest,
+        children: Iterable[str],
+        reason: str,
+        by: str | None,
+    ) -> None:
+        """Block a digest and its children, or change the reason of the block.
+
+        :param children: the digests that are blocked as long as ``digest`` is.
+        :param by: the name of the user who makes the change.
+        :raises NameUnknown: if the repository has been deleted.
+        """
+        key = "path" if scope.repository_id is None else "repository_id"
+        value = scope.path if scope.repository_id is None else scope.repository_id
+
+        def work() -> None:
+            self._lock(scope)
+            for each in (str(digest), *children):
+                self._db.upsert(
+                    self._db.models.Block,
+                    {key: value, "digest": each, "index_digest": str(digest)},
+                    reason=reason,
+                    blocked_by=by,
+                )
+
+        self._db.write(work)
+
+    def delete(self, scope: BlockScope, digest: Digest) -> list[str]:
+        """Delete the block of a digest and those of the children that it includes.
+
+        :return: the digests that were blocked by it; empty if there was no block.
+        """
+        table = self._db.models.Block.__table__
+        mine = sa.and_(table.c.index_digest == str(digest), _of(table, scope))
+
+        def work() -> list[str]:
+            self._lock(scope)
+            found = self._db.execute(sa.select(table.c.digest).where(mine)).scalars()
+            digests = [str(each) for each in found]
+            self._db.execute(sa.delete(table).where(mine))
+            return digests
+
+        return self._db.write(work)
+
+    def check(self, repository_id: int | None, name: str, digest: str) -> None:
+        """Check that a digest is not blocked in a repository.
+
+        :param repository_id: the key of the repository, or None if it does not exist.
+        :param name: its name.
+        :raises Blocked: if it is blocked.
+        """
+        found = self._db.reads.rows(self._of_digest, {"digest": digest})
+        check_bans((Ban(*row) for row in found), repository_id, name)
+
+    def check_push(self, repository: RepositoryInfo, digests: Sequence[str]) -> None:
+        """Check that no digest of a push is blocked, in the transaction of the push.
+
+        :param repository: the repository, as it was looked up for the push.
+        :raises Blocked: if one is blocked.
+        """
+        if not repository.may_have_blocks:
+            return
+        for start in range(0, len(digests), CHUNK):
+            chunk = list(digests[start : start + CHUNK])
+            found = self._db.execute(self._of_digests, {"digests": chunk})
+            bans = [Ban(*row) for row in found]
+            check_bans(bans, repository.id, repository.name)
+
+    def children(self, digest: Digest, repository_id: int | None) -> list[str]:
+        """Return the manifests that an index refers to, on all levels.
+
+        :param repository_id: the repository whose index is meant; None considers all.
+        """
+        found: dict[str, None] = {}
+        level = [str(digest)]
+        for _ in range(MAX_DEPTH):
+            level = [d for d in self._next(level, repository_id) if d not in found]
+            found |= dict.fromkeys(level)
+            if not level:
+                break
+        return [each for each in found if each != str(digest)]
+
+    def _next(self, digests: list[str], repository_id: int | None) -> Iterator[str]:
+        reference = self._db.models.ManifestReference.__table__
+        manifest = self._db.models.Manifest.__table__
+        for start in range(0, len(digests), CHUNK):
+            chunk = digests[start : start + CHUNK]
+            statement = (
+                sa.select(reference.c.digest)
+                .distinct()
+                .join(manifest, manifest.c.id == reference.c.manifest_id)
+                .where(manifest.c.digest.in_(chunk), reference.c.kind == "child")
+                .order_by(reference.c.digest)
+            )
+            if repository_id is not None:
+                statement = statement.where(manifest.c.repository_id == repository_id)
+            yield from self._db.execute(statement).scalars()
+
+    def _lock(self, scope: BlockScope) -> None:
+        """Lock the repository of a scope, before its blocks."""
+        key = scope.repository_id
+        if key is not None and self._db.lock_repository(key) is None:
+            raise NameUnknown
+
+    @cached_property
+    def _of_digest(self) -> sa.Select[t.Any]:
+        return self._bans.where(self._db.models.Block.digest == sa.bindparam("digest"))
+
+    @cached_property
+    def _of_digests(self) -> sa.Select[t.Any]:
+        digests: sa.BindParameter[t.Any] = sa.bindparam("digests", expanding=True)
+        return self._bans.where(self._db.models.Block.digest.in_(digests))
+
+    @property
+    def _bans(self) -> sa.Select[t.Any]:
+        block = self._db.models.Block.__table__.c
+        return sa.select(block.digest, block.repository_id, block.path, block.reason)
+
+    def list(
+        self, scope: BlockScope | None = None, digest: Digest | None = None
+    ) -> list[StoredBlock]:
+        """Return the blocks, the newest first.
+
+        :param scope: the only scope to consider; None considers all.
+        :param digest: the only digest to consider; None considers all.
+        """
+        block = self._db.models.Block.__table__
+        repository = self._db.models.Repository.__table__
+        statement = (
+            sa.select(
+                block.c.digest,
+                repository.c.name,
+                block.c.path,
+                block.c.reason,
+                block.c.blocked_by,
+                block.c.blocked_at,
+                block.c.index_digest,
+            )
+            .join(repository, repository.c.id == block.c.repository_id, isouter=True)
+            .order_by(block.c.blocked_at.desc(), block.c.id.desc())
+        )
+        if scope is not None:
+            statement = statement.where(_of(block, scope))
+        if digest is not None:
+            statement = statement.where(block.c.digest == str(digest))
+        return [
+            StoredBlock(row[0], row[1], row[2], row[3], row[4], as_utc(row[5]), row[6])
+            for row in self._db.execute(statement)
+        ]
+
+
+def _of(table: sa.Table, scope: BlockScope) -> Condition:
+    if scope.repository_id is not None:
+        return table.c.repository_id == scope.repository_id
+    return table.c.path == scope.path
+
+
+def with_bans(
+    statement: sa.Select[t.Any], models: Models, digest: sa.ColumnElement[str]
+) -> sa.Select[t.Any]:
+    """Add the blocks of a digest to a statement, as the last columns of its rows.
+
+    This takes no further statement. The result has one row for each block, and one row
+    if there is none.
+
+    :param digest: the column of the statement with the digest.
+    """
+    block = models.Block.__table__
+    return statement.add_columns(
+        block.c.digest, block.c.repository_id, block.c.path, block.c.reason
+    ).outerjoin(block, block.c.digest == digest)
+
+
+def bans_of(rows: Iterable[Sequence[t.Any]]) -> tuple[Ban, ...]:
+    """Return the blocks in the columns that :func:`with_bans` added."""
+    return tuple(Ban(*row) for row in rows if row[0] is not None)
