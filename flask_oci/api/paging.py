@@ -11,6 +11,8 @@ from flask import request
 
 from ..errors import Unsupported
 from ..http.bounds import MAX_KEY
+from ..http.repository_pages import Position
+from ..http.repository_pages import unseal
 from ..services import services
 from .bodies.base import AsciiText
 from .bodies.base import Paging
@@ -44,6 +46,19 @@ def position(text: str | None) -> tuple[str, datetime] | None:
         # Near year 1 and year 9999, a time with an offset may have no time in UTC.
         return name, moment.astimezone(timezone.utc)
     except OverflowError:
+        raise _invalid(text) from None
+
+
+def repository_position(text: str | None) -> Position | None:
+    """Return the position in a list of repositories; None for the first page.
+
+    :raises Unsupported: 400, if the text is not such a position.
+    """
+    if text is None:
+        return None
+    try:
+        return unseal(text)
+    except ValueError:
         raise _invalid(text) from None
 
 

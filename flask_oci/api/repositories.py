@@ -7,20 +7,21 @@ import typing as t
 from msgspec import UNSET
 
 from ..auth.principal import ANONYMOUS
+from ..auth.principal import Principal
 from ..catalog import RepositoryInfo
 from ..catalog.repository_info import namespace_of
-from ..catalog.repository_list import Behind
-from ..catalog.repository_list import EVERYTHING
 from ..catalog.repository_list import Listed
-from ..catalog.repository_list import Search
+from ..catalog.repository_search import Search
 from ..errors import Denied
 from ..errors import NameInvalid
 from ..errors import NameUnknown
 from ..errors import Unsupported
 from ..http import authorization
 from ..http.readable import list_filter
-from ..http.readable import MAX_BATCHES
-from ..http.readable import readable_repositories
+from ..http.repository_pages import Caller
+from ..http.repository_pages import MAX_COUNTED
+from ..http.repository_pages import RepositoryPages
+from ..http.repository_pages import seal
 from ..rules.quota import QuotaExceeded
 from ..services import principal
 from ..services import services
@@ -48,12 +49,19 @@ def repositories(query: RepositoryList) -> Repositories:
     ):
         error = "insufficient_scope" if caller.claims else None
         raise parts.authenticator.challenge([CATALOG_SCOPE], error)
-    size = paging.size(query)
-    found, stopped_at = _visible(query, size + 1)
-    page, position = paging.paginate(found, size, lambda listed: listed.place)
-    if position is None and stopped_at is not None:
-        position = paging.encode(stopped_at.place)
-    return Repositories(items=_bodies(page), next=position)
+    search = Search(
+        query.search.lower(), query.under, query.kind, query.visibility, query.platform
+    )
+    pages = RepositoryPages(_caller(caller), search, query.order)
+    page = pages.page(
+        paging.size(query), paging.repository_position(query.next), counted=query.count
+    )
+    total = page.total
+    return Repositories(
+        items=_bodies(page.found),
+        next=None if page.next is None else seal(page.next),
+        total=None if total is not None and total > MAX_COUNTED else total,
+    )
 
 
 def repository(name: str) -> Repository:
@@ -115,29 +123,14 @@ def delete_repository(name: str) -> None:
     services().administration.delete(authorize(name, "manage"), by=principal().user)
 
 
-def _visible(query: RepositoryList, maximum: int) -> tuple[list[Listed], Listed | None]:
-    """Return the repositories that match the query and that the caller may pull, and
-    the last one that was read, if the list may continue after it."""
-    start = paging.position(query.next)
-    search, condition = Search(query.search.lower(), query.under), list_filter()
-    first = Behind(*start) if start else None
-
-    def read(size: int, previous: Listed | None) -> list[Listed]:
-        return services().catalog.repository_list.page(
-            size,
-            condition,
-            search=EVERYTHING if condition is None else search,
-            order=query.order,
-            behind=previous.place if previous else first,
-        )
-
-    return readable_repositories(
-        maximum,
-        condition,
-        read,
-        lambda listed: listed.info,
-        search.matches,
-        max_batches=MAX_BATCHES,
+def _caller(caller: Principal) -> Caller:
+    """Return the caller of a list, with the limits of the caller's credential."""
+    return Caller(
+        list_filter(),
+        lambda info: authorization.may("pull", info),
+        None
+        if caller.limit is None
+        else lambda name: caller.credential_allows("pull", name),
     )
 
 
@@ -150,7 +143,9 @@ def _body(repository: RepositoryInfo) -> Repository:
 
 def _bodies(page: list[Listed]) -> list[Repository]:
     catalog, policy = services().catalog, services().policy
-    figures = catalog.repository_list.figures([r.info.key for r in page])
+    keys = [listed.info.key for listed in page]
+    figures = catalog.repository_list.figures(keys)
+    contents = catalog.manifest_traits.of(keys)
     owners = catalog.users.names(r.info.owner_id for r in page)
     return [
         Repository(
@@ -158,12 +153,14 @@ def _bodies(page: list[Listed]) -> list[Repository]:
             owner=owners.get(r.info.owner_id),
             visibility=t.cast(t.Any, policy.visibility(r.info)),
             description=r.description,
-            tags=figures[r.info.key].tags,
-            bytes=figures[r.info.key].bytes,
+            tags=figures[key].tags,
+            bytes=figures[key].bytes,
             pulls=r.pull_count,
             pushed_at=r.pushed_at,
+            kinds=t.cast(t.Any, contents[key].kinds),
+            platforms=contents[key].platforms,
         )
-        for r in page
+        for key, r in zip(keys, page, strict=True)
     ]
 
 

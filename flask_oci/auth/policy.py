@@ -105,6 +105,12 @@ class Policy:
             return decided
         return upstream.visibility
 
+    @property
+    def may_decide_visibility(self) -> bool:
+        """Whether the host or its configuration may decide visibilities, which then
+        differ from the recorded ones."""
+        return self._hooks.visibility_of is not None or bool(self._config.upstreams)
+
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may
         pull.

@@ -29,16 +29,19 @@ from .host_session import session_of
 from .jobs import Jobs
 from .login_failures import LoginFailures
 from .manifest_relations import ManifestRelations
+from .manifest_traits import ManifestTraits
 from .manifests import Manifests
 from .manifests import StoredManifest
 from .outbox import Outbox
 from .pulls import Pulls
 from .quotas import Quotas
 from .quotas import Site
+from .recent_pushes import RecentPushes
 from .references import Removal
 from .referrers import Referrers
 from .repositories import Repositories
 from .repository_contents import RepositoryContents
+from .repository_days import RepositoryDays
 from .repository_info import RepositoryInfo
 from .repository_list import RepositoryIndex
 from .retention import Retention
@@ -106,8 +109,9 @@ class Catalog:
         self.users = Users(database, self.revocations, username)
         self.cached_users = CachedUsers(database)
         self.reads = database.reads
-        self.repositories = Repositories(database, self.users)
         self.blocks = Blocks(database)
+        recent_pushes = RecentPushes()
+        self.repositories = Repositories(database, self.users, recent_pushes)
         self.blobs = Blobs(database, self.blocks)
         self.quotas = Quotas(database, self.users)
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
@@ -137,8 +141,10 @@ class Catalog:
         self.repository_list = RepositoryIndex(database, self.repositories)
         self.repository_contents = RepositoryContents(database)
         self.manifest_relations = ManifestRelations(database)
+        self.manifest_traits = ManifestTraits(database)
         self.usage = Usage(database)
-        self.pulls = Pulls(database)
+        self.pulls = Pulls(database, recent_pushes)
+        self.repository_days = RepositoryDays(database)
         self.outbox = Outbox(database)
         self.rules = Rules(database)
         self.schema = Schema(database)

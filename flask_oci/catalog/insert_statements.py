@@ -38,3 +38,23 @@ def upsert(
     return new.on_conflict_do_update(
         index_elements=key, set_={c: new.excluded[c] for c in changed}
     )
+
+
+@cache
+def increment(
+    dialect: str, table: sa.Table, key: tuple[str, ...], column: str
+) -> sa.Insert:
+    """Return the insert that adds to a column of the row with the same key.
+
+    :param key: the names of the columns of the key.
+    :param column: the name of the column to add to.
+    """
+    if dialect in ("mysql", "mariadb"):
+        mine = mysql.insert(table)
+        total = table.c[column] + mine.inserted[column]
+        return mine.on_duplicate_key_update({column: total})
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    new = insert(table)
+    return new.on_conflict_do_update(
+        index_elements=key, set_={column: table.c[column] + new.excluded[column]}
+    )

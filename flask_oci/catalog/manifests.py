@@ -31,6 +31,8 @@ from .database import Database
 from .database import newest
 from .manifest_changes import deleted
 from .manifest_changes import pushed
+from .manifest_traits import Traits
+from .manifest_traits import UNKNOWN
 from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
@@ -109,6 +111,7 @@ class Manifests:
         lost: t.Collection[str],
         allow_sparse: bool,
         guard: Guard = tags.DEFAULT_GUARD,
+        traits: Traits = UNKNOWN,
     ) -> list[str]:
         """Record a manifest, its references and its tags, in one transaction.
 
@@ -116,6 +119,7 @@ class Manifests:
         :param lost: the digests of blobs whose bytes the storage does not have.
         :param allow_sparse: whether referenced content may be missing.
         :param guard: the caller's permissions on protected tags.
+        :param traits: the kind and the platform of its content.
         :return: the digests of missing content; empty without ``allow_sparse``.
         :raises ManifestBlobUnknown: if referenced content is missing.
         :raises SizeInvalid: if the size of content is not the one in its descriptor.
@@ -142,7 +146,14 @@ class Manifests:
                 pushed(locked, manifest, content, digest, tag_names, user_id)
             )
             with self._quotas.within(repository):
-                key = self.insert(repository_id, user_id, manifest, content, digest)
+                key = self.insert(
+                    repository_id,
+                    user_id,
+                    manifest,
+                    content,
+                    digest,
+                    traits.without(missing),
+                )
                 for tag in tag_names:
                     tags.move(
                         self._db, locked, tag, key, str(digest), user_id, by_push=True
@@ -308,11 +319,14 @@ class Manifests:
         manifest: Manifest,
         content: bytes,
         digest: Digest,
+        traits: Traits = UNKNOWN,
     ) -> int:
         """Insert a manifest with its references, or touch the existing one, within a
         transaction that has locked the repository.
 
         :param user_id: the key of the user who pushes, or None.
+        :param traits: the kind and the platform of its content. The collection records
+            those that are not known.
         :return: the key of the manifest.
         :raises ManifestInvalid: if the repository has it with another media type.
         """
@@ -330,6 +344,7 @@ class Manifests:
                 size=len(content),
                 content=content,
                 pushed_by_id=user_id,
+                **traits.columns(),
             )
             row = self._db.execute(self._newest, wanted).one()
             references.record(self._db, row.id, manifest.descriptors)
@@ -340,9 +355,10 @@ class Manifests:
                 detail=str(digest),
             )
         else:
+            known = {k: v for k, v in traits.columns().items() if v is not None}
             self._db.session.execute(
                 sa.update(Row.__table__)
                 .where(Row.id == row.id)
-                .values(touched_at=utcnow())
+                .values(touched_at=utcnow(), **known)
             )
         return t.cast(int, row.id)

@@ -16,6 +16,7 @@ from ..rules.visibility import INTERNAL
 from ..rules.visibility import PUBLIC
 from .database import Condition
 from .database import Database
+from .recent_pushes import RecentPushes
 from .repository_changes import RepositoryChanges
 from .repository_info import check_unchanged
 from .repository_info import check_writable
@@ -34,10 +35,16 @@ if t.TYPE_CHECKING:
 
 
 class Repositories:
-    """Finds, creates, lists, changes and deletes repositories."""
+    """Finds, creates, lists, changes and deletes repositories.
 
-    def __init__(self, database: Database, users: Users) -> None:
+    :param recent_pushes: collects the repositories that are pushed to.
+    """
+
+    def __init__(
+        self, database: Database, users: Users, recent_pushes: RecentPushes
+    ) -> None:
         self._db = database
+        self._recent_pushes = recent_pushes
         self._users = users
         self._statements = RepositoryStatements(database.models)
         self._changes = RepositoryChanges(
@@ -157,6 +164,7 @@ class Repositories:
 
         :return: False if the repository has been deleted.
         """
+        self._recent_pushes.add(repository_id)
         values = {"key": repository_id, "pushed_at": utcnow()}
         return bool(self._db.change(self._statements.pushing, values))
 
@@ -182,28 +190,6 @@ class Repositories:
         """
         row = self._db.execute(self._statements.locking, {"key": repository_id}).first()
         return RepositoryInfo(*row) if row else None
-
-    def page(
-        self, limit: int, last: str | None, condition: Condition | None
-    ) -> list[RepositoryInfo]:
-        """Return the repositories that have a manifest, ordered by name.
-
-        :param limit: the maximum number of results.
-        :param last: the name after which the page begins.
-        :param condition: the repositories to list; None lists all.
-        """
-        Repository, Manifest = self._db.models.Repository, self._db.models.Manifest
-        statement = (
-            self._statements.select()
-            .where(sa.exists().where(Manifest.repository_id == Repository.id))
-            .order_by(Repository.name)
-            .limit(limit)
-        )
-        if last is not None:
-            statement = statement.where(Repository.name > last)
-        if condition is not None:
-            statement = statement.where(condition)
-        return [RepositoryInfo(*row) for row in self._db.session.execute(statement)]
 
     def readable_by(self, user_id: t.Any) -> Condition:
         """Return the condition for the repositories that a user may pull by the default

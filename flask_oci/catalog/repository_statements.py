@@ -141,6 +141,7 @@ def delete_contents(database: Database, repository_id: int) -> None:
         models.Manifest,
         models.RepositoryBlob,
         models.RepositoryAlias,
+        models.RepositoryDay,
         models.Upload,
         models.Rule,
         models.UpstreamCheck,

@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
-from ..catalog.repository_list import Search
+from ..catalog.repository_search import Search
 from ..rules.quota import readable
 from ..rules.quota import readable_range
 from ..services import services

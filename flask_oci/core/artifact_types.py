@@ -35,6 +35,10 @@ ATTESTATION: t.Final = ArtifactKind("attestation", marked("Attestation"))
 SCAN: t.Final = ArtifactKind("scan", marked("Scan report"))
 ARTIFACT: t.Final = ArtifactKind("artifact", marked("Artifact"))
 
+#: The types of content that lists of repositories show and filter by, with a label for
+#: each. An index is an image; a signature is attached to one.
+LISTED: t.Final = (IMAGE, CHART, WASM, CACHE, ARTIFACT)
+
 #: Parts of media types, and the types of artifacts that have them. The first match
 #: counts, because a Sigstore bundle may contain an attestation or a signature.
 _MARKS: t.Final = (
@@ -71,6 +75,17 @@ def recognise(
     if media_type in INDEX_TYPES and not artifact_type:
         return INDEX
     return IMAGE if artifact_type in IMAGE_CONFIGS else ARTIFACT
+
+
+def listed_kind(kind: ArtifactKind, *, is_attached: bool) -> str:
+    """Return the key of the type in :data:`LISTED` that a manifest counts as; empty if
+    it is attached to an image.
+
+    :param is_attached: whether the manifest has a subject.
+    """
+    if kind == INDEX:
+        kind = IMAGE
+    return kind.key if kind in LISTED and not is_attached else ""
 
 
 def _marked(media_type: str) -> ArtifactKind | None:

@@ -23,6 +23,8 @@ from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from ..spec.manifest import parse
 from .blob_content import BlobContent
+from .documents import Documents
+from .manifest_traits import TraitReader
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +63,7 @@ class Content(BlobContent):
     def __init__(self, config: Config, catalog: Catalog, storage: Storage) -> None:
         super().__init__(catalog, storage)
         self._config = config
+        self._traits = TraitReader(Documents(catalog, storage))
 
     def put_manifest(
         self,
@@ -96,6 +99,7 @@ class Content(BlobContent):
         self.storage_identity.verify()
         self._storage.check_space()
         lost = self._lost(manifest)
+        traits = self._traits.of(manifest)
         missing = self._guarded(
             by,
             lambda guard: self._catalog.manifests.put(
@@ -108,6 +112,7 @@ class Content(BlobContent):
                 lost=lost,
                 allow_sparse=self._config.allow_sparse,
                 guard=guard,
+                traits=traits,
             ),
         )
         name = name_of(repository)

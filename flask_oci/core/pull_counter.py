@@ -1,5 +1,5 @@
 """Pull counts and times, collected in this process and written to the database from
-time to time.
+time to time, together with the sizes of repositories after pushes.
 
 A pull must not cost a write, nor fail because of one. Pulls are therefore collected in
 memory, and written together after a response has been sent.
@@ -12,6 +12,7 @@ import typing as t
 import weakref
 from collections import Counter
 from collections import OrderedDict
+from datetime import date
 from datetime import datetime
 from datetime import timedelta
 from threading import Lock
@@ -20,6 +21,7 @@ from ..clock import utcnow
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
+    from werkzeug.wrappers import Response
 
     from ..catalog.pulls import Pulls as PullRecords
 
@@ -34,7 +36,8 @@ MAX_ENTRIES: t.Final = 10_000
 
 
 class Pulls:
-    """Pulls that this process has seen. It is safe to use from any number of threads.
+    """Pulls and pushes that this process has seen. It is safe to use from any number of
+    threads.
 
     :param records: the table that they are written to.
     """
@@ -43,7 +46,7 @@ class Pulls:
         self._records = records
         self._lock = Lock()
         self._known: OrderedDict[tuple[int, str], datetime] = OrderedDict()
-        self._counts: Counter[int] = Counter()
+        self._counts: Counter[tuple[int, date]] = Counter()
         self._times: dict[tuple[int, str], datetime] = {}
         self._counts_due = utcnow() + WRITE_INTERVAL
         self._times_due = utcnow()
@@ -61,7 +64,7 @@ class Pulls:
             is_new = known is None or now - known >= REFRESH_INTERVAL
             if pulls or is_new:
                 # A count of 0 has the write lock the repository before the manifest.
-                self._counts[repository_id] += pulls
+                self._counts[repository_id, now.date()] += pulls
             if is_new:
                 self._known[key] = self._times[key] = now
                 self._known.move_to_end(key)
@@ -71,8 +74,34 @@ class Pulls:
                 return now >= self._times_due
             return now >= self._counts_due
 
+    def is_due(self) -> bool:
+        """Return True if :meth:`write` should be called, because a repository was
+        pushed to."""
+        return bool(self._records.recent_pushes) and utcnow() >= self._counts_due
+
+    def write_after(self, current_app: t.Any, response: Response) -> None:
+        """Call :meth:`write` after a response has been sent, and log a failure.
+
+        :param current_app: Flask's proxy of the application.
+        """
+        app = current_app._get_current_object()
+
+        def write() -> None:
+            # The request's connection has been returned.
+            try:
+                with app.app_context():
+                    self.write()
+            except Exception:
+                app.logger.warning(
+                    "Writing pull counts failed; it will be tried again.",
+                    exc_info=True,
+                )
+
+        response.call_on_close(write)
+
     def write(self) -> None:
-        """Write the collected pulls to the database. If that fails, they are kept for
+        """Write the collected pulls to the database, and the sizes of the repositories
+        that were pushed to. If that fails, they are kept for
         later.
 
         :raises Exception: the error of the database. The caller must not fail a pull
@@ -82,12 +111,14 @@ class Pulls:
             counts, self._counts = self._counts, Counter()
             times, self._times = self._times, {}
             self._counts_due = utcnow() + WRITE_INTERVAL
-        if not counts:
+        pushed = self._records.recent_pushes.take()
+        if not counts and not pushed:
             return
         try:
-            self._records.record(counts, times)
+            self._records.record(counts, times, pushed)
         except Exception:
             self._restore(counts, times)
+            self._records.recent_pushes.add(*pushed)
             raise
 
     def write_at_exit(self, app: App) -> None:
@@ -96,7 +127,8 @@ class Pulls:
 
         def write_waiting() -> None:
             current = t.cast(t.Any, reference())
-            if current is None or not self._counts:
+            recent_pushes = self._records.recent_pushes
+            if current is None or not (self._counts or recent_pushes):
                 return
             try:
                 with current.app_context():
@@ -108,7 +140,7 @@ class Pulls:
         atexit.register(write_waiting)
 
     def _restore(
-        self, counts: Counter[int], times: dict[tuple[int, str], datetime]
+        self, counts: Counter[tuple[int, date]], times: dict[tuple[int, str], datetime]
     ) -> None:
         with self._lock:
             self._times_due = self._counts_due = utcnow() + WRITE_INTERVAL

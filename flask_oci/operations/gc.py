@@ -26,6 +26,7 @@ from ..rules.quota import readable
 from ..rules.wording import plural
 from .items import in_words
 from .items import Items
+from .missing_traits import record_missing_traits
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,7 @@ class GarbageCollector:
         checkpoint: Callable[[], object] = lambda: None,
     ) -> None:
         self._config = config
+        self._catalog = catalog
         self._garbage = catalog.garbage
         self._outbox = catalog.outbox
         self._expired = catalog.expired_records
@@ -162,6 +164,8 @@ class GarbageCollector:
                     self._prune_moves(repository_id)
                 with self._items.each(name):
                     self._garbage.unlist_unused(repository_id, self._leases_end)
+                with self._items.each(f"the size of {name}"):
+                    self._catalog.pulls.measure(repository_id)
         self._progress("blobs")
         self._collect_blobs()
         self._release()
@@ -170,6 +174,9 @@ class GarbageCollector:
                 self._prune_events()
             with self._items.each("expired tokens"):
                 self._expired.prune_credentials()
+            with self._items.each("old statistics"):
+                self._catalog.repository_days.prune()
+            record_missing_traits(self._catalog, self._storage, self._items)
             with self._items.each("the event of this collection"):
                 self._record_if_observed(
                     Change(kind=COLLECTED, detail=self._result.counts())

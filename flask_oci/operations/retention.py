@@ -199,12 +199,12 @@ class RetentionRunner:
         return self._config.retention
 
     def _repositories(self, names: t.Sequence[str] | None) -> Iterator[RepositoryInfo]:
-        repositories, last = self._catalog.repositories, None
+        last = None
         if names is not None:
-            yield from map(repositories.find, names)
+            yield from map(self._catalog.repositories.find, names)
             return
         while True:
-            batch = repositories.page(BATCH_SIZE, last, None)
+            batch = self._catalog.repository_list.with_manifests(BATCH_SIZE, last, None)
             yield from batch
             if len(batch) < BATCH_SIZE:
                 return

@@ -114,7 +114,7 @@ def _readable(limit: int, last: str | None, condition: Condition | None) -> list
 
     def read(size: int, previous: RepositoryInfo | None) -> list[RepositoryInfo]:
         start = last if is_start else None
-        return services().catalog.repositories.page(
+        return services().catalog.repository_list.with_manifests(
             size, previous.name if previous else start, condition
         )
 

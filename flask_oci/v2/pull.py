@@ -119,19 +119,7 @@ def _count_pull(stored: StoredManifest, response: Response, *, pulls: int) -> No
     counter = services().pulls
     if not counter.count(stored.repository_id, stored.digest, pulls=pulls):
         return
-    app = t.cast(t.Any, current_app)._get_current_object()
-
-    def write() -> None:
-        # The response has been sent, and the request's connection has been returned.
-        try:
-            with app.app_context():
-                counter.write()
-        except Exception:
-            app.logger.warning(
-                "Writing pull counts failed; it will be tried again.", exc_info=True
-            )
-
-    response.call_on_close(write)
+    counter.write_after(current_app, response)
 
 
 def _may_push(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from flask import current_app
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -70,6 +71,8 @@ def put(name: str, reference: str) -> Response:
         response.headers["OCI-Subject"] = str(pushed.manifest.subject)
     for tag in tags if ":" in reference else ():
         response.headers.add("OCI-Tag", tag)
+    if services().pulls.is_due():
+        services().pulls.write_after(current_app, response)
     return response
 
 

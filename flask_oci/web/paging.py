@@ -6,7 +6,6 @@ number of hidden entries.
 
 from __future__ import annotations
 
-import json
 import typing as t
 from datetime import datetime
 from datetime import timezone
@@ -15,8 +14,6 @@ from urllib.parse import urlencode
 from flask import request
 from flask import url_for
 
-from ..services import services
-
 #: The number of entries on a page.
 PAGE: t.Final = 25
 
@@ -24,15 +21,18 @@ PAGE: t.Final = 25
 #: The maximum length of a parameter: digests and names are not longer.
 _MAX_LENGTH: t.Final = 255
 
-#: The parameters of a position. A sealed position with the longest name, whose JSON has
-#: no escapes, has 424 characters.
+#: The parameters of a position.
 _POSITION: t.Final = ("after", "at", "next")
-_MAX_SEALED: t.Final = 512
 
 
 def parameter(name: str) -> str:
     """Return a query parameter, without the NULs that databases cannot compare."""
     return request.args.get(name, "").replace("\0", "").strip()[:_MAX_LENGTH]
+
+
+def raw(name: str) -> str:
+    """Return a query parameter of any length, unchanged."""
+    return request.args.get(name, "")
 
 
 def behind() -> tuple[str, datetime] | None:
@@ -48,26 +48,6 @@ def behind() -> tuple[str, datetime] | None:
     except (ValueError, OverflowError):
         return None
     return (name, at) if name and name.isascii() and moment.tzinfo else None
-
-
-def sealed() -> tuple[str, datetime] | None:
-    """Return the same as :func:`behind`, from the position that :func:`next_sealed`
-    sealed."""
-    try:
-        content = services().cursors.open(
-            request.args.get("next", "")[:_MAX_SEALED], request.path
-        )
-        name, moment = json.loads(content)
-    except ValueError:
-        return None
-    return name, datetime.fromisoformat(moment)
-
-
-def next_sealed(name: str, moment: datetime) -> str:
-    """Return the address of the page after an entry that may be hidden from the
-    visitor."""
-    content = json.dumps([name, moment.isoformat()]).encode()
-    return here(next=services().cursors.seal(content, request.path))
 
 
 def next_page(name: str, moment: datetime) -> str:

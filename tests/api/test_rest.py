@@ -110,6 +110,8 @@ def test_repository_shows_owner_tags_and_size(owner: RestClient) -> None:
         "tags": 2,
         "bytes": 37 + len(b"a layer") + len(b"another"),
         "pulls": 0,
+        "kinds": ["image"],
+        "platforms": ["linux/amd64"],
     }
     assert [r["name"] for r in owner.get("/repositories")["items"]] == ["alice/app"]
 
@@ -535,7 +537,7 @@ def test_body_announced_as_too_large_is_refused_unread(
         ("GET", "/repositories?limit=x", None),
         ("GET", "/repositories?limit=1&limit=2", None),
         ("GET", "/repositories?limits=1", None),
-        ("GET", "/repositories?order=size", None),
+        ("GET", "/repositories?order=newest", None),
         ("GET", "/repositories?search=%00", None),
         ("GET", "/repositories?next=x", None),
         ("GET", "/repositories?next=%F0%9F%98%80", None),

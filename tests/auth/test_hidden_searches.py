@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from flask_oci.api import repositories as api_repositories
 from flask_oci.http import readable
 from tests.auth.test_hidden_work import by_statement
 from tests.auth.test_hidden_work import visibility_by_statement
@@ -127,7 +126,7 @@ def test_rest_search_asks_a_bounded_number_of_times(
     """A page that ends among hidden repositories has fewer entries, and a position for
     the next page."""
     monkeypatch.setattr(readable, "BATCH_SIZE", 1)
-    monkeypatch.setattr(api_repositories, "MAX_BATCHES", 2)
+    monkeypatch.setattr(readable, "MAX_BATCHES", 2)
     bob.push_image("bob/app/web", "v1")
     rest = RestClient(bob)
     for search, names in (("app", ["bob/app", "bob/app/web"]), ("absent", [])):

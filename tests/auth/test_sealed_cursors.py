@@ -13,7 +13,7 @@ from flask import Flask
 from flask_oci.auth.sealed_cursors import CursorInvalid
 from flask_oci.auth.sealed_cursors import Cursors
 from flask_oci.clock import utcnow
-from flask_oci.web import repositories as web_repositories
+from flask_oci.http import readable
 from tests.support.host import set_policy
 from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
@@ -42,8 +42,8 @@ def test_next_page_link_names_no_hidden_repository(
     """A page ends in the middle of hidden repositories, and its link reveals neither a
     name nor a time. The next pages have the entries after them."""
     bob.push_image("bob/app", "v1")
-    monkeypatch.setattr(web_repositories, "BATCH_SIZE", 1)
-    monkeypatch.setattr(web_repositories, "MAX_BATCHES", 1)
+    monkeypatch.setattr(readable, "BATCH_SIZE", 1)
+    monkeypatch.setattr(readable, "MAX_BATCHES", 1)
     pages, links = [], []
     for page in Visitor(app, "bob").pages(f"/images/?sort={sort}"):
         pages.append(page)
@@ -54,10 +54,10 @@ def test_next_page_link_names_no_hidden_repository(
         assert set(query) <= {"sort", "next"}
         text = query["next"][0]
         content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        for readable in (link.encode(), content):
-            assert b"hidden" not in readable
-            assert b"alice" not in readable
-            assert f"{utcnow().year}-".encode() not in readable
+        for text_of_link in (link.encode(), content):
+            assert b"hidden" not in text_of_link
+            assert b"alice" not in text_of_link
+            assert f"{utcnow().year}-".encode() not in text_of_link
 
 
 def test_position_that_caller_chooses_is_refused(

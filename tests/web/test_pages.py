@@ -15,6 +15,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from flask_oci.http import readable
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
@@ -24,7 +25,6 @@ from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_EMPTY
 from flask_oci.testing.manifests import OCI_MANIFEST
-from flask_oci.web import repositories as web_repositories
 from flask_oci.web.paging import PAGE
 from tests.support.credentials import user_named
 from tests.support.doc_blocks import ALL_BLOCKS
@@ -153,9 +153,9 @@ def test_list_shows_owner_unless_name_does(
         registry.repositories.transfer("alice/left", user_named("carol"))
     admin.delete_user("carol")
     page = Visitor(app).get(LIST, sort="name")
-    assert "alice/given public owned by bob 1 tag" in page.text
-    assert "alice/hers public 1 tag" in page.text
-    assert "alice/left public no owner 1 tag" in page.text
+    assert "alice/given owned by bob linux/amd64 1 tag" in page.text
+    assert "alice/hers linux/amd64 1 tag" in page.text
+    assert "alice/left no owner linux/amd64 1 tag" in page.text
 
 
 def test_list_links_keep_query_parameters(
@@ -167,7 +167,7 @@ def test_list_links_keep_query_parameters(
     for odd in ("endpoint", "_method", "_external", "_anchor", "_scheme"):
         page = visitor.get(f"{LIST}?q=hello&{odd}=POST")
         assert page.status == 200
-        assert page.links["Name"] == f"{LIST}?q=hello&{odd}=POST&sort=name"
+        assert page.links["Show all repositories"] == f"{LIST}?{odd}=POST"
 
 
 @pytest.mark.parametrize(
@@ -946,8 +946,8 @@ def test_list_with_many_hidden_repositories_reaches_its_end(
 ) -> None:
     """The pages reach the end of the list, although each page checks a limited number
     of repositories."""
-    monkeypatch.setattr(web_repositories, "BATCH_SIZE", 2)
-    monkeypatch.setattr(web_repositories, "MAX_BATCHES", 2)
+    monkeypatch.setattr(readable, "BATCH_SIZE", 2)
+    monkeypatch.setattr(readable, "MAX_BATCHES", 2)
     for number in range(9):
         alice.push_image(f"alice/n{number}", "v1")
     set_policy(lambda user, action, info: info.name[-1] in "18")

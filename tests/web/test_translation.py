@@ -43,9 +43,10 @@ OPEN, CLOSE = "«", "»"
 #: of a chart.
 OTHERS = re.compile(
     r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,]+|[kMGT]?B|ms"
-    r"|docker|podman|pull|push|delete|linux/amd64|application\S+|latest|title|flask_oci"
-    r"|Docker|Podman|Dockerfile|Compose|Kubernetes|Helm|ORAS"
-    r"|alice|hello|alice/hello|nothing|RUN|name|version|description|\[?\"?something\"?\]?"
+    r"|docker|podman|pull|push|delete|application\S+|latest|title|flask_oci"
+    r"|Docker|Podman|Dockerfile|Compose|Kubernetes|Helm|ORAS|(?:linux|windows)/\S+"
+    r"|alice/?|hello|alice/hello|nothing|RUN|name|version|description"
+    r"|\[?\"?something\"?\]?"
 )
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 from msgspec import UNSET
 from msgspec import UnsetType
 
+from ...catalog.repository_search import Order
 from ...spec.reference import NAME_MAX_LENGTH
 from ...spec.reference import NAME_PATTERN
 from .base import Action
@@ -21,6 +22,7 @@ from .base import Visibility
 RepositoryName = t.Annotated[
     str, Meta(max_length=NAME_MAX_LENGTH, pattern=f"^{NAME_PATTERN}$")
 ]
+Kind = t.Literal["image", "chart", "wasm", "cache", "artifact"]
 Text = t.Annotated[str, Meta(pattern=r"^[^\u0000]*$")]
 
 
@@ -79,12 +81,22 @@ class Repository(Body, frozen=True):
         ),
     ]
     pushed_at: t.Annotated[datetime, Meta(description="The time of the last push.")]
+    kinds: t.Annotated[list[Kind], Meta(description="The kinds of its content.")]
+    platforms: t.Annotated[list[str], Meta(description="The platforms of its images.")]
 
 
 class Repositories(Page, frozen=True):
     """Repositories that the caller may pull from."""
 
     items: t.Annotated[list[Repository], Meta(description="The repositories.")]
+    total: t.Annotated[
+        int | None,
+        Meta(
+            description="The number of repositories in the list, if `count` asked for"
+            " it. It is null if there are more than 10000, or if the application or the"
+            " credentials decide about each repository and the list has several pages."
+        ),
+    ] = None
 
 
 class RepositoryList(Paging, frozen=True):
@@ -100,10 +112,31 @@ class RepositoryList(Paging, frozen=True):
             " names begin with it as their first components."
         ),
     ] = ""
+    kind: t.Annotated[
+        Kind | t.Literal[""],
+        Meta(description="Only repositories with content of this kind."),
+    ] = ""
+    visibility: t.Annotated[
+        Visibility | t.Literal[""],
+        Meta(description="Only repositories with this visibility."),
+    ] = ""
+    platform: t.Annotated[
+        ShortText,
+        Meta(
+            description="Only repositories with an image for this platform, such as"
+            " `linux/arm64`, which includes its variants."
+        ),
+    ] = ""
     order: t.Annotated[
-        t.Literal["name", "pushed"],
-        Meta(description="By name, or by the last push, newest first."),
+        Order,
+        Meta(
+            description="By name, or the latest push, the most pulls or the largest"
+            " size first. Sizes and pulls of the last minute may be missing."
+        ),
     ] = "name"
+    count: t.Annotated[
+        bool, Meta(description="Whether to count the repositories of the list.")
+    ] = False
 
 
 class RepositoryChange(Body, frozen=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
+from .activity import RepositoryDay
 from .blocks import Block
 from .columns import UserKey
 from .credentials import Credential
@@ -44,6 +45,7 @@ RECORDS: t.Final = (
     TagMove,
     Upload,
     RepositoryAlias,
+    RepositoryDay,
     Credential,
     Revocation,
     LoginFailure,
@@ -75,6 +77,7 @@ class Models:
     TagMove: type[TagMove]
     Upload: type[Upload]
     RepositoryAlias: type[RepositoryAlias]
+    RepositoryDay: type[RepositoryDay]
     Credential: type[Credential]
     Revocation: type[Revocation]
     LoginFailure: type[LoginFailure]

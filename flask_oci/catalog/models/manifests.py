@@ -31,6 +31,7 @@ class Manifest(Record):
             sa.Index(
                 "ix_oci_manifest_subject", "repository_id", "subject_digest", "digest"
             ),
+            sa.Index("ix_oci_manifest_kind", "repository_id", "kind", "platform"),
         )
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
@@ -57,6 +58,13 @@ class Manifest(Record):
 
     pulled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     """When it was last pulled, to about an hour."""
+
+    kind: Mapped[str | None] = mapped_column(bytewise(16))
+    """The kind of content that lists of repositories show and filter by; empty for
+    something that is attached to an image. None until the collection has read it."""
+
+    platform: Mapped[str | None] = mapped_column(bytewise(64))
+    """The platform in the config of an image, such as ``linux/arm64/v8``."""
 
     @declared_attr
     def pushed_by_id(cls) -> Mapped[t.Any]:

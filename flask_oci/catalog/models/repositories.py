@@ -48,6 +48,10 @@ class Repository(Record):
     upstream: Mapped[str | None] = mapped_column(bytewise(255))
     """The namespace of the upstream whose content the repository caches, or None."""
 
+    stored_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The size of its blobs, each counted once, shortly after the last push. Only the
+    order of lists uses it."""
+
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:
         """The key of the owner. If the user is deleted, the repository is kept without

@@ -37,7 +37,7 @@ function enliven(part) {
 // The server searches, because a page has only a part of a list.
 async function search(form, signal) {
   const address = new URL(form.action);
-  address.search = new URLSearchParams(new FormData(form));
+  address.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
   const results = document.querySelector(form.dataset.search);
   results.ariaBusy = "true";
   try {
