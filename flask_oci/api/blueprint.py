@@ -28,6 +28,7 @@ from .history import history
 from .history import undo
 from .images import delete_image
 from .images import image
+from .jobs import jobs
 from .repositories import change_repository
 from .repositories import delete_repository
 from .repositories import repositories
@@ -47,6 +48,10 @@ from .tokens import tokens
 from .usage import repository_usage
 from .usage import usage
 from .usage import usage_by_repository
+from .users import revoke_user_token
+from .users import revoke_user_tokens
+from .users import token_holders
+from .users import user_tokens
 from .webhooks import add_webhook
 from .webhooks import change_webhook
 from .webhooks import delete_webhook
@@ -61,6 +66,7 @@ from .welcome import welcome
 PREFIX: t.Final = "/api/oci/v1"
 
 _NAME: t.Final = "/repositories/<oci_name:name>"
+_USER: t.Final = "/users/<username>"
 _WEBHOOK: t.Final = "/webhooks/<webhook_id>"
 
 #: All operations. No component of a name begins with a dash, so "/-/" ends the name of
@@ -93,6 +99,11 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("GET", "/tokens", tokens),
     Operation("POST", "/tokens", create_token, 201),
     Operation("DELETE", "/tokens/<token_id>", revoke_token),
+    Operation("GET", "/users/tokens", token_holders),
+    Operation("GET", f"{_USER}/tokens", user_tokens),
+    Operation("DELETE", f"{_USER}/tokens", revoke_user_tokens),
+    Operation("DELETE", f"{_USER}/tokens/<token_id>", revoke_user_token),
+    Operation("GET", "/jobs", jobs),
     Operation("GET", "/events", events),
     Operation("GET", "/blocks", all_blocks),
     Operation("PUT", "/blocks/<digest>", block_in_path),

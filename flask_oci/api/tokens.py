@@ -25,28 +25,7 @@ def tokens(query: TokenList) -> Tokens:
     :raises Denied: if the caller sent a token that cannot manage all of their
         repositories.
     """
-    catalog, size = services().catalog, paging.size(query)
-    rows = catalog.credentials.page(
-        catalog.users.key_of(signed_in_user("manage")),
-        size + 1,
-        paging.position(query.next),
-        query.kind or None,
-    )
-    page, position = paging.paginate(rows, size, lambda row: (row.id, row.created_at))
-    items = [
-        Token(
-            id=row.id,
-            kind=t.cast(t.Any, row.kind),
-            name=row.name,
-            actions=t.cast(t.Any, list(row.actions)),
-            repositories=list(row.repositories),
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-            last_used_at=row.last_used_at,
-        )
-        for row in page
-    ]
-    return Tokens(items=items, next=position)
+    return page_of_tokens(signed_in_user("manage"), query)
 
 
 def create_token(body: NewToken) -> IssuedToken:
@@ -86,7 +65,38 @@ def revoke_token(token_id: str) -> None:
     :raises NameUnknown: if the caller has no such token.
     """
     user = signed_in_user("manage")
-    # Some databases raise an error when they compare other characters.
-    is_valid = token_id.isascii() and token_id.isalnum()
-    if not is_valid or not services().access_tokens.revoke(token_id, user=user):
+    tokens = services().access_tokens
+    if not is_token_id(token_id) or not tokens.revoke(token_id, user=user):
         raise NameUnknown("You have no such token.", detail=token_id)
+
+
+def page_of_tokens(user: t.Any, query: TokenList) -> Tokens:
+    """Return a page of the tokens of a user."""
+    catalog, size = services().catalog, paging.size(query)
+    rows = catalog.credentials.page(
+        catalog.users.key_of(user),
+        size + 1,
+        paging.position(query.next),
+        query.kind or None,
+    )
+    page, position = paging.paginate(rows, size, lambda row: (row.id, row.created_at))
+    items = [
+        Token(
+            id=row.id,
+            kind=t.cast(t.Any, row.kind),
+            name=row.name,
+            actions=t.cast(t.Any, list(row.actions)),
+            repositories=list(row.repositories),
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            last_used_at=row.last_used_at,
+        )
+        for row in page
+    ]
+    return Tokens(items=items, next=position)
+
+
+def is_token_id(text: str) -> bool:
+    """Return True if a text can be the id of a token. Some databases raise an error
+    when they compare other characters."""
+    return text.isascii() and text.isalnum()

@@ -150,12 +150,13 @@ class AccessTokens:
         store, each with the newest first."""
         return self._credentials.of(self._users.key_of(user))
 
-    def revoke(self, token_id: str, *, user: t.Any = None) -> bool:
+    def revoke(self, token_id: str, *, user: t.Any = None, by: t.Any = None) -> bool:
         """Revoke a token, and every bearer and refresh token that was issued for it.
 
         :param token_id: the identifier, as :meth:`list` returns it.
         :param user: the user that the token must belong to; None revokes a token of any
             user.
+        :param by: the user who revokes it, for the audit log; None is ``user``.
         :return: True if there was such a token.
         """
         if not _ID.fullmatch(token_id):
@@ -166,19 +167,21 @@ class AccessTokens:
         ):
             return False
         revoked = self._credentials.revoke(token_id)
-        audit.record("token-revoked", self._users.name_of(user), token=token_id)
+        self._record_revocation(user, by, token=token_id)
         return revoked
 
-    def revoke_all(self, user: t.Any) -> int:
+    def revoke_all(self, user: t.Any, *, by: t.Any = None) -> int:
         """Revoke every token of a user, including bearer tokens, for example after a
         password change.
 
+        :param user: one of the host's users.
+        :param by: the user who revokes them, for the audit log; None is ``user``.
         :return: the number of access and refresh tokens that were revoked.
         """
         count = self._credentials.revoke_all(
             self._users.key_of(user), self._accounts.subject_of(user)
         )
-        audit.record("token-revoked", self._users.namespace_of(user), tokens="all")
+        self._record_revocation(user, by, tokens="all")
         return count
 
     def issue_refresh(
@@ -244,6 +247,13 @@ class AccessTokens:
         if credential.kind == "refresh":
             expires_at = utcnow() + lifetime
         self._credentials.touch(credential, expires_at)
+
+    def _record_revocation(self, user: t.Any, by: t.Any, **detail: str) -> None:
+        owner = self._users.name_of(user)
+        actor = owner if by is None else self._users.name_of(by)
+        if owner is not None and actor != owner:
+            detail["user"] = owner
+        audit.record("token-revoked", actor, **detail)
 
     def _if_valid(self, credential: Credential | None) -> Credential | None:
         if credential is None:

@@ -42,6 +42,20 @@ class Credential:
     """The credential that was used to get this one. Revoking it revokes this one."""
 
 
+class TokenHolder(t.NamedTuple):
+    """A user who has tokens."""
+
+    user_id: t.Any
+    access: int
+    """The number of access tokens."""
+
+    refresh: int
+    """The number of refresh tokens, which clients store."""
+
+    last_used_at: datetime | None
+    """When one of them was last used."""
+
+
 class Credentials:
     """Records, finds and revokes credentials."""
 
@@ -119,6 +133,34 @@ class Credentials:
             statement.order_by(made.desc(), key).limit(limit)
         )
         return [_credential(row) for row in rows]
+
+    def holders(self, limit: int, offset: int) -> list[TokenHolder]:
+        """Return users who have tokens, those who used one last first.
+
+        :param limit: the maximum number of results.
+        :param offset: the number of results to leave out.
+        """
+        columns = self._table.c
+        is_access = sa.case((columns.kind == "access", 1), else_=0)
+        used = sa.func.max(columns.last_used_at)
+        rows = self._db.session.execute(
+            sa.select(
+                columns.user_id,
+                sa.func.sum(is_access),
+                sa.func.count() - sa.func.sum(is_access),
+                used,
+            )
+            .group_by(columns.user_id)
+            # NULL comes first on some databases, and last on others.
+            .order_by(sa.case((used.is_(None), 1), else_=0), used.desc())
+            .order_by(columns.user_id)
+            .limit(limit)
+            .offset(offset)
+        )
+        return [
+            TokenHolder(key, int(access), int(rest), as_utc(last) if last else None)
+            for key, access, rest, last in rows
+        ]
 
     def touch(self, credential: Credential, expires_at: datetime | None) -> None:
         """Record the current use of a credential, and its new expiry."""

@@ -111,6 +111,12 @@ def operations(webhook: str) -> list[tuple[str, str, object]]:
         ("GET", f"{path}/deliveries", None),
         ("POST", f"{path}/deliveries/replay", {}),
         ("DELETE", path, None),
+        ("GET", "/jobs", None),
+        ("GET", "/users/tokens", None),
+        ("GET", "/users/bob/tokens", None),
+        ("GET", "/users/absent/tokens", None),
+        ("DELETE", "/users/bob/tokens", None),
+        ("DELETE", f"/users/bob/tokens/{'0' * 32}", None),
     ]
 
 
@@ -131,3 +137,45 @@ def test_operations_of_administrators_refuse_all_others(
             response = anonymous.send(method, path, body)
             assert refusal(response) == (401, "UNAUTHORIZED")
     assert admin.items("/webhooks") == before
+
+
+def test_administrator_lists_and_revokes_tokens_of_a_user(
+    app: Flask, admin: RestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token of the user is revoked by its id, and then all others, with the tokens
+    that were issued for a password. The audit log names both users."""
+    caplog.set_level(logging.INFO, "flask_oci.audit")
+    first, second = (by_access_token(app, "alice", name=n) for n in ("ci", "laptop"))
+    bearer = RegistryClient.of(app, "alice").bearer()
+    holders = admin.items("/users/tokens?limit=1")
+    assert [(h["user"], h["access"]) for h in holders] == [("alice", 2)]
+    path = "/users/alice/tokens"
+    found = admin.items(f"{path}?limit=1&kind=access")
+    assert [token["name"] for token in found] == ["laptop", "ci"]
+    caplog.clear()
+    admin.done("DELETE", f"{path}/{found[1]['id']}")
+    assert first.get("/v2/").status_code == 401
+    assert second.get("/v2/").status_code == 200
+    assert '"actor": "bob"' in caplog.text
+    assert '"user": "alice"' in caplog.text
+    for wrong in (f"{path}/{found[1]['id']}", f"/users/bob/tokens/{found[0]['id']}"):
+        assert refusal(admin.send("DELETE", wrong)) == (404, "NAME_UNKNOWN")
+    assert admin.done("DELETE", path) == {"tokens": 1}
+    assert second.get("/v2/").status_code == 401
+    assert bearer.get("/v2/").status_code == 401
+    assert admin.items(path) == []
+    missing = admin.send("GET", "/users/absent/tokens")
+    assert refusal(missing) == (404, "NAME_UNKNOWN")
+
+
+def test_administrator_sees_background_jobs(app: Flask, admin: RestClient) -> None:
+    """A job that a worker ran has a time and a result; the others are listed too."""
+    before = {job["name"]: job for job in admin.get("/jobs")["items"]}
+    assert set(before) == {"webhooks", "retention", "collection", "pruning"}
+    assert before["collection"]["completed_at"] is None
+    with app.app_context():
+        registry.work(once=True)
+    after = {job["name"]: job for job in admin.get("/jobs")["items"]}
+    assert after["collection"]["completed_at"] is not None
+    assert after["collection"]["summary"]
+    assert after["collection"]["problem"] is None

@@ -163,6 +163,7 @@ def _sweep(app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch) -
             "digest": digest_of(manifest),
             "session_id": alice.start_upload("alice/app").rpartition("/")[2],
             "token_id": token,
+            "username": "alice",
             "webhook_id": webhook,
             "move": "1",
         },

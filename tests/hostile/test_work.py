@@ -153,6 +153,7 @@ def address(app: Flask, rule: Rule, reference: str) -> str:
         "digest": digest_of(content),
         "session_id": NO_SESSION,
         "token_id": "1",
+        "username": "alice",
         "webhook_id": "1",
         "move": "1",
         "rest": "/".join("a" * (LINE // 2)),

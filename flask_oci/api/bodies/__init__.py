@@ -20,6 +20,8 @@ from .events import Events
 from .images import Descriptor
 from .images import Image
 from .images import Referrer
+from .jobs import Job
+from .jobs import Jobs
 from .repositories import Repositories
 from .repositories import Repository
 from .repositories import RepositoryChange
@@ -37,7 +39,10 @@ from .tags import TagList
 from .tags import Tags
 from .tokens import IssuedToken
 from .tokens import NewToken
+from .tokens import RevokedTokens
 from .tokens import Token
+from .tokens import TokenHolder
+from .tokens import TokenHolders
 from .tokens import TokenList
 from .tokens import Tokens
 from .usage import Quota
@@ -74,6 +79,8 @@ __all__ = [
     "Events",
     "Image",
     "IssuedToken",
+    "Job",
+    "Jobs",
     "Move",
     "MoveList",
     "Moves",
@@ -94,12 +101,15 @@ __all__ = [
     "RepositoryList",
     "RepositoryUsage",
     "RetentionRules",
+    "RevokedTokens",
     "Share",
     "Shares",
     "Tag",
     "TagList",
     "Tags",
     "Token",
+    "TokenHolder",
+    "TokenHolders",
     "TokenList",
     "Tokens",
     "Usage",

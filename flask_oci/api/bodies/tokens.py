@@ -49,7 +49,7 @@ class Token(Body, frozen=True):
 
 
 class Tokens(Page, frozen=True):
-    """The caller's tokens, newest first."""
+    """Tokens of a user, newest first."""
 
     items: t.Annotated[list[Token], Meta(description="The tokens.")]
 
@@ -106,4 +106,34 @@ class IssuedToken(Body, frozen=True):
     ]
     expires_at: t.Annotated[
         datetime | None, Meta(description="When it expires; null for never.")
+    ]
+
+
+class TokenHolder(Body, frozen=True):
+    """A user who has tokens."""
+
+    user: t.Annotated[
+        str | None, Meta(description="The name of the user; null for a deleted user.")
+    ]
+    access: t.Annotated[int, Meta(description="The number of access tokens.")]
+    refresh: t.Annotated[
+        int, Meta(description="The number of refresh tokens, which clients store.")
+    ]
+    last_used_at: t.Annotated[
+        datetime | None,
+        Meta(description="When one of them was last used; null for never."),
+    ]
+
+
+class TokenHolders(Page, frozen=True):
+    """Users who have tokens."""
+
+    items: t.Annotated[list[TokenHolder], Meta(description="The users.")]
+
+
+class RevokedTokens(Body, frozen=True):
+    """The effect of a revocation."""
+
+    tokens: t.Annotated[
+        int, Meta(description="The number of access and refresh tokens.")
     ]
