@@ -52,6 +52,9 @@ from .transfer import TransferProgress
 from .transfer import TransferResult
 from .transfer.base import RawManifest
 from .transfer.copying import MirrorResult
+from .upstreams.manager import UpstreamInfo
+from .upstreams.manager import UpstreamManager
+from .upstreams.manager import WarmResult
 
 __all__ = [
     "AccessTokens",
@@ -98,5 +101,8 @@ __all__ = [
     "StoredEvent",
     "TransferError",
     "TransferResult",
+    "UpstreamInfo",
+    "UpstreamManager",
+    "WarmResult",
     "WebhookInfo",
 ]

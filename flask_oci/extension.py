@@ -43,6 +43,7 @@ from .services import site_quotas
 from .services import start_work_thread
 from .services import upstream_visibilities
 from .transfer import Images
+from .upstreams.manager import UpstreamManager
 from .v2.blueprint import make_blueprint
 from .web import make_web_blueprint
 
@@ -140,6 +141,13 @@ class Registry(Decorators):
 
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
+        self.upstreams = UpstreamManager(
+            self._catalog,
+            lambda: services().upstreams,
+            lambda: services().config.upstreams,
+        )
+        """Lists upstreams, and fetches and deletes their cached content."""
+
         self._catalog.quotas.site = site_quotas
         self._catalog.repositories.upstreams = upstream_visibilities
 

@@ -24,6 +24,12 @@ _CLOCKS: t.Final = {
     "mariadb": "unix_timestamp()",
 }
 
+#: How long the lease of a killed process is kept, in seconds.
+LEASE_LIFETIME: t.Final = 3600
+
+#: How long the check of a deleted tag, or of referrers, is kept.
+CHECK_LIFETIME: t.Final = timedelta(days=30)
+
 #: The maximum length of a recorded failure, in characters.
 MAX_FAILURE: t.Final = 255
 
@@ -196,13 +202,22 @@ class UpstreamRecords:
         return str(row[0])
 
     def prune(self) -> None:
-        """Delete leases that ended long ago, whose processes were killed."""
-        table = self._db.models.UpstreamFetch.__table__
-        self._db.record(
-            lambda: self._db.execute(
-                sa.delete(table).where(table.c.leased_until < self._now() - 3600)
-            )
+        """Delete leases of killed processes, and old checks of tags that the repository
+        has no more."""
+        Tag = self._db.models.Tag
+        leases = self._db.models.UpstreamFetch.__table__
+        checks = self._db.models.UpstreamCheck.__table__
+        tagged = sa.exists().where(
+            Tag.repository_id == checks.c.repository_id, Tag.name == checks.c.reference
         )
+        is_old = checks.c.checked_at < utcnow() - CHECK_LIFETIME
+
+        def work() -> None:
+            ended = leases.c.leased_until < self._now() - LEASE_LIFETIME
+            self._db.execute(sa.delete(leases).where(ended))
+            self._db.execute(sa.delete(checks).where(is_old, ~tagged))
+
+        self._db.write(work)
 
     def answered(
         self, namespace: str, limit: str | None, remaining: str | None

@@ -120,6 +120,7 @@ class GarbageCollector:
         self._garbage = catalog.garbage
         self._outbox = catalog.outbox
         self._expired = catalog.expired_records
+        self._prune_upstreams = catalog.upstreams.prune
         self._ask_receivers = catalog.ask
         self._record_if_observed = catalog.record_if_observed
         self._release = catalog.release
@@ -174,6 +175,8 @@ class GarbageCollector:
                 self._prune_events()
             with self._items.each("expired tokens"):
                 self._expired.prune_credentials()
+            with self._items.each("upstreams"):
+                self._prune_upstreams()
             with self._items.each("old statistics"):
                 self._catalog.repository_days.prune()
             record_missing_traits(self._catalog, self._storage, self._items)

@@ -225,6 +225,8 @@ class JobRunner:
         events = self._catalog.outbox.prune(utcnow() - self._config.event_lifetime)
         checkpoint()
         tokens = self._catalog.expired_records.prune_credentials()
+        checkpoint()
+        self._catalog.upstreams.prune()
         self._catalog.jobs.record(
             PRUNING,
             summary=f"Deleted {plural(events, 'event')} and {plural(tokens, 'token')}.",

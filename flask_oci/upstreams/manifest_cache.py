@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import typing as t
-from collections import OrderedDict
 from dataclasses import replace
 
 from ..catalog.models import DELETED
@@ -22,6 +19,7 @@ from .activity import Activity
 from .activity import HIT
 from .activity import MISS
 from .activity import STALE
+from .expiring_set import ExpiringSet
 from .failures import MISSING
 from .failures import REFUSED
 from .failures import UpstreamFailed
@@ -38,10 +36,11 @@ if t.TYPE_CHECKING:
     from .client import RemoteManifest
     from .client import UpstreamClient
 
-#: The maximum number of missing references that are remembered, and for how long, in
-#: seconds.
-MAX_MISSING: t.Final = 10_000
+#: How long a missing reference is remembered, in seconds.
 MISSING_LIFETIME: t.Final = 30.0
+
+#: How long a cached tag whose check failed is served without another check, in seconds.
+FAILING_LIFETIME: t.Final = 10.0
 
 #: The number of indexes in which the platform of a manifest is looked up.
 MAX_PARENTS: t.Final = 20
@@ -65,8 +64,8 @@ class ManifestCache:
         self._client_of = client_of
         self._activity = activity
         self._flights = SingleFlight(catalog)
-        self._missing: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._lock = threading.Lock()
+        self._missing = ExpiringSet(MISSING_LIFETIME)
+        self._failing = ExpiringSet(FAILING_LIFETIME)
 
     def update_tag(
         self,
@@ -89,6 +88,11 @@ class ManifestCache:
             self._activity.count(upstream.namespace, HIT)
             return repository
         if not self._may_fetch(upstream, repository, known):
+            return repository
+        if force:
+            self._missing.discard((repository.name, tag))
+        elif (repository.name, tag) in self._failing and _may_be_stale(upstream, known):
+            self._activity.count(upstream.namespace, STALE)
             return repository
         self._refuse_missing(repository.name, tag)
         self._catalog.release()
@@ -204,7 +208,7 @@ class ManifestCache:
             return repository
         if known is not None:
             self._catalog.cached_content.delete_tag(repository, tag)
-        self._remember_missing(repository.name, tag)
+        self._missing.add((repository.name, tag))
         raise ManifestUnknown(detail=tag)
 
     def _serve_stale(
@@ -219,13 +223,13 @@ class ManifestCache:
 
         :raises RegistryError: if the tag is not cached, or too old.
         """
-        limit = upstream.stale
-        if known is not None and (limit is None or known.is_younger(limit)):
+        if _may_be_stale(upstream, known):
+            self._failing.add((repository.name, tag))
             self._activity.count(upstream.namespace, STALE)
             return repository
         if known is None and failure.kind in (MISSING, REFUSED):
             # Registries refuse requests for repositories that do not exist.
-            self._remember_missing(repository.name, tag)
+            self._missing.add((repository.name, tag))
             raise ManifestUnknown(
                 f"{upstream.host} has no such image that this registry may pull.",
                 detail=tag,
@@ -379,17 +383,15 @@ class ManifestCache:
         )
 
     def _refuse_missing(self, name: str, reference: str) -> None:
-        with self._lock:
-            until = self._missing.get((name, reference), 0.0)
-        if time.monotonic() < until:
+        if (name, reference) in self._missing:
             raise ManifestUnknown(detail=reference)
 
-    def _remember_missing(self, name: str, reference: str) -> None:
-        with self._lock:
-            self._missing[name, reference] = time.monotonic() + MISSING_LIFETIME
-            self._missing.move_to_end((name, reference))
-            while len(self._missing) > MAX_MISSING:
-                self._missing.popitem(last=False)
+
+def _may_be_stale(upstream: Upstream, known: UpstreamCheck | None) -> bool:
+    """Return True if a tag is cached and may be served while the upstream fails."""
+    if known is None:
+        return False
+    return upstream.stale is None or known.is_younger(upstream.stale)
 
 
 def _with_upstream(repository: RepositoryInfo, upstream: Upstream) -> RepositoryInfo:

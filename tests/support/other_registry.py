@@ -60,7 +60,11 @@ class OtherRegistry:
         self.before: t.Callable[[], Response | None] = lambda: None
         """Called before each request; it may answer instead of the registry."""
 
+        self.headers: dict[str, str] = {}
+        """Headers of each response."""
+
         self.app.before_request(self._admit)
+        self.app.after_request(self._add_headers)
         rules: tuple[tuple[str, str, t.Any], ...] = (
             ("GET", "/v2/<path:name>/manifests/<reference>", self._get),
             ("PUT", "/v2/<path:name>/manifests/<reference>", self._put),
@@ -84,6 +88,10 @@ class OtherRegistry:
     def count(self, method: str, part: str) -> int:
         """Return the number of requests with this method and this part of a path."""
         return sum(m == method and part in path for m, path in self.asked)
+
+    def _add_headers(self, response: Response) -> Response:
+        response.headers.update(self.headers)
+        return response
 
     def _admit(self) -> Response | None:
         self.asked.append((request.method, request.full_path))
