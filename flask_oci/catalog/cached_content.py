@@ -16,6 +16,8 @@ from . import tags
 from .blobs import Blobs
 from .database import Database
 from .manifest_changes import pushed
+from .manifest_traits import Traits
+from .manifest_traits import UNKNOWN
 from .manifests import Manifests
 from .models import PRESENT
 from .quotas import Quotas
@@ -52,6 +54,7 @@ class CachedContent:
         *,
         tag: str | None = None,
         reference: str | None = None,
+        traits: Traits = UNKNOWN,
     ) -> RepositoryInfo:
         """Record a manifest, its tag, and the check of its upstream, in one
         transaction.
@@ -59,6 +62,7 @@ class CachedContent:
         :param repository: the repository, which is created if it does not exist.
         :param tag: the tag to move to it.
         :param reference: the reference that was checked; None records no check.
+        :param traits: the kind of its content. Its config is not known yet.
         :return: the repository, with its key.
         """
         names = [] if tag is None else [tag]
@@ -70,7 +74,14 @@ class CachedContent:
             locked = tags.LockedRepository(found.key, found.name, Guard(repairs=True))
             change = pushed(locked, manifest, content, digest, names, None)
             self._db.record_change(change)
-            key = self._manifests.insert(found.key, None, manifest, content, digest)
+            key = self._manifests.insert(
+                found.key,
+                None,
+                manifest,
+                content,
+                digest,
+                traits.without({traits.config}),
+            )
             for name in names:
                 target = str(digest)
                 tags.move(self._db, locked, name, key, target, None, by_push=True)

@@ -8,6 +8,8 @@ import typing as t
 from flask import current_app
 
 from ..config.upstreams import Upstream
+from ..core.documents import Documents
+from ..core.manifest_traits import TraitReader
 from ..errors import BlobUnknown
 from ..errors import RegistryError
 from ..operations.metrics import Metrics
@@ -53,7 +55,8 @@ class UpstreamCache:
         self._lock = threading.Lock()
         self._clients: dict[str, UpstreamClient] = {}
         self.activity = Activity(catalog, metrics)
-        self.manifests = ManifestCache(catalog, self.client, self.activity)
+        traits = TraitReader(Documents(catalog, storage))
+        self.manifests = ManifestCache(catalog, self.client, self.activity, traits)
         self.blobs = BlobCache(
             config, catalog, storage, content, self.client, self.activity
         )

@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..catalog.upstream_records import NamedContent
     from ..catalog.upstream_records import UpstreamCheck
+    from ..core.manifest_traits import TraitReader
     from ..spec.digest import Digest
     from .client import RemoteManifest
     from .client import UpstreamClient
@@ -52,6 +53,7 @@ class ManifestCache:
     :param catalog: where manifests are recorded.
     :param client_of: returns the client of an upstream.
     :param activity: counts what happens.
+    :param traits: reads the kind of a manifest.
     """
 
     def __init__(
@@ -59,10 +61,12 @@ class ManifestCache:
         catalog: Catalog,
         client_of: Callable[[Upstream], UpstreamClient],
         activity: Activity,
+        traits: TraitReader,
     ) -> None:
         self._catalog = catalog
         self._client_of = client_of
         self._activity = activity
+        self._traits = traits
         self._flights = SingleFlight(catalog)
         self._missing = ExpiringSet(MISSING_LIFETIME)
         self._failing = ExpiringSet(FAILING_LIFETIME)
@@ -380,6 +384,7 @@ class ManifestCache:
             found.digest,
             tag=tag,
             reference=reference,
+            traits=self._traits.of(found.manifest),
         )
 
     def _refuse_missing(self, name: str, reference: str) -> None:
