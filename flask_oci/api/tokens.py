@@ -5,8 +5,10 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
+from ..auth.access_tokens import UselessPattern
 from ..errors import Denied
 from ..errors import NameUnknown
+from ..errors import Unsupported
 from ..services import principal
 from ..services import services
 from . import paging
@@ -38,6 +40,7 @@ def create_token(body: NewToken) -> IssuedToken:
     :raises Denied: if the caller sent a token that cannot manage all of their
         repositories, that allows fewer actions than the new one, or that was itself
         issued with a token.
+    :raises Unsupported: 422, if a pattern matches no repository name.
     """
     user, caller = signed_in_user("manage"), principal()
     # Authentication checks each parent of a token, so chains stay short.
@@ -45,14 +48,17 @@ def create_token(body: NewToken) -> IssuedToken:
         raise Denied("A token that was issued with a token cannot issue tokens.")
     if not all(caller.credential_allows(action, "") for action in body.actions):
         raise Denied("A token cannot issue a token with more actions than its own.")
-    issued = services().access_tokens.issue(
-        user,
-        name=body.name,
-        actions=body.actions,
-        repositories=body.repositories,
-        expires=None if body.days is None else timedelta(days=body.days),
-        parent=caller.credential,
-    )
+    try:
+        issued = services().access_tokens.issue(
+            user,
+            name=body.name,
+            actions=body.actions,
+            repositories=body.repositories,
+            expires=None if body.days is None else timedelta(days=body.days),
+            parent=caller.credential,
+        )
+    except UselessPattern as error:
+        raise Unsupported(str(error), detail=error.pattern, status=422) from None
     return IssuedToken(id=issued.id, secret=issued.secret, expires_at=issued.expires_at)
 
 

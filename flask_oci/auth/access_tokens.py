@@ -21,6 +21,9 @@ from itertools import islice
 from ..catalog.credentials import Credential
 from ..clock import utcnow
 from ..events import audit
+from ..spec.name_pattern import can_match
+from ..spec.reference import is_name
+from ..spec.scope import Action
 from ..spec.scope import ACTIONS
 from ..spec.scope import TOKEN_ACTIONS
 from .token_secrets import ACCESS_PREFIX
@@ -35,7 +38,6 @@ if t.TYPE_CHECKING:
 
     from ..catalog import Catalog
     from ..hooks import Hooks
-    from ..spec.scope import Action
     from .accounts import Accounts
 
     Validator = Callable[[str], bool]
@@ -44,6 +46,11 @@ if t.TYPE_CHECKING:
 #: token compares all of them.
 MAX_PATTERNS: t.Final = 100
 MAX_PATTERN_LENGTH: t.Final = 255
+
+#: The actions and the lifetime of a token, unless the user chooses others on the page,
+#: at the command line or in REST.
+USUAL_ACTIONS: t.Final[tuple[Action, ...]] = ("pull", "push")
+USUAL_DAYS: t.Final = 30
 
 #: The maximum length of a token's context, in characters.
 ABOUT_LENGTH: t.Final = 255
@@ -82,6 +89,30 @@ class IssuedToken:
 
     expires_at: datetime | None
     """When it expires, or None if it does not."""
+
+
+class UselessPattern(ValueError):
+    """A pattern matches no repository name.
+
+    :param pattern: the pattern.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(
+            f"The pattern {pattern!r} matches no repository name. Names have lower-case"
+            " letters and digits, and neither a host nor a tag, as in 'alice/*'."
+        )
+        self.pattern = pattern
+
+
+def usual_patterns(namespace: str) -> tuple[str, ...]:
+    """Return the patterns of a token unless its user chooses others: the user's own
+    repositories.
+
+    :param namespace: the name of the user. If it is not a valid repository name, such
+        as an e-mail address, the patterns cover all repositories.
+    """
+    return (f"{namespace}/*",) if is_name(namespace) else ("*",)
 
 
 class AccessTokens:
@@ -321,6 +352,9 @@ def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
         )
     if not wanted or not all(isinstance(p, str) and p for p in wanted):
         raise ValueError("'repositories' needs a pattern, such as 'alice/*'.")
+    for pattern in wanted:
+        if not can_match(pattern):
+            raise UselessPattern(pattern)
     return wanted
 
 

@@ -9,10 +9,12 @@ import click
 from flask.cli import with_appcontext
 
 from ..auth.access_tokens import AccessTokens
+from ..auth.access_tokens import USUAL_ACTIONS
+from ..auth.access_tokens import USUAL_DAYS
+from ..auth.access_tokens import usual_patterns
 from ..auth.token_secrets import is_token
 from ..rules.wording import plural
 from ..services import services
-from ..spec.scope import ACTIONS
 from ..spec.scope import TOKEN_ACTIONS
 from . import output
 from .aliases import Group
@@ -40,32 +42,39 @@ def token() -> None:
     "--repository",
     "repositories",
     multiple=True,
-    default=["*"],
-    help="A pattern of repositories, such as 'alice/*'. Can be repeated.",
+    help="A pattern of repositories, such as 'alice/*' or '*'; by default those of the"
+    " user. Can be repeated.",
 )
 @click.option(
     "--action",
     "actions",
     multiple=True,
-    default=ACTIONS,
+    default=USUAL_ACTIONS,
     type=click.Choice(TOKEN_ACTIONS),
-    help="An allowed action; by default all except 'manage'. Can be repeated.",
+    help="An allowed action; by default pull and push. Can be repeated.",
 )
 @click.option(
     "--days",
     type=click.IntRange(min=1, max=36_500),
+    default=USUAL_DAYS,
+    show_default=True,
     help="The lifetime in days.",
 )
+@click.option("--no-expiry", is_flag=True, help="Issue a token that never expires.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def create_token(
     username: str,
     name: str,
     repositories: tuple[str, ...],
     actions: tuple[t.Any, ...],
-    days: int | None,
+    days: int,
+    no_expiry: bool,
     as_json: bool,
 ) -> None:
-    """Issue an access token for USERNAME and print it once."""
+    """Issue an access token for USERNAME and print it once.
+
+    Without options, it can pull and push in the user's own repositories for 30 days.
+    """
     with error_messages():
         user = user_named(username)
         if not services().accounts.is_active(user):
@@ -76,18 +85,19 @@ def create_token(
         issued = _tokens().issue(
             user,
             name=name,
-            repositories=repositories,
+            repositories=repositories or usual_patterns(_namespace(user)),
             actions=actions,
-            expires=None if days is None else timedelta(days=days),
+            expires=None if no_expiry else timedelta(days=days),
         )
+        found = _tokens().by_id(issued.id)
     if as_json:
         output.as_json({"id": issued.id, "secret": issued.secret})
         return
     click.echo(issued.secret)
     click.echo(
-        f"The token is not shown again. Its id is {issued.id}. Log in with\n"
-        f"  docker login HOST -u {username}\n"
-        "and enter the token as the password.",
+        f"The token is not shown again. Its id is {issued.id}.{_limits(found)} Log in"
+        f" with\n  docker login HOST -u {username} --password-stdin\n"
+        "paste the token, and press Enter and Ctrl+D.",
         err=True,
     )
 
@@ -157,6 +167,19 @@ def revoke_all_tokens(username: str) -> None:
 
 def _tokens() -> AccessTokens:
     return services().access_tokens
+
+
+def _namespace(user: t.Any) -> str:
+    return services().catalog.users.namespace_of(user)
+
+
+def _limits(token: Credential | None) -> str:
+    """Return a sentence about what a new token allows."""
+    if token is None:
+        return ""
+    until = f" until {token.expires_at:%Y-%m-%d}" if token.expires_at else ""
+    repositories = " ".join(token.repositories)
+    return f" It allows {', '.join(token.actions)} in {repositories}{until}."
 
 
 def _id_of(id_or_secret: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from .. import changes
 from ..catalog.delivery_log import Attempt
 from ..clock import utcnow
+from ..spec.name_pattern import can_match
 from . import audit
 from . import formats
 from . import signing
@@ -200,6 +201,9 @@ class WebhookManager:
             raise ValueError(f"A format is one of {', '.join(FORMS)}, not {format!r}.")
         _check_patterns(kinds)
         _check_patterns(repositories)
+        for pattern in repositories:
+            if not can_match(pattern):
+                raise ValueError(f"No repository name matches {pattern!r}.")
         for pattern in kinds:
             if not changes.matching(pattern):
                 raise ValueError(f"No kind of event matches {pattern!r}.")

@@ -9,6 +9,10 @@ from flask import current_app
 from flask import request
 from flask.typing import ResponseReturnValue
 
+from ..auth.access_tokens import UselessPattern
+from ..auth.access_tokens import USUAL_ACTIONS
+from ..auth.access_tokens import USUAL_DAYS
+from ..auth.access_tokens import usual_patterns
 from ..config import REST
 from ..services import services
 from ..spec.scope import Action
@@ -42,6 +46,13 @@ def create_token() -> ResponseReturnValue:
             actions=request.form.getlist("actions"),
             expires=timedelta(days=int(days)) if days else None,
         )
+    except UselessPattern as error:
+        message = gettext(
+            "“%(pattern)s” matches no repository name. Names have lower-case letters"
+            " and digits, and neither a host nor a tag.",
+            pattern=error.pattern,
+        )
+        return _page(error=message, status=422)
     except ValueError:
         message = gettext("Enter a repository, and select an action and an expiry.")
         return _page(error=message, status=422)
@@ -62,9 +73,13 @@ def _page(status: int = 200, **values: t.Any) -> ResponseReturnValue:
         catalog.users.key_of(user), paging.PAGE + 1, paging.behind(), kind
     )
     shown = found[: paging.PAGE]
+    account = catalog.users.namespace_of(user)
     page = render(
         "oci/tokens.html",
-        account=catalog.users.namespace_of(user),
+        account=account,
+        usual_patterns=usual_patterns(account),
+        usual_actions=USUAL_ACTIONS,
+        usual_days=str(USUAL_DAYS),
         tokens=shown,
         kind=kind,
         next_page=paging.next_page(shown[-1].id, shown[-1].created_at)

@@ -7,13 +7,19 @@ import re
 import typing as t
 from datetime import datetime
 from datetime import timedelta
+from fnmatch import fnmatchcase
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flask_oci.clock import utcnow
+from flask_oci.spec.name_pattern import can_match
+from flask_oci.spec.reference import NAME_PATTERN
 from flask_oci.testing import Faults
+from flask_oci.testing.answers import refusal
 from flask_oci.testing.requests import basic
 from tests.support.credentials import issue
 from tests.support.credentials import log_in
@@ -21,6 +27,8 @@ from tests.support.credentials import user_named
 from tests.support.host import Administrator
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
+from tests.support.visitor import Visitor
 
 Run = t.Callable[..., Result]
 
@@ -62,14 +70,78 @@ def test_create_prints_only_the_secret_to_stdout(app: Flask, run: Run) -> None:
     assert works(app, secret)
     assert not works(app, secret, "bob")
     assert "not shown again" in result.stderr
-    assert "docker login HOST -u alice" in result.stderr
+    assert "docker login HOST -u alice --password-stdin" in result.stderr
     (listed,) = json.loads(run("list", "alice", "--json").stdout)
     assert listed["name"] == "laptop"
     assert listed["id"] in result.stderr
-    assert listed["expires"] is None
+    assert f"pull, push in alice/* until {listed['expires'][:10]}." in result.stderr
     assert datetime.fromisoformat(listed["created"]).isoformat() == listed["created"]
-    assert listed["actions"] == ["pull", "push", "delete"]
-    assert listed["repositories"] == ["*"]
+    assert listed["actions"] == ["pull", "push"]
+    assert listed["repositories"] == ["alice/*"]
+
+
+def test_page_and_rest_have_the_defaults_of_the_command(app: Flask, run: Run) -> None:
+    """The command with no options, the empty form and REST with the required fields
+    issue the same token, which is narrow."""
+    run("create", "alice")
+    visitor = Visitor(app, "alice")
+    page = visitor.get("/images/-/tokens")
+    boxes = [b["value"] for b in page.all("input") if "checked" in b]
+    (chosen,) = (o["value"] for o in page.all("option") if "selected" in o)
+    (patterns,) = (
+        i["value"] for i in page.all("input") if i.get("id") == "repositories"
+    )
+    visitor.send("/images/-/tokens", repositories=patterns, actions=boxes, days=chosen)
+    fields = {"repositories": ["alice/*"], "actions": ["pull", "push"]}
+    assert RestClient.of(app, "alice").send("POST", "/tokens", fields).status_code < 300
+    tokens = json.loads(run("list", "alice", "--json").stdout)
+    assert len(tokens) == 3
+    for token in tokens:
+        assert (token["repositories"], token["actions"]) == tuple(fields.values())
+        life = datetime.fromisoformat(token["expires"]) - utcnow()
+        assert timedelta(days=29) < life <= timedelta(days=30)
+    run("create", "bob", "--no-expiry")
+    (token,) = json.loads(run("list", "bob", "--json").stdout)
+    assert token["expires"] is None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("Alice/*", "alice/", "/alice", "*/", "localhost:5000/*", "alice/app:1.0"),
+        *("a//b", "a.-b", "a___b", "alice/[A-Z]*", "alice/[*", "é*", ".*?/."),
+    ],
+)
+def test_pattern_that_matches_no_name_is_refused_everywhere(
+    app: Flask, run: Run, pattern: str
+) -> None:
+    """A token or a webhook with it would be useless. Nothing is stored."""
+    result = run("create", "alice", "--repository", pattern)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "matches no repository name" in result.stderr
+    with app.app_context():
+        with pytest.raises(ValueError, match="matches no repository name"):
+            registry.access_tokens.issue(user_named("alice"), repositories=[pattern])
+        with pytest.raises(ValueError, match="No repository name matches"):
+            registry.events.add_webhook("https://x.example", repositories=[pattern])
+        assert registry.access_tokens.list(user_named("alice")) == []
+    body = {"repositories": ["a", pattern], "actions": ["pull"]}
+    response = RestClient.of(app, "alice").send("POST", "/tokens", body)
+    assert refusal(response) == (422, "UNSUPPORTED")
+
+
+@given(
+    st.from_regex(NAME_PATTERN, fullmatch=True).filter(lambda name: len(name) < 99),
+    st.data(),
+)
+def test_pattern_of_a_name_is_accepted(name: str, data: st.DataObject) -> None:
+    """Every pattern that matches a name can match one."""
+    wild = st.sampled_from(["*", "?", "[!A-Z]", "[]a-z0-9._/-]", "**", ""])
+    pattern = "".join(
+        c if data.draw(st.booleans()) else data.draw(wild) or c for c in name
+    )
+    assert fnmatchcase(name, pattern)
+    assert can_match(pattern)
 
 
 def test_create_with_limits_stores_actions_patterns_and_lifetime(
@@ -120,11 +192,11 @@ def test_list_includes_refresh_tokens_without_secrets(
 
 def test_list_replaces_control_characters_in_names(app: Flask, run: Run) -> None:
     """Users choose the names of their tokens."""
-    issue(app, "alice", name="\x1b]0;x\x07\x1b[2J\r\n", repositories=["\x9bA"])
+    issue(app, "alice", name="\x1b]0;x\x07\x1b[2J\r\n", repositories=["[\x9ba]"])
     _, line = run("list", "alice").stdout.splitlines()
     assert line.isprintable()
     # A list of Python would have quotes and brackets.
-    assert re.search(r"   \?A +pull push delete   20", line)
+    assert re.search(r"   \[\?a\] +pull push delete   20", line)
     (listed,) = json.loads(run("list", "alice", "--json").stdout)
     assert listed["name"].startswith("\x1b]0;x")
 

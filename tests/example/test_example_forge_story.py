@@ -570,7 +570,7 @@ def make_token(person: Person, **fields: t.Any) -> str:
     secret = re.search(r'<code id="secret">(oci_pat_\w+)</code>', made.text)
     assert secret
     command = re.sub("<[^>]+>", "", made.text)
-    assert f"docker login localhost -u {person.name} -p {secret[1]}" in command
+    assert f"docker login localhost -u {person.name} --password-stdin" in command
     return secret[1]
 
 

@@ -494,7 +494,8 @@ def test_token_form_issues_and_revokes(app: Flask, visitor: Visitor) -> None:
         "/images/-/tokens", name="laptop", repositories="alice/*", actions="pull"
     )
     secret = t.cast("re.Match[str]", re.search(r"oci_pat_\w+", page.html))[0]
-    assert f"docker login localhost -u alice -p {secret}" in page.text
+    assert "docker login localhost -u alice --password-stdin" in page.text
+    assert f" -p {secret}" not in page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert "Never used." in visitor.get("/images/-/tokens").text
     client = RegistryClient(app, basic("alice", secret))
@@ -524,6 +525,11 @@ def test_invalid_token_form_keeps_input(visitor: Visitor) -> None:
     page = visitor.send("/images/-/tokens", name="<i>", repositories=" ")
     assert page.status == 422
     assert "<i>" in [a.get("value") for a in page.all("input")]
+    useless = {"repositories": "alice/* Alice/*", "actions": "pull"}
+    page = visitor.send("/images/-/tokens", **useless)
+    assert page.status == 422
+    assert "“Alice/*” matches no repository name." in page.text
+    assert "alice/* Alice/*" in [a.get("value") for a in page.all("input")]
 
 
 def test_tokens_of_other_users_are_hidden(app: Flask, visitor: Visitor) -> None:

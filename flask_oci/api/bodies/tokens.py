@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec import Meta
 
+from ...auth.access_tokens import USUAL_DAYS
 from .base import Action
 from .base import Body
 from .base import Page
@@ -90,7 +91,7 @@ class NewToken(Body, frozen=True):
     days: t.Annotated[
         t.Annotated[int, Meta(ge=1, le=36_500)] | None,
         Meta(description="The number of days until the token expires; null for never."),
-    ] = None
+    ] = USUAL_DAYS
 
 
 class IssuedToken(Body, frozen=True):
