@@ -51,6 +51,9 @@ class OtherRegistry:
         self.cut: int = 0
         """The number of bytes after which the answer with a blob breaks off."""
 
+        self.pause: t.Callable[[], object] = lambda: None
+        """Called in the middle of each blob."""
+
         self.asked: list[tuple[str, str]] = []
         """The method and path of each request."""
 
@@ -155,7 +158,13 @@ class OtherRegistry:
                 f"bytes {start}-{len(content) - 1}/{len(content)}"
             )
         sent = rest[: self.cut] if self.cut else rest
-        return Response(iter([sent]), 206 if start else 200, headers)
+        return Response(self._sent(sent), 206 if start else 200, headers)
+
+    def _sent(self, content: bytes) -> t.Iterator[bytes]:
+        half = len(content) // 2
+        yield content[:half]
+        self.pause()
+        yield content[half:]
 
     def _start(self, name: str) -> Response:
         wanted = request.args.get("mount")
