@@ -29,8 +29,8 @@ if t.TYPE_CHECKING:
 
 #: How long the lease of a download lasts if its process is killed, and after how long
 #: it is renewed, in seconds.
-LEASE: t.Final = 20
-RENEW: t.Final = 5.0
+LEASE: t.Final = 12
+RENEW: t.Final = 3.0
 
 
 class Source(t.Protocol):
