@@ -16,6 +16,7 @@ from ..http.responses import Response
 from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from . import document
+from .activity import activity
 from .blocks import all_blocks
 from .blocks import block
 from .blocks import block_in_path
@@ -94,6 +95,7 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("PUT", f"{_NAME}/-/blocks/<digest>", block),
     Operation("DELETE", f"{_NAME}/-/blocks/<digest>", unblock),
     Operation("GET", f"{_NAME}/-/usage", repository_usage),
+    Operation("GET", f"{_NAME}/-/activity", activity),
     Operation("GET", "/usage", usage),
     Operation("GET", "/usage/repositories", usage_by_repository),
     Operation("GET", "/tokens", tokens),

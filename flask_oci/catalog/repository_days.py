@@ -46,13 +46,19 @@ class RepositoryDays:
         today = utcnow().date()
         first = today - timedelta(days=count - 1)
         table = self._db.models.RepositoryDay.__table__
+        own = table.c.repository_id == repository_id
+        measured_before = (
+            sa.select(sa.func.max(table.c.day))
+            .where(own, table.c.day < first, table.c.bytes.is_not(None))
+            .scalar_subquery()
+        )
         rows = self._db.session.execute(
             sa.select(table.c.day, table.c.pulls, table.c.bytes)
-            .where(table.c.repository_id == repository_id, table.c.day >= first)
+            .where(own, sa.or_(table.c.day >= first, table.c.day == measured_before))
             .order_by(table.c.day)
-        ).all()
+        )
         found = {row.day: row for row in rows}
-        size = self._size_before(repository_id, first)
+        size = next((row.bytes for day, row in found.items() if day < first), None)
         days = []
         for number in range(count):
             day = first + timedelta(days=number)
@@ -61,19 +67,6 @@ class RepositoryDays:
                 size = row.bytes
             days.append(Day(day, row.pulls if row else 0, size))
         return days
-
-    def _size_before(self, repository_id: int, first: date) -> int | None:
-        table = self._db.models.RepositoryDay.__table__
-        return self._db.session.scalar(
-            sa.select(table.c.bytes)
-            .where(
-                table.c.repository_id == repository_id,
-                table.c.day < first,
-                table.c.bytes.is_not(None),
-            )
-            .order_by(table.c.day.desc())
-            .limit(1)
-        )
 
     def prune(self) -> None:
         """Delete the days that are older than :data:`KEPT_DAYS`, a batch at a time."""

@@ -15,6 +15,7 @@ from ..core import image_links
 from ..core.pull_commands import pull_commands
 from ..core.pull_commands import PullCommands
 from ..services import services
+from . import activity
 from . import paging
 from .access import authorize
 from .access import may
@@ -57,6 +58,7 @@ def repository(name: str) -> Page:
         "oci/repository.html",
         repository=found,
         about=about,
+        activity=activity.of(key),
         owner=catalog.users.names([found.owner_id]).get(found.owner_id, ""),
         figures=catalog.repository_list.figures([key])[key],
         entries=entries,

@@ -46,6 +46,7 @@ RULES: t.Final[dict[str, Rule]] = {
     "image": Rule("pull", f"{_NAME}/-/images/latest"),
     "delete_image": Rule("delete", f"{_NAME}/-/images/{UNKNOWN}", 404),
     "repository_usage": Rule("push", f"{_NAME}/-/usage"),
+    "activity": Rule("pull", f"{_NAME}/-/activity"),
     "history": Rule("pull", f"{_NAME}/-/history"),
     "undo": Rule("push", f"{_NAME}/-/history/0/undo", 404),
     "retention": Rule("manage", f"{_NAME}/-/retention"),

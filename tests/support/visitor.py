@@ -17,9 +17,7 @@ from tests.support.host import User
 from tests.support.statements import collected
 
 #: Elements without an end tag.
-VOID = frozenset(
-    {"area", "br", "hr", "img", "input", "link", "meta", "rect", "source", "wbr"}
-)
+VOID = frozenset({"area", "br", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
 #: Elements that do not separate words.
 INLINE = frozenset({"a", "code", "span", "strong", "time", "wbr"})

@@ -4,6 +4,9 @@ A structure's docstring is the description of its schema, and the ``Meta`` of a 
 is the description of the property.
 """
 
+from .activity import Activity
+from .activity import ActivityDay
+from .activity import ActivityDays
 from .base import Body
 from .base import Error
 from .base import Errors
@@ -63,6 +66,9 @@ from .webhooks import Webhooks
 from .webhooks import WebhookSecret
 
 __all__ = [
+    "Activity",
+    "ActivityDay",
+    "ActivityDays",
     "Block",
     "BlockPath",
     "Blocks",
