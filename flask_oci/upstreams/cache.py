@@ -21,7 +21,11 @@ from .blob_streams import pieces
 from .client import RateLimit
 from .client import UpstreamClient
 from .failures import UpstreamFailed
-from .manifest_cache import ManifestCache
+from .fetching import Fetching
+from .named_manifests import NamedManifests
+from .referrer_cache import ReferrerCache
+from .single_flight import SingleFlight
+from .tag_cache import TagCache
 from .wanted_blob import WantedBlob
 
 if t.TYPE_CHECKING:
@@ -55,8 +59,16 @@ class UpstreamCache:
         self._lock = threading.Lock()
         self._clients: dict[str, UpstreamClient] = {}
         self.activity = Activity(catalog, metrics)
-        traits = TraitReader(Documents(catalog, storage))
-        self.manifests = ManifestCache(catalog, self.client, self.activity, traits)
+        fetching = Fetching(
+            catalog,
+            self.client,
+            self.activity,
+            SingleFlight(catalog),
+            TraitReader(Documents(catalog, storage)),
+        )
+        self.tags = TagCache(fetching)
+        self.named = NamedManifests(fetching)
+        self.referrers = ReferrerCache(fetching)
         self.blobs = BlobCache(
             config, catalog, storage, content, self.client, self.activity
         )

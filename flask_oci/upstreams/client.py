@@ -20,7 +20,6 @@ from ..spec.manifest import Manifest
 from ..spec.manifest import OCI_INDEX
 from ..spec.manifest import parse
 from ..transfer.base import fallback_tag
-from ..transfer.base import Interrupted
 from ..transfer.base import TransferError
 from ..transfer.remote.address import ImageAddress
 from ..transfer.remote.blob import RemoteBlob
@@ -32,24 +31,16 @@ from ..transfer.remote.retry import Response
 from ..transfer.remote.retry import retry_after
 from ..transfer.remote.session import Session
 from ..transfer.remote.session import SessionOptions
+from .blob_reader import BlobReader
 from .circuit_breaker import CircuitBreaker
 from .failures import ERROR
 from .failures import INVALID
 from .failures import LIMITED
-from .failures import MISSING
-from .failures import REFUSED
 from .failures import UNREACHABLE
 from .failures import UpstreamFailed
-
-#: The statuses for content that does not exist, or is hidden.
-_MISSING: t.Final = frozenset({404, 410})
-_REFUSED: t.Final = frozenset({401, 403})
-
-_KINDS: t.Final = {
-    429: LIMITED,
-    **dict.fromkeys(_MISSING, MISSING),
-    **dict.fromkeys(_REFUSED, REFUSED),
-}
+from .remote_errors import as_failure
+from .remote_errors import kind_of
+from .remote_errors import MISSING_STATUSES
 
 #: Any status: this module decides which is a failure.
 _ANY: t.Final = range(200, 600)
@@ -120,7 +111,7 @@ class UpstreamClient:
         with self._watching(self._limit):
             response = self._ask("HEAD", name, f"manifests/{reference}")
             finish(response)
-            if response.status in _MISSING:
+            if response.status in MISSING_STATUSES:
                 return None
             said = response.headers.get("Docker-Content-Digest", "")
             if is_digest(said):
@@ -139,7 +130,7 @@ class UpstreamClient:
 
     def _manifest(self, name: str, reference: str) -> RemoteManifest | None:
         response = self._ask("GET", name, f"manifests/{reference}")
-        if response.status in _MISSING:
+        if response.status in MISSING_STATUSES:
             finish(response)
             return None
         content = self._session.read(response, self._max_manifest)
@@ -205,7 +196,7 @@ class UpstreamClient:
                 "GET", "/v2/", scope="", expected=_ANY, headers={"Accept": ACCEPT}
             )
             finish(response)
-            self._check_status(response, (*_MISSING,))
+            self._check_status(response, MISSING_STATUSES)
 
     def _ask(
         self, method: str, name: str, path: str, allowed: Collection[int] = ()
@@ -224,11 +215,11 @@ class UpstreamClient:
 
     def _check_status(self, response: Response, allowed: Collection[int]) -> None:
         status = response.status
-        if status == 200 or status in _MISSING or status in allowed:
+        if status == 200 or status in MISSING_STATUSES or status in allowed:
             return
         finish(response)
         reason = f"{self._upstream.host} answers {status}."
-        raise UpstreamFailed(_KINDS.get(status, ERROR), reason, retry_after(response))
+        raise UpstreamFailed(kind_of(status), reason, retry_after(response))
 
     def _watching(self, *more: CircuitBreaker) -> _Watched:
         return _Watched(self, (self._breaker, *more))
@@ -268,55 +259,6 @@ class _Watched:
                 self._breakers[-1].fail(failure, at_once=True)
         if failure is not error:
             raise failure from error
-
-
-class BlobReader:
-    """The bytes of a blob at an upstream, as they arrive.
-
-    :param remote: reads the bytes, and resumes after an interruption.
-    """
-
-    def __init__(self, remote: RemoteBlob, breaker: CircuitBreaker) -> None:
-        self._remote = remote
-        self._breaker = breaker
-        self._has_answer = False
-        breaker.check()
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, and an empty value at the end.
-
-        :raises UpstreamFailed: if the upstream does not send them.
-        """
-        try:
-            piece = self._remote.read(size)
-        except Exception as error:
-            failure = as_failure(error)
-            if failure is None:
-                raise
-            if failure.kind == UNREACHABLE:
-                self._breaker.fail(failure, at_once=not self._has_answer)
-            raise failure from error
-        if not self._has_answer:
-            self._breaker.succeed()
-        self._has_answer = True
-        return piece
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._remote.close()
-
-
-def as_failure(error: BaseException) -> UpstreamFailed | None:
-    """Return the failure of an upstream that an error stands for, or None."""
-    if isinstance(error, UpstreamFailed):
-        return error
-    if isinstance(error, TransferError) and error.status is not None:
-        return UpstreamFailed(_KINDS.get(error.status, ERROR), str(error))
-    if isinstance(error, (Interrupted, urllib3.exceptions.HTTPError, OSError)):
-        return UpstreamFailed(UNREACHABLE, str(error))
-    if isinstance(error, (RegistryError, ValueError)):
-        return UpstreamFailed(INVALID, str(error))
-    return None
 
 
 def _options(upstream: Upstream, seconds: float) -> SessionOptions:

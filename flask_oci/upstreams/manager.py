@@ -161,7 +161,7 @@ class UpstreamManager:
         """
         repository = self._repository(name)
         upstream, cache = self._find(repository.namespace), self._of_application()
-        repository = cache.manifests.update_tag(upstream, repository, tag, force=True)
+        repository = cache.tags.update(upstream, repository, tag, force=True)
         stored = self._catalog.manifests.find(repository.key, tag)
         if stored is None:
             raise ManifestUnknown(detail=tag)
@@ -189,9 +189,7 @@ class UpstreamManager:
             found = self._catalog.manifests.find(repository.key, child)
             if found is None:
                 report(digest)
-                self._of_application().manifests.fetch_named(
-                    upstream, repository, child
-                )
+                self._of_application().named.fetch(upstream, repository, child)
                 found = self._catalog.manifests.find(repository.key, child)
             if found is not None:
                 self._warm_manifest(upstream, repository, found, result, report)

@@ -35,7 +35,7 @@ def update_tag(
     """
     if isinstance(wanted, Digest):
         return repository
-    return _cache().manifests.update_tag(upstream, repository, wanted)
+    return _cache().tags.update(upstream, repository, wanted)
 
 
 def find_named(
@@ -48,12 +48,12 @@ def find_named(
     :raises Denied: if it is blocked.
     """
     services().blocks.check(repository, str(wanted))
-    manifests, key = _cache().manifests, repository.key
+    named_manifests, key = _cache().named, repository.key
     if content:
-        if not manifests.fetch_named(upstream, repository, wanted):
+        if not named_manifests.fetch(upstream, repository, wanted):
             return None
         return services().catalog.manifests.find(key, wanted)
-    named = manifests.named(upstream, repository, wanted)
+    named = named_manifests.find(upstream, repository, wanted)
     if named is None or named.kind != "child":
         return None
     return StoredManifest(
@@ -95,7 +95,7 @@ def referrers(
     :param last: the digest after which the page begins.
     :return: the descriptors, and whether more follow.
     """
-    listed = _cache().manifests.referrers(upstream, repository, subject)
+    listed = _cache().referrers.list(upstream, repository, subject)
     found = sorted(
         (
             entry

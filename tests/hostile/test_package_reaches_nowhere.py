@@ -40,6 +40,7 @@ EXCEPT: t.Final = {
         "cli/check/tls.py",
         "events/http_client.py",
         "upstreams/client.py",
+        "upstreams/remote_errors.py",
     )
 }
 

@@ -1,4 +1,4 @@
-"""Cached manifests: tags that are checked at their upstream, children and referrers."""
+"""Cached tags, which are checked at their upstream."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ from ..config.upstreams import Upstream
 from ..errors import Denied
 from ..errors import ManifestUnknown
 from ..errors import Unavailable
-from ..spec.json_object import read_object
-from ..spec.manifest import written_platform
-from ..transfer.base import fallback_tag
-from .activity import Activity
 from .activity import HIT
 from .activity import MISS
 from .activity import STALE
@@ -23,19 +19,12 @@ from .expiring_set import ExpiringSet
 from .failures import MISSING
 from .failures import REFUSED
 from .failures import UpstreamFailed
-from .single_flight import SingleFlight
+from .fetching import Fetching
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..catalog import Catalog
     from ..catalog import RepositoryInfo
-    from ..catalog.upstream_records import NamedContent
     from ..catalog.upstream_records import UpstreamCheck
-    from ..core.manifest_traits import TraitReader
     from ..spec.digest import Digest
-    from .client import RemoteManifest
-    from .client import UpstreamClient
 
 #: How long a missing reference is remembered, in seconds.
 MISSING_LIFETIME: t.Final = 30.0
@@ -43,35 +32,19 @@ MISSING_LIFETIME: t.Final = 30.0
 #: How long a cached tag whose check failed is served without another check, in seconds.
 FAILING_LIFETIME: t.Final = 10.0
 
-#: The number of indexes in which the platform of a manifest is looked up.
-MAX_PARENTS: t.Final = 20
 
+class TagCache:
+    """Checks tags at their upstreams, and fetches them when they have changed."""
 
-class ManifestCache:
-    """Fetches manifests of upstreams when clients ask for them.
-
-    :param catalog: where manifests are recorded.
-    :param client_of: returns the client of an upstream.
-    :param activity: counts what happens.
-    :param traits: reads the kind of a manifest.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        client_of: Callable[[Upstream], UpstreamClient],
-        activity: Activity,
-        traits: TraitReader,
-    ) -> None:
-        self._catalog = catalog
-        self._client_of = client_of
-        self._activity = activity
-        self._traits = traits
-        self._flights = SingleFlight(catalog)
+    def __init__(self, fetching: Fetching) -> None:
+        self._fetching = fetching
+        self._activity = fetching.activity
+        self._catalog = fetching.catalog
+        self._flights = fetching.flights
         self._missing = ExpiringSet(MISSING_LIFETIME)
         self._failing = ExpiringSet(FAILING_LIFETIME)
 
-    def update_tag(
+    def update(
         self,
         upstream: Upstream,
         repository: RepositoryInfo,
@@ -176,7 +149,7 @@ class ManifestCache:
         tag: str,
         known: UpstreamCheck | None,
     ) -> RepositoryInfo:
-        client = self._client_of(upstream)
+        client = self._fetching.client_of(upstream)
         remote = upstream.remote_name(repository.name)
         digest = client.head(remote, tag)
         if digest is None:
@@ -191,7 +164,7 @@ class ManifestCache:
             found = client.manifest(remote, digest)
             if found is None:
                 raise UpstreamFailed(MISSING, f"{upstream.host} has no {digest}.")
-            repository = self._put(repository, found, tag=tag, reference=tag)
+            repository = self._fetching.put(repository, found, tag=tag, reference=tag)
         self._activity.answered(upstream.namespace)
         return repository
 
@@ -240,153 +213,6 @@ class ManifestCache:
             )
         raise failure.as_error(upstream.host)
 
-    def fetch_named(
-        self, upstream: Upstream, repository: RepositoryInfo, digest: Digest
-    ) -> bool:
-        """Fetch a manifest that a cached manifest of the repository refers to.
-
-        :return: False if no cached manifest does, or the upstream has no such manifest.
-        :raises Denied: if it is an image for a platform that is not allowed.
-        :raises RegistryError: if the upstream fails.
-        """
-        named = self.named(upstream, repository, digest)
-        if named is None:
-            return False
-        self._catalog.release()
-        wait = 3 * upstream.timeout.total_seconds()
-        with self._flights.lead(repository.name, str(digest), wait) as is_leader:
-            key, catalog = repository.key, self._catalog
-            if catalog.manifests.find(key, digest, content=False) is not None:
-                return True
-            if not is_leader:
-                raise Unavailable
-            catalog.release()
-            found = self._fetch(upstream, repository, digest)
-            if found is None:
-                return False
-            self._put(repository, found)
-            return True
-
-    def named(
-        self, upstream: Upstream, repository: RepositoryInfo, digest: Digest
-    ) -> NamedContent | None:
-        """Return the description of content that a cached manifest refers to, or None.
-
-        :raises Denied: if it is an image for a platform that is not allowed.
-        """
-        named = self._catalog.upstreams.named(repository.key, str(digest))
-        if named is not None and named.kind == "child":
-            self._check_platform(upstream, repository, digest)
-        return named
-
-    def _check_platform(
-        self, upstream: Upstream, repository: RepositoryInfo, digest: Digest
-    ) -> None:
-        if not upstream.platforms:
-            return
-        parents = self._catalog.upstreams.parents(
-            repository.key, str(digest), MAX_PARENTS
-        )
-        platforms = [each for parent in parents for each in _platforms(parent, digest)]
-        if not any(map(upstream.allows_platform, platforms)):
-            raise Denied(
-                f"The registry does not fetch images for {', '.join(platforms)} from"
-                f" {upstream.host}. Its operator can add the platform to 'platforms' of"
-                f" {upstream.namespace!r} in OCI_UPSTREAMS.",
-                detail=str(digest),
-            )
-
-    def referrers(
-        self, upstream: Upstream, repository: RepositoryInfo, subject: Digest
-    ) -> list[dict[str, t.Any]]:
-        """Return the descriptors of the referrers of a cached manifest, as the upstream
-        lists them.
-
-        The list is cached as the index with the fallback tag, so that its entries are
-        content that a cached manifest refers to.
-
-        :raises RegistryError: if the upstream fails and the list is not cached.
-        """
-        if not self._is_known(repository, subject):
-            return []
-        reference, tag = str(subject), fallback_tag(subject)
-        known = self._catalog.upstreams.check(repository.key, reference)
-        is_fresh = known is not None and known.is_younger(upstream.fresh)
-        if not is_fresh and upstream.allows(upstream.remote_name(repository.name)):
-            self._catalog.release()
-            wait = 0.0 if known is not None else 3 * upstream.timeout.total_seconds()
-            with self._flights.lead(repository.name, reference, wait) as is_leader:
-                if is_leader and self._catalog.upstreams.check(
-                    repository.key, reference
-                ) in (None, known):
-                    self._catalog.release()
-                    self._update_referrers(upstream, repository, subject, tag, known)
-        stored = self._catalog.manifests.find(repository.key, tag)
-        if stored is None or stored.content is None:
-            return []
-        listed = read_object(stored.content).get("manifests") or []
-        return [entry for entry in listed if isinstance(entry, dict)]
-
-    def _update_referrers(
-        self,
-        upstream: Upstream,
-        repository: RepositoryInfo,
-        subject: Digest,
-        tag: str,
-        known: UpstreamCheck | None,
-    ) -> None:
-        try:
-            found = self._client_of(upstream).referrers(
-                upstream.remote_name(repository.name), subject
-            )
-        except UpstreamFailed as failure:
-            self._activity.failed(upstream.namespace, failure)
-            if known is None and failure.kind not in (MISSING, REFUSED):
-                raise failure.as_error(upstream.host) from failure
-            return
-        if found is None:
-            self._catalog.upstreams.touch(repository.key, str(subject), PRESENT)
-        else:
-            self._put(repository, found, tag=tag, reference=str(subject))
-        self._activity.answered(upstream.namespace)
-
-    def _is_known(self, repository: RepositoryInfo, subject: Digest) -> bool:
-        key = repository.key
-        if self._catalog.manifests.find(key, subject, content=False) is not None:
-            return True
-        return self._catalog.upstreams.named(key, str(subject)) is not None
-
-    def _fetch(
-        self, upstream: Upstream, repository: RepositoryInfo, digest: Digest
-    ) -> RemoteManifest | None:
-        remote = upstream.remote_name(repository.name)
-        try:
-            found = self._client_of(upstream).manifest(remote, digest)
-        except UpstreamFailed as failure:
-            self._activity.failed(upstream.namespace, failure)
-            raise failure.as_error(upstream.host) from failure
-        self._activity.count(upstream.namespace, MISS)
-        self._activity.answered(upstream.namespace)
-        return found
-
-    def _put(
-        self,
-        repository: RepositoryInfo,
-        found: RemoteManifest,
-        *,
-        tag: str | None = None,
-        reference: str | None = None,
-    ) -> RepositoryInfo:
-        return self._catalog.cached_content.put(
-            repository,
-            found.manifest,
-            found.content,
-            found.digest,
-            tag=tag,
-            reference=reference,
-            traits=self._traits.of(found.manifest),
-        )
-
     def _refuse_missing(self, name: str, reference: str) -> None:
         if (name, reference) in self._missing:
             raise ManifestUnknown(detail=reference)
@@ -401,13 +227,3 @@ def _may_be_stale(upstream: Upstream, known: UpstreamCheck | None) -> bool:
 
 def _with_upstream(repository: RepositoryInfo, upstream: Upstream) -> RepositoryInfo:
     return replace(repository, upstream=upstream.namespace)
-
-
-def _platforms(content: bytes, digest: Digest) -> list[str]:
-    """Return the platforms that an index gives a manifest."""
-    entries = read_object(content).get("manifests") or []
-    return [
-        written_platform(entry.get("platform"))
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("digest") == str(digest)
-    ]
