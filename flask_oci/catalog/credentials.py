@@ -238,7 +238,7 @@ class Credentials:
         return self._select().where(self._table.c.id == sa.bindparam("wanted"))
 
     def _one(self, statement: sa.Select[t.Any], wanted: str) -> Credential | None:
-        rows = self._db.reads.rows(statement, {"wanted": wanted})
+        rows = self._db.reads.rows(statement, {"wanted": wanted}, is_traced=True)
         return _credential(rows[0]) if rows else None
 
 

@@ -16,6 +16,7 @@ from . import async_commit
 from . import insert_statements
 from . import outbox
 from .change_observer import NullObserver
+from .host_session import current_session
 from .read_cache import CachedReads
 from .retries import FAILURES
 from .retries import retried
@@ -182,7 +183,8 @@ class Database:
         :return: False if the statement changes no row, refers to a row that does not
             exist, or has to be part of a larger transaction.
         """
-        self.release()
+        if current_session(self.session).in_transaction():
+            self.release()
         engine = self.session.get_bind(self.models.Repository)
         if not isinstance(engine, sa.Engine):
             # The host's sessions share one connection, as is usual in tests.

@@ -26,7 +26,9 @@ class Revocations:
     def last(self, subject: str) -> int | None:
         """Return the last revocation of a subject's tokens, in microseconds since 1970,
         or None."""
-        rows = self._db.reads.rows(self._last, {"key": revocation_key(subject)})
+        rows = self._db.reads.rows(
+            self._last, {"key": revocation_key(subject)}, is_traced=True
+        )
         return t.cast(int, rows[0][0]) if rows else None
 
     def statements(self, subject: str) -> tuple[sa.Delete, sa.Insert]:

@@ -17,6 +17,7 @@ from ..clock import utcnow
 from ..errors import BlobUploadUnknown
 from ..spec.digest import Digest
 from .blobs import Blobs
+from .database import Condition
 from .database import Database
 from .quotas import Quotas
 from .repositories import Repositories
@@ -60,6 +61,36 @@ class Uploads:
         self._repositories = repositories
         self._blobs = blobs
 
+    def start_below(
+        self,
+        repository: RepositoryInfo,
+        pusher: Pusher,
+        algorithm: str,
+        *,
+        here: int,
+        everywhere: int,
+    ) -> UploadSession | None:
+        """Start a session in an existing repository, if its user has few sessions.
+
+        The statement that starts it counts the others, as :meth:`started_by` lists
+        them. The other parameters are those of :meth:`start`.
+
+        :param here: the number of sessions in the repository that are too many.
+        :param everywhere: the number of all sessions that are too many.
+        :return: None if there are too many sessions, or this statement cannot start
+            one.
+        """
+        # On MySQL, statements that read the rows of a user and insert another one wait
+        # for each other, and end in a deadlock.
+        is_possible = repository.exists and pusher.key is not None
+        if not is_possible or self._db.dialect in ("mysql", "mariadb"):
+            return None
+        values = _values(repository, pusher, algorithm)
+        limits = {"here": here, "everywhere": everywhere}
+        if not self._db.execute_async_commit(self._starting_below, values | limits):
+            return None
+        return UploadSession(values["uuid"], repository, algorithm, pusher.key)
+
     def start(
         self, repository: RepositoryInfo, pusher: Pusher, algorithm: str
     ) -> UploadSession:
@@ -70,13 +101,7 @@ class Uploads:
         :param pusher: the user who pushes.
         :param algorithm: the digest algorithm with which incoming bytes are hashed.
         """
-        values = {
-            "uuid": str(uuid.uuid4()),
-            "repository_id": repository.id,
-            "user_id": pusher.key,
-            "algorithm": algorithm,
-            "started_at": utcnow(),
-        }
+        values = _values(repository, pusher, algorithm)
         starting = self._starting if pusher.key is None else self._starting_of_user
         if repository.id is None or not self._db.execute_async_commit(starting, values):
 
@@ -90,7 +115,7 @@ class Uploads:
                 by=pusher.key,
                 users=lambda: self._repositories.owners_of_new(repository),
             )
-        return UploadSession(str(values["uuid"]), repository, algorithm, pusher.key)
+        return UploadSession(values["uuid"], repository, algorithm, pusher.key)
 
     def find(
         self, repository: RepositoryInfo, key: str, user_id: t.Any
@@ -102,13 +127,13 @@ class Uploads:
         """
         if not _UUID.fullmatch(key):
             raise BlobUploadUnknown(detail=key)
-        row = self._db.execute(
+        rows = self._db.reads.rows(
             self._finding,
             {"key": key, "repository_id": repository.id, "user_id": user_id},
-        ).first()
-        if row is None:
+        )
+        if not rows:
             raise BlobUploadUnknown(detail=key)
-        return UploadSession(row[0], repository, row[1], user_id)
+        return UploadSession(rows[0][0], repository, rows[0][1], user_id)
 
     def started_by(self, user_id: t.Any) -> list[tuple[str, int]]:
         """Return the sessions of a user, and the keys of their repositories, the oldest
@@ -116,11 +141,11 @@ class Uploads:
 
         :param user_id: the key of the user; None is all anonymous clients.
         """
-        table = self._db.models.Upload.__table__
+        columns = self._db.models.Upload.__table__.c
         statement = (
-            sa.select(table.c.uuid, table.c.repository_id)
-            .where(table.c.user_id == user_id)
-            .order_by(table.c.started_at, table.c.uuid)
+            sa.select(columns.uuid, columns.repository_id)
+            .where(columns.user_id == user_id)
+            .order_by(columns.started_at, columns.uuid)
         )
         return [(row[0], row[1]) for row in self._db.execute(statement)]
 
@@ -229,6 +254,24 @@ class Uploads:
     def _starting_of_user(self) -> sa.Insert:
         """Insert a session, unless its user has been deleted. The row of the user is
         locked before that of the repository."""
+        return self._inserting()
+
+    @cached_property
+    def _starting_below(self) -> sa.Insert:
+        """Insert the same, unless the user has too many sessions."""
+        columns = self._db.models.Upload.__table__.c
+        own = sa.select(sa.func.count()).where(
+            columns.user_id == sa.bindparam("user_id", type_=columns.user_id.type)
+        )
+        of_repository = columns.repository_id == sa.bindparam(
+            "repository_id", type_=columns.repository_id.type
+        )
+        return self._inserting(
+            own.scalar_subquery() < sa.bindparam("everywhere"),
+            own.where(of_repository).scalar_subquery() < sa.bindparam("here"),
+        )
+
+    def _inserting(self, *conditions: Condition) -> sa.Insert:
         table = self._db.models.Upload.__table__
         names = ("uuid", "repository_id", "user_id", "algorithm", "started_at")
         columns = [table.c[name] for name in names]
@@ -237,7 +280,7 @@ class Uploads:
         return sa.insert(table).from_select(
             columns,
             sa.select(*(sa.bindparam(c.name, type_=c.type) for c in columns))
-            .where(key == user)
+            .where(key == user, *conditions)
             .with_for_update(read=True, key_share=True),
             include_defaults=False,
         )
@@ -259,3 +302,16 @@ class Uploads:
     def _deleting(self) -> sa.Delete:
         table = self._db.models.Upload.__table__
         return sa.delete(table).where(table.c.uuid == sa.bindparam("key"))
+
+
+def _values(
+    repository: RepositoryInfo, pusher: Pusher, algorithm: str
+) -> dict[str, t.Any]:
+    """Return the columns of a new session."""
+    return {
+        "uuid": str(uuid.uuid4()),
+        "repository_id": repository.id,
+        "user_id": pusher.key,
+        "algorithm": algorithm,
+        "started_at": utcnow(),
+    }

@@ -28,7 +28,7 @@ from .pull import is_stored
 from .quota_check import upload_allowance
 from .quota_check import UploadAllowance
 from .quota_check import warn_if_nearly_full
-from .upload_sessions import make_room_for_session
+from .upload_sessions import start_session
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,8 +175,7 @@ def _begin(repository: RepositoryInfo) -> Response:
     parts.content.storage_identity.verify()
     algorithm = check_algorithm(request.args.get("digest-algorithm", DEFAULT_ALGORITHM))
     by = _pusher(repository)
-    make_room_for_session(repository, by.key)
-    session = parts.catalog.uploads.start(repository, by, algorithm)
+    session = start_session(repository, by, algorithm)
     try:
         parts.storage.start_upload(session.uuid)
     except BaseException:

@@ -17,7 +17,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..catalog import RepositoryInfo
+    from ..catalog import UploadSession
     from ..catalog.quotas import OpenSession
+    from ..core.actor import Actor
 
 #: The maximum number of unfinished sessions of a user in one repository.
 MAX_PER_REPOSITORY: t.Final = 100
@@ -26,13 +28,27 @@ MAX_PER_REPOSITORY: t.Final = 100
 MAX_PER_USER: t.Final = 500
 
 
-def make_room_for_session(repository: RepositoryInfo, user_id: t.Any) -> None:
-    """Check that a user may start one more session.
+def start_session(
+    repository: RepositoryInfo, by: Actor, algorithm: str
+) -> UploadSession:
+    """Start an upload session of a user.
 
     Above the maximum, the oldest sessions without bytes give way.
 
-    :raises TooManyRequests: if all sessions of the user have bytes.
+    :param algorithm: the digest algorithm with which incoming bytes are hashed.
+    :raises TooManyRequests: if there are too many sessions, and all have bytes.
     """
+    uploads = services().catalog.uploads
+    limits = {"here": MAX_PER_REPOSITORY, "everywhere": MAX_PER_USER}
+    session = uploads.start_below(repository, by, algorithm, **limits)
+    if session is None:
+        _make_room(repository, by.key)
+        session = uploads.start(repository, by, algorithm)
+    return session
+
+
+def _make_room(repository: RepositoryInfo, user_id: t.Any) -> None:
+    """End sessions without bytes, if the user has too many sessions for another one."""
     own = services().catalog.uploads.started_by(user_id)
     here = [uuid for uuid, repository_id in own if repository_id == repository.id]
     _limit(here, MAX_PER_REPOSITORY, f" in {repository.name}")

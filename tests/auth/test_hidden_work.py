@@ -101,8 +101,9 @@ def _strangers(app: Flask, alice: RegistryClient, policy: str) -> list[RegistryC
     bob, scopes = RegistryClient.of(app, "bob"), f"repository:{PRIVATE}:pull,push"
     nobody = RegistryClient(app).bearer(scopes)
     by_token = by_access_token(app, "bob")
-    # The registry records the use of a token once a minute.
-    by_token.get("/v2/")
+    # The registry records the use of a token once a minute, and reads it once more.
+    for _ in range(2):
+        by_token.get("/v2/")
     return [bob, bob.bearer(scopes), by_token, nobody]
 
 
@@ -133,6 +134,18 @@ def test_private_repository_costs_the_work_of_a_missing_one(
             for name in (PRIVATE, RENAMED, MISSING)
         )
         assert private == renamed == missing
+
+
+def test_change_of_private_repository_costs_the_work_of_a_missing_one(
+    app: Flask, strangers: list[RegistryClient]
+) -> None:
+    """A caller who repeats a request does not see when a hidden repository changes."""
+    stranger = strangers[1]
+    path = f"/v2/{PRIVATE}/manifests/v1"
+    before = work_of(stranger, "GET", path)
+    with app.app_context():
+        registry.repositories.transfer(PRIVATE, user_named("carol"))
+    assert work_of(stranger, "GET", path) == before
 
 
 @pytest.mark.parametrize("source", [PRIVATE, None])

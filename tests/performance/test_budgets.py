@@ -25,6 +25,7 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import with_query
+from tests.support.host import DATABASE_URL
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
@@ -34,6 +35,10 @@ NAME = "alice/app"
 MIB = 1024 * 1024
 MANIFEST = image(b"a layer")
 LAYER = digest_of(b"a layer")
+
+#: Whether the database has a version, so that rows are kept from one request to the
+#: next.
+HAS_VERSION = not (DATABASE_URL or "sqlite").startswith(("mysql", "mariadb"))
 
 Ask = t.Callable[[RegistryClient], object]
 
@@ -111,9 +116,9 @@ STATEMENTS: dict[str, tuple[int, Ask]] = {
     "catalog": (3, lambda c: c.get("/v2/_catalog")),
     "referrers": (5, lambda c: c.get(f"/v2/{NAME}/referrers/{LAYER}")),
     "support": (2, lambda c: c.get("/v2/")),
-    "POST upload": (6, lambda c: c.start_upload(NAME)),
+    "POST upload": (5, lambda c: c.start_upload(NAME)),
     "mount": (
-        10,
+        9,
         lambda c: c.post(
             f"/v2/{NAME}/blobs/uploads/", query={"mount": LAYER, "from": NAME}
         ),
@@ -180,7 +185,7 @@ def _sent(client: RegistryClient) -> str:
 #: The most statements of each request that can be sent only once.
 CHANGES: dict[str, Change] = {
     "PATCH": Change(4, _begun, lambda c, at: c.patch(at, b"content", chunked=True)),
-    "closing PUT": Change(10, _sent, lambda c, at: c.put(at)),
+    "closing PUT": Change(6 if HAS_VERSION else 9, _sent, lambda c, at: c.put(at)),
     "DELETE upload": Change(5, _begun, lambda c, at: c.delete(at)),
     "DELETE tag": Change(11, _tagged, lambda c, at: c.delete(at)),
     "DELETE manifest": Change(12, _untagged, lambda c, at: c.delete(at)),
@@ -247,7 +252,7 @@ def test_push_of_small_image_stays_within_statement_budget(
             stored.head(f"/v2/{NAME}/blobs/{digest_of(content)}")
             push_streamed(stored, content)
         stored.push_manifest(NAME, image(layer, config=config), "another")
-    assert len(statements) <= 2 * (4 + 5 + 5 + 10) + 15, "\n".join(statements)
+    assert len(statements) <= (54 if HAS_VERSION else 62), "\n".join(statements)
 
 
 def test_push_flushes_blob_and_folder_once(

@@ -50,8 +50,9 @@ def by_object(user: User | None) -> object:
 
 
 def by_text(user: User | None) -> object:
+    table = db.engine.dialect.identifier_preparer.quote("user")
     return db.session.scalar(
-        sa.text('SELECT password FROM "user" WHERE username = :name'),
+        sa.text(f"SELECT password FROM {table} WHERE username = :name"),
         {"name": "carol"},
     )
 

@@ -57,22 +57,31 @@ class CachedReads(Scopes):
         """Returns the caller. A caller gets no answer faster because another caller
         asked before, which would show what exists."""
 
-    def rows(self, statement: sa.Executable, values: dict[str, t.Any]) -> Rows:
+    def rows(
+        self,
+        statement: sa.Executable,
+        values: dict[str, t.Any],
+        *,
+        is_traced: bool = False,
+    ) -> Rows:
         """Return the rows of a SELECT on columns.
 
         :param statement: the statement, always the same object.
         :param values: the values of its parameters, in the same order each time.
+        :param is_traced: whether the rows are kept until the driver returns other ones.
+            A change of the rows then costs a second execution, so that the time of an
+            answer shows it. It must be no secret of another user.
         """
         session = current_session(self._session)
         scope = self.scope(session)
         if scope is None:
             return self.connect(session).execute(statement, values).all()
         key = (self.audience(), statement, *values.values())
-        kept = self._find(session, scope, key, is_traced=True)
+        kept = self._find(session, scope, key, is_traced=is_traced)
         if kept is None:
             kept, trace = self._read(session, scope, statement, values)
             if self.is_current(session, scope):
-                self._keep(scope, key, kept, trace)
+                self._keep(scope, key, kept, trace if is_traced else None)
         recorder = recorder_of(session)
         if recorder is not None and recorder.is_computing:
             # The result of the host's function depends on these rows.
