@@ -33,6 +33,7 @@ from . import events
 from . import formatting
 from . import forms
 from . import history
+from . import jobs
 from . import markdown
 from . import paging
 from . import reference
@@ -41,6 +42,7 @@ from . import settings
 from . import sign_in
 from . import tokens
 from . import usage
+from . import user_tokens
 from . import webhooks
 from .access import is_admin
 from .access import may
@@ -78,6 +80,20 @@ ROUTES: t.Final[tuple[Route, ...]] = (
         "/-/reference/<filename>",
         "reference_file",
         reference.reference_file,
+    ),
+    (("GET",), "/-/jobs", "jobs", jobs.jobs),
+    (("GET",), "/-/users", "token_holders", user_tokens.token_holders),
+    (
+        ("POST",),
+        "/-/users/token",
+        "revoke_user_token",
+        user_tokens.revoke_user_token,
+    ),
+    (
+        ("POST",),
+        "/-/users/tokens",
+        "revoke_user_tokens",
+        user_tokens.revoke_user_tokens,
     ),
     (("GET",), "/-/webhooks", "webhooks", webhooks.webhooks),
     (("POST",), "/-/webhooks", "add_webhook", webhooks.add_webhook),

@@ -65,6 +65,9 @@ ADMINISTRATION = (
     UPLOADS,
     "/images/-/events",
     "/images/-/webhooks",
+    "/images/-/users",
+    "/images/-/users?user=alice",
+    "/images/-/jobs",
 )
 
 

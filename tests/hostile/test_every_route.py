@@ -161,6 +161,7 @@ def _sweep(app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch) -
             "tag": "latest",
             "reference": "latest",
             "digest": digest_of(manifest),
+            "blob": digest_of(manifest),
             "session_id": alice.start_upload("alice/app").rpartition("/")[2],
             "token_id": token,
             "username": "alice",

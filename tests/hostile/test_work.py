@@ -151,6 +151,7 @@ def address(app: Flask, rule: Rule, reference: str) -> str:
         "reference": reference,
         "tag": reference,
         "digest": digest_of(content),
+        "blob": digest_of(content),
         "session_id": NO_SESSION,
         "token_id": "1",
         "username": "alice",

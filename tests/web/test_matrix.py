@@ -40,6 +40,8 @@ PAGES: t.Final = {
     "events": ("administrator", "/images/-/events"),
     "reference": (None, "/images/-/reference"),
     "reference_file": (None, "/images/-/reference/swagger-ui.css"),
+    "token_holders": ("administrator", "/images/-/users"),
+    "jobs": ("administrator", "/images/-/jobs"),
     "webhooks": ("administrator", "/images/-/webhooks"),
     "new_webhook": ("administrator", "/images/-/webhooks/new"),
     "webhook": ("administrator", "/images/-/webhooks/1"),
