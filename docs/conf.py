@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import builtins
 import os
 import re
 import sys
@@ -7,6 +8,8 @@ import typing as t
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 # The project's Sphinx extensions are in this folder.
@@ -96,6 +99,13 @@ def list_findings(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = source[0].replace(".. findings\n", findings())
 
 
+def leave_builtins(app: Sphinx, doctree: nodes.document) -> None:
+    """Link no built-in type, because an attribute may have the same name."""
+    for reference in [*doctree.findall(addnodes.pending_xref)]:
+        if reference["refdomain"] == "py" and hasattr(builtins, reference["reftarget"]):
+            reference.replace_self(reference.children)
+
+
 def improve_accessibility(
     app: Sphinx, page: str, template: str, context: dict[str, t.Any], doctree: object
 ) -> None:
@@ -113,5 +123,6 @@ def setup(app: Sphinx) -> None:
     """Register the replacements of pictures and findings."""
     # The theme creates its navigation in the same event.
     app.connect("html-page-context", improve_accessibility, priority=900)
+    app.connect("doctree-read", leave_builtins)
     app.connect("source-read", show_pictures)
     app.connect("source-read", list_findings)

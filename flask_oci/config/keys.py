@@ -20,6 +20,7 @@ from ..rules.protection import Protection
 from ..rules.quota import Quota
 from ..rules.retention import Rule
 from . import parsers
+from .languages import languages as parse_languages
 from .upstreams import Upstream
 from .upstreams import upstreams
 
@@ -233,6 +234,10 @@ class Config:
     """The path or the URL of the application's login page. The pages send anonymous
     visitors there, with the page to return to in the parameter ``next``. None uses
     the login view of Flask-Login."""
+
+    languages: tuple[str, ...] = _key(("en",), parse_languages)
+    """The languages of the pages, the default first. The browser's preference decides
+    between them. With Flask-Babel, Flask-Babel selects the language instead."""
 
     web_base_template: str = _key("oci/base.html", parsers.template)
     """The template that the pages extend. It has the blocks ``title`` and

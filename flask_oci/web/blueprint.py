@@ -56,7 +56,10 @@ from .repositories import repositories
 from .repository import image_name
 from .repository import repository
 from .translation import gettext
+from .translation import is_negotiated
+from .translation import language
 from .translation import ngettext
+from .translation import number
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,6 +195,8 @@ def _context() -> dict[str, t.Any]:
     return {
         "oci_gettext": gettext,
         "oci_ngettext": ngettext,
+        "oci_language": language(),
+        "oci_number": number,
         "oci_base": services().config.web_base_template,
         "oci_visitor": visitor(),
         "oci_name_of": services().catalog.users.name_of,
@@ -272,6 +277,8 @@ def _set_headers(response: Response) -> Response:
         csp = None
     if csp is not None and "Content-Security-Policy" not in response.headers:
         response.headers["Content-Security-Policy"] = csp
+    if is_negotiated():
+        response.vary.add("Accept-Language")
     for header, value in _HEADERS.items():
         if header not in response.headers:
             response.headers[header] = value

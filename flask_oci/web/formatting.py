@@ -11,19 +11,44 @@ from markupsafe import Markup
 
 from ..catalog.manifest_relations import PullSize
 from ..rules.quota import readable
+from . import translation
 from .translation import gettext
 from .translation import ngettext
 
 #: The number of digits of a shortened digest.
 _DIGEST_LENGTH: t.Final = 12
 
+#: The units of sizes in the Unicode Common Locale Data Repository.
+_UNITS: t.Final = {
+    "B": "byte",
+    "kB": "kilobyte",
+    "MB": "megabyte",
+    "GB": "gigabyte",
+    "TB": "terabyte",
+    "PB": "petabyte",
+}
+
 #: The maximum length of a pushed text on a page, in characters.
 _MAX_TEXT_LENGTH: t.Final = 2000
 
 
 def size(count: int) -> str:
-    """Return a number of bytes with a decimal unit, such as "1.5 MB"."""
-    return readable(count)
+    """Return a number of bytes with a decimal unit, such as "1.5 MB" or "1,5 Mo"."""
+    text, units = readable(count), translation.babel("units")
+    if units is None or translation.language() == translation.SOURCE:
+        return text
+    figure, unit = text.split(" ")
+    places = ".0" if "." in figure else ""
+    return t.cast(
+        str,
+        units.format_unit(
+            float(figure),
+            f"digital-{_UNITS[unit]}",
+            length="short",
+            format=f"#,##0{places}",
+            locale=translation.locale(),
+        ),
+    )
 
 
 def pull_size(pull: PullSize) -> str:

@@ -42,7 +42,7 @@ OPEN, CLOSE = "«", "»"
 #: Words that are not translated: pushed content, commands, and terms such as the keys
 #: of a chart.
 OTHERS = re.compile(
-    r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,-]+|[kMGT]?B|ms"
+    r"https?://\S+|/\S*|\S*[:=@*]\S*|[0-9a-f]{12}|[\d.,-]+|[kMGT]?B|Byte|ms"
     r"|docker|podman|pull|push|delete|application\S+|latest|title|flask_oci"
     r"|Docker|Podman|Dockerfile|Compose|Kubernetes|Helm|ORAS|(?:linux|windows)/\S+"
     r"|alice/?|hello|alice/hello|nothing|RUN|name|version|description"
