@@ -95,7 +95,10 @@ def test_root_shows_caller_and_credentials(
     bearer = RestClient(owner.client.bearer("repository:alice/app:pull,push"))
     assert bearer.get("/")["actions"] == ["pull", "push"]
     assert bearer.get("/")["repositories"] == ["alice/app"]
-    assert RestClient(anonymous).get("/")["user"] is None
+    nothing = {"user": None, "actions": [], "repositories": []}
+    assert RestClient(anonymous).get("/") == nothing
+    public = RestClient(anonymous.bearer("repository:alice/app:pull,push"))
+    assert public.get("/") == nothing
 
 
 def test_repository_shows_owner_tags_and_size(owner: RestClient) -> None:

@@ -36,15 +36,15 @@ class Welcome(Body, frozen=True):
     actions: t.Annotated[
         list[Action],
         Meta(
-            description="The actions that the credentials allow. The user also needs"
-            " permission for each of them."
+            description="The actions that the credentials allow; empty without"
+            " credentials. The user also needs permission for each of them."
         ),
     ]
     repositories: t.Annotated[
         list[str],
         Meta(
             description="Patterns of the repository names that the credentials cover;"
-            " `*` matches any text."
+            " `*` matches any text. Empty without credentials."
         ),
     ]
 
