@@ -77,8 +77,8 @@ epub_tocdup = False
 # The stylesheet and the scripts of the website do not apply.
 epub_css_files: list[str] = []
 
-#: The folder of make_screenshots.py. Its pictures are not in the repository; without
-#: them, the pages are built without pictures.
+#: The folder of make_screenshots.py. Its pictures are not in the repository, except for
+#: those in "pictures". Without it, the pages are built with these only.
 PICTURES = Path(__file__).parent / "_build" / "screenshots"
 
 
@@ -88,10 +88,21 @@ def show_pictures(app: Sphinx, page: str, source: list[str]) -> None:
     def show(match: re.Match[str]) -> str:
         name = f"{match[1]}-desk-light.png"
         if not (PICTURES / name).exists():
-            return match[0]
+            return committed(match[1], match[2]) or match[0]
         return f".. image:: _build/screenshots/{name}\n    :alt: {match[2]}\n"
 
     source[0] = re.sub(r"^\.\. picture (\S+): (.+)$", show, source[0], flags=re.M)
+
+
+def committed(name: str, alt: str) -> str:
+    """Return a picture of the repository, light or dark, or an empty text."""
+    if not (Path(__file__).parent / "pictures" / f"{name}-light.png").exists():
+        return ""
+    return "\n".join(
+        f".. image:: pictures/{name}-{scheme}.png\n"
+        f"    :alt: {alt}\n    :class: only-{scheme}\n"
+        for scheme in ("light", "dark")
+    )
 
 
 def list_findings(app: Sphinx, page: str, source: list[str]) -> None:

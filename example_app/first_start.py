@@ -21,10 +21,12 @@ HINT = """
  Your forge is at http://{host}:{port} (sign in as alice / wonderland or bob / builder).
  Push an image into it:
 
-   docker login {host}:{port} -u alice -p wonderland
+   echo wonderland | docker login {host}:{port} -u alice --password-stdin
    docker pull hello-world
    docker tag hello-world {host}:{port}/alice/hello
    docker push {host}:{port}/alice/hello
+
+ Docker tries TLS first: lines with "code 400" in this log are harmless.
 """
 
 

@@ -95,7 +95,7 @@ def test_root_shows_caller_and_credentials(
     bearer = RestClient(owner.client.bearer("repository:alice/app:pull,push"))
     assert bearer.get("/")["actions"] == ["pull", "push"]
     assert bearer.get("/")["repositories"] == ["alice/app"]
-    nothing = {"user": None, "actions": [], "repositories": []}
+    nothing: dict[str, t.Any] = {"user": None, "actions": [], "repositories": []}
     assert RestClient(anonymous).get("/") == nothing
     public = RestClient(anonymous.bearer("repository:alice/app:pull,push"))
     assert public.get("/") == nothing

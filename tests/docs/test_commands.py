@@ -60,6 +60,7 @@ PROGRAMS = {
     "echo": "tests/docs/test_authentication.py",
     "export": "tests/operations/test_metrics.py",
     "flask": "tests/docs/test_commands.py",
+    "git": "tests/docs/test_docs.py",
     "go": "benchmarks/",
     "granian": "tests/support/forge.py",
     "grep": "tests/docs/test_runbook.py",

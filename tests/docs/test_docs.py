@@ -173,6 +173,23 @@ def test_readme_links_lead_to_existing_files() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_readme_pictures_are_small_and_have_a_description() -> None:
+    """A clone has them, light and dark."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    pictures = re.findall(r'(?:src|srcset)="([\w/.-]+)"', readme)
+    assert len(pictures) >= 4
+    assert all((ROOT / picture).stat().st_size < 100_000 for picture in pictures)
+    assert len(re.findall(r'<img alt="[^"]{20,}"', readme)) == len(pictures) / 2
+
+
+def test_readme_installs_from_outside_the_clone() -> None:
+    """The path of the installation is the folder that the line before creates. Inside a
+    clone, it would be the folder of the package, which pip cannot install."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "git clone ADDRESS flask_oci\npython3 -m pip install ./flask_oci\n" in readme
+    assert not (ROOT / "flask_oci" / "pyproject.toml").exists()
+
+
 def test_python_blocks_include_readme_and_quickstart() -> None:
     assert {"README.md", "docs/quickstart.rst"} <= {block.page for block in BLOCKS}
 

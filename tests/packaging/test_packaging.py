@@ -84,6 +84,16 @@ def test_the_extension_needs_flask_and_little_else() -> None:
     }
 
 
+@pytest.mark.parametrize("extra", ["api", "copy", "login", "swagger", "web"])
+def test_extra_of_the_example_has_all_parts_that_it_shows(extra: str) -> None:
+    """The README installs only this extra, and each command of the documentation can
+    be tried on the example."""
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert set(extras[extra]) <= set(extras["example"])
+
+
 def test_the_version_is_in_the_metadata_and_nowhere_else() -> None:
     assert not hasattr(flask_oci, "__version__")
     version = importlib.metadata.version(DISTRIBUTION)
