@@ -18,6 +18,7 @@ from .credentials import Credentials
 from .database import Condition
 from .database import Database
 from .database_settings import DatabaseSettings
+from .deleted_manifests import DeletedManifests
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
 from .digest_prefixes import DigestPrefixes
@@ -127,6 +128,7 @@ class Catalog:
             self.quotas,
             self.upstreams,
         )
+        self.deleted_manifests = DeletedManifests(database)
         self.tags = Tags(database, self.repositories, self.quotas)
         self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from ..spec.digest import Digest
+from . import deleted_manifests
 from . import reachability
 from . import references
 from .blobs import unlinked
@@ -122,6 +123,7 @@ class Garbage:
                 Link.repository_id == repository_id,
                 Link.leased_at < before,
                 ~references.needing(self._db, repository_id, Blob.digest),
+                ~deleted_manifests.needing(self._db, repository_id, Blob.digest),
             )
             .order_by(Blob.digest)
         )
@@ -147,6 +149,7 @@ class Garbage:
                     Link.repository_id == repository_id,
                     Link.blob_id == blob_id,
                     Link.leased_at < before,
+                    ~deleted_manifests.needing(self._db, repository_id, str(digest)),
                 )
             )
             if deleted:
@@ -168,6 +171,7 @@ class Garbage:
         used = (
             *(models.Manifest, models.RepositoryBlob, models.Upload),
             *(models.TagMove, models.RepositoryAlias, models.Rule, models.Block),
+            models.DeletedManifest,
         )
         unused = sa.and_(
             table.c.id == repository_id,

@@ -21,6 +21,7 @@ from ..rules.blocks import Ban
 from ..rules.protection import Guard
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
+from . import deleted_manifests
 from . import references
 from . import referrer_lists
 from . import tags
@@ -221,6 +222,7 @@ class Manifests:
         unless_needed: bool,
         by: t.Any = None,
         guard: Guard = tags.DEFAULT_GUARD,
+        restorable: bool = False,
     ) -> Removal:
         """Delete a manifest, every tag that points at it, and the stale lists of
         referrers that contain it.
@@ -230,9 +232,12 @@ class Manifests:
         :param unless_needed: whether to keep the manifest if another index needs it.
         :param by: the key of the user who makes the change.
         :param guard: the caller's permissions on protected tags.
+        :param restorable: whether to keep a copy, with which the deletion can be
+            undone.
         :raises Denied: if the caller may not delete one of the tags.
         """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
+        before: list[str] = []
 
         def work() -> Removal | list[str]:
             """Return the tags if they are too many for one transaction."""
@@ -257,6 +262,8 @@ class Manifests:
                 return names
             for each, media_type in (*stale.values(), (str(digest), row.media_type)):
                 self._db.record_change(deleted(repository, each, media_type, by))
+            if restorable:
+                deleted_manifests.record(self._db, row.id, before + names, by)
             for name in names:
                 tags.drop(self._db, repository, name, by)
             references.delete(self._db, repository_id, [*stale, row.id])
@@ -264,7 +271,7 @@ class Manifests:
 
         all_tags = tags.Tags(self._db, self._repositories, self._quotas)
         while not isinstance(result := self._db.write(work, by=by), Removal):
-            all_tags.delete_all(repository_id, result, by, guard)
+            before += all_tags.delete_all(repository_id, result, by, guard)
         return result
 
     def _parents(

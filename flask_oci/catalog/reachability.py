@@ -14,6 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from ..clock import as_utc
+from . import deleted_manifests
 from . import references
 from .database import Database
 from .manifest_changes import deleted
@@ -42,7 +43,8 @@ class Reachability:
     nodes: Mapping[str, Node]
     children: Mapping[str, Sequence[str]]
     left: Mapping[str, datetime]
-    """When a manifest lost a tag that can still be restored, by its digest."""
+    """When a manifest lost a tag, or a manifest that needs it was deleted, which can
+    still be restored, by its digest."""
 
     def unneeded(self, before: datetime) -> set[str]:
         """Return the digests of the manifests that have been unneeded since ``before``
@@ -123,11 +125,24 @@ def read(
 
     :param left_since: removed tags can be restored since then; None is never.
     """
-    return Reachability(
-        _nodes(database, repository_id),
-        _children(database, repository_id),
-        {} if left_since is None else left(database, repository_id, left_since),
-    )
+    nodes = _nodes(database, repository_id)
+    restorable: dict[str, datetime] = {}
+    if left_since is not None:
+        restorable = left(database, repository_id, left_since)
+        restorable |= _kept(database, repository_id, left_since, nodes)
+    return Reachability(nodes, _children(database, repository_id), restorable)
+
+
+def _kept(
+    database: Database, repository_id: int, since: datetime, nodes: Mapping[str, Node]
+) -> dict[str, datetime]:
+    """Return when a deleted manifest last needed other manifests, by their digests:
+    its children, its subject and its referrers."""
+    needed, own = deleted_manifests.kept_since(database, repository_id, since)
+    referrers = {
+        node.digest: own[node.subject] for node in nodes.values() if node.subject in own
+    }
+    return needed | referrers
 
 
 def delete(

@@ -135,9 +135,14 @@ def delete_contents(database: Database, repository_id: int) -> None:
             models.ManifestReference.manifest_id.in_(manifests)
         )
     )
+    deleted = models.DeletedManifest.__table__.c
+    restorable = sa.select(deleted.id).where(deleted.repository_id == repository_id)
+    needed = models.DeletedReference.__table__
+    database.execute(sa.delete(needed).where(needed.c.deleted_id.in_(restorable)))
     for model in (
         models.Tag,
         models.TagMove,
+        models.DeletedManifest,
         models.Manifest,
         models.RepositoryBlob,
         models.RepositoryAlias,

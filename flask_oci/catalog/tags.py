@@ -99,6 +99,16 @@ class Tags:
             deleted += self._delete_batch(repository_id, batch, by, guard)
         return deleted
 
+    def check_deletable(
+        self, repository_id: int, names: Sequence[str], guard: Guard
+    ) -> None:
+        """Check that some tags may be deleted.
+
+        :param guard: the caller's permissions on protected tags.
+        :raises Denied: if the caller may not delete one of the tags.
+        """
+        rules.check_tags(self._db, repository_id, names, guard)
+
     def _existing(self, repository_id: int, names: Sequence[str]) -> list[str]:
         Tag = self._db.models.Tag
         found: set[str] = set()

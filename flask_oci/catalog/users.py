@@ -177,6 +177,7 @@ class Users:
             (models.Repository.__table__, "owner_id"),
             (models.Manifest.__table__, "pushed_by_id"),
             (models.TagMove.__table__, "moved_by_id"),
+            (models.DeletedManifest.__table__, "deleted_by_id"),
         ):
             connection.execute(
                 sa.update(table).where(table.c[column] == key).values({column: None})
@@ -209,6 +210,7 @@ class Users:
             for table, column in (
                 (models.Manifest.__table__, "pushed_by_id"),
                 (models.TagMove.__table__, "moved_by_id"),
+                (models.DeletedManifest.__table__, "deleted_by_id"),
                 (models.Upload.__table__, "user_id"),
             )
         ]

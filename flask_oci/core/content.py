@@ -8,9 +8,11 @@ permission.
 from __future__ import annotations
 
 import typing as t
+from contextlib import suppress
 from dataclasses import replace
 
 from ..catalog.repository_info import name_of
+from ..clock import utcnow
 from ..errors import BlobUnknown
 from ..errors import Denied
 from ..errors import DigestInvalid
@@ -29,6 +31,7 @@ from .manifest_traits import TraitReader
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence
+    from datetime import datetime
 
     from ..catalog import Catalog
     from ..catalog import Removal
@@ -120,11 +123,18 @@ class Content(BlobContent):
         return Pushed(digest, manifest, missing)
 
     def delete(
-        self, repository: RepositoryInfo, reference: Digest | str, by: Actor
+        self,
+        repository: RepositoryInfo,
+        reference: Digest | str,
+        by: Actor,
+        *,
+        restorable: bool = False,
     ) -> None:
         """Delete a tag, or a manifest together with every tag that points at it.
 
         :param reference: a tag, whose manifest stays, or a digest.
+        :param restorable: whether :meth:`restore_manifest` can undo the deletion of a
+            manifest. Its content then stays until that time has passed.
         :raises Denied: if an index in the repository needs the manifest, or a tag is
             protected from the actor.
         :raises ManifestUnknown: if there is no such tag or manifest.
@@ -140,6 +150,7 @@ class Content(BlobContent):
                 unless_needed=not self._config.allow_delete_in_use,
                 by=by.key,
                 guard=guard,
+                restorable=restorable and self._config.undo_period is not None,
             )
             _refuse_if_needed(removal, reference)
             return removal.done
@@ -147,6 +158,75 @@ class Content(BlobContent):
         if not self._guarded(by, work):
             raise ManifestUnknown(detail=str(reference))
         audit.record("delete", by.name, repository.name, reference=str(reference))
+
+    def delete_manifests(
+        self, repository: RepositoryInfo, digests: Sequence[Digest], by: Actor
+    ) -> list[Digest]:
+        """Delete manifests and every tag that points at them, or none if one of the
+        tags is protected. :meth:`restore_manifest` can undo each deletion.
+
+        :return: the manifests that existed.
+        :raises Denied: if a tag is protected from the actor, or an index needs one of
+            the manifests. Those before it are deleted.
+        """
+        key = repository.key
+        tags = self._catalog.repository_contents.tag_names(key, [*map(str, digests)])
+        names = [name for found in tags.values() for name in found]
+        self._guarded(
+            by, lambda guard: self._catalog.tags.check_deletable(key, names, guard)
+        )
+        deleted = []
+        for digest in digests:
+            with suppress(ManifestUnknown):
+                self.delete(repository, digest, by, restorable=True)
+                deleted.append(digest)
+        return deleted
+
+    def restorable_since(self) -> datetime | None:
+        """Return since when deleted manifests can be restored; None is never."""
+        window = self._config.undo_period
+        return None if window is None else utcnow() - window
+
+    def restore_manifest(
+        self, repository: RepositoryInfo, digest: Digest, by: Actor
+    ) -> bool:
+        """Undo the deletion of a manifest, with the tags that were deleted with it and
+        that do not exist again.
+
+        :return: False if it cannot be restored any more.
+        :raises ManifestBlobUnknown: if content that it needs was deleted.
+        :raises QuotaExceeded: if the manifest would exceed a quota.
+        """
+        since, key = self.restorable_since(), repository.key
+        deleted = self._catalog.deleted_manifests
+        found = since and deleted.find(key, str(digest), since)
+        if not found:
+            return False
+        existing = self._catalog.repository_contents.existing_tags(key, found.tags)
+        self.put_manifest(
+            repository,
+            by,
+            found.content,
+            found.media_type,
+            digest=digest,
+            tags=[tag for tag in found.tags if tag not in existing],
+        )
+        deleted.forget(key, str(digest))
+        return True
+
+    def forget_manifest(
+        self, repository: RepositoryInfo, digest: Digest, by: Actor
+    ) -> bool:
+        """Make the deletion of a manifest final, so that its content can be collected.
+
+        :return: True if it could be restored before.
+        """
+        found = self._catalog.deleted_manifests.forget(repository.key, str(digest))
+        if found:
+            audit.record(
+                "delete", by.name, repository.name, reference=f"{digest} for good"
+            )
+        return found
 
     def delete_tags(
         self, repository: RepositoryInfo, names: Sequence[str], by: Actor

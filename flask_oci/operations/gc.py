@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from dataclasses import field
+from datetime import timedelta
 from itertools import islice
 
 from ..catalog.jobs import COLLECTION
@@ -121,6 +122,7 @@ class GarbageCollector:
         self._outbox = catalog.outbox
         self._expired = catalog.expired_records
         self._prune_upstreams = catalog.upstreams.prune
+        self._deleted = catalog.deleted_manifests
         self._ask_receivers = catalog.ask
         self._record_if_observed = catalog.record_if_observed
         self._release = catalog.release
@@ -156,6 +158,9 @@ class GarbageCollector:
         for repository_id, name in repositories:
             self._progress(name)
             self._checkpoint()
+            if not self._dry_run:
+                with self._items.each(f"the deleted manifests of {name}"):
+                    self._prune_deleted(repository_id)
             with self._items.each(name):
                 self._collect_manifests(repository_id, name)
             with self._items.each(name):
@@ -194,6 +199,10 @@ class GarbageCollector:
     def _prune_events(self) -> None:
         lifetime = self._config.event_lifetime
         self._outbox.prune(utcnow() - lifetime)
+
+    def _prune_deleted(self, repository_id: int) -> None:
+        window = self._config.undo_period or timedelta()
+        self._deleted.prune(repository_id, utcnow() - window)
 
     def _prune_moves(self, repository_id: int) -> None:
         now, window = utcnow(), self._config.undo_period

@@ -29,6 +29,7 @@ from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from ..services import services
 from ..spec.reference import is_name
+from . import deletion
 from . import events
 from . import formatting
 from . import forms
@@ -126,6 +127,9 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/<oci_name:name>/-/history", "history", history.history),
     (("POST",), "/<oci_name:name>/-/history", "restore", history.restore),
     (("POST",), "/<oci_name:name>/-/tags/delete", "delete_tags", history.delete_tags),
+    (("POST",), "/<oci_name:name>/-/images/delete", "delete_images", deletion.delete),
+    (("POST",), "/<oci_name:name>/-/images/restore", "undelete", deletion.restore),
+    (("POST",), "/<oci_name:name>/-/images/forget", "forget_image", deletion.forget),
     (("GET",), "/<oci_name:name>/-/settings", "settings", settings.settings),
     (("POST",), f"{_SETTINGS}/description", "describe", settings.describe),
     (("POST",), f"{_SETTINGS}/visibility", "set_visibility", settings.set_visibility),

@@ -10,10 +10,12 @@ from flask import abort
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response
 
+from ..catalog import RepositoryInfo
 from ..core import documents
 from ..core import json_text
 from ..core import reports
 from ..core.documents import Descriptor
+from ..errors import Denied
 from ..services import services
 from ..spec.digest import Digest
 from ..storage.protocol import PIECE
@@ -75,18 +77,21 @@ class OpenFile:
         return bool(documents.text(self.descriptor.annotations.get(_CERTIFICATE)))
 
 
-def open_file(repository_id: int, files: list[Descriptor]) -> OpenFile | None:
+def open_file(
+    repository: RepositoryInfo, manifest: str, files: list[Descriptor]
+) -> OpenFile | None:
     """Return the file that the visitor selected, or the first one; None if there is
-    none.
+    none. A blocked file is returned without its content.
 
-    :param files: the files of an artifact.
+    :param manifest: the digest of an artifact.
+    :param files: the files of the artifact.
     """
     wanted = paging.parameter("file")
     selected = next((file for file in files if file.digest == wanted), None)
     selected = selected or next(iter(files), None)
     if selected is None:
         return None
-    content = _content(repository_id, selected)
+    content = _content(repository, manifest, selected)
     report, search = None, paging.parameter("q")
     if content[:64].lstrip().startswith(b"{"):
         report = reports.read(documents.file_object(content))
@@ -119,6 +124,8 @@ def download(name: str, digest: str, blob: str) -> Response:
     if file is None:
         abort(404)
     parts, parsed = services(), Digest.parse(blob)
+    for checked in (row.digest, blob):
+        parts.blocks.check(repository, checked)
     # A manifest may name a blob that only another repository links.
     linked = parts.catalog.blobs.find(repository.key, parsed)
     if linked is None or parts.storage.size(parsed) != linked.size:
@@ -135,12 +142,17 @@ def download(name: str, digest: str, blob: str) -> Response:
     return response
 
 
-def _content(repository_id: int, file: Descriptor) -> bytes:
-    """Return the bytes of a file; none if they are too many, or not those of the
-    repository."""
+def _content(repository: RepositoryInfo, manifest: str, file: Descriptor) -> bytes:
+    """Return the bytes of a file; none if they are too many, blocked, or not those of
+    the repository."""
     parts = services()
+    try:
+        for checked in (manifest, file.digest):
+            parts.blocks.check(repository, checked)
+    except Denied:
+        return b""
     if file.size > MAX_FILE_SIZE or not parts.catalog.manifest_relations.linked(
-        repository_id, [file.digest]
+        repository.key, [file.digest]
     ):
         return b""
     return parts.documents.content(file.digest, MAX_FILE_SIZE) or b""

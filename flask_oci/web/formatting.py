@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 from datetime import datetime
+from datetime import timedelta
 from datetime import timezone
 
 from markupsafe import Markup
@@ -66,6 +67,16 @@ def ago(moment: datetime) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.isoformat(timespec="seconds"), exact, _elapsed(seconds)
     )
+
+
+def duration(span: timedelta) -> Markup:
+    """Return a duration in its largest unit, rounded down."""
+    seconds = int(span.total_seconds())
+    if seconds < 7200:
+        return ngettext("%(num)s minute", "%(num)s minutes", seconds // 60)
+    if seconds < 2 * 86400:
+        return ngettext("%(num)s hour", "%(num)s hours", seconds // 3600)
+    return ngettext("%(num)s day", "%(num)s days", seconds // 86400)
 
 
 def short(digest: str) -> str:

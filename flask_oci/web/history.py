@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from flask import abort
 from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
+from ..catalog.deleted_manifests import DeletedManifestRow
 from ..errors import Denied
 from ..http.bounds import MAX_LONG_KEY
 from ..http.bounds import number
@@ -18,10 +21,14 @@ from . import paging
 from .access import actor
 from .access import authorize
 from .access import may
+from .deletion import done_with_undo
 from .rendering import Page
 from .rendering import render
 from .translation import gettext
 from .translation import ngettext
+
+#: The maximum number of listed deleted images.
+MAX_DELETED: t.Final = 50
 
 
 def history(name: str) -> Page:
@@ -35,17 +42,32 @@ def history(name: str) -> Page:
         before=number(before, MAX_LONG_KEY),
     )
     shown = moves[: paging.PAGE]
+    deleted = [] if tag or before else _deleted(repository.key)
     return render(
         "oci/history.html",
         repository=repository,
         tag=tag,
         moves=shown,
-        names=catalog.users.names(move.moved_by_id for move in shown),
+        deleted=deleted,
+        names=catalog.users.names(
+            [move.moved_by_id for move in shown]
+            + [found.deleted_by_id for found in deleted]
+        ),
         may_push=may("push", repository),
+        may_delete=may("delete", repository),
         next_page=paging.here(before=str(shown[-1].id))
         if len(moves) > len(shown)
         else None,
     )
+
+
+def _deleted(repository_id: int) -> list[DeletedManifestRow]:
+    """Return the latest deleted images that can be restored."""
+    parts = services()
+    since = parts.content.restorable_since()
+    if since is None:
+        return []
+    return parts.catalog.deleted_manifests.page(repository_id, since, MAX_DELETED)
 
 
 def restore(name: str) -> ResponseReturnValue:
@@ -94,4 +116,4 @@ def delete_tags(name: str) -> ResponseReturnValue:
     except Denied as error:
         return forms.done(escape(error.message), "repository", name=name)
     message = ngettext("Deleted %(num)s tag.", "Deleted %(num)s tags.", len(deleted))
-    return forms.done(message, "repository", name=name)
+    return done_with_undo(repository, message)

@@ -24,6 +24,7 @@ from ..spec.manifest import IMAGE_CONFIGS
 from ..spec.manifest import INDEX_TYPES
 from . import paging
 from .access import authorize
+from .access import may
 from .attachments import attachments
 from .files import open_file
 from .manifest_lookup import find
@@ -93,7 +94,7 @@ def manifest(name: str, reference: str) -> Page:
         images=[c for c in children if not c.descriptor.is_attestation],
         attachments=attachments(key, subjects, attestations),
         content=content,
-        file=open_file(key, content.files),
+        file=open_file(repository, row.digest, content.files),
         links=image_links.links(*about),
         description=image_links.description(*about),
         annotations=documents.pairs(row.annotations),
@@ -101,6 +102,7 @@ def manifest(name: str, reference: str) -> Page:
         tags=tags.get(row.digest, []),
         text=text,
         is_truncated=is_truncated,
+        may_delete=may("delete", repository),
         commands=pull_commands(kind, image_name(repository.name), tag, row.digest),
     )
 

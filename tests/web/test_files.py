@@ -17,6 +17,7 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import OCI_EMPTY
 from flask_oci.web.files import MAX_FILE_SIZE
 from flask_oci.web.files import MAX_ROWS
+from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.visitor import Page
 from tests.support.visitor import Visitor
@@ -389,4 +390,7 @@ def test_download_needs_the_manifest_and_the_link(
     assert "a secret" not in visitor.get(f"{HELLO}/-/image/1.0").html
     address = f"{HELLO}/-/file/{digest_of(other)}/{digest_of(b'hers')}"
     assert visitor.status(address) == 200
+    with visitor.app.app_context():
+        registry.blocks.add(digest_of(b"hers"), path="*", reason="leaked")
+    assert visitor.status(address) == 403
     assert visitor.status(address.replace("alice", "bob")) == 404

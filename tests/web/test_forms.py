@@ -14,6 +14,7 @@ from flask_oci.signals import audited
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.requests import basic
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
@@ -55,6 +56,9 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
     f"{SETTINGS}/retention": {"rules": "delete 2*"},
     f"{SETTINGS}/delete": {},
     f"{HELLO}/-/tags/delete": {"tag": "1.0"},
+    f"{HELLO}/-/images/delete": {"digest": digest_of(image(LAYER))},
+    f"{HELLO}/-/images/restore": {"digest": digest_of(image(LAYER))},
+    f"{HELLO}/-/images/forget": {"digest": digest_of(image(LAYER))},
     f"{HELLO}/-/history": {"move": "1"},
     "/images/-/tokens": {"repositories": "*", "actions": "pull"},
     "/images/-/tokens/1234": {},
@@ -147,6 +151,7 @@ def test_forms_without_permission_are_refused(
         a
         for a in FORMS
         if not a.endswith(("description", "history", "settings/tags"))
+        and not a.endswith(("images/restore", "images/forget"))
         and "tokens" not in a
     ],
 )
@@ -161,7 +166,9 @@ def test_irreversible_forms_ask_for_confirmation(
     assert "Cancel" in page.links
     assert state(alice) == before
     assert visitor.follow_form(page).status == 302
-    if not address.endswith(("tags/delete", "visibility", "retention")):
+    if not address.endswith(
+        ("tags/delete", "images/delete", "visibility", "retention")
+    ):
         assert visitor.status(HELLO) in (307, 404)
     else:
         assert state(alice) != before

@@ -20,6 +20,7 @@ from flask_babel import Babel
 
 import flask_oci.web
 from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
@@ -33,6 +34,23 @@ from tests.support.visitor import Page
 from tests.support.visitor import Visitor
 
 NAME = "alice/hello"
+
+#: The configs of two images, by tag.
+CONFIGS = {
+    tag: encoded(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Cmd": ["something"], "Labels": {"title": "something"}},
+            "history": [{"created_by": "RUN something"}],
+            "author": tag,
+        }
+    )
+    for tag in ("1", "2")
+}
+
+#: The digest of the first image.
+DIGEST = digest_of(image(b"1", config=CONFIGS["1"]))
 
 WEB = Path(flask_oci.web.__path__[0])
 
@@ -93,15 +111,8 @@ def _signed_in(
     """Alice, an administrator with an image, a signature and an upload."""
     hooks = translated.extensions["oci"].hooks
     monkeypatch.setattr(hooks, "is_admin", lambda user: True)
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Cmd": ["something"], "Labels": {"title": "something"}},
-        "history": [{"created_by": "RUN something"}],
-    }
-    for tag in ("1", "2"):
-        written = encoded({**config, "author": tag})
-        alice.push_image("alice/hello", tag, tag.encode(), config=written)
+    for tag, config in CONFIGS.items():
+        alice.push_image("alice/hello", tag, tag.encode(), config=config)
     subject = alice.get("/v2/alice/hello/manifests/1").data
     alice.push_blob("alice/hello", b"{}")
     signature = image(
@@ -200,6 +211,8 @@ ASKED: t.Final[dict[str, dict[str, str]]] = {
     "settings/retention": {"rules": "delete 2*"},
     "settings/delete": {},
     "tags/delete": {"tag": "1"},
+    "images/delete": {"digest": DIGEST},
+    "images/forget": {"digest": DIGEST},
 }
 
 
@@ -215,6 +228,16 @@ def test_confirmation_texts_are_all_extracted(signed_in: Visitor, form: str) -> 
     page = signed_in.send(f"/images/alice/hello/-/{form}", **ASKED[form])
     assert page.forms()[0].fields["confirmed"] == ["yes"]
     assert_all_marked(page)
+
+
+def test_deleted_image_texts_are_all_extracted(
+    alice: RegistryClient, signed_in: Visitor
+) -> None:
+    """The history with a deleted image is marked for translation."""
+    address = f"/images/{NAME}/-/images/delete"
+    digest = digest_of(alice.push_image(NAME, layer=b"deleted"))
+    signed_in.follow_form(signed_in.send(address, digest=digest))
+    assert_all_marked(signed_in.get(f"/images/{NAME}/-/history"))
 
 
 @pytest.mark.parametrize(

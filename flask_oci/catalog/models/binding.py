@@ -16,6 +16,8 @@ from .credentials import LoginFailure
 from .credentials import Revocation
 from .events import Event
 from .jobs import Job
+from .manifests import DeletedManifest
+from .manifests import DeletedReference
 from .manifests import Manifest
 from .manifests import ManifestReference
 from .manifests import Tag
@@ -43,6 +45,8 @@ RECORDS: t.Final = (
     ManifestReference,
     Tag,
     TagMove,
+    DeletedManifest,
+    DeletedReference,
     Upload,
     RepositoryAlias,
     RepositoryDay,
@@ -75,6 +79,8 @@ class Models:
     ManifestReference: type[ManifestReference]
     Tag: type[Tag]
     TagMove: type[TagMove]
+    DeletedManifest: type[DeletedManifest]
+    DeletedReference: type[DeletedReference]
     Upload: type[Upload]
     RepositoryAlias: type[RepositoryAlias]
     RepositoryDay: type[RepositoryDay]

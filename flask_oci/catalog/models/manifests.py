@@ -129,3 +129,47 @@ class TagMove(Record):
     def moved_by_id(cls) -> Mapped[t.Any]:
         """The key of the user who made the change."""
         return cls._refer_to(cls.user_key, "SET NULL")
+
+
+class DeletedManifest(Record):
+    """A manifest that was deleted on the pages and can be restored for a time."""
+
+    __tablename__ = "oci_deleted_manifest"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        return (sa.UniqueConstraint("repository_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
+    repository_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
+    )
+    digest: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH))
+    media_type: Mapped[str] = mapped_column(sa.String(255))
+    content: Mapped[bytes] = mapped_column(CONTENT)
+    tags: Mapped[list[str]] = mapped_column(sa.JSON())
+    """The tags that were deleted with it."""
+
+    deleted_at: Mapped[datetime] = mapped_column(
+        sa.DateTime(timezone=True), default=utcnow
+    )
+
+    @declared_attr
+    def deleted_by_id(cls) -> Mapped[t.Any]:
+        """The key of the user who deleted it."""
+        return cls._refer_to(cls.user_key, "SET NULL")
+
+
+class DeletedReference(Record):
+    """Content that a deleted manifest needs. The collection keeps it."""
+
+    __tablename__ = "oci_deleted_reference"
+
+    deleted_id: Mapped[int] = mapped_column(
+        Counter,
+        sa.ForeignKey("oci_deleted_manifest.id", ondelete="CASCADE"),
+        primary_key=True,
+    )
+    digest: Mapped[str] = mapped_column(
+        bytewise(DIGEST_LENGTH), primary_key=True, index=True
+    )
