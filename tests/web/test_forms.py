@@ -65,6 +65,27 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
 }
 
 
+_WEBHOOK: t.Final = "/images/-/webhooks/{webhook}"
+
+#: The forms of administrators. The tests of their pages cover other visitors.
+ADMINISTRATION: t.Final[dict[str, dict[str, str]]] = {
+    "/images/-/webhooks": {
+        "url": "https://example.org/other",
+        "kinds": "*",
+        "repositories": "*",
+        "format": "cloudevents",
+    },
+    _WEBHOOK: {"url": "https://example.org/other", "kinds": "*"},
+    f"{_WEBHOOK}/test": {},
+    f"{_WEBHOOK}/state": {"enabled": "no"},
+    f"{_WEBHOOK}/secret": {},
+    f"{_WEBHOOK}/replay": {},
+    f"{_WEBHOOK}/delete": {},
+    "/images/-/users/token": {"user": "alice", "token": "1"},
+    "/images/-/users/tokens": {"user": "alice"},
+}
+
+
 def state(alice: RegistryClient) -> t.Any:
     """Return the state that forms can change."""
     with alice.app.app_context():
@@ -81,7 +102,8 @@ def state(alice: RegistryClient) -> t.Any:
 def test_forms_are_all_covered(app: Flask) -> None:
     """The tests below cover every form."""
     adapter = app.url_map.bind("localhost")
-    known = {adapter.match(address, "POST")[0] for address in FORMS}
+    addresses = (*FORMS, *(a.format(webhook="1") for a in ADMINISTRATION))
+    known = {adapter.match(address, "POST")[0] for address in addresses}
     rules = app.url_map.iter_rules()
     assert known == {
         rule.endpoint
@@ -116,6 +138,27 @@ def test_form_without_valid_token_is_refused(
     assert response.status_code == 400
     assert "Invalid form" in response.text
     assert state(alice) == before
+
+
+def test_form_of_administrators_without_valid_token_is_refused(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of another site cannot use the session of an administrator."""
+    hooks = app.extensions["oci"].hooks
+    monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "alice")
+    with app.app_context():
+        webhook = registry.events.add_webhook("http://localhost:1/")
+        user = app.extensions["oci"].catalog.users.by_name("alice")
+        registry.access_tokens.issue(user)
+    of_another = Visitor(app, "bob").token("/images/-/tokens")
+    for value in ("", of_another):
+        for address, fields in ADMINISTRATION.items():
+            sent = {**fields, "confirmed": "yes", "oci_form": value}
+            path = address.format(webhook=webhook.id)
+            assert visitor.client.post(path, data=sent).status_code == 400, path
+    with app.app_context():
+        assert registry.events.webhooks() == [webhook]
+        assert len(registry.access_tokens.list(user)) == 1
 
 
 @pytest.mark.parametrize("address", FORMS)
