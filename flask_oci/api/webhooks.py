@@ -194,6 +194,7 @@ def _webhook(webhook: WebhookInfo) -> Webhook:
         repositories=list(webhook.repositories),
         enabled=webhook.disabled_at is None,
         failures=webhook.failures,
+        has_delivered=webhook.has_delivered,
         paused_until=webhook.paused_until,
         created_at=webhook.created_at,
     )

@@ -17,6 +17,7 @@ from ..clock import as_utc
 from ..clock import utcnow
 from .database import Database
 from .database import newest
+from .models import DELIVERED
 from .outbox import forget_deliveries
 
 #: The columns with lists of patterns.
@@ -54,6 +55,9 @@ class WebhookInfo:
 
     secret: str = field(repr=False)
     """The key of the signatures."""
+
+    has_delivered: bool = False
+    """Whether it has accepted one of the stored deliveries."""
 
     def wants(self, kind: str, names: Sequence[str]) -> bool:
         """Return True if the webhook is notified of an event.
@@ -126,7 +130,9 @@ class Webhooks:
     def all(self, key: str | None = None) -> list[WebhookInfo]:
         """Return all webhooks, the oldest first, or only the one with a key."""
         columns = self._db.models.Webhook.__table__.c
-        statement = self._select().order_by(columns.created_at, columns.id)
+        statement = self._select(self._delivered()).order_by(
+            columns.created_at, columns.id
+        )
         if key is not None and not _is_key(key):
             return []
         if key is not None:
@@ -213,9 +219,16 @@ class Webhooks:
         columns = self._db.models.Webhook.__table__.c
         return self._found(newest(self._select().order_by(columns.id)))
 
-    def _select(self) -> sa.Select[t.Any]:
-        columns = self._db.models.Webhook.__table__.c
-        return sa.select(*(columns[name] for name in WebhookInfo.__dataclass_fields__))
+    def _select(self, *more: t.Any) -> sa.Select[t.Any]:
+        return sa.select(*self._db.models.Webhook.__table__.c, *more)
+
+    def _delivered(self) -> t.Any:
+        """Return the condition that a delivery to the webhook succeeded."""
+        Delivery, Webhook = self._db.models.Delivery, self._db.models.Webhook
+        found = sa.exists().where(
+            Delivery.webhook_id == Webhook.__table__.c.id, Delivery.state == DELIVERED
+        )
+        return found.label("has_delivered")
 
     def _found(self, statement: sa.Select[t.Any]) -> list[WebhookInfo]:
         return [_info(row) for row in self._db.session.execute(statement)]

@@ -131,7 +131,9 @@ for command in COMMANDS:
 def _status(webhook: WebhookInfo) -> str:
     if webhook.disabled_at is not None:
         return "disabled"
-    return plural(webhook.failures, "failure") if webhook.failures else "ok"
+    if webhook.failures:
+        return plural(webhook.failures, "failure")
+    return "ok" if webhook.has_delivered else "no delivery yet"
 
 
 def _fields(webhook: WebhookInfo) -> dict[str, t.Any]:

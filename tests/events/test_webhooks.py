@@ -404,6 +404,25 @@ def test_dead_delivery_is_listed_and_can_be_replayed(
     assert listed(upkeep, "events", "dead") == []
 
 
+def test_webhook_that_was_never_called_is_not_called_healthy(
+    alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
+) -> None:
+    """Its state changes with the first delivery."""
+    add(upkeep, receiver.url, "--kind", "tag.*")
+    assert "no delivery yet" in upkeep.run("webhooks", "list").output
+    receiver.answer = lambda _: 503
+    alice.push_image(NAME, "one")
+    deliver(upkeep, failed=1)
+    (known,) = listed(upkeep, "webhooks", "list")
+    assert known["has_delivered"] is False
+    receiver.answer = lambda _: 204
+    with later(timedelta(minutes=2)):
+        deliver(upkeep)
+    (known,) = listed(upkeep, "webhooks", "list")
+    assert known["has_delivered"] is True
+    assert "ok" in upkeep.run("webhooks", "list").output.split()
+
+
 def test_delivery_log_statements_do_not_grow(
     app: Flask, alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:

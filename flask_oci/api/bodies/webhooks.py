@@ -52,6 +52,13 @@ class Webhook(Body, frozen=True):
     failures: t.Annotated[
         int, Meta(description="The number of consecutive requests without an answer.")
     ]
+    has_delivered: t.Annotated[
+        bool,
+        Meta(
+            description="Whether it has accepted one of the deliveries that are still"
+            " listed. A webhook that was never called has neither this nor failures."
+        ),
+    ]
     paused_until: t.Annotated[
         datetime | None,
         Meta(description="When deliveries resume; null if they are not paused."),
