@@ -69,6 +69,17 @@ class Move(t.NamedTuple):
     """Whether the manifest that it pointed at before still exists."""
 
 
+class Push(t.NamedTuple):
+    """A tag that was created or moved."""
+
+    id: int
+    repository_id: int
+    tag: str
+    digest: str
+    moved_at: datetime
+    pushed_by_id: t.Any
+
+
 class RepositoryContents:
     """Reads tags and manifests."""
 
@@ -236,6 +247,34 @@ class RepositoryContents:
             statement = statement.where(Row.id < before)
         found = [Move(*row) for row in self._db.session.execute(statement)]
         return [move._replace(moved_at=as_utc(move.moved_at)) for move in found]
+
+    def pushes(self, repository_ids: Sequence[int], limit: int) -> list[Push]:
+        """Return the latest pushes of tags to some repositories, the latest first.
+
+        Tags that attach something to an image, such as a signature, are left out.
+
+        :param limit: the maximum number of results.
+        """
+        Row = self._db.models.TagMove
+        rows = self._db.session.execute(
+            sa.select(
+                Row.id,
+                Row.repository_id,
+                Row.name,
+                Row.to_digest,
+                Row.moved_at,
+                Row.moved_by_id,
+            )
+            .where(
+                Row.repository_id.in_(repository_ids),
+                Row.to_digest.is_not(None),
+                sa.not_(only_attached(Row.name)),
+            )
+            .order_by(Row.id.desc())
+            .limit(limit)
+        )
+        found = [Push(*row) for row in rows]
+        return [push._replace(moved_at=as_utc(push.moved_at)) for push in found]
 
     def tag_names(
         self, repository_id: int, digests: Sequence[str]

@@ -31,6 +31,7 @@ from ..services import services
 from ..spec.reference import is_name
 from . import deletion
 from . import events
+from . import feeds
 from . import formatting
 from . import forms
 from . import history
@@ -68,12 +69,14 @@ if t.TYPE_CHECKING:
     Route = tuple[tuple[str, ...], str, str, Callable[..., ResponseReturnValue]]
 
 _WEBHOOK: t.Final = "/-/webhooks/<webhook_id>"
-_SETTINGS: t.Final = "/<oci_name:name>/-/settings"
+_NAME: t.Final = "/<oci_name:name>"
+_SETTINGS: t.Final = f"{_NAME}/-/settings"
 
 #: Methods, rule, endpoint and view. No component of a name begins with a dash, so
 #: "/-/" ends the name of a repository.
 ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/", "repositories", repositories),
+    (("GET",), "/-/feed.atom", "feed", feeds.feed),
     (("GET",), "/-/storage", "storage", usage.storage),
     (("GET",), "/-/administration", "administration", usage.administration),
     (("GET",), "/-/uploads", "all_uploads", usage.all_uploads),
@@ -125,6 +128,12 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/<oci_name:name>/-/file/<digest>/<blob>", "file", download),
     (("GET",), "/<oci_name:name>/-/compare", "compare", compare),
     (("GET",), "/<oci_name:name>/-/history", "history", history.history),
+    (
+        ("GET",),
+        "/<oci_name:name>/-/feed.atom",
+        "repository_feed",
+        feeds.repository_feed,
+    ),
     (("POST",), "/<oci_name:name>/-/history", "restore", history.restore),
     (("POST",), "/<oci_name:name>/-/tags/delete", "delete_tags", history.delete_tags),
     (("POST",), "/<oci_name:name>/-/images/delete", "delete_images", deletion.delete),

@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from flask import request
+from flask import url_for
 
 from ..catalog.manifest_traits import ContentKinds
 from ..catalog.repository_list import Figures
@@ -26,6 +27,7 @@ from ..services import services
 from . import paging
 from .access import may
 from .access import visitor
+from .rendering import announce_feed
 from .rendering import Page
 from .rendering import render
 
@@ -85,19 +87,21 @@ class Row:
 
 def repositories() -> Page:
     """Show the visitor's list of repositories."""
-    search, order, by = _search(), _order(), caller()
-    page = RepositoryPages(by, search, order).page(
+    wanted, order, by = search(), _order(), caller()
+    page = RepositoryPages(by, wanted, order).page(
         paging.PAGE, _position(), counted=True
     )
     is_front = visitor() is None and not any(request.args.values())
+    feed = _feed_address(wanted)
+    announce_feed(feed)
     return render(
         "oci/repositories.html",
         rows=rows(page.found),
         order=order,
-        search=search.text,
-        under=search.below,
-        filters=search,
-        is_filtered=search != Search(below=search.below),
+        search=wanted.text,
+        under=wanted.below,
+        filters=wanted,
+        is_filtered=wanted != Search(below=wanted.below),
         kinds=artifact_types.LISTED,
         visibilities=VISIBILITIES,
         platforms=PLATFORMS,
@@ -108,6 +112,7 @@ def repositories() -> Page:
         popular=_popular(by) if is_front and page.total else [],
         total=page.total,
         most_counted=MAX_COUNTED,
+        feed=feed,
     )
 
 
@@ -142,7 +147,8 @@ def rows(page: list[Listed]) -> list[Row]:
     ]
 
 
-def _search() -> Search:
+def search() -> Search:
+    """Return the search in the query of the request."""
     kind, visibility = paging.parameter("kind"), paging.parameter("visibility")
     known = {each.key for each in artifact_types.LISTED}
     return Search(
@@ -157,6 +163,13 @@ def _search() -> Search:
 def _order() -> Order:
     order = paging.parameter("sort")
     return next((each for each in ORDERS if each == order), DEFAULT_ORDER)
+
+
+def _feed_address(wanted: Search) -> str:
+    """Return the address of the feed of a list."""
+    names = {**wanted._asdict(), "q": wanted.text, "under": wanted.below}
+    fields = ("q", "under", "kind", "visibility", "platform")
+    return url_for(".feed", **{name: names[name] or None for name in fields})
 
 
 def _position() -> Position | None:

@@ -19,6 +19,7 @@ from . import activity
 from . import paging
 from .access import authorize
 from .access import may
+from .rendering import announce_feed
 from .rendering import Page
 from .rendering import render
 from .usage import latest_uploads
@@ -54,6 +55,7 @@ def repository(name: str) -> Page:
     notes = annotations(newest.manifest.id) if newest else {}
     about = catalog.repository_list.about(key)
     may_push = may("push", found)
+    announce_feed(url_for(".repository_feed", name=found.name))
     return render(
         "oci/repository.html",
         repository=found,

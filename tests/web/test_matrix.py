@@ -32,6 +32,8 @@ ALIKE: t.Final = ("private", "missing", "renamed")
 #: signed-in visitors ("member"), for administrators, or for everyone (None).
 PAGES: t.Final = {
     "repositories": (None, "/images/"),
+    "feed": (None, "/images/-/feed.atom"),
+    "repository_feed": ("pull", "/images/{name}/-/feed.atom"),
     "storage": ("member", "/images/-/storage"),
     "tokens": ("member", "/images/-/tokens"),
     # The application of this test has no administrators.
