@@ -161,6 +161,11 @@ class Forge:
         assert self._process is not None
         return max(map(_peak_resident, _process_tree(self._process.pid)))
 
+    def processes(self) -> list[int]:
+        """Return the processes of the server, the parent first."""
+        assert self._process is not None
+        return _process_tree(self._process.pid)
+
     def __enter__(self) -> Forge:
         self.start()
         return self
