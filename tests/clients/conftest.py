@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 import typing as t
 from pathlib import Path
@@ -23,8 +24,11 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def forge() -> t.Iterator[Forge]:
-    """The example forge as deployed, with its defaults."""
-    with Forge("gunicorn") as started:
+    """The example forge as deployed, with its defaults, on SQLite or on the empty
+    database of ``FORGE_DATABASE_URL``."""
+    url = os.environ.get("FORGE_DATABASE_URL")
+    settings = {"DATABASE_URL": url} if url else {}
+    with Forge("gunicorn", **settings) as started:
         yield started
 
 
