@@ -10,6 +10,7 @@ from ..catalog.blocks import BlockScope
 from ..catalog.repository_info import name_of
 from ..events import audit
 from ..rules.blocks import check_reason
+from ..rules.paths import covers
 from ..rules.paths import parse_path
 from ..rules.paths import path_text
 from ..spec.digest import Digest
@@ -17,6 +18,7 @@ from ..spec.digest import Digest
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog import RepositoryInfo
+    from ..catalog.blocks import StoredBlock
     from ..catalog.repository_info import RepositoryRef
 
 
@@ -139,17 +141,19 @@ class Blocks:
             self._scope(repository, path) if is_limited else None,
             None if digest is None else Digest.parse(digest),
         )
+        return [_block(row) for row in found]
+
+    def applying(self, repository: RepositoryInfo, digest: str) -> t.Sequence[Block]:
+        """Return the blocks of a digest that apply to a repository, the newest first.
+
+        :param repository: a repository that was looked up.
+        :param digest: the digest of a manifest or of a blob.
+        """
         return [
-            Block(
-                row.digest,
-                row.repository,
-                None if row.path is None else path_text(row.path),
-                row.reason,
-                row.blocked_by,
-                row.blocked_at,
-                None if row.index_digest == row.digest else row.index_digest,
-            )
-            for row in found
+            _block(row)
+            for row in self._catalog.blocks.list(digest=Digest.parse(digest))
+            if row.repository == repository.name
+            or (row.path is not None and covers(row.path, repository.name))
         ]
 
     def check(self, repository: RepositoryInfo, digest: str) -> None:
@@ -184,3 +188,15 @@ class Blocks:
         name = None if repository is None else name_of(repository)
         actor = self._catalog.users.name_of(by)
         audit.record(action, actor, name, digest=str(digest), **detail)
+
+
+def _block(row: StoredBlock) -> Block:
+    return Block(
+        row.digest,
+        row.repository,
+        None if row.path is None else path_text(row.path),
+        row.reason,
+        row.blocked_by,
+        row.blocked_at,
+        None if row.index_digest == row.digest else row.index_digest,
+    )

@@ -29,6 +29,7 @@ from ..http.routing import MountedBlueprint
 from ..http.routing import register_converters
 from ..services import services
 from ..spec.reference import is_name
+from . import blocks
 from . import deletion
 from . import events
 from . import feeds
@@ -139,6 +140,8 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("POST",), "/<oci_name:name>/-/images/delete", "delete_images", deletion.delete),
     (("POST",), "/<oci_name:name>/-/images/restore", "undelete", deletion.restore),
     (("POST",), "/<oci_name:name>/-/images/forget", "forget_image", deletion.forget),
+    (("POST",), "/<oci_name:name>/-/block", "block", blocks.block),
+    (("POST",), "/<oci_name:name>/-/unblock", "unblock", blocks.unblock),
     (("GET",), "/<oci_name:name>/-/settings", "settings", settings.settings),
     (("POST",), f"{_SETTINGS}/description", "describe", settings.describe),
     (("POST",), f"{_SETTINGS}/visibility", "set_visibility", settings.set_visibility),

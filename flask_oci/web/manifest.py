@@ -103,6 +103,8 @@ def manifest(name: str, reference: str) -> Page:
         text=text,
         is_truncated=is_truncated,
         may_delete=may("delete", repository),
+        may_manage=may("manage", repository),
+        blocks=services().blocks.applying(repository, row.digest),
         commands=pull_commands(kind, image_name(repository.name), tag, row.digest),
     )
 
