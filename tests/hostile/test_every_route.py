@@ -161,6 +161,7 @@ def _sweep(app: Flask, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch) -
             "tag": "latest",
             "reference": "latest",
             "digest": digest_of(manifest),
+            "filename": "swagger-ui.css",
             "blob": digest_of(manifest),
             "session_id": alice.start_upload("alice/app").rpartition("/")[2],
             "token_id": token,

@@ -160,7 +160,7 @@ def test_rules_without_a_process_that_applies_them_are_reported(
     assert "No process applies retention rules (last complete run: never)" in (
         said.stderr
     )
-    assert {"work-missing", "collection-missing"} <= check(app).codes
+    assert {"work-missing", "collection-missing"} <= set(check(app).findings)
     warning = "No process applies retention rules at the moment"
     for address in ("settings", "settings/retention"):
         assert warning in page.get(f"/images/{NAME}/-/{address}").text
@@ -168,7 +168,7 @@ def test_rules_without_a_process_that_applies_them_are_reported(
     # The single commands count as well.
     upkeep.run("retention", "run")
     upkeep.gc()
-    assert {"work-missing", "collection-missing"}.isdisjoint(check(app).codes)
+    assert {"work-missing", "collection-missing"}.isdisjoint(check(app).findings)
     assert warning not in page.get(f"/images/{NAME}/-/settings").text
     assert "No process" not in (
         upkeep.run("retention", "set", "--repository", NAME, "delete x-*").stderr

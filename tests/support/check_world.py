@@ -17,16 +17,22 @@ from tests.support.host import DATABASE_URL
 #: A key that is in no list of well-known keys.
 SECRET = "2f0e4cbb8d1a47c6a9d3b57e6f81c902"
 
-#: The findings of every application of the tests: their databases are not durable, and
-#: they do not say whether their functions may be cached.
+#: The findings of every application of the tests: their databases are not durable, they
+#: do not say whether their functions may be cached, and nothing runs the collection.
 USUAL = frozenset(
-    {"database-no-pre-ping", "database-not-durable", "cache-policy-unset"}
+    {
+        "database-no-pre-ping",
+        "database-not-durable",
+        "cache-policy-unset",
+        "collection-missing",
+    }
     if DATABASE_URL
     else {
         "sqlite-not-wal",
         "database-not-durable",
         "sqlite-foreign-keys",
         "cache-policy-unset",
+        "collection-missing",
     }
 )
 

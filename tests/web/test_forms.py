@@ -59,6 +59,8 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
     f"{HELLO}/-/images/delete": {"digest": digest_of(image(LAYER))},
     f"{HELLO}/-/images/restore": {"digest": digest_of(image(LAYER))},
     f"{HELLO}/-/images/forget": {"digest": digest_of(image(LAYER))},
+    f"{HELLO}/-/block": {"digest": digest_of(image(LAYER)), "reason": "x"},
+    f"{HELLO}/-/unblock": {"digest": digest_of(image(LAYER))},
     f"{HELLO}/-/history": {"move": "1"},
     "/images/-/tokens": {"repositories": "*", "actions": "pull"},
     "/images/-/tokens/1234": {},

@@ -59,6 +59,9 @@ PAGES: t.Final = {
     "retention": ("manage", "/images/{name}/-/settings/retention"),
 }
 
+#: Files of a package, which are the same for each visitor.
+STATIC: t.Final = ("reference_file",)
+
 
 @dataclass(frozen=True)
 class Viewer:
@@ -190,7 +193,9 @@ def test_pages_forbid_framing_and_caching(forge: Forge) -> None:
     """No other site can embed a page in a frame, and no cache stores one."""
     set_policy(None)
     owner = next(s.visitor for s in forge.people if s.role == "owner")
-    for need, path in PAGES.values():
+    for page, (need, path) in PAGES.items():
+        if page in STATIC:
+            continue
         address = path.format(name="owner/public", digest=forge.digest)
         with owner.client.get(address) as response:
             assert response.data
