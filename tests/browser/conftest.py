@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import typing as t
 
 import pytest
 
+from flask_oci.config.languages import LANGUAGES
 from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import tool
@@ -29,7 +31,7 @@ SCHEMES = ("light", "dark")
 @pytest.fixture(scope="session")
 def forge() -> t.Iterator[Forge]:
     """The deployed example forge."""
-    with Forge("gunicorn") as started:
+    with Forge("gunicorn", OCI_LANGUAGES=json.dumps(LANGUAGES)) as started:
         admin = ("--admin", "--password", PASSWORD)
         started.command("create-user", ADMINISTRATOR, *admin)
         yield started
@@ -56,9 +58,12 @@ def _open_window(chromium: t.Any, forge: Forge) -> t.Iterator[t.Callable[..., Wi
     """Return a function that opens a window; an error in a window fails the test."""
     with contextlib.ExitStack() as stack:
 
-        def open_window(width: int = 1280, scheme: str = "light") -> Window:
+        def open_window(
+            width: int = 1280, scheme: str = "light", locale: str = "en-US"
+        ) -> Window:
             context = chromium.new_context(
                 base_url=forge.url,
+                locale=locale,
                 color_scheme=scheme,
                 viewport={"width": width, "height": 900},
                 permissions=["clipboard-read", "clipboard-write"],
