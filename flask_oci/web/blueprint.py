@@ -225,6 +225,7 @@ def _context() -> dict[str, t.Any]:
         "oci_form_field": forms.FIELD,
         "oci_form_token": forms.form_token,
         "oci_visibility": services().policy.visibility,
+        "oci_visibility_name": formatting.visibility_name,
         "oci_image_name": image_name,
         "oci_here": paging.here,
         "oci_reference_url": reference.address,

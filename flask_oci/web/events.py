@@ -15,6 +15,7 @@ from ..services import services
 from . import paging
 from .access import require_admin
 from .formatting import size
+from .formatting import visibility_name
 from .rendering import Page
 from .rendering import render
 from .translation import gettext
@@ -99,7 +100,8 @@ def text_of(kind: str, data: dict[str, t.Any]) -> Markup:
             "the repository was transferred to %(owner)s", owner=data.get("owner")
         ),
         changes.REPOSITORY_SHOWN: lambda: gettext(
-            "the repository became %(visibility)s", visibility=data.get("visibility")
+            "the repository became %(visibility)s",
+            visibility=visibility_name(data.get("visibility", "")),
         ),
         changes.REPOSITORY_DELETED: lambda: gettext("the repository was deleted"),
         changes.COLLECTED: lambda: gettext(

@@ -79,6 +79,16 @@ def duration(span: timedelta) -> Markup:
     return ngettext("%(num)s day", "%(num)s days", seconds // 86400)
 
 
+def visibility_name(visibility: str) -> str:
+    """Return the name of a visibility in the visitor's language."""
+    names = {
+        "private": gettext("private"),
+        "internal": gettext("internal"),
+        "public": gettext("public"),
+    }
+    return names.get(visibility, visibility)
+
+
 def short(digest: str) -> str:
     """Return the first digits of a digest."""
     return digest.partition(":")[2][:_DIGEST_LENGTH] or digest[:_DIGEST_LENGTH]

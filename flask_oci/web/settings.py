@@ -21,6 +21,7 @@ from .access import authorize
 from .access import may
 from .access import visitor
 from .formatting import size
+from .formatting import visibility_name
 from .rendering import Page
 from .rendering import render
 from .translation import gettext
@@ -60,22 +61,23 @@ def set_visibility(name: str) -> ResponseReturnValue:
         consequences["public"] = consequences["internal"]
     if visibility not in consequences or _is_visibility_fixed(repository):
         abort(400)
+    label = visibility_name(visibility)
     if not forms.confirmed():
         return forms.ask(
-            gettext("Make %(name)s %(visibility)s?", name=name, visibility=visibility),
+            gettext("Make %(name)s %(visibility)s?", name=name, visibility=label),
             [
                 consequences[visibility],
                 gettext("This includes its history and the names of deleted tags."),
                 gettext("The change applies from the next request on."),
             ],
-            gettext("Make it %(visibility)s", visibility=visibility),
+            gettext("Make it %(visibility)s", visibility=label),
             url_for(".settings", name=name),
             danger=visibility == "public",
             repository=repository,
         )
     services().administration.set_visibility(repository, visibility, by=visitor())
     return forms.done(
-        gettext("The repository is %(visibility)s now.", visibility=visibility),
+        gettext("The repository is %(visibility)s now.", visibility=label),
         "settings",
         name=name,
     )
