@@ -32,9 +32,8 @@ class SecurityHost(t.NamedTuple):
     db: SQLAlchemy
 
 
-def security_host(make_host: t.Callable[..., Host]) -> SecurityHost:
-    """Return an application whose users Flask-Security manages."""
-    db = database()
+def security_models(db: t.Any) -> tuple[t.Any, t.Any]:
+    """Return the models of the users and of their roles."""
     members = sa.Table(
         "members",
         db.metadata,
@@ -57,7 +56,15 @@ def security_host(make_host: t.Callable[..., Host]) -> SecurityHost:
             secondary=members
         )
 
-    def make(name: str, password: str) -> User:
+    return User, Role
+
+
+def security_host(make_host: t.Callable[..., Host]) -> SecurityHost:
+    """Return an application whose users Flask-Security manages."""
+    db = database()
+    User, Role = security_models(db)
+
+    def make(name: str, password: str) -> t.Any:
         return User(
             email=f"{name}@example.org",
             username=name,
