@@ -27,6 +27,7 @@ from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
 from .core.rule_sets import RuleEntry
+from .core.rule_sets import Visibilities
 from .errors import Denied
 from .errors import RegistryError
 from .events import DeliveryResult
@@ -104,5 +105,6 @@ __all__ = [
     "UpstreamInfo",
     "UpstreamManager",
     "WarmResult",
+    "Visibilities",
     "WebhookInfo",
 ]

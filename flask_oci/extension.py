@@ -21,6 +21,7 @@ from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
+from .core.rule_sets import Visibilities
 from .events import Events
 from .events.publisher import EventPublisher
 from .events.request_state import current_request
@@ -138,6 +139,9 @@ class Registry(Decorators):
 
         self.retention = Retention(self._catalog)
         """Sets the rules for the deletion of old tags and manifests."""
+
+        self.default_visibility = Visibilities(self._catalog)
+        """Sets the visibility of new repositories in a path."""
 
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
@@ -375,6 +379,7 @@ class Registry(Decorators):
             retention=self.retention,
             quotas=self.quotas,
             blocks=self.blocks,
+            default_visibility=self.default_visibility,
         )
         parts = make_services(shared, app, registered_name(state))
         app.extensions[EXTENSION] = parts

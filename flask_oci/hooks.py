@@ -1,25 +1,21 @@
 """Hooks: functions of the host that the registry calls.
 
-A hook is an ordinary function. A coroutine function would return a coroutine, which is
-true whatever the function decides. So the registry refuses to register one, and an
-awaitable that a hook returns is an error. A hook that decides allows an action only by
-returning True itself.
+A hook is an ordinary function. A hook that decides allows an action only by returning
+True itself: see ``host_functions``.
 """
 
 from __future__ import annotations
 
-import inspect
-import logging
 import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
-from functools import wraps
-
-from werkzeug.local import LocalProxy
 
 from .admission import AdmissionRequest
 from .catalog.repository_info import RepositoryInfo
+from .host_functions import predicate
+from .host_functions import synchronous
+from .host_functions import validator_name
 from .spec.scope import Action
 
 if t.TYPE_CHECKING:
@@ -49,6 +45,9 @@ IsAdmin: t.TypeAlias = Callable[[t.Any], bool]
 #: The function of ``list_filter``: a user or None to an SQL condition or None.
 ListFilter: t.TypeAlias = Callable[[t.Any], "Condition | None"]
 
+#: The function of ``manages_namespace``: a user and a path to a bool.
+ManagesNamespace: t.TypeAlias = Callable[[t.Any, str], bool]
+
 #: The function of ``page_renderer``: a template and keyword arguments to a page.
 PageRenderer: t.TypeAlias = Callable[..., t.Any]
 
@@ -71,17 +70,12 @@ BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
 CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
 IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
 ListFilterT = t.TypeVar("ListFilterT", bound=ListFilter)
+ManagesNamespaceT = t.TypeVar("ManagesNamespaceT", bound=ManagesNamespace)
 PageRendererT = t.TypeVar("PageRendererT", bound=PageRenderer)
 RetentionExemptT = t.TypeVar("RetentionExemptT", bound=RetentionExempt)
 UserLoaderT = t.TypeVar("UserLoaderT", bound=UserLoader)
 ValidatorT = t.TypeVar("ValidatorT", bound=Validator)
 VisibilityOfT = t.TypeVar("VisibilityOfT", bound=VisibilityOf)
-
-P = t.ParamSpec("P")
-R = t.TypeVar("R")
-T = t.TypeVar("T")
-
-logger = logging.getLogger("flask_oci.hooks")
 
 
 class LoginRefused(Exception):
@@ -107,6 +101,7 @@ class Hooks:
     authorize: Authorize | None = None
     before_login: BeforeLogin | None = None
     list_filter: ListFilter | None = None
+    manages_namespace: ManagesNamespace | None = None
     visibility_of: VisibilityOf | None = None
     current_user_loader: CurrentUserLoader | None = None
     user_loader: UserLoader | None = None
@@ -256,6 +251,17 @@ class Decorators:
         self._hooks.is_admin = predicate(function)
         return function
 
+    def manages_namespace(self, function: ManagesNamespaceT) -> ManagesNamespaceT:
+        """Register a function that decides which users manage the rules of a path.
+
+        It takes a user and the path without ``/*``, such as ``website`` for
+        ``website/*``, and returns True if the user may read and set the rules for all
+        repositories in it. The registry calls it each time. Without it, users manage
+        the paths that begin with their own name.
+        """
+        self._hooks.manages_namespace = predicate(function)
+        return function
+
     def retention_exempt(self, function: RetentionExemptT) -> RetentionExemptT:
         """Register a function that exempts tags from retention, such as the tags of a
         release of your application.
@@ -266,109 +272,3 @@ class Decorators:
         """
         self._hooks.retention_exempt = synchronous(function)
         return function
-
-
-def synchronous(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a hook that never returns an awaitable.
-
-    The hook raises :exc:`TypeError` if the function returns an awaitable anyway, which
-    a decorator of the host can hide.
-
-    :param function: the function of the host.
-    :raises TypeError: if it is a coroutine function or an asynchronous generator
-        function.
-    """
-    check_synchronous(function)
-
-    @wraps(function)
-    def hook(*args: P.args, **kwargs: P.kwargs) -> R:
-        result = unwrapped(function(*args, **kwargs))
-        refuse_awaitable(result, name_of(function))
-        return result
-
-    return hook
-
-
-def predicate(function: Callable[P, bool]) -> Callable[P, bool]:
-    """Return a hook that turns every result except True into False.
-
-    It logs a warning if the result is neither a bool nor None, because a host that
-    returns a row, for example, means yes.
-
-    :param function: the function of the host.
-    :raises TypeError: if :func:`synchronous` does.
-    """
-    call = synchronous(function)
-
-    @wraps(function)
-    def hook(*args: P.args, **kwargs: P.kwargs) -> bool:
-        result: object = call(*args, **kwargs)
-        if result is not None and not isinstance(result, bool):
-            logger.warning(
-                "%s returned %s, which is not True, so it counts as no. Return a bool.",
-                name_of(function),
-                type(result).__name__,
-            )
-        return result is True
-
-    return hook
-
-
-def validator_name(function: Callable[..., t.Any]) -> str:
-    """Return the name under which the database stores a validator.
-
-    :param function: the validator. Its name is the same in all processes.
-    """
-    return f"{function.__module__}.{function.__qualname__}"
-
-
-def check_synchronous(function: Callable[..., t.Any]) -> None:
-    """Check that a function is not a coroutine function.
-
-    :param function: a function or another callable object of the host.
-    :raises TypeError: if it is a coroutine function, or if its ``__call__`` is one.
-    """
-    for called in (function, getattr(function, "__call__", None)):  # noqa: B004
-        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
-            raise TypeError(
-                f"{name_of(function)} is a coroutine function, and the registry calls"
-                " its hooks without awaiting them. Make it an ordinary function, or"
-                " wrap it in asgiref.sync.async_to_sync."
-            )
-
-
-def unwrapped(result: T) -> T:
-    """Return the object behind a proxy such as Flask-Login's ``current_user``.
-
-    A proxy has an ``__await__``, so it looks like an awaitable whatever it stands for.
-    """
-    if isinstance(result, LocalProxy):
-        return t.cast("T", result._get_current_object())
-    return result
-
-
-def refuse_awaitable(result: object, name: str) -> None:
-    """Check that the result of a host's function is not an awaitable.
-
-    :param result: the result of the function.
-    :param name: the name of the function, for the message.
-    :raises TypeError: if it is an awaitable or an asynchronous generator.
-    """
-    result = unwrapped(result)
-    # Most functions return one of these, and the checks below take longer.
-    if result is None or isinstance(result, bool):
-        return
-    if not inspect.isawaitable(result) and not inspect.isasyncgen(result):
-        return
-    if inspect.iscoroutine(result):
-        # Python would warn that the coroutine never ran.
-        result.close()
-    raise TypeError(
-        f"{name} returned an awaitable, and the registry calls the host's functions"
-        " without awaiting them. Return the value itself."
-    )
-
-
-def name_of(function: Callable[..., t.Any]) -> str:
-    """Return the name of a function for messages."""
-    return getattr(function, "__qualname__", None) or repr(function)

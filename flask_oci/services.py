@@ -35,6 +35,7 @@ from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
+from .core.rule_sets import Visibilities
 from .core.summaries import Summaries
 from .events import Events
 from .events.delivery import DeliveryWorker
@@ -76,6 +77,7 @@ class SharedServices:
     retention: Retention
     quotas: Quotas
     blocks: Blocks
+    default_visibility: Visibilities
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from flask import current_app
 
 from . import changes
 from .config import EXTENSION
-from .hooks import name_of
-from .hooks import refuse_awaitable
+from .host_functions import name_of
+from .host_functions import refuse_awaitable
 
 if t.TYPE_CHECKING:
     from .catalog import Catalog

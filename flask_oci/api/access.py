@@ -94,9 +94,18 @@ def require_admin() -> None:
     :raises Unauthorized: 401, if the caller is anonymous.
     :raises Denied: 403, if the caller is not an administrator.
     """
-    user, is_admin = signed_in_user("manage"), services().hooks.is_admin
-    if is_admin is None or not is_admin(user):
+    if not is_admin():
         raise Denied("Administrator access required.")
+
+
+def is_admin() -> bool:
+    """Return True if the caller is an administrator.
+
+    :raises Unauthorized: 401, if the caller is anonymous.
+    :raises Denied: 403, if the caller's token cannot manage every repository.
+    """
+    user, hook = signed_in_user("manage"), services().hooks.is_admin
+    return hook is not None and hook(user)
 
 
 def _needs_basic() -> Denied:

@@ -30,6 +30,14 @@ from .history import undo
 from .images import delete_image
 from .images import image
 from .jobs import jobs
+from .paths import path_protected_tags
+from .paths import path_quota
+from .paths import path_retention
+from .paths import path_visibility
+from .paths import set_path_protected_tags
+from .paths import set_path_quota
+from .paths import set_path_retention
+from .paths import set_path_visibility
 from .repositories import change_repository
 from .repositories import delete_repository
 from .repositories import repositories
@@ -68,6 +76,7 @@ PREFIX: t.Final = "/api/oci/v1"
 
 _NAME: t.Final = "/repositories/<oci_name:name>"
 _USER: t.Final = "/users/<username>"
+_PATH: t.Final = "/paths/<oci_name:name>"
 _WEBHOOK: t.Final = "/webhooks/<webhook_id>"
 
 #: All operations. No component of a name begins with a dash, so "/-/" ends the name of
@@ -96,6 +105,14 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("DELETE", f"{_NAME}/-/blocks/<digest>", unblock),
     Operation("GET", f"{_NAME}/-/usage", repository_usage),
     Operation("GET", f"{_NAME}/-/activity", activity),
+    Operation("GET", f"{_PATH}/-/retention", path_retention),
+    Operation("PUT", f"{_PATH}/-/retention", set_path_retention),
+    Operation("GET", f"{_PATH}/-/protected-tags", path_protected_tags),
+    Operation("PUT", f"{_PATH}/-/protected-tags", set_path_protected_tags),
+    Operation("GET", f"{_PATH}/-/default-visibility", path_visibility),
+    Operation("PUT", f"{_PATH}/-/default-visibility", set_path_visibility),
+    Operation("GET", f"{_PATH}/-/quota", path_quota),
+    Operation("PUT", f"{_PATH}/-/quota", set_path_quota),
     Operation("GET", "/usage", usage),
     Operation("GET", "/usage/repositories", usage_by_repository),
     Operation("GET", "/tokens", tokens),

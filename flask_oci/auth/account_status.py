@@ -11,10 +11,10 @@ from datetime import date
 from functools import cached_property
 from functools import lru_cache
 
-from ..hooks import check_synchronous
-from ..hooks import predicate
-from ..hooks import refuse_awaitable
-from ..hooks import unwrapped
+from ..host_functions import check_synchronous
+from ..host_functions import predicate
+from ..host_functions import refuse_awaitable
+from ..host_functions import unwrapped
 
 if t.TYPE_CHECKING:
     from ..catalog import UserColumn

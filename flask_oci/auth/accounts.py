@@ -11,9 +11,9 @@ from werkzeug.exceptions import NotFound
 
 from ..catalog import NO_SUCH_USER
 from ..events.warn_once import advise
-from ..hooks import name_of
-from ..hooks import refuse_awaitable
-from ..hooks import unwrapped
+from ..host_functions import name_of
+from ..host_functions import refuse_awaitable
+from ..host_functions import unwrapped
 from . import flask_login
 from .account_status import AccountStatus
 from .account_status import Active

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from ..catalog.repository_info import namespace_of
 from ..catalog.repository_info import read_only
 
 if t.TYPE_CHECKING:
@@ -110,6 +111,21 @@ class Policy:
         """Whether the host or its configuration may decide visibilities, which then
         differ from the recorded ones."""
         return self._hooks.visibility_of is not None or bool(self._config.upstreams)
+
+    def manages_path(self, user: t.Any, path: str) -> bool:
+        """Return True if a user may read and set the rules of a path.
+
+        :param user: one of the host's users, or None for an anonymous client.
+        :param path: the stored path, such as ``website`` for ``website/*``.
+        """
+        if user is None or not self._is_accepted(user):
+            return False
+        if self._hooks.manages_namespace is not None:
+            return self._hooks.manages_namespace(user, path)
+        users = self._catalog.users
+        return users.key_of(user) is not None and users.namespace_of(
+            user
+        ) == namespace_of(path)
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

@@ -165,8 +165,7 @@ class Jobs:
         complete: bool = True,
         at_most_every: timedelta | None = None,
     ) -> None:
-        """Record the end of a run, with or without a claim. If the database refuses the
-        write, the log has the reason.
+        """Record the end of a run, with or without a claim.
 
         :param summary: the result of a complete run.
         :param failure: the reason why the run, or an item of it, failed.
@@ -184,7 +183,7 @@ class Jobs:
 
         if at_most_every is not None and self._was_recorded(name, at_most_every):
             return
-        self._db.record(work)
+        self._db.write(work)
 
     def has_own_connections(self) -> bool:
         """Return True if a thread gets a connection of its own. A database in memory

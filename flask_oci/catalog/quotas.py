@@ -1,4 +1,4 @@
-"""Quotas of repositories and owners: their usage and enforcement."""
+"""Quotas of repositories, paths and owners: their usage and enforcement."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from ..rules.paths import path_text
+from ..rules.paths import paths_of
 from ..rules.quota import Quota
 from ..rules.quota import QuotaExceeded
 from ..rules.quota import QuotaUsage
 from .database import Condition
 from .database import Database
+from .path_conditions import below
+from .path_conditions import has_longer_path
 from .repository_contents import only_attached
 from .repository_info import RepositoryInfo
 from .rules import RuleScope
@@ -66,7 +70,8 @@ class Quotas:
     def of(
         self, repository: RepositoryInfo, pusher_id: t.Any = None, *, lock: bool = False
     ) -> list[Held]:
-        """Return the quotas that apply to a repository, which need not exist.
+        """Return the quotas that apply to a repository, which need not exist: its own,
+        and that of the longest path or else of its owner.
 
         :param pusher_id: the key of the user who becomes the owner if the namespace
             belongs to no user.
@@ -86,24 +91,57 @@ class Quotas:
         else:
             # The push creates this repository, so it is empty.
             found.append((RuleScope(repository_id=0), repository.name, site.repository))
-        if owner_id is not None:
-            owners = RuleScope(owner_id=owner_id)
-            called = self._users.names([owner_id]).get(owner_id, "The owner")
-            stored = self._stored(owners, lock)
-            found.append((owners, called, site.owner if stored is None else stored))
+        shared = self._shared(repository.name, owner_id, lock)
+        if shared is not None:
+            found.append(shared)
         return [
             Held(holder, self._measured(self.counted_for(holder), called, quota))
             for holder, called, quota in found
             if quota.is_limit
         ]
 
-    def standing(self, holder: RuleScope, name: str) -> QuotaUsage:
-        """Return the quota usage of a repository or an owner.
+    def _shared(
+        self, name: str, owner_id: t.Any, lock: bool
+    ) -> tuple[RuleScope, str, Quota] | None:
+        """Return the scope, its name and the quota that a repository shares with
+        others: that of the longest path, or else of its owner, if it has one.
 
-        :param name: the name of the repository or the owner.
+        :param name: the name of the repository.
+        """
+        by_path = self._by_path(name, lock)
+        if by_path is not None:
+            path, quota = by_path
+            return RuleScope(path=path), path_text(path), quota
+        if owner_id is None:
+            return None
+        owners = RuleScope(owner_id=owner_id)
+        called = self._users.names([owner_id]).get(owner_id, "The owner")
+        stored = self._stored(owners, lock)
+        return owners, called, self.site().owner if stored is None else stored
+
+    def _by_path(self, name: str, lock: bool) -> tuple[str, Quota] | None:
+        """Return the longest path that contains a repository and has a quota."""
+        Rule = self._db.models.Rule.__table__
+        statement = (
+            sa.select(Rule.c.path, Rule.c.value)
+            .where(Rule.c.kind == "quota", Rule.c.path.in_(paths_of(name)))
+            .order_by(sa.func.length(Rule.c.path).desc())
+            .limit(1)
+        )
+        row = self._db.session.execute(
+            statement.with_for_update() if lock else statement
+        ).first()
+        return None if row is None else (row.path, Quota.read(row.value))
+
+    def standing(self, holder: RuleScope, name: str) -> QuotaUsage:
+        """Return the quota usage of a repository, a path or an owner.
+
+        :param name: the name of the repository, the path or the owner.
         """
         stored, site = self._stored(holder), self.site()
         default = site.owner if holder.repository_id is None else site.repository
+        if holder.path is not None:
+            default = Quota()
         most = default if stored is None else stored
         return self._measured(self.counted_for(holder), name, most)
 
@@ -125,46 +163,56 @@ class Quotas:
             then, mine = held.standing, self.counted_for(held.holder)
             self._measured(mine, then.name, then.quota).check(then)
 
-    def has_room_for(self, user: t.Any, given: RepositoryInfo) -> bool:
-        """Return True if a repository can be transferred to a user without exceeding
-        the user's quota.
+    def has_room_for(
+        self, user: t.Any, given: RepositoryInfo, new_name: str | None = None
+    ) -> bool:
+        """Return True if a repository can get a new owner or a new name without
+        exceeding the quota that counts it then.
 
         The new owner did not ask for the repository, and could otherwise push no more.
 
-        :param user: one of the host's users.
-        :param given: the repository to transfer.
+        :param user: the owner after the change, one of the host's users; None keeps the
+            owner.
+        :param given: the repository to transfer or rename.
+        :param new_name: the name after the change; None keeps the name.
         """
-        return not self._with(self._users.key_of(user), given).is_too_much
+        owner_id = given.owner_id if user is None else self._users.key_of(user)
+        usage = self._with(owner_id, given, new_name or given.name)
+        return usage is None or not usage.is_too_much
 
-    def check_room(self, owner_id: t.Any, given: RepositoryInfo) -> None:
-        """Check that a repository can be transferred to a user without exceeding the
-        user's quota, within the transaction that transfers it.
+    def check_room(self, owner_id: t.Any, given: RepositoryInfo, new_name: str) -> None:
+        """Check that a repository can get a new owner or a new name without exceeding
+        the quota that counts it then, within the transaction that changes it.
 
         The transaction must have locked the user against every other lock, and then the
         repository. Other changes under the quota wait for it.
 
-        :param owner_id: the key of the new owner.
-        :param given: the repository to transfer.
-        :raises QuotaExceeded: if the user's quota has no room for the repository.
+        :param owner_id: the key of the owner after the change.
+        :param given: the repository to transfer or rename.
+        :param new_name: the name after the change.
+        :raises QuotaExceeded: if the quota has no room for the repository.
         """
-        usage = self._with(owner_id, given, lock=True)
-        if usage.is_too_much:
+        usage = self._with(owner_id, given, new_name, lock=True)
+        if usage is not None and usage.is_too_much:
             raise QuotaExceeded(
-                "The repository exceeds the quota of the new owner.", detail=usage.name
+                "The repository exceeds the quota of its new owner or path.",
+                detail=usage.name,
             )
 
     def _with(
-        self, owner_id: t.Any, given: RepositoryInfo, lock: bool = False
-    ) -> QuotaUsage:
-        """Return the quota usage of an owner who gets another repository."""
-        owners = RuleScope(owner_id=owner_id)
+        self, owner_id: t.Any, given: RepositoryInfo, new_name: str, lock: bool = False
+    ) -> QuotaUsage | None:
+        """Return the usage of the quota that counts a repository after a change, or
+        None if that quota counts it before."""
+        after = self._shared(new_name, owner_id, lock)
+        before = self._shared(given.name, given.owner_id, lock=False)
+        if after is None or (before is not None and before[0] == after[0]):
+            return None
+        scope, name, quota = after
         own = RuleScope(repository_id=given.id)
-        stored = self._stored(owners, lock)
         # Both are measured together, because a layer in both counts once.
-        both = sa.or_(self.counted_for(owners), self.counted_for(own))
-        most = self.site().owner if stored is None else stored
-        name = self._users.names([owner_id]).get(owner_id, "The owner")
-        return self._measured(both, name, most)
+        both = sa.or_(self.counted_for(scope), self.counted_for(own))
+        return self._measured(both, name, quota)
 
     def uploads(self, holder: RuleScope) -> list[OpenSession]:
         """Return the unfinished upload sessions, the latest first."""
@@ -192,10 +240,10 @@ class Quotas:
     def _stored(self, holder: RuleScope, lock: bool = False) -> Quota | None:
         """Return the quota that is set for this scope, or None."""
         Rule = self._db.models.Rule.__table__
-        mine = Rule.c.owner_id == holder.owner_id
-        if holder.repository_id is not None:
-            mine = Rule.c.repository_id == holder.repository_id
-        statement = sa.select(Rule.c.value).where(Rule.c.kind == "quota", mine)
+        column, key = holder.column
+        statement = sa.select(Rule.c.value).where(
+            Rule.c.kind == "quota", Rule.c[column] == key
+        )
         value = self._db.session.scalar(
             statement.with_for_update() if lock else statement
         )
@@ -228,9 +276,17 @@ class Quotas:
         return QuotaUsage(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
 
     def counted_for(self, holder: RuleScope) -> Condition:
-        """Return the condition for the repositories that a quota counts."""
-        Repository = self._db.models.Repository
+        """Return the condition for the repositories that a quota counts.
+
+        The quota of the longest path counts a repository; that of its owner counts it
+        only if no path with a quota contains it.
+        """
+        models = self._db.models
+        Repository = models.Repository
         if holder.repository_id is not None:
             return Repository.id == holder.repository_id
+        longer = has_longer_path(models, "quota", holder.path or "")
+        if holder.path is not None:
+            return sa.and_(below(Repository.name, holder.path), sa.not_(longer))
         owned: Condition = Repository.owner_id == holder.owner_id
-        return owned
+        return sa.and_(owned, sa.not_(longer))

@@ -12,10 +12,12 @@ from ..changes import REPOSITORY_DELETED
 from ..clock import utcnow
 from ..errors import NameUnknown
 from ..errors import UserDeleted
+from ..rules.paths import paths_of
 from ..rules.visibility import INTERNAL
 from ..rules.visibility import PUBLIC
 from .database import Condition
 from .database import Database
+from .path_conditions import below
 from .recent_pushes import RecentPushes
 from .repository_changes import RepositoryChanges
 from .repository_info import check_unchanged
@@ -127,14 +129,17 @@ class Repositories:
         change = Change(kind=REPOSITORY_CREATED, repository=name, by=pusher_id)
         self._db.record_change(change)
         values: dict[str, t.Any] = {"name": name, "upstream": upstream}
+        statement = sa.insert(Repository.__table__)
         if upstream is None:
             owner_id = self._users.owner_of_namespace(namespace_of(name))
             values["owner_id"] = pusher_id if owner_id is None else owner_id
+            values["paths"] = paths_of(name)
+            statement = self._statements.creating
         else:
             values["visibility"] = self.upstreams()[upstream]
         # If another transaction has created it meanwhile, this fails, and the retried
         # transaction finds it. Its creation is therefore recorded only once.
-        made = self._db.execute(sa.insert(Repository.__table__), values)
+        made = self._db.execute(statement, values)
         change.repository_id = key = t.cast(t.Any, made).inserted_primary_key[0]
         # A name in use must no longer be the alias of another repository.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
@@ -221,9 +226,7 @@ class Repositories:
 
         :param path: a string, or an SQL expression such as a column.
         """
-        name = self._db.models.Repository.name
-        # Names compare bytewise, and "0" follows "/", so the database can use an index.
-        return sa.or_(name == path, sa.and_(name > path + "/", name < path + "0"))
+        return below(self._db.models.Repository.name, path)
 
     def nothing(self) -> Condition:
         """Return the condition that no repository matches."""
@@ -243,7 +246,7 @@ class Repositories:
         repository: RepositoryRef,
         *,
         new_name: str | None = None,
-        check_owner: Callable[[t.Any, RepositoryInfo], object] | None = None,
+        check_room: Callable[[t.Any, RepositoryInfo, str], object] | None = None,
         by: t.Any = None,
         **values: t.Any,
     ) -> RepositoryInfo:
@@ -252,7 +255,8 @@ class Repositories:
         A new name in the namespace of another user makes that user the owner, as after
         a first push, unless ``owner_id`` is set.
 
-        :param check_owner: may refuse a new owner, by the owner's key, under locks.
+        :param check_room: may refuse a new owner or name, under locks. Its arguments
+            are the key of the owner, the repository and the name.
         :param by: the key of the user who makes the change.
         :param values: the columns to set.
         :return: the repository, with its new name and owner.
@@ -266,8 +270,8 @@ class Repositories:
             is_named = new == found.name or "owner_id" in values
             adopted = {} if is_named else self._changes.adopted(found, new, by)
             owner_id = {**values, **adopted}.get("owner_id", found.owner_id)
-            if check_owner is not None and owner_id != found.owner_id:
-                check_owner(owner_id, found)
+            if check_room is not None:
+                check_room(owner_id, found, new)
             if new == found.name:
                 return self._changes.set(found, values, by)
             return self._changes.move(found, new, values, adopted, by=by)
@@ -276,7 +280,7 @@ class Repositories:
             new = "" if new_name is None else namespace_of(new_name)
             return [values.get("owner_id"), self._users.owner_of_namespace(new)]
 
-        return self._db.write(work, by=by, users=owners, exclusive=bool(check_owner))
+        return self._db.write(work, by=by, users=owners, exclusive=bool(check_room))
 
     def delete(self, repository: RepositoryRef, *, by: t.Any = None) -> None:
         """Delete a repository with all its records.

@@ -8,9 +8,11 @@ from functools import cached_property
 import sqlalchemy as sa
 
 from ..clock import utcnow
+from ..rules.visibility import PRIVATE
 from .database import Condition
 from .database import Database
 from .models import Models
+from .path_conditions import covers
 
 
 class RepositoryStatements:
@@ -27,6 +29,26 @@ class RepositoryStatements:
         """Set columns of the repository with a ``key``."""
         table = self._models.Repository.__table__
         return sa.update(table).where(table.c.id == sa.bindparam("key"))
+
+    @cached_property
+    def creating(self) -> sa.Insert:
+        """Insert a repository with a ``name`` and an ``owner_id``. Its visibility is
+        the default of the longest of its ``paths`` that has one, or else private."""
+        rules = self._models.Rule.__table__.c
+        default = (
+            # The value is the text in JSON.
+            sa.select(sa.func.replace(sa.cast(rules.value, sa.Text), '"', ""))
+            .where(
+                rules.kind == "visibility",
+                rules.path.in_(sa.bindparam("paths", expanding=True)),
+            )
+            .order_by(sa.func.length(rules.path).desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        return sa.insert(self._models.Repository.__table__).values(
+            visibility=sa.func.coalesce(default, PRIVATE),
+        )
 
     @cached_property
     def by_name(self) -> sa.Select[t.Any]:
@@ -56,7 +78,9 @@ class RepositoryStatements:
         limited = sa.exists().where(
             rules.kind == "quota",
             sa.or_(
-                rules.repository_id == columns.id, rules.owner_id == columns.owner_id
+                rules.repository_id == columns.id,
+                rules.owner_id == columns.owner_id,
+                covers(rules.path, columns.name),
             ),
         )
         blocks = self._models.Block.__table__.c

@@ -25,8 +25,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     #: Decides on the contents of a repository. The arguments are the contents, the
-    #: rules of the repository and of its owner, and the protection of its tags.
-    Decide = Callable[[Snapshot, t.Any, t.Any, Protection], list[RetentionDecision]]
+    #: rules that apply, and the protection of its tags.
+    Decide = Callable[[Snapshot, rules.HeldRules, Protection], list[RetentionDecision]]
 
 
 #: The tag and the digest that a verdict is about.
@@ -86,10 +86,6 @@ class Retention:
 
         return self._db.write(work)
 
-    def rules_of(self, repository_id: int) -> tuple[t.Any, t.Any]:
-        """Return the rules of a repository and of its owner, or None for each."""
-        return rules.holding(self._db, "retain", repository_id)
-
     def left_at(
         self, repository_id: int, digest: str, since: datetime
     ) -> datetime | None:
@@ -110,11 +106,9 @@ class Retention:
     def _decided(
         self, repository_id: int, decide: Decide, known: reachability.Reachability
     ) -> list[RetentionDecision]:
-        own, owners = rules.holding(self._db, "retain", repository_id)
         return decide(
             self._stock(repository_id, known),
-            own,
-            owners,
+            rules.holding(self._db, "retain", repository_id),
             rules.protection(self._db, repository_id),
         )
 

@@ -1,4 +1,5 @@
-"""Rules: protection, quotas and retention of repositories and owners."""
+"""Rules of repositories, paths and owners: protection, quotas, retention and
+visibility."""
 
 from __future__ import annotations
 
@@ -10,20 +11,39 @@ import sqlalchemy as sa
 
 from ..clock import utcnow
 from ..errors import NameUnknown
+from ..rules.paths import path_text
+from ..rules.protection import check_protections
 from ..rules.protection import Guard
 from ..rules.protection import Protection
 from .database import Database
 from .models import Models
+from .path_conditions import covers
 
 #: The kinds of rules.
-RuleKind = t.Literal["protect", "quota", "retain"]
+RuleKind = t.Literal["protect", "quota", "retain", "visibility"]
 
 
 class RuleScope(t.NamedTuple):
-    """The scope of a rule: a repository, or all repositories of an owner."""
+    """The scope of a rule: a repository, a path, or all repositories of an owner."""
 
     repository_id: int | None = None
     owner_id: t.Any = None
+    path: str | None = None
+    """A stored path, such as ``website`` for ``website/*``."""
+
+    @property
+    def column(self) -> tuple[str, t.Any]:
+        """The column of the scope, and its value."""
+        if self.repository_id is not None:
+            return "repository_id", self.repository_id
+        return (
+            ("path", self.path)
+            if self.path is not None
+            else (
+                "owner_id",
+                self.owner_id,
+            )
+        )
 
 
 class StoredRule(t.NamedTuple):
@@ -31,7 +51,34 @@ class StoredRule(t.NamedTuple):
 
     repository: str | None
     owner_id: t.Any
+    path: str | None
     value: t.Any
+
+
+class HeldRules(t.NamedTuple):
+    """The values of the rules of one kind that apply to a repository; None is unset."""
+
+    own: t.Any = None
+    """The rule of the repository itself."""
+
+    path: str | None = None
+    """The longest path with a rule that contains the repository."""
+
+    of_path: t.Any = None
+    """The rule of that path. It takes precedence over shorter paths."""
+
+    owners: t.Any = None
+    """The rule of the owner of the repository."""
+
+    @property
+    def most_specific(self) -> tuple[t.Any, str | None]:
+        """The value that takes precedence, and its path if it has one: the repository,
+        the path, then the owner."""
+        if self.own is not None:
+            return self.own, None
+        if self.of_path is not None:
+            return self.of_path, self.path
+        return self.owners, None
 
 
 class Rules:
@@ -47,7 +94,7 @@ class Rules:
         :raises UserDeleted: if the owner has been deleted.
         """
         Rule = self._db.models.Rule
-        column, key = _column(holder)
+        column, key = holder.column
         values = {"value": value, "changed_at": utcnow()}
 
         def work() -> None:
@@ -62,7 +109,7 @@ class Rules:
         :return: True if it was set.
         """
         table = self._db.models.Rule.__table__
-        column, key = _column(holder)
+        column, key = holder.column
         statement = sa.delete(table).where(table.c.kind == kind, table.c[column] == key)
 
         def work() -> int:
@@ -80,60 +127,75 @@ class Rules:
     def get(self, kind: RuleKind, holder: RuleScope) -> t.Any:
         """Return the value of the rule that is set for this scope, or None."""
         table = self._db.models.Rule.__table__
-        column, key = _column(holder)
+        column, key = holder.column
         return self._db.session.scalar(
             sa.select(table.c.value).where(table.c.kind == kind, table.c[column] == key)
         )
 
     def list(self, kind: RuleKind) -> list[StoredRule]:
-        """Return the rules of a kind, those of owners first, then those of repositories
-        by name."""
+        """Return the rules of a kind: those of owners, then those of paths, and then
+        those of repositories by name."""
         models = self._db.models
         Rule, Repository = models.Rule, models.Repository
         rows = self._db.session.execute(
-            sa.select(Repository.name, Rule.owner_id, Rule.value)
+            sa.select(Repository.name, Rule.owner_id, Rule.path, Rule.value)
             .join(Repository, Repository.id == Rule.repository_id, isouter=True)
             .where(Rule.kind == kind)
             .order_by(
                 sa.case((Rule.repository_id.is_(None), 0), else_=1),
+                sa.case((Rule.path.is_(None), 0), else_=1),
                 Rule.owner_id,
+                Rule.path,
                 Repository.name,
             )
         )
         return [StoredRule(*row) for row in rows]
 
-    def holding(self, kind: RuleKind, repository_id: int) -> tuple[t.Any, t.Any]:
-        """Return the rules that apply to a repository: its own and its owner's. Either
-        may be None."""
+    def holding(self, kind: RuleKind, repository_id: int) -> HeldRules:
+        """Return the rules that apply to a repository: its own, those of the longest
+        path, and its owner's."""
         return holding(self._db, kind, repository_id)
 
     def protection(self, repository_id: int) -> Protection:
-        """Return the tag protection of a repository, including its owner's."""
+        """Return the tag protection of a repository, including that of the longest path
+        and its owner's."""
         return protection(self._db, repository_id)
 
 
-def holding(
-    database: Database, kind: RuleKind, repository_id: int
-) -> tuple[t.Any, t.Any]:
-    """Return the rules that apply to a repository: its own and its owner's."""
-    own = owners = None
+def holding(database: Database, kind: RuleKind, repository_id: int) -> HeldRules:
+    """Return the rules that apply to a repository: its own, those of the longest path,
+    and its owner's."""
     rows = database.session.execute(
         _holding(database.models), {"kind": kind, "repository_id": repository_id}
     )
-    for value, of_repository in rows:
-        if of_repository is None:
-            owners = value
-        else:
-            own = value
-    return own, owners
+    found = HeldRules()
+    for value, of_repository, path in rows:
+        if of_repository is not None:
+            found = found._replace(own=value)
+        elif path is None:
+            found = found._replace(owners=value)
+        elif len(path) > len(found.path or ""):
+            found = found._replace(path=path, of_path=value)
+    return found
+
+
+def protections(database: Database, repository_id: int) -> list[Protection]:
+    """Return the tag protections that apply to a repository. That of a path knows the
+    path."""
+    held = holding(database, "protect", repository_id)
+    path = "" if held.path is None else path_text(held.path)
+    values = ((held.own, ""), (held.of_path, path), (held.owners, ""))
+    return [
+        Protection.read(value, scope) for value, scope in values if value is not None
+    ]
 
 
 def protection(database: Database, repository_id: int) -> Protection:
-    """Return the tag protection of a repository, including its owner's."""
+    """Return the tag protection of a repository, including that of the longest path and
+    its owner's."""
     found = Protection()
-    for value in holding(database, "protect", repository_id):
-        if value is not None:
-            found |= Protection.read(value)
+    for each in protections(database, repository_id):
+        found |= each
     return found
 
 
@@ -155,23 +217,22 @@ def check_tags(
     :raises Denied: if one is protected and the caller may not change it.
     """
     if not guard.repairs:
-        found = guard.site | protection(database, repository_id)
+        found = [guard.site, *protections(database, repository_id)]
         for name in names:
-            found.check(name, manages=guard.manages)
+            check_protections(found, name, manages=guard.manages)
 
 
 @cache
 def _holding(models: Models) -> sa.Select[t.Any]:
-    rule, repository = models.Rule.__table__.c, models.Repository.__table__.c
+    rule, repository = models.Rule.__table__, models.Repository.__table__
     key: sa.BindParameter[int] = sa.bindparam("repository_id")
-    owner = sa.select(repository.owner_id).where(repository.id == key)
-    return sa.select(rule.value, rule.repository_id).where(
-        rule.kind == sa.bindparam("kind"),
-        sa.or_(rule.repository_id == key, rule.owner_id == owner.scalar_subquery()),
+    applies = sa.or_(
+        rule.c.repository_id == repository.c.id,
+        rule.c.owner_id == repository.c.owner_id,
+        covers(rule.c.path, repository.c.name),
     )
-
-
-def _column(holder: RuleScope) -> tuple[str, t.Any]:
-    if holder.repository_id is not None:
-        return "repository_id", holder.repository_id
-    return "owner_id", holder.owner_id
+    return (
+        sa.select(rule.c.value, rule.c.repository_id, rule.c.path)
+        .select_from(repository.join(rule, applies))
+        .where(repository.c.id == key, rule.c.kind == sa.bindparam("kind"))
+    )

@@ -13,6 +13,7 @@ from .changes import visibility
 from .check.command import check
 from .copying import copy
 from .copying import mirror
+from .default_visibility import default_visibility
 from .deletion import delete
 from .description import describe
 from .disk_usage import usage
@@ -71,6 +72,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     webhooks,
     retention,
     quota,
+    default_visibility,
     storage,
 )
 

@@ -19,6 +19,9 @@ from ..operations.items import reason_of
 from ..rules.wording import plural
 from ..services import services
 
+if t.TYPE_CHECKING:
+    from ..core.rule_sets import RuleEntry
+
 CommandT = t.TypeVar("CommandT", bound=t.Callable[..., t.Any])
 
 
@@ -74,9 +77,31 @@ def user_or_none(username: str | None) -> t.Any:
     return None if username is None else user_named(username)
 
 
+class Scope(t.NamedTuple):
+    """The scope of a rule, as an operator typed it. One of the fields is set."""
+
+    repository: str | None
+    path: str | None
+    owner: str | None
+
+    @property
+    def name(self) -> str:
+        """The value that is set."""
+        return self.repository or self.path or self.owner or ""
+
+    def arguments(self) -> dict[str, t.Any]:
+        """Return the scope as keyword arguments of a rule set."""
+        return {**self._asdict(), "owner": user_or_none(self.owner)}
+
+
 def scope_options(command: CommandT) -> CommandT:
-    """Add the options --owner and --repository, the scope of a rule."""
+    """Add the options --owner, --path and --repository, and pass the ``scope``."""
     for option in (
+        click.option(
+            "--path",
+            metavar="PATH",
+            help="Apply to a path, such as 'website/*', whichever users own it.",
+        ),
         click.option(
             "--owner", metavar="USERNAME", help="Apply to all repositories of a user."
         ),
@@ -86,18 +111,24 @@ def scope_options(command: CommandT) -> CommandT:
 
     @wraps(command)
     def checked(*args: t.Any, **kwargs: t.Any) -> t.Any:
-        if (kwargs["repository"] is None) == (kwargs["owner"] is None):
-            raise click.UsageError("Give either --repository or --owner.")
-        return command(*args, **kwargs)
+        scope = Scope(*(kwargs.pop(name) for name in Scope._fields))
+        if sum(value is not None for value in scope) != 1:
+            raise click.UsageError("Give either --path, --repository or --owner.")
+        return command(*args, scope=scope, **kwargs)
 
     return t.cast("CommandT", checked)
+
+
+def scope_fields(rule: RuleEntry[t.Any]) -> dict[str, str | None]:
+    """Return the scope of a rule for JSON."""
+    return {"repository": rule.repository, "owner": rule.owner, "path": rule.path}
 
 
 def scope_name(fields: Mapping[str, t.Any]) -> str:
     """Return the scope of a rule in words."""
     if fields["owner"] is not None:
         return f"all repositories of {fields['owner']}"
-    return fields["repository"] or "all repositories"
+    return fields["repository"] or fields.get("path") or "all repositories"
 
 
 def printable(text: str) -> str:

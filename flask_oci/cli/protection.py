@@ -11,9 +11,10 @@ from ..services import services
 from . import output
 from .aliases import Group
 from .common import error_messages
+from .common import Scope
+from .common import scope_fields
 from .common import scope_name
 from .common import scope_options
-from .common import user_or_none
 
 if t.TYPE_CHECKING:
     from ..rules.protection import Protection
@@ -26,8 +27,9 @@ def protect() -> None:
     Only users with the permission 'manage' can move or delete a protected tag, and no
     user can change an immutable tag.
 
-    In a pattern, '*' matches any text. The rules of a repository, of its owner and of
-    the configuration (OCI_PROTECTED_TAGS, OCI_IMMUTABLE_TAGS) all apply.
+    In a pattern, '*' matches any text. The rules of a repository, of the longest path
+    that contains it, of its owner and of the configuration (OCI_PROTECTED_TAGS,
+    OCI_IMMUTABLE_TAGS) all apply.
     """
 
 
@@ -40,9 +42,12 @@ def list_protected(as_json: bool) -> None:
         rules = services().tag_protection.list()
     site = services().config.protection
     found = [
-        {"repository": None, "owner": None, **_fields(site)},
+        {"repository": None, "owner": None, "path": None, **_fields(site)},
         *(
-            {"repository": row.repository, "owner": row.owner, **_fields(row.value)}
+            {
+                **scope_fields(row),
+                **_fields(row.value),
+            }
             for row in rules
         ),
     ]
@@ -72,8 +77,7 @@ def list_protected(as_json: bool) -> None:
     help="A pattern of immutable tags. Can be repeated.",
 )
 def set_protected(
-    repository: str | None,
-    owner: str | None,
+    scope: Scope,
     protected: tuple[str, ...],
     immutable: tuple[str, ...],
 ) -> None:
@@ -82,26 +86,23 @@ def set_protected(
         raise click.UsageError("Give --tag or --immutable, or use 'unset'.")
     with error_messages():
         services().tag_protection.set(
-            repository=repository,
-            owner=user_or_none(owner),
+            **scope.arguments(),
             protected=protected,
             immutable=immutable,
         )
-    click.echo(f"Set the tag protection of {repository or owner}.")
+    click.echo(f"Set the tag protection of {scope.name}.")
 
 
 @protect.command("unset")
 @with_appcontext
 @scope_options
-def unset_protected(repository: str | None, owner: str | None) -> None:
+def unset_protected(scope: Scope) -> None:
     """Delete the rules of a scope."""
     with error_messages():
-        removed = services().tag_protection.unset(
-            repository=repository, owner=user_or_none(owner)
-        )
+        removed = services().tag_protection.unset(**scope.arguments())
     if not removed:
-        raise click.ClickException(f"There are no rules for {repository or owner}.")
-    click.echo(f"Deleted the tag protection of {repository or owner}.")
+        raise click.ClickException(f"There are no rules for {scope.name}.")
+    click.echo(f"Deleted the tag protection of {scope.name}.")
 
 
 def _fields(protection: Protection) -> dict[str, t.Any]:

@@ -13,9 +13,10 @@ from ..services import services
 from . import output
 from .aliases import Group
 from .common import error_messages
+from .common import Scope
+from .common import scope_fields
 from .common import scope_name
 from .common import scope_options
-from .common import user_or_none
 
 if t.TYPE_CHECKING:
     from ..rules.quota import Quota
@@ -23,7 +24,10 @@ if t.TYPE_CHECKING:
 
 @click.group(cls=Group)
 def quota() -> None:
-    """Limit the images of a repository or an owner.
+    """Limit the images of a repository, a path or an owner.
+
+    A repository in a path with a quota, such as 'website/*', counts for the longest
+    such path, and not for its owner.
 
     A layer that several repositories of an owner share counts once for the owner. The
     defaults are OCI_OWNER_QUOTA and OCI_REPOSITORY_QUOTA.
@@ -38,7 +42,10 @@ def list_quotas(as_json: bool) -> None:
     with error_messages():
         rules = services().quotas.list()
     found: list[dict[str, t.Any]] = [
-        {"repository": row.repository, "owner": row.owner, **_fields(row.value)}
+        {
+            **scope_fields(row),
+            **_fields(row.value),
+        }
         for row in rules
     ]
     if as_json:
@@ -63,7 +70,9 @@ def list_quotas(as_json: bool) -> None:
     "--images", type=click.IntRange(min=0), help="The largest number of tagged images."
 )
 def set_quota(
-    repository: str | None, owner: str | None, size: str | None, images: int | None
+    scope: Scope,
+    size: str | None,
+    images: int | None,
 ) -> None:
     """Set the quota of a scope.
 
@@ -72,39 +81,36 @@ def set_quota(
     """
     with error_messages():
         services().quotas.set(
-            repository=repository,
-            owner=user_or_none(owner),
+            **scope.arguments(),
             bytes=None if size is None else parse_size(size),
             images=images,
         )
-    click.echo(f"Set the quota of {repository or owner}.")
+    click.echo(f"Set the quota of {scope.name}.")
 
 
 @quota.command("unset")
 @with_appcontext
 @scope_options
-def unset_quota(repository: str | None, owner: str | None) -> None:
+def unset_quota(scope: Scope) -> None:
     """Delete the quota of a scope; the configured default applies again."""
     with error_messages():
-        removed = services().quotas.unset(
-            repository=repository, owner=user_or_none(owner)
-        )
+        removed = services().quotas.unset(**scope.arguments())
     if not removed:
-        raise click.ClickException(f"There is no quota for {repository or owner}.")
-    click.echo(f"Deleted the quota of {repository or owner}.")
+        raise click.ClickException(f"There is no quota for {scope.name}.")
+    click.echo(f"Deleted the quota of {scope.name}.")
 
 
 @quota.command("show")
 @with_appcontext
 @scope_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def show_quota(repository: str | None, owner: str | None, as_json: bool) -> None:
+def show_quota(scope: Scope, as_json: bool) -> None:
     """Show the usage of a quota.
 
     The exit status is 1 if it is exceeded.
     """
     with error_messages():
-        usage = services().quotas.show(repository=repository, owner=user_or_none(owner))
+        usage = services().quotas.show(**scope.arguments())
     limit = usage.quota
     if as_json:
         output.as_json(

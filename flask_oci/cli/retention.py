@@ -16,9 +16,10 @@ from . import output
 from .aliases import Group
 from .common import error_messages
 from .common import report_failures
+from .common import Scope
+from .common import scope_fields
 from .common import scope_name
 from .common import scope_options
-from .common import user_or_none
 from .digests import short
 from .work import warn_of_overdue
 
@@ -44,7 +45,8 @@ def retention() -> None:
     A rule that keeps an image takes precedence over all rules that delete it. Protected
     tags and images that the application exempts are kept too. An index and its children
     are one image; signatures are deleted with their image. The rules of a repository
-    apply, or else those of its owner, or else OCI_RETENTION.
+    apply, or else those of the longest path that contains it, such as 'website/*', or
+    else those of its owner, or else OCI_RETENTION.
     """
 
 
@@ -57,9 +59,12 @@ def list_rules(as_json: bool) -> None:
         rules = services().retention.list()
     site = [rule.text for rule in services().config.retention]
     found: list[dict[str, t.Any]] = [
-        {"repository": None, "owner": None, "rules": site},
+        {"repository": None, "owner": None, "path": None, "rules": site},
         *(
-            {"repository": row.repository, "owner": row.owner, "rules": [*row.value]}
+            {
+                **scope_fields(row),
+                "rules": [*row.value],
+            }
             for row in rules
         ),
     ]
@@ -74,32 +79,27 @@ def list_rules(as_json: bool) -> None:
 @with_appcontext
 @scope_options
 @click.argument("rules", nargs=-1, required=True, metavar="RULE...")
-def set_rules(
-    repository: str | None, owner: str | None, rules: tuple[str, ...]
-) -> None:
+def set_rules(scope: Scope, rules: tuple[str, ...]) -> None:
     """Set the rules of a scope; they replace its existing rules."""
     with error_messages():
         services().retention.set(
             rules,
-            repository=repository,
-            owner=user_or_none(owner),
+            **scope.arguments(),
         )
-        click.echo(f"Set the retention rules of {repository or owner}.")
+        click.echo(f"Set the retention rules of {scope.name}.")
         warn_of_overdue(RETENTION)
 
 
 @retention.command("unset")
 @with_appcontext
 @scope_options
-def unset_rules(repository: str | None, owner: str | None) -> None:
+def unset_rules(scope: Scope) -> None:
     """Delete the rules of a scope."""
     with error_messages():
-        removed = services().retention.unset(
-            repository=repository, owner=user_or_none(owner)
-        )
+        removed = services().retention.unset(**scope.arguments())
     if not removed:
-        raise click.ClickException(f"There are no rules for {repository or owner}.")
-    click.echo(f"Deleted the retention rules of {repository or owner}.")
+        raise click.ClickException(f"There are no rules for {scope.name}.")
+    click.echo(f"Deleted the retention rules of {scope.name}.")
 
 
 @retention.command()
@@ -164,7 +164,7 @@ def _write(found: Iterable[RetentionDecision], as_json: bool) -> None:
                 if row.tag
                 else f"{row.repository}@{short(row.digest)}",
                 "delete" if row.deleted else "keep",
-                row.rule,
+                row.rule_text or None,
                 row.reason,
             )
             for row in found

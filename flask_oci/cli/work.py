@@ -15,6 +15,7 @@ from ..services import make_worker
 from ..services import services
 from . import output
 from .common import error_messages
+from .common import PARTLY_FAILED
 from .common import printable
 
 if t.TYPE_CHECKING:
@@ -39,7 +40,7 @@ def work(once: bool, as_json: bool) -> None:
     signal ends the command when the current piece of its work is done.
 
     With --once, the command runs each job whose interval has passed, and ends with
-    status 1 if one failed. OCI_RETENTION_INTERVAL and OCI_COLLECTION_INTERVAL set the
+    status 3 if one failed. OCI_RETENTION_INTERVAL and OCI_COLLECTION_INTERVAL set the
     intervals. 'flask oci jobs' shows the last runs.
     """
     outcomes: list[JobOutcome] = []
@@ -49,7 +50,8 @@ def work(once: bool, as_json: bool) -> None:
         if as_json:
             output.as_json(asdict(outcome))
         else:
-            click.echo(f"{outcome.name}: {printable(outcome.text)}")
+            line = f"{outcome.name}: {printable(outcome.text)}"
+            click.echo(line, err=outcome.failed)
 
     stop = threading.Event()
     with error_messages():
@@ -63,7 +65,7 @@ def work(once: bool, as_json: bool) -> None:
     if not outcomes:
         output.none_found("Nothing is due.")
     if any(outcome.failed for outcome in outcomes):
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(PARTLY_FAILED)
 
 
 @click.command()

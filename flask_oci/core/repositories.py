@@ -8,7 +8,7 @@ from ..catalog.repository_info import name_of
 from ..catalog.repository_info import namespace_of
 from ..errors import Denied
 from ..events import audit
-from ..hooks import synchronous
+from ..host_functions import synchronous
 from ..rules.visibility import VISIBILITIES
 from ..spec.reference import check_name
 
@@ -190,8 +190,8 @@ class RepositoryManager:
         :param visibility: ``private``, ``internal`` or ``public``.
         :param owner: one of the host's users, who becomes the owner.
         :param new_name: the new name.
-        :param within_quota: whether to refuse a new owner whose quota has no room for
-            the repository.
+        :param within_quota: whether to refuse a new owner or name if the quota of the
+            owner, or of the path of the name, has no room for the repository.
         :param by: the user who makes the change, for the audit log.
         :return: the repository, with its new name and owner.
         :raises ValueError: if a value is invalid, or the new name is in use.
@@ -199,8 +199,8 @@ class RepositoryManager:
         :raises Denied: if the function for :meth:`Registry.visibility_of
             <flask_oci.Registry.visibility_of>` decides on the visibility to change.
         :raises NameUnknown: if there is no such repository.
-        :raises QuotaExceeded: with ``within_quota``, if the quota of the new owner has
-            no room for the repository.
+        :raises QuotaExceeded: with ``within_quota``, if the quota of the new owner or
+            path has no room for the repository.
         """
         values: dict[str, t.Any] = {}
         detail: dict[str, str] = {}
@@ -223,7 +223,7 @@ class RepositoryManager:
         if within_quota and (owner is not None or new_name is not None):
             check = self._quotas.check_room
         found = self._repositories.change(
-            before, new_name=new_name, check_owner=check, by=key, **values
+            before, new_name=new_name, check_room=check, by=key, **values
         )
         detail |= self._owner(before, found)
         if detail:

@@ -1,5 +1,5 @@
-"""Rule sets for hosts, the command line and the pages: tag protection, retention and
-quotas."""
+"""Rule sets for hosts, the command line and the pages: tag protection, retention,
+quotas and default visibilities."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from ..catalog.repository_info import name_of
 from ..catalog.rules import RuleScope
 from ..events import audit
+from ..rules.paths import parse_path
+from ..rules.paths import path_text
 from ..rules.protection import patterns
 from ..rules.protection import Protection
 from ..rules.quota import Quota
 from ..rules.quota import QuotaUsage
 from ..rules.retention import parse
+from ..rules.visibility import VISIBILITIES
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
@@ -26,21 +29,29 @@ Value = t.TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class RuleEntry(t.Generic[Value]):
-    """A rule that is set for a repository or an owner."""
+    """A rule that is set for a repository, a path or an owner. The other two are
+    None."""
 
     repository: str | None
-    """The name of the repository, or None if the rule is for an owner."""
+    """The name of the repository."""
 
     owner: str | None
-    """The name of the owner, or None if the rule is for a repository."""
+    """The name of the owner."""
 
     value: Value
     """The value of the rule."""
 
+    path: str | None = None
+    """The path, such as ``website/*``."""
+
 
 class RuleBook(abc.ABC, t.Generic[Value]):
-    """Rules of one kind. Each is for one repository, or for all repositories of an
-    owner.
+    """Rules of one kind. Each is for one repository, for a path, or for all
+    repositories of an owner.
+
+    The path ``website/*`` is the repository ``website`` and every repository below it,
+    whichever user owns them. Of several paths that contain a repository, the longest
+    one with a rule applies.
 
     These methods do not check permissions: the host has done so. A repository is given
     by its name, or as an object that the host has looked up. An object never matches
@@ -57,41 +68,52 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         *,
         repository: RepositoryRef | None = None,
         owner: t.Any = None,
+        path: str | None = None,
         by: t.Any = None,
     ) -> bool:
         """Delete a rule.
 
         :param repository: the repository that the rule is for.
         :param owner: one of the host's users, if the rule is for an owner.
+        :param path: the path, such as ``website/*``, if the rule is for a path.
         :param by: the user who makes the change, for the audit log.
         :return: True if there was a rule.
         :raises NameUnknown: if there is no such repository.
         """
-        scope = self._scope(repository, owner)
+        scope = self._scope(repository, owner, path)
         is_deleted = self._catalog.rules.delete(self.kind, scope)
         if is_deleted:
-            self._record(by, repository, owner, "nothing")
+            self._record(by, repository, owner, path, "nothing")
         return is_deleted
 
     def get(
-        self, *, repository: RepositoryRef | None = None, owner: t.Any = None
+        self,
+        *,
+        repository: RepositoryRef | None = None,
+        owner: t.Any = None,
+        path: str | None = None,
     ) -> Value:
         """Return the value of exactly this rule, without the rules that it overrides.
 
         :param repository: the repository that the rule is for.
         :param owner: one of the host's users, if the rule is for an owner.
+        :param path: the path, such as ``website/*``, if the rule is for a path.
         :raises NameUnknown: if there is no such repository.
         """
-        return self._read(
-            self._catalog.rules.get(self.kind, self._scope(repository, owner))
-        )
+        scope = self._scope(repository, owner, path)
+        return self._read(self._catalog.rules.get(self.kind, scope))
 
     def list(self) -> list[RuleEntry[Value]]:
         """Return all rules of this kind."""
         found = self._catalog.rules.list(self.kind)
         names = self._catalog.users.names(row.owner_id for row in found)
         return [
-            RuleEntry(row.repository, names.get(row.owner_id), self._read(row.value))
+            RuleEntry(
+                row.repository,
+                names.get(row.owner_id),
+                self._read(row.value),
+                None if row.path is None else path_text(row.path),
+            )
             for row in found
         ]
 
@@ -105,14 +127,20 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         text: str,
         repository: RepositoryRef | None,
         owner: t.Any,
+        path: str | None,
         by: t.Any,
     ) -> None:
-        self._catalog.rules.put(self.kind, self._scope(repository, owner), value)
-        self._record(by, repository, owner, text)
+        scope = self._scope(repository, owner, path)
+        self._catalog.rules.put(self.kind, scope, value)
+        self._record(by, repository, owner, path, text)
 
-    def _scope(self, repository: RepositoryRef | None, owner: t.Any) -> RuleScope:
-        if (repository is None) == (owner is None):
-            raise ValueError("Give either a repository or an owner.")
+    def _scope(
+        self, repository: RepositoryRef | None, owner: t.Any, path: str | None
+    ) -> RuleScope:
+        if sum(each is not None for each in (repository, owner, path)) != 1:
+            raise ValueError("Give either a repository, a path or an owner.")
+        if path is not None:
+            return RuleScope(path=_stored(path))
         if repository is None:
             return RuleScope(owner_id=self._catalog.users.key_of(owner))
         if isinstance(repository, str):
@@ -120,10 +148,17 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         return RuleScope(repository_id=repository.key)
 
     def _record(
-        self, by: t.Any, repository: RepositoryRef | None, owner: t.Any, text: str
+        self,
+        by: t.Any,
+        repository: RepositoryRef | None,
+        owner: t.Any,
+        path: str | None,
+        text: str,
     ) -> None:
         users = self._catalog.users
         detail = {} if owner is None else {"owner": users.namespace_of(owner)}
+        if path is not None:
+            detail["path"] = path
         name = None if repository is None else name_of(repository)
         audit.record(
             "rule-changed", users.name_of(by), name, **detail, **{self.kind: text}
@@ -140,6 +175,7 @@ class Protections(RuleBook[Protection]):
         *,
         repository: RepositoryRef | None = None,
         owner: t.Any = None,
+        path: str | None = None,
         protected: t.Iterable[str] = (),
         immutable: t.Iterable[str] = (),
         by: t.Any = None,
@@ -149,6 +185,7 @@ class Protections(RuleBook[Protection]):
         :param repository: the repository that the rule is for.
         :param owner: one of the host's users, if the rule is for all of their
             repositories.
+        :param path: the path, such as ``website/*``, if the rule is for a path.
         :param protected: patterns of tags that only users who may ``manage`` the
             repository can move or delete.
         :param immutable: patterns of tags that no user can move or delete.
@@ -161,7 +198,7 @@ class Protections(RuleBook[Protection]):
             "immutable": patterns(immutable),
         }
         text = " ".join([*value["protected"], *(f"={p}" for p in value["immutable"])])
-        self._put(value, text, repository, owner, by)
+        self._put(value, text, repository, owner, path, by)
 
     def _read(self, value: t.Any) -> Protection:
         return Protection() if value is None else Protection.read(value)
@@ -178,6 +215,7 @@ class Retention(RuleBook[tuple[str, ...]]):
         *,
         repository: RepositoryRef | None = None,
         owner: t.Any = None,
+        path: str | None = None,
         by: t.Any = None,
     ) -> None:
         """Set the retention rules, and replace earlier ones.
@@ -187,6 +225,7 @@ class Retention(RuleBook[tuple[str, ...]]):
         :param repository: the repository that the rules are for.
         :param owner: one of the host's users, if the rules are for all of their
             repositories that have no rules of their own.
+        :param path: the path, such as ``website/*``, if the rules are for a path.
         :param by: the user who makes the change, for the audit log.
         :raises ValueError: if a rule is invalid, or the rules could not delete
             anything.
@@ -195,15 +234,19 @@ class Retention(RuleBook[tuple[str, ...]]):
         texts = [rule.text for rule in parse(rules)]
         if not texts:
             raise ValueError("No rules given. Use unset to delete the rules.")
-        self._put(texts, "; ".join(texts), repository, owner, by)
+        self._put(texts, "; ".join(texts), repository, owner, path, by)
 
     def _read(self, value: t.Any) -> tuple[str, ...]:
         return tuple(value or ())
 
 
 class Quotas(RuleBook[Quota]):
-    """Limits for the size of a repository, or of all repositories of an owner:
-    ``registry.quotas``."""
+    """Limits for the size of a repository, of a path, or of all repositories of an
+    owner: ``registry.quotas``.
+
+    A repository in a path with a quota counts for the longest such path, and not for
+    its owner.
+    """
 
     kind = "quota"
 
@@ -212,6 +255,7 @@ class Quotas(RuleBook[Quota]):
         *,
         repository: RepositoryRef | None = None,
         owner: t.Any = None,
+        path: str | None = None,
         bytes: int | None = None,
         images: int | None = None,
         by: t.Any = None,
@@ -219,7 +263,9 @@ class Quotas(RuleBook[Quota]):
         """Set a quota, and replace an earlier one.
 
         :param repository: the repository that the quota is for.
-        :param owner: one of the host's users, if the quota is for all that they own.
+        :param owner: one of the host's users, if the quota is for all that they own,
+            except repositories in a path with a quota.
+        :param path: the path, such as ``website/*``, if the quota is for a path.
         :param bytes: the maximum number of bytes; None means no limit.
         :param images: the maximum number of images that have a tag; None means no
             limit.
@@ -232,19 +278,26 @@ class Quotas(RuleBook[Quota]):
                 raise ValueError("A quota must not be negative.")
         value = {"bytes": bytes, "images": images}
         text = " ".join(f"{key}={number}" for key, number in value.items())
-        self._put(value, text, repository, owner, by)
+        self._put(value, text, repository, owner, path, by)
 
     def show(
-        self, *, repository: RepositoryRef | None = None, owner: t.Any = None
+        self,
+        *,
+        repository: RepositoryRef | None = None,
+        owner: t.Any = None,
+        path: str | None = None,
     ) -> QuotaUsage:
         """Return a quota and how much of it is used.
 
         :param repository: the repository that the quota is for.
         :param owner: one of the host's users, if the quota is for an owner.
+        :param path: the path, such as ``website/*``, if the quota is for a path.
         :raises NameUnknown: if there is no such repository.
         """
-        scope = self._scope(repository, owner)
-        if repository is None:
+        scope = self._scope(repository, owner, path)
+        if path is not None:
+            name = path
+        elif repository is None:
             name = self._catalog.users.namespace_of(owner)
         else:
             name = name_of(repository)
@@ -252,3 +305,46 @@ class Quotas(RuleBook[Quota]):
 
     def _read(self, value: t.Any) -> Quota:
         return Quota() if value is None else Quota.read(value)
+
+
+class Visibilities(RuleBook["str | None"]):
+    """Visibilities of new repositories: ``registry.default_visibility``.
+
+    A repository that a push creates gets the visibility of the longest path that
+    contains it, or else is private.
+    """
+
+    kind = "visibility"
+
+    def set(self, visibility: str, *, path: str, by: t.Any = None) -> None:
+        """Set the visibility of new repositories, and replace an earlier one. Existing
+        repositories keep theirs.
+
+        :param visibility: ``private``, ``internal`` or ``public``.
+        :param path: the path, such as ``website/*``.
+        :param by: the user who makes the change, for the audit log.
+        :raises ValueError: if the visibility or the path is invalid.
+        """
+        if visibility not in VISIBILITIES:
+            raise ValueError(
+                f"Invalid visibility {visibility!r}: use one of"
+                f" {', '.join(VISIBILITIES)}."
+            )
+        self._put(visibility, visibility, None, None, path, by)
+
+    def _read(self, value: t.Any) -> str | None:
+        return t.cast("str | None", value)
+
+
+def _stored(path: str) -> str:
+    """Return a path as the database stores it.
+
+    :raises ValueError: if it is invalid, or contains all repositories.
+    """
+    stored = parse_path(path)
+    if not stored:
+        raise ValueError(
+            "The path '*' has no rules: the configuration has those of all"
+            " repositories."
+        )
+    return stored

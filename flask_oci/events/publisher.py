@@ -14,8 +14,8 @@ from flask import request
 
 from .. import signals
 from ..changes import Origin
-from ..hooks import name_of
-from ..hooks import refuse_awaitable
+from ..host_functions import name_of
+from ..host_functions import refuse_awaitable
 from ..signals import notify_receivers
 from .request_state import request_state
 

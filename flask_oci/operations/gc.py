@@ -189,11 +189,12 @@ class GarbageCollector:
                 self._record_if_observed(
                     Change(kind=COLLECTED, detail=self._result.counts())
                 )
-            self._jobs.record(
-                COLLECTION,
-                summary=self._result.summary(),
-                failure=self._result.failure(),
-            )
+            with self._items.each("the record of this collection"):
+                self._jobs.record(
+                    COLLECTION,
+                    summary=self._result.summary(),
+                    failure=self._result.failure(),
+                )
         return self._result
 
     def _prune_events(self) -> None:

@@ -1,7 +1,8 @@
 """Retention: deleting tags and untagged manifests by rules.
 
-The most specific rules apply: those of the repository, else those of its owner, else
-those of the site. Protected tags and exempt manifests are kept, whatever the rules say.
+The most specific rules apply: those of the repository, else those of the longest path,
+else those of its owner, else those of the site. Protected tags and exempt manifests are
+kept, whatever the rules say.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..catalog.retention import item_of
 from ..clock import utcnow
 from ..core.build_times import BuildTimes
 from ..events import audit
+from ..rules.paths import path_text
 from ..rules.protection import Guard
 from ..rules.retention import parse
 from ..rules.retention import RetentionEvaluator
@@ -31,6 +33,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog import RepositoryInfo
     from ..catalog.retention import Item
+    from ..catalog.rules import HeldRules
     from ..config import Config
     from ..core.documents import Documents
     from ..hooks import Hooks
@@ -108,12 +111,13 @@ class RetentionRunner:
                 manifests += verdict.deleted and verdict.tag is None
                 yield replace(verdict, repository=repository.name)
         if names is None and not dry_run:
-            self._catalog.jobs.record(
-                RETENTION,
-                summary=f"Deleted {plural(tags, 'tag')} and"
-                f" {plural(manifests, 'manifest')}.",
-                failure=in_words(self.failures),
-            )
+            with self._items.each("the record of this run"):
+                self._catalog.jobs.record(
+                    RETENTION,
+                    summary=f"Deleted {plural(tags, 'tag')} and"
+                    f" {plural(manifests, 'manifest')}.",
+                    failure=in_words(self.failures),
+                )
 
     def of(
         self,
@@ -169,12 +173,16 @@ class RetentionRunner:
         rules: t.Sequence[Rule] | None,
         times: BuildTimes,
         snapshot: Snapshot,
-        own: t.Any,
-        owners: t.Any,
+        held: HeldRules,
         protection: Protection,
     ) -> list[RetentionDecision]:
+        texts, path = held.most_specific
+        if rules is None:
+            rules = self._rules(repository, texts)
+        else:
+            path = None
         evaluator = RetentionEvaluator(
-            rules=self._rules(repository, own, owners) if rules is None else rules,
+            rules=rules,
             now=now,
             protection=self._config.protection | protection,
             grace=self._config.lease_lifetime,
@@ -184,13 +192,18 @@ class RetentionRunner:
             evaluator = replace(
                 evaluator, is_exempt=partial(self._hooks.retention_exempt, repository)
             )
-        return evaluator.evaluate(snapshot)
+        verdicts = evaluator.evaluate(snapshot)
+        if path is None:
+            return verdicts
+        return [
+            v if v.rule is None else replace(v, path=path_text(path)) for v in verdicts
+        ]
 
-    def _rules(
-        self, repository: RepositoryInfo, own: t.Any, owners: t.Any
-    ) -> t.Sequence[Rule]:
-        """Return the most specific rules."""
-        texts = owners if own is None else own
+    def _rules(self, repository: RepositoryInfo, texts: t.Any) -> t.Sequence[Rule]:
+        """Return the stored rules, or else those of the upstream or the site.
+
+        :param texts: the most specific stored rules, or None.
+        """
         if texts is not None:
             return parse(texts)
         upstream = self._config.upstreams.get(repository.upstream or "")

@@ -157,10 +157,13 @@ class Worker:
             self._runner.run(name, _Checkpoint(self, name, lease))
         except Interrupted:
             logger.info("The job %s was interrupted; a worker will repeat it.", name)
+        except FAILURES:
+            # The other jobs need the database too.
+            self._rollback()
+            raise
         except Exception as error:
             self._rollback()
-            if not isinstance(error, FAILURES):
-                logger.exception("The job %s failed.", name)
+            logger.exception("The job %s failed.", name)
             self._jobs.record(name, failure=reason_of(error), complete=False)
             self._log(name, reason_of(error), failed=True)
         else:

@@ -6,6 +6,7 @@ import re
 import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import field
 from fnmatch import fnmatchcase
 
 from ..errors import Denied
@@ -28,10 +29,11 @@ _ATTACHED = re.compile(ATTACHED, re.ASCII)
 class TagProtected(Denied):
     """The caller may not move or delete a protected tag."""
 
-    def __init__(self, tag: str, pattern: str) -> None:
+    def __init__(self, tag: str, pattern: str, scope: str = "") -> None:
         super().__init__(
-            f"The tag {tag} is protected (by '{pattern}'): only users who may manage"
-            " the repository can move or delete it. Push another tag or ask the owner.",
+            f"The tag {tag} is protected ({_by(pattern, scope)}): only users who may"
+            " manage the repository can move or delete it. Push another tag or ask the"
+            " owner.",
             detail=tag,
         )
 
@@ -39,9 +41,9 @@ class TagProtected(Denied):
 class TagImmutable(Denied):
     """An immutable tag cannot be moved or deleted."""
 
-    def __init__(self, tag: str, pattern: str) -> None:
+    def __init__(self, tag: str, pattern: str, scope: str = "") -> None:
         super().__init__(
-            f"The tag {tag} is immutable (by '{pattern}'): it cannot be moved or"
+            f"The tag {tag} is immutable ({_by(pattern, scope)}): it cannot be moved or"
             " deleted. Push another tag.",
             detail=tag,
         )
@@ -59,13 +61,17 @@ class Protection:
     """Patterns of tags that no user can move or delete as long as the pattern is
     set."""
 
+    scope: str = field(default="", compare=False)
+    """The path of the rule, such as ``website/*``; empty for another scope."""
+
     @classmethod
-    def read(cls, value: dict[str, list[str]]) -> Protection:
+    def read(cls, value: dict[str, list[str]], scope: str = "") -> Protection:
         """Return the protection that a stored rule sets.
 
         :param value: lists of patterns under ``protected`` and ``immutable``.
+        :param scope: the path of the rule; empty for another scope.
         """
-        return cls(tuple(value["protected"]), tuple(value["immutable"]))
+        return cls(tuple(value["protected"]), tuple(value["immutable"]), scope)
 
     def __or__(self, other: Protection) -> Protection:
         return Protection(
@@ -84,18 +90,26 @@ class Protection:
         """Return the pattern that makes a tag immutable or protects it, or None."""
         return self.immutable_by(tag) or self.protected_by(tag)
 
-    def check(self, tag: str, *, manages: bool) -> None:
-        """Check that the caller may move or delete an existing tag.
 
-        :param manages: whether the caller may manage the repository.
-        :raises TagImmutable: if the tag is immutable.
-        :raises TagProtected: if the tag is protected and the caller may not manage the
-            repository.
-        """
-        if pattern := self.immutable_by(tag):
-            raise TagImmutable(tag, pattern)
-        if not manages and (pattern := self.protected_by(tag)):
-            raise TagProtected(tag, pattern)
+def check_protections(
+    protections: Iterable[Protection], tag: str, *, manages: bool
+) -> None:
+    """Check that the caller may move or delete an existing tag.
+
+    :param protections: the protections of the site, the owner, the path and the
+        repository, which all apply.
+    :param manages: whether the caller may manage the repository.
+    :raises TagImmutable: if the tag is immutable.
+    :raises TagProtected: if the tag is protected and the caller may not manage the
+        repository.
+    """
+    found = list(protections)
+    for each in found:
+        if pattern := each.immutable_by(tag):
+            raise TagImmutable(tag, pattern, each.scope)
+    for each in found:
+        if not manages and (pattern := each.protected_by(tag)):
+            raise TagProtected(tag, pattern, each.scope)
 
 
 #: The protection without any pattern.
@@ -152,3 +166,7 @@ def _match(tag: str, among: Iterable[str]) -> str | None:
     if is_attached(tag):
         return None
     return next((pattern for pattern in among if fnmatchcase(tag, pattern)), None)
+
+
+def _by(pattern: str, scope: str) -> str:
+    return f"by '{pattern}'" + (f" of {scope}" if scope else "")

@@ -144,6 +144,15 @@ class RetentionDecision:
     repository: str = ""
     """The name of the repository; empty if only one is evaluated."""
 
+    path: str | None = None
+    """The path of the rule that decides, such as ``website/*``. None for a rule of the
+    repository, its owner or the site."""
+
+    @property
+    def rule_text(self) -> str:
+        """The rule that decides, with its path if it has one; empty without a rule."""
+        return " of ".join(filter(None, (self.rule, self.path)))
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionEvaluator:

@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from ..catalog import RepositoryInfo
 from ..catalog.jobs import RETENTION
+from ..catalog.repository_info import namespace_of
 from ..core.repositories import MAX_DESCRIPTION
 from ..errors import NameInvalid
+from ..rules.paths import path_text
 from ..rules.quota import QuotaExceeded
 from ..services import services
 from ..spec.reference import is_name
@@ -93,10 +95,9 @@ def rename(name: str) -> ResponseReturnValue:
     users = services().catalog.users
     user = services().administration.owner_by_name(repository, new)
     owner = "" if user is None else users.namespace_of(user)
-    if user is not None and not services().catalog.quotas.has_room_for(
-        user, repository
-    ):
-        return page(repository, _exceeds_quota(owner)), 422
+    path = path_text(namespace_of(new))
+    if not services().catalog.quotas.has_room_for(user, repository, new):
+        return page(repository, _exceeds_quota(owner or path)), 422
     if not forms.confirmed():
         return forms.ask(
             gettext("Rename %(old)s to %(new)s?", old=name, new=new),
@@ -111,7 +112,7 @@ def rename(name: str) -> ResponseReturnValue:
             repository, new_name=new, within_quota=True, by=visitor()
         )
     except QuotaExceeded:
-        return page(repository, _exceeds_quota(owner)), 422
+        return page(repository, _exceeds_quota(owner or path)), 422
     except (NameInvalid, ValueError):
         message = gettext("“%(name)s” already exists.", name=new)
         return page(repository, message), 422

@@ -98,11 +98,13 @@ def _world(
 
 
 def test_operations_all_have_a_rule(app: Flask) -> None:
-    """A new operation needs a rule in this file, which says who may use it."""
+    """A new operation on a repository needs a rule in this file, which says who may use
+    it. tests/rules/test_path_rules.py has the operations on a path."""
     served = {
         rule.endpoint.removeprefix("oci_api.")
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith("oci_api.") and "<oci_name:name>" in rule.rule
+        if rule.endpoint.startswith("oci_api.")
+        and "/repositories/<oci_name:name>" in rule.rule
     }
     assert served == {*RULES, "delete_repository"}
 

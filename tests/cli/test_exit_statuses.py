@@ -47,6 +47,8 @@ TYPED: t.Final[dict[str, str]] = {
     "token list": "alice",
     "token revoke": "{token}",
     "token revoke-all": "alice",
+    "work": "--once",
+    "jobs": "",
     "gc": "",
     "fsck": "--scrub",
     "tables": "--create",
@@ -79,6 +81,9 @@ TYPED: t.Final[dict[str, str]] = {
     "quota set": f"--repository {NAME} --bytes 1GB",
     "quota unset": f"--repository {NAME}",
     "quota show": f"--repository {NAME}",
+    "default-visibility list": "",
+    "default-visibility set": "alice/* internal",
+    "default-visibility unset": "alice/*",
     "storage adopt": "--yes",
 }
 
@@ -87,7 +92,7 @@ FINDS_OUT = {"check"}
 
 
 #: The commands that continue with the next item.
-PARTLY = {"gc", "retention"}
+PARTLY = {"gc", "retention", "work"}
 
 
 def leaves(

@@ -48,6 +48,7 @@ DOERS = frozenset(
     {
         *("delete", "restore", "describe", "visibility", "rename", "transfer"),
         *("token revoke", "token revoke-all", "protect set", "protect unset"),
+        *("default-visibility set", "default-visibility unset"),
         *("retention set", "retention unset", "quota set", "quota unset"),
         *("webhooks edit", "webhooks disable", "webhooks enable", "webhooks remove"),
         *("block add", "block remove", "storage adopt"),

@@ -267,6 +267,26 @@ def test_team_grant_covers_exactly_its_path(host: Host, organisation: str) -> No
 
 
 @recipe(ORGANISATIONS)
+def test_administrators_of_organisation_manage_its_paths(
+    host: Host, organisation: str
+) -> None:
+    """Writers do not, and users manage the paths of their own name."""
+    policy = host.app.extensions["oci"].policy
+    paths = ("acme", "acme/web", "other", "bob")
+    with host.app.app_context():
+        found = {
+            (name, path)
+            for name in ("alice", "bob", "carol")
+            for path in paths
+            if policy.manages_path(host.user(name), path)
+        }
+    assert found == {
+        *(("alice", "acme"), ("alice", "acme/web")),
+        *(("carol", "other"), ("bob", "bob")),
+    }
+
+
+@recipe(ORGANISATIONS)
 def test_user_who_left_team_has_no_access_to_its_images(
     host: Host, organisation: str
 ) -> None:

@@ -182,7 +182,7 @@ def test_table_with_columns_that_need_a_value_is_found(host: BareHost) -> None:
     assert "oci_storage.region" in result.output
     assert "oci_delivery_attempt" not in host.tables()
     rows = [line.split() for line in host.run("tables").stdout.splitlines()]
-    assert ["oci_storage", "outdated", "region"] in rows
+    assert ["oci_storage", "outdated", "-", "region"] in rows
     checked = host.run("check")
     assert "a default of oci_storage.region" in checked.output
 
@@ -210,9 +210,9 @@ def test_tables_command_lists_states_and_creates_tables(host: BareHost) -> None:
     result = host.run("tables")
     assert result.exit_code == 1
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["oci_blob", "outdated", "unlinked_at"] in rows
-    assert ["oci_login_failure", "missing"] in rows
-    assert ["oci_tag", "present"] in rows
+    assert ["oci_blob", "outdated", "unlinked_at", "-"] in rows
+    assert ["oci_login_failure", "missing", "-", "-"] in rows
+    assert ["oci_tag", "present", "-", "-"] in rows
 
 
 def test_create_tables_within_host_transaction_does_not_wait(host: BareHost) -> None:

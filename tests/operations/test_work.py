@@ -113,7 +113,7 @@ def test_failed_job_is_reported_and_others_run(
 
     with collection_starting.connected_to(refuse, app):
         result = upkeep.run("work", "--once")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert pull(alice, "pr-1") == 404
     assert "db7" in jobs(upkeep)["collection"]["problem"]
     assert "job-failed" in check(app).codes

@@ -269,14 +269,15 @@ def test_protect_command_sets_lists_and_unsets_rules(app: Flask) -> None:
     assert done.exit_code == 0, done.output
     assert refusal(push(bob, "v1")) == (403, "DENIED")
     listed = keeper.run("protect", "list").output.splitlines()
-    assert listed[-1].split() == [NAME, "v*"]
+    assert listed[-1].split() == [NAME, "v*", "-"]
     done = keeper.run("protect", "set", "--owner", "alice", "--immutable", "r*")
     assert done.exit_code == 0, done.output
     listed = json.loads(keeper.run("protect", "list", "--json").output)
+    site = {"repository": None, "owner": None, "path": None}
     assert listed == [
-        {"repository": None, "owner": None, "protected": [], "immutable": []},
-        {"repository": None, "owner": "alice", "protected": [], "immutable": ["r*"]},
-        {"repository": NAME, "owner": None, "protected": ["v*"], "immutable": []},
+        {**site, "protected": [], "immutable": []},
+        {**site, "owner": "alice", "protected": [], "immutable": ["r*"]},
+        {**site, "repository": NAME, "protected": ["v*"], "immutable": []},
     ]
     assert keeper.run("protect", "unset", "--repository", NAME).exit_code == 0
     assert push(bob, "v1").status_code == 201

@@ -37,16 +37,22 @@ from tests.support.visitor import Visitor
 # Parallel pushes
 
 
-@pytest.mark.parametrize("images", [False, True])
+@pytest.mark.parametrize(
+    ("images", "path"), [(False, None), (True, None), (False, "alice/*")]
+)
 def test_parallel_pushes_do_not_exceed_quota(
-    app: Flask, alice: RegistryClient, images: bool
+    app: Flask, alice: RegistryClient, images: bool, path: str | None
 ) -> None:
-    """The pushes are to several repositories of one owner."""
+    """The pushes are to several repositories of one owner or one path."""
     for number in range(6):
         alice.push_blob(f"alice/{number}", CONFIG)
         alice.push_blob(f"alice/{number}", b"a layer")
     bound = ("images", 3) if images else ("bytes", used(app) + 3_500)
-    limit(app, **t.cast("t.Any", dict([bound])))
+    if path is None:
+        limit(app, **t.cast("t.Any", dict([bound])))
+    else:
+        with app.app_context():
+            registry.quotas.set(path=path, **t.cast("t.Any", dict([bound])))
     statuses: list[int] = []
     start = threading.Barrier(6)
 
@@ -68,7 +74,10 @@ def test_parallel_pushes_do_not_exceed_quota(
         thread.join()
     assert sorted(statuses) == [201] * 3 + [403] * 3
     with app.app_context():
-        standing = registry.quotas.show(owner=user_named("alice"))
+        scope: t.Any = (
+            {"owner": user_named("alice")} if path is None else {"path": path}
+        )
+        standing = registry.quotas.show(**scope)
     assert standing.images <= 3
     assert images or standing.bytes <= (standing.quota.bytes or 0)
 

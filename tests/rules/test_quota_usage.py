@@ -108,9 +108,8 @@ def test_quota_command_sets_shows_and_unsets_quota(
     assert text.exit_code == 0
     assert "of unlimited" in text.output
     listed = json.loads(keeper.run("quota", "list", "--json").output)
-    assert listed == [
-        {"repository": None, "owner": "alice", "bytes": 10_000, "images": None}
-    ]
+    scope = {"repository": None, "owner": "alice", "path": None}
+    assert listed == [{**scope, "bytes": 10_000, "images": None}]
     assert "all repositories of alice" in keeper.run("quota", "list").output
     assert keeper.run("quota", "unset", "--owner", "alice").exit_code == 0
     assert post(alice, b"new").status_code == 201

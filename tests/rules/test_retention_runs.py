@@ -135,7 +135,8 @@ def test_retention_command_sets_previews_runs_and_unsets_rules(
     done = keeper.run("retention", "set", "--repository", NAME, *rules)
     assert done.exit_code == 0, done.output
     listed = json.loads(keeper.run("retention", "list", "--json").output)
-    assert listed[1:] == [{"repository": NAME, "owner": None, "rules": [*rules]}]
+    scope = {"repository": NAME, "owner": None, "path": None}
+    assert listed[1:] == [{**scope, "rules": [*rules]}]
     assert "delete *" in keeper.run("retention", "list").output
     previewed = keeper.run("retention", "preview", NAME).output
     assert "number 1 of the newest tags" in previewed

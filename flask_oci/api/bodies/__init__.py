@@ -25,6 +25,8 @@ from .images import Image
 from .images import Referrer
 from .jobs import Job
 from .jobs import Jobs
+from .paths import DefaultVisibility
+from .paths import PathUsage
 from .repositories import Repositories
 from .repositories import Repository
 from .repositories import RepositoryChange
@@ -73,6 +75,8 @@ __all__ = [
     "BlockPath",
     "Blocks",
     "Body",
+    "DefaultVisibility",
+    "PathUsage",
     "Deliveries",
     "Delivery",
     "DeliveryAttempt",

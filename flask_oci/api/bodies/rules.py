@@ -35,6 +35,13 @@ class Verdict(Body, frozen=True):
     rule: t.Annotated[
         str | None, Meta(description="The rule that decides; null if no rule does.")
     ]
+    path: t.Annotated[
+        str | None,
+        Meta(
+            description="The path of the rule, such as `website/*`; null for a rule of"
+            " the repository, its owner or the site."
+        ),
+    ]
     reason: t.Annotated[str, Meta(description="The reason, in words.")]
 
 

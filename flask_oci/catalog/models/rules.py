@@ -1,4 +1,5 @@
-"""Rules of repositories and owners: protection, quotas and retention."""
+"""Rules of repositories, paths and owners: protection, quotas, retention and
+visibility."""
 
 from __future__ import annotations
 
@@ -11,12 +12,13 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from ...clock import utcnow
+from .columns import bytewise
 from .columns import Record
 
 
 class Rule(Record):
-    """A rule of a repository, or of all repositories of an owner. Each scope has at
-    most one rule of each kind."""
+    """A rule of a repository, of a path, or of all repositories of an owner. Each scope
+    has at most one rule of each kind."""
 
     __tablename__ = "oci_rule"
 
@@ -25,6 +27,8 @@ class Rule(Record):
         return (
             sa.UniqueConstraint("repository_id", "kind"),
             sa.UniqueConstraint("owner_id", "kind"),
+            # A migration can add an index to a table of SQLite, but no constraint.
+            sa.Index("ix_oci_rule_path", "path", "kind", unique=True),
         )
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
@@ -32,6 +36,10 @@ class Rule(Record):
     repository_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey("oci_repository.id", ondelete="CASCADE")
     )
+    path: Mapped[str | None] = mapped_column(bytewise(255))
+    """The path of the repositories that it applies to, as ``website`` for
+    ``website/*``."""
+
     value: Mapped[t.Any] = mapped_column(sa.JSON)
     changed_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
@@ -40,5 +48,5 @@ class Rule(Record):
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:
         """The owner whose repositories it applies to, unless it is the rule of a
-        single repository."""
+        repository or a path."""
         return cls._refer_to(cls.user_key, "CASCADE")

@@ -1,0 +1,185 @@
+"""The rules of a path: all repositories below a name, whichever users own them.
+
+The path ``website/*`` is ``website`` in an address. A path need not contain any
+repository, so no answer reveals whether one exists.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import Denied
+from ..errors import Unsupported
+from ..rules.paths import path_text
+from ..rules.retention import parse
+from ..services import services
+from .access import is_admin
+from .access import require_admin
+from .access import signed_in_user
+from .bodies import DefaultVisibility
+from .bodies import PathUsage
+from .bodies import ProtectedTags
+from .bodies import Quota
+from .bodies import RetentionRules
+
+if t.TYPE_CHECKING:
+    from .bodies.base import Visibility
+
+
+def path_retention(name: str) -> RetentionRules:
+    """Show the retention rules of a path. The caller must manage the path.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    """
+    return _retention(_managed(name))
+
+
+def set_path_retention(name: str, body: RetentionRules) -> RetentionRules:
+    """Replace the retention rules of a path; an empty list unsets them.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    :raises Unsupported: 422, if a rule is invalid, or the rules can never delete a tag.
+    """
+    path, by = _managed(name), signed_in_user("manage")
+    try:
+        rules = [rule.text for rule in parse(body.rules)]
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
+    if rules:
+        services().retention.set(rules, path=path, by=by)
+    else:
+        services().retention.unset(path=path, by=by)
+    return _retention(path)
+
+
+def path_protected_tags(name: str) -> ProtectedTags:
+    """Show the patterns of protected tags of a path. The caller must manage the path.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    """
+    return _protected(_managed(name))
+
+
+def set_path_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
+    """Replace the patterns of protected tags of a path; two empty lists unset them.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    :raises Unsupported: 422, if a pattern is invalid, or there are too many.
+    """
+    path, by = _managed(name), signed_in_user("manage")
+    rule_set = services().tag_protection
+    try:
+        if body.protected or body.immutable:
+            rule_set.set(
+                path=path, protected=body.protected, immutable=body.immutable, by=by
+            )
+        else:
+            rule_set.unset(path=path, by=by)
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
+    return _protected(path)
+
+
+def path_visibility(name: str) -> DefaultVisibility:
+    """Show the visibility of new repositories in a path. The caller must manage the
+    path.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    """
+    return _visibility(_managed(name))
+
+
+def set_path_visibility(name: str, body: DefaultVisibility) -> DefaultVisibility:
+    """Replace the visibility of new repositories in a path; null unsets it.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    """
+    path, by = _managed(name), signed_in_user("manage")
+    if body.visibility is None:
+        services().default_visibility.unset(path=path, by=by)
+    else:
+        services().default_visibility.set(body.visibility, path=path, by=by)
+    return _visibility(path)
+
+
+def path_quota(name: str) -> PathUsage:
+    """Show the quota and the storage usage of a path, to users who manage it and to
+    administrators.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    """
+    return _usage(path_text(name) if is_admin() else _managed(name))
+
+
+def set_path_quota(name: str, body: Quota) -> PathUsage:
+    """Replace the quota of a path, for administrators; two nulls unset it.
+
+    :raises Denied: if the caller is not an administrator, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    :raises Unsupported: 422, if a number is negative.
+    """
+    require_admin()
+    path, by = path_text(name), signed_in_user("manage")
+    try:
+        if body.bytes is None and body.images is None:
+            services().quotas.unset(path=path, by=by)
+        else:
+            services().quotas.set(
+                path=path, bytes=body.bytes, images=body.images, by=by
+            )
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
+    return _usage(path)
+
+
+def _managed(name: str) -> str:
+    """Return a path as users write it, if the caller manages it.
+
+    :param name: the path without ``/*``.
+    :raises Unauthorized: if the caller is anonymous.
+    :raises Denied: if the caller does not manage the path.
+    """
+    if not services().policy.manages_path(signed_in_user("manage"), name):
+        raise Denied(f"Only users who manage {path_text(name)} may do this.")
+    return path_text(name)
+
+
+def _retention(path: str) -> RetentionRules:
+    return RetentionRules(rules=list(services().retention.get(path=path)))
+
+
+def _protected(path: str) -> ProtectedTags:
+    found = services().tag_protection.get(path=path)
+    return ProtectedTags(
+        protected=list(found.protected), immutable=list(found.immutable)
+    )
+
+
+def _visibility(path: str) -> DefaultVisibility:
+    found = services().default_visibility.get(path=path)
+    return DefaultVisibility(visibility=t.cast("Visibility | None", found))
+
+
+def _usage(path: str) -> PathUsage:
+    usage = services().quotas.show(path=path)
+    quota = Quota(bytes=usage.quota.bytes, images=usage.quota.images)
+    return PathUsage(
+        bytes=usage.bytes,
+        images=usage.images,
+        quota=quota if usage.quota.is_limit else None,
+    )

@@ -1,0 +1,52 @@
+"""SQL conditions on paths: the rules whose path contains a repository."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+if t.TYPE_CHECKING:
+    from .database import Condition
+    from .models import Models
+
+
+def below(name: t.Any, path: t.Any) -> Condition:
+    """Return the condition for the name ``path``, and for names that begin with it and
+    a slash.
+
+    :param name: the column of the names of repositories.
+    :param path: a string, or an SQL expression such as a column.
+    """
+    # Names compare bytewise, and "0" follows "/", so the database can use an index.
+    return sa.or_(name == path, sa.and_(name > path + "/", name < path + "0"))
+
+
+def covers(path: t.Any, name: t.Any) -> Condition:
+    """Return the condition that a path contains a repository.
+
+    :param path: the expression of a stored path, such as a column.
+    :param name: the expression of the name of a repository.
+    """
+    # A pattern for LIKE would have to escape "_", which names may contain.
+    beginning = sa.func.substr(name, 1, sa.func.length(path) + 1)
+    return sa.and_(path.is_not(None), sa.or_(name == path, beginning == path + "/"))
+
+
+def has_longer_path(models: Models, kind: str, path: str) -> Condition:
+    """Return the condition for repositories to which a rule with a longer path applies.
+
+    :param kind: the kind of the rules.
+    :param path: the stored path to compare with; empty compares with no path.
+    """
+    rules = models.Rule.__table__.c
+    repositories = models.Repository.__table__
+    return (
+        sa.exists()
+        .where(
+            rules.kind == kind,
+            sa.func.length(rules.path) > len(path),
+            covers(rules.path, repositories.c.name),
+        )
+        .correlate(repositories)
+    )
