@@ -34,6 +34,35 @@ HOSTILE = (
 LONG = "a" * 400
 
 
+#: Attached files, by the tags of their artifacts.
+FILES: t.Final = {
+    "sbom": {
+        "spdxVersion": "SPDX-2.3",
+        "name": HOSTILE,
+        "packages": [
+            {"name": text, "versionInfo": text, "licenseDeclared": text}
+            for text in (HOSTILE, LONG)
+        ],
+    },
+    "scan": {
+        "runs": [
+            {
+                "tool": {"driver": {"name": HOSTILE}},
+                "results": [
+                    {"ruleId": text, "level": level, "message": {"text": text}}
+                    for level, text in (("error", HOSTILE), ("note", LONG))
+                ],
+            }
+        ]
+    },
+    "attestation": {
+        "_type": "https://in-toto.io/Statement/v1",
+        "predicateType": f"https://example.org/{LONG}",
+        "predicate": {"builder": {"id": HOSTILE}, "buildType": LONG},
+    },
+}
+
+
 def pages(repository: str) -> list[str]:
     """Return the addresses of all pages, with those of a repository."""
     return [
@@ -44,6 +73,7 @@ def pages(repository: str) -> list[str]:
         f"/images/{repository}/-/image/hostile",
         f"/images/{repository}/-/image/index",
         f"/images/{repository}/-/image/chart",
+        *(f"/images/{repository}/-/image/{tag}" for tag in FILES),
         f"/images/{repository}/-/compare?from=hostile&to=chart",
         f"/images/{repository}/-/history",
         f"/images/{repository}/-/settings",
@@ -106,6 +136,11 @@ def _push_what_is_hostile(pusher: Pusher) -> None:
     helm = descriptor(chart, "application/vnd.cncf.helm.config.v1+json")
     pusher.manifest(image(*layers, config=helm), "chart")
     pusher.manifest(image(layers[0], config=helm), "chart")
+    for tag, fields in FILES.items():
+        content = encoded(fields)
+        pusher.blob(content)
+        file = descriptor(content, "application/json", annotations=title)
+        pusher.manifest(image(file, config=helm, artifactType="text/x"), tag)
 
 
 @pytest.mark.usefixtures("hostile")
@@ -165,6 +200,21 @@ def test_confirmations_are_accessible_and_cancel(
     window.page.get_by_label("Select all on this page").check()
     window.click("button", "Delete selected tags")
     look()
+    window.go(f"/images/{repository}/-/image/scan")
+    window.click("button", "Delete the image with all tags")
+    look()
+    window.click("button", "Delete the image")
+    assert window.says("Deleted 1 image.")
+    window.click("link", "Undo")
+    window.check_layout()
+    window.check_accessibility()
+    window.click("button", "Delete", exact=False)
+    look()
+    window.click("link", "Cancel")
+    window.click("button", "Restore", exact=False)
+    assert window.says("was restored.")
+    window.go(f"/images/{repository}/-/image/scan")
+    assert window.says("2 findings")
 
 
 @EITHER
@@ -341,6 +391,20 @@ def test_search_while_typing_finds_tags_of_other_pages(
     page.get_by_text("No tag contains “no such tag”.").wait_for()
 
 
+@pytest.mark.usefixtures("hostile")
+def test_commands_of_a_program_are_remembered(window: Window, repository: str) -> None:
+    """The tabs work with the keyboard, and the next page opens the same one."""
+    page = window.page
+    window.go(f"/images/{repository}/-/image/index")
+    page.get_by_role("radio", name="Docker", exact=True).focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.get_by_text("kind: Pod").first.is_visible()
+    assert not page.get_by_text("docker pull").first.is_visible()
+    page.get_by_label("By digest").check()
+    window.go(f"/images/{repository}/-/image/hostile")
+    assert page.get_by_role("radio", name="Kubernetes").is_checked()
+
+
 def test_pages_work_without_scripts(
     chromium: t.Any, forge: t.Any, repository: str
 ) -> None:
@@ -355,6 +419,9 @@ def test_pages_work_without_scripts(
             image(layer, config=descriptor(b"{}", OCI_CONFIG)), "1.0"
         )
         window.go(f"/images/{repository}")
+        window.page.get_by_text("Podman", exact=True).click()
+        window.page.get_by_text("By digest").click()
+        assert window.says(f"podman pull {forge.host}/{repository}@sha256:")
         window.page.get_by_label("Select 1.0").check()
         window.click("button", "Delete selected tags")
         window.click("button", "Delete the tag")
