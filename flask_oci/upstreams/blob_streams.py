@@ -13,7 +13,7 @@ from .failures import UNREACHABLE
 from .failures import UpstreamFailed
 
 #: The number of bytes that are read at a time.
-PIECE: t.Final = 64 * 1024
+PIECE: t.Final = 256 * 1024
 
 #: The pause between two looks at the file of another process, in seconds.
 PAUSE: t.Final = 0.05

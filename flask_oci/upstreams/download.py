@@ -55,6 +55,7 @@ class Download:
         self.uuid = uuid
         self._changed = threading.Condition()
         self._length = 0
+        self._is_verified = False
         self._is_done = False
         self._error: BaseException | None = None
 
@@ -90,18 +91,22 @@ class Download:
                 raise UpstreamFailed(
                     INVALID, f"The content of {wanted.digest} differs."
                 ) from error
+            # A client need not wait until the bytes are kept.
+            self._change(is_verified=True)
             keep(upload)
 
     def advance(self, length: int) -> None:
         """Tell the clients how many bytes are stored."""
-        with self._changed:
-            self._length = length
-            self._changed.notify_all()
+        self._change(length=length)
 
     def end(self, error: BaseException | None) -> None:
         """Tell the clients that the download has ended."""
+        self._change(is_done=True, error=error)
+
+    def _change(self, **values: t.Any) -> None:
         with self._changed:
-            self._is_done, self._error = True, error
+            for name, value in values.items():
+                setattr(self, f"_{name}", value)
             self._changed.notify_all()
 
     def available(self, position: int, timeout: float) -> int:
@@ -117,7 +122,7 @@ class Download:
             self._changed.wait_for(
                 lambda: self._is_done or self._readable() > position, timeout
             )
-            if self._error is not None:
+            if self._error is not None and not self._is_verified:
                 raise self._error
             found = self._readable() - position
         if found <= 0 and not self._is_done:
@@ -125,7 +130,7 @@ class Download:
         return max(found, 0)
 
     def _readable(self) -> int:
-        if self._is_done and self._error is None:
+        if self._is_verified:
             return self.wanted.size
         return min(self._length, self.wanted.size - 1)
 
