@@ -337,35 +337,39 @@ class Manifests:
         :return: the key of the manifest.
         :raises ManifestInvalid: if the repository has it with another media type.
         """
-        Row = self._db.models.Manifest
         wanted = {"repository_id": repository_id, "digest": str(digest)}
         row = self._db.execute(self._newest, wanted).first()
         if row is None:
-            self._db.insert_if_absent(
-                Row,
-                **wanted,
-                media_type=manifest.media_type,
-                artifact_type=manifest.artifact_type,
-                subject_digest=str(manifest.subject) if manifest.subject else None,
-                annotations=manifest.annotations or None,
-                size=len(content),
-                content=content,
-                pushed_by_id=user_id,
-                **traits.columns(),
+            # Pushes to a repository wait for each other. If another transaction has
+            # inserted the manifest nevertheless, this one is retried.
+            inserted: t.Any = self._db.execute(
+                sa.insert(self._db.models.Manifest.__table__),
+                {
+                    **wanted,
+                    "media_type": manifest.media_type,
+                    "artifact_type": manifest.artifact_type,
+                    "subject_digest": manifest.subject and str(manifest.subject),
+                    "annotations": manifest.annotations or None,
+                    "size": len(content),
+                    "content": content,
+                    "pushed_by_id": user_id,
+                    **traits.columns(),
+                },
             )
-            row = self._db.execute(self._newest, wanted).one()
-            references.record(self._db, row.id, manifest.descriptors)
-        elif row.media_type != manifest.media_type:
+            key = int(inserted.inserted_primary_key[0])
+            references.record(self._db, key, manifest.descriptors)
+            return key
+        if row.media_type != manifest.media_type:
             raise ManifestInvalid(
                 f"This repository already has this manifest with the media type"
                 f" {row.media_type}. Push it with that media type.",
                 detail=str(digest),
             )
-        else:
-            known = {k: v for k, v in traits.columns().items() if v is not None}
-            self._db.session.execute(
-                sa.update(Row.__table__)
-                .where(Row.id == row.id)
-                .values(touched_at=utcnow(), **known)
-            )
+        table = self._db.models.Manifest.__table__
+        known = {k: v for k, v in traits.columns().items() if v is not None}
+        self._db.execute(
+            sa.update(table)
+            .where(table.c.id == row.id)
+            .values(touched_at=utcnow(), **known)
+        )
         return t.cast(int, row.id)

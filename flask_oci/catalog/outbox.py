@@ -130,7 +130,7 @@ def keep(database: Database, changes: list[Change]) -> None:
         if database.observer.is_persisted(change.kind)
     ]
     if rows:
-        database.session.execute(sa.insert(database.models.Event.__table__), rows)
+        database.execute(sa.insert(database.models.Event.__table__), rows)
 
 
 def select_events(database: Database, *more: t.Any) -> sa.Select[t.Any]:

@@ -6,6 +6,7 @@ import typing as t
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from ..spec.digest import Digest
 from ..spec.manifest import Descriptor
 from ..spec.manifest import DescriptorKind
 from .database import Database
+from .models import Models
 
 #: How many values one statement contains, well below the limit of any database.
 CHUNK: t.Final = 500
@@ -148,8 +150,9 @@ def missing(
     children = [
         str(d.digest) for d in descriptors if d.kind == "child" and not d.foreign
     ]
-    blobs = dict(_blob_sizes(database, repository_id, wanted))
-    manifests = dict(_manifest_sizes(database, repository_id, children))
+    models = database.models
+    blobs = dict(_sizes(database, _blob_sizes(models), repository_id, wanted))
+    manifests = dict(_sizes(database, _manifest_sizes(models), repository_id, children))
     for digest, size in (*blobs.items(), *manifests.items()):
         if size != wanted[digest]:
             raise SizeInvalid(
@@ -161,36 +164,37 @@ def missing(
     return [digest for digest in wanted if digest not in held]
 
 
-def _blob_sizes(
-    database: Database, repository_id: int, digests: Iterable[str]
-) -> Iterator[tuple[str, int]]:
-    Blob, Link = database.models.Blob, database.models.RepositoryBlob
-    statement = (
-        sa.select(Blob.digest, Blob.size)
-        .join(Link, Link.blob_id == Blob.id)
-        .where(Link.repository_id == repository_id)
+@cache
+def _blob_sizes(models: Models) -> sa.Select[t.Any]:
+    blob, link = models.Blob.__table__.c, models.RepositoryBlob.__table__.c
+    return sa.select(blob.digest, blob.size).where(
+        link.blob_id == blob.id,
+        link.repository_id == sa.bindparam("repository_id"),
+        blob.digest.in_(sa.bindparam("digests", expanding=True)),
     )
-    return _matching(database, statement, Blob.digest, digests)
 
 
-def _manifest_sizes(
-    database: Database, repository_id: int, digests: Iterable[str]
-) -> Iterator[tuple[str, int]]:
-    Manifest = database.models.Manifest
-    statement = sa.select(Manifest.digest, Manifest.size).where(
-        Manifest.repository_id == repository_id
+@cache
+def _manifest_sizes(models: Models) -> sa.Select[t.Any]:
+    manifest = models.Manifest.__table__.c
+    return sa.select(manifest.digest, manifest.size).where(
+        manifest.repository_id == sa.bindparam("repository_id"),
+        manifest.digest.in_(sa.bindparam("digests", expanding=True)),
     )
-    return _matching(database, statement, Manifest.digest, digests)
 
 
-def _matching(
+def _sizes(
     database: Database,
-    statement: t.Any,
-    column: t.Any,
+    statement: sa.Select[t.Any],
+    repository_id: int,
     digests: Iterable[str],
 ) -> Iterator[tuple[str, int]]:
+    """Yield the digests that a statement finds, with their sizes in bytes."""
     values = list(digests)
     for start in range(0, len(values), CHUNK):
-        chunk = values[start : start + CHUNK]
-        rows = database.execute(statement.where(column.in_(chunk)))
-        yield from ((digest, size) for digest, size in rows)
+        chunk = {
+            "repository_id": repository_id,
+            "digests": values[start : start + CHUNK],
+        }
+        found = database.execute(statement, chunk)
+        yield from ((digest, size) for digest, size in found)

@@ -331,12 +331,18 @@ def _record(
     by: t.Any,
 ) -> None:
     database.execute(
-        sa.insert(database.models.TagMove.__table__).values(
-            repository_id=repository_id,
-            name=name,
-            from_digest=before.digest if before else None,
-            to_digest=to_digest,
-            moved_by_id=by,
-            moved_at=utcnow(),
-        )
+        _recording(database.models),
+        {
+            "repository_id": repository_id,
+            "name": name,
+            "from_digest": before.digest if before else None,
+            "to_digest": to_digest,
+            "moved_by_id": by,
+            "moved_at": utcnow(),
+        },
     )
+
+
+@cache
+def _recording(models: Models) -> sa.Insert:
+    return sa.insert(models.TagMove.__table__)
