@@ -2,8 +2,8 @@
 
 The policy is asked at the time of use, on every route. A permission is cached only if
 the host says that it depends on the database alone, and only until something is
-committed to the database. A change by the host takes effect at the next request in
-either case.
+committed to the database, or until the rows that it depends on change. A change by the
+host takes effect at the next request in each case.
 """
 
 from __future__ import annotations
