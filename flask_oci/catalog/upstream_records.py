@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
 from functools import cached_property
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from ..clock import as_utc
 from ..clock import utcnow
 from .database import Database
+from .models import DELETED
 
 #: The current time of each database in seconds since 1970. The clocks of several
 #: servers may differ. SQLite uses the clock of its only machine.
@@ -41,6 +43,11 @@ class UpstreamCheck(t.NamedTuple):
     state: str
     """``present`` or ``deleted``."""
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the upstream has deleted the tag."""
+        return self.state == DELETED
+
     def is_younger(self, age: timedelta) -> bool:
         """Return True if it was made within ``age``."""
         return utcnow() - self.checked_at < age
@@ -63,6 +70,13 @@ class UpstreamStatus(t.NamedTuple):
     rate_remaining: str | None = None
     failed_at: datetime | None = None
     failure: str | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the upstream has failed since it last answered."""
+        if self.failed_at is None:
+            return False
+        return self.answered_at is None or self.failed_at > self.answered_at
 
 
 class CachedTotals(t.NamedTuple):
@@ -93,6 +107,19 @@ class UpstreamRecords:
         values = {"repository_id": repository_id, "reference": reference}
         rows = self._db.reads.rows(statement, values)
         return UpstreamCheck(as_utc(rows[0][0]), rows[0][1]) if rows else None
+
+    def checks_of(
+        self, repository_id: int, references: Sequence[str]
+    ) -> dict[str, UpstreamCheck]:
+        """Return the last checks of some references, by reference."""
+        check = self._db.models.UpstreamCheck.__table__.c
+        rows = self._db.execute(
+            sa.select(check.reference, check.checked_at, check.state).where(
+                check.repository_id == repository_id,
+                check.reference.in_(list(references)),
+            )
+        )
+        return {str(key): UpstreamCheck(as_utc(at), state) for key, at, state in rows}
 
     def set_check(self, repository_id: int, reference: str, state: str) -> None:
         """Record a check, within a transaction that has locked the repository."""

@@ -44,6 +44,7 @@ from . import retention
 from . import settings
 from . import sign_in
 from . import tokens
+from . import upstreams
 from . import usage
 from . import user_tokens
 from . import webhooks
@@ -90,6 +91,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
         reference.reference_file,
     ),
     (("GET",), "/-/jobs", "jobs", jobs.jobs),
+    (("GET",), "/-/upstreams", "upstreams", upstreams.upstreams),
     (("GET",), "/-/users", "token_holders", user_tokens.token_holders),
     (
         ("POST",),

@@ -22,6 +22,7 @@ from .access import may
 from .rendering import announce_feed
 from .rendering import Page
 from .rendering import render
+from .upstreams import source_of
 from .usage import latest_uploads
 
 #: The lists of the page.
@@ -61,6 +62,7 @@ def repository(name: str) -> Page:
         repository=found,
         about=about,
         activity=activity.of(key),
+        source=source_of(found, [entry.row.name for entry in entries]),
         owner=catalog.users.names([found.owner_id]).get(found.owner_id, ""),
         figures=catalog.repository_list.figures([key])[key],
         entries=entries,

@@ -98,6 +98,7 @@ ADMINISTRATION = (
     "/images/-/users",
     "/images/-/users?user=alice",
     "/images/-/jobs",
+    "/images/-/upstreams",
 )
 
 

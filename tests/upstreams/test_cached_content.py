@@ -25,6 +25,7 @@ from .conftest import IMAGE
 from .conftest import Upstreamed
 
 NAME = "hub/library/alpine"
+UPSTREAMS = "/images/-/upstreams"
 OTHER = image(b"another layer")
 PLATFORMS = tuple({"os": "linux", "architecture": a} for a in ("amd64", "arm64"))
 INDEX = index(
@@ -78,6 +79,33 @@ def test_pages_of_a_sparse_image_are_shown(up: Upstreamed) -> None:
     for path in ("", f"/{NAME}", f"/{NAME}/-/image/all", f"/{NAME}/-/image/3"):
         assert visitor.status(f"/images{path or '/'}") == 200, path
     assert visitor.status(f"/images/{NAME}/-/settings") == 403
+
+
+def test_pages_show_the_source_and_its_state(
+    up: Upstreamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason of a failure is shown to administrators only."""
+    alice = up.client()
+    alice.pull(NAME, "3")
+    up.hub.headers = {"RateLimit-Remaining": "7;w=60", "RateLimit-Limit": "100;w=60"}
+    visitor, host = Visitor(alice.app, "alice"), up.address.partition("://")[2]
+    page = visitor.get(f"/images/{NAME}")
+    assert f"Cached from {host}/library/alpine" in page.text
+    assert "does not answer as it should" not in page.text
+    del up.hub.manifests["library/alpine", "3"]
+    age(alice.app, minutes=6)
+    alice.pull(NAME, "3")
+    assert f"deleted at {host}" in visitor.get(f"/images/{NAME}").text
+    up.hub.broken = [418] * 10
+    alice.get(f"/v2/{NAME}/manifests/4")
+    page = visitor.get(f"/images/{NAME}")
+    assert "does not answer as it should" in page.text
+    assert "418" not in page.text
+    assert visitor.status(UPSTREAMS) == 404
+    monkeypatch.setattr(registry._hooks, "is_admin", lambda user: True)
+    page = visitor.get(UPSTREAMS)
+    assert f"{host} answers 418" in page.text
+    assert "1 repository" in page.text
 
 
 def test_content_cannot_be_put_into_the_namespace_by_other_ways(

@@ -44,6 +44,7 @@ PAGES: t.Final = {
     "reference_file": (None, "/images/-/reference/swagger-ui.css"),
     "token_holders": ("administrator", "/images/-/users"),
     "jobs": ("administrator", "/images/-/jobs"),
+    "upstreams": ("administrator", "/images/-/upstreams"),
     "webhooks": ("administrator", "/images/-/webhooks"),
     "new_webhook": ("administrator", "/images/-/webhooks/new"),
     "webhook": ("administrator", "/images/-/webhooks/1"),
