@@ -30,6 +30,7 @@ from .core.admission import Admission
 from .core.blocks import Blocks
 from .core.content import Content
 from .core.documents import Documents
+from .core.inherited_rules import InheritedRules
 from .core.pull_counter import Pulls
 from .core.repositories import RepositoryManager
 from .core.rule_sets import Protections
@@ -93,6 +94,7 @@ class Services(SharedServices):
     content: Content
     documents: Documents
     summaries: Summaries
+    inherited_rules: InheritedRules
     images: Images
     tokens: Tokens
     form_tokens: FormTokens
@@ -135,6 +137,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
         content=content,
         documents=documents,
         summaries=Summaries(catalog, documents),
+        inherited_rules=InheritedRules(config, catalog),
         images=Images(LocalRegistry(config, catalog, storage, content)),
         tokens=tokens,
         form_tokens=FormTokens(keys),

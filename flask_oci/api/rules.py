@@ -14,6 +14,8 @@ from ..services import principal
 from ..services import services
 from . import paging
 from .access import authorize
+from .bodies import InheritedProtection
+from .bodies import InheritedRetention
 from .bodies import Paging
 from .bodies import ProtectedTags
 from .bodies import RetentionRules
@@ -101,13 +103,31 @@ def set_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
 
 
 def _rules(repository: RepositoryInfo) -> RetentionRules:
-    return RetentionRules(rules=list(services().retention.get(repository=repository)))
+    inherited = services().inherited_rules.retention(repository)
+    return RetentionRules(
+        rules=list(services().retention.get(repository=repository)),
+        inherited=InheritedRetention(
+            source=inherited.source,
+            source_name=inherited.name,
+            rules=list(inherited.value),
+        ),
+    )
 
 
 def _protected(repository: RepositoryInfo) -> ProtectedTags:
     found = services().tag_protection.get(repository=repository)
     return ProtectedTags(
-        protected=list(found.protected), immutable=list(found.immutable)
+        protected=list(found.protected),
+        immutable=list(found.immutable),
+        inherited=[
+            InheritedProtection(
+                source=rule.source,
+                source_name=rule.name,
+                protected=list(rule.value.protected),
+                immutable=list(rule.value.immutable),
+            )
+            for rule in services().inherited_rules.protection(repository)
+        ],
     )
 
 

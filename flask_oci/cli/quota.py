@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Iterator
+from contextlib import suppress
 
 import click
 from flask.cli import with_appcontext
 
+from ..errors import NameUnknown
 from ..rules.quota import parse_size
 from ..rules.quota import readable
 from ..services import services
@@ -19,7 +22,9 @@ from .common import scope_name
 from .common import scope_options
 
 if t.TYPE_CHECKING:
+    from ..core.rule_sets import RuleEntry
     from ..rules.quota import Quota
+    from ..rules.quota import QuotaUsage
 
 
 @click.group(cls=Group)
@@ -38,21 +43,24 @@ def quota() -> None:
 @with_appcontext
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_quotas(as_json: bool) -> None:
-    """List the quotas."""
+    """List the quotas, and how much of each is used.
+
+    The defaults of the configuration come first.
+    """
     with error_messages():
         rules = services().quotas.list()
+        usages = [_usage(row) for row in rules]
     found: list[dict[str, t.Any]] = [
-        {
-            **scope_fields(row),
-            **_fields(row.value),
-        }
-        for row in rules
+        *_defaults(),
+        *(
+            {**scope_fields(row), **_fields(row.value), "used": _used(usage)}
+            for row, usage in zip(rules, usages, strict=True)
+        ),
     ]
     if as_json:
         output.as_json(found)
         return
-    rows = ((scope_name(f), _size(f["bytes"]), _images(f["images"])) for f in found)
-    output.table(("scope", "size", "images"), rows)
+    output.table(("scope", "size", "images"), map(_row, found))
     if not found:
         output.none_found("No quotas are set.")
 
@@ -124,6 +132,46 @@ def show_quota(scope: Scope, as_json: bool) -> None:
         click.echo(f"Images: {usage.images} of {_images(limit.images)}")
     if usage.is_too_much:
         raise click.exceptions.Exit(1)
+
+
+def _defaults() -> Iterator[dict[str, t.Any]]:
+    """Yield the quotas of the configuration."""
+    config = services().config
+    for kind, quota in (
+        ("owner", config.owner_default),
+        ("repository", config.repository_default),
+    ):
+        if quota.is_limit:
+            scope = {"repository": None, "owner": None, "path": None}
+            yield {**scope, "default_of": kind, **_fields(quota), "used": None}
+
+
+def _usage(row: RuleEntry[Quota]) -> QuotaUsage | None:
+    """Return the usage of a quota, or None if its repository or owner is gone."""
+    quotas = services().quotas
+    if row.path is not None:
+        return quotas.show(path=row.path)
+    if row.repository is not None:
+        with suppress(NameUnknown):
+            return quotas.show(repository=row.repository)
+    user = services().catalog.users.by_name(row.owner or "")
+    return None if user is None else quotas.show(owner=user)
+
+
+def _used(usage: QuotaUsage | None) -> dict[str, int] | None:
+    if usage is None:
+        return None
+    return {"bytes": usage.bytes, "images": usage.images}
+
+
+def _row(fields: dict[str, t.Any]) -> tuple[str, str, str]:
+    size, images = _size(fields["bytes"]), _images(fields["images"])
+    if (kind := fields.get("default_of")) is not None:
+        return f"each {kind}, by default", size, images
+    if (used := fields["used"]) is not None:
+        size = f"{readable(used['bytes'])} of {size}"
+        images = f"{used['images']} of {images}"
+    return scope_name(fields), size, images
 
 
 def _fields(quota: Quota) -> dict[str, int | None]:

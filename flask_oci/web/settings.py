@@ -229,6 +229,8 @@ def page(
             if rules is None
             else rules.splitlines()
         ),
+        inherited_protection=services().inherited_rules.protection(repository),
+        inherited_retention=services().inherited_rules.retention(repository),
         is_retention_overdue=services().jobs.overdue(RETENTION) is not None,
         error=error,
     )

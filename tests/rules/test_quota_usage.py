@@ -109,11 +109,22 @@ def test_quota_command_sets_shows_and_unsets_quota(
     assert "of unlimited" in text.output
     listed = json.loads(keeper.run("quota", "list", "--json").output)
     scope = {"repository": None, "owner": "alice", "path": None}
-    assert listed == [{**scope, "bytes": 10_000, "images": None}]
-    assert "all repositories of alice" in keeper.run("quota", "list").output
+    usage = {"bytes": used(app), "images": 1}
+    assert listed == [{**scope, "bytes": 10_000, "images": None, "used": usage}]
+    printed = " ".join(keeper.run("quota", "list").output.split())
+    assert f"all repositories of alice {readable(used(app))} of 10.0 kB" in printed
+    assert "1 of unlimited" in printed
     assert keeper.run("quota", "unset", "--owner", "alice").exit_code == 0
     assert post(alice, b"new").status_code == 201
     assert keeper.run("quota", "unset", "--owner", "alice").exit_code == 1
+
+
+@pytest.mark.options(oci_owner_quota=5_000_000_000, oci_repository_quota_images=7)
+def test_quota_list_has_the_defaults_of_the_configuration(app: Flask) -> None:
+    """They hold although no quota is set."""
+    printed = " ".join(Upkeep(app).run("quota", "list").output.split())
+    assert "each owner, by default 5.0 GB unlimited" in printed
+    assert "each repository, by default unlimited 7" in printed
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ from .repositories import Repository
 from .repositories import RepositoryChange
 from .repositories import RepositoryList
 from .repositories import Welcome
+from .rules import InheritedProtection
+from .rules import InheritedRetention
 from .rules import ProtectedTags
 from .rules import RetentionRules
 from .rules import Verdict
@@ -100,6 +102,8 @@ __all__ = [
     "NewWebhook",
     "Page",
     "Paging",
+    "InheritedProtection",
+    "InheritedRetention",
     "ProtectedTags",
     "Quota",
     "Referrer",

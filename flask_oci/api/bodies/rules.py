@@ -5,10 +5,37 @@ from __future__ import annotations
 import typing as t
 
 from msgspec import Meta
+from msgspec import UNSET
+from msgspec import UnsetType
 
 from .base import Body
 from .base import Page
 from .base import ShortText
+
+
+class Inherited(Body, frozen=True):
+    """The origin of a rule that a repository inherits."""
+
+    source: t.Annotated[
+        t.Literal["path", "owner", "site"],
+        Meta(description="Where the rule is set; `site` is the configuration."),
+    ]
+    source_name: t.Annotated[
+        str, Meta(description="The path, or the name of the owner; empty for the site.")
+    ]
+
+
+class InheritedRetention(Inherited, frozen=True):
+    """The retention rules that apply to a repository without rules of its own."""
+
+    rules: t.Annotated[list[str], Meta(description="The rules.")]
+
+
+class InheritedProtection(Inherited, frozen=True):
+    """Patterns of tags that apply to a repository in addition to its own."""
+
+    protected: t.Annotated[list[str], Meta(description="Patterns of protected tags.")]
+    immutable: t.Annotated[list[str], Meta(description="Patterns of immutable tags.")]
 
 
 class RetentionRules(Body, frozen=True):
@@ -22,6 +49,13 @@ class RetentionRules(Body, frozen=True):
             " of the site."
         ),
     ]
+    inherited: t.Annotated[
+        InheritedRetention | UnsetType,
+        Meta(
+            description="The rules that apply if the list is empty. Ignored in a"
+            " request."
+        ),
+    ] = UNSET
 
 
 class Verdict(Body, frozen=True):
@@ -73,3 +107,10 @@ class ProtectedTags(Body, frozen=True):
             description="Tags that no user can move or delete while the pattern is set."
         ),
     ]
+    inherited: t.Annotated[
+        list[InheritedProtection] | UnsetType,
+        Meta(
+            description="Patterns of a path, of the owner and of the site, which apply"
+            " as well. Ignored in a request."
+        ),
+    ] = UNSET
