@@ -228,7 +228,7 @@ def _row(event: StoredEvent) -> tuple[object, ...]:
     )
     return (
         event.id,
-        output.second(event.at),
+        event.at,
         event.kind,
         event.repository,
         what,

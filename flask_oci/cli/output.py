@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 import typing as t
 from collections.abc import Iterable
@@ -11,12 +12,19 @@ from datetime import datetime
 
 import click
 
+from ..clock import utcnow
 from . import text_width
 from .common import printable
+from .digests import short
 from .text_width import Line
 
 #: The smallest width of the names in front of values.
 _NAMES: t.Final = 14
+
+#: A digest in a text.
+_DIGEST: t.Final = re.compile(
+    r"\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b", re.ASCII
+)
 
 #: The smallest width of wrapped values.
 _VALUES: t.Final = 20
@@ -32,16 +40,19 @@ def table(
 ) -> None:
     """Print rows below the column names; print nothing without rows.
 
-    At a terminal, the table is as wide as the terminal at most: digests become short,
-    and long cells are cut. Elsewhere, such as in a pipe, the cells are complete.
+    At a terminal, the table is as wide as the terminal at most: digests and times
+    become short, and long cells are cut. Elsewhere, such as in a pipe, the cells are
+    complete.
     """
-    lines: list[Line] = [[_shown(cell) for cell in row] for row in rows]
-    if not lines:
+    found = list(rows)
+    if not found:
         return
-    lines.insert(0, [head.upper() for head in heads])
+    head = [head.upper() for head in heads]
+    lines: Sequence[Line] = [head, *([_shown(cell) for cell in row] for row in found)]
     columns = text_width.terminal_width()
     if columns is not None:
-        lines = text_width.fitted(lines, columns - len(indent))
+        shorter = [head, *([_shortened(cell) for cell in row] for row in found)]
+        lines = text_width.fitted(lines, shorter, columns - len(indent))
     for line in text_width.aligned(lines):
         click.echo(indent + line)
 
@@ -89,6 +100,22 @@ def second(moment: datetime) -> str:
 def none_found(message: str) -> None:
     """Print to the standard error that a list is empty."""
     click.echo(message, err=True)
+
+
+def _shortened(value: object) -> str:
+    """Return a cell of a table that has little room."""
+    if isinstance(value, datetime):
+        return _age(value)
+    return _DIGEST.sub(lambda digest: short(digest[0]), _shown(value))
+
+
+def _age(moment: datetime) -> str:
+    minutes = max(0, int((utcnow() - moment).total_seconds())) // 60
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{moment:%Y-%m-%d}"
 
 
 def _shown(value: object) -> str:

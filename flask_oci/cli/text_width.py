@@ -8,8 +8,6 @@ import typing as t
 import unicodedata
 from collections.abc import Sequence
 
-from .digests import short
-
 Line = Sequence[str]
 
 #: The space between two columns of a table.
@@ -48,15 +46,17 @@ def cut(text: str, columns: int) -> str:
     return text
 
 
-def fitted(lines: Sequence[Line], columns: int) -> list[Line]:
+def fitted(
+    lines: Sequence[Line], shorter: Sequence[Line], columns: int
+) -> Sequence[Line]:
     """Return the lines of a table that fit some columns.
 
-    Digests become short, and then the widest column is cut.
+    :param shorter: the same table with shorter cells, which is used if there is not
+        enough room. If there is still too little, its widest columns are cut.
     """
     if _total(_widths(lines)) <= columns:
-        return list(lines)
-    lines = [[short(cell) for cell in line] for line in lines]
-    widths = _widths(lines)
+        return lines
+    widths = _widths(lines := shorter)
     while (excess := _total(widths) - columns) > 0 and max(widths) > _NARROW:
         widest = max(widths)
         second = max((w for w in widths if w < widest), default=_NARROW)
