@@ -55,7 +55,7 @@ def target_arguments(command: CommandT) -> CommandT:
 
 @click.group(cls=Group)
 def block() -> None:
-    """Block digests, so that no client can pull or push them.
+    """Block digests from being pulled or pushed.
 
     IMAGE is a repository with a tag or a digest, and the block applies to that
     repository. With --path, it applies to the repositories of the path, and IMAGE can

@@ -22,7 +22,7 @@ from .image import details
 @click.argument("image", metavar="REPOSITORY[:TAG|@DIGEST]")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(image: str, yes: bool) -> None:
-    """Delete a tag, a manifest with its tags, or a repository.
+    """Delete a tag, a manifest or a repository.
 
     \b
     REPOSITORY:TAG      deletes the tag, but not its manifest

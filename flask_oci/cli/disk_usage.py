@@ -38,7 +38,7 @@ UNLIMITED: t.Final = 2**31 - 1
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def usage(owner: str | None, limit: int | None, as_json: bool) -> None:
-    """Show the disk usage in total, by owner and by repository.
+    """Show the disk usage by owner and by repository.
 
     A blob that several repositories share is stored once. It counts once in the total,
     once for each owner and once for each repository, so the parts may add up to more

@@ -73,7 +73,7 @@ def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None:
-    """List the tags of REPOSITORY and their manifests, by name.
+    """List the tags of a repository, by name.
 
     The size is that of one pull, which takes one platform of an index. With --json,
     "bytes" is the size of all platforms.

@@ -78,6 +78,7 @@ def test_table_at_a_terminal_fits_and_in_a_pipe_is_complete(
     narrow = look(app, 60, "tags", NAME, "--untagged")
     assert DIGEST in "".join(wide)
     assert f" {DIGEST[7:19]} " in "".join(fitting)
+    assert "min ago" in "".join(fitting)
     assert "…" not in "".join(fitting)
     assert max(map(len, fitting)) <= 96
     assert max(map(len, narrow)) <= 60

@@ -183,5 +183,5 @@ def test_event_list_has_no_control_characters(
     alice.push_image(NAME, "latest")
     lines = upkeep.run("events", "list").stdout.splitlines()
     assert len(lines) == 1 + 3
-    assert lines[1].split()[3:6] == ["tag.moved", "alice/app", "tag=latest"]
+    assert lines[1].split()[4:7] == ["tag.moved", "alice/app", "tag=latest"]
     assert lines[1].endswith("alice")
