@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from .database import Condition
 from .database import Database
 
-#: The maximum number of kinds and platforms that a list reads.
-MAX_ROWS: t.Final = 1000
+#: The maximum number of kinds and platforms of one repository that a list reads.
+MAX_EACH: t.Final = 30
 
 
 class Traits(t.NamedTuple):
@@ -70,15 +70,25 @@ class ManifestTraits:
     def of(self, repository_ids: Sequence[int]) -> dict[int, ContentKinds]:
         """Return the kinds and the platforms of some repositories, by their keys."""
         Manifest = self._db.models.Manifest
-        rows = self._db.session.execute(
+        each = (
             sa.select(Manifest.repository_id, Manifest.kind, Manifest.platform)
             .where(Manifest.repository_id.in_(repository_ids), Manifest.kind != "")
             .distinct()
-            .order_by(Manifest.repository_id, Manifest.kind, Manifest.platform)
-            .limit(MAX_ROWS)
+            .subquery()
         )
+        # Kinds without a platform come first, so that platforms displace none.
+        order = (sa.case((each.c.platform.is_(None), 0), else_=1), each.c.platform)
+        number = sa.func.row_number().over(
+            partition_by=each.c.repository_id, order_by=(*order, each.c.kind)
+        )
+        numbered = sa.select(each, number.label("number")).subquery()
+        rows = self._db.session.execute(
+            sa.select(
+                numbered.c.repository_id, numbered.c.kind, numbered.c.platform
+            ).where(numbered.c.number <= MAX_EACH)
+        ).all()
         found = {key: ContentKinds([], []) for key in repository_ids}
-        for key, kind, platform in rows:
+        for key, kind, platform in sorted(rows, key=lambda row: row.platform or ""):
             kinds, platforms = found[key]
             if kind is not None and kind not in kinds:
                 kinds.append(kind)

@@ -46,13 +46,13 @@ def storage() -> Page:
     """Show the storage usage of the visitor's repositories."""
     user, catalog = signed_in_user(), services().catalog
     key = catalog.users.key_of(user)
-    rows, next_page = _page_of_usage(key)
+    rows, neighbours = _page_of_usage(key)
     return render(
         "oci/storage.html",
         totals=catalog.usage.totals(key),
         usage=services().quotas.show(owner=user),
         rows=rows,
-        next_page=next_page,
+        **neighbours,
         owners={},
     )
 
@@ -62,7 +62,7 @@ def administration() -> Page:
     require_admin()
     parts = services()
     usage = parts.catalog.usage
-    rows, next_page = _page_of_usage(None)
+    rows, neighbours = _page_of_usage(None)
     by_owner = usage.by_owner(MAX_ROWS)
     began = datetime.now(timezone.utc) - parts.config.lease_lifetime
     started = time.perf_counter()
@@ -72,7 +72,7 @@ def administration() -> Page:
         totals=totals,
         milliseconds=round(1000 * (time.perf_counter() - started)),
         rows=rows,
-        next_page=next_page,
+        **neighbours,
         by_owner=by_owner,
         owners=parts.catalog.users.names(
             [key for key, _ in by_owner] + [row.info.owner_id for row in rows]
@@ -131,10 +131,15 @@ def _uploads(
     return page, 200, {"Refresh": REFRESH} if is_busy else {}
 
 
-def _page_of_usage(owner_id: t.Any) -> tuple[list[RepositoryUsage], str | None]:
+def _page_of_usage(
+    owner_id: t.Any,
+) -> tuple[list[RepositoryUsage], dict[str, str | None]]:
+    """Return the repositories of the page, and the addresses of its neighbours."""
     page = number(paging.parameter("page")) or 0
     rows = services().catalog.usage.by_repository(
         paging.PAGE + 1, page * paging.PAGE, owner_id
     )
-    has_more = len(rows) > paging.PAGE
-    return rows[: paging.PAGE], paging.here(page=str(page + 1)) if has_more else None
+    following = paging.here(page=str(page + 1)) if len(rows) > paging.PAGE else None
+    # An empty parameter is left out.
+    previous = paging.here(page=str(page - 1) if page > 1 else "") if page else None
+    return rows[: paging.PAGE], {"next_page": following, "previous_page": previous}
