@@ -8,9 +8,13 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog import RepositoryInfo
+from ..catalog.repository_search import Order
+from ..catalog.repository_search import ORDERS
 from ..catalog.repository_search import Search
+from ..core.artifact_types import LISTED
 from ..rules.quota import readable
 from ..rules.quota import readable_range
+from ..rules.visibility import VISIBILITIES
 from ..services import services
 from . import output
 from .common import error_messages
@@ -31,16 +35,49 @@ BATCH_SIZE: t.Final = 200
 @with_appcontext
 @click.argument("prefix", default="")
 @click.option("--owner", metavar="USERNAME", help="Only repositories of this user.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.key for kind in LISTED]),
+    help="Only repositories with content of this kind.",
+)
+@click.option(
+    "--platform", metavar="PLATFORM", help="Only repositories with an image for it."
+)
+@click.option(
+    "--visibility",
+    type=click.Choice(VISIBILITIES),
+    help="Only repositories with this visibility.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(ORDERS),
+    default="name",
+    help="By name, latest push, most pulls or largest size.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-def repositories(prefix: str, owner: str | None, as_json: bool) -> None:
+def repositories(
+    prefix: str,
+    owner: str | None,
+    kind: str | None,
+    platform: str | None,
+    visibility: str | None,
+    sort: Order,
+    as_json: bool,
+) -> None:
     """List the repositories with at least one push, by name.
 
     With PREFIX, such as the name of a user, list only the repository of that name and
     the repositories below it. The size is the sum of a repository's blobs; 'flask oci
-    usage' shows what repositories share.
+    usage' shows what repositories share. A platform such as linux/arm64 includes its
+    variants. Sizes of the last minute may be missing in the order by size.
     """
+    search = Search(below=prefix, kind=kind or "", platform=(platform or "").lower())
     with error_messages():
-        found = list(_repositories(prefix, owner))
+        found = [
+            row
+            for row in _repositories(search, sort, owner)
+            if visibility in (None, row["visibility"])
+        ]
     if as_json:
         output.as_json(found)
         return
@@ -106,7 +143,9 @@ def tags(repository: str, untagged: bool, attached: bool, as_json: bool) -> None
         output.none_found(f"No tags found in {repository}.")
 
 
-def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
+def _repositories(
+    search: Search, order: Order, owner: str | None
+) -> Iterator[dict[str, t.Any]]:
     parts = services()
     catalog, condition = parts.catalog, None
     if owner is not None:
@@ -115,7 +154,7 @@ def _repositories(prefix: str, owner: str | None) -> Iterator[dict[str, t.Any]]:
     behind = None
     while True:
         batch = catalog.repository_list.page(
-            BATCH_SIZE, condition, search=Search(below=prefix), behind=behind
+            BATCH_SIZE, condition, search=search, order=order, behind=behind
         )
         yield from _described(batch)
         if len(batch) < BATCH_SIZE:
@@ -127,6 +166,7 @@ def _described(batch: list[Listed]) -> Iterator[dict[str, t.Any]]:
     parts = services()
     keys = [listed.info.key for listed in batch]
     figures = parts.catalog.repository_list.figures(keys)
+    contents = parts.catalog.manifest_traits.of(keys)
     owners = parts.catalog.users.names(listed.info.owner_id for listed in batch)
     for key, listed in zip(keys, batch, strict=True):
         yield {
@@ -135,7 +175,10 @@ def _described(batch: list[Listed]) -> Iterator[dict[str, t.Any]]:
             "visibility": parts.policy.visibility(listed.info),
             "tags": figures[key].tags,
             "bytes": figures[key].bytes,
+            "pulls": listed.pull_count,
             "pushed": listed.pushed_at,
+            "kinds": contents[key].kinds,
+            "platforms": contents[key].platforms,
             "description": listed.description,
         }
 

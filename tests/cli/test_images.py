@@ -61,6 +61,9 @@ def test_repositories_lists_each_repository_with_its_size(terminal: Terminal) ->
         "tags": 2,
     }
     assert listed[0]["bytes"] == len(LAYER) + len(CONFIG)
+    assert (listed[0]["kinds"], listed[0]["platforms"]) == (["image"], ["linux/arm64"])
+    largest = terminal.json("repositories", "--sort", "size")
+    assert {row["name"] for row in largest} == {row["name"] for row in listed}
     printed = terminal.say("repositories", "alice/tools")
     assert printed.splitlines()[0].startswith("REPOSITORY")
     assert "alice/tools/app   alice" in printed

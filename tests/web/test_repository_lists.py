@@ -6,7 +6,9 @@ decides for each repository, and one whose visibility the host decides.
 
 from __future__ import annotations
 
+import json
 import typing as t
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -102,12 +104,16 @@ SEARCHES: t.Final[dict[str, set[str]]] = {
 
 @pytest.mark.usefixtures("policy", "content")
 def test_list_filters_by_kind_platform_and_visibility(alice: RegistryClient) -> None:
-    """The pages and REST find the same, and nothing that is hidden."""
+    """The pages, REST and the command find the same, and nothing that is hidden."""
     visitor, bob = Visitor(alice.app, "alice"), Visitor(alice.app, "bob")
     for query, found in SEARCHES.items():
         assert set(names(visitor.get(f"{LIST}?{query}"))) == found, query
         items = RestClient(alice).items(f"/repositories?{query}")
         assert {item["name"] for item in items} == found, query
+        options = [f"--{word}" for word in query.replace("=", " ").split("&")]
+        words = [word for option in options for word in option.split()]
+        listed = Upkeep(alice.app).run("repositories", "--json", *words)
+        assert {row["name"] for row in json.loads(listed.stdout)} == found, query
         public = found & {"alice/web"}
         assert set(names(bob.get(f"{LIST}?{query}"))) == public, query
 
@@ -126,8 +132,15 @@ def test_list_pages_lead_forwards_and_back(
     alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each order has the same pages in both directions, and REST has the same order."""
+    Repository = registry.models.Repository
     for number, letter in enumerate("abcde"):
         alice.push_image(f"alice/{letter}", "v1", layer=b"x" * (1000 * number))
+        # MariaDB stores seconds.
+        Upkeep(alice.app).execute(
+            sa.update(Repository)
+            .where(Repository.name == f"alice/{letter}")
+            .values(pushed_at=utcnow() + timedelta(minutes=number))
+        )
     for letter in "bbc":
         alice.get(f"/v2/alice/{letter}/manifests/v1")
     with alice.app.app_context():
