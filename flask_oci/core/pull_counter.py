@@ -127,15 +127,17 @@ class Pulls:
 
         def write_waiting() -> None:
             current = t.cast(t.Any, reference())
-            recent_pushes = self._records.recent_pushes
-            if current is None or not (self._counts or recent_pushes):
+            has_pulls = bool(self._counts)
+            if current is None or not (has_pulls or self._records.recent_pushes):
                 return
             try:
                 with current.app_context():
                     self.write()
             except Exception as error:
-                # Often the database server was stopped before this process.
-                current.logger.warning("The last pulls were not counted: %s", error)
+                # Often the database server was stopped before this process. The
+                # collection measures the repositories that were pushed to.
+                if has_pulls:
+                    current.logger.warning("The last pulls were not counted: %s", error)
 
         atexit.register(write_waiting)
 
