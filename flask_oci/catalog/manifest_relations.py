@@ -24,6 +24,14 @@ class PullSize(t.NamedTuple):
     largest: int = 0
 
 
+#: The annotation of a Sigstore bundle with the predicate type of its statement.
+PREDICATE_TYPE: t.Final = "dev.sigstore.bundle.predicateType"
+
+
+#: The maximum size of a manifest whose predicate type is read, in bytes.
+SMALL_BUNDLE: t.Final = 16 * 1024
+
+
 class Weight(t.NamedTuple):
     """The size and the type of a manifest's content."""
 
@@ -217,12 +225,17 @@ class ManifestRelations:
 
     def referrer_types(
         self, repository_id: int, digests: Sequence[str]
-    ) -> dict[str, set[str]]:
-        """Return the artifact types of the referrers of some manifests, by the digest
-        of the subject."""
+    ) -> dict[str, set[tuple[str, str]]]:
+        """Return the artifact types and the predicate types of the referrers of some
+        manifests, by the digest of the subject.
+
+        The predicate types are those of Sigstore bundles, or empty.
+        """
         Manifest = self._db.models.Manifest
         rows = self._db.session.execute(
-            sa.select(Manifest.subject_digest, Manifest.artifact_type)
+            sa.select(
+                Manifest.subject_digest, Manifest.artifact_type, self._predicate()
+            )
             .where(
                 Manifest.repository_id == repository_id,
                 Manifest.subject_digest.in_(digests),
@@ -230,10 +243,34 @@ class ManifestRelations:
             .distinct()
             .limit(SHOWN)
         )
-        found: defaultdict[str, set[str]] = defaultdict(set)
-        for digest, kind in rows:
-            found[str(digest)].add(kind or "")
+        found: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        for digest, kind, predicate in rows:
+            found[str(digest)].add((kind or "", predicate or ""))
         return found
+
+    def predicates(self, manifest_ids: Sequence[int]) -> dict[int, str]:
+        """Return the predicate types of Sigstore bundles, by the manifests' keys."""
+        Manifest = self._db.models.Manifest
+        rows = self._db.session.execute(
+            sa.select(Manifest.id, self._predicate()).where(
+                Manifest.id.in_(manifest_ids)
+            )
+        )
+        return {key: predicate or "" for key, predicate in rows}
+
+    def _predicate(self) -> sa.ColumnElement[t.Any]:
+        """Return the column with the start of the predicate type of a Sigstore bundle.
+
+        A database parses the annotations of a manifest to read one of them, so those of
+        a large manifest are not read.
+        """
+        Manifest = self._db.models.Manifest
+        stated: t.Any = Manifest.annotations[PREDICATE_TYPE]
+        is_bundle = sa.and_(
+            Manifest.artifact_type.contains("sigstore.bundle"),
+            Manifest.size <= SMALL_BUNDLE,
+        )
+        return sa.case((is_bundle, sa.func.substr(stated.as_string(), 1, 200)))
 
     def parents(self, repository_id: int, digest: str) -> list[str]:
         """Return the digests of up to 20 indexes that a manifest belongs to."""

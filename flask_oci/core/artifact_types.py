@@ -45,6 +45,7 @@ _MARKS: t.Final = (
     ("cosign.simplesigning", SIGNATURE),
     ("cosign.artifact.sig", SIGNATURE),
     ("cncf.notary.signature", SIGNATURE),
+    ("sigstore.dev/cosign/sign", SIGNATURE),
     ("dsse.envelope", ATTESTATION),
     ("in-toto", ATTESTATION),
     ("sigstore.bundle", SIGNATURE),
@@ -86,6 +87,19 @@ def listed_kind(kind: ArtifactKind, *, is_attached: bool) -> str:
     if kind == INDEX:
         kind = IMAGE
     return kind.key if kind in LISTED and not is_attached else ""
+
+
+def recognise_referrer(
+    media_type: str, artifact_type: str, predicate_type: str = ""
+) -> ArtifactKind:
+    """Return the type of a referrer's artifact.
+
+    :param predicate_type: the predicate type of a Sigstore bundle, which contains a
+        signature or another attestation.
+    """
+    if predicate_type:
+        return _marked(predicate_type) or ATTESTATION
+    return recognise(media_type, artifact_type)
 
 
 def _marked(media_type: str) -> ArtifactKind | None:

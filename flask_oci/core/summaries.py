@@ -68,8 +68,9 @@ class _Shared(t.NamedTuple):
     """The data that the summaries of some manifests share."""
 
     weights: dict[int, Weight]
-    types: dict[str, set[str]]
-    """The artifact types of referrers, by the digest of their subject."""
+    types: dict[str, set[tuple[str, str]]]
+    """The artifact types and predicate types of referrers, by the digest of their
+    subject."""
 
     tags: set[str]
     """The existing tags by which cosign attaches artifacts to the manifests."""
@@ -211,8 +212,8 @@ def _attached(
 ) -> list[artifact_types.ArtifactKind]:
     """Return the types of the artifacts that are attached to a manifest."""
     found = {
-        artifact_types.recognise(manifest.media_type, artifact_type)
-        for artifact_type in shared.types.get(manifest.digest, ())
+        artifact_types.recognise_referrer(manifest.media_type, *types)
+        for types in shared.types.get(manifest.digest, ())
     }
     for suffix, kind in COSIGN_SUFFIXES.items():
         if cosign_tag(manifest.digest, suffix) in shared.tags:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Sequence
 
+from ..catalog.repository_contents import ManifestRow
 from ..core import artifact_types
 from ..core.artifact_types import ArtifactKind
 from ..core.documents import Descriptor
@@ -52,14 +53,9 @@ def attachments(
         for suffix, kind in COSIGN_SUFFIXES.items()
     }
     existing = catalog.repository_contents.existing_tags(repository_id, list(tags))
-    shown = [
-        Attachment(
-            artifact_types.recognise(r.media_type, r.artifact_type),
-            r.digest,
-            r.artifact_type,
-        )
-        for r in attached[:MAX_REFERRERS]
-    ]
+    listed = attached[:MAX_REFERRERS]
+    predicates = catalog.manifest_relations.predicates([r.id for r in listed])
+    shown = [_referrer(r, predicates.get(r.id, "")) for r in listed]
     shown += [
         Attachment(artifact_types.ATTESTATION, child.digest, child.media_type)
         for child in attestations
@@ -70,3 +66,10 @@ def attachments(
     if count > MAX_REFERRERS:
         count = catalog.manifest_relations.count_referrers(repository_id, subjects)
     return Attachments(shown, max(count - MAX_REFERRERS, 0))
+
+
+def _referrer(row: ManifestRow, predicate_type: str) -> Attachment:
+    kind = artifact_types.recognise_referrer(
+        row.media_type, row.artifact_type, predicate_type
+    )
+    return Attachment(kind, row.digest, predicate_type or row.artifact_type)

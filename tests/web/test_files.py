@@ -15,6 +15,7 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import OCI_EMPTY
+from flask_oci.testing.manifests import OCI_MANIFEST
 from flask_oci.web.files import MAX_FILE_SIZE
 from flask_oci.web.files import MAX_ROWS
 from tests.support.host import registry
@@ -394,3 +395,33 @@ def test_download_needs_the_manifest_and_the_link(
         registry.blocks.add(digest_of(b"hers"), path="*", reason="leaked")
     assert visitor.status(address) == 403
     assert visitor.status(address.replace("alice", "bob")) == 404
+
+
+def test_bundle_is_called_by_its_predicate(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """A Sigstore bundle with an SBOM or a provenance is not called a signature."""
+    subject = alice.push_image("alice/hello", "1.0")
+    alice.push_blob("alice/hello", b"{}")
+    kinds = {
+        "https://sigstore.dev/cosign/sign/v1": "Signature",
+        "https://spdx.dev/Document": "SBOM",
+        "https://slsa.dev/provenance/v1": "Attestation",
+        f"https://example.org/{'x' * 300}": "Attestation",
+    }
+    for predicate in kinds:
+        notes = {"dev.sigstore.bundle.predicateType": predicate}
+        bundle = image(
+            descriptor(b"{}", "application/json"),
+            config=descriptor(b"{}", OCI_EMPTY),
+            artifactType="application/vnd.dev.sigstore.bundle.v0.3+json",
+            subject=descriptor(subject, OCI_MANIFEST),
+            annotations=notes,
+        )
+        alice.push_manifest("alice/hello", bundle)
+        page = visitor.get(f"{HELLO}/-/image/1.0")
+        assert f"{kinds[predicate]} {predicate[:200]}" in page.text
+        assert "x" * 201 not in page.html
+    listed = visitor.get(HELLO).text
+    for kind in ("signature", "SBOM", "attestation"):
+        assert listed.count(f"{kind} attached") == 1
