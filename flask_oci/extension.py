@@ -380,6 +380,7 @@ class Registry(Decorators):
             quotas=self.quotas,
             blocks=self.blocks,
             default_visibility=self.default_visibility,
+            upstream_manager=self.upstreams,
         )
         parts = make_services(shared, app, registered_name(state))
         app.extensions[EXTENSION] = parts

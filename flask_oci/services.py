@@ -62,6 +62,7 @@ if t.TYPE_CHECKING:
     from .operations.work import JobOutcome
     from .storage import Storage
     from .upstreams.cache import UpstreamCache
+    from .upstreams.manager import UpstreamManager
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class SharedServices:
     quotas: Quotas
     blocks: Blocks
     default_visibility: Visibilities
+    upstream_manager: UpstreamManager
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from .tables import tables
 from .tag_history import history
 from .tag_history import restore
 from .tokens import token
+from .upstream import upstream
 from .webhooks import webhooks
 from .who_can import who_can
 from .work import jobs
@@ -73,6 +74,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     retention,
     quota,
     default_visibility,
+    upstream,
     storage,
 )
 

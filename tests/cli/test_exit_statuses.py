@@ -8,18 +8,21 @@ from pathlib import Path
 
 import click
 import pytest
-from flask import Flask
 
 from flask_oci.cli import COMMANDS
 from flask_oci.testing import Faults
+from flask_oci.testing import serving
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import UNKNOWN
+from tests.conftest import MakeApp
 from tests.support.archives import layout
 from tests.support.archives import listed
 from tests.support.archives import tar
 from tests.support.host import registry
+from tests.support.other_registry import OtherRegistry
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import Upkeep
 
@@ -58,6 +61,13 @@ TYPED: t.Final[dict[str, str]] = {
     "events dead": "",
     "events replay": "--dead",
     "events prune": "",
+    "work": "--once",
+    "jobs": "",
+    "upstream list": "",
+    "upstream show": "hub",
+    "upstream check": "",
+    "upstream warm": "hub/library/alpine:3",
+    "upstream purge": "hub --yes",
     "block list": "",
     "block add": f"{UNKNOWN} --path * --reason x",
     "block remove": f"{UNKNOWN} --path *",
@@ -112,9 +122,22 @@ def test_every_command_has_a_case() -> None:
     assert {*TYPED} | FINDS_OUT == {*leaves(COMMANDS)}
 
 
+@pytest.fixture(name="upstream_url", scope="module")
+def _upstream_url() -> t.Iterator[str]:
+    """The address of a registry to cache."""
+    other = OtherRegistry()
+    content = image(LAYER)
+    other.push("library/alpine", "3", manifest=content, blobs=(CONFIG, LAYER))
+    with serving(other.app) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
 @pytest.fixture(name="keeper")
-def _keeper(app: Flask, alice: RegistryClient) -> Upkeep:
-    """An operator of a registry with an image."""
+def _keeper(make_app: MakeApp, upstream_url: str) -> Upkeep:
+    """An operator of a registry with an image and an upstream."""
+    hub = {"address": upstream_url, "networks": ["127.0.0.0/8"]}
+    app = make_app(OCI_UPSTREAMS={"hub": hub})
+    alice = RegistryClient.of(app, "alice")
     alice.push_image(NAME, "1.0", b"before")
     alice.push_image(NAME, "1.0")
     return Upkeep(app)

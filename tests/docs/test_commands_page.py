@@ -52,6 +52,7 @@ DOERS = frozenset(
         *("retention set", "retention unset", "quota set", "quota unset"),
         *("webhooks edit", "webhooks disable", "webhooks enable", "webhooks remove"),
         *("block add", "block remove", "storage adopt"),
+        *("upstream check", "upstream warm", "upstream purge"),
     }
 )
 

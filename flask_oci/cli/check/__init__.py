@@ -23,6 +23,7 @@ from . import requests
 from . import settings
 from . import tables
 from . import tls
+from . import upstreams
 from . import work
 from .finding import Finding
 from .finding import PLACES
@@ -97,6 +98,7 @@ def check(
     report.add(settings.check_policy(target))
     report.add(settings.check_cache(target))
     report.add(work.check(target))
+    report.add(upstreams.check(target))
     with open_sandbox(target) as sandbox:
         progress("the application")
         _check_application(report, target, sandbox)

@@ -16,6 +16,7 @@ from . import requests
 from . import settings
 from . import tables
 from . import tls
+from . import upstreams
 from . import work
 
 _MODULES: t.Final = (
@@ -29,6 +30,7 @@ _MODULES: t.Final = (
     pushing,
     pulling,
     tls,
+    upstreams,
     work,
 )
 
