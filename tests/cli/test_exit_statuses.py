@@ -104,6 +104,9 @@ FINDS_OUT = {"check"}
 #: The commands that continue with the next item.
 PARTLY = {"gc", "retention", "work"}
 
+#: The commands that go on if only a record of their run or of a use fails.
+TOLERANT = ("work", "upstream check", "upstream warm")
+
 
 def leaves(
     commands: t.Iterable[click.Command], above: tuple[str, ...] = ()
@@ -173,6 +176,8 @@ def test_command_with_a_failing_database_exits_with_2(
             result = keeper.run(*words)
         if not fault.happened:
             break
+        if result.exit_code == 0 and " ".join(words).startswith(TOLERANT):
+            continue
         status = 3 if words[0] in PARTLY and result.exit_code == 3 else 2
         assert result.exit_code == status, (at, result.output, result.exception)
         assert "The database does not respond." in result.stderr
