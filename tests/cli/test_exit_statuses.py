@@ -61,8 +61,6 @@ TYPED: t.Final[dict[str, str]] = {
     "events dead": "",
     "events replay": "--dead",
     "events prune": "",
-    "work": "--once",
-    "jobs": "",
     "upstream list": "",
     "upstream show": "hub",
     "upstream check": "",
