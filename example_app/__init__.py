@@ -40,6 +40,8 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
         OCI_CACHE_POLICY="statements",
         # Retention, collection and webhooks run in a thread of each server process.
         OCI_WORK="thread",
+        # Images of Docker Hub, as /hub/library/alpine: remove the "#" of this line.
+        # OCI_UPSTREAMS={"hub": "docker.io"},
         SESSION_COOKIE_SAMESITE="Lax",
     )
     # The registry's settings keep their full names. Valid JSON is read as JSON:

@@ -152,6 +152,7 @@ def _bodies(page: list[Listed]) -> list[Repository]:
             name=r.info.name,
             owner=owners.get(r.info.owner_id),
             visibility=t.cast(t.Any, policy.visibility(r.info)),
+            upstream=r.info.upstream,
             description=r.description,
             tags=figures[key].tags,
             bytes=figures[key].bytes,

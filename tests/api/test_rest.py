@@ -109,6 +109,7 @@ def test_repository_shows_owner_tags_and_size(owner: RestClient) -> None:
         "name": "alice/app",
         "owner": "alice",
         "visibility": "private",
+        "upstream": None,
         "description": "",
         "tags": 2,
         "bytes": 37 + len(b"a layer") + len(b"another"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import typing as t
 from contextlib import suppress
@@ -85,6 +86,29 @@ def test_hanging_upstream_is_given_up(up: Upstreamed) -> None:
         assert len(up.hub.asked) == before
     finally:
         release.set()
+
+
+def test_upstream_that_sends_single_bytes_is_given_up(up: Upstreamed) -> None:
+    """Each byte arrives in time, and the whole answer does not."""
+    sent = 0
+
+    def serve(listener: socket.socket) -> None:
+        nonlocal sent
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+            for sent in range(300):  # noqa: B007 - the test reads it
+                connection.sendall(b"x")
+                pause.wait(0.1)
+
+    pause = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert up.client(address=address, timeout=1).get(TAG).status_code == 503
+        thread.join(60)
+    assert sent < 290
 
 
 def test_blob_with_another_digest_is_not_kept(up: Upstreamed) -> None:

@@ -64,6 +64,13 @@ class Repository(Body, frozen=True):
             " (signed-in users) or `public` (everyone)."
         ),
     ]
+    upstream: t.Annotated[
+        str | None,
+        Meta(
+            description="The namespace of the upstream registry that it caches; null"
+            " for an ordinary repository."
+        ),
+    ]
     description: t.Annotated[str, Meta(description="The description, in Markdown.")]
     tags: t.Annotated[int, Meta(description="The number of tags.")]
     bytes: t.Annotated[
