@@ -70,6 +70,8 @@ PAGES: t.Final = {
     "token-holders": "/images/-/users",
     "user-tokens": "/images/-/users?user=alice",
     "jobs": "/images/-/jobs",
+    "rules": "/images/-/rules",
+    "path-rules": "/images/alice/-/rules",
     "webhooks": "/images/-/webhooks",
     "webhook": "/images/-/webhooks/{webhook}",
     "webhook-form": "/images/-/webhooks/new",

@@ -38,6 +38,8 @@ from .paths import set_path_protected_tags
 from .paths import set_path_quota
 from .paths import set_path_retention
 from .paths import set_path_visibility
+from .quotas import quotas
+from .quotas import set_quota
 from .repositories import change_repository
 from .repositories import delete_repository
 from .repositories import repositories
@@ -118,6 +120,8 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("GET", "/tokens", tokens),
     Operation("POST", "/tokens", create_token, 201),
     Operation("DELETE", "/tokens/<token_id>", revoke_token),
+    Operation("GET", "/quotas", quotas),
+    Operation("PUT", "/quotas", set_quota),
     Operation("GET", "/users/tokens", token_holders),
     Operation("GET", f"{_USER}/tokens", user_tokens),
     Operation("DELETE", f"{_USER}/tokens", revoke_user_tokens),

@@ -39,6 +39,7 @@ from . import history
 from . import jobs
 from . import markdown
 from . import paging
+from . import path_rules
 from . import reference
 from . import retention
 from . import settings
@@ -70,6 +71,7 @@ if t.TYPE_CHECKING:
 
     Route = tuple[tuple[str, ...], str, str, Callable[..., ResponseReturnValue]]
 
+_RULES: t.Final = "/<oci_name:name>/-/rules"
 _WEBHOOK: t.Final = "/-/webhooks/<webhook_id>"
 _NAME: t.Final = "/<oci_name:name>"
 _SETTINGS: t.Final = f"{_NAME}/-/settings"
@@ -92,6 +94,22 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     ),
     (("GET",), "/-/jobs", "jobs", jobs.jobs),
     (("GET",), "/-/upstreams", "upstreams", upstreams.upstreams),
+    (("GET",), "/-/rules", "rules", path_rules.rules),
+    (("POST",), "/-/rules", "set_quota", path_rules.set_quota),
+    (("GET",), _RULES, "path_rules", path_rules.path_rules),
+    (
+        ("POST",),
+        f"{_RULES}/visibility",
+        "set_path_visibility",
+        path_rules.set_path_visibility,
+    ),
+    (("POST",), f"{_RULES}/tags", "protect_path", path_rules.protect_path),
+    (
+        ("POST",),
+        f"{_RULES}/retention",
+        "set_path_retention",
+        path_rules.set_path_retention,
+    ),
     (("GET",), "/-/users", "token_holders", user_tokens.token_holders),
     (
         ("POST",),

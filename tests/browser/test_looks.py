@@ -99,6 +99,8 @@ ADMINISTRATION = (
     "/images/-/users?user=alice",
     "/images/-/jobs",
     "/images/-/upstreams",
+    "/images/-/rules",
+    "/images/alice/-/rules",
 )
 
 

@@ -69,7 +69,8 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
 
 _WEBHOOK: t.Final = "/images/-/webhooks/{webhook}"
 
-#: The forms of administrators. The tests of their pages cover other visitors.
+#: The forms of administrators and of managers of a path. The tests of their pages
+#: cover other visitors.
 ADMINISTRATION: t.Final[dict[str, dict[str, str]]] = {
     "/images/-/webhooks": {
         "url": "https://example.org/other",
@@ -85,6 +86,10 @@ ADMINISTRATION: t.Final[dict[str, dict[str, str]]] = {
     f"{_WEBHOOK}/delete": {},
     "/images/-/users/token": {"user": "alice", "token": "1"},
     "/images/-/users/tokens": {"user": "alice"},
+    "/images/-/rules": {"scope": "path", "name": "alice/*", "images": "1"},
+    "/images/alice/-/rules/visibility": {"visibility": "public"},
+    "/images/alice/-/rules/tags": {"protected": "v*"},
+    "/images/alice/-/rules/retention": {"rules": "delete *"},
 }
 
 
@@ -161,6 +166,13 @@ def test_form_of_administrators_without_valid_token_is_refused(
     with app.app_context():
         assert registry.events.webhooks() == [webhook]
         assert len(registry.access_tokens.list(user)) == 1
+        for rule_set in (
+            registry.quotas,
+            registry.retention,
+            registry.tag_protection,
+            registry.default_visibility,
+        ):
+            assert rule_set.list() == []
 
 
 @pytest.mark.parametrize("address", FORMS)

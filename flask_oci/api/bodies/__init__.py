@@ -54,6 +54,8 @@ from .tokens import TokenList
 from .tokens import Tokens
 from .usage import Quota
 from .usage import RepositoryUsage
+from .usage import ScopedQuota
+from .usage import ScopedQuotas
 from .usage import Share
 from .usage import Shares
 from .usage import Usage
@@ -116,6 +118,8 @@ __all__ = [
     "RepositoryUsage",
     "RetentionRules",
     "RevokedTokens",
+    "ScopedQuota",
+    "ScopedQuotas",
     "Share",
     "Shares",
     "Tag",

@@ -8,6 +8,9 @@ from msgspec import Meta
 
 from .base import Body
 from .base import Page
+from .base import ShortText
+
+_Count = t.Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Quota(Body, frozen=True):
@@ -62,3 +65,31 @@ class Shares(Page, frozen=True):
     """The caller's repositories, largest first."""
 
     items: t.Annotated[list[Share], Meta(description="The repositories.")]
+
+
+class ScopedQuota(Body, frozen=True):
+    """The quota of a repository, of an owner or of a path. The other two are null."""
+
+    repository: t.Annotated[
+        ShortText | None, Meta(description="The full name of the repository.")
+    ] = None
+    owner: t.Annotated[ShortText | None, Meta(description="The name of the owner.")] = (
+        None
+    )
+    path: t.Annotated[
+        ShortText | None, Meta(description="The path, such as `website/*`.")
+    ] = None
+    bytes: t.Annotated[
+        _Count | None,
+        Meta(description="The maximum size, in bytes; null for no limit."),
+    ] = None
+    images: t.Annotated[
+        _Count | None,
+        Meta(description="The maximum number of tagged images; null for no limit."),
+    ] = None
+
+
+class ScopedQuotas(Page, frozen=True):
+    """The quotas that are set."""
+
+    items: t.Annotated[list[ScopedQuota], Meta(description="The quotas.")]
