@@ -154,6 +154,7 @@ def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> li
         registry.tag_protection.set(repository=NAME, protected=["v*"])
         registry.retention.set(["delete w*"], repository=NAME)
         registry.quotas.set(bytes=10**9, repository=NAME)
+        registry.default_visibility.set("internal", path="alice/*")
         registry.blocks.add(UNKNOWN, path="*", reason="x")
         known = {
             "folder": str(tmp_path),
