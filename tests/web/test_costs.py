@@ -6,6 +6,7 @@ import re
 import typing as t
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from flask_oci.core.documents import MAX_SHOWN
@@ -17,6 +18,7 @@ from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.support.credentials import user_named
+from tests.support.host import db
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.visitor import statements
@@ -217,3 +219,38 @@ def test_truncated_index_counts_the_rest(
     text = visitor.get(f"{HELLO}/-/image/all").text.partition("Show the JSON")[0]
     assert (text.count("linux/arch"), "And 2 more." in text) == (MAX_SHOWN, True)
     assert "more." not in visitor.get(f"{HELLO}/-/image/whole").text
+
+
+def test_page_of_ten_thousand_tags_has_constant_statements(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """The lists of a large repository, and the page of its image with all tags, send as
+    many statements as those of a small one."""
+    digest = digest_of(alice.push_image("alice/hello", "v1-first"))
+    addresses = (
+        *(HELLO, f"{HELLO}?sort=name", f"{HELLO}?q=v1", f"{HELLO}?show=untagged"),
+        f"{HELLO}/-/image/{digest}",
+    )
+
+    def counts() -> list[int]:
+        found = []
+        for address in addresses:
+            with statements(app) as sent:
+                assert visitor.status(address) == 200
+            found.append(len(sent))
+        return found
+
+    few = counts()
+    with app.app_context():
+        Tag, Manifest = registry.models.Tag, registry.models.Manifest
+        key, repository = db.session.execute(
+            sa.select(Manifest.id, Manifest.repository_id)
+        ).one()
+        rows = [
+            {"repository_id": repository, "manifest_id": key, "name": f"v{number}"}
+            for number in range(10_000)
+        ]
+        db.session.execute(sa.insert(Tag), rows)
+        db.session.commit()
+    assert counts() == few
+    assert max(few) <= MOST_STATEMENTS
