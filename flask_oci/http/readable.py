@@ -41,8 +41,6 @@ def readable_repositories(
     read: Callable[[int, Entry | None], Sequence[Entry]],
     repository_of: Callable[[Entry], RepositoryInfo],
     matches: Callable[[str], bool],
-    *,
-    max_batches: int | None = None,
 ) -> tuple[list[Entry], Entry | None]:
     """Return the first repositories of a list that the caller may pull from.
 
@@ -56,7 +54,6 @@ def readable_repositories(
         the database applies it and the caller's search. If not, it applies neither.
     :param repository_of: returns the repository of an entry.
     :param matches: returns True if a name matches the caller's search.
-    :param max_batches: the maximum number of batches; None sets no limit.
     :return: the repositories, and the last entry that was read if the list may continue
         after it.
     """
@@ -68,7 +65,7 @@ def readable_repositories(
         limit if is_exact else BATCH_SIZE,
         read,
         lambda e: is_exact or _is_found(repository_of(e), condition, matches),
-        max_batches,
+        None,
     )
 
 
