@@ -16,6 +16,16 @@ if t.TYPE_CHECKING:
     from .signed_tokens import Claims
 
 
+class MirrorAccess(t.NamedTuple):
+    """A request to the mirror of an upstream."""
+
+    namespace: str
+    """The namespace of the upstream. Nothing else can be pulled."""
+
+    is_trusted: bool
+    """Whether the client is in a network that may pull everything from the mirror."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The user of a request, and the limits of the credentials that were sent."""
@@ -36,6 +46,9 @@ class Principal:
     since: int = 0
     """When the password was checked or the bearer token was issued, in microseconds
     since 1970."""
+
+    mirror: MirrorAccess | None = None
+    """The mirror that the request is for, or None. Such a request has no user."""
 
     @property
     def limit(self) -> Limit | None:

@@ -24,8 +24,15 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
 
+    from ..auth.principal import MirrorAccess
     from ..errors import RegistryError
     from ..spec.scope import Action
+
+#: The message for a client of a mirror.
+MIRRORED: t.Final = (
+    "This mirror does not have the image for you. Pull it from the registry itself,"
+    " after 'docker login'."
+)
 
 #: The message for a caller whose own access token excludes a repository.
 EXCLUDED: t.Final = "No repository of this name is visible to this access token."
@@ -160,13 +167,29 @@ def push_check(name: str) -> Callable[[RepositoryInfo], None]:
 
 def _may(action: Action, repository: RepositoryInfo) -> bool:
     caller = principal()
+    if caller.mirror is not None:
+        return _mirror_may(caller.mirror, action, repository)
     if not caller.credential_allows(action, repository.name):
         return False
     return services().policy.is_allowed(caller.user, action, repository)
 
 
+def _mirror_may(
+    mirror: MirrorAccess, action: Action, repository: RepositoryInfo
+) -> bool:
+    """Return True if a client of a mirror may act on a repository."""
+    if action != "pull" or repository.namespace != mirror.namespace:
+        return False
+    if mirror.is_trusted:
+        return True
+    return services().policy.is_allowed(None, action, repository)
+
+
 def refusal(name: str, action: Action) -> RegistryError:
     """Return the error for a caller who may not perform ``action``."""
+    if principal().mirror is not None:
+        # Docker would answer a challenge with a password for another registry.
+        return NameUnknown(MIRRORED, detail=name)
     if principal().user is None:
         return challenge(name, action)
     # An error that names the credential does not show whether the repository exists.

@@ -88,7 +88,9 @@ def install(blueprint: Blueprint, unknown: Callable[[str], Response]) -> None:
     blueprint.after_request(_finish)
 
 
-def authenticate(values: dict[str, t.Any] | None) -> None:
+def authenticate(
+    values: dict[str, t.Any] | None, caller: Principal | None = None
+) -> None:
     """Authenticate the request, before the host's ``before_request`` functions run.
 
     It is called by a URL value preprocessor, the only hook that precedes them. The
@@ -96,6 +98,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
     to Docker.
 
     :param values: the variables of the URL rule; ``name`` is the name of a repository.
+    :param caller: the principal, if it does not depend on credentials.
     """
     begin_request()
     parts = services()
@@ -109,7 +112,7 @@ def authenticate(values: dict[str, t.Any] | None) -> None:
     # The host's hooks that run after a refusal must not see the user of a session
     # cookie.
     parts.authenticator.sign_in(ANONYMOUS)
-    sign_in(parts.authenticator.identify())
+    sign_in(parts.authenticator.identify() if caller is None else caller)
     body.check_announcement()
     if values and "name" in values:
         check_name(values["name"])
@@ -222,6 +225,11 @@ def _finish(response: Response) -> Response:
 
 def _challenge(response: Response) -> None:
     """Add a challenge to a 401 without one, such as that for a deleted user."""
+    if principal().mirror is not None:
+        # Docker would answer a challenge with a password for another registry.
+        response.status_code = 403
+        response.headers.pop("WWW-Authenticate", None)
+        return
     if "WWW-Authenticate" not in response.headers:
         kind = "invalid_token" if principal().claims else None
         response.headers.update(services().authenticator.challenge(error=kind).headers)

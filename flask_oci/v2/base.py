@@ -19,10 +19,11 @@ def support() -> Response:
 
     Docker learns here how to authenticate. A request without credentials is therefore
     challenged, even if all repositories are public. Any token is accepted, including
-    one that was issued to an anonymous client.
+    one that was issued to an anonymous client. A mirror challenges no client.
 
     :raises Unauthorized: if the request has no credentials.
     """
+    # The principal of a mirror's client differs.
     if principal() == ANONYMOUS:
         raise services().authenticator.challenge()
     return as_json({})

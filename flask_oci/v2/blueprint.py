@@ -15,6 +15,7 @@ from ..http.routing import register_converters
 from . import base
 from . import discovery
 from . import management
+from . import mirror
 from . import pull
 from . import push_blob
 from . import push_manifest
@@ -127,6 +128,11 @@ def _authenticate(endpoint: str | None, values: dict[str, t.Any] | None) -> None
     """Authenticate the request, before any hook of the host runs."""
     # Content is named by the hash of its bytes, so hooks must not compress it.
     request.environ.pop("HTTP_ACCEPT_ENCODING", None)
+    upstream = mirror.find()
+    if upstream is not None:
+        request_hooks.authenticate(values, mirror.principal_of(upstream))
+        mirror.rewrite(upstream, endpoint, values)
+        return
     request_hooks.authenticate(values)
     if endpoint == f"{request.blueprint}.oauth":
         request_hooks.sign_in(token.by_form())
