@@ -31,7 +31,12 @@ SCHEMES = ("light", "dark")
 @pytest.fixture(scope="session")
 def forge() -> t.Iterator[Forge]:
     """The deployed example forge."""
-    with Forge("gunicorn", OCI_LANGUAGES=json.dumps(LANGUAGES)) as started:
+    settings = {
+        "OCI_LANGUAGES": json.dumps(LANGUAGES),
+        # Nothing is fetched from it.
+        "OCI_UPSTREAMS": json.dumps({"hub": "docker.io"}),
+    }
+    with Forge("gunicorn", **settings) as started:
         admin = ("--admin", "--password", PASSWORD)
         started.command("create-user", ADMINISTRATOR, *admin)
         yield started
