@@ -29,7 +29,12 @@ from tests.support.registry_client import RegistryClient
 
 pytestmark = pytest.mark.real
 
-SETTINGS = {"OCI_WEBHOOK_NETWORKS": '["127.0.0.0/8"]', "OCI_WEBHOOK_TIMEOUT": "1"}
+SETTINGS = {
+    "OCI_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+    "OCI_WEBHOOK_TIMEOUT": "1",
+    # Only the processes of this test deliver.
+    "OCI_WORK": "null",
+}
 KILLS = 5
 NAMES = ("alice/one", "alice/two")
 
