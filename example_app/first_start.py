@@ -19,14 +19,12 @@ from .models import User
 
 HINT = """
  Your forge is at http://{host}:{port} (sign in as alice / wonderland or bob / builder).
- Push an image into it:
+ Push an image into it (lines with "code 400" are harmless: Docker tries TLS first):
 
    echo wonderland | docker login {host}:{port} -u alice --password-stdin
    docker pull hello-world
    docker tag hello-world {host}:{port}/alice/hello
    docker push {host}:{port}/alice/hello
-
- Docker tries TLS first: lines with "code 400" in this log are harmless.
 """
 
 

@@ -523,7 +523,7 @@ def test_list_costs_at_most_one_statement_per_image(app: Flask, alice: Person) -
 def test_images_tab_shows_only_images_of_the_project(
     app: Flask, alice: Person, bob: Person
 ) -> None:
-    """The tab has the project's heading, for visitors who may see the project."""
+    """The tab has the project's tabs, for visitors who may see the project."""
     page = alice.make_project("hello")
     tab = "/images/?under=alice/hello"
     assert tab in html.unescape(alice.browser.get(page).text)
@@ -537,7 +537,7 @@ def test_images_tab_shows_only_images_of_the_project(
     alice.set_role(page, "bob", "reader")
     for address in (tab, "/images/alice/hello/tools"):
         shown = bob.browser.get(address).text
-        assert "alice /</span> hello" in shown
+        assert '<nav class="tabs" aria-label="alice/hello">' in shown
         assert f'href="{page}"' in shown
 
 
