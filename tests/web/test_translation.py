@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.frontend import CommandLineInterface
+from babel.messages.mofile import read_mo
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask
 from flask_babel import Babel
 
 import flask_oci.web
+from flask_oci.config.languages import LANGUAGES
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import encoded
@@ -26,6 +28,7 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_EMPTY
 from flask_oci.testing.manifests import OCI_MANIFEST
+from flask_oci.web.translation import FOLDER
 from tests.support.doc_blocks import ALL_BLOCKS
 from tests.support.doc_blocks import commands
 from tests.support.host import registry
@@ -252,6 +255,52 @@ def test_token_form_texts_are_all_extracted(
 ) -> None:
     """The messages of the token form are marked for translation."""
     assert_all_marked(signed_in.send("/images/-/tokens", **sent))
+
+
+#: The placeholders of a text.
+PLACEHOLDER = re.compile(r"%\(\w+\)s|%.?")
+
+
+def forms_of(value: t.Any) -> tuple[str, ...]:
+    """Return the forms of a text: one, or one for each kind of number."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def messages(catalog: Catalog) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Return the forms of each translation, by the forms of its text."""
+    return {forms_of(m.id): forms_of(m.string) for m in catalog if m.id}
+
+
+@pytest.mark.parametrize("language", sorted({*LANGUAGES} - {"en"}))
+def test_catalog_translates_each_text_with_its_placeholders(
+    template: Path, language: str
+) -> None:
+    """``tox -e translations`` adds new texts, and removes those that no page has."""
+    texts = set(messages(read_po(io.BytesIO(template.read_bytes()))))
+    folder = Path(FOLDER, language, "LC_MESSAGES")
+    catalog = read_po(io.BytesIO((folder / "flask_oci.po").read_bytes()))
+    found = messages(catalog)
+    assert texts - {*found} == set()
+    assert {*found} - texts == set()
+    assert not [message.id for message in catalog if message.id and message.fuzzy]
+    for text, translations in found.items():
+        wanted = set(PLACEHOLDER.findall("".join(text)))
+        assert all(translations), text
+        for translation in translations:
+            used = set(PLACEHOLDER.findall(translation))
+            # The form for one thing may do without its number.
+            assert used | {"%(num)s"} == wanted | {"%(num)s"}, text
+        assert set(PLACEHOLDER.findall(translations[-1])) == wanted, text
+
+
+@pytest.mark.parametrize("language", sorted({*LANGUAGES} - {"en"}))
+def test_compiled_catalog_has_the_translations_of_its_source(language: str) -> None:
+    """Both are in the repository: ``tox -e translations`` compiles one from the
+    other."""
+    folder = Path(FOLDER, language, "LC_MESSAGES")
+    catalog = read_po(io.BytesIO((folder / "flask_oci.po").read_bytes()))
+    compiled = read_mo(io.BytesIO((folder / "flask_oci.mo").read_bytes()))
+    assert messages(compiled) == messages(catalog)
 
 
 def assert_all_marked(page: Page) -> None:
