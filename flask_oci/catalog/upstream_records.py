@@ -74,9 +74,7 @@ class UpstreamStatus(t.NamedTuple):
     @property
     def is_failing(self) -> bool:
         """Whether the upstream has failed since it last answered."""
-        if self.failed_at is None:
-            return False
-        return self.answered_at is None or self.failed_at > self.answered_at
+        return self.failed_at is not None
 
 
 class CachedTotals(t.NamedTuple):
@@ -249,8 +247,10 @@ class UpstreamRecords:
     def answered(
         self, namespace: str, limit: str | None, remaining: str | None
     ) -> None:
-        """Record an answer of an upstream, and its rate limit."""
+        """Record an answer of an upstream, and its rate limit. Its last failure is
+        over."""
         values = {"rate_limit": limit, "rate_remaining": remaining}
+        values |= {"failed_at": None, "failure": None}
         self._set_status(namespace, answered_at=utcnow(), **values)
 
     def failed(self, namespace: str, failure: str) -> None:

@@ -92,6 +92,13 @@ class BlobCache:
             time.sleep(0.02)
         raise Unavailable
 
+    def wait_until_kept(self, wanted: WantedBlob) -> None:
+        """Wait until a blob that was sent is kept, too, if this process fetches it."""
+        with self._lock:
+            running = self._running.get((wanted.repository.key, str(wanted.digest)))
+        if running is not None:
+            running.wait(wanted.upstream.fetch_timeout.total_seconds())
+
     def errors_of(self, wanted: WantedBlob, failure: UpstreamFailed) -> RegistryError:
         """Return the error for a client whose blob cannot be fetched."""
         if failure.kind in (MISSING, REFUSED):

@@ -103,6 +103,14 @@ class Download:
         """Tell the clients that the download has ended."""
         self._change(is_done=True, error=error)
 
+    def wait(self, timeout: float) -> None:
+        """Wait until the bytes are kept, or the download has failed.
+
+        :param timeout: the time to wait in seconds.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_done, timeout)
+
     def _change(self, **values: t.Any) -> None:
         with self._changed:
             for name, value in values.items():

@@ -54,17 +54,15 @@ class UpstreamInfo:
     """The requests that the rate limit leaves, such as ``98;w=21600``."""
 
     failed_at: datetime | None
-    """When the upstream last failed."""
+    """When the upstream failed, or None if it has answered since."""
 
     failure: str | None
-    """The reason of its last failure."""
+    """The reason of the failure, or None if it has answered since."""
 
     @property
     def is_failing(self) -> bool:
         """Whether the upstream has failed since it last answered."""
-        if self.failed_at is None:
-            return False
-        return self.answered_at is None or self.failed_at > self.answered_at
+        return self.failed_at is not None
 
 
 @dataclass(slots=True)
@@ -214,6 +212,8 @@ class UpstreamManager:
             try:
                 for _ in pieces:
                     pass
+                # The command may end its process next.
+                cache.blobs.wait_until_kept(wanted)
             except UpstreamFailed as failure:
                 raise cache.blobs.errors_of(wanted, failure) from failure
             finally:

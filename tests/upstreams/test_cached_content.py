@@ -135,7 +135,6 @@ def test_image_is_fetched_in_advance_and_purged(up: Upstreamed) -> None:
     with alice.app.app_context():
         warmed = registry.upstreams.warm(NAME, "all")
         assert (warmed.manifests, warmed.blobs) == (2, 2)
-        up.settle()
         (found,) = registry.upstreams.list()
         size = len(CONFIG) + len(LAYER)
         assert (found.repositories, found.tags, found.bytes) == (1, 1, size)
