@@ -25,13 +25,17 @@ TIMEOUT = 60.0
 
 
 @contextlib.contextmanager
-def running_engine(folder: Path) -> t.Iterator[Client]:
-    """Run a Docker Engine that is isolated from the machine's own."""
+def running_engine(folder: Path, **settings: object) -> t.Iterator[Client]:
+    """Run a Docker Engine that is isolated from the machine's own.
+
+    :param settings: its configuration, with underscores instead of dashes.
+    """
     daemon = tool("dockerd", "Debian's docker.io")
     if os.geteuid() != 0:
         unavailable("dockerd runs as root only")
     config = folder / "daemon.json"
-    config.write_text("{}")
+    named = {name.replace("_", "-"): value for name, value in settings.items()}
+    config.write_text(json.dumps(named))
     address = f"unix://{folder}/docker.sock"
     client = Client((_client(daemon), "--host", address))
     with (folder / "dockerd.log").open("wb") as log:

@@ -19,8 +19,10 @@ from flask_oci.testing import serving
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from tests.clients.engine import running_engine
 from tests.clients.images import make_image
 from tests.clients.images import random_layer
+from tests.clients.images import root_file_system
 from tests.clients.shell import Client
 from tests.support import distribution
 from tests.support.database_servers import SERVERS
@@ -94,6 +96,44 @@ def test_clients_pull_from_distribution_through_the_cache(tmp_path: Path) -> Non
         client("validate", "--remote", name)
         for program in ("skopeo", "podman"):
             pull(program, name, outer.host, tmp_path)
+
+
+def mirror_of(stack: contextlib.ExitStack, address: str, **settings: object) -> Forge:
+    """Start a forge that is a mirror of an upstream at the host ``localhost``."""
+    forge = Forge("gunicorn")
+    local = {"mirror_hosts": [mirror_host(forge)], "mirror_networks": ["127.0.0.0/8"]}
+    forge.settings["OCI_UPSTREAMS"] = upstream(address, **local, **settings)
+    return stack.enter_context(forge)
+
+
+def mirror_host(forge: Forge) -> str:
+    """Return the host at which a forge is a mirror."""
+    return f"localhost:{forge.port}"
+
+
+def test_docker_pulls_through_two_mirrors_without_a_password(tmp_path: Path) -> None:
+    """The engine asks its mirror, which asks another one, which asks Distribution."""
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(Distribution(tmp_path))
+        robot = {"username": distribution.USERNAME, "password": distribution.PASSWORD}
+        inner = mirror_of(stack, f"http://{source.host}", **robot)
+        outer = mirror_of(stack, f"http://{mirror_host(inner)}", fresh=1, retry=1)
+        made = make_image(root_file_system(tool("busybox", "Debian's busybox-static")))
+        client = crane(
+            tmp_path, (source.host, distribution.USERNAME, distribution.PASSWORD)
+        )
+        layout = made.write(tmp_path / "layout")
+        client("push", layout, f"{source.host}/library/mirrored:1")
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        docker = stack.enter_context(
+            running_engine(folder, registry_mirrors=[f"http://{mirror_host(outer)}"])
+        )
+        docker("pull", "mirrored:1")
+        assert made.digest in docker("image", "inspect", "mirrored:1")
+        docker("rmi", "--force", "mirrored:1")
+        source.stop()
+        inner.stop()
+        docker("pull", "mirrored:1")
 
 
 def pull(program: str, name: str, host: str, folder: Path) -> None:
