@@ -45,6 +45,7 @@ SHOWN = {
     ("docs/quotas.rst", "Refused pushes"): "rules/test_quotas.py",
     ("docs/storage.rst", "Blobs"): "storage/test_files_on_disk.py",
     ("docs/testing.rst", "Refused requests"): "packaging/test_testing_kit.py",
+    ("docs/upstreams.rst", "Mirrors"): "upstreams/test_mirrors.py",
 }
 
 #: The programs in commands, and a file that runs each in the same way.
