@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import tempfile
 import threading
 import typing as t
@@ -27,6 +28,7 @@ from tests.clients.shell import Client
 from tests.support import distribution
 from tests.support.database_servers import SERVERS
 from tests.support.distribution import Distribution
+from tests.support.forge import end
 from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import tool
@@ -111,7 +113,9 @@ def mirror_host(forge: Forge) -> str:
     return f"localhost:{forge.port}"
 
 
-def test_docker_pulls_through_two_mirrors_without_a_password(tmp_path: Path) -> None:
+def test_docker_and_containerd_pull_from_mirrors_without_a_password(
+    tmp_path: Path,
+) -> None:
     """The engine asks its mirror, which asks another one, which asks Distribution."""
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(Distribution(tmp_path))
@@ -129,11 +133,55 @@ def test_docker_pulls_through_two_mirrors_without_a_password(tmp_path: Path) -> 
             running_engine(folder, registry_mirrors=[f"http://{mirror_host(outer)}"])
         )
         docker("pull", "mirrored:1")
+        with containerd(tmp_path) as ctr:
+            # It names the upstream to the mirror, and has no password for it.
+            name = f"{source.host}/library/mirrored:1"
+            hosts = tmp_path / "hosts" / source.host
+            hosts.mkdir(parents=True)
+            (hosts / "hosts.toml").write_text(
+                f'[host."http://{mirror_host(inner)}"]\n'
+                'capabilities = ["pull", "resolve"]\n'
+            )
+            ctr("content", "fetch", "--hosts-dir", tmp_path / "hosts", name)
+            assert made.digest in ctr("content", "ls")
         assert made.digest in docker("image", "inspect", "mirrored:1")
         docker("rmi", "--force", "mirrored:1")
         source.stop()
         inner.stop()
         docker("pull", "mirrored:1")
+
+
+@contextlib.contextmanager
+def containerd(folder: Path) -> t.Iterator[Client]:
+    """Run a containerd that is isolated from the machine's own, and return ctr."""
+    program = tool("containerd", "Debian's containerd")
+    with tempfile.TemporaryDirectory() as short:
+        address = f"{short}/containerd.sock"
+        config = folder / "containerd.toml"
+        config.write_text(
+            'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        )
+        with (folder / "containerd.log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    *(program, "--config", str(config), "--address", address),
+                    *(
+                        "--root",
+                        str(folder / "containerd"),
+                        "--state",
+                        f"{short}/state",
+                    ),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        client = Client((tool("ctr", "Debian's containerd"), "--address", address))
+        try:
+            wait_until(lambda: client.succeeds("version"), 60, "starting containerd")
+            yield client
+        finally:
+            end(process, 60)
 
 
 def pull(program: str, name: str, host: str, folder: Path) -> None:
