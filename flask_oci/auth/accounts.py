@@ -74,7 +74,11 @@ class Accounts:
         :raises TypeError: if the function of the host returns an awaitable.
         """
         # The registry's own loader reads the database with one SELECT.
-        policy = "statements" if self.loader() is None else self.cache_policy()
+        policy: bool | str = "statements"
+        if self.loader() is None:
+            self._warn_if_skipped()
+        else:
+            policy = self.cache_policy()
         if not policy:
             return self._load(subject)
         return self._cached_users.load(
@@ -84,7 +88,6 @@ class Accounts:
     def _load(self, subject: str) -> t.Any:
         load = self.loader()
         if load is None:
-            self._warn_if_skipped()
             return self._users.find(subject)
         try:
             user = load(subject)
