@@ -84,7 +84,7 @@ PAGES: t.Final = {
 #: The pages on the front page of the documentation, and the part that it shows.
 FRONT: t.Final = ("repository", "image")
 PICTURES: t.Final = ROOT / "docs/pictures"
-CLIP: t.Final = {"x": 80, "y": 0, "width": 1120, "height": 1000}
+CLIP: t.Final = {"x": 80, "y": 0, "width": 1120, "height": 840}
 
 DESCRIPTION: t.Final = """\
 Tomorrow's weather, as JSON
