@@ -290,7 +290,9 @@ def test_catalog_translates_each_text_with_its_placeholders(
             used = set(PLACEHOLDER.findall(translation))
             # The form for one thing may do without its number.
             assert used | {"%(num)s"} == wanted | {"%(num)s"}, text
-        assert set(PLACEHOLDER.findall(translations[-1])) == wanted, text
+        # A language with one form, such as Japanese, may do without it altogether.
+        if len(translations) > 1:
+            assert set(PLACEHOLDER.findall(translations[-1])) == wanted, text
 
 
 @pytest.mark.parametrize("language", sorted({*LANGUAGES} - {"en"}))
