@@ -13,13 +13,10 @@ from ..clock import utcnow
 from ..errors import NameUnknown
 from ..errors import UserDeleted
 from ..rules.paths import paths_of
-from ..rules.visibility import INTERNAL
-from ..rules.visibility import PUBLIC
-from .database import Condition
 from .database import Database
-from .path_conditions import below
 from .recent_pushes import RecentPushes
 from .repository_changes import RepositoryChanges
+from .repository_conditions import RepositoryConditions
 from .repository_info import check_unchanged
 from .repository_info import check_writable
 from .repository_info import name_of
@@ -36,7 +33,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Repositories:
+class Repositories(RepositoryConditions):
     """Finds, creates, lists, changes and deletes repositories.
 
     :param recent_pushes: collects the repositories that are pushed to.
@@ -45,16 +42,13 @@ class Repositories:
     def __init__(
         self, database: Database, users: Users, recent_pushes: RecentPushes
     ) -> None:
-        self._db = database
+        super().__init__(database)
         self._recent_pushes = recent_pushes
         self._users = users
         self._statements = RepositoryStatements(database.models)
         self._changes = RepositoryChanges(
             database, users, self.find, lambda: self.upstreams()
         )
-        self.upstreams: Callable[[], t.Mapping[str, str]] = dict
-        """Returns the namespaces of upstreams, each with the visibility of its
-        repositories."""
 
     def get(self, name: str) -> RepositoryInfo:
         """Return the repository of a name.
@@ -195,42 +189,6 @@ class Repositories:
         """
         row = self._db.execute(self._statements.locking, {"key": repository_id}).first()
         return RepositoryInfo(*row) if row else None
-
-    def readable_by(self, user_id: t.Any) -> Condition:
-        """Return the condition for the repositories that a user may pull by the default
-        policy."""
-        Repository = self._db.models.Repository
-        shown = (PUBLIC,) if user_id is None else (PUBLIC, INTERNAL)
-        readable: Condition = Repository.visibility.in_(shown)
-        if user_id is not None:
-            readable = sa.or_(readable, Repository.owner_id == user_id)
-        if not (upstreams := self.upstreams()):
-            return readable
-        # The configuration decides on the repositories of an upstream.
-        opened = [name for name, each in upstreams.items() if each in shown]
-        cached = Repository.upstream.in_(list(upstreams))
-        return sa.or_(
-            Repository.upstream.in_(opened),
-            sa.and_(sa.or_(Repository.upstream.is_(None), ~cached), readable),
-        )
-
-    def owned_by(self, user_id: t.Any) -> Condition:
-        """Return the condition for the repositories of an owner; None owns nothing."""
-        if user_id is None:
-            return self.nothing()
-        return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
-
-    def path_filter(self, path: t.Any) -> Condition:
-        """Return the condition for the repository with the name ``path``, and for those
-        whose names begin with it and a slash.
-
-        :param path: a string, or an SQL expression such as a column.
-        """
-        return below(self._db.models.Repository.name, path)
-
-    def nothing(self) -> Condition:
-        """Return the condition that no repository matches."""
-        return sa.false()
 
     def all_below(self, path: str) -> list[RepositoryInfo]:
         """Return the repositories that :meth:`path_filter` selects, ordered by name."""
