@@ -177,8 +177,13 @@ def _may(action: Action, repository: RepositoryInfo) -> bool:
 def _mirror_may(
     mirror: MirrorAccess, action: Action, repository: RepositoryInfo
 ) -> bool:
-    """Return True if a client of a mirror may act on a repository."""
-    if action != "pull" or repository.namespace != mirror.namespace:
+    """Return True if a client of a mirror may act on a repository.
+
+    A repository of a user can have the same namespace, if it is older than the upstream
+    or its setting.
+    """
+    upstream = services().policy.with_upstream(repository).upstream
+    if action != "pull" or upstream != mirror.namespace:
         return False
     if mirror.is_trusted:
         return True

@@ -8,6 +8,7 @@ from werkzeug.test import TestResponse
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.requests import basic
+from tests.conftest import MakeApp
 from tests.support.registry_client import RegistryClient
 
 from .conftest import IMAGE
@@ -106,3 +107,17 @@ def test_other_hosts_are_no_mirror(up: Upstreamed) -> None:
     client = RegistryClient(up.app(None, **ALL))
     for host in ("forge.test", f"{HOST}.evil.test", "hub"):
         assert ask(client, MANIFEST, host=host).status_code == 401
+
+
+def test_mirror_serves_no_image_of_a_user_of_the_same_name(
+    up: Upstreamed, make_app: MakeApp
+) -> None:
+    """The repository is older than the upstream, which does not own it."""
+    before = make_app(None)
+    RegistryClient.of(before, "bob").push_image("bob/secret", "1")
+    settings = {"address": up.address, "networks": ["127.0.0.0/8"], **ALL}
+    app = make_app(None, OCI_UPSTREAMS={"bob": settings})
+    assert ask(RegistryClient(app), "/v2/secret/manifests/1").status_code == 404
+    assert ask(RegistryClient(app), MANIFEST).data == IMAGE
+    bob = RegistryClient.of(app, "bob")
+    assert bob.get("/v2/bob/secret/manifests/1").status_code == 200
