@@ -45,7 +45,7 @@ class LinkedBlob(t.NamedTuple):
     digest: Digest
 
     bans: tuple[Ban, ...]
-    """The blocks of its digest, in any repository."""
+    """The blocks of its digest, in the repository or in any path."""
 
 
 class Blobs:
@@ -209,13 +209,16 @@ class Blobs:
 
     @cached_property
     def _linked(self) -> sa.Select[t.Any]:
-        blob = self._db.models.Blob.__table__.c
-        link = self._db.models.RepositoryBlob.__table__.c
-        statement = sa.select(blob.id, blob.size, link.leased_at)
-        return with_bans(statement, self._db.models, blob.digest).where(
-            link.blob_id == blob.id,
-            link.repository_id == sa.bindparam("repository_id"),
-            blob.digest == sa.bindparam("digest"),
+        blob = self._db.models.Blob.__table__
+        link = self._db.models.RepositoryBlob.__table__
+        statement = sa.select(blob.c.id, blob.c.size, link.c.leased_at).select_from(
+            link.join(blob, link.c.blob_id == blob.c.id)
+        )
+        return with_bans(
+            statement, self._db.models, blob.c.digest, link.c.repository_id
+        ).where(
+            link.c.repository_id == sa.bindparam("repository_id"),
+            blob.c.digest == sa.bindparam("digest"),
         )
 
 

@@ -108,7 +108,9 @@ class Blocks:
         :param name: its name.
         :raises Blocked: if it is blocked.
         """
-        found = self._db.reads.rows(self._of_digest, {"digest": digest})
+        found = self._db.reads.rows(
+            self._of_digest, {"digest": digest, "repository_id": repository_id}
+        )
         check_bans((Ban(*row) for row in found), repository_id, name)
 
     def check_push(self, repository: RepositoryInfo, digests: Sequence[str]) -> None:
@@ -121,7 +123,8 @@ class Blocks:
             return
         for start in range(0, len(digests), CHUNK):
             chunk = list(digests[start : start + CHUNK])
-            found = self._db.execute(self._of_digests, {"digests": chunk})
+            values = {"digests": chunk, "repository_id": repository.id}
+            found = self._db.execute(self._of_digests, values)
             bans = [Ban(*row) for row in found]
             check_bans(bans, repository.id, repository.name)
 
@@ -173,15 +176,22 @@ class Blocks:
     @property
     def _bans(self) -> sa.Select[t.Any]:
         block = self._db.models.Block.__table__.c
-        return sa.select(block.digest, block.repository_id, block.path, block.reason)
+        key: sa.BindParameter[int] = sa.bindparam("repository_id", type_=sa.Integer())
+        return sa.select(
+            block.digest, block.repository_id, block.path, block.reason
+        ).where(_may_apply(self._db.models, key))
 
     def list(
-        self, scope: BlockScope | None = None, digest: Digest | None = None
+        self,
+        scope: BlockScope | None = None,
+        digest: Digest | None = None,
+        applying_to: int | None = None,
     ) -> list[StoredBlock]:
         """Return the blocks, the newest first.
 
         :param scope: the only scope to consider; None considers all.
         :param digest: the only digest to consider; None considers all.
+        :param applying_to: the key of a repository; leave out the blocks of others.
         """
         block = self._db.models.Block.__table__
         repository = self._db.models.Repository.__table__
@@ -202,6 +212,9 @@ class Blocks:
             statement = statement.where(_of(block, scope))
         if digest is not None:
             statement = statement.where(block.c.digest == str(digest))
+        if applying_to is not None:
+            key = sa.literal(applying_to)
+            statement = statement.where(_may_apply(self._db.models, key))
         return [
             StoredBlock(row[0], row[1], row[2], row[3], row[4], as_utc(row[5]), row[6])
             for row in self._db.execute(statement)
@@ -214,20 +227,36 @@ def _of(table: sa.Table, scope: BlockScope) -> Condition:
     return table.c.path == scope.path
 
 
+def _may_apply(models: Models, repository_id: sa.ColumnElement[int]) -> Condition:
+    """Return the condition for the blocks of a repository, and of any path.
+
+    The blocks of other repositories are left out, because every user may set some, for
+    content that is popular elsewhere.
+    """
+    block = models.Block.__table__.c
+    return sa.or_(block.path.is_not(None), block.repository_id == repository_id)
+
+
 def with_bans(
-    statement: sa.Select[t.Any], models: Models, digest: sa.ColumnElement[str]
+    statement: sa.Select[t.Any],
+    models: Models,
+    digest: sa.ColumnElement[str],
+    repository_id: sa.ColumnElement[int],
 ) -> sa.Select[t.Any]:
     """Add the blocks of a digest to a statement, as the last columns of its rows.
 
-    This takes no further statement. The result has one row for each block, and one row
-    if there is none.
+    This takes no further statement. The result has one row for each block of the
+    repository or of a path, and one row if there is none.
 
     :param digest: the column of the statement with the digest.
+    :param repository_id: the column of the statement with the key of the repository.
     """
     block = models.Block.__table__
     return statement.add_columns(
         block.c.digest, block.c.repository_id, block.c.path, block.c.reason
-    ).outerjoin(block, block.c.digest == digest)
+    ).outerjoin(
+        block, sa.and_(block.c.digest == digest, _may_apply(models, repository_id))
+    )
 
 
 def bans_of(rows: Iterable[Sequence[t.Any]]) -> tuple[Ban, ...]:

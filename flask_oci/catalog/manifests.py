@@ -57,7 +57,7 @@ class StoredManifest:
     """When it was last pushed or untagged, or its lease was last renewed."""
 
     bans: tuple[Ban, ...]
-    """The blocks of its digest, in any repository."""
+    """The blocks of its digest, in its repository or in any path."""
 
 
 class Manifests:
@@ -304,6 +304,7 @@ class Manifests:
             ),
             self._db.models,
             manifest.digest,
+            manifest.repository_id,
         )
         repository_id: sa.BindParameter[int] = sa.bindparam("repository_id")
         wanted: sa.BindParameter[str] = sa.bindparam("reference")

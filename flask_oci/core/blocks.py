@@ -149,11 +149,13 @@ class Blocks:
         :param repository: a repository that was looked up.
         :param digest: the digest of a manifest or of a blob.
         """
+        wanted = Digest.parse(digest)
         return [
             _block(row)
-            for row in self._catalog.blocks.list(digest=Digest.parse(digest))
-            if row.repository == repository.name
-            or (row.path is not None and covers(row.path, repository.name))
+            for row in self._catalog.blocks.list(
+                digest=wanted, applying_to=repository.key
+            )
+            if row.path is None or covers(row.path, repository.name)
         ]
 
     def check(self, repository: RepositoryInfo, digest: str) -> None:

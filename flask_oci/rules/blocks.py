@@ -46,7 +46,7 @@ class Ban(t.NamedTuple):
 def check_bans(bans: Iterable[Ban], repository_id: int | None, name: str) -> None:
     """Check that content is not blocked in a repository.
 
-    :param bans: the blocks of the digests of the content, in any repository.
+    :param bans: the blocks of the digests of the content, whether or not they apply.
     :param repository_id: the key of the repository, or None if it does not exist.
     :param name: its name.
     :raises Blocked: if one of the blocks applies.

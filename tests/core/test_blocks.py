@@ -11,6 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_oci import Denied
+from flask_oci.spec.digest import Digest
 from flask_oci.testing import Image
 from flask_oci.testing import make_image
 from flask_oci.testing import make_index
@@ -243,3 +244,28 @@ def test_manager_blocks_by_rest_but_cannot_end_the_block_of_an_administrator(
     assert rest.send("DELETE", mine).status_code == 404
     admin.done("DELETE", f"{everywhere}?path=alice/*")
     alice.pull(NAME, "v1")
+
+
+def test_blocks_of_other_repositories_are_not_read(
+    target: Target, alice: RegistryClient
+) -> None:
+    """Each user may block what others pull often; their requests must not pay."""
+    block(target, target.child, path="website/*")
+    for number in range(3):
+        name = f"alice/other{number}"
+        alice.push(name, "v1", target.image)
+        with target.app.app_context():
+            for digest in (target.child, target.layer):
+                registry.blocks.add(digest, reason=REASON, repository=name)
+    catalog = target.app.extensions["oci"].catalog
+    with target.app.app_context():
+        key = catalog.repositories.get(NAME).key
+        child, layer = Digest.parse(target.child), Digest.parse(target.layer)
+        assert [ban.path for ban in catalog.manifests.find(key, child).bans] == [
+            "website"
+        ]
+        assert catalog.blobs.find(key, layer).bans == ()
+        assert catalog.blocks.list(digest=layer, applying_to=key) == []
+    refused(alice.get(f"/v2/alice/other0/manifests/{target.child}"))
+    refused(alice.get(f"/v2/alice/other0/blobs/{target.layer}"))
+    assert alice.get(f"/v2/{NAME}/blobs/{target.layer}").status_code == 200
