@@ -257,7 +257,8 @@ class Decorators:
         It takes a user and the path without ``/*``, such as ``website`` for
         ``website/*``, and returns True if the user may read and set the rules for all
         repositories in it. The registry calls it each time. Without it, users manage
-        the paths that begin with their own name.
+        the paths that begin with their own name and contain no repository of another
+        owner.
         """
         self._hooks.manages_namespace = predicate(function)
         return function

@@ -123,9 +123,12 @@ class Policy:
         if self._hooks.manages_namespace is not None:
             return self._hooks.manages_namespace(user, path)
         users = self._catalog.users
-        return users.key_of(user) is not None and users.namespace_of(
-            user
-        ) == namespace_of(path)
+        key = users.key_of(user)
+        if key is None or users.namespace_of(user) != namespace_of(path):
+            return False
+        # A user who takes the name of a deleted user must neither see the size of that
+        # user's images nor have them deleted; nor those of an image given away.
+        return not self._catalog.repositories.has_others_below(path, key)
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

@@ -199,6 +199,21 @@ class Repositories(RepositoryConditions):
         )
         return [RepositoryInfo(*row) for row in rows]
 
+    def has_others_below(self, path: str, user_id: t.Any) -> bool:
+        """Return True if another user, or no user, owns one of the repositories that
+        :meth:`path_filter` selects."""
+        Repository = self._db.models.Repository
+        owner_id = Repository.owner_id
+        statement = (
+            sa.select(Repository.id)
+            .where(
+                self.path_filter(path),
+                sa.or_(owner_id.is_(None), owner_id != user_id),
+            )
+            .limit(1)
+        )
+        return self._db.session.execute(statement).first() is not None
+
     def change(
         self,
         repository: RepositoryRef,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import object_session
 
 from .database import Database
+from .path_conditions import below
 from .repository_statements import locking_repositories
 from .revocations import Revocations
 from .user_statements import locking_users
@@ -173,6 +174,9 @@ class Users:
         self._lock_deleted(connection, user)
         rules = models.Rule.__table__
         connection.execute(sa.delete(rules).where(rules.c.owner_id == key))
+        # A later user with the same name must not publish images unawares.
+        path = below(rules.c.path, self.namespace_of(user))
+        connection.execute(sa.delete(rules).where(rules.c.kind == "visibility", path))
         for table, column in (
             (models.Repository.__table__, "owner_id"),
             (models.Manifest.__table__, "pushed_by_id"),

@@ -13,6 +13,7 @@ from flask_oci.api.blueprint import OPERATIONS
 from flask_oci.rules.quota import QuotaExceeded
 from flask_oci.testing.manifests import image
 from tests.support.credentials import user_named
+from tests.support.host import Administrator
 from tests.support.host import registry
 from tests.support.quotas import message
 from tests.support.quotas import post
@@ -201,6 +202,36 @@ def test_only_users_who_manage_a_path_read_and_set_its_rules(
         assert alice.get(f"/paths/alice/-/{kind}") == body
     # Users must not raise their own quota.
     assert alice.send("PUT", "/paths/alice/-/quota", QUOTA).status_code == 403
+
+
+def test_user_does_not_manage_a_path_with_images_of_another_owner(
+    make_app: t.Callable[..., Flask],
+) -> None:
+    """Nor does a user who takes the name of a deleted user."""
+    app = make_app(None)
+    admin = Administrator(app)
+    alice, bob = RegistryClient.of(app, "alice"), RegistryClient.of(app, "bob")
+    alice.push_image("alice/docs/app", "1")
+    alice.push_image("alice/mine/app", "1")
+    assert statuses(app, "alice", "alice") == {200}
+    with app.app_context():
+        registry.repositories.transfer("alice/docs/app", user_named("bob"))
+    for path in ("alice", "alice/docs", "alice/docs/app"):
+        assert statuses(app, "alice", path) == {403}
+        assert Visitor(app, "alice").status(f"/images/{path}/-/rules") == 404
+    assert statuses(app, "alice", "alice/mine") == {200}
+
+    bob.push_image("bob/app", "1")
+    assert statuses(app, "bob", "bob") == {200}
+    admin.delete_user("bob")
+    with app.app_context():
+        assert registry.default_visibility.get(path="bob/*") is None
+        assert registry.default_visibility.get(path="alice/*") == "internal"
+    admin.change_user("carol", username="bob", is_active=True)
+    with app.app_context():
+        policy = app.extensions["oci"].policy
+        assert not policy.manages_path(user_named("bob"), "bob")
+        assert policy.manages_path(user_named("bob"), "bob/new")
 
 
 def test_application_says_who_manages_a_path_at_each_request(
