@@ -31,7 +31,7 @@ def blocks(name: str, query: Paging) -> Blocks:
     :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
     repository = authorize(name, "manage")
-    return _page(services().blocks.list(repository=repository), query)
+    return _page(query, repository)
 
 
 def block(name: str, digest: str, body: NewBlock) -> Blocks:
@@ -65,7 +65,7 @@ def all_blocks(query: Paging) -> Blocks:
         manage all of their repositories.
     """
     require_admin()
-    return _page(services().blocks.list(), query)
+    return _page(query)
 
 
 def block_in_path(digest: str, body: NewPathBlock) -> Blocks:
@@ -103,7 +103,7 @@ def _add(
 ) -> Blocks:
     book = services().blocks
     try:
-        blocked = book.add(
+        book.add(
             digest,
             repository=repository,
             path=path,
@@ -113,9 +113,8 @@ def _add(
         )
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
-    found = book.list(repository=repository, path=path)
-    mine = [b for b in found if b.digest in blocked and digest in _causes(b)]
-    return Blocks(items=[_body(each) for each in mine], next=None)
+    found = book.list(repository=repository, path=path, index_digest=digest)
+    return Blocks(items=[_body(each) for each in found], next=None)
 
 
 def _remove(
@@ -131,15 +130,11 @@ def _remove(
         raise NameUnknown("There is no such block.", detail=digest)
 
 
-def _causes(stored: StoredBlock) -> tuple[str, str | None]:
-    return stored.digest, stored.index_digest
-
-
-def _page(found: t.Sequence[StoredBlock], query: Paging) -> Blocks:
+def _page(query: Paging, repository: RepositoryInfo | None = None) -> Blocks:
     size, offset = paging.size(query), paging.number(query.next) or 0
-    items, position = paging.paginate(
-        list(found[offset : offset + size + 1]), size, lambda _: offset + size
-    )
+    # Every user may set any number of blocks in repositories that they manage.
+    found = services().blocks.list(repository=repository, limit=size + 1, offset=offset)
+    items, position = paging.paginate(found, size, lambda _: offset + size)
     return Blocks(items=[_body(each) for each in items], next=position)
 
 

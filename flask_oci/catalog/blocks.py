@@ -16,6 +16,7 @@ from ..errors import NameUnknown
 from ..rules.blocks import Ban
 from ..rules.blocks import check_bans
 from ..spec.digest import Digest
+from . import insert_statements
 from .database import Condition
 from .database import Database
 
@@ -59,7 +60,7 @@ class Blocks:
         self,
         scope: BlockScope,
         digest: Digest,
-        children: Iterable[str],
+        children: Sequence[str],
         reason: str,
         by: str | None,
     ) -> None:
@@ -69,18 +70,30 @@ class Blocks:
         :param by: the name of the user who makes the change.
         :raises NameUnknown: if the repository has been deleted.
         """
-        key = "path" if scope.repository_id is None else "repository_id"
+        table = self._db.models.Block.__table__
+        column = "path" if scope.repository_id is None else "repository_id"
         value = scope.path if scope.repository_id is None else scope.repository_id
+        rows = [
+            {
+                column: value,
+                "digest": each,
+                "index_digest": str(digest),
+                "reason": reason,
+                "blocked_by": by,
+            }
+            for each in (str(digest), *children)
+        ]
+        # An index may have thousands of children.
+        statement = insert_statements.upsert(
+            self._db.dialect,
+            table,
+            (column, "digest", "index_digest"),
+            ("reason", "blocked_by"),
+        )
 
         def work() -> None:
             self._lock(scope)
-            for each in (str(digest), *children):
-                self._db.upsert(
-                    self._db.models.Block,
-                    {key: value, "digest": each, "index_digest": str(digest)},
-                    reason=reason,
-                    blocked_by=by,
-                )
+            self._db.execute(statement, rows)
 
         self._db.write(work)
 
@@ -186,12 +199,19 @@ class Blocks:
         scope: BlockScope | None = None,
         digest: Digest | None = None,
         applying_to: int | None = None,
+        *,
+        index_digest: Digest | None = None,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[StoredBlock]:
         """Return the blocks, the newest first.
 
         :param scope: the only scope to consider; None considers all.
         :param digest: the only digest to consider; None considers all.
         :param applying_to: the key of a repository; leave out the blocks of others.
+        :param index_digest: the only index to consider, with its children.
+        :param limit: the maximum number of results; None sets no limit.
+        :param offset: how many of the newest to leave out.
         """
         block = self._db.models.Block.__table__
         repository = self._db.models.Repository.__table__
@@ -207,11 +227,16 @@ class Blocks:
             )
             .join(repository, repository.c.id == block.c.repository_id, isouter=True)
             .order_by(block.c.blocked_at.desc(), block.c.id.desc())
+            .limit(limit)
         )
+        if offset:
+            statement = statement.offset(offset)
         if scope is not None:
             statement = statement.where(_of(block, scope))
         if digest is not None:
             statement = statement.where(block.c.digest == str(digest))
+        if index_digest is not None:
+            statement = statement.where(block.c.index_digest == str(index_digest))
         if applying_to is not None:
             key = sa.literal(applying_to)
             statement = statement.where(_may_apply(self._db.models, key))

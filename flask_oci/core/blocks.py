@@ -127,6 +127,9 @@ class Blocks:
         digest: str | None = None,
         repository: RepositoryRef | None = None,
         path: str | None = None,
+        index_digest: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[Block]:
         """Return the blocks, the newest first.
 
@@ -134,12 +137,19 @@ class Blocks:
         :param repository: the repository that the blocks are for; None with no path
             considers all scopes.
         :param path: the path that the blocks are for.
+        :param index_digest: the digest that was blocked; consider only its block, and
+            those of the children of this index.
+        :param limit: the maximum number of results; None sets no limit.
+        :param offset: how many of the newest to leave out.
         :raises NameUnknown: if there is no such repository.
         """
         is_limited = repository is not None or path is not None
         found = self._catalog.blocks.list(
             self._scope(repository, path) if is_limited else None,
             None if digest is None else Digest.parse(digest),
+            index_digest=None if index_digest is None else Digest.parse(index_digest),
+            limit=limit,
+            offset=offset,
         )
         return [_block(row) for row in found]
 

@@ -20,6 +20,7 @@ from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
 from tests.support.upkeep import Upkeep
+from tests.support.visitor import statements
 from tests.support.visitor import Visitor
 
 REASON = "contains malware; use alice/app:v2"
@@ -269,3 +270,30 @@ def test_blocks_of_other_repositories_are_not_read(
     refused(alice.get(f"/v2/alice/other0/manifests/{target.child}"))
     refused(alice.get(f"/v2/alice/other0/blobs/{target.layer}"))
     assert alice.get(f"/v2/{NAME}/blobs/{target.layer}").status_code == 200
+
+
+def test_blocks_of_a_large_index_are_set_and_listed_in_parts(
+    target: Target, alice: RegistryClient
+) -> None:
+    """An index has thousands of images, and blocking it needs one short request."""
+    rest, counts = RestClient.of(target.app, "alice"), []
+    for number in (2, 12):
+        images = [make_image() for _ in range(number)]
+        index = make_index(*images)
+        alice.push(NAME, f"of{number}", index)
+        address = f"/repositories/{NAME}/-/blocks/{index.digest}"
+        with statements(target.app) as sent:
+            made = rest.done("PUT", address, {"reason": REASON})
+        assert {each["digest"] for each in made["items"]} == {
+            index.digest,
+            *(each.digest for each in images),
+        }
+        counts.append(len(sent))
+    assert counts[0] == counts[1]
+    with target.app.app_context():
+        first = registry.blocks.list(repository=NAME, limit=10)
+        rest_of = registry.blocks.list(repository=NAME, limit=100, offset=10)
+    assert (len(first), len(rest_of)) == (10, 6)
+    assert len({each.digest for each in first + rest_of}) == 16
+    page = rest.get(f"/repositories/{NAME}/-/blocks?limit=10")
+    assert [each["digest"] for each in page["items"]] == [b.digest for b in first]
