@@ -134,12 +134,15 @@ class Blocks:
         """
         if not repository.may_have_blocks:
             return
+        check_bans(self.bans(repository, digests), repository.id, repository.name)
+
+    def bans(self, repository: RepositoryInfo, digests: Sequence[str]) -> Iterator[Ban]:
+        """Return the blocks of some digests that may apply to a repository."""
         for start in range(0, len(digests), CHUNK):
             chunk = list(digests[start : start + CHUNK])
             values = {"digests": chunk, "repository_id": repository.id}
             found = self._db.execute(self._of_digests, values)
-            bans = [Ban(*row) for row in found]
-            check_bans(bans, repository.id, repository.name)
+            yield from [Ban(*row) for row in found]
 
     def children(self, digest: Digest, repository_id: int | None) -> list[str]:
         """Return the manifests that an index refers to, on all levels.

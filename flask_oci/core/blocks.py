@@ -168,6 +168,19 @@ class Blocks:
             if row.path is None or covers(row.path, repository.name)
         ]
 
+    def blocked(
+        self, repository: RepositoryInfo, digests: t.Sequence[str]
+    ) -> frozenset[str]:
+        """Return the digests that are blocked in a repository.
+
+        :param repository: a repository that was looked up.
+        :param digests: the digests to consider.
+        """
+        bans = self._catalog.blocks.bans(repository, digests)
+        return frozenset(
+            ban.digest for ban in bans if ban.applies_to(repository.id, repository.name)
+        )
+
     def check(self, repository: RepositoryInfo, digest: str) -> None:
         """Check that a digest is not blocked in a repository.
 

@@ -47,7 +47,7 @@ class ImageConfig:
             (marked("Ports"), ", ".join(self.ports)),
             (marked("Volumes"), ", ".join(self.volumes)),
             (marked("Stop signal"), self.stop_signal),
-            (marked("Created"), self.created[:19].replace("T", " ")),
+            (marked("Created"), _time_text(self.created)),
             (marked("Author"), self.author),
         )
         return [(name, value) for name, value in rows if value]
@@ -71,6 +71,12 @@ class Layer:
     descriptor: Descriptor | None
     share: float
     """The size, as a percentage of the largest layer."""
+
+
+def _time_text(time: str) -> str:
+    """Return a time for a page, or an empty text for the zero time of Go, which tools
+    write when they know none."""
+    return "" if time.startswith("0001-01-01") else time[:19].replace("T", " ")
 
 
 def parse(fields: dict[str, t.Any]) -> ImageConfig:

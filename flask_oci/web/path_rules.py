@@ -17,6 +17,7 @@ from ..rules.retention import parse
 from ..rules.visibility import VISIBILITIES
 from ..services import services
 from ..spec.reference import is_name
+from . import formatting
 from . import forms
 from . import paging
 from .access import is_admin
@@ -218,7 +219,7 @@ def _scope_name(entry: RuleEntry[t.Any]) -> str:
 
 
 def _quota_text(quota: t.Any) -> str:
-    size = "" if quota.bytes is None else readable(quota.bytes)
+    size = "" if quota.bytes is None else formatting.size(quota.bytes)
     images = "" if quota.images is None else gettext("%(num)s images", num=quota.images)
     return ", ".join(filter(None, (size, str(images))))
 

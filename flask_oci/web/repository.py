@@ -14,6 +14,7 @@ from ..catalog.repository_contents import TagRow
 from ..core import image_links
 from ..core.pull_commands import pull_commands
 from ..core.pull_commands import PullCommands
+from ..core.summaries import Entry
 from ..services import services
 from . import activity
 from . import paging
@@ -66,11 +67,14 @@ def repository(name: str) -> Page:
         owner=catalog.users.names([found.owner_id]).get(found.owner_id, ""),
         figures=catalog.repository_list.figures([key])[key],
         entries=entries,
+        blocked=services().blocks.blocked(
+            found, [entry.row.manifest.digest for entry in entries]
+        ),
         show=show,
         search=search,
         by_name=by_name,
         next_page=_next_page(rows),
-        commands=_commands(found, newest),
+        commands=_commands(found, newest, entries[0] if is_start and entries else None),
         description=(about and about.description) or image_links.description(notes),
         links=image_links.links(notes),
         may_delete=may("delete", found),
@@ -103,12 +107,19 @@ def _newest(repository_id: int) -> TagRow | None:
     return found[0] if found else None
 
 
-def _commands(repository: RepositoryInfo, newest: TagRow | None) -> list[PullCommands]:
-    """Return the commands that pull the newest image, by program."""
+def _commands(
+    repository: RepositoryInfo, newest: TagRow | None, summary: Entry | None
+) -> list[PullCommands]:
+    """Return the commands that pull the newest image, by program.
+
+    :param summary: the summary of the newest image, if the page has it.
+    """
     if newest is None:
         return []
     return pull_commands(
-        services().summaries.kind(repository.key, newest.manifest),
+        summary.kind
+        if summary
+        else services().summaries.kind(repository.key, newest.manifest),
         image_name(repository.name),
         newest.name,
         newest.manifest.digest,

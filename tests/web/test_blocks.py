@@ -21,7 +21,9 @@ def test_manager_blocks_an_image_and_removes_the_block(
     child = make_image()
     image = make_index(child)
     alice.push("alice/app", "v1", image)
+    alice.push("alice/app", "v2", make_image())
     visitor = Visitor(app, "alice")
+    assert "blocked" not in visitor.get(PAGE).text
     assert "Block this image" in visitor.get(f"{PAGE}/-/image/v1").text
     done = visitor.send(f"{PAGE}/-/block", digest=image.digest, reason=f" {REASON}\n!")
     page = visitor.get(str(done.location))
@@ -29,6 +31,7 @@ def test_manager_blocks_an_image_and_removes_the_block(
     assert f"{REASON} !" in page.text
     assert "<b>malware" not in page.html
     assert alice.get("/v2/alice/app/manifests/v1").status_code == 403
+    assert visitor.get(PAGE).text.count(" blocked ") == 1
     part = visitor.get(f"{PAGE}/-/image/{child.digest}")
     assert "It is blocked as a part of" in part.text
     visitor.send(f"{PAGE}/-/unblock", digest=image.digest)
@@ -44,6 +47,7 @@ def test_block_of_a_path_is_shown_and_stays(app: Flask, alice: RegistryClient) -
     visitor.send(f"{PAGE}/-/unblock", digest=image.digest)
     page = visitor.get(f"{PAGE}/-/image/v1")
     assert "Blocked in alice/*" in page.text
+    assert " blocked " in visitor.get(PAGE).text
     assert alice.get("/v2/alice/app/manifests/v1").status_code == 403
 
 

@@ -72,6 +72,7 @@ def test_deleted_index_is_restored_whole(
     alice.push_manifest(NAME, signature)
     digest = digest_of(whole)
     asked = visitor.send(f"{HELLO}/-/images/delete", digest=digest)
+    assert "alice / hello Delete 1 image?" in asked.text
     assert "Their tags are deleted: 1.0, latest" in asked.text
     assert "restored from the history for 7 days" in asked.text
     page = delete(visitor, digest)

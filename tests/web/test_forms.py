@@ -433,7 +433,7 @@ def test_history_shows_and_undoes_moves(
     page = visitor.get(f"{HELLO}/-/history", tag="1.0")
     assert page.text.count("by alice") == 2
     assert "was created" in page.text
-    assert digest_of(old)[7:19] in page.text
+    assert f"Restore to {digest_of(old)[7:19]} (1.0)" in page.text
     assert visitor.follow_form(page).status == 302
     assert alice.get("/v2/alice/hello/manifests/1.0").data == old
     assert heard[-1].action == "tag-restored"

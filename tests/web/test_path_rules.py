@@ -36,6 +36,8 @@ def test_manager_of_a_path_sets_its_rules(app: Flask, alice: RegistryClient) -> 
     visitor.send(f"{ALICE}/visibility", visibility="public")
     visitor.send(f"{ALICE}/tags", protected="release-*", immutable="v*")
     question = visitor.send(f"{ALICE}/retention", rules="keep 3 newest\ndelete *")
+    current = [a["href"] for a in question.all("a") if "aria-current" in a]
+    assert current == ["/images/-/storage"]
     with app.app_context():
         assert registry.retention.get(path="alice/*") == ()
     visitor.follow_form(question)
