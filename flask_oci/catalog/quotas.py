@@ -253,7 +253,7 @@ class Quotas:
         """Return the quota usage of the repositories that match a condition."""
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        Manifest, Tag = models.Manifest, models.Tag
+        Manifest, Tag, Deleted = models.Manifest, models.Tag, models.DeletedManifest
         # With "exists" instead of "in", some databases scan all blobs.
         linked = sa.select(Link.blob_id).where(
             Link.repository_id == Repository.id, mine
@@ -262,6 +262,15 @@ class Quotas:
         manifests = sa.select(sa.func.sum(Manifest.size)).where(
             Manifest.repository_id == Repository.id, mine
         )
+        # A manifest that can be restored is still stored, but is not counted twice.
+        restorable = sa.select(sa.func.sum(sa.func.length(Deleted.content))).where(
+            Deleted.repository_id == Repository.id,
+            mine,
+            ~sa.exists().where(
+                Manifest.repository_id == Deleted.repository_id,
+                Manifest.digest == Deleted.digest,
+            ),
+        )
         images = sa.select(sa.func.count(sa.distinct(Tag.manifest_id))).where(
             Tag.repository_id == Repository.id, mine, sa.not_(only_attached(Tag.name))
         )
@@ -269,11 +278,13 @@ class Quotas:
             sa.select(
                 blobs.scalar_subquery(),
                 manifests.scalar_subquery(),
+                restorable.scalar_subquery(),
                 images.scalar_subquery(),
             )
         ).one()
         # MariaDB returns the sum of integers as a decimal.
-        return QuotaUsage(name, quota, int(row[0] or 0) + int(row[1] or 0), int(row[2]))
+        stored = sum(int(size or 0) for size in row[:3])
+        return QuotaUsage(name, quota, stored, int(row[3]))
 
     def counted_for(self, holder: RuleScope) -> Condition:
         """Return the condition for the repositories that a quota counts.

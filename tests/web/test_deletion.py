@@ -196,3 +196,34 @@ def test_copies_end_with_their_repository_and_user(
         registry.repositories.delete(NAME)
     upkeep = Upkeep(app)
     assert upkeep.rows("DeletedManifest") == upkeep.rows("DeletedReference") == 0
+
+
+def test_images_that_can_be_restored_count_for_the_quota(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """Otherwise, large manifests that are deleted again would fill the database."""
+    alice.push_image(NAME, "1.0")
+    with app.app_context():
+        full = registry.quotas.show(repository=NAME).bytes + 50_000
+        registry.quotas.set(repository=NAME, bytes=full)
+
+    def pushed(number: int) -> tuple[str, int]:
+        content = image(LAYER, annotations={"n": str(number), "x": "x" * 30_000})
+        alice.push_blob(NAME, LAYER)
+        digest = digest_of(content)
+        return digest, alice.put_manifest(NAME, digest, content).status_code
+
+    first, status = pushed(1)
+    assert status == 201
+    with app.app_context():
+        before = registry.quotas.show(repository=NAME).bytes
+    delete(visitor, first)
+    with app.app_context():
+        assert registry.quotas.show(repository=NAME).bytes == before
+    assert pushed(2)[1] == 403
+    restore(visitor, first)
+    assert pulls(alice, first) == 200
+    delete(visitor, first)
+    asked = visitor.send(f"{HELLO}/-/images/forget", digest=first)
+    visitor.follow_form(asked)
+    assert pushed(2)[1] == 201
