@@ -124,7 +124,11 @@ class Policy:
             return self._hooks.manages_namespace(user, path)
         users = self._catalog.users
         key = users.key_of(user)
-        if key is None or users.namespace_of(user) != namespace_of(path):
+        namespace = namespace_of(path)
+        if key is None or users.namespace_of(user) != namespace:
+            return False
+        if namespace in self._config.upstreams:
+            # A user of the same name does not own the cached images.
             return False
         # A user who takes the name of a deleted user must neither see the size of that
         # user's images nor have them deleted; nor those of an image given away.

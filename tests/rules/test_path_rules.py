@@ -232,6 +232,10 @@ def test_user_does_not_manage_a_path_with_images_of_another_owner(
         policy = app.extensions["oci"].policy
         assert not policy.manages_path(user_named("bob"), "bob")
         assert policy.manages_path(user_named("bob"), "bob/new")
+    cached = make_app(None, OCI_UPSTREAMS={"bob": "docker.io"})
+    with cached.app_context():
+        policy = cached.extensions["oci"].policy
+        assert not policy.manages_path(user_named("bob"), "bob/new")
 
 
 def test_application_says_who_manages_a_path_at_each_request(
