@@ -120,9 +120,11 @@ def download(name: str, digest: str, blob: str) -> Response:
     repository = authorize(name)
     row, _ = find(repository.key, digest)
     layers = documents.objects(documents.as_object(row.content).get("layers"), None)
-    file = next((f for f in documents.descriptors(layers) if f.digest == blob), None)
-    if file is None:
+    # A manifest can have thousands of layers, and only one is needed.
+    named = next((layer for layer in layers if layer.get("digest") == blob), None)
+    if named is None:
         abort(404)
+    (file,) = documents.descriptors([named])
     parts, parsed = services(), Digest.parse(blob)
     for checked in (row.digest, blob):
         parts.blocks.check(repository, checked)
