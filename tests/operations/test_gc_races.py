@@ -144,12 +144,14 @@ def _race(app: Flask, request: pytest.FixtureRequest) -> Race:
     return Race(app, request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.options(oci_untagged_lifetime=1)
 def test_gc_push_at_each_step_succeeds(race: Race) -> None:
     """A push at any step of a garbage collection succeeds, and its content is kept."""
     assert race.run(race.keeper.gc, race.push) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.options(oci_untagged_lifetime=1)
 def test_push_gc_at_each_step_is_safe(race: Race) -> None:
     """A garbage collection at any step of a push deletes no content that the client

@@ -9,6 +9,7 @@ import typing as t
 from datetime import datetime
 from datetime import timedelta
 
+import pytest
 import time_machine
 from hypothesis import Phase
 from hypothesis import settings
@@ -269,6 +270,7 @@ class Collections(RuleBasedStateMachine):
                 assert self.alice.get(path).data == blob
 
 
+@pytest.mark.slow
 def test_any_history_with_collections_keeps_needed_content(make_app: MakeApp) -> None:
     """A collection deletes unneeded content only, and all of it in the end."""
     run_state_machine_as_test(
