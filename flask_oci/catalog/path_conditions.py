@@ -33,6 +33,16 @@ def covers(path: t.Any, name: t.Any) -> Condition:
     return sa.and_(path.is_not(None), sa.or_(name == path, beginning == path + "/"))
 
 
+def namespace(name: t.Any, dialect: str) -> t.Any:
+    """Return the expression of the first component of the name of a repository.
+
+    :param name: the expression of the name.
+    :param dialect: the dialect of the database.
+    """
+    find = sa.func.strpos if dialect == "postgresql" else sa.func.instr
+    return sa.func.substr(name, 1, find(name + "/", "/") - 1)
+
+
 def has_longer_path(models: Models, kind: str, path: str) -> Condition:
     """Return the condition for repositories to which a rule with a longer path applies.
 

@@ -18,6 +18,7 @@ from ..rules.protection import Protection
 from .database import Database
 from .models import Models
 from .path_conditions import covers
+from .path_conditions import namespace
 
 #: The kinds of rules.
 RuleKind = t.Literal["protect", "quota", "retain", "visibility"]
@@ -166,7 +167,8 @@ def holding(database: Database, kind: RuleKind, repository_id: int) -> HeldRules
     """Return the rules that apply to a repository: its own, those of the longest path,
     and its owner's."""
     rows = database.session.execute(
-        _holding(database.models), {"kind": kind, "repository_id": repository_id}
+        _holding(database.models, database.dialect),
+        {"kind": kind, "repository_id": repository_id},
     )
     found = HeldRules()
     for value, of_repository, path in rows:
@@ -223,16 +225,31 @@ def check_tags(
 
 
 @cache
-def _holding(models: Models) -> sa.Select[t.Any]:
+def _holding(models: Models, dialect: str) -> sa.CompoundSelect[t.Any]:
+    """Return the statement for the rules of a repository, its owner and its paths.
+
+    It reads no rule of another namespace, because users set as many as they like.
+    """
     rule, repository = models.Rule.__table__, models.Repository.__table__
     key: sa.BindParameter[int] = sa.bindparam("repository_id")
-    applies = sa.or_(
-        rule.c.repository_id == repository.c.id,
-        rule.c.owner_id == repository.c.owner_id,
-        covers(rule.c.path, repository.c.name),
+    is_kind = rule.c.kind == sa.bindparam("kind")
+    owner = sa.select(repository.c.owner_id).where(repository.c.id == key)
+    columns = (rule.c.value, rule.c.repository_id, rule.c.path)
+    name = repository.c.name
+    applies = sa.and_(
+        rule.c.path >= namespace(name, dialect),
+        rule.c.path <= name,
+        covers(rule.c.path, name),
     )
-    return (
-        sa.select(rule.c.value, rule.c.repository_id, rule.c.path)
+    return sa.union_all(
+        sa.select(*columns).where(
+            is_kind,
+            sa.or_(
+                rule.c.repository_id == key,
+                rule.c.owner_id == owner.scalar_subquery(),
+            ),
+        ),
+        sa.select(*columns)
         .select_from(repository.join(rule, applies))
-        .where(repository.c.id == key, rule.c.kind == sa.bindparam("kind"))
+        .where(repository.c.id == key, is_kind),
     )

@@ -14,11 +14,14 @@ from flask_oci.rules.quota import QuotaExceeded
 from flask_oci.testing.manifests import image
 from tests.support.credentials import user_named
 from tests.support.host import Administrator
+from tests.support.host import DATABASE_URL
+from tests.support.host import db
 from tests.support.host import registry
 from tests.support.quotas import message
 from tests.support.quotas import post
 from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
+from tests.support.statements import collected
 from tests.support.upkeep import Upkeep
 from tests.support.visitor import Visitor
 
@@ -268,3 +271,21 @@ def test_invalid_path_has_no_rules(app: Flask, path: str) -> None:
     """Only a name with ``/*`` is a path; the configuration is for all repositories."""
     with app.app_context(), pytest.raises(ValueError, match=r"path"):
         registry.quotas.set(path=path, bytes=1)
+
+
+@pytest.mark.skipif(bool(DATABASE_URL), reason="reads the plan of SQLite")
+def test_rules_of_other_namespaces_are_not_read(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Users set as many as they like, and each move of a tag asks for the rules."""
+    alice.push_image(APP, "1")
+    with app.app_context():
+        key = registry.repositories.find(APP).key
+        with collected(db.engine) as sent:
+            app.extensions["oci"].catalog.rules.holding("protect", key)
+        plan = db.session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {sent[-1]}", (1,) * sent[-1].count("?")
+        )
+        steps = [row[-1] for row in plan]
+    assert [step for step in steps if "ix_oci_rule_path" in step]
+    assert not [step for step in steps if step.startswith("SCAN")]
