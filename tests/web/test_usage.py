@@ -68,7 +68,10 @@ def test_storage_shows_only_own_repositories(
     sees none."""
     alice.push_image("alice/hello", "1")
     assert "alice/hello" in visitor.get(STORAGE).links
-    assert "alice" not in Visitor(app, "bob").get(STORAGE).html.partition("<main")[2]
+    none = Visitor(app, "bob").get(STORAGE)
+    assert "alice" not in none.html.partition("<main")[2]
+    assert "You have no repositories." in none.text
+    assert "0 B" not in none.text
     assert Visitor(app).status(STORAGE) == 403
 
 
