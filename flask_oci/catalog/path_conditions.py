@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 if t.TYPE_CHECKING:
     from .database import Condition
@@ -33,14 +35,31 @@ def covers(path: t.Any, name: t.Any) -> Condition:
     return sa.and_(path.is_not(None), sa.or_(name == path, beginning == path + "/"))
 
 
-def namespace(name: t.Any, dialect: str) -> t.Any:
-    """Return the expression of the first component of the name of a repository.
+class _FirstSlash(FunctionElement[int]):
+    """The position of the first slash of a text, which has one."""
 
-    :param name: the expression of the name.
-    :param dialect: the dialect of the database.
+    name = "oci_first_slash"
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(_FirstSlash)
+def _first_slash(element: _FirstSlash, compiler: t.Any, **options: t.Any) -> str:
+    function = "strpos" if compiler.dialect.name == "postgresql" else "instr"
+    return f"{function}({compiler.process(element.clauses, **options)}, '/')"
+
+
+def covers_by_index(path: t.Any, name: t.Any) -> Condition:
+    """Return the condition of :func:`covers` for a column with an index.
+
+    No path of another namespace is read, because users set rules for as many paths as
+    they like.
+
+    :param path: the column of a stored path.
+    :param name: the expression of the name of a repository.
     """
-    find = sa.func.strpos if dialect == "postgresql" else sa.func.instr
-    return sa.func.substr(name, 1, find(name + "/", "/") - 1)
+    namespace = sa.func.substr(name, 1, _FirstSlash(name + "/") - 1)
+    return sa.and_(path >= namespace, path <= name, covers(path, name))
 
 
 def has_longer_path(models: Models, kind: str, path: str) -> Condition:

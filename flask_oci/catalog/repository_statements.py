@@ -12,7 +12,7 @@ from ..rules.visibility import PRIVATE
 from .database import Condition
 from .database import Database
 from .models import Models
-from .path_conditions import covers
+from .path_conditions import covers_by_index
 
 
 class RepositoryStatements:
@@ -75,13 +75,16 @@ class RepositoryStatements:
     def _select_with_limits(self) -> sa.Select[t.Any]:
         columns = self._models.Repository.__table__.c
         rules = self._models.Rule.__table__.c
-        limited = sa.exists().where(
-            rules.kind == "quota",
-            sa.or_(
-                rules.repository_id == columns.id,
-                rules.owner_id == columns.owner_id,
-                covers(rules.path, columns.name),
+        is_quota = rules.kind == "quota"
+        limited = sa.or_(
+            sa.exists().where(
+                is_quota,
+                sa.or_(
+                    rules.repository_id == columns.id,
+                    rules.owner_id == columns.owner_id,
+                ),
             ),
+            sa.exists().where(is_quota, covers_by_index(rules.path, columns.name)),
         )
         blocks = self._models.Block.__table__.c
         blocked = sa.exists().where(

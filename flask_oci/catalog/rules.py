@@ -17,8 +17,7 @@ from ..rules.protection import Guard
 from ..rules.protection import Protection
 from .database import Database
 from .models import Models
-from .path_conditions import covers
-from .path_conditions import namespace
+from .path_conditions import covers_by_index
 
 #: The kinds of rules.
 RuleKind = t.Literal["protect", "quota", "retain", "visibility"]
@@ -167,7 +166,7 @@ def holding(database: Database, kind: RuleKind, repository_id: int) -> HeldRules
     """Return the rules that apply to a repository: its own, those of the longest path,
     and its owner's."""
     rows = database.session.execute(
-        _holding(database.models, database.dialect),
+        _holding(database.models),
         {"kind": kind, "repository_id": repository_id},
     )
     found = HeldRules()
@@ -225,22 +224,14 @@ def check_tags(
 
 
 @cache
-def _holding(models: Models, dialect: str) -> sa.CompoundSelect[t.Any]:
-    """Return the statement for the rules of a repository, its owner and its paths.
-
-    It reads no rule of another namespace, because users set as many as they like.
-    """
+def _holding(models: Models) -> sa.CompoundSelect[t.Any]:
+    """Return the statement for the rules of a repository, its owner and its paths."""
     rule, repository = models.Rule.__table__, models.Repository.__table__
     key: sa.BindParameter[int] = sa.bindparam("repository_id")
     is_kind = rule.c.kind == sa.bindparam("kind")
     owner = sa.select(repository.c.owner_id).where(repository.c.id == key)
     columns = (rule.c.value, rule.c.repository_id, rule.c.path)
-    name = repository.c.name
-    applies = sa.and_(
-        rule.c.path >= namespace(name, dialect),
-        rule.c.path <= name,
-        covers(rule.c.path, name),
-    )
+    applies = covers_by_index(rule.c.path, repository.c.name)
     return sa.union_all(
         sa.select(*columns).where(
             is_kind,
