@@ -6,7 +6,9 @@ import json
 
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import LAYER
+from tests.conftest import MakeApp
 from tests.support.check_world import check
+from tests.support.host import registry
 from tests.support.upkeep import Upkeep
 
 from .conftest import Upstreamed
@@ -56,3 +58,16 @@ def test_check_names_an_upstream_that_fails(up: Upstreamed) -> None:
     app = up.app(None, username="robot", password="sesame:open")
     assert Upkeep(app).run("upstream", "check").stdout == "hub: answers\n"
     assert "upstream-fails" not in check(app, "--user", "alice").findings
+
+
+def test_check_finds_images_of_users_in_the_namespace(
+    up: Upstreamed, make_app: MakeApp
+) -> None:
+    """They existed before the upstream, and clients get them instead."""
+    with make_app().app_context():
+        registry.images.put_blob("hub/library/old", b"of a user")
+    app = up.app()
+    found = check(app, "--user", "alice").findings["upstream-namespace-taken"]
+    assert "hub/library/old" in found["detail"]
+    Upkeep(app).run("rename", "hub/library/old", "alice/old")
+    assert "upstream-namespace-taken" not in check(app, "--user", "alice").findings

@@ -15,10 +15,11 @@ if t.TYPE_CHECKING:
 
 
 def check(target: Target) -> Iterator[Finding]:
-    """Send a request to each upstream."""
+    """Send a request to each upstream, and find repositories in its namespace."""
     cache = target.parts.upstreams
     if cache is None:
         return
+    yield from _check_namespaces(target)
     target.parts.catalog.release()
     problems = []
     for namespace, upstream in sorted(target.parts.config.upstreams.items()):
@@ -28,3 +29,15 @@ def check(target: Target) -> Iterator[Finding]:
             problems.append(f"{namespace}: {failure.reason}")
     if problems:
         yield findings.UPSTREAM_FAILS.found(" ".join(problems))
+
+
+def _check_namespaces(target: Target) -> Iterator[Finding]:
+    """Find repositories of users in the namespaces of upstreams."""
+    repositories = target.parts.catalog.repositories
+    taken = [
+        f"{found[0].name} ({len(found)} in {namespace})"
+        for namespace in sorted(target.parts.config.upstreams)
+        if (found := [r for r in repositories.all_below(namespace) if not r.upstream])
+    ]
+    if taken:
+        yield findings.NAMESPACE_TAKEN.found(f"For example: {', '.join(taken)}.")
