@@ -19,6 +19,7 @@ from ..clock import as_utc
 from ..rules.protection import ATTACHED
 from .database import Condition
 from .database import Database
+from .references import CHUNK
 
 #: The maximum number of a manifest's descriptors, and of its referrers, on a page.
 SHOWN: t.Final = 500
@@ -296,14 +297,14 @@ class RepositoryContents:
 
     def existing_tags(self, repository_id: int, names: Sequence[str]) -> set[str]:
         """Return the given names that are tags of the repository."""
-        Tag = self._db.models.Tag
-        return set(
-            self._db.session.scalars(
-                sa.select(Tag.name).where(
-                    Tag.repository_id == repository_id, Tag.name.in_(names)
-                )
+        Tag, found = self._db.models.Tag, set[str]()
+        for start in range(0, len(names), CHUNK):
+            chunk = names[start : start + CHUNK]
+            statement = sa.select(Tag.name).where(
+                Tag.repository_id == repository_id, Tag.name.in_(chunk)
             )
-        )
+            found.update(self._db.session.scalars(statement))
+        return found
 
 
 def only_attached(name: t.Any) -> Condition:
