@@ -17,6 +17,7 @@ from ..errors import DigestInvalid
 from ..errors import RegistryError
 from ..services import services
 from ..spec.digest import Digest
+from ..spec.digest import is_digest
 from ..spec.manifest import INDEX_TYPES
 from . import forms
 from .access import actor
@@ -33,7 +34,7 @@ MAX_IMAGES: t.Final = 100
 def delete(name: str) -> ResponseReturnValue:
     """Delete the selected images and their tags, after a confirmation."""
     repository = authorize(name, "delete")
-    wanted = request.form.getlist("digest")[:MAX_IMAGES]
+    wanted = [d for d in request.form.getlist("digest") if is_digest(d)][:MAX_IMAGES]
     contents, key = services().catalog.repository_contents, repository.key
     rows = contents.manifests(key, wanted)
     if not rows:
