@@ -7,10 +7,10 @@ from datetime import datetime
 
 from msgspec import Meta
 
+from .base import AsciiText
 from .base import Body
 from .base import Page
 from .base import Paging
-from .base import ShortText
 
 
 class Event(Body, frozen=True):
@@ -52,12 +52,12 @@ class EventList(Paging, frozen=True):
     """The parameters of a list of events."""
 
     repository: t.Annotated[
-        ShortText,
+        AsciiText,
         Meta(
             description="Only events of the repository with this name; empty for all"
             " repositories."
         ),
     ] = ""
     kind: t.Annotated[
-        ShortText, Meta(description="Only events of this type; empty for all types.")
+        AsciiText, Meta(description="Only events of this type; empty for all types.")
     ] = ""
