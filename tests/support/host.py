@@ -19,6 +19,7 @@ from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 from flask_oci import RepositoryInfo
+from tests.support.quick_routing import QuickFlask
 
 #: The database server to test on. Without it, each test has its own SQLite file.
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
@@ -99,7 +100,7 @@ def create_app(folder: Path, **config: object) -> Flask:
     :param folder: for the blobs, and the database if it is SQLite.
     :param config: the application's configuration.
     """
-    app = Flask("forge", instance_path=str(folder))
+    app = QuickFlask("forge", instance_path=str(folder))
     app.config.from_mapping(
         SECRET_KEY="only for tests",
         SQLALCHEMY_DATABASE_URI=DATABASE_URL or f"sqlite:///{folder}/forge.sqlite",
