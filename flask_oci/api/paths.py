@@ -49,10 +49,13 @@ def set_path_retention(name: str, body: RetentionRules) -> RetentionRules:
         rules = [rule.text for rule in parse(body.rules)]
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
-    if rules:
-        services().retention.set(rules, path=path, by=by)
-    else:
-        services().retention.unset(path=path, by=by)
+    try:
+        if rules:
+            services().retention.set(rules, **_scope(path), by=by)
+        else:
+            services().retention.unset(**_scope(path), by=by)
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
     return _retention(path)
 
 
@@ -79,10 +82,13 @@ def set_path_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
     try:
         if body.protected or body.immutable:
             rule_set.set(
-                path=path, protected=body.protected, immutable=body.immutable, by=by
+                **_scope(path),
+                protected=body.protected,
+                immutable=body.immutable,
+                by=by,
             )
         else:
-            rule_set.unset(path=path, by=by)
+            rule_set.unset(**_scope(path), by=by)
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
     return _protected(path)
@@ -105,12 +111,16 @@ def set_path_visibility(name: str, body: DefaultVisibility) -> DefaultVisibility
     :raises Denied: if the caller does not manage the path, or sent a token that cannot
         manage all of their repositories.
     :raises NameUnknown: if the name of the path is invalid.
+    :raises Unsupported: 422, if the namespace has too many rules.
     """
     path, by = _managed(name), signed_in_user("manage")
-    if body.visibility is None:
-        services().default_visibility.unset(path=path, by=by)
-    else:
-        services().default_visibility.set(body.visibility, path=path, by=by)
+    try:
+        if body.visibility is None:
+            services().default_visibility.unset(**_scope(path), by=by)
+        else:
+            services().default_visibility.set(body.visibility, **_scope(path), by=by)
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
     return _visibility(path)
 
 
@@ -159,19 +169,25 @@ def _managed(name: str) -> str:
     return path_text(name)
 
 
+def _scope(path: str) -> dict[str, t.Any]:
+    """Return the arguments that name the scope of a rule that the caller sets."""
+    owner = services().policy.path_owner(signed_in_user("manage"))
+    return {"path": path, "owner": owner}
+
+
 def _retention(path: str) -> RetentionRules:
-    return RetentionRules(rules=list(services().retention.get(path=path)))
+    return RetentionRules(rules=list(services().retention.get(**_scope(path))))
 
 
 def _protected(path: str) -> ProtectedTags:
-    found = services().tag_protection.get(path=path)
+    found = services().tag_protection.get(**_scope(path))
     return ProtectedTags(
         protected=list(found.protected), immutable=list(found.immutable)
     )
 
 
 def _visibility(path: str) -> DefaultVisibility:
-    found = services().default_visibility.get(path=path)
+    found = services().default_visibility.get(**_scope(path))
     return DefaultVisibility(visibility=t.cast("Visibility | None", found))
 
 

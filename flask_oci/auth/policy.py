@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Users
     from ..config import Config
     from ..hooks import Hooks
+    from ..rules.quota import QuotaUsage
     from ..spec.scope import Action
     from .account_status import AccountStatus
 
@@ -133,6 +134,27 @@ class Policy:
         # A user who takes the name of a deleted user must neither see the size of that
         # user's images nor have them deleted; nor those of an image given away.
         return not self._catalog.repositories.has_others_below(path, key)
+
+    def path_owner(self, user: t.Any) -> t.Any:
+        """Return the owner of the repositories that a rule applies to which a user sets
+        for a path, or None if it applies to all repositories of the path.
+
+        If the host decides who manages a path, the path belongs to an object of the
+        host, and its rules outlive the users who set them.
+        """
+        return None if self._hooks.manages_namespace is not None else user
+
+    def may_see_usage(self, user: t.Any, usage: QuotaUsage) -> bool:
+        """Return True if a user may know how much of a quota is used.
+
+        A quota of several repositories reveals the size of those that are hidden from
+        the user.
+
+        :param user: one of the host's users, or None for an anonymous client.
+        """
+        if usage.path is not None:
+            return self.manages_path(user, usage.path)
+        return usage.owner_id in (None, self._catalog.users.key_of(user))
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

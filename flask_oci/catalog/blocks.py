@@ -31,6 +31,14 @@ CHUNK: t.Final = 500
 MAX_DEPTH: t.Final = 8
 
 
+#: The maximum number of blocks in all repositories of an owner.
+MAX_BLOCKS: t.Final = 10_000
+
+
+class TooManyBlocks(ValueError):
+    """The repositories of an owner have the maximum number of blocks."""
+
+
 class BlockScope(t.NamedTuple):
     """The scope of a block: a repository or a path."""
 
@@ -69,6 +77,7 @@ class Blocks:
         :param children: the digests that are blocked as long as ``digest`` is.
         :param by: the name of the user who makes the change.
         :raises NameUnknown: if the repository has been deleted.
+        :raises TooManyBlocks: if the repositories of the owner have too many blocks.
         """
         table = self._db.models.Block.__table__
         column = "path" if scope.repository_id is None else "repository_id"
@@ -93,6 +102,7 @@ class Blocks:
 
         def work() -> None:
             self._lock(scope)
+            self._check_number(scope, digest, len(rows))
             self._db.execute(statement, rows)
 
         self._db.write(work)
@@ -173,6 +183,33 @@ class Blocks:
             if repository_id is not None:
                 statement = statement.where(manifest.c.repository_id == repository_id)
             yield from self._db.execute(statement).scalars()
+
+    def _check_number(self, scope: BlockScope, digest: Digest, more: int) -> None:
+        """Refuse further blocks if the repositories of the owner have too many.
+
+        :param digest: the digest to block, whose earlier block is replaced.
+        :param more: the number of blocks of the digest and its children.
+        """
+        if scope.repository_id is None:
+            return
+        table = self._db.models.Block.__table__
+        repository = self._db.models.Repository.__table__
+        owned, this = repository.alias(), repository.c.id == scope.repository_id
+        owner = sa.select(repository.c.owner_id).where(this).scalar_subquery()
+        replaced = sa.and_(_of(table, scope), table.c.index_digest == str(digest))
+        others = (
+            sa.select(sa.func.count())
+            .select_from(table.join(owned, owned.c.id == table.c.repository_id))
+            .where(
+                sa.or_(owned.c.id == scope.repository_id, owned.c.owner_id == owner),
+                sa.not_(replaced),
+            )
+        )
+        if (self._db.session.scalar(others) or 0) + more > MAX_BLOCKS:
+            raise TooManyBlocks(
+                f"The repositories of an owner have at most {MAX_BLOCKS} blocks, with"
+                " the images of indexes. Remove some of them."
+            )
 
     def _lock(self, scope: BlockScope) -> None:
         """Lock the repository of a scope, before its blocks."""

@@ -95,7 +95,7 @@ class Quotas:
         if shared is not None:
             found.append(shared)
         return [
-            Held(holder, self._measured(self.counted_for(holder), called, quota))
+            Held(holder, self._measured(holder, called, quota))
             for holder, called, quota in found
             if quota.is_limit
         ]
@@ -143,7 +143,7 @@ class Quotas:
         if holder.path is not None:
             default = Quota()
         most = default if stored is None else stored
-        return self._measured(self.counted_for(holder), name, most)
+        return self._measured(holder, name, most)
 
     @contextmanager
     def within(self, repository: RepositoryInfo) -> Iterator[None]:
@@ -160,8 +160,8 @@ class Quotas:
         before = self.of(repository, lock=True)
         yield
         for held in before:
-            then, mine = held.standing, self.counted_for(held.holder)
-            self._measured(mine, then.name, then.quota).check(then)
+            then = held.standing
+            self._measured(held.holder, then.name, then.quota).check(then)
 
     def has_room_for(
         self, user: t.Any, given: RepositoryInfo, new_name: str | None = None
@@ -210,9 +210,7 @@ class Quotas:
             return None
         scope, name, quota = after
         own = RuleScope(repository_id=given.id)
-        # Both are measured together, because a layer in both counts once.
-        both = sa.or_(self.counted_for(scope), self.counted_for(own))
-        return self._measured(both, name, quota)
+        return self._measured(scope, name, quota, own)
 
     def uploads(self, holder: RuleScope) -> list[OpenSession]:
         """Return the unfinished upload sessions, the latest first."""
@@ -249,9 +247,20 @@ class Quotas:
         )
         return None if value is None else Quota.read(value)
 
-    def _measured(self, mine: Condition, name: str, quota: Quota) -> QuotaUsage:
-        """Return the quota usage of the repositories that match a condition."""
-        models = self._db.models
+    def _measured(
+        self,
+        holder: RuleScope,
+        name: str,
+        quota: Quota,
+        another: RuleScope | None = None,
+    ) -> QuotaUsage:
+        """Return the usage of a quota.
+
+        :param another: a scope to measure with it. A layer in both counts once.
+        """
+        models, mine = self._db.models, self.counted_for(holder)
+        if another is not None:
+            mine = sa.or_(mine, self.counted_for(another))
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
         Manifest, Tag, Deleted = models.Manifest, models.Tag, models.DeletedManifest
         # With "exists" instead of "in", some databases scan all blobs.
@@ -284,7 +293,9 @@ class Quotas:
         ).one()
         # MariaDB returns the sum of integers as a decimal.
         stored = sum(int(size or 0) for size in row[:3])
-        return QuotaUsage(name, quota, stored, int(row[3]))
+        return QuotaUsage(
+            name, quota, stored, int(row[3]), holder.path, holder.owner_id
+        )
 
     def counted_for(self, holder: RuleScope) -> Condition:
         """Return the condition for the repositories that a quota counts.

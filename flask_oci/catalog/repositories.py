@@ -127,6 +127,7 @@ class Repositories(RepositoryConditions):
         if upstream is None:
             owner_id = self._users.owner_of_namespace(namespace_of(name))
             values["owner_id"] = pusher_id if owner_id is None else owner_id
+            values["author_id"] = values["owner_id"]
             values["paths"] = paths_of(name)
             statement = self._statements.creating
         else:

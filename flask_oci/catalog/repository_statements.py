@@ -41,6 +41,12 @@ class RepositoryStatements:
             .where(
                 rules.kind == "visibility",
                 rules.path.in_(sa.bindparam("paths", expanding=True)),
+                # The rule of a user is for the repositories that this user owns.
+                sa.or_(
+                    rules.path_owner_id.is_(None),
+                    rules.path_owner_id
+                    == sa.bindparam("author_id", type_=rules.path_owner_id.type),
+                ),
             )
             .order_by(sa.func.length(rules.path).desc())
             .limit(1)

@@ -15,12 +15,23 @@ from ..rules.paths import path_text
 from ..rules.protection import check_protections
 from ..rules.protection import Guard
 from ..rules.protection import Protection
+from .database import Condition
 from .database import Database
 from .models import Models
+from .path_conditions import below
 from .path_conditions import covers_by_index
+from .repository_info import namespace_of
 
 #: The kinds of rules.
 RuleKind = t.Literal["protect", "quota", "retain", "visibility"]
+
+
+#: The maximum number of rules for paths of one namespace, without quotas.
+MAX_PATH_RULES: t.Final = 1000
+
+
+class TooManyRules(ValueError):
+    """A namespace has the maximum number of rules for its paths."""
 
 
 class RuleScope(t.NamedTuple):
@@ -29,21 +40,32 @@ class RuleScope(t.NamedTuple):
     repository_id: int | None = None
     owner_id: t.Any = None
     path: str | None = None
-    """A stored path, such as ``website`` for ``website/*``."""
+    """A stored path, such as ``website`` for ``website/*``. With ``owner_id``, the
+    scope is the repositories of that owner in the path."""
 
     @property
     def column(self) -> tuple[str, t.Any]:
         """The column of the scope, and its value."""
         if self.repository_id is not None:
             return "repository_id", self.repository_id
-        return (
-            ("path", self.path)
-            if self.path is not None
-            else (
-                "owner_id",
-                self.owner_id,
-            )
-        )
+        if self.path is not None:
+            return "path", self.path
+        return "owner_id", self.owner_id
+
+    @property
+    def path_owner_id(self) -> t.Any:
+        """The owner of the repositories in the path; None is any owner."""
+        return None if self.path is None else self.owner_id
+
+    def selects(self, rules: sa.Table) -> Condition:
+        """Return the condition for the rules of this scope. For an owner in a path,
+        these include rules for all repositories of the path, and no rules of other
+        owners."""
+        column, key = self.column
+        condition: Condition = rules.c[column] == key
+        if self.path_owner_id is None:
+            return condition
+        return sa.and_(condition, path_applies(rules, sa.literal(self.owner_id)))
 
 
 class StoredRule(t.NamedTuple):
@@ -91,14 +113,17 @@ class Rules:
         """Set a rule, replacing the one of the same kind and scope.
 
         :raises NameUnknown: if the repository has been deleted.
+        :raises TooManyRules: if the namespace of the path has too many rules.
         :raises UserDeleted: if the owner has been deleted.
         """
         Rule = self._db.models.Rule
         column, key = holder.column
         values = {"value": value, "changed_at": utcnow()}
+        values["path_owner_id"] = holder.path_owner_id
 
         def work() -> None:
             self._lock(holder)
+            self._check_number(kind, holder)
             self._db.upsert(Rule, {column: key, "kind": kind}, **values)
 
         self._db.write(work, by=holder.owner_id)
@@ -109,14 +134,43 @@ class Rules:
         :return: True if it was set.
         """
         table = self._db.models.Rule.__table__
-        column, key = holder.column
-        statement = sa.delete(table).where(table.c.kind == kind, table.c[column] == key)
+        statement = sa.delete(table).where(table.c.kind == kind, holder.selects(table))
 
         def work() -> int:
             self._lock(holder)
             return self._db.change(statement)
 
         return bool(self._db.write(work, by=holder.owner_id))
+
+    def delete_below(self, path: str) -> int:
+        """Delete all rules of a path and of the paths below it.
+
+        :param path: the stored path.
+        :return: the number of deleted rules.
+        """
+        table = self._db.models.Rule.__table__
+        statement = sa.delete(table).where(below(table.c.path, path))
+        return int(self._db.write(lambda: self._db.change(statement)))
+
+    def _check_number(self, kind: RuleKind, holder: RuleScope) -> None:
+        """Refuse a further rule of a path if its namespace has too many.
+
+        Quotas are not counted, because only administrators set them.
+        """
+        if holder.path is None or kind == "quota":
+            return
+        table = self._db.models.Rule.__table__
+        namespace = namespace_of(holder.path)
+        others = sa.select(sa.func.count()).where(
+            table.c.kind != "quota",
+            below(table.c.path, namespace),
+            sa.not_(sa.and_(table.c.path == holder.path, table.c.kind == kind)),
+        )
+        if (self._db.session.scalar(others) or 0) >= MAX_PATH_RULES:
+            raise TooManyRules(
+                f"The paths of {namespace!r} have {MAX_PATH_RULES} rules, which is the"
+                " maximum. Unset some of them."
+            )
 
     def _lock(self, holder: RuleScope) -> None:
         """Lock the repository of a scope, before its rules."""
@@ -127,9 +181,8 @@ class Rules:
     def get(self, kind: RuleKind, holder: RuleScope) -> t.Any:
         """Return the value of the rule that is set for this scope, or None."""
         table = self._db.models.Rule.__table__
-        column, key = holder.column
         return self._db.session.scalar(
-            sa.select(table.c.value).where(table.c.kind == kind, table.c[column] == key)
+            sa.select(table.c.value).where(table.c.kind == kind, holder.selects(table))
         )
 
     def list(self, kind: RuleKind) -> list[StoredRule]:
@@ -138,7 +191,12 @@ class Rules:
         models = self._db.models
         Rule, Repository = models.Rule, models.Repository
         rows = self._db.session.execute(
-            sa.select(Repository.name, Rule.owner_id, Rule.path, Rule.value)
+            sa.select(
+                Repository.name,
+                sa.func.coalesce(Rule.owner_id, Rule.path_owner_id),
+                Rule.path,
+                Rule.value,
+            )
             .join(Repository, Repository.id == Rule.repository_id, isouter=True)
             .where(Rule.kind == kind)
             .order_by(
@@ -242,5 +300,20 @@ def _holding(models: Models) -> sa.CompoundSelect[t.Any]:
         ),
         sa.select(*columns)
         .select_from(repository.join(rule, applies))
-        .where(repository.c.id == key, is_kind),
+        .where(
+            repository.c.id == key, is_kind, path_applies(rule, repository.c.owner_id)
+        ),
     )
+
+
+def path_applies(rules: sa.Table, owner_id: sa.ColumnElement[t.Any]) -> Condition:
+    """Return the condition that the rule of a path applies to the repositories of an
+    owner.
+
+    A user sets rules for their own repositories only. So no rule outlives its author: a
+    later user of the same name, and the new owner of a repository, do not inherit it.
+
+    :param owner_id: the expression of the owner's key, which may be null.
+    """
+    author = rules.c.path_owner_id
+    return sa.or_(author.is_(None), author == owner_id)

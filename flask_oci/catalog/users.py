@@ -173,7 +173,8 @@ class Users:
         models, key = self._db.models, self.key_of(user)
         self._lock_deleted(connection, user)
         rules = models.Rule.__table__
-        connection.execute(sa.delete(rules).where(rules.c.owner_id == key))
+        own = sa.or_(rules.c.owner_id == key, rules.c.path_owner_id == key)
+        connection.execute(sa.delete(rules).where(own))
         # A later user with the same name must not publish images unawares.
         path = below(rules.c.path, self.namespace_of(user))
         connection.execute(sa.delete(rules).where(rules.c.kind == "visibility", path))

@@ -16,6 +16,7 @@ from ..catalog import REFUSED
 from ..errors import RegistryError
 from ..errors import Unavailable
 from ..operations.items import reason_of
+from ..rules.quota import QuotaExceeded
 from ..rules.wording import plural
 from ..services import services
 
@@ -47,6 +48,8 @@ def error_messages() -> Iterator[None]:
         if outdated is not None:
             raise Failed(outdated.remedy) from error
         raise Failed(f"The database does not respond. {error}") from error
+    except QuotaExceeded as error:
+        raise click.ClickException(printable(error.explained().message)) from error
     # The message may contain text of an archive or of another registry.
     except RegistryError as error:
         raise click.ClickException(printable(error.message)) from error
@@ -126,6 +129,8 @@ def scope_fields(rule: RuleEntry[t.Any]) -> dict[str, str | None]:
 
 def scope_name(fields: Mapping[str, t.Any]) -> str:
     """Return the scope of a rule in words."""
+    if fields.get("path") and fields["owner"] is not None:
+        return f"{fields['path']} (repositories of {fields['owner']})"
     if fields["owner"] is not None:
         return f"all repositories of {fields['owner']}"
     return fields["repository"] or fields.get("path") or "all repositories"

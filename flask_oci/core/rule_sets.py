@@ -29,8 +29,8 @@ Value = t.TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class RuleEntry(t.Generic[Value]):
-    """A rule that is set for a repository, a path or an owner. The other two are
-    None."""
+    """A rule that is set for a repository, a path or an owner. The other two are None,
+    except for a path whose rule applies to the repositories of one owner."""
 
     repository: str | None
     """The name of the repository."""
@@ -42,7 +42,8 @@ class RuleEntry(t.Generic[Value]):
     """The value of the rule."""
 
     path: str | None = None
-    """The path, such as ``website/*``."""
+    """The path, such as ``website/*``. With an owner, the rule applies to their
+    repositories in the path."""
 
 
 class RuleBook(abc.ABC, t.Generic[Value]):
@@ -50,8 +51,9 @@ class RuleBook(abc.ABC, t.Generic[Value]):
     repositories of an owner.
 
     The path ``website/*`` is the repository ``website`` and every repository below it,
-    whichever user owns them. Of several paths that contain a repository, the longest
-    one with a rule applies.
+    whichever user owns them. With an owner, it is those that this user owns: the rule
+    ends with the user, and does not apply to repositories that get another owner. Of
+    several paths that contain a repository, the longest one with a rule applies.
 
     These methods do not check permissions: the host has done so. A repository is given
     by its name, or as an object that the host has looked up. An object never matches
@@ -74,7 +76,8 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         """Delete a rule.
 
         :param repository: the repository that the rule is for.
-        :param owner: one of the host's users, if the rule is for an owner.
+        :param owner: one of the host's users, if the rule is for an owner. With a path,
+            only a rule that applies to the repositories of this owner is deleted.
         :param path: the path, such as ``website/*``, if the rule is for a path.
         :param by: the user who makes the change, for the audit log.
         :return: True if there was a rule.
@@ -96,7 +99,8 @@ class RuleBook(abc.ABC, t.Generic[Value]):
         """Return the value of exactly this rule, without the rules that it overrides.
 
         :param repository: the repository that the rule is for.
-        :param owner: one of the host's users, if the rule is for an owner.
+        :param owner: one of the host's users, if the rule is for an owner. With a path,
+            a rule for other owners is left out.
         :param path: the path, such as ``website/*``, if the rule is for a path.
         :raises NameUnknown: if there is no such repository.
         """
@@ -137,10 +141,14 @@ class RuleBook(abc.ABC, t.Generic[Value]):
     def _scope(
         self, repository: RepositoryRef | None, owner: t.Any, path: str | None
     ) -> RuleScope:
-        if sum(each is not None for each in (repository, owner, path)) != 1:
+        if path is None and (repository is None) is (owner is None):
             raise ValueError("Give either a repository, a path or an owner.")
+        if path is not None and repository is not None:
+            raise ValueError("Give either a repository or a path.")
         if path is not None:
-            return RuleScope(path=_stored(path))
+            return RuleScope(
+                path=_stored(path), owner_id=self._catalog.users.key_of(owner)
+            )
         if repository is None:
             return RuleScope(owner_id=self._catalog.users.key_of(owner))
         if isinstance(repository, str):
@@ -273,6 +281,8 @@ class Quotas(RuleBook[Quota]):
         :raises ValueError: if a number is negative.
         :raises NameUnknown: if there is no such repository.
         """
+        if path is not None and owner is not None:
+            raise ValueError("Give either a path or an owner.")
         for number in (bytes, images):
             if number is not None and number < 0:
                 raise ValueError("A quota must not be negative.")
@@ -316,12 +326,16 @@ class Visibilities(RuleBook["str | None"]):
 
     kind = "visibility"
 
-    def set(self, visibility: str, *, path: str, by: t.Any = None) -> None:
+    def set(
+        self, visibility: str, *, path: str, owner: t.Any = None, by: t.Any = None
+    ) -> None:
         """Set the visibility of new repositories, and replace an earlier one. Existing
         repositories keep theirs.
 
         :param visibility: ``private``, ``internal`` or ``public``.
         :param path: the path, such as ``website/*``.
+        :param owner: one of the host's users, if it is for the repositories of this
+            user only.
         :param by: the user who makes the change, for the audit log.
         :raises ValueError: if the visibility or the path is invalid.
         """
@@ -330,7 +344,7 @@ class Visibilities(RuleBook["str | None"]):
                 f"Invalid visibility {visibility!r}: use one of"
                 f" {', '.join(VISIBILITIES)}."
             )
-        self._put(visibility, visibility, None, None, path, by)
+        self._put(visibility, visibility, None, owner, path, by)
 
     def _read(self, value: t.Any) -> str | None:
         return t.cast("str | None", value)

@@ -8,12 +8,14 @@ import typing as t
 
 from flask import Response
 
+from ..events import audit
 from ..operations.gc import GarbageCollector
 from ..operations.health import Health
 from ..operations.health import look_at
 from ..operations.health import MIN_FREE
 from ..operations.retention import RetentionResult
 from ..operations.retention import RetentionRunner
+from ..rules.paths import parse_path
 from ..services import make_worker
 from ..services import services
 
@@ -86,6 +88,27 @@ class Maintenance:
         for failure in retainer.failures:
             logger.error("Retention did not run completely. %s", failure)
         return RetentionResult(verdicts, retainer.failures)
+
+    def delete_path_rules(self, path: str, *, by: t.Any = None) -> int:
+        """Delete the rules of a path and of the paths below it, quotas included.
+
+        Call it when the object of the application that the path stands for is deleted,
+        so that a later one with this name does not inherit them. It needs an
+        application context.
+
+        :param path: the path, such as ``website/*``.
+        :param by: the user who makes the change, for the audit log.
+        :return: the number of deleted rules.
+        :raises ValueError: if the path is invalid.
+        """
+        stored = parse_path(path)
+        if not stored:
+            raise ValueError("The path '*' has no rules.")
+        count = self._catalog.rules.delete_below(stored)
+        if count:
+            actor = self._catalog.users.name_of(by)
+            audit.record("rule-changed", actor, path=path, rules="nothing")
+        return count
 
     def work(
         self, *, once: bool = False, stop: threading.Event | None = None

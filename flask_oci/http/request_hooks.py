@@ -21,6 +21,7 @@ from ..catalog import FAILURES
 from ..catalog import GONE
 from ..catalog import REFUSED
 from ..events.request_state import begin_request
+from ..rules.quota import QuotaExceeded
 from ..services import principal
 from ..services import remember
 from ..services import services
@@ -85,6 +86,7 @@ def install(blueprint: Blueprint, unknown: Callable[[str], Response]) -> None:
     blueprint.register_error_handler(GONE, _missing_object)
     for failure in (*FAILURES, REFUSED):
         blueprint.register_error_handler(failure, _unavailable)
+    blueprint.register_error_handler(QuotaExceeded, _quota_exceeded)
     blueprint.after_request(_finish)
 
 
@@ -174,6 +176,15 @@ def _translate(error: HTTPException) -> Response:
     }
     message = error.description if status < 500 else None
     return _answer(kind(message, status=status, headers=headers))
+
+
+def _quota_exceeded(error: QuotaExceeded) -> Response:
+    """Return the error with the usage of the quota, if the caller may know it."""
+    services().catalog.rollback()
+    user, usage = principal().user, error.usage
+    if usage is not None and services().policy.may_see_usage(user, usage):
+        error = error.explained()
+    return _answer(error)
 
 
 def _missing_object(error: Exception) -> Response:

@@ -17,7 +17,27 @@ _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([kKMGTP]?)(i?)B?", re.ASCI
 
 
 class QuotaExceeded(Denied):
-    """A change would exceed a quota."""
+    """A change would exceed a quota.
+
+    The message does not tell how much of a shared quota is used, because the usage
+    reveals the size of repositories that the caller may not see.
+    """
+
+    # With a number, Flask calls the error handler of the blueprint for this class.
+    code = 403
+
+    usage: QuotaUsage | None = None
+    """The usage that the message leaves out."""
+
+    explanation: str = ""
+    """The message with the usage, for users who may know it."""
+
+    used: str | None = None
+    """The used part of the quota, such as ``10/20``."""
+
+    def explained(self) -> QuotaExceeded:
+        """Return the error with the usage."""
+        return QuotaExceeded(self.explanation or self.message, detail=self.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +79,18 @@ class QuotaUsage:
     images: int
     """The number of tagged images."""
 
+    path: str | None = None
+    """The stored path of the quota, or None if it has no path."""
+
+    owner_id: t.Any = None
+    """The key of the owner whose repositories are counted, or None if it is not the
+    quota of an owner."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the quota counts several repositories."""
+        return self.path is not None or self.owner_id is not None
+
     def check(self, before: QuotaUsage) -> None:
         """Check the usage after a change.
 
@@ -69,10 +101,12 @@ class QuotaUsage:
         if self._is_over(self.quota.bytes, self.bytes, before.bytes):
             raise before.exceeded(self.bytes - before.bytes)
         if self._is_over(self.quota.images, self.images, before.images):
-            raise QuotaExceeded(
+            raise self._error(
                 f"{self.name} has {_images(before.images, self.quota.images)}."
                 " Delete tags, or ask for a larger quota.",
-                detail=f"{before.images}/{self.quota.images}",
+                f"The quota of {self.name} has no room for another image. Delete tags,"
+                " or ask for a larger quota.",
+                f"{before.images}/{self.quota.images}",
             )
 
     def exceeded(self, more: int | None = None, unfinished: int = 0) -> QuotaExceeded:
@@ -86,12 +120,22 @@ class QuotaUsage:
         open_ones = (
             f" ({readable(unfinished)} by unfinished uploads)" if unfinished else ""
         )
-        return QuotaExceeded(
+        needed = "" if more is None else f", which needs {readable(more)}"
+        return self._error(
             f"{self.name} uses {readable(used)} of"
             f" {readable(self.quota.bytes or 0)}{open_ones}{wanted}."
             " Delete images, or ask for a larger quota.",
-            detail=f"{used}/{self.quota.bytes}",
+            f"The quota of {self.name} has no room for this{needed}. Delete images, or"
+            " ask for a larger quota.",
+            f"{used}/{self.quota.bytes}",
         )
+
+    def _error(self, explanation: str, message: str, detail: str) -> QuotaExceeded:
+        if not self.is_shared:
+            return QuotaExceeded(explanation, detail=detail)
+        error = QuotaExceeded(message)
+        error.usage, error.explanation, error.used = self, explanation, detail
+        return error
 
     @property
     def is_too_much(self) -> bool:

@@ -119,7 +119,9 @@ def warn_if_nearly_full(repository: RepositoryInfo) -> None:
 
 
 def _warn(usage: QuotaUsage) -> None:
-    if usage.warning is not None:
+    if usage.warning is None:
+        return
+    if services().policy.may_see_usage(principal().user, usage):
         warn(usage.warning)
 
 

@@ -8,10 +8,14 @@ from flask import abort
 from flask import redirect
 from flask import request
 from flask import url_for
+from markupsafe import escape
+from markupsafe import Markup
 
 from ..catalog import RepositoryInfo
 from ..core.actor import Actor
 from ..errors import Denied
+from ..errors import RegistryError
+from ..rules.quota import QuotaExceeded
 from ..services import services
 from ..spec.reference import is_name
 from . import sign_in
@@ -59,6 +63,15 @@ def may(action: Action, repository: RepositoryInfo) -> bool:
         return services().policy.is_allowed(visitor(), action, repository)
     except Denied:
         return False
+
+
+def reason(error: RegistryError) -> Markup:
+    """Return the message of an error for the visitor, escaped. It tells the usage of a
+    quota only if the visitor may know it."""
+    usage = error.usage if isinstance(error, QuotaExceeded) else None
+    if usage is not None and services().policy.may_see_usage(visitor(), usage):
+        error = t.cast(QuotaExceeded, error).explained()
+    return escape(error.message)
 
 
 def actor(repository: RepositoryInfo) -> Actor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import abort
 from flask.typing import ResponseReturnValue
 
+from ..catalog.blocks import TooManyBlocks
 from ..errors import DigestInvalid
 from ..services import services
 from ..spec.digest import Digest
@@ -25,6 +26,8 @@ def block(name: str) -> ResponseReturnValue:
             reason=" ".join(forms.field("reason").split()),
             by=visitor(),
         )
+    except TooManyBlocks:
+        text = gettext("There are too many blocks. Remove some of them first.")
     except ValueError:
         text = gettext("A block needs a reason of at most 500 characters.")
     else:

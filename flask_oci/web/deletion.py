@@ -8,7 +8,6 @@ from flask import abort
 from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import escape
 from markupsafe import Markup
 
 from ..catalog import RepositoryInfo
@@ -22,6 +21,7 @@ from ..spec.manifest import INDEX_TYPES
 from . import forms
 from .access import actor
 from .access import authorize
+from .access import reason
 from .formatting import duration
 from .formatting import short
 from .translation import gettext
@@ -49,7 +49,7 @@ def delete(name: str) -> ResponseReturnValue:
             repository, [Digest.parse(d) for d in digests], actor(repository)
         )
     except Denied as error:
-        return forms.done(escape(error.message), "repository", name=name)
+        return forms.done(reason(error), "repository", name=name)
     text = ngettext("Deleted %(num)s image.", "Deleted %(num)s images.", len(deleted))
     return done_with_undo(repository, text)
 
@@ -62,7 +62,7 @@ def restore(name: str) -> ResponseReturnValue:
             repository, digest, actor(repository)
         )
     except RegistryError as error:
-        return forms.done(escape(error.message), "history", name=name)
+        return forms.done(reason(error), "history", name=name)
     if not restored:
         text = gettext("The image can no longer be restored.")
         return forms.done(text, "history", name=name)

@@ -8,7 +8,6 @@ from flask import abort
 from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import escape
 
 from ..catalog.deleted_manifests import DeletedManifestRow
 from ..errors import Denied
@@ -21,6 +20,7 @@ from . import paging
 from .access import actor
 from .access import authorize
 from .access import may
+from .access import reason
 from .deletion import done_with_undo
 from .rendering import Page
 from .rendering import render
@@ -81,7 +81,7 @@ def restore(name: str) -> ResponseReturnValue:
     try:
         tag = services().content.restore_tag(repository, move, actor(repository))
     except Denied as error:
-        return forms.done(escape(error.message), "history", name=name)
+        return forms.done(reason(error), "history", name=name)
     if tag is None:
         message = gettext("The previous image of the tag no longer exists.")
         return forms.done(message, "history", name=name)
@@ -114,6 +114,6 @@ def delete_tags(name: str) -> ResponseReturnValue:
     try:
         deleted = services().content.delete_tags(repository, tags, actor(repository))
     except Denied as error:
-        return forms.done(escape(error.message), "repository", name=name)
+        return forms.done(reason(error), "repository", name=name)
     message = ngettext("Deleted %(num)s tag.", "Deleted %(num)s tags.", len(deleted))
     return done_with_undo(repository, message)

@@ -9,6 +9,7 @@ from flask import redirect
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
+from ..catalog.rules import TooManyRules
 from ..errors import NameUnknown
 from ..rules.paths import path_text
 from ..rules.quota import parse_size
@@ -86,10 +87,13 @@ def set_path_visibility(name: str) -> ResponseReturnValue:
     if value and value not in VISIBILITIES:
         abort(400)
     rule_set = services().default_visibility
-    if value:
-        rule_set.set(value, path=path_text(path), by=visitor())
-    else:
-        rule_set.unset(path=path_text(path), by=visitor())
+    try:
+        if value:
+            rule_set.set(value, **_set_by_visitor(path), by=visitor())
+        else:
+            rule_set.unset(**_set_by_visitor(path), by=visitor())
+    except TooManyRules as error:
+        return _page(path, str(error)), 422
     return _done(gettext("The visibility of new repositories was saved."), path)
 
 
@@ -101,13 +105,15 @@ def protect_path(name: str) -> ResponseReturnValue:
     try:
         if protected or immutable:
             rule_set.set(
-                path=path_text(path),
+                **_set_by_visitor(path),
                 protected=protected,
                 immutable=immutable,
                 by=visitor(),
             )
         else:
-            rule_set.unset(path=path_text(path), by=visitor())
+            rule_set.unset(**_set_by_visitor(path), by=visitor())
+    except TooManyRules as error:
+        return _page(path, str(error)), 422
     except ValueError:
         message = gettext("Invalid tag pattern: use tag characters, “*” and “?”.")
         return _page(path, message), 422
@@ -123,7 +129,7 @@ def set_path_retention(name: str) -> ResponseReturnValue:
     except ValueError as error:
         return _page(path, str(error), rules=lines), 422
     if not texts:
-        rule_set.unset(path=path_text(path), by=visitor())
+        rule_set.unset(**_set_by_visitor(path), by=visitor())
         return _done(gettext("The path has no rules of its own any more."), path)
     if not forms.confirmed():
         return forms.ask(
@@ -145,7 +151,10 @@ def set_path_retention(name: str) -> ResponseReturnValue:
             gettext("Save the rules"),
             url_for(".path_rules", name=path),
         )
-    rule_set.set(texts, path=path_text(path), by=visitor())
+    try:
+        rule_set.set(texts, **_set_by_visitor(path), by=visitor())
+    except TooManyRules as error:
+        return _page(path, str(error), rules=lines), 422
     return _done(gettext("The rules were saved."), path)
 
 
@@ -156,8 +165,10 @@ def _page(name: str, error: str = "", rules: list[str] | None = None) -> Page:
     :param rules: the refused retention rules, instead of the stored ones.
     """
     parts, path = services(), path_text(name)
+    may_manage = _manages(name)
+    scope = _set_by_visitor(name) if may_manage else {"path": path}
     usage = parts.quotas.show(path=path)
-    stored = parts.retention.get(path=path)
+    stored = parts.retention.get(**scope)
     return render(
         "oci/path_rules.html",
         name=name,
@@ -165,11 +176,11 @@ def _page(name: str, error: str = "", rules: list[str] | None = None) -> Page:
         usage=usage,
         quota_size=_exact(usage.quota.bytes),
         quota_images=usage.quota.images,
-        visibility=parts.default_visibility.get(path=path) or "",
+        visibility=parts.default_visibility.get(**scope) or "",
         visibilities=("", *VISIBILITIES),
-        protection=parts.tag_protection.get(path=path),
+        protection=parts.tag_protection.get(**scope),
         rules=stored if rules is None else rules,
-        may_manage=_manages(name),
+        may_manage=may_manage,
         may_limit=is_admin(),
         error=error,
     )
@@ -254,6 +265,11 @@ def _sent_quota() -> tuple[int | None, int | None]:
     if images and not (images.isascii() and images.isdecimal() and len(images) < 10):
         raise ValueError(gettext("Enter a number of images."))
     return (parse_size(size) if size else None, int(images) if images else None)
+
+
+def _set_by_visitor(name: str) -> dict[str, t.Any]:
+    """Return the arguments that name the scope of a rule that the visitor sets."""
+    return {"path": path_text(name), "owner": services().policy.path_owner(visitor())}
 
 
 def _manages(name: str) -> bool:

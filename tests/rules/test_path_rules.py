@@ -58,7 +58,7 @@ def test_quota_of_a_path_counts_repositories_of_all_owners_but_not_for_them(
     run(upkeep, "quota", "set", "--path", "website/*", "--bytes", "10kB")
     run(upkeep, "quota", "set", "--owner", "alice", "--bytes", "5kB")
     alice.push_image(APP, "1", layer=bytes(6 * KB))
-    assert "website/* uses" in message(post(bob, b"b" * 6 * KB, "website/b"))
+    assert "The quota of website/*" in message(post(bob, b"b" * 6 * KB, "website/b"))
     # A name that only begins alike is not in the path.
     assert post(bob, b"b" * 6 * KB, "website-b/app").status_code == 201
     assert "Size: 0 B of 5.0 kB" in run(upkeep, "quota", "show", "--owner", "alice")
@@ -74,9 +74,9 @@ def test_longest_path_with_a_quota_counts_a_repository(
     run(upkeep, "quota", "set", "--path", "website/*", "--bytes", "10kB")
     run(upkeep, "quota", "set", "--path", "website/big/*", "--bytes", "50kB")
     assert post(alice, b"1" * 40 * KB, "website/big/app").status_code == 201
-    assert "website/big/* uses" in message(post(alice, b"2" * 11 * KB, "website/big/b"))
+    assert "of website/big/*" in message(post(alice, b"2" * 11 * KB, "website/big/b"))
     assert post(alice, b"3" * 9 * KB, APP).status_code == 201
-    assert "website/* uses" in message(post(alice, b"4" * 9 * KB, APP))
+    assert "The quota of website/*" in message(post(alice, b"4" * 9 * KB, APP))
 
 
 def test_quota_of_a_path_holds_for_renames_and_transfers(

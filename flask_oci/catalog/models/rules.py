@@ -50,3 +50,9 @@ class Rule(Record):
         """The owner whose repositories it applies to, unless it is the rule of a
         repository or a path."""
         return cls._refer_to(cls.user_key, "CASCADE")
+
+    @declared_attr
+    def path_owner_id(cls) -> Mapped[t.Any]:
+        """The user whose repositories in the path it applies to; None if it applies to
+        all of them."""
+        return cls._refer_to(cls.user_key, "CASCADE")
