@@ -10,7 +10,10 @@ from __future__ import annotations
 from .admission import AdmissionRequest
 from .auth.access_tokens import AccessTokens
 from .auth.access_tokens import IssuedToken
+from .auth.robots import CreatedRobot
+from .auth.robots import RobotManager
 from .catalog import RepositoryInfo
+from .catalog import Robot
 from .catalog.credentials import Credential
 from .catalog.delivery_log import Attempt
 from .catalog.delivery_log import DeliveryRow
@@ -67,6 +70,7 @@ __all__ = [
     "Blocks",
     "Change",
     "ConfigError",
+    "CreatedRobot",
     "Credential",
     "DeliveryResult",
     "DeliveryRow",
@@ -96,6 +100,8 @@ __all__ = [
     "RepositoryManager",
     "RequestFilter",
     "RetentionDecision",
+    "Robot",
+    "RobotManager",
     "RetentionResult",
     "Retention",
     "RuleEntry",

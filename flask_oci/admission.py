@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dataclasses import field
 
 from .catalog.repository_info import RepositoryInfo
+from .catalog.robots import Robot
 
 #: The maximum number of referrers that a function gets.
 MAX_REFERRERS: t.Final = 1000
@@ -23,7 +24,7 @@ class AdmissionRequest:
     """A manifest that a client pulls or pushes."""
 
     user: t.Any
-    """The host's user, or None for an anonymous client."""
+    """The host's user, or None for an anonymous client and for a robot."""
 
     repository: RepositoryInfo
     """The repository. Its ``id`` is None if the push creates it."""
@@ -50,6 +51,9 @@ class AdmissionRequest:
     """The bytes of the manifest."""
 
     _referrers: Callable[[], list[dict[str, t.Any]]] = field(repr=False)
+
+    robot: Robot | None = None
+    """The robot that pulls or pushes, or None."""
 
     def referrers(self, artifact_type: str | None = None) -> list[dict[str, t.Any]]:
         """Return the descriptors of the manifests that refer to this one, such as

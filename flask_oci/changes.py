@@ -10,6 +10,8 @@ from datetime import datetime
 from datetime import timezone
 from fnmatch import fnmatchcase
 
+from .robot_key import RobotKey
+
 MANIFEST_PUSHED: t.Final = "manifest.pushed"
 MANIFEST_DELETED: t.Final = "manifest.deleted"
 MANIFEST_PULLED: t.Final = "manifest.pulled"
@@ -54,7 +56,8 @@ class Origin:
     """The user and the request that caused a change."""
 
     actor: str | None = None
-    """The name of the user. None for an anonymous client and for the command line."""
+    """The name of the user, or the login name of the robot. None for an anonymous
+    client and for the command line."""
 
     address: str | None = None
     """The IP address of the client."""
@@ -67,6 +70,9 @@ class Origin:
 
     user_agent: str | None = None
     """The ``User-Agent`` of the request."""
+
+    robot: bool = False
+    """Whether the actor is a robot."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,13 +135,20 @@ class Change:
     """The bytes of a pushed manifest."""
 
     by: t.Any = None
-    """The primary key of the user who causes the change, if known."""
+    """The primary key of the user who causes the change, if known. None for a robot."""
+
+    robot: str | None = None
+    """The login name of the robot that causes the change, or None."""
 
     origin: Origin = Origin()
     """The user and the request."""
 
     at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     """The time in UTC."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.by, RobotKey):
+            self.by, self.robot = None, self.by.login
 
     def data(self) -> dict[str, t.Any]:
         """Return the known fields as JSON values, without the kind, the time and the

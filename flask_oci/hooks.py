@@ -13,6 +13,7 @@ from dataclasses import field
 
 from .admission import AdmissionRequest
 from .catalog.repository_info import RepositoryInfo
+from .catalog.robots import Robot
 from .host_functions import predicate
 from .host_functions import synchronous
 from .host_functions import validator_name
@@ -32,6 +33,9 @@ Authenticate: t.TypeAlias = Callable[[str, str], t.Any]
 
 #: The function of ``authorize``: a user or None, an action and a repository to a bool.
 Authorize: t.TypeAlias = Callable[[t.Any, Action, RepositoryInfo], bool]
+
+#: The function of ``authorize_robot``: a robot, an action and a repository to a bool.
+AuthorizeRobot: t.TypeAlias = Callable[[Robot, Action, RepositoryInfo], bool]
 
 #: The function of ``before_login``: a user name and an IP address to None.
 BeforeLogin: t.TypeAlias = Callable[[str, str], None]
@@ -66,6 +70,7 @@ VisibilityOf: t.TypeAlias = Callable[[RepositoryInfo], str | None]
 AdmitT = t.TypeVar("AdmitT", bound=AdmitPull)
 AuthenticateT = t.TypeVar("AuthenticateT", bound=Authenticate)
 AuthorizeT = t.TypeVar("AuthorizeT", bound=Authorize)
+AuthorizeRobotT = t.TypeVar("AuthorizeRobotT", bound=AuthorizeRobot)
 BeforeLoginT = t.TypeVar("BeforeLoginT", bound=BeforeLogin)
 CurrentUserLoaderT = t.TypeVar("CurrentUserLoaderT", bound=CurrentUserLoader)
 IsAdminT = t.TypeVar("IsAdminT", bound=IsAdmin)
@@ -99,6 +104,7 @@ class Hooks:
     is_admin: IsAdmin | None = None
     authenticate: Authenticate | None = None
     authorize: Authorize | None = None
+    authorize_robot: AuthorizeRobot | None = None
     before_login: BeforeLogin | None = None
     list_filter: ListFilter | None = None
     manages_namespace: ManagesNamespace | None = None
@@ -152,6 +158,18 @@ class Decorators:
         public ones.
         """
         self._hooks.authorize = predicate(function)
+        return function
+
+    def authorize_robot(self, function: AuthorizeRobotT) -> AuthorizeRobotT:
+        """Register the function that decides on the permissions of robots.
+
+        It takes a :class:`~flask_oci.Robot`; one of ``pull``, ``push`` and ``delete``;
+        and a :class:`~flask_oci.RepositoryInfo`. It returns True if the robot may do
+        that. The registry calls it only for what the robot's limit allows, in the
+        robot's own path, while the robot is valid. An application with a function for
+        :meth:`authorize` needs this one as well: without it, robots may do nothing.
+        """
+        self._hooks.authorize_robot = predicate(function)
         return function
 
     def admit_pull(self, function: AdmitT) -> AdmitT:

@@ -16,6 +16,8 @@ from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
 from .auth.principal import Principal
 from .auth.rate_limit import RateLimiter
+from .auth.robot_logins import RobotLogins
+from .auth.robots import RobotManager
 from .auth.sealed_cursors import Cursors
 from .auth.signed_tokens import FormTokens
 from .auth.signed_tokens import Tokens
@@ -72,6 +74,7 @@ class SharedServices:
     hooks: Hooks
     catalog: Catalog
     access_tokens: AccessTokens
+    robots: RobotManager
     accounts: Accounts
     administration: RepositoryManager
     events: Events
@@ -130,6 +133,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
     pulls = Pulls(catalog.pulls)
     pulls.write_at_exit(app)
     metrics = Metrics(catalog, storage) if config.metrics else None
+    policy = Policy(config, hooks, catalog, accounts.status)
     return Services(
         **vars(shared),
         blueprint=blueprint,
@@ -153,9 +157,10 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
             RateLimiter(catalog, config),
             catalog.users,
             accounts,
+            RobotLogins(catalog, policy.robots),
             f"{blueprint}.token",
         ),
-        policy=Policy(config, hooks, catalog, accounts.status),
+        policy=policy,
         pulls=pulls,
         jobs=JobReports(config, catalog),
         upstreams=_upstream_cache(config, catalog, storage, content, metrics),
@@ -237,7 +242,7 @@ def principal() -> Principal:
 def current_login() -> Login | None:
     """Return the login of the current request, or None if no user sent credentials."""
     caller = principal()
-    if caller.user is None:
+    if caller.is_anonymous:
         return None
     credential = caller.credential
     found = () if credential is None else (credential.id, credential.parent_id)
@@ -249,9 +254,11 @@ def remember(caller: Principal) -> None:
     state = request_state()
     state.principal = caller
     # Read now, because the row of the user may expire before the name is needed.
-    state.set_actor(services().catalog.users.name_of(caller.user))
+    state.set_actor(services().catalog.users.name_of(caller.caller))
+    state.is_robot = caller.robot is not None
     address = request.remote_addr if state.actor is None else None
-    state.audience = (state.actor, address)
+    # A user may have the login name of a robot as their name.
+    state.audience = (state.actor, "robot" if state.is_robot else address)
 
 
 def site_quotas() -> Site:

@@ -64,7 +64,7 @@ def _check_visible(name: str, action: Action) -> None:
 def actor(repository: RepositoryInfo) -> Actor:
     """Return the caller as the actor of a change to a repository's content."""
     manages = authorization.manage_check(repository.name)
-    return services().content.actor(principal().user, manages)
+    return services().content.actor(principal().caller, manages)
 
 
 def signed_in_user(action: Action = "pull") -> t.Any:
@@ -75,6 +75,8 @@ def signed_in_user(action: Action = "pull") -> t.Any:
     :raises Denied: 403, if the caller's token is more limited.
     """
     caller = principal()
+    if caller.robot is not None:
+        raise Denied("A robot cannot do this; use the account of a user.")
     if caller.user is None:
         raise services().authenticator.challenge()
     limit = caller.limit

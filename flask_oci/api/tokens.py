@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from ..auth.access_tokens import UselessPattern
+from ..auth.limits import UselessPattern
 from ..errors import Denied
 from ..errors import NameUnknown
 from ..errors import Unsupported

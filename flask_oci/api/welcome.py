@@ -22,11 +22,11 @@ def welcome() -> Welcome:
         granted = {a for scope in scopes for a in repository_actions(scope)}
         actions = tuple(a for a in ACTIONS if a in granted)
         patterns = tuple(s.name for s in scopes if repository_actions(s))
-    elif caller.user is None:
+    elif caller.is_anonymous:
         # Without credentials, the application decides about each request.
         actions, patterns = (), ()
     return Welcome(
-        user=services().catalog.users.name_of(caller.user),
+        user=services().catalog.users.name_of(caller.caller),
         actions=t.cast(t.Any, list(actions)),
         repositories=list(patterns),
     )

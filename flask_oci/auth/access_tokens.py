@@ -14,18 +14,14 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
-from datetime import timezone
-from fnmatch import fnmatchcase
-from itertools import islice
 
 from ..catalog.credentials import Credential
 from ..clock import utcnow
 from ..events import audit
-from ..spec.name_pattern import can_match
-from ..spec.reference import is_name
-from ..spec.scope import Action
 from ..spec.scope import ACTIONS
-from ..spec.scope import TOKEN_ACTIONS
+from .limits import checked_actions
+from .limits import checked_patterns
+from .limits import expiry
 from .token_secrets import ACCESS_PREFIX
 from .token_secrets import hash_of
 from .token_secrets import is_well_formed
@@ -42,39 +38,10 @@ if t.TYPE_CHECKING:
 
     Validator = Callable[[str], bool]
 
-#: The maximum number of patterns in a token, and of characters in each. Each use of the
-#: token compares all of them.
-MAX_PATTERNS: t.Final = 100
-MAX_PATTERN_LENGTH: t.Final = 255
-
-#: The actions and the lifetime of a token, unless the user chooses others on the page,
-#: at the command line or in REST.
-USUAL_ACTIONS: t.Final[tuple[Action, ...]] = ("pull", "push")
-USUAL_DAYS: t.Final = 30
-
 #: The maximum length of a token's context, in characters.
 ABOUT_LENGTH: t.Final = 255
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The actions and repositories that a credential is limited to, whatever its user
-    may do.
-
-    A limited credential cannot be exchanged for one with a wider limit.
-    """
-
-    actions: tuple[str, ...]
-    repositories: tuple[str, ...]
-
-    def allows(self, action: Action, name: str) -> bool:
-        """Return True if the limit includes an action on a repository."""
-        covered = action in self.actions or (
-            action == "pull" and "push" in self.actions
-        )
-        return covered and any(fnmatchcase(name, p) for p in self.repositories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +56,6 @@ class IssuedToken:
 
     expires_at: datetime | None
     """When it expires, or None if it does not."""
-
-
-class UselessPattern(ValueError):
-    """A pattern matches no repository name.
-
-    :param pattern: the pattern.
-    """
-
-    def __init__(self, pattern: str) -> None:
-        super().__init__(
-            f"The pattern {pattern!r} matches no repository name. Names have lower-case"
-            " letters and digits, and neither a host nor a tag, as in 'alice/*'."
-        )
-        self.pattern = pattern
-
-
-def usual_patterns(namespace: str) -> tuple[str, ...]:
-    """Return the patterns of a token unless its user chooses others: the user's own
-    repositories.
-
-    :param namespace: the name of the user. If it is not a valid repository name, such
-        as an e-mail address, the patterns cover all repositories.
-    """
-    return (f"{namespace}/*",) if is_name(namespace) else ("*",)
 
 
 class AccessTokens:
@@ -160,12 +103,12 @@ class AccessTokens:
             subject=self._accounts.subject_of(user),
             user_id=self._users.key_of(user),
             name=name[:255],
-            actions=_checked_actions(actions),
-            repositories=_checked_patterns(repositories),
+            actions=checked_actions(actions),
+            repositories=checked_patterns(repositories),
             validator=self._validator_name(validator),
             about=_checked_context(context),
             created_at=utcnow(),
-            expires_at=_expiry(expires),
+            expires_at=expiry(expires),
             last_used_at=None,
             parent_id=parent.id if parent else None,
         )
@@ -313,49 +256,6 @@ class AccessTokens:
             "'validator' must be a function that is registered with"
             " @registry.token_validator, because other processes call it by its name."
         )
-
-
-def limit_of(credential: Credential) -> Limit:
-    """Return the limit of a credential."""
-    return Limit(credential.actions, credential.repositories)
-
-
-def _expiry(expires: datetime | timedelta | None) -> datetime | None:
-    if isinstance(expires, timedelta):
-        return utcnow() + expires
-    if expires is not None and expires.tzinfo is None:
-        raise ValueError(
-            "'expires' must be a timedelta, or a datetime with a time zone."
-        )
-    # Some databases drop the time zone, and the value is read back as UTC.
-    return expires and expires.astimezone(timezone.utc)
-
-
-def _checked_actions(actions: Iterable[str]) -> tuple[str, ...]:
-    wanted = tuple(dict.fromkeys(actions))
-    if not wanted or not set(wanted) <= set(TOKEN_ACTIONS):
-        known = ", ".join(TOKEN_ACTIONS)
-        raise ValueError(f"Invalid 'actions' {wanted!r}: use some of {known}.")
-    return wanted
-
-
-def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(patterns, str):
-        raise ValueError(f"'repositories' must be a list, not {patterns!r}.")
-    wanted = tuple(islice(patterns, MAX_PATTERNS + 1))
-    if len(wanted) > MAX_PATTERNS:
-        raise ValueError(f"'repositories' must have at most {MAX_PATTERNS} patterns.")
-    if any(len(p) > MAX_PATTERN_LENGTH for p in wanted if isinstance(p, str)):
-        raise ValueError(
-            f"A pattern in 'repositories' must have at most {MAX_PATTERN_LENGTH}"
-            " characters."
-        )
-    if not wanted or not all(isinstance(p, str) and p for p in wanted):
-        raise ValueError("'repositories' needs a pattern, such as 'alice/*'.")
-    for pattern in wanted:
-        if not can_match(pattern):
-            raise UselessPattern(pattern)
-    return wanted
 
 
 def _checked_context(context: object) -> str | None:

@@ -26,6 +26,7 @@ from .principal import ANONYMOUS
 from .principal import Principal
 from .rate_limit import check_no_answer
 from .rate_limit import REFUSALS
+from .robot_logins import RobotRefused
 from .signed_tokens import Claims
 from .signed_tokens import TokenInvalid
 from .token_secrets import is_token
@@ -40,6 +41,7 @@ if t.TYPE_CHECKING:
     from .access_tokens import AccessTokens
     from .accounts import Accounts
     from .rate_limit import RateLimiter
+    from .robot_logins import RobotLogins
     from .signed_tokens import Tokens
 
 
@@ -53,6 +55,7 @@ class Authenticator:
     :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
     :param accounts: loads users, and knows which of them are active.
+    :param robots: finds the robots of secrets.
     :param token_endpoint: the Flask endpoint of the token service.
     """
 
@@ -65,6 +68,7 @@ class Authenticator:
         rate_limiter: RateLimiter,
         users: Users,
         accounts: Accounts,
+        robots: RobotLogins,
         token_endpoint: str,
     ) -> None:
         self._config = config
@@ -74,6 +78,7 @@ class Authenticator:
         self._rate_limiter = rate_limiter
         self._users = users
         self._accounts = accounts
+        self._robots = robots
         self._token_endpoint = token_endpoint
 
     def identify(self) -> Principal:
@@ -142,6 +147,7 @@ class Authenticator:
         if (
             credential is None
             or credential.kind != "refresh"
+            or credential.robot_id is not None
             or not self._is_login_accepted(credential)
         ):
             raise self._invalid_token()
@@ -157,9 +163,14 @@ class Authenticator:
 
         :raises Unauthorized: if they are invalid now.
         """
+        credential = principal.credential
+        if principal.robot is not None and credential is not None:
+            now = self._access_tokens.by_id(credential.id)
+            if now is None or not self._by_robot(now, principal.robot.login):
+                raise self._invalid_token()
+            return
         if principal.user is None:
             return
-        credential = principal.credential
         user = self._accounts.load(principal.subject)
         is_same = self._users.key_of(user) == self._users.key_of(principal.user)
         if not is_same or not self._accounts.is_active(user):
@@ -180,11 +191,11 @@ class Authenticator:
 
     def claims_of(self, principal: Principal, access: tuple[Scope, ...]) -> Claims:
         """Return the claims of a bearer token for a principal."""
-        if principal.user is None:
+        if principal.is_anonymous:
             return Claims("", "", access, None)
         return Claims(
             principal.subject,
-            self._users.namespace_of(principal.user),
+            self._users.name_of(principal.caller) or "",
             access,
             principal.credential.id if principal.credential else None,
             principal.since,
@@ -273,13 +284,29 @@ class Authenticator:
 
     def _by_access_token(self, username: str, secret: str) -> Principal | None:
         credential = self._access_tokens.by_secret(secret)
-        if credential is None or credential.kind != "access":
+        if credential is None:
+            return None
+        if credential.robot_id is not None:
+            return self._by_robot(credential, username)
+        if credential.kind != "access":
             return None
         user = self._accounts.load(credential.subject)
         if not self._may_use(user, username):
             return None
         self._access_tokens.record_use(credential, self.refresh_lifetime)
         return Principal(user, credential=credential, subject=credential.subject)
+
+    def _by_robot(
+        self, credential: Credential, login: str, claims: Claims | None = None
+    ) -> Principal | None:
+        try:
+            found = self._robots.principal(credential, login, claims)
+        except RobotRefused as refusal:
+            error = None if claims is None else "invalid_token"
+            raise self.challenge(error=error, message=refusal.reason) from None
+        if found is not None and found.robot is not None and claims is None:
+            self._robots.record_use(found.robot, credential)
+        return found
 
     def _by_bearer(self, token: str) -> Principal:
         try:
@@ -296,6 +323,11 @@ class Authenticator:
             credential = self._access_tokens.by_id(claims.credential)
             if credential is None:
                 raise self._invalid_token()
+            if credential.robot_id is not None:
+                found = self._by_robot(credential, claims.username, claims)
+                if found is None:
+                    raise self._invalid_token()
+                return found
         elif self._access_tokens.is_revoked(claims.subject, claims.issued_at):
             raise self._invalid_token()
         if not self._is_login_accepted(credential):

@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from ..catalog.repository_info import namespace_of
 from ..catalog.repository_info import read_only
+from ..catalog.robots import Robot
+from .robot_policy import RobotPolicy
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
@@ -42,13 +44,16 @@ class Policy:
         self._hooks = hooks
         self._catalog = catalog
         self._status = status
+        self.robots = RobotPolicy(hooks, catalog, status)
+        """The permissions of robots."""
 
     def is_allowed(
         self, user: t.Any, action: Action, repository: RepositoryInfo
     ) -> bool:
         """Return True if ``user`` may perform ``action`` on ``repository``.
 
-        :param user: one of the host's users, or None for an anonymous client.
+        :param user: one of the host's users, a robot, or None for an anonymous client.
+            The host's ``authorize`` function is never called with a robot.
         :param action: ``pull``, ``push``, ``delete`` or ``manage``.
         :param repository: the repository, which need not exist: the first push creates
             it.
@@ -60,6 +65,9 @@ class Policy:
         repository = self.with_upstream(repository)
         if repository.upstream is not None and action != "pull":
             raise read_only(repository)
+        if isinstance(user, Robot):
+            decided = replace(repository, visibility=self.visibility(repository))
+            return self.robots.is_allowed(user, action, decided)
         key = self._catalog.cached_users.key_of(user) if self._is_cached() else None
         if key is None:
             return self._decide(user, action, repository)
@@ -119,7 +127,7 @@ class Policy:
         :param user: one of the host's users, or None for an anonymous client.
         :param path: the stored path, such as ``website`` for ``website/*``.
         """
-        if user is None or not self._is_accepted(user):
+        if user is None or isinstance(user, Robot) or not self._is_accepted(user):
             return False
         if self._hooks.manages_namespace is not None:
             return self._hooks.manages_namespace(user, path)
@@ -156,6 +164,24 @@ class Policy:
             return self.manages_path(user, usage.path)
         return usage.owner_id in (None, self._catalog.users.key_of(user))
 
+    def manages_robots(self, user: t.Any, path: str) -> bool:
+        """Return True if a user may create and change the robots of a path.
+
+        By default, these are the users whose namespace the path is in, also if they do
+        not manage its rules, because a robot reaches their own repositories only.
+        """
+        if user is None or isinstance(user, Robot) or not self._is_accepted(user):
+            return False
+        if not path or namespace_of(path) in self._config.upstreams:
+            return False
+        if self._hooks.manages_namespace is not None:
+            return self._hooks.manages_namespace(user, path)
+        # A host with its own policy may have namespaces that are not those of users,
+        # and a user with such a name.
+        users = self._catalog.users
+        is_own = users.namespace_of(user) == namespace_of(path)
+        return is_own and self._hooks.authorize is None
+
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may
         pull.
@@ -163,6 +189,8 @@ class Policy:
         None means that there is no such condition: the caller must ask
         :meth:`is_allowed` about each repository.
         """
+        if isinstance(user, Robot):
+            return self.robots.list_filter(user)
         if not self._is_accepted(user):
             return self._catalog.repositories.nothing()
         if self._hooks.list_filter is not None:
@@ -176,6 +204,9 @@ class Policy:
         """Return True if a user, or an anonymous client, may do anything at all."""
         if user is None:
             return not self._config.require_login
+        if isinstance(user, Robot):
+            # The permissions of robots are checked together.
+            return True
         return self._status.is_active(user)
 
 

@@ -1,4 +1,4 @@
-"""The principal of a request: its user, its credential and its bearer token."""
+"""The principal of a request: its user or robot, and its credentials."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from ..spec.scope import Action
 from ..spec.scope import CATALOG_SCOPE
 from ..spec.scope import repository_actions
-from .access_tokens import Limit
-from .access_tokens import limit_of
+from .limits import Limit
+from .limits import limit_of
 
 if t.TYPE_CHECKING:
+    from ..catalog import Robot
     from ..catalog.credentials import Credential
     from .signed_tokens import Claims
 
@@ -50,9 +51,27 @@ class Principal:
     mirror: MirrorAccess | None = None
     """The mirror that the request is for, or None. Such a request has no user."""
 
+    robot: Robot | None = None
+    """The robot that sent the request, or None. Such a request has no user."""
+
+    @property
+    def caller(self) -> t.Any:
+        """The user or the robot of the request, or None for an anonymous client.
+
+        Functions of the host that expect a user must not be called with it.
+        """
+        return self.user if self.robot is None else self.robot
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the request has neither a user nor a robot."""
+        return self.user is None and self.robot is None
+
     @property
     def limit(self) -> Limit | None:
-        """The limit of the credential, or None if it has none."""
+        """The limit of the robot or the credential, or None if there is none."""
+        if self.robot is not None:
+            return Limit(self.robot.actions, self.robot.repositories)
         return limit_of(self.credential) if self.credential else None
 
     def credential_allows(self, action: Action, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Secrets of access and refresh tokens: their form, their checksum and their hash."""
+"""Secrets of tokens and robots: their form, their checksum and their hash."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ ACCESS_PREFIX: t.Final = "oci_pat_"
 #: The prefix of refresh tokens.
 REFRESH_PREFIX: t.Final = "oci_ref_"
 
+#: The prefix of secrets of robots.
+ROBOT_PREFIX: t.Final = "oci_rob_"
+
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
@@ -21,7 +24,7 @@ _CHECKSUM_LENGTH = 6
 
 def is_token(text: str) -> bool:
     """Return True if a text has the prefix of a token, valid or not."""
-    return text.startswith((ACCESS_PREFIX, REFRESH_PREFIX))
+    return text.startswith((ACCESS_PREFIX, REFRESH_PREFIX, ROBOT_PREFIX))
 
 
 def new_secret(prefix: str) -> str:

@@ -49,6 +49,8 @@ from .retention import Retention
 from .retries import FAILURES
 from .retries import GONE
 from .revocations import Revocations
+from .robots import Robot
+from .robots import Robots
 from .rules import Rules
 from .schema import REFUSED
 from .schema import Schema
@@ -85,6 +87,7 @@ __all__ = [
     "MetaData",
     "Removal",
     "RepositoryInfo",
+    "Robot",
     "Site",
     "StoredManifest",
     "TableState",
@@ -133,6 +136,7 @@ class Catalog:
         self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)
+        self.robots = Robots(database)
         self.jobs = Jobs(database)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ..clock import as_utc
 from ..clock import utcnow
+from ..errors import UserDeleted
 from .database import Database
 from .revocations import Revocations
 
@@ -40,6 +41,10 @@ class Credential:
     last_used_at: datetime | None
     parent_id: str | None = None
     """The credential that was used to get this one. Revoking it revokes this one."""
+
+    robot_id: str | None = None
+    """The key of the robot whose secret it is, or None for a token of a user. The limit
+    is then that of the robot."""
 
 
 class TokenHolder(t.NamedTuple):
@@ -75,6 +80,7 @@ class Credentials:
             self._db.session.execute(
                 sa.delete(self._table).where(
                     columns.user_id == credential.user_id,
+                    columns.robot_id == credential.robot_id,
                     columns.kind == "refresh",
                     columns.expires_at <= utcnow(),
                 )
@@ -102,7 +108,7 @@ class Credentials:
         columns = self._table.c
         rows = self._db.session.execute(
             self._select()
-            .where(columns.user_id == user_id)
+            .where(columns.user_id == user_id, columns.robot_id.is_(None))
             # "access" precedes "refresh".
             .order_by(columns.kind, columns.created_at.desc(), columns.id)
         )
@@ -123,7 +129,9 @@ class Credentials:
         :param kind: return only ``access`` or only ``refresh`` tokens; None is all.
         """
         made, key = self._table.c.created_at, self._table.c.id
-        statement = self._select().where(self._table.c.user_id == user_id)
+        columns = self._table.c
+        own = sa.and_(columns.user_id == user_id, columns.robot_id.is_(None))
+        statement = self._select().where(own)
         if kind is not None:
             statement = statement.where(self._table.c.kind == kind)
         if behind is not None:
@@ -133,6 +141,49 @@ class Credentials:
             statement.order_by(made.desc(), key).limit(limit)
         )
         return [_credential(row) for row in rows]
+
+    def of_robot(self, robot_id: str) -> list[Credential]:
+        """Return the secrets of a robot, the newest first."""
+        columns = self._table.c
+        rows = self._db.execute(
+            self._select()
+            .where(columns.robot_id == robot_id)
+            .order_by(columns.created_at.desc(), columns.id)
+        )
+        return [_credential(row) for row in rows]
+
+    def add_to_robot(
+        self, credential: Credential, hash: str, *, valid: int, until: datetime
+    ) -> None:
+        """Record a new secret of a robot.
+
+        :param valid: the number of secrets of this kind that may be valid at once. The
+            oldest of the others are deleted.
+        :param until: the others expire at this time at the latest.
+        """
+        columns = self._table.c
+        robots = self._db.models.Robot.__table__.c
+        same = sa.and_(
+            columns.robot_id == credential.robot_id, columns.kind == credential.kind
+        )
+
+        def work() -> None:
+            locking = sa.select(robots.id).where(robots.id == credential.robot_id)
+            if self._db.execute(locking.with_for_update()).first() is None:
+                raise UserDeleted
+            ended = columns.expires_at <= utcnow()
+            self._db.execute(sa.delete(self._table).where(same, ended))
+            keys = sa.select(columns.id).where(same).order_by(columns.created_at.desc())
+            old = list(self._db.execute(keys).scalars())[valid - 1 :]
+            self._db.execute(sa.delete(self._table).where(columns.id.in_(old)))
+            ending = sa.or_(columns.expires_at.is_(None), columns.expires_at > until)
+            self._db.execute(
+                sa.update(self._table).where(same, ending).values(expires_at=until)
+            )
+            values = {field: getattr(credential, field) for field in _FIELDS}
+            self._db.execute(sa.insert(self._table).values(hash=hash, **values))
+
+        self._db.write(work)
 
     def holders(self, limit: int, offset: int) -> list[TokenHolder]:
         """Return users who have tokens, those who used one last first.
@@ -150,6 +201,7 @@ class Credentials:
                 sa.func.count() - sa.func.sum(is_access),
                 used,
             )
+            .where(columns.robot_id.is_(None))
             .group_by(columns.user_id)
             # NULL comes first on some databases, and last on others.
             .order_by(sa.case((used.is_(None), 1), else_=0), used.desc())
@@ -214,7 +266,10 @@ class Credentials:
 
         def work() -> int:
             revoked = self._db.change(
-                sa.delete(self._table).where(self._table.c.user_id == user_id)
+                sa.delete(self._table).where(
+                    self._table.c.user_id == user_id,
+                    self._table.c.robot_id.is_(None),
+                )
             )
             for statement in self._revocations.statements(subject):
                 self._db.session.execute(statement)

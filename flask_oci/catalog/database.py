@@ -12,6 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.selectable import GenerativeSelect
 
 from ..errors import UserDeleted
+from ..robot_key import RobotKey
+from ..robot_key import user_key
 from . import async_commit
 from . import insert_statements
 from . import outbox
@@ -20,6 +22,7 @@ from .host_session import current_session
 from .read_cache import CachedReads
 from .retries import FAILURES
 from .retries import retried
+from .robot_statements import check_robot
 from .user_statements import lock_users
 from .user_statements import locking_users
 from .user_statements import locking_users_with_login
@@ -122,7 +125,7 @@ class Database:
         depends on.
 
         :param work: a function that makes its changes through :attr:`session`.
-        :param by: the key of the user who makes the change, or None.
+        :param by: the key of the user or robot that makes the change, or None.
         :param users: returns the keys of other users that the new rows refer to.
         :param exclusive: whether to lock the users against every other lock.
         :return: the result of ``work``.
@@ -134,9 +137,14 @@ class Database:
             self._begin()
             changes: list[Change] = []
             self.session.info[_CHANGES] = changes
-            found = self.lock_users([by, *users()], by=by, exclusive=exclusive)
-            if by is not None and by not in found:
+            user_id = user_key(by)
+            found = self.lock_users(
+                [user_id, *users()], by=user_id, exclusive=exclusive
+            )
+            if user_id is not None and user_id not in found:
                 raise UserDeleted
+            if isinstance(by, RobotKey):
+                check_robot(self, by)
             result = work()
             outbox.keep(self, changes)
             self.session.commit()

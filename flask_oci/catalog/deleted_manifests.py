@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ..clock import as_utc
 from ..clock import utcnow
+from ..robot_key import user_key
 from .database import Database
 
 #: The maximum number of rows that one transaction deletes.
@@ -152,7 +153,7 @@ def record(
             **row._mapping,
             "tags": list(tags),
             "deleted_at": utcnow(),
-            "deleted_by_id": by,
+            "deleted_by_id": user_key(by),
         },
     )
     key = int(inserted.inserted_primary_key[0])

@@ -17,6 +17,8 @@ from ..clock import utcnow
 from ..errors import ManifestBlobUnknown
 from ..errors import ManifestInvalid
 from ..errors import NameUnknown
+from ..robot_key import robot_login
+from ..robot_key import user_key
 from ..rules.blocks import Ban
 from ..rules.protection import Guard
 from ..spec.digest import Digest
@@ -353,7 +355,8 @@ class Manifests:
                     "annotations": manifest.annotations or None,
                     "size": len(content),
                     "content": content,
-                    "pushed_by_id": user_id,
+                    "pushed_by_id": user_key(user_id),
+                    "pushed_by_robot": robot_login(user_id),
                     **traits.columns(),
                 },
             )

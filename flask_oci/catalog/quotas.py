@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from ..robot_key import RobotKey
+from ..robot_key import user_key
 from ..rules.paths import path_text
 from ..rules.paths import paths_of
 from ..rules.quota import Quota
@@ -43,7 +45,7 @@ class OpenSession(t.NamedTuple):
 
     uuid: str
     user_id: t.Any
-    """The key of the user who started it."""
+    """The key of the user or robot that started it. A robot's has no login name."""
 
     repository: RepositoryInfo
 
@@ -80,7 +82,7 @@ class Quotas:
         owner_id = repository.owner_id
         if not repository.exists:
             owner_id = self._users.owner_of_namespace(repository.namespace)
-            owner_id = pusher_id if owner_id is None else owner_id
+            owner_id = user_key(pusher_id) if owner_id is None else owner_id
         site, found = self.site(), []
         if repository.exists:
             own = RuleScope(repository_id=repository.id)
@@ -219,6 +221,7 @@ class Quotas:
             sa.select(
                 Upload.uuid,
                 Upload.user_id,
+                Upload.robot_id,
                 Repository.name,
                 Repository.id,
                 Repository.owner_id,
@@ -231,8 +234,12 @@ class Quotas:
             .limit(UPLOADS)
         )
         return [
-            OpenSession(uuid, user_id, RepositoryInfo(*repository))
-            for uuid, user_id, *repository in rows
+            OpenSession(
+                uuid,
+                user_id if robot_id is None else RobotKey(robot_id, ""),
+                RepositoryInfo(*repository),
+            )
+            for uuid, user_id, robot_id, *repository in rows
         ]
 
     def _stored(self, holder: RuleScope, lock: bool = False) -> Quota | None:

@@ -12,6 +12,7 @@ from ..changes import REPOSITORY_DELETED
 from ..clock import utcnow
 from ..errors import NameUnknown
 from ..errors import UserDeleted
+from ..robot_key import user_key
 from ..rules.paths import paths_of
 from .database import Database
 from .recent_pushes import RecentPushes
@@ -126,7 +127,7 @@ class Repositories(RepositoryConditions):
         statement = sa.insert(Repository.__table__)
         if upstream is None:
             owner_id = self._users.owner_of_namespace(namespace_of(name))
-            values["owner_id"] = pusher_id if owner_id is None else owner_id
+            values["owner_id"] = user_key(pusher_id) if owner_id is None else owner_id
             values["author_id"] = values["owner_id"]
             values["paths"] = paths_of(name)
             statement = self._statements.creating
@@ -182,6 +183,13 @@ class Repositories(RepositoryConditions):
         if found is not None:
             check_unchanged(wanted, found, pusher)
         return found
+
+    def by_id(self, repository_id: int) -> RepositoryInfo | None:
+        """Return the repository with a key, or None."""
+        key = self._db.models.Repository.__table__.c.id
+        statement = self._statements.select().where(key == repository_id)
+        row = self._db.execute(statement).first()
+        return RepositoryInfo(*row) if row else None
 
     def lock(self, repository_id: int) -> RepositoryInfo | None:
         """Lock a repository as :meth:`Database.lock_repository` does, and return it.

@@ -49,6 +49,11 @@ class RepositoryConditions:
             return self.nothing()
         return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
 
+    def owned_exactly_by(self, user_id: t.Any) -> Condition:
+        """Return the condition for the repositories of an owner; None is those without
+        an owner."""
+        return t.cast(Condition, self._db.models.Repository.owner_id == user_id)
+
     def path_filter(self, path: t.Any) -> Condition:
         """Return the condition for the repository with the name ``path``, and for those
         whose names begin with it and a slash.

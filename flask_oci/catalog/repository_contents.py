@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from ..clock import as_utc
+from ..robot_key import key_of_row
 from ..rules.protection import ATTACHED
 from .database import Condition
 from .database import Database
@@ -237,6 +238,7 @@ class RepositoryContents:
                 Row.moved_at,
                 Row.moved_by_id,
                 still_there,
+                Row.moved_by_robot,
             )
             .where(Row.repository_id == repository_id)
             .order_by(Row.id.desc())
@@ -246,8 +248,15 @@ class RepositoryContents:
             statement = statement.where(Row.name == tag)
         if before is not None:
             statement = statement.where(Row.id < before)
-        found = [Move(*row) for row in self._db.session.execute(statement)]
-        return [move._replace(moved_at=as_utc(move.moved_at)) for move in found]
+        rows = self._db.session.execute(statement)
+        found = [(Move(*row), robot) for *row, robot in rows]
+        return [
+            move._replace(
+                moved_at=as_utc(move.moved_at),
+                moved_by_id=key_of_row(move.moved_by_id, robot),
+            )
+            for move, robot in found
+        ]
 
     def pushes(self, repository_ids: Sequence[int], limit: int) -> list[Push]:
         """Return the latest pushes of tags to some repositories, the latest first.
@@ -265,6 +274,7 @@ class RepositoryContents:
                 Row.to_digest,
                 Row.moved_at,
                 Row.moved_by_id,
+                Row.moved_by_robot,
             )
             .where(
                 Row.repository_id.in_(repository_ids),
@@ -274,8 +284,14 @@ class RepositoryContents:
             .order_by(Row.id.desc())
             .limit(limit)
         )
-        found = [Push(*row) for row in rows]
-        return [push._replace(moved_at=as_utc(push.moved_at)) for push in found]
+        found = [(Push(*row), robot) for *row, robot in rows]
+        return [
+            push._replace(
+                moved_at=as_utc(push.moved_at),
+                pushed_by_id=key_of_row(push.pushed_by_id, robot),
+            )
+            for push, robot in found
+        ]
 
     def tag_names(
         self, repository_id: int, digests: Sequence[str]
@@ -333,14 +349,16 @@ def columns(database: Database, whole: bool = False) -> tuple[t.Any, ...]:
         Manifest.pushed_by_id,
         Manifest.pulled_at,
         Manifest.content if whole else sa.null(),
+        Manifest.pushed_by_robot,
     )
 
 
 def manifest_row(row: t.Any) -> ManifestRow:
     """Return the manifest of a row of :func:`columns`."""
-    values = list(row)
+    *values, robot = row
     values[3] = values[3] or ""
     values[5] = values[5] or {}
     values[7] = as_utc(values[7])
+    values[8] = key_of_row(values[8], robot)
     values[9] = values[9] and as_utc(values[9])
     return ManifestRow(*values)

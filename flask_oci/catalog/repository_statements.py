@@ -172,7 +172,11 @@ def delete_contents(database: Database, repository_id: int) -> None:
     restorable = sa.select(deleted.id).where(deleted.repository_id == repository_id)
     needed = models.DeletedReference.__table__
     database.execute(sa.delete(needed).where(needed.c.deleted_id.in_(restorable)))
+    robots, secrets = models.Robot.__table__.c, models.Credential.__table__
+    own = sa.select(robots.id).where(robots.repository_id == repository_id)
+    database.execute(sa.delete(secrets).where(secrets.c.robot_id.in_(own)))
     for model in (
+        models.Robot,
         models.Tag,
         models.TagMove,
         models.DeletedManifest,

@@ -12,6 +12,8 @@ from ..changes import Change
 from ..changes import TAG_DELETED
 from ..changes import TAG_MOVED
 from ..clock import utcnow
+from ..robot_key import robot_login
+from ..robot_key import user_key
 from ..rules.protection import Guard
 from . import rules
 from .database import Database
@@ -337,7 +339,8 @@ def _record(
             "name": name,
             "from_digest": before.digest if before else None,
             "to_digest": to_digest,
-            "moved_by_id": by,
+            "moved_by_id": user_key(by),
+            "moved_by_robot": robot_login(by),
             "moved_at": utcnow(),
         },
     )

@@ -1,4 +1,4 @@
-"""Upload sessions, each of one user in one repository."""
+"""Upload sessions, each of one user or robot in one repository."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ..changes import BLOB_PUSHED
 from ..changes import Change
 from ..clock import utcnow
 from ..errors import BlobUploadUnknown
+from ..robot_key import RobotKey
+from ..robot_key import user_key
 from ..spec.digest import Digest
 from .blobs import Blobs
 from .database import Condition
@@ -38,7 +40,7 @@ class UploadSession:
     """The digest algorithm with which incoming bytes are hashed."""
 
     user_id: t.Any
-    """The key of the user who started it."""
+    """The key of the user or robot that started it."""
 
     @property
     def repository_id(self) -> int:
@@ -82,7 +84,8 @@ class Uploads:
         """
         # On MySQL, statements that read the rows of a user and insert another one wait
         # for each other, and end in a deadlock.
-        is_possible = repository.exists and pusher.key is not None
+        is_user = pusher.key is not None and not isinstance(pusher.key, RobotKey)
+        is_possible = repository.exists and is_user
         if not is_possible or self._db.dialect in ("mysql", "mariadb"):
             return None
         values = _values(repository, pusher, algorithm)
@@ -103,7 +106,9 @@ class Uploads:
         """
         values = _values(repository, pusher, algorithm)
         starting = self._starting if pusher.key is None else self._starting_of_user
-        if repository.id is None or not self._db.execute_async_commit(starting, values):
+        # A robot is checked in the transaction.
+        has_to_write = repository.id is None or isinstance(pusher.key, RobotKey)
+        if has_to_write or not self._db.execute_async_commit(starting, values):
 
             def work() -> RepositoryInfo:
                 made = self._repositories.ensure(repository, pusher)
@@ -129,22 +134,30 @@ class Uploads:
             raise BlobUploadUnknown(detail=key)
         rows = self._db.reads.rows(
             self._finding,
-            {"key": key, "repository_id": repository.id, "user_id": user_id},
+            {
+                "key": key,
+                "repository_id": repository.id,
+                "user_id": user_key(user_id),
+                "robot_id": _robot_id(user_id),
+            },
         )
         if not rows:
             raise BlobUploadUnknown(detail=key)
         return UploadSession(rows[0][0], repository, rows[0][1], user_id)
 
     def started_by(self, user_id: t.Any) -> list[tuple[str, int]]:
-        """Return the sessions of a user, and the keys of their repositories, the oldest
-        session first.
+        """Return the sessions of a user or robot, and the keys of their repositories,
+        the oldest session first.
 
         :param user_id: the key of the user; None is all anonymous clients.
         """
         columns = self._db.models.Upload.__table__.c
         statement = (
             sa.select(columns.uuid, columns.repository_id)
-            .where(columns.user_id == user_id)
+            .where(
+                columns.user_id == user_key(user_id),
+                columns.robot_id == _robot_id(user_id),
+            )
             .order_by(columns.started_at, columns.uuid)
         )
         return [(row[0], row[1]) for row in self._db.execute(statement)]
@@ -273,7 +286,10 @@ class Uploads:
 
     def _inserting(self, *conditions: Condition) -> sa.Insert:
         table = self._db.models.Upload.__table__
-        names = ("uuid", "repository_id", "user_id", "algorithm", "started_at")
+        names = (
+            *("uuid", "repository_id", "user_id", "robot_id"),
+            *("algorithm", "started_at"),
+        )
         columns = [table.c[name] for name in names]
         key = self._db.models.user_key
         user: sa.BindParameter[t.Any] = sa.bindparam("user_id", type_=key.type)
@@ -296,6 +312,7 @@ class Uploads:
             columns.repository_id == sa.bindparam("repository_id"),
             # An anonymous upload has NULL here, and NULL = NULL is not true in SQL.
             columns.user_id.is_not_distinct_from(sa.bindparam("user_id")),
+            columns.robot_id.is_not_distinct_from(sa.bindparam("robot_id")),
         )
 
     @cached_property
@@ -311,7 +328,12 @@ def _values(
     return {
         "uuid": str(uuid.uuid4()),
         "repository_id": repository.id,
-        "user_id": pusher.key,
+        "user_id": user_key(pusher.key),
+        "robot_id": _robot_id(pusher.key),
         "algorithm": algorithm,
         "started_at": utcnow(),
     }
+
+
+def _robot_id(key: t.Any) -> str | None:
+    return key.id if isinstance(key, RobotKey) else None

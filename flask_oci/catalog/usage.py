@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from ..clock import as_utc
+from ..robot_key import key_of_row
 from . import references
 from .database import Database
 from .repository_info import RepositoryInfo
@@ -165,13 +166,23 @@ class Usage:
         :param repository_id: the key of the repository; None lists all sessions.
         """
         Repository, Upload = self._db.models.Repository, self._db.models.Upload
+        robots = self._db.models.Robot.__table__.c
+        login = sa.select(robots.login).where(robots.id == Upload.robot_id)
         statement = (
-            sa.select(Upload.uuid, Repository.name, Upload.user_id, Upload.started_at)
+            sa.select(
+                Upload.uuid,
+                Repository.name,
+                Upload.user_id,
+                Upload.started_at,
+                login.scalar_subquery(),
+            )
             .join(Repository, Repository.id == Upload.repository_id)
             .order_by(Upload.started_at.desc(), Upload.uuid)
             .limit(limit)
         )
         if repository_id is not None:
             statement = statement.where(Upload.repository_id == repository_id)
-        rows = (UploadRow(*row) for row in self._db.session.execute(statement))
-        return [row._replace(started_at=as_utc(row.started_at)) for row in rows]
+        return [
+            UploadRow(uuid, name, key_of_row(user_id, robot), as_utc(started_at))
+            for uuid, name, user_id, started_at, robot in self._db.execute(statement)
+        ]

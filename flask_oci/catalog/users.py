@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import object_session
 
+from ..clock import utcnow
+from ..robot_key import RobotKey
 from .database import Database
 from .path_conditions import below
 from .repository_statements import locking_repositories
 from .revocations import Revocations
+from .robots import Robot
 from .user_statements import locking_users
 
 if t.TYPE_CHECKING:
@@ -72,7 +75,10 @@ class Users:
         self._key = mapper.get_property_by_column(self._column).key
 
     def key_of(self, user: t.Any) -> t.Any:
-        """Return the primary key of a user, or None for an anonymous client."""
+        """Return the primary key of a user, the key of a robot, or None for an
+        anonymous client."""
+        if isinstance(user, Robot):
+            return user.key
         return None if user is None else getattr(user, self._key)
 
     def namespace_of(self, user: t.Any) -> str:
@@ -80,12 +86,16 @@ class Users:
         return str(getattr(user, self._username))
 
     def name_of(self, user: t.Any) -> str | None:
-        """Return the name of a user, or None for an anonymous client."""
+        """Return the name of a user, the login name of a robot, or None for an
+        anonymous client."""
+        if isinstance(user, Robot):
+            return user.login
         return None if user is None else self.namespace_of(user)
 
     def is_deleted(self, user: t.Any) -> bool:
         """Return True if the row of a loaded user has been deleted."""
-        identity = None if user is None else sa.inspect(user).identity
+        is_user = user is not None and not isinstance(user, Robot)
+        identity = sa.inspect(user).identity if is_user else None
         if identity is None:
             return False
         found = self._db.execute(
@@ -94,15 +104,19 @@ class Users:
         return found.first() is None
 
     def names(self, keys: Iterable[t.Any]) -> dict[t.Any, str]:
-        """Return the names of some users, by key."""
+        """Return the names of some users and robots, by key. The name of a robot is
+        followed by a remark, because a user may have the same name."""
         wanted = {key for key in keys if key is not None}
+        robots = {key for key in wanted if isinstance(key, RobotKey)}
+        found = {key: f"{key.login} (robot)" for key in robots}
+        wanted -= robots
         if not wanted:
-            return {}
+            return found
         name = getattr(self._model, self._username)
         rows = self._db.session.execute(
             sa.select(self._column, name).where(self._column.in_(wanted))
         )
-        return {key: str(name) for key, name in rows}
+        return found | {key: str(name) for key, name in rows}
 
     def by_name(self, name: str) -> t.Any:
         """Return the user with a name, or None."""
@@ -187,11 +201,25 @@ class Users:
             connection.execute(
                 sa.update(table).where(table.c[column] == key).values({column: None})
             )
+        self._disable_robots(connection, key)
         for table in (models.Upload.__table__, models.Credential.__table__):
             connection.execute(sa.delete(table).where(table.c.user_id == key))
         for subject in self._subjects(user):
             for statement in self._revocations.statements(subject):
                 connection.execute(statement)
+
+    def _disable_robots(self, connection: sa.Connection, key: t.Any) -> None:
+        """Disable the robots of a deleted user's namespace and repositories.
+
+        They are not deleted: their history tells the next owner what ran there.
+        """
+        robots = self._db.models.Robot.__table__
+        connection.execute(
+            sa.update(robots)
+            .where(robots.c.owner_key == str(key))
+            # A later user with the same key must take them over, too.
+            .values(disabled_at=utcnow(), disabled_by=None, owner_key="")
+        )
 
     def _lock_deleted(self, connection: sa.Connection, user: t.Any) -> None:
         """Lock the users that a flush deletes, and every repository with rows that

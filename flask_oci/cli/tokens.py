@@ -9,9 +9,9 @@ import click
 from flask.cli import with_appcontext
 
 from ..auth.access_tokens import AccessTokens
-from ..auth.access_tokens import USUAL_ACTIONS
-from ..auth.access_tokens import USUAL_DAYS
-from ..auth.access_tokens import usual_patterns
+from ..auth.limits import USUAL_ACTIONS
+from ..auth.limits import USUAL_DAYS
+from ..auth.limits import usual_patterns
 from ..auth.token_secrets import is_token
 from ..rules.wording import plural
 from ..services import services

@@ -7,6 +7,7 @@ from functools import partial
 
 from ..admission import AdmissionRequest
 from ..admission import MAX_REFERRERS
+from ..catalog import Robot
 from ..errors import Denied
 from ..spec.digest import Digest
 from ..spec.manifest import parse
@@ -42,7 +43,8 @@ class Admission:
     ) -> None:
         """Check that a client may pull a manifest.
 
-        :param user: one of the host's users, or None for an anonymous client.
+        :param user: one of the host's users, a robot, or None for an anonymous
+            client.
         :param stored: the manifest, with or without its content.
         :param tag: the tag of the request, or None for a pull by digest.
         :raises Denied: if the host's function refuses.
@@ -69,7 +71,8 @@ class Admission:
     ) -> None:
         """Check that a client may push a manifest.
 
-        :param user: one of the host's users, or None for an anonymous client.
+        :param user: one of the host's users, a robot, or None for an anonymous
+            client.
         :param repository: the repository, which the push may create.
         :param content: the bytes of the manifest.
         :param tags: the tags that the push sets.
@@ -90,7 +93,8 @@ class Admission:
         tags: Sequence[str],
     ) -> AdmissionRequest:
         return AdmissionRequest(
-            user=user,
+            user=None if isinstance(user, Robot) else user,
+            robot=user if isinstance(user, Robot) else None,
             repository=repository,
             digest=str(digest),
             media_type=manifest.media_type,

@@ -33,12 +33,15 @@ class AuditEvent:
     action: str
     """The action: ``login``, ``login-failed``, ``push``, ``delete``,
     ``tag-restored``, ``described``, ``token-issued``, ``token-revoked``,
+    ``robot-created``, ``robot-changed``, ``robot-disabled``, ``robot-enabled``,
+    ``robot-deleted``, ``robot-secret-issued``, ``robot-secret-revoked``,
     ``permission-changed``, ``rule-changed``, ``digest-blocked``, ``digest-unblocked``,
     ``webhook-added``, ``webhook-changed`` or
     ``webhook-removed``."""
 
     actor: str | None
-    """The name of the user, or None for an anonymous client and the command line."""
+    """The name of the user, or None for an anonymous client and the command line. A
+    robot has its login name."""
 
     at: datetime
     """The time, in UTC."""
@@ -52,6 +55,9 @@ class AuditEvent:
     detail: dict[str, str]
     """Further values, such as the id of a token or the digest."""
 
+    is_robot: bool = False
+    """Whether the actor is a robot, whose name is its login name."""
+
 
 @contextmanager
 def acting(actor: str | None) -> Iterator[None]:
@@ -60,13 +66,13 @@ def acting(actor: str | None) -> Iterator[None]:
     :param actor: the name of the user; None keeps the user of the request.
     """
     state = request_state()
-    before = state.actor, state.has_actor
+    before = state.actor, state.has_actor, state.is_robot
     if actor is not None:
         state.set_actor(actor)
     try:
         yield
     finally:
-        state.actor, state.has_actor = before
+        state.actor, state.has_actor, state.is_robot = before
 
 
 def record(
@@ -86,6 +92,12 @@ def record(
         address=request.remote_addr if has_request_context() else None,
         repository=repository,
         detail=detail,
+        is_robot=_is_robot(actor),
     )
     logger.info("%s", json.dumps(asdict(event), default=datetime.isoformat))
     notify_receivers(audited, logger, event=event)
+
+
+def _is_robot(actor: str | None) -> bool:
+    state = request_state()
+    return actor is not None and state.is_robot and actor == state.actor

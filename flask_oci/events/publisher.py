@@ -63,6 +63,7 @@ class EventPublisher:
             request.host,
             request.method,
             agent or None,
+            request_state().is_robot,
         )
 
     def before(self, change: Change) -> None:

@@ -25,9 +25,13 @@ class RequestState:
     actor: str | None = None
     """The name of the user who makes the request, or None for an anonymous client."""
 
+    is_robot: bool = False
+    """Whether the actor is a robot."""
+
     audience: tuple[str | None, str | None] | None = None
-    """The caller, whose reads are cached apart: the name of the user, or None and the
-    address of an anonymous client."""
+    """The caller, whose reads are cached apart: the name of the user and None, the
+    login name of the robot and ``robot``, or None and the address of an anonymous
+    client."""
 
     request: object | None = None
     """The request of the interfaces for programs that began last. Several requests of a
@@ -51,7 +55,7 @@ class RequestState:
 
         :param name: the name of the user, or None for an anonymous client.
         """
-        self.actor, self.has_actor = name, True
+        self.actor, self.has_actor, self.is_robot = name, True, False
 
 
 def request_state() -> RequestState:

@@ -9,6 +9,8 @@ from ..auth.access_tokens import AccessTokens
 from ..auth.account_status import Active
 from ..auth.accounts import Accounts
 from ..auth.policy import default_policy
+from ..auth.robot_policy import RobotPolicy
+from ..auth.robots import RobotManager
 from ..catalog import Catalog
 from ..catalog.models import Models
 from ..cli import register_commands
@@ -48,6 +50,7 @@ if t.TYPE_CHECKING:
     from ..catalog import HasSession
     from ..catalog import MetaData
     from ..catalog import RepositoryInfo
+    from ..catalog import Robot
     from ..spec.scope import Action
 
 
@@ -108,6 +111,12 @@ class Registry(Maintenance, Decorators):
         self._accounts.cache_policy = lambda: services().config.cache_policy
         self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
+
+        self.robots = RobotManager(
+            self._catalog,
+            RobotPolicy(self._hooks, self._catalog, self._accounts.status),
+        )
+        """Creates, lists, changes and deletes robots."""
 
         self.repositories = RepositoryManager(self._catalog, self._hooks)
         """Finds, renames, transfers and deletes repositories, and sets their
@@ -223,6 +232,19 @@ class Registry(Maintenance, Decorators):
         known = t.cast("Action", action)
         return default_policy(self._catalog.users, user, known, repository)
 
+    def default_robot_policy(self, robot: Robot, repository: RepositoryInfo) -> bool:
+        """Return the decision on a robot without :meth:`authorize_robot`.
+
+        Use it in a function for ``authorize_robot`` that decides on some repositories
+        only. It is True if the user who owned the robot's namespace or repository when
+        the robot was created owns the repository now, and is active.
+
+        :param robot: the argument of ``authorize_robot``.
+        :param repository: the argument of ``authorize_robot``.
+        """
+        policy = RobotPolicy(self._hooks, self._catalog, self._accounts.status)
+        return policy.owns(robot, repository)
+
     def default_list_filter(self, user: t.Any) -> Condition:
         """Return an SQL condition for the repositories that :meth:`default_policy` lets
         a user pull from.
@@ -245,6 +267,7 @@ class Registry(Maintenance, Decorators):
             hooks=self._hooks,
             catalog=self._catalog,
             access_tokens=self.access_tokens,
+            robots=self.robots,
             accounts=self._accounts,
             administration=self.repositories,
             events=self.events,

@@ -50,7 +50,7 @@ def admit(name: str, action: Action) -> RepositoryInfo:
     """
     repository, decision = _decide(name, action)
     # The host's reason is for a known user. Clients log in only after a challenge.
-    if isinstance(decision, Denied) and principal().user is not None:
+    if isinstance(decision, Denied) and not principal().is_anonymous:
         raise decision
     if decision is not True:
         raise refusal(name, action)
@@ -130,11 +130,15 @@ def manage_check(name: str) -> Callable[[], bool]:
     """
 
     def check() -> bool:
+        caller = principal()
+        if caller.robot is not None:
+            # The change itself is allowed by the robot's limit.
+            return caller.robot.changes_protected_tags
         try:
-            return principal().credential_allows(
+            return caller.credential_allows(
                 "delete", name
             ) and services().policy.is_allowed(
-                principal().user, "manage", services().catalog.repositories.find(name)
+                caller.user, "manage", services().catalog.repositories.find(name)
             )
         except Denied:
             return False
@@ -171,7 +175,7 @@ def _may(action: Action, repository: RepositoryInfo) -> bool:
         return _mirror_may(caller.mirror, action, repository)
     if not caller.credential_allows(action, repository.name):
         return False
-    return services().policy.is_allowed(caller.user, action, repository)
+    return services().policy.is_allowed(caller.caller, action, repository)
 
 
 def _mirror_may(
@@ -195,8 +199,10 @@ def refusal(name: str, action: Action) -> RegistryError:
     if principal().mirror is not None:
         # Docker would answer a challenge with a password for another registry.
         return NameUnknown(MIRRORED, detail=name)
-    if principal().user is None:
+    if principal().is_anonymous:
         return challenge(name, action)
+    if principal().robot is not None:
+        return _refusal_of_robot(name, action)
     # An error that names the credential does not show whether the repository exists.
     by_credential = not principal().credential_allows(action, name)
     if action == "pull":
@@ -210,6 +216,18 @@ def refusal(name: str, action: Action) -> RegistryError:
         else f" as {username}; ask the owner of {name}."
     )
     return Denied(f"You may not {action} here{remedy}", detail=name)
+
+
+def _refusal_of_robot(name: str, action: Action) -> RegistryError:
+    """Return the error for a robot, which does not show whether a repository exists."""
+    login = services().catalog.users.name_of(principal().robot)
+    if action == "pull":
+        message = f"No repository of this name is visible to the robot {login}."
+        return NameUnknown(message, detail=name)
+    return Denied(
+        f"The robot {login} may not {action} here; ask the manager of its namespace.",
+        detail=name,
+    )
 
 
 def _is_visible(name: str) -> bool:

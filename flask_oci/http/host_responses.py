@@ -109,7 +109,7 @@ def refusal(reason: str) -> errors.RegistryError:
     :param reason: the reason, which only authenticated callers see. Other callers get a
         challenge, because clients log in only after one.
     """
-    if principal().user is None:
+    if principal().is_anonymous:
         return _challenge()
     advise(
         "The application refused %s %s before the registry could answer: %s If a"

@@ -32,7 +32,7 @@ def list_filter() -> Condition | None:
     also about those that the caller does not search for. Otherwise the number of its
     calls, and their time, would tell whether a hidden repository matches the search.
     """
-    return services().policy.list_filter(principal().user)
+    return services().policy.list_filter(principal().caller)
 
 
 def readable_repositories(

@@ -222,7 +222,7 @@ def _finish(response: Response) -> Response:
     if response.status_code == 401:
         _challenge(response)
     if response.status_code >= 400:
-        body.drain_after(response, is_anonymous=principal().user is None)
+        body.drain_after(response, is_anonymous=principal().is_anonymous)
     warnings.emit(response)
     # Hooks that run later, such as the host's session, must not set a cookie.
     response.set_cookie = _set_no_cookie  # type: ignore[method-assign]

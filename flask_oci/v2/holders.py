@@ -37,11 +37,13 @@ def readable_holder(
     :param target: the repository that the caller pushes to.
     :param counted: the condition of the repositories to consider.
     """
-    parts, user = services(), principal().user
-    seen = condition = parts.policy.list_filter(user)
+    parts, caller = services(), principal()
+    seen = condition = parts.policy.list_filter(caller.caller)
     if seen is None and source is None:
-        condition = parts.catalog.repositories.owned_by(
-            parts.catalog.users.key_of(user)
+        condition = (
+            parts.catalog.repositories.owned_by(parts.catalog.users.key_of(caller.user))
+            if caller.robot is None
+            else parts.catalog.robots.reach_of(caller.robot)
         )
     if counted is not None:
         condition = counted if condition is None else condition & counted

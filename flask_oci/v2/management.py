@@ -29,7 +29,7 @@ def manifest(name: str, reference: str) -> Response:
     """
     repository = _admit(name)
     content = services().content
-    by = content.actor(principal().user, manage_check(name))
+    by = content.actor(principal().caller, manage_check(name))
     content.delete(repository, parse_reference(reference), by)
     return Response(status=202)
 
@@ -44,7 +44,7 @@ def blob(name: str, digest: str) -> Response:
     """
     repository = _admit(name)
     content = services().content
-    by = content.actor(principal().user)
+    by = content.actor(principal().caller)
     content.delete_blob(repository, Digest.parse(digest), by)
     return Response(status=202)
 

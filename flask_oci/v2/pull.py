@@ -50,7 +50,7 @@ def manifest(name: str, reference: str) -> Response:
         raise ManifestUnknown(detail=reference)
     check_bans(stored.bans, repository.id, repository.name)
     tag = None if isinstance(wanted, Digest) else wanted
-    services().admission.check_pull(principal().user, repository, stored, tag)
+    services().admission.check_pull(principal().caller, repository, stored, tag)
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
     if not is_head:
         _count_pull(stored, response, pulls=1)

@@ -149,7 +149,7 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
 def _pusher(repository: RepositoryInfo) -> Actor:
     """Return the caller as the actor of a push to a repository."""
     return services().content.actor(
-        principal().user, check_push=push_check(repository.name)
+        principal().caller, check_push=push_check(repository.name)
     )
 
 
@@ -191,7 +191,7 @@ def _find_session(name: str, session_id: str) -> UploadSession:
     repository = admit(name, "push")
     parts = services()
     return parts.catalog.uploads.find(
-        repository, session_id, parts.catalog.users.key_of(principal().user)
+        repository, session_id, parts.catalog.users.key_of(principal().caller)
     )
 
 

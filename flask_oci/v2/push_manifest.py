@@ -54,7 +54,7 @@ def put(name: str, reference: str) -> Response:
     operations = services().content
     # Reading the body ends the transaction, and with it the access to the user's row.
     by = operations.actor(
-        principal().user, manage_check(name), check, _admission(repository)
+        principal().caller, manage_check(name), check, _admission(repository)
     )
     digest, tags = _reference(reference)
     content, media_type = _content(), request.headers.get("Content-Type")
@@ -83,7 +83,7 @@ def _admission(repository: RepositoryInfo) -> Callable[..., None]:
         digest: Digest, manifest: Manifest, content: bytes, tags: Sequence[str]
     ) -> None:
         services().admission.check_push(
-            principal().user, repository, digest, manifest, content, tags
+            principal().caller, repository, digest, manifest, content, tags
         )
 
     return check

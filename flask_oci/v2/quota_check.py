@@ -77,7 +77,7 @@ def upload_allowance(
     quotas = services().catalog.quotas
     if not quotas.apply_to(repository):
         return None
-    pusher_id = services().catalog.users.key_of(principal().user)
+    pusher_id = services().catalog.users.key_of(principal().caller)
     allowances = []
     for scope, usage in quotas.of(repository, pusher_id):
         _warn(usage)

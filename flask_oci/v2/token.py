@@ -46,7 +46,7 @@ def token() -> Response:
             error="invalid_token",
             message="A bearer token cannot get another; send your credentials.",
         )
-    if principal().user is None and services().config.require_login:
+    if principal().is_anonymous and services().config.require_login:
         raise authenticator.challenge()
     scopes = parse_scopes(request.args.getlist("scope"))
     return _issue(scopes, offline=request.args.get("offline_token") == "true")
@@ -76,7 +76,7 @@ def by_form() -> Principal:
             status=400,
         )
     caller = authenticator.log_in(form.get("username", ""), form.get("password", ""))
-    if caller.user is None:
+    if caller.is_anonymous:
         raise authenticator.challenge()
     return caller
 
@@ -94,9 +94,9 @@ def _issue(scopes: list[Scope], *, offline: bool) -> Response:
     }
     if offline and caller.user is not None and _used_secret(caller):
         answer |= _refresh_token(caller)
-    if not scopes and caller.user is not None:
+    if not scopes and not caller.is_anonymous:
         # A request without scopes is "docker login"; all others are pulls and pushes.
-        audit.record("login", parts.catalog.users.name_of(caller.user))
+        audit.record("login", parts.catalog.users.name_of(caller.caller))
     response = as_json(answer)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -10,6 +10,7 @@ import typing as t
 
 from ..errors import Denied
 from ..errors import TooManyRequests
+from ..robot_key import RobotKey
 from ..services import services
 
 if t.TYPE_CHECKING:
@@ -65,7 +66,7 @@ def end_lost_sessions(sessions: Iterable[OpenSession], own_id: t.Any) -> set[str
     answers: dict[tuple[t.Any, int], bool] = {}
     lost = []
     for session in sessions:
-        if session.user_id == own_id:
+        if _is_same(session.user_id, own_id):
             continue
         key = (session.user_id, session.repository.key)
         if key not in answers:
@@ -118,10 +119,21 @@ def _is_empty(uuid: str) -> bool:
     return progress is None or progress.length == 0
 
 
+def _is_same(one: t.Any, other: t.Any) -> bool:
+    """Return True if two keys are those of the same user or robot."""
+    if isinstance(one, RobotKey) and isinstance(other, RobotKey):
+        return one.id == other.id
+    return bool(one == other)
+
+
 def _may_push(session: OpenSession) -> bool:
     parts = services()
     user = None
-    if session.user_id is not None:
+    if isinstance(session.user_id, RobotKey):
+        user = parts.catalog.robots.by_id(session.user_id.id)
+        if user is None:
+            return False
+    elif session.user_id is not None:
         user = parts.catalog.users.find(str(session.user_id))
         if user is None:
             return False

@@ -9,10 +9,10 @@ from flask import current_app
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from ..auth.access_tokens import UselessPattern
-from ..auth.access_tokens import USUAL_ACTIONS
-from ..auth.access_tokens import USUAL_DAYS
-from ..auth.access_tokens import usual_patterns
+from ..auth.limits import UselessPattern
+from ..auth.limits import USUAL_ACTIONS
+from ..auth.limits import USUAL_DAYS
+from ..auth.limits import usual_patterns
 from ..config import REST
 from ..services import services
 from ..spec.scope import Action

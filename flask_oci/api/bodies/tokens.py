@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Meta
 
-from ...auth.access_tokens import USUAL_DAYS
+from ...auth.limits import USUAL_DAYS
 from .base import Action
 from .base import Body
 from .base import Page

@@ -26,6 +26,7 @@ from .repositories import Blob
 from .repositories import Repository
 from .repositories import RepositoryAlias
 from .repositories import RepositoryBlob
+from .robots import Robot
 from .rules import Rule
 from .storage import StorageFolder
 from .uploads import Upload
@@ -50,6 +51,7 @@ RECORDS: t.Final = (
     Upload,
     RepositoryAlias,
     RepositoryDay,
+    Robot,
     Credential,
     Revocation,
     LoginFailure,
@@ -84,6 +86,7 @@ class Models:
     Upload: type[Upload]
     RepositoryAlias: type[RepositoryAlias]
     RepositoryDay: type[RepositoryDay]
+    Robot: type[Robot]
     Credential: type[Credential]
     Revocation: type[Revocation]
     LoginFailure: type[LoginFailure]

@@ -13,6 +13,9 @@ from sqlalchemy.orm import mapped_column
 #: The longest digest is that of sha512: "sha512:" and 128 digits.
 DIGEST_LENGTH: t.Final = 135
 
+#: The longest login name of a robot: a repository name, a plus sign and 64 characters.
+LOGIN_LENGTH: t.Final = 320
+
 #: MySQL's default binary column is too small for a manifest. MEDIUMBLOB is also the
 #: name that migrations read back from the database.
 CONTENT: t.Final = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")

@@ -16,7 +16,10 @@ from .columns import Record
 
 
 class Credential(Record):
-    """An access token or a refresh token. Only the hash of the secret is stored."""
+    """An access token, a refresh token or a secret of a robot.
+
+    Only the hash of the secret is stored.
+    """
 
     __tablename__ = "oci_credential"
 
@@ -39,6 +42,11 @@ class Credential(Record):
     )
     expires_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     last_used_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+
+    robot_id: Mapped[str | None] = mapped_column(
+        sa.ForeignKey("oci_robot.id", ondelete="CASCADE"), index=True
+    )
+    """The key of the robot whose secret it is. Such a credential has no user."""
 
     @declared_attr
     def user_id(cls) -> Mapped[t.Any]:

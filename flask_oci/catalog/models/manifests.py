@@ -15,6 +15,7 @@ from .columns import bytewise
 from .columns import CONTENT
 from .columns import Counter
 from .columns import DIGEST_LENGTH
+from .columns import LOGIN_LENGTH
 from .columns import Record
 
 
@@ -65,6 +66,9 @@ class Manifest(Record):
 
     platform: Mapped[str | None] = mapped_column(bytewise(64))
     """The platform in the config of an image, such as ``linux/arm64/v8``."""
+
+    pushed_by_robot: Mapped[str | None] = mapped_column(bytewise(LOGIN_LENGTH))
+    """The login name of the robot that pushed it first, or None for a user."""
 
     @declared_attr
     def pushed_by_id(cls) -> Mapped[t.Any]:
@@ -124,6 +128,9 @@ class TagMove(Record):
     moved_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
+
+    moved_by_robot: Mapped[str | None] = mapped_column(bytewise(LOGIN_LENGTH))
+    """The login name of the robot that made the change, or None for a user."""
 
     @declared_attr
     def moved_by_id(cls) -> Mapped[t.Any]:

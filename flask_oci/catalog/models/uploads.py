@@ -15,7 +15,7 @@ from .columns import Record
 
 
 class Upload(Record):
-    """An upload session of one user to one repository.
+    """An upload session of one user or robot to one repository.
 
     The storage knows the bytes received so far and the time of the last ones. They are
     not recorded here, because after a crash only the file is correct.
@@ -31,6 +31,10 @@ class Upload(Record):
     started_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
+
+    robot_id: Mapped[str | None] = mapped_column(sa.String(32), index=True)
+    """The key of the robot that may continue the upload. It is no foreign key, because
+    a push would have to lock the robot before the repository."""
 
     @declared_attr
     def user_id(cls) -> Mapped[t.Any]:
