@@ -38,7 +38,7 @@ from .events import Events
 from .events.audit import AuditEvent
 from .extension import Registry
 from .hooks import LoginRefused
-from .operations.gc import GarbageResult
+from .operations.gc_result import GarbageResult
 from .operations.health import Health
 from .operations.jobs import JobReport
 from .operations.logs import RequestFilter

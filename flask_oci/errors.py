@@ -166,6 +166,18 @@ class StorageForeign(Unavailable):
         self.problem = problem
 
 
+class CollectionRunning(Unavailable):
+    """``UNAVAILABLE``: another process collects garbage now."""
+
+    message = (
+        "Another process is collecting garbage. Wait until it has finished, and try"
+        " again."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self.message)
+
+
 class SchemaOutdated(Unavailable):
     """``UNAVAILABLE``: the database lacks tables or columns of this version.
 

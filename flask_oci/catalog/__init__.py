@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
+from .blob_garbage import BlobGarbage
+from .blob_places import BlobPlaces
 from .blobs import Blobs
 from .blocks import Blocks
 from .cached_content import CachedContent
 from .cached_users import CachedUsers
 from .change_observer import Observer
+from .collection_lock import CollectionLock
 from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
@@ -117,6 +120,7 @@ class Catalog:
         recent_pushes = RecentPushes()
         self.repositories = Repositories(database, self.users, recent_pushes)
         self.blobs = Blobs(database, self.blocks)
+        self.blob_places = BlobPlaces(database)
         self.quotas = Quotas(database, self.users)
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
         self.manifests = Manifests(
@@ -140,6 +144,8 @@ class Catalog:
         self.jobs = Jobs(database)
         self.login_failures = LoginFailures(database)
         self.garbage = Garbage(database)
+        self.blob_garbage = BlobGarbage(database)
+        self.collection_lock = CollectionLock(database)
         self.expired_records = ExpiredRecords(database)
         self.consistency = Consistency(database)
         self.digest_prefixes = DigestPrefixes(database)

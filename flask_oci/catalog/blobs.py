@@ -15,6 +15,7 @@ from ..clock import as_utc
 from ..clock import utcnow
 from ..rules.blocks import Ban
 from ..spec.digest import Digest
+from ..storage.place import Place
 from . import references
 from .blocks import bans_of
 from .blocks import Blocks
@@ -22,6 +23,11 @@ from .blocks import with_bans
 from .database import Condition
 from .database import Database
 from .database import newest
+from .places import columns_of
+from .places import discard
+from .places import locking_place
+from .places import place_of
+from .places import set_place
 from .references import Removal
 from .repository_info import RepositoryInfo
 from .retries import FAILURES
@@ -47,6 +53,9 @@ class LinkedBlob(t.NamedTuple):
     bans: tuple[Ban, ...]
     """The blocks of its digest, in the repository or in any path."""
 
+    place: Place
+    """Where its bytes are."""
+
 
 class Blobs:
     """Links blobs to repositories. A repository can read only the blobs it links."""
@@ -62,9 +71,16 @@ class Blobs:
         )
         if not rows:
             return None
-        blob_id, size, leased_at = rows[0][:3]
-        bans = bans_of(row[3:] for row in rows)
-        return LinkedBlob(repository_id, blob_id, size, as_utc(leased_at), digest, bans)
+        blob_id, size, leased_at, store, location = rows[0][:5]
+        return LinkedBlob(
+            repository_id,
+            blob_id,
+            size,
+            as_utc(leased_at),
+            digest,
+            bans_of(row[5:] for row in rows),
+            Place(digest, size, store, location),
+        )
 
     def lease(self, blob: LinkedBlob, fresh_for: timedelta) -> bool:
         """Protect a link from garbage collection for the grace period.
@@ -100,8 +116,8 @@ class Blobs:
         digest: Digest,
         name: str | None,
         condition: Condition | None,
-    ) -> list[tuple[RepositoryInfo, int]]:
-        """Return repositories that link a blob, each with the blob's size in bytes.
+    ) -> list[tuple[RepositoryInfo, Place]]:
+        """Return repositories that link a blob, each with the place of the blob.
 
         :param name: the only repository to return; None considers all.
         :param condition: the repositories to consider; None considers all.
@@ -115,7 +131,7 @@ class Blobs:
                 Repository.owner_id,
                 Repository.visibility,
                 Repository.upstream,
-                Blob.size,
+                *columns_of(Blob),
             )
             .join(Link, Link.repository_id == Repository.id)
             .join(Blob, Link.blob_id == Blob.id)
@@ -128,26 +144,54 @@ class Blobs:
         if condition is not None:
             statement = statement.where(condition)
         rows = self._db.session.execute(statement)
-        return [(RepositoryInfo(*row[:5]), row[5]) for row in rows]
+        return [(RepositoryInfo(*row[:5]), place_of(row[5:])) for row in rows]
 
-    def link(self, repository: RepositoryInfo, digest: Digest, size: int) -> None:
-        """Record a blob whose bytes are stored, and link it to the repository.
+    def link(
+        self, repository: RepositoryInfo, place: Place, kept: Place | None = None
+    ) -> None:
+        """Record a blob whose bytes have been stored at a place, and link it to the
+        repository.
 
-        :param size: the size of the blob, in bytes.
+        :param kept: the place at which the bytes are known to be stored already, or
+            None. If the blob is still there, ``place`` is discarded, otherwise the
+            former place of the blob.
         :raises Denied: if the digest is blocked in the repository.
         """
-        repository_id = repository.key
+        self._blocks.check_push(repository, [str(place.digest)])
+        # Transactions that first share the row and then change it end in a deadlock.
+        reading = self._newest if place.is_local else self._locking
+        row = self._db.execute(reading, {"digest": str(place.digest)}).first()
+        if row is None:
+            blob_id = self._insert(place)
+        else:
+            blob_id, before = row[0], place_of(row[1:])
+            if before == kept:
+                discard(self._db, place)
+            elif before != place:
+                set_place(self._db, before, place)
+        self._upsert_link(repository.key, blob_id)
+
+    def link_known(self, repository: RepositoryInfo, digest: Digest) -> bool:
+        """Link a blob to the repository.
+
+        :return: False if the blob has been deleted.
+        :raises Denied: if the digest is blocked in the repository.
+        """
         self._blocks.check_push(repository, [str(digest)])
-        blob_id = self._db.execute(self._newest, {"digest": str(digest)}).scalar()
-        if blob_id is None:
-            blob_id = self._insert(digest, size)
+        row = self._db.execute(self._newest, {"digest": str(digest)}).first()
+        if row is None:
+            return False
+        self._upsert_link(repository.key, row.id)
+        return True
+
+    def _upsert_link(self, repository_id: int, blob_id: int) -> None:
         self._db.upsert(
             self._db.models.RepositoryBlob,
             {"repository_id": repository_id, "blob_id": blob_id},
             leased_at=utcnow(),
         )
 
-    def _insert(self, digest: Digest, size: int) -> int:
+    def _insert(self, place: Place) -> int:
         """Insert a blob, and return its key.
 
         An insert that tolerates an existing row would use up a key for each push of a
@@ -155,7 +199,12 @@ class Blobs:
         """
         inserted: t.Any = self._db.execute(
             sa.insert(self._db.models.Blob.__table__),
-            {"digest": str(digest), "size": size},
+            {
+                "digest": str(place.digest),
+                "size": place.size,
+                "store": place.store,
+                "location": place.location,
+            },
         )
         return int(inserted.inserted_primary_key[0])
 
@@ -204,16 +253,22 @@ class Blobs:
     def _newest(self) -> sa.Select[t.Any]:
         columns = self._db.models.Blob.__table__.c
         return newest(
-            sa.select(columns.id).where(columns.digest == sa.bindparam("digest"))
+            sa.select(columns.id, *columns_of(columns)).where(
+                columns.digest == sa.bindparam("digest")
+            )
         )
+
+    @cached_property
+    def _locking(self) -> sa.Select[t.Any]:
+        return locking_place(self._db)
 
     @cached_property
     def _linked(self) -> sa.Select[t.Any]:
         blob = self._db.models.Blob.__table__
         link = self._db.models.RepositoryBlob.__table__
-        statement = sa.select(blob.c.id, blob.c.size, link.c.leased_at).select_from(
-            link.join(blob, link.c.blob_id == blob.c.id)
-        )
+        statement = sa.select(
+            blob.c.id, blob.c.size, link.c.leased_at, blob.c.store, blob.c.location
+        ).select_from(link.join(blob, link.c.blob_id == blob.c.id))
         return with_bans(
             statement, self._db.models, blob.c.digest, link.c.repository_id
         ).where(

@@ -12,6 +12,7 @@ from ..changes import Change
 from ..rules.protection import Guard
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
+from ..storage.place import Place
 from . import tags
 from .blobs import Blobs
 from .database import Database
@@ -106,10 +107,13 @@ class CachedContent:
             return True
         return self._records.totals(repository.upstream).bytes + size <= most
 
-    def link(self, repository: RepositoryInfo, digest: Digest, size: int) -> bool:
+    def link(
+        self, repository: RepositoryInfo, place: Place, kept: Place | None = None
+    ) -> bool:
         """Record a blob whose bytes are stored.
 
-        :param size: the size of the blob in bytes.
+        :param place: where the bytes are stored.
+        :param kept: where they are stored already, as for :meth:`Blobs.link`.
         :return: False if the repository has been deleted.
         """
 
@@ -122,12 +126,12 @@ class CachedContent:
                     kind=BLOB_PUSHED,
                     repository=found.name,
                     repository_id=found.key,
-                    digest=str(digest),
-                    size=size,
+                    digest=str(place.digest),
+                    size=place.size,
                 )
             )
             with self._quotas.within(found):
-                self._blobs.link(found, digest, size)
+                self._blobs.link(found, place, kept)
             return True
 
         return self._db.write(work)

@@ -11,8 +11,11 @@ from sqlalchemy.orm import aliased
 
 from ..clock import as_utc
 from ..spec.digest import Digest
+from ..storage.place import Place
 from . import references
 from .database import Database
+from .places import columns_of
+from .places import place_of
 
 #: How many rows are read at a time.
 BATCH_SIZE: t.Final = 500
@@ -46,19 +49,43 @@ class Consistency:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def blobs(self) -> Iterator[tuple[Digest, int]]:
-        """Yield every blob and its size in bytes, ordered by digest."""
+    def local_blobs(self) -> Iterator[Place]:
+        """Yield the blobs on the local disk, ordered by digest."""
         Blob = self._db.models.Blob
-        statement = sa.select(Blob.digest, Blob.size).order_by(Blob.digest)
-        for digest, size in self._batches(statement, Blob.digest, BATCH_SIZE):
-            yield Digest.parse(digest), size
-
-    def blob_size(self, digest: Digest) -> int | None:
-        """Return the size of a blob in bytes, or None if it is not recorded."""
-        Blob = self._db.models.Blob
-        return self._db.session.scalar(
-            sa.select(Blob.size).where(Blob.digest == str(digest))
+        statement = (
+            sa.select(*columns_of(Blob))
+            .where(Blob.store.is_(None))
+            .order_by(Blob.digest)
         )
+        for row in self._batches(statement, Blob.digest, BATCH_SIZE):
+            yield place_of(row)
+
+    def blobs_in(self, store: str, after: str | None = None) -> Iterator[Place]:
+        """Yield the blobs that have an object in a store, ordered by location.
+
+        :param after: the location after which to begin.
+        """
+        Blob = self._db.models.Blob
+        statement = (
+            sa.select(Blob.location, *columns_of(Blob))
+            .where(Blob.store == store, Blob.location.is_not(None))
+            .order_by(Blob.location)
+        )
+        if after is not None:
+            statement = statement.where(Blob.location > after)
+        for row in self._batches(statement, Blob.location, BATCH_SIZE):
+            yield place_of(row[1:])
+
+    def lost_blobs(self) -> Iterator[Place]:
+        """Yield the blobs whose objects are known to be lost, ordered by digest."""
+        Blob = self._db.models.Blob
+        statement = (
+            sa.select(*columns_of(Blob))
+            .where(Blob.store.is_not(None), Blob.location.is_(None))
+            .order_by(Blob.digest)
+        )
+        for row in self._batches(statement, Blob.digest, BATCH_SIZE):
+            yield place_of(row)
 
     def damaged_manifests(self) -> Iterator[tuple[str, str]]:
         """Yield the repository and the recorded digest of each manifest whose bytes

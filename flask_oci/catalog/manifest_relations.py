@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from ..storage.place import Place
 from .database import Database
+from .places import columns_of
+from .places import place_of
 from .repository_contents import columns
 from .repository_contents import manifest_row
 from .repository_contents import ManifestRow
@@ -290,20 +293,20 @@ class ManifestRelations:
             )
         )
 
-    def linked(self, repository_id: int, digests: Sequence[str]) -> set[str]:
-        """Return the given digests whose blobs the repository may read.
+    def linked(self, repository_id: int, digests: Sequence[str]) -> dict[str, Place]:
+        """Return the places of the given blobs that the repository may read, by their
+        digest.
 
         If the host allows sparse manifests, a manifest may reference content that its
         repository does not have.
         """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-        return set(
-            self._db.session.scalars(
-                sa.select(Blob.digest)
-                .join(Link, Link.blob_id == Blob.id)
-                .where(Link.repository_id == repository_id, Blob.digest.in_(digests))
-            )
+        rows = self._db.session.execute(
+            sa.select(*columns_of(Blob))
+            .join(Link, Link.blob_id == Blob.id)
+            .where(Link.repository_id == repository_id, Blob.digest.in_(digests))
         )
+        return {row[0]: place_of(row) for row in rows}
 
 
 def _total(sizes: sa.ColumnElement[int]) -> sa.ColumnElement[t.Any]:

@@ -119,7 +119,7 @@ class Manifests:
         """Record a manifest, its references and its tags, in one transaction.
 
         :param pusher: the user who pushes.
-        :param lost: the digests of blobs whose bytes the storage does not have.
+        :param lost: the digests of blobs whose bytes the local disk does not have.
         :param allow_sparse: whether referenced content may be missing.
         :param guard: the caller's permissions on protected tags.
         :param traits: the kind and the platform of its content.

@@ -17,6 +17,7 @@ from ..spec.manifest import Descriptor
 from ..spec.manifest import DescriptorKind
 from .database import Database
 from .models import Models
+from .places import columns_of
 
 #: How many values one statement contains, well below the limit of any database.
 CHUNK: t.Final = 500
@@ -143,7 +144,7 @@ def missing(
     The children of an index are manifests, or blobs in a BuildKit cache.
 
     :param descriptors: the descriptors of the manifest.
-    :param lost: the digests of blobs whose bytes the storage does not have.
+    :param lost: the digests of blobs whose bytes the local disk does not have.
     :raises SizeInvalid: if the size of content is not the one in its descriptor.
     """
     wanted = {str(d.digest): d.size for d in descriptors if not d.foreign}
@@ -151,23 +152,28 @@ def missing(
         str(d.digest) for d in descriptors if d.kind == "child" and not d.foreign
     ]
     models = database.models
-    blobs = dict(_sizes(database, _blob_sizes(models), repository_id, wanted))
-    manifests = dict(_sizes(database, _manifest_sizes(models), repository_id, children))
-    for digest, size in (*blobs.items(), *manifests.items()):
+    blobs = list(_found(database, _blob_places(models), repository_id, wanted))
+    manifests = list(_found(database, _manifest_sizes(models), repository_id, children))
+    for digest, size, *_ in (*blobs, *manifests):
         if size != wanted[digest]:
             raise SizeInvalid(
                 f"The manifest gives a size of {wanted[digest]} bytes, but the content"
                 f" has {size} bytes.",
                 detail=digest,
             )
-    held = manifests.keys() | (blobs.keys() - set(lost))
+    stored = {
+        digest
+        for digest, _, store, location in blobs
+        if (digest not in lost if store is None else location is not None)
+    }
+    held = stored | {digest for digest, _ in manifests}
     return [digest for digest in wanted if digest not in held]
 
 
 @cache
-def _blob_sizes(models: Models) -> sa.Select[t.Any]:
+def _blob_places(models: Models) -> sa.Select[t.Any]:
     blob, link = models.Blob.__table__.c, models.RepositoryBlob.__table__.c
-    return sa.select(blob.digest, blob.size).where(
+    return sa.select(*columns_of(blob)).where(
         link.blob_id == blob.id,
         link.repository_id == sa.bindparam("repository_id"),
         blob.digest.in_(sa.bindparam("digests", expanding=True)),
@@ -183,18 +189,17 @@ def _manifest_sizes(models: Models) -> sa.Select[t.Any]:
     )
 
 
-def _sizes(
+def _found(
     database: Database,
     statement: sa.Select[t.Any],
     repository_id: int,
     digests: Iterable[str],
-) -> Iterator[tuple[str, int]]:
-    """Yield the digests that a statement finds, with their sizes in bytes."""
+) -> Iterator[Sequence[t.Any]]:
+    """Yield the rows that a statement finds for digests."""
     values = list(digests)
     for start in range(0, len(values), CHUNK):
         chunk = {
             "repository_id": repository_id,
             "digests": values[start : start + CHUNK],
         }
-        found = database.execute(statement, chunk)
-        yield from ((digest, size) for digest, size in found)
+        yield from database.execute(statement, chunk)

@@ -8,9 +8,11 @@ import uuid
 import sqlalchemy as sa
 
 from ..clock import utcnow
-from ..spec.digest import Digest
+from ..storage.place import Place
 from .database import Database
 from .database import newest
+from .places import columns_of
+from .places import place_of
 
 #: The key of the only row.
 _KEY: t.Final = 1
@@ -56,16 +58,16 @@ class StorageFolders:
         )
         return new
 
-    def some_blobs(self, limit: int) -> list[Digest]:
-        """Return some recorded blobs.
+    def some_blobs(self, limit: int) -> list[Place]:
+        """Return the places of some recorded blobs.
 
         :param limit: the maximum number of results.
         """
         Blob = self._db.models.Blob
-        rows = self._db.session.scalars(
-            sa.select(Blob.digest).order_by(Blob.id).limit(limit)
+        rows = self._db.session.execute(
+            sa.select(*columns_of(Blob)).order_by(Blob.id).limit(limit)
         )
-        return [Digest.parse(digest) for digest in rows]
+        return [place_of(row) for row in rows]
 
     def _select(self) -> sa.Select[t.Any]:
         columns = self._db.models.StorageFolder.__table__.c

@@ -14,10 +14,11 @@ from ..changes import BLOB_MOUNTED
 from ..changes import BLOB_PUSHED
 from ..changes import Change
 from ..clock import utcnow
+from ..errors import BlobUnknown
 from ..errors import BlobUploadUnknown
 from ..robot_key import RobotKey
 from ..robot_key import user_key
-from ..spec.digest import Digest
+from ..storage.place import Place
 from .blobs import Blobs
 from .database import Condition
 from .database import Database
@@ -172,12 +173,17 @@ class Uploads:
         )
 
     def finish(
-        self, session: UploadSession, pusher: Pusher, digest: Digest, size: int
+        self,
+        session: UploadSession,
+        pusher: Pusher,
+        place: Place,
+        kept: Place | None = None,
     ) -> None:
         """End a session and link its bytes to the repository as a blob.
 
         :param pusher: the user who pushes.
-        :param size: the size of the blob, in bytes.
+        :param place: where the bytes are stored.
+        :param kept: where they are stored already, as for :meth:`Blobs.link`.
         :raises BlobUploadUnknown: if the repository has been deleted.
         :raises QuotaExceeded: if the blob would exceed a quota.
         """
@@ -193,13 +199,13 @@ class Uploads:
                     kind=BLOB_PUSHED,
                     repository=repository.name,
                     repository_id=session.repository_id,
-                    digest=str(digest),
-                    size=size,
+                    digest=str(place.digest),
+                    size=place.size,
                     by=session.user_id,
                 )
             )
             with self._quotas.within(repository):
-                self._blobs.link(repository, digest, size)
+                self._blobs.link(repository, place, kept)
             self._repositories.list_with_blob(repository)
             self._delete(session.uuid)
 
@@ -209,8 +215,8 @@ class Uploads:
         self,
         wanted: RepositoryRef,
         pusher: Pusher,
-        digest: Digest,
-        size: int,
+        place: Place,
+        kept: Place | None = None,
         *,
         source: str | None = None,
     ) -> None:
@@ -218,8 +224,10 @@ class Uploads:
         repository.
 
         :param pusher: the user who pushes.
-        :param size: the size of the blob, in bytes.
+        :param place: where the bytes are stored.
+        :param kept: where they are stored already, as for :meth:`Blobs.link`.
         :param source: the name of the repository from which the blob is mounted.
+        :raises BlobUnknown: if the blob to mount has been deleted.
         :raises QuotaExceeded: if the blob would exceed a quota.
         """
 
@@ -231,14 +239,17 @@ class Uploads:
                     kind=BLOB_MOUNTED if source else BLOB_PUSHED,
                     repository=repository.name,
                     repository_id=repository_id,
-                    digest=str(digest),
-                    size=size,
+                    digest=str(place.digest),
+                    size=place.size,
                     source=source,
                     by=pusher.key,
                 )
             )
             with self._quotas.within(repository):
-                self._blobs.link(repository, digest, size)
+                if source is None:
+                    self._blobs.link(repository, place, kept)
+                elif not self._blobs.link_known(repository, place.digest):
+                    raise BlobUnknown(detail=str(place.digest))
             self._repositories.list_with_blob(repository)
 
         self._db.write(

@@ -11,8 +11,8 @@ from flask.cli import with_appcontext
 
 from ..operations.explain import explain
 from ..operations.fsck import Checker
-from ..operations.fsck import Problem
 from ..operations.gc import GarbageCollector
+from ..operations.problem import Problem
 from ..rules.quota import readable
 from ..rules.wording import plural
 from ..services import services
@@ -26,7 +26,7 @@ from .sizes import size
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..operations.gc import GarbageResult
+    from ..operations.gc_result import GarbageResult
 
 
 @click.command()

@@ -8,6 +8,7 @@ import uuid
 from contextlib import suppress
 from functools import partial
 
+from ..errors import BlobUnknown
 from ..errors import DigestInvalid
 from ..errors import Unavailable
 from ..spec.digest import Digest
@@ -23,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..catalog import UploadSession
     from ..catalog.repository_info import RepositoryRef
+    from ..storage import Place
     from ..storage import Storage
     from ..storage import UploadFile
 
@@ -90,7 +92,7 @@ class BlobContent:
                 self._complete_upload(
                     upload,
                     digest,
-                    partial(self._catalog.uploads.record_blob, repository, by, digest),
+                    partial(self._catalog.uploads.record_blob, repository, by),
                 )
                 return digest
         finally:
@@ -129,7 +131,7 @@ class BlobContent:
                     self._complete_upload(
                         upload,
                         digest,
-                        partial(self._catalog.uploads.finish, session, by, digest),
+                        partial(self._catalog.uploads.finish, session, by),
                         check_length,
                     )
                 except BaseException:
@@ -143,7 +145,7 @@ class BlobContent:
         self,
         upload: UploadFile,
         digest: Digest,
-        record: Callable[[int], object],
+        record: Callable[[Place, Place | None], object],
         check_length: Callable[[int], object] = lambda _: None,
     ) -> None:
         """Verify the digest of an upload, store its bytes durably, and record the blob.
@@ -151,14 +153,67 @@ class BlobContent:
         Every upload is completed here, and the order of the steps is what makes an
         acknowledged blob durable.
 
-        :param record: commits the catalog's record of the blob; it is called with the
-            length of the blob in bytes.
+        :param record: as for :meth:`store`.
         """
         verify(upload, digest)
         check_length(upload.length)
+        self.store(upload, digest, record)
+
+    def store(
+        self,
+        upload: UploadFile,
+        digest: Digest,
+        record: Callable[[Place, Place | None], object],
+    ) -> None:
+        """Store verified bytes durably, and record the blob.
+
+        :param record: commits the catalog's record of the blob. It is called with the
+            place of the bytes, and with the place at which they were stored before, if
+            that is to be kept.
+        """
         with self._storage.shared_lock(digest):
-            upload.commit(digest)
-            record(upload.length)
+            place = upload.commit(digest)
+            kept = self._kept(place)
+            record(place, kept)
+        self._confirm(place)
+        if kept is not None:
+            self._delete_discarded(place)
+
+    def _kept(self, place: Place) -> Place | None:
+        """Return the place at which the bytes of a new object were stored before, if
+        they are still there."""
+        if place.is_local:
+            return None
+        known = self._catalog.blob_places.find(place.digest)
+        self._catalog.release()
+        if known is None or known.store != place.store or known == place:
+            return None
+        return known if self._storage.stored_size(known) == place.size else None
+
+    def _confirm(self, place: Place) -> None:
+        """Check that a recorded blob on the local disk is still there.
+
+        If locks on files do not exclude other machines, the collection may have deleted
+        an older file of the blob at the same time.
+        """
+        if not place.is_local:
+            return
+        try:
+            found = self._storage.size(place)
+        except Unavailable:
+            # The bytes and the name have been flushed.
+            return
+        if found != place.size:
+            raise Unavailable
+
+    def _delete_discarded(self, place: Place) -> None:
+        """Delete a new object that no blob needs, because no client has seen it. If
+        this fails, garbage collection does it."""
+        with suppress(Unavailable):
+            if self._catalog.blob_places.is_discarded(place):
+                self._storage.delete([place])
+                self._catalog.blob_places.forget_place(place)
+            self._catalog.release()
 
     def _resume_completion(
         self, session: UploadSession, by: Actor, digest: Digest
@@ -167,41 +222,37 @@ class BlobContent:
 
         :return: False if no earlier attempt has stored the session's bytes.
         """
-        if self._storage.has_upload(session.uuid):
-            return False
-        # Any client can name a digest. The stored blob is the session's only if the
-        # session's own bytes are known to have had this digest.
-        known = self._storage.hashed(session.uuid)
-        if known is None or known.digest != digest:
-            return False
         with self._storage.shared_lock(digest):
-            if self._storage.sync_blob(digest) != known.length:
+            place = self._storage.resume_commit(session.uuid, digest)
+            if place is None:
                 return False
-            self._catalog.uploads.finish(session, by, digest, known.length)
+            self._catalog.uploads.finish(session, by, place)
+        self._confirm(place)
         return True
 
     def link_blob(
         self,
         repository: RepositoryRef,
         by: Actor,
-        digest: Digest,
-        size: int,
+        place: Place,
         source: str,
     ) -> bool:
         """Link a stored blob, which the actor may read, to a repository.
 
-        :param size: the size of the blob in bytes, as the catalog has it.
+        :param place: the place of the blob, as the catalog has it.
         :param source: the name of the repository that the actor may read the blob from.
         :return: False if the storage does not have the blob.
         """
         self.storage_identity.verify()
         self._catalog.release()
-        with self._storage.shared_lock(digest):
-            if self._storage.size(digest) != size:
+        with self._storage.shared_lock(place.digest):
+            if self._storage.size(place) != place.size:
                 return False
-            self._catalog.uploads.record_blob(
-                repository, by, digest, size, source=source
-            )
+            try:
+                self._catalog.uploads.record_blob(repository, by, place, source=source)
+            except BlobUnknown:
+                # Garbage collection has just deleted it.
+                return False
         return True
 
 

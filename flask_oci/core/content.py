@@ -22,8 +22,10 @@ from ..events import audit
 from ..rules.protection import Guard
 from ..rules.protection import TagProtected
 from ..spec.digest import Digest
+from ..spec.manifest import Descriptor
 from ..spec.manifest import Manifest
 from ..spec.manifest import parse
+from ..storage import Place
 from .blob_content import BlobContent
 from .documents import Documents
 from .manifest_traits import TraitReader
@@ -293,13 +295,17 @@ class Content(BlobContent):
         return work(replace(guard, manages=True))
 
     def _lost(self, manifest: Manifest) -> set[str]:
-        """Return the digests of the referenced blobs that the storage does not have,
+        """Return the digests of the referenced blobs that the local disk does not have,
         although the catalog may have rows of them."""
         return {
             str(descriptor.digest)
             for descriptor in manifest.descriptors
-            if self._storage.size(descriptor.digest) != descriptor.size
+            if self._storage.size(_local(descriptor)) != descriptor.size
         }
+
+
+def _local(descriptor: Descriptor) -> Place:
+    return Place(descriptor.digest, descriptor.size)
 
 
 def too_large(most: int) -> ManifestInvalid:

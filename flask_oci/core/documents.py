@@ -12,6 +12,7 @@ from ..spec.json_object import read_blob_object
 from ..spec.json_object import read_file_object
 from ..spec.json_object import read_stored_object
 from ..spec.manifest import written_platform
+from ..storage import Place
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,32 +44,43 @@ class Documents:
         self._catalog = catalog
         self._storage = storage
 
-    def read(self, digest: str, limit: int) -> dict[str, t.Any]:
+    def read(self, place: Place, limit: int) -> dict[str, t.Any]:
         """Return the JSON object in a blob; empty if there is none.
 
         The caller must check that the repository links the blob.
 
-        :param digest: the digest of the blob.
+        :param place: the place of the blob.
         :param limit: the maximum size in bytes; a larger blob is not read.
         """
-        content = self.content(digest, limit)
+        content = self.content(place, limit)
         if content is None:
             return {}
         return _as_object(content, read_blob_object)
 
-    def content(self, digest: str, limit: int) -> bytes | None:
+    def read_unlinked(self, digest: Digest, size: int, limit: int) -> dict[str, t.Any]:
+        """Return the JSON object in a blob that any repository may have, as
+        :meth:`read` does.
+
+        :param size: the size in bytes that a client declares.
+        """
+        place: Place | None = Place(digest, size)
+        if self._storage.has_locations:
+            place = self._catalog.blob_places.find(digest)
+            self._catalog.release()
+        return {} if place is None else self.read(place, limit)
+
+    def content(self, place: Place, limit: int) -> bytes | None:
         """Return the bytes of a blob; None if it is missing or too large.
 
         The caller must check that the repository links the blob.
 
-        :param digest: the digest of the blob.
+        :param place: the place of the blob.
         :param limit: the maximum size in bytes; a larger blob is not read.
         """
-        parsed = Digest.parse(digest)
         try:
-            if (self._storage.size(parsed) or 0) > limit:
+            if (self._storage.size(place) or 0) > limit:
                 return None
-            with self._storage.open(parsed) as file:
+            with self._storage.open(place) as file:
                 return b"".join(iter(lambda: file.read(limit), b""))
         except FileNotFoundError:
             return None
@@ -83,11 +95,8 @@ class Documents:
         """
         digest = text(mapping(fields.get("config")).get("digest"))
         # A manifest may name a blob that only another repository links.
-        if digest not in self._catalog.manifest_relations.linked(
-            repository_id, [digest]
-        ):
-            return {}
-        return self.read(digest, LARGE_CONFIG)
+        linked = self._catalog.manifest_relations.linked(repository_id, [digest])
+        return self.read(linked[digest], LARGE_CONFIG) if digest in linked else {}
 
 
 def as_object(content: bytes | None) -> dict[str, t.Any]:

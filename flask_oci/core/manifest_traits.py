@@ -13,6 +13,7 @@ from . import artifact_types
 from . import documents
 
 if t.TYPE_CHECKING:
+    from ..spec.manifest import Descriptor
     from ..spec.manifest import Manifest
 
 #: A platform that can be searched for. The client writes it into the config.
@@ -51,11 +52,13 @@ class TraitReader:
             or config.media_type not in IMAGE_CONFIGS
         ):
             return Traits(listed)
-        return Traits(listed, self._platform(str(config.digest)), str(config.digest))
+        return Traits(listed, self._platform(config), str(config.digest))
 
-    def _platform(self, digest: str) -> str | None:
+    def _platform(self, descriptor: Descriptor) -> str | None:
         try:
-            config = self._documents.read(digest, documents.SMALL_CONFIG)
+            config = self._documents.read_unlinked(
+                descriptor.digest, descriptor.size, documents.SMALL_CONFIG
+            )
         except (OSError, Unavailable):
             # A push does not depend on it.
             return None

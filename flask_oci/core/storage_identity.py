@@ -78,7 +78,7 @@ class StorageIdentity:
         """Return how many of some recorded blobs are in the folder, and the number of
         these blobs."""
         blobs = self._folders.some_blobs(SAMPLE)
-        return sum(self._storage.size(b) is not None for b in blobs), len(blobs)
+        return sum(self._storage.stored_size(b) is not None for b in blobs), len(blobs)
 
     def _check_blob_folder(self) -> None:
         """Check that the folder of the blobs exists if the database has blobs.

@@ -162,7 +162,7 @@ class Summaries:
         linked = self._catalog.manifest_relations.linked(repository_id, wanted)
         found = {
             digest: documents.platform(
-                self._documents.read(digest, documents.SMALL_CONFIG)
+                self._documents.read(linked[digest], documents.SMALL_CONFIG)
             )
             for digest in wanted
             if digest in linked

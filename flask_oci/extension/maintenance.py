@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..catalog import Catalog
-    from ..operations.gc import GarbageResult
+    from ..operations.gc_result import GarbageResult
     from ..operations.jobs import JobReport
     from ..operations.work import JobOutcome
 

@@ -9,17 +9,21 @@ answered with 404, until a client pushes it again.
 from __future__ import annotations
 
 import hashlib
-import time
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from ..core.storage_identity import StorageIdentity
 from ..errors import Unavailable
 from ..spec.digest import Digest
-from .gc import BATCH_SIZE
-from .gc import batched
+from ..storage import Place
+from .fsck_objects import ObjectChecker
+from .gc_blobs import BATCH_SIZE
+from .gc_blobs import batched
+from .problem import OWNER
+from .problem import Problem
+from .problem import to_push
+from .rate_limit import RateLimit
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,34 +35,10 @@ if t.TYPE_CHECKING:
 #: The name under which the storage keeps the position of a scrub.
 BOOKMARK: t.Final = "scrub"
 
-#: The remedy for a file or folder that cannot be read.
-OWNER: t.Final = (
-    "Give all files in the storage folder to the user of the server, as 'flask oci"
-    " check' describes, or replace the disk if it is damaged."
-)
+#: The beginning of the position in a store; that in the files is a digest.
+OBJECTS: t.Final = "store:"
 
 _PIECE = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An inconsistency that a check found."""
-
-    kind: str
-    """``foreign``, ``lost``, ``damaged``, ``unreadable``, ``unrecorded``, ``dangling``
-    or ``misplaced``."""
-
-    subject: str
-    """The digest or the name that the problem is about."""
-
-    message: str
-    """The problem and the remedy."""
-
-    repaired: bool = False
-    """True if it has been repaired."""
-
-    harmless: bool = False
-    """True if no acknowledged content is missing."""
 
 
 class Checker:
@@ -77,13 +57,15 @@ class Checker:
         sparse: bool = False,
     ) -> None:
         self._consistency = catalog.consistency
-        self._garbage = catalog.garbage
+        self._garbage = catalog.blob_garbage
+        self._places = catalog.blob_places
         self._release = catalog.release
         self._drop_misplaced = catalog.tags.drop_misplaced
         self._storage = storage
         self._identity = StorageIdentity(catalog, storage)
         self._repair = repair
         self._sparse = sparse
+        self._objects = ObjectChecker(catalog, storage, repair=repair)
 
     def check(self) -> Iterator[Problem]:
         """Compare the tables with the files, and the tables with each other.
@@ -97,15 +79,18 @@ class Checker:
             yield Problem(
                 "foreign", "storage", f"{problem} 'flask oci check' has the remedy."
             )
-        for digest, size in self._consistency.blobs():
-            yield from _readable(digest, partial(self._sized, digest, size))
+        for place in self._consistency.local_blobs():
+            yield from _readable(place.digest, partial(self._sized, place))
+        yield from self._objects.check()
         unreadable: list[str] = []
         for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
             unrecorded = self._garbage.unrecorded(batch)
+            discarded = self._places.discarded_digests(unrecorded) if unrecorded else ()
             # A lock on a file may take long, and must not hold a database connection.
             self._release()
             for digest in unrecorded:
-                yield from _readable(digest, partial(self._unrecorded, digest))
+                if str(digest) not in discarded:
+                    yield from _readable(digest, partial(self._unrecorded, digest))
         for folder in unreadable:
             yield Problem("unreadable", folder, f"The folder is not readable. {OWNER}")
         for repository, digest_text in self._consistency.damaged_manifests():
@@ -140,74 +125,90 @@ class Checker:
         :param progress: called with the number of bytes that have been read since the
             last call.
         """
-        limit = _RateLimit(rate, progress)
-        for digest in self._to_scrub():
-            yield from _readable(digest, partial(self._scrubbed, digest, limit))
-            self._storage.remember(BOOKMARK, str(digest))
+        limit = RateLimit(rate, progress)
+        for bookmark, place in self._to_scrub():
+            yield from _readable(place.digest, partial(self._scrubbed, place, limit))
+            self._storage.remember(BOOKMARK, bookmark)
         self._storage.remember(BOOKMARK, "")
 
     def bytes_to_scrub(self) -> int:
         """Return the number of bytes that a scrub would read now."""
-        return sum(self._size(digest) for digest in self._to_scrub())
+        return sum(self._size(place) for _, place in self._to_scrub())
 
-    def _size(self, digest: Digest) -> int:
+    def _size(self, place: Place) -> int:
         with suppress(Unavailable):
-            return self._storage.size(digest) or 0
+            return self._storage.size(place) or 0
         return 0
 
-    def _to_scrub(self) -> Iterator[Digest]:
+    def _to_scrub(self) -> Iterator[tuple[str, Place]]:
+        """Yield the blobs to read, each with its bookmark: files first, then
+        objects."""
         last = self._storage.recall(BOOKMARK)
-        return (d for d in self._storage.digests([]) if str(d) > last)
+        if not last.startswith(OBJECTS):
+            for digest in self._storage.digests([]):
+                if str(digest) > last:
+                    yield str(digest), Place(digest, 0)
+        for store in sorted(self._storage.stores()):
+            prefix = f"{OBJECTS}{store}:"
+            is_here = last.startswith(prefix)
+            if last > prefix and not is_here and last.startswith(OBJECTS):
+                continue
+            after = last.removeprefix(prefix) if is_here else None
+            for place in self._consistency.blobs_in(store, after):
+                yield f"{prefix}{place.location}", place
 
-    def _sized(self, digest: Digest, size: int) -> Iterator[Problem]:
-        if self._storage.size(digest) != size:
-            yield from self._lost(digest)
+    def _sized(self, place: Place) -> Iterator[Problem]:
+        if self._storage.size(place) != place.size:
+            yield from self._lost(place.digest)
 
-    def _scrubbed(self, digest: Digest, limit: _RateLimit) -> Iterator[Problem]:
-        if not self._is_intact(digest, limit):
-            yield from self._damaged(digest)
+    def _scrubbed(self, place: Place, limit: RateLimit) -> Iterator[Problem]:
+        if not self._is_intact(place, limit):
+            yield from self._damaged(place)
 
     def _lost(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.exclusive_lock(digest):
-            expected = self._consistency.blob_size(digest)
-            found = self._storage.size(digest)
+            place = self._places.find(digest)
+            found = None if place is None else self._storage.size(place)
             self._release()
-            # It may have been deleted or pushed again since it was listed.
-            if expected is None or expected == found:
+            # It may have been deleted, moved or pushed again since it was listed.
+            if place is None or not place.is_local or place.size == found:
                 return
-            needed_by = self._quarantine(digest) if self._repair else []
+            expected = place.size
+            needed_by = self._quarantine(place) if self._repair else []
         what = "no file" if found is None else f"a file of {found} bytes"
         yield Problem(
             "lost" if found is None else "damaged",
             str(digest),
             f"The blob should have {expected} bytes and has {what}."
-            + _to_push(needed_by),
+            + to_push(needed_by),
             repaired=self._repair and not needed_by,
         )
 
-    def _damaged(self, digest: Digest) -> Iterator[Problem]:
-        with self._storage.exclusive_lock(digest):
+    def _damaged(self, place: Place) -> Iterator[Problem]:
+        with self._storage.exclusive_lock(place.digest):
             # A push may have replaced it by an intact file meanwhile.
-            if self._is_intact(digest, _RateLimit()):
+            if self._is_intact(place, RateLimit()):
                 return
-            needed_by = self._quarantine(digest) if self._repair else []
+            needed_by = self._quarantine(place) if self._repair else []
         yield Problem(
             "damaged",
-            str(digest),
-            "The bytes of the blob have another digest." + _to_push(needed_by),
+            str(place.digest),
+            "The bytes of the blob have another digest." + to_push(needed_by),
             repaired=self._repair and not needed_by,
         )
 
-    def _quarantine(self, digest: Digest) -> list[str]:
-        """Quarantine a file, and return the repositories that need the blob."""
-        self._storage.quarantine(digest)
-        return self._consistency.forget_blob(digest)
+    def _quarantine(self, place: Place) -> list[str]:
+        """Quarantine a blob, and return the repositories that need it."""
+        self._storage.quarantine(place)
+        if not place.is_local and not self._places.lose(place):
+            return []
+        return self._consistency.forget_blob(place.digest)
 
     def _unrecorded(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.exclusive_lock(digest):
             unrecorded = bool(self._garbage.unrecorded([digest]))
             self._release()
-        if unrecorded and self._storage.size(digest) is not None:
+        if unrecorded and self._storage.size(Place(digest, 0)) is not None:
             yield Problem(
                 "unrecorded",
                 str(digest),
@@ -227,10 +228,10 @@ class Checker:
                 repaired=self._repair,
             )
 
-    def _is_intact(self, digest: Digest, limit: _RateLimit) -> bool:
-        hasher = hashlib.new(digest.algorithm)
+    def _is_intact(self, place: Place, limit: RateLimit) -> bool:
+        hasher = hashlib.new(place.digest.algorithm)
         try:
-            file = self._storage.open(digest)
+            file = self._storage.open(place)
         except FileNotFoundError:
             # Garbage collection has deleted it since it was listed.
             return True
@@ -238,7 +239,7 @@ class Checker:
             while piece := file.read(_PIECE):
                 hasher.update(piece)
                 limit.wait_after(len(piece))
-        return hasher.hexdigest() == digest.encoded
+        return hasher.hexdigest() == place.digest.encoded
 
 
 def _readable(
@@ -249,35 +250,3 @@ def _readable(
         yield from look()
     except Unavailable as error:
         yield Problem("unreadable", str(digest), f"{error.message} {OWNER}")
-
-
-def _to_push(needed_by: list[str]) -> str:
-    if not needed_by:
-        return " Push it again."
-    return f" Push it again, to one of: {', '.join(needed_by)}."
-
-
-class _RateLimit:
-    """Reports bytes that are read, and limits their rate.
-
-    :param rate: the maximum number of bytes to read per second; None means no limit.
-    :param progress: called with the number of bytes of each piece.
-    """
-
-    def __init__(
-        self,
-        rate: int | None = None,
-        progress: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        self._rate = rate
-        self._progress = progress
-        self._started = time.monotonic()
-        self._done = 0
-
-    def wait_after(self, count: int) -> None:
-        """Report ``count`` bytes, and sleep until more bytes may be read."""
-        self._progress(count)
-        self._done += count
-        if self._rate is not None:
-            spent = time.monotonic() - self._started
-            time.sleep(max(self._done / self._rate - spent, 0))

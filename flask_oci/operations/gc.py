@@ -9,12 +9,7 @@ content is kept if a tag needs it, directly or through other manifests.
 from __future__ import annotations
 
 import typing as t
-from collections import Counter
-from contextlib import nullcontext
-from dataclasses import dataclass
-from dataclasses import field
 from datetime import timedelta
-from itertools import islice
 
 from ..catalog.jobs import COLLECTION
 from ..changes import Change
@@ -23,78 +18,26 @@ from ..clock import utcnow
 from ..core.storage_identity import StorageIdentity
 from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
-from ..rules.quota import readable
-from ..rules.wording import plural
-from .items import in_words
+from ..errors import CollectionRunning
+from .gc_blobs import BlobCollector
+from .gc_result import GarbageResult
 from .items import Items
 from .missing_traits import record_missing_traits
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Iterator
     from datetime import datetime
 
     from ..catalog import Catalog
     from ..config import Config
-    from ..spec.digest import Digest
     from ..storage import Storage
 
     ReportProgress = Callable[[str], None]
 
 
-#: The number of files that are looked up in one statement.
-BATCH_SIZE: t.Final = 500
-
 #: The maximum number of moves in the history of a repository, besides those that can be
 #: undone.
 MAX_MOVES: t.Final = 10_000
-
-
-@dataclass
-class GarbageResult:
-    """The content that a garbage collection deleted, or would delete."""
-
-    uploads: list[str] = field(default_factory=list)
-    """The upload sessions that were idle for too long."""
-
-    manifests: list[tuple[str, Digest]] = field(default_factory=list)
-    """The manifests that are not needed, each with its repository."""
-
-    links: list[tuple[str, Digest]] = field(default_factory=list)
-    """The blobs that a repository does not need, each with the repository."""
-
-    blobs: list[Digest] = field(default_factory=list)
-    """The blobs that no repository needs."""
-
-    freed: int = 0
-    """The number of bytes that were freed on the disk."""
-
-    failures: list[str] = field(default_factory=list)
-    """The items that could not be collected, each with the reason. The next collection
-    tries them again."""
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of deleted objects of each kind, and the freed bytes."""
-        return {
-            "uploads": len(self.uploads),
-            "manifests": len(self.manifests),
-            "links": len(self.links),
-            "blobs": len(self.blobs),
-            "freed": self.freed,
-            "failures": len(self.failures),
-        }
-
-    def summary(self) -> str:
-        """Return the deleted content in words."""
-        return (
-            f"Deleted {plural(len(self.uploads), 'idle upload')},"
-            f" {plural(len(self.manifests), 'manifest')} and"
-            f" {plural(len(self.blobs), 'blob')}, {readable(self.freed)}."
-        )
-
-    def failure(self) -> str | None:
-        """Return the failed items in words, or None without failures."""
-        return in_words(self.failures)
 
 
 class GarbageCollector:
@@ -132,16 +75,33 @@ class GarbageCollector:
         self._progress = progress
         self._checkpoint = checkpoint
         self._jobs = catalog.jobs
+        self._lock = catalog.collection_lock
         self._result = GarbageResult()
         self._items = Items(self._result.failures, catalog.rollback)
         self._leases_end = utcnow() - config.lease_lifetime
+        self._blobs = BlobCollector(
+            catalog,
+            storage,
+            self._result,
+            self._items,
+            self._leases_end,
+            dry_run=dry_run,
+            checkpoint=checkpoint,
+        )
 
     def run(self) -> GarbageResult:
         """Delete all garbage, in the order in which one deletion allows the next.
 
+        :raises CollectionRunning: if another process collects garbage now.
         :raises Denied: if a receiver of ``collection_starting`` refuses.
         :raises StorageForeign: if the storage does not belong to the database.
         """
+        with self._lock.hold() as is_alone:
+            if not is_alone and not self._dry_run:
+                raise CollectionRunning
+            return self._run()
+
+    def _run(self) -> GarbageResult:
         self._identity.verify(create=False)
         if not self._dry_run:
             self._ask_receivers(Change(kind=COLLECTED))
@@ -152,7 +112,8 @@ class GarbageCollector:
         # If the database has no repositories, the files probably belong to another
         # database.
         if repositories:
-            self._collect_files()
+            self._blobs.collect_files()
+            self._blobs.collect_discarded()
         self._progress("upload sessions")
         self._collect_uploads()
         for repository_id, name in repositories:
@@ -173,7 +134,7 @@ class GarbageCollector:
                 with self._items.each(f"the size of {name}"):
                     self._catalog.pulls.measure(repository_id)
         self._progress("blobs")
-        self._collect_blobs()
+        self._blobs.collect()
         self._release()
         if not self._dry_run:
             with self._items.each("old events"):
@@ -298,58 +259,5 @@ class GarbageCollector:
                 ):
                     self._result.links.append((name, digest))
 
-    def _collect_blobs(self) -> None:
-        # A dry run ignores the links that it would have deleted.
-        unneeded_links = Counter(digest for _, digest in self._result.links)
-        before = self._leases_end
-        unlinked = self._garbage.unlinked_blobs(
-            before, unneeded_links if self._dry_run else {}
-        )
-        for digest in unlinked:
-            self._release()
-            self._checkpoint()
-            with self._items.each(str(digest)), self._lock(digest):
-                if self._dry_run or self._garbage.delete_blob(digest, before):
-                    self._delete_blob(digest)
-
-    def _collect_files(self) -> None:
-        """Delete files without a row, which a crash between a rename and a commit
-        leaves, unless they are younger than the grace period."""
-        before = self._leases_end.timestamp()
-        unreadable: list[str] = []
-        for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
-            unrecorded = self._garbage.unrecorded(batch)
-            self._release()
-            self._checkpoint()
-            for digest in unrecorded:
-                with self._items.each(str(digest)), self._lock(digest):
-                    # Check again, because no request can write the row while the blob
-                    # is locked.
-                    is_unrecorded = self._garbage.unrecorded([digest])
-                    self._release()
-                    if is_unrecorded and self._is_older(digest, before):
-                        self._delete_blob(digest)
-        self._note_unreadable(unreadable)
-
     def _note_unreadable(self, folders: list[str]) -> None:
         self._result.failures += [f"{folder} is not readable." for folder in folders]
-
-    def _is_older(self, digest: Digest, before: float) -> bool:
-        modified_at = self._storage.modified_at(digest)
-        return modified_at is not None and modified_at < before
-
-    def _delete_blob(self, digest: Digest) -> None:
-        size = self._storage.size(digest) or 0
-        if not self._dry_run:
-            self._storage.delete(digest)
-        self._result.freed += size
-        self._result.blobs.append(digest)
-
-    def _lock(self, digest: Digest) -> t.ContextManager[None]:
-        return nullcontext() if self._dry_run else self._storage.exclusive_lock(digest)
-
-
-def batched(digests: Iterator[Digest], size: int) -> Iterator[list[Digest]]:
-    """Yield digests in lists of at most ``size``."""
-    while batch := list(islice(digests, size)):
-        yield batch

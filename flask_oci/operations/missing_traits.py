@@ -43,4 +43,4 @@ def _traits(catalog: Catalog, reader: TraitReader, found: UnknownManifest) -> Tr
         # An earlier version accepted it.
         return Traits("")
     linked = catalog.manifest_relations.linked(found.repository_id, [traits.config])
-    return traits.without({traits.config} - linked)
+    return traits.without({traits.config} - linked.keys())

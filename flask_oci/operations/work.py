@@ -17,6 +17,7 @@ from functools import partial
 
 from ..catalog import FAILURES
 from ..catalog.jobs import WEBHOOKS
+from ..errors import CollectionRunning
 from ..events import DeliveryResult
 from ..rules.wording import plural
 from .items import reason_of
@@ -155,7 +156,7 @@ class Worker:
             return
         try:
             self._runner.run(name, _Checkpoint(self, name, lease))
-        except Interrupted:
+        except (Interrupted, CollectionRunning):
             logger.info("The job %s was interrupted; a worker will repeat it.", name)
         except FAILURES:
             # The other jobs need the database too.

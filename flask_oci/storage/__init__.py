@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .local import LocalStorage
+from .place import Place
+from .place import StoredObject
 from .probe import examine
 from .probe import ProbeResult
 from .protocol import Hashed
@@ -11,10 +13,12 @@ from .protocol import StoredUpload
 from .protocol import UploadFile
 
 __all__ = [
-    "ProbeResult",
     "Hashed",
     "LocalStorage",
+    "Place",
+    "ProbeResult",
     "Storage",
+    "StoredObject",
     "StoredUpload",
     "UploadFile",
     "examine",

@@ -15,24 +15,21 @@ import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
 from uuid import UUID
-from uuid import uuid4
 
 from ..errors import BlobUploadUnknown
 from ..errors import DigestInvalid
 from ..spec.digest import ALGORITHMS
 from ..spec.digest import Digest
 from . import upload_hash
+from .local_folder import LocalFolder
+from .place import Place
 from .posix import close
 from .posix import disk
 from .posix import FILE_MODE
 from .posix import inherit_owner
 from .posix import locked
-from .posix import make_folder
 from .posix import readable
-from .posix import Space
-from .posix import space
 from .posix import sync_folder
-from .posix import unavailable
 from .protocol import Hashed
 from .protocol import StoredUpload
 from .protocol import UploadProgress
@@ -41,19 +38,13 @@ from .upload import lock_upload
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-
-#: The name of the file with the identity of the storage.
-IDENTITY: t.Final = "identity"
-
-#: The cause if the free space is below the reserve.
-ALMOST_FULL: t.Final = (
-    "Its disk is almost full, and the rest is reserved for deletions."
-)
+    from .place import StoredObject
 
 
-class LocalStorage:
+class LocalStorage(LocalFolder):
     """A :class:`~flask_oci.storage.Storage` in a folder.
 
     :param root: the path of the folder, which the first upload creates.
@@ -61,9 +52,7 @@ class LocalStorage:
         default.
     """
 
-    def __init__(self, root: str, reserve: int | None = None) -> None:
-        self._root = root
-        self._reserve = reserve
+    has_locations = False
 
     @disk
     def start_upload(self, uuid: str) -> None:
@@ -98,45 +87,23 @@ class LocalStorage:
             return None
         return UploadProgress(found.st_size, found.st_mtime)
 
-    @disk
-    def free(self) -> int | None:
-        """Return the free space in bytes, or None if it is unknown."""
-        found = self.space()
-        return None if found is None else found.free
-
-    @disk
-    def reserve(self) -> int | None:
-        """Return the free space in bytes below which pushes are refused, or None if it
-        is unknown."""
-        found = self.space()
-        return None if found is None else found.reserve
-
-    @disk
-    def check_space(self) -> None:
-        """Check that the free space is not below the reserve."""
-        self.room_for(0)
-
-    def room_for(self, size: int) -> int:
-        """Return the space that pushes may take, in bytes.
-
-        :param size: the number of bytes that are about to be written.
-        :raises Unavailable: if the bytes do not fit above the reserve.
-        """
-        found = self.space()
-        if found is None:
-            return size
-        if found.left < size:
-            raise unavailable(ALMOST_FULL)
-        return found.left
-
-    @disk
-    def space(self) -> Space | None:
-        """Return the free space, or None if the folder does not exist yet."""
-        return space(self._root, self._reserve)
-
     def hashed(self, uuid: str) -> Hashed | None:
-        """Return the saved hash of an upload session, or None."""
+        """Return the saved hash of an upload session, or None. It outlives the
+        session's bytes, which may have become a blob."""
         return upload_hash.read(self.note_path(uuid))
+
+    def resume_commit(self, uuid: str, digest: Digest) -> Place | None:
+        """Complete a commit that was interrupted; see :class:`Storage`."""
+        if self.has_upload(uuid):
+            return None
+        # Any client can name a digest. The stored blob is the session's only if the
+        # session's own bytes are known to have had this digest.
+        known = self.hashed(uuid)
+        if known is None or known.digest != digest:
+            return None
+        if self.sync_blob(digest) != known.length:
+            return None
+        return Place(digest, known.length)
 
     @contextmanager
     def open_upload(self, uuid: str) -> Iterator[LocalUpload]:
@@ -162,7 +129,7 @@ class LocalStorage:
         An existing blob is replaced by the same bytes, which repairs it if the disk
         has damaged it.
         """
-        target = self.absolute_path(digest)
+        target = self._blob_path(digest)
         self._make_folder(target)
         try:
             os.replace(self._upload_path(uuid), target)
@@ -191,86 +158,44 @@ class LocalStorage:
         return locked(self._lock_path(digest), fcntl.LOCK_EX)
 
     @disk
-    def delete(self, digest: Digest) -> None:
-        """Delete a blob, if it exists, within :meth:`exclusive_lock`."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.absolute_path(digest))
+    def delete(self, places: Sequence[Place]) -> None:
+        """Delete blobs, if they exist, each within :meth:`exclusive_lock`."""
+        for place in places:
+            if place.is_local:
+                with suppress(FileNotFoundError):
+                    os.unlink(self._blob_path(place.digest))
 
     @disk
     def sync_blob(self, digest: Digest) -> int | None:
         """Make the name of a blob durable, and return its size in bytes or None."""
-        size = self.size(digest)
+        size = self.size(Place(digest, 0))
         if size is not None:
             # The upload flushed the bytes before it renamed the file.
-            path = self.absolute_path(digest)
+            path = self._blob_path(digest)
             self._make_folder(path)
             sync_folder(os.path.dirname(path))
         return size
 
     @disk
-    def quarantine(self, digest: Digest) -> None:
+    def quarantine(self, place: Place) -> None:
         """Move a blob to the quarantine folder, if it exists."""
+        if not place.is_local:
+            return
+        digest = place.digest
         # A blob can be damaged, pushed again and damaged again.
         name = f"{digest.algorithm}-{digest.encoded}.{time.time_ns()}"
         target = os.path.join(self._root, "quarantine", name)
         self._make_folder(target)
         with suppress(FileNotFoundError):
-            os.rename(self.absolute_path(digest), target)
+            os.rename(self._blob_path(digest), target)
             sync_folder(os.path.dirname(target))
-
-    @disk
-    def remember(self, name: str, text: str, *, is_durable: bool = False) -> None:
-        """Store a short text, such as the progress of a long operation; flush its bytes
-        first if ``is_durable``."""
-        path = os.path.join(self._root, name)
-        self._make_folder(path)
-        # Several processes may write the same text at the same time.
-        new = f"{path}.{uuid4()}"
-        with open(new, "w", encoding="ascii", opener=_opener) as file:
-            file.write(text)
-            file.flush()
-            if is_durable:
-                os.fsync(file.fileno())
-        inherit_owner(new)
-        os.replace(new, path)
-
-    @disk
-    def recall(self, name: str) -> str:
-        """Return the text that :meth:`remember` stored, or an empty string."""
-        try:
-            with open(os.path.join(self._root, name), encoding="ascii") as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
-
-    def identity(self) -> str:
-        """Return the identity of the storage, or an empty string if it has none."""
-        return self.recall(IDENTITY)
-
-    @disk
-    def has_blob_folder(self) -> bool:
-        """Return True if the storage has a place for blobs. :meth:`identify` and the
-        first blob create it, and nothing deletes it."""
-        for algorithm in ALGORITHMS:
-            # Other errors of the disk do not mean that the folder is lost.
-            with suppress(FileNotFoundError, NotADirectoryError):
-                os.lstat(self._blob_folder(algorithm))
-                return True
-        return False
-
-    @disk
-    def identify(self, identity: str) -> None:
-        """Set the identity of the storage, durably, and create the place for blobs."""
-        make_folder(self._blob_folder("sha256"), self._root)
-        self.remember(IDENTITY, identity, is_durable=True)
-        sync_folder(self._root)
 
     @disk
     def modified_at(self, digest: Digest) -> float | None:
         """Return the time of the last write to a blob in seconds since the epoch, or
         None if it is absent."""
         try:
-            return os.stat(self.absolute_path(digest)).st_mtime
+            return os.stat(self._blob_path(digest)).st_mtime
         except FileNotFoundError:
             return None
 
@@ -299,37 +224,49 @@ class LocalStorage:
                     uuid = str(UUID(name))
                     yield StoredUpload(uuid, _touched_at(path_of(uuid)))
 
+    def stores(self) -> list[str]:
+        """Return no store, because all blobs are on the local disk."""
+        return []
+
+    def objects(self, store: str, after: str | None = None) -> Iterator[StoredObject]:
+        """Yield no object, because all blobs are on the local disk."""
+        return iter(())
+
     @disk
-    def size(self, digest: Digest) -> int | None:
+    def size(self, place: Place) -> int | None:
         """Return the size of a blob in bytes, or None if it is absent."""
+        if not place.is_local:
+            return None
         try:
-            return os.stat(self.absolute_path(digest)).st_size
+            return os.stat(self._blob_path(place.digest)).st_size
         except FileNotFoundError:
             return None
 
+    def stored_size(self, place: Place) -> int | None:
+        """Return the size of a blob in bytes, or None if it is absent."""
+        return self.size(place)
+
     @disk
-    def open(self, digest: Digest) -> t.BinaryIO:
+    def open(self, place: Place) -> t.BinaryIO:
         """Open a blob for reading."""
-        return open(self.absolute_path(digest), "rb", buffering=0)
+        if not place.is_local:
+            raise FileNotFoundError(place.location)
+        return open(self._blob_path(place.digest), "rb", buffering=0)
 
-    def relative_path(self, digest: Digest) -> str:
+    def relative_path(self, place: Place) -> str | None:
         """Return the path of a blob relative to the storage folder."""
-        shard = digest.encoded[:2]
-        return f"blobs/{digest.algorithm}/{shard}/{digest.encoded}"
+        return _relative_path(place.digest) if place.is_local else None
 
-    def absolute_path(self, digest: Digest) -> str:
+    def absolute_path(self, place: Place) -> str | None:
         """Return the absolute path of a blob."""
-        return os.path.join(self._root, self.relative_path(digest))
+        return self._blob_path(place.digest) if place.is_local else None
 
-    def _make_folder(self, path: str) -> None:
-        make_folder(os.path.dirname(path), self._root)
+    def _blob_path(self, digest: Digest) -> str:
+        return os.path.join(self._root, _relative_path(digest))
 
     @disk
     def _open(self, path: str, flags: int) -> int:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-    def _blob_folder(self, algorithm: str) -> str:
-        return os.path.join(self._root, "blobs", algorithm)
 
     def _upload_path(self, uuid: str) -> str:
         return os.path.join(self._root, "uploads", uuid)
@@ -343,8 +280,9 @@ class LocalStorage:
         return os.path.join(self._root, "locks", digest.encoded[:2])
 
 
-def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+def _relative_path(digest: Digest) -> str:
+    shard = digest.encoded[:2]
+    return f"blobs/{digest.algorithm}/{shard}/{digest.encoded}"
 
 
 @disk

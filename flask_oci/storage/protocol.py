@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from ..spec.digest import Digest
+from .place import Place
+from .place import StoredObject
 
 #: The number of bytes that are read, hashed and written at a time. It bounds the memory
 #: of a request, whatever the size of the blob, and a piece of this size stays in the
@@ -62,12 +65,14 @@ class UploadFile(t.Protocol):
     def matches(self, digest: Digest) -> bool:
         """Return True if the bytes have this digest, and read them if necessary."""
 
-    def commit(self, digest: Digest) -> None:
+    def commit(self, digest: Digest) -> Place:
         """Turn the bytes into the blob of a digest, durably, and end the session.
 
         The caller has verified the digest and holds :meth:`Storage.shared_lock`. The
-        saved hash is kept until :meth:`Storage.discard_upload`, so that the caller can
-        repeat a completion that failed after this.
+        saved hash is kept until :meth:`Storage.discard_upload`, so that
+        :meth:`Storage.resume_commit` can repeat a completion that failed after this.
+
+        :return: the place of the blob, for its row.
         """
 
 
@@ -90,13 +95,19 @@ class UploadProgress(t.NamedTuple):
 
 
 class Storage(t.Protocol):
-    """A content-addressed store: one blob for each digest, written once."""
+    """A store of blobs, each written once, and of upload sessions.
+
+    The row of a blob has its place. A storage on the local disk has each blob at its
+    digest, and the file proves that the blob exists. An object store has each blob at a
+    location of its own, and the row proves that it exists.
+    """
+
+    has_locations: bool
+    """Whether only the row of a blob tells where it is. False if each blob is on the
+    local disk, at its digest."""
 
     def start_upload(self, uuid: str) -> None:
         """Create the empty file of an upload session."""
-
-    def has_upload(self, uuid: str) -> bool:
-        """Return True if the storage has bytes of an upload session."""
 
     def upload_length(self, uuid: str) -> int:
         """Return the number of stored bytes of an upload session.
@@ -120,9 +131,13 @@ class Storage(t.Protocol):
         :raises Unavailable: if it is.
         """
 
-    def hashed(self, uuid: str) -> Hashed | None:
-        """Return the saved hash of an upload session, or None. It outlives the
-        session's bytes, which may have become a blob."""
+    def resume_commit(self, uuid: str, digest: Digest) -> Place | None:
+        """Complete an :meth:`UploadFile.commit` that was interrupted, within
+        :meth:`shared_lock`.
+
+        :return: the place of the blob, or None if no earlier attempt has stored the
+            session's own bytes as the blob of this digest.
+        """
 
     def open_upload(self, uuid: str) -> AbstractContextManager[UploadFile]:
         """Open and lock an upload session for one request.
@@ -143,28 +158,28 @@ class Storage(t.Protocol):
         """Delete an upload session, if it exists."""
 
     def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
-        """Prevent the deletion of a blob while its row is written.
+        """Prevent the deletion of a blob on the local disk while its row is written.
 
         Any number of requests can hold this lock. They wait only while the garbage
-        collection holds :meth:`exclusive_lock`.
+        collection holds :meth:`exclusive_lock`. A storage without blobs on the local
+        disk needs no lock.
         """
 
     def exclusive_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Wait for the shared locks of a blob, and block new ones."""
 
-    def delete(self, digest: Digest) -> None:
-        """Delete a blob, if it exists, within :meth:`exclusive_lock`."""
+    def delete(self, places: Sequence[Place]) -> None:
+        """Delete blobs, if they exist; one on the local disk within
+        :meth:`exclusive_lock`.
 
-    def sync_blob(self, digest: Digest) -> int | None:
-        """Make the name of a blob durable, and return its size in bytes, or None if
-        the blob is absent.
-
-        It completes an :meth:`UploadFile.commit` that was interrupted.
+        :raises Unavailable: if some could not be deleted; the caller tries all of them
+            again later.
         """
 
-    def quarantine(self, digest: Digest) -> None:
-        """Move a blob to the quarantine, if it exists, so that it is not served.
-        Earlier blobs in the quarantine are kept."""
+    def quarantine(self, place: Place) -> None:
+        """Move a blob on the local disk to the quarantine, if it exists, so that it is
+        not served. Earlier blobs in the quarantine are kept. An object stays where it
+        is."""
 
     def remember(self, name: str, text: str) -> None:
         """Store a short text, such as the progress of a long operation."""
@@ -183,11 +198,11 @@ class Storage(t.Protocol):
         """Set the identity of the storage, durably, and create the place for blobs."""
 
     def modified_at(self, digest: Digest) -> float | None:
-        """Return the time of the last write to a blob in seconds since the epoch, or
-        None if it is absent."""
+        """Return the time of the last write to a blob on the local disk in seconds
+        since the epoch, or None if it is absent."""
 
     def digests(self, unreadable: list[str] | None = None) -> Iterator[Digest]:
-        """Yield the digests of all blobs, in ascending order.
+        """Yield the digests of all blobs on the local disk, in ascending order.
 
         :param unreadable: the list to which the folders are added that cannot be read;
             None raises the error.
@@ -199,17 +214,39 @@ class Storage(t.Protocol):
         :param unreadable: as in :meth:`digests`.
         """
 
-    def size(self, digest: Digest) -> int | None:
-        """Return the size of a blob in bytes, or None if it is absent."""
+    def stores(self) -> list[str]:
+        """Return the names of the object stores that the storage reads; the local disk
+        is none of them."""
 
-    def open(self, digest: Digest) -> t.BinaryIO:
-        """Open a blob for reading.
+    def objects(self, store: str, after: str | None = None) -> Iterator[StoredObject]:
+        """Yield the objects of a store that may be blobs, in ascending order of the
+        bytes of their location.
+
+        :param after: the location after which to begin.
+        """
+
+    def size(self, place: Place) -> int | None:
+        """Return the size of a blob in bytes, or None if it is absent.
+
+        It causes no request to an object store: the row proves that an object exists.
+        None then means that the row has no location, or that the storage does not read
+        the store.
+        """
+
+    def stored_size(self, place: Place) -> int | None:
+        """Return the size of a blob in bytes, or None if it is absent, and ask an
+        object store for it."""
+
+    def open(self, place: Place) -> t.BinaryIO:
+        """Open a blob for reading. The file can seek.
 
         :raises FileNotFoundError: if the blob is absent.
         """
 
-    def relative_path(self, digest: Digest) -> str:
-        """Return the path of a blob below the storage folder, for X-Accel-Redirect."""
+    def relative_path(self, place: Place) -> str | None:
+        """Return the path of a blob below the storage folder, for X-Accel-Redirect, or
+        None if it is not on the local disk."""
 
-    def absolute_path(self, digest: Digest) -> str:
-        """Return the absolute path of a blob, for X-Sendfile."""
+    def absolute_path(self, place: Place) -> str | None:
+        """Return the absolute path of a blob, for X-Sendfile, or None if it is not on
+        the local disk."""

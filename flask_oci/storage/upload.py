@@ -12,6 +12,7 @@ from ..errors import BlobUploadUnknown
 from ..errors import SizeInvalid
 from ..spec.digest import Digest
 from . import upload_hash
+from .place import Place
 from .posix import begin_to_write
 from .posix import disk
 from .posix import lock
@@ -101,13 +102,14 @@ class LocalUpload:
         return known.digest == digest
 
     @disk
-    def commit(self, digest: Digest) -> None:
+    def commit(self, digest: Digest) -> Place:
         """Turn the bytes into the blob of a digest, durably, and end the session."""
         # The bytes that a saved hash covers have been flushed before.
         if self._noted != Hashed(self.length, digest):
             self.sync()
         self._storage.promote(self._uuid, digest)
         self._storage.sync_blob(digest)
+        return Place(digest, self.length)
 
     @disk
     def _write(self, piece: bytes) -> None:

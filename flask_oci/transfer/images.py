@@ -124,10 +124,11 @@ class Images:
         """
         wanted = Digest.parse(digest)
         repository = self._repository(name)
-        if repository.size(wanted) is None:
+        place = repository.place(wanted)
+        if place is None:
             raise BlobUnknown(detail=digest)
         repository.check_blob(wanted)
-        return self._here.storage.open(wanted)
+        return self._here.storage.open(place)
 
     def import_from(
         self,

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..config import Config
     from ..core.actor import Actor
     from ..core.content import Content
+    from ..storage import Place
     from ..storage import Storage
     from ..storage import UploadFile
     from ..storage.protocol import Reader
@@ -87,13 +88,14 @@ class Repository:
     def open(self, wanted: Descriptor) -> Iterator[Reader]:
         """Open a blob that is linked to the repository."""
         self.check_blob(wanted.digest)
-        if self.size(wanted.digest) is None:
+        place = self.place(wanted.digest)
+        if place is None:
             raise TransferError(
                 f"The blob {wanted.digest} is not in {self.name}; 'flask oci fsck'"
                 " lists what is missing."
             )
         self._release()
-        with self._here.storage.open(wanted.digest) as file:
+        with self._here.storage.open(place) as file:
             yield file
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
@@ -132,11 +134,16 @@ class Repository:
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob that is linked to the repository and stored."""
+        place = self.place(digest)
+        return None if place is None else place.size
+
+    def place(self, digest: Digest) -> Place | None:
+        """Return the place of a blob that is linked to the repository and stored."""
         key = self._find_key()
         found = None if key is None else self._here.catalog.blobs.find(key, digest)
-        if found is None or self._here.storage.size(digest) != found.size:
+        if found is None or self._here.storage.size(found.place) != found.size:
             return None
-        return found.size
+        return found.place
 
     def has_manifest(self, digest: Digest) -> bool:
         """Return True if a manifest exists, and renew its grace period."""
@@ -158,7 +165,7 @@ class Repository:
         key, catalog = self._find_key(), self._here.catalog
         found = None if key is None else catalog.blobs.find(key, wanted.digest)
         self._release()
-        if found is None or self._here.storage.size(wanted.digest) != wanted.size:
+        if found is None or self._here.storage.size(found.place) != wanted.size:
             return False
         return catalog.blobs.lease(found, self._here.config.lease_freshness)
 
@@ -174,14 +181,15 @@ class Repository:
     def mount(self, wanted: Descriptor, source: Source) -> bool:
         """Link a blob of another repository of this registry, the source of the
         copy."""
-        if not isinstance(source, Repository) or source.size(wanted.digest) is None:
+        if not isinstance(source, Repository):
+            return False
+        place = source.place(wanted.digest)
+        if place is None or place.size != wanted.size:
             return False
         source.check_blob(wanted.digest)
         content = self._here.content
         with audit.acting(self._by.name):
-            return content.link_blob(
-                self.name, self._by, wanted.digest, wanted.size, source.name
-            )
+            return content.link_blob(self.name, self._by, place, source.name)
 
     def put_blob(self, wanted: Descriptor, source: Reader) -> None:
         """Store a blob, like a push."""

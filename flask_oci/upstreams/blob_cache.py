@@ -14,6 +14,7 @@ from ..errors import BlobUnknown
 from ..errors import Denied
 from ..errors import RegistryError
 from ..errors import Unavailable
+from ..storage import Place
 from .activity import Activity
 from .activity import MISS
 from .blob_streams import BlobStream
@@ -128,8 +129,9 @@ class BlobCache:
             running = self._running.get(key)
             if running is not None:
                 return DownloadStream(self._open_running(running), running)
-        if self._catalog.blobs.find(wanted.repository.key, digest) is not None:
-            return StoredStream(self._storage.open(digest))
+        found = self._catalog.blobs.find(wanted.repository.key, digest)
+        if found is not None:
+            return StoredStream(self._storage.open(found.place))
         name, records = wanted.repository.name, self._catalog.upstreams
         lease = records.lease(name, digest_text := str(digest), LEASE)
         if lease is not None:
@@ -149,17 +151,30 @@ class BlobCache:
             return self._storage.read_upload(running.uuid)
         except FileNotFoundError:
             # Its bytes have just become the blob.
-            return self._storage.open(running.wanted.digest)
+            return self._storage.open(self._place_of(running.wanted))
+
+    def _place_of(self, wanted: WantedBlob) -> Place:
+        """Return the place of a blob that has just been stored.
+
+        :raises FileNotFoundError: if it is not recorded yet.
+        """
+        if not self._storage.has_locations:
+            return Place(wanted.digest, wanted.size)
+        place = self._catalog.blob_places.find(wanted.digest)
+        if place is None:
+            raise FileNotFoundError(str(wanted.digest))
+        return place
 
     def _begin(self, wanted: WantedBlob, lease: str) -> BlobStream:
         """Begin a download, with its lease."""
         key = (wanted.repository.key, str(wanted.digest))
         try:
             # A process that ended before this lease began may have stored the blob.
-            found = self._catalog.blobs.find(*self._place(wanted))
-            if found is not None or self._share(wanted):
+            found = self._catalog.blobs.find(wanted.repository.key, wanted.digest)
+            place = self._share(wanted) if found is None else found.place
+            if place is not None:
                 self._unlease(wanted, lease)
-                return StoredStream(self._storage.open(wanted.digest))
+                return StoredStream(self._storage.open(place))
             self._content.storage_identity.verify()
             self._catalog.release()
             self._storage.start_upload(lease)
@@ -179,28 +194,32 @@ class BlobCache:
         self._activity.count(wanted.upstream.namespace, MISS)
         return DownloadStream(file, download)
 
-    def _place(self, wanted: WantedBlob) -> t.Any:
-        return wanted.repository.key, wanted.digest
-
     def _unlease(self, wanted: WantedBlob, lease: str) -> None:
         name, digest = wanted.repository.name, str(wanted.digest)
         self._catalog.upstreams.unlease(name, digest, lease)
 
-    def _share(self, wanted: WantedBlob) -> bool:
+    def _share(self, wanted: WantedBlob) -> Place | None:
         """Link a stored blob of another repository of the same upstream, if the
-        upstream confirms that this repository has it, too."""
+        upstream confirms that this repository has it, too.
+
+        :return: its place, or None if it is not linked.
+        """
         cached, digest = self._catalog.cached_content, wanted.digest
         if not cached.has_sibling(wanted.repository, digest):
-            return False
+            return None
+        place = self._catalog.blob_places.find(digest)
         self._catalog.release()
+        if place is None or place.size != wanted.size:
+            return None
         remote = wanted.upstream.remote_name(wanted.repository.name)
         with suppress(UpstreamFailed):
             if self._client_of(wanted.upstream).has_blob(remote, digest):
                 with self._storage.shared_lock(digest):
-                    return self._storage.size(digest) == wanted.size and cached.link(
-                        wanted.repository, digest, wanted.size
-                    )
-        return False
+                    if self._storage.size(place) == wanted.size and cached.link(
+                        wanted.repository, place, place
+                    ):
+                        return place
+        return None
 
     def _run(self, app: Flask, download: Download) -> None:
         """Run a download, in a thread of its own."""
@@ -254,9 +273,9 @@ class BlobCache:
             )
             return
         self._catalog.release()
-        with self._storage.shared_lock(digest):
-            upload.commit(digest)
-            cached.link(repository, digest, size)
+        self._content.store(
+            upload, digest, lambda place, kept: cached.link(repository, place, kept)
+        )
 
     def _note(self, wanted: WantedBlob, error: BaseException) -> None:
         with suppress(Exception):

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..catalog import StoredManifest
+    from ..storage import Place
 
     class Closable(t.Protocol):
         """Something to close after the response."""
@@ -62,17 +63,14 @@ def manifest(stored: StoredManifest, *, immutable: bool) -> Response:
     return response
 
 
-def blob(digest: Digest, size: int) -> Response:
-    """Return a response with a blob, or with the requested ranges of it.
-
-    :param size: the size of the blob in bytes.
-    """
-    response = blob_head(digest, size)
+def blob(place: Place) -> Response:
+    """Return a response with a blob, or with the requested ranges of it."""
+    response = blob_head(place.digest, place.size)
     if response.status_code == 304 or request.method == "HEAD":
         return response
     # Servers in front answer 416 to each range of an empty file.
-    accelerated = _accelerated(response, digest) if size else None
-    return accelerated or _streamed(response, digest, size)
+    accelerated = _accelerated(response, place) if place.size else None
+    return accelerated or _streamed(response, place)
 
 
 def blob_head(digest: Digest, size: int) -> Response:
@@ -145,33 +143,35 @@ def _not_modified(response: Response) -> Response:
     return response
 
 
-def _accelerated(response: Response, digest: Digest) -> Response | None:
+def _accelerated(response: Response, place: Place) -> Response | None:
     """Return a response that leaves the file and its ranges to the server in front, or
-    None if that is not configured."""
+    None if that is not configured or the blob is not on the local disk."""
     storage, prefix = services().storage, services().config.accel_redirect
-    if prefix is not None:
-        path = f"{prefix}/{storage.relative_path(digest)}"
-        response.headers["X-Accel-Redirect"] = path
-    elif current_app.config.get("USE_X_SENDFILE"):
-        response.headers["X-Sendfile"] = storage.absolute_path(digest)
+    if prefix is not None and (path := storage.relative_path(place)):
+        response.headers["X-Accel-Redirect"] = f"{prefix}/{path}"
+    elif current_app.config.get("USE_X_SENDFILE") and (
+        path := storage.absolute_path(place)
+    ):
+        response.headers["X-Sendfile"] = path
     else:
         return None
     response.headers.pop("Content-Length")
     return response
 
 
-def _streamed(response: Response, digest: Digest, size: int) -> Response:
+def _streamed(response: Response, place: Place) -> Response:
+    size = place.size
     try:
-        spans = parse_range(_range_header(str(digest)), size)
+        spans = parse_range(_range_header(str(place.digest)), size)
     except Unsatisfiable:
         return _unsatisfiable(response, size)
     if spans is None:
-        return _single(response, digest, Span(0, size))
+        return _single(response, place, Span(0, size))
     response.status_code = 206
     if len(spans) == 1:
         response.headers["Content-Range"] = _content_range(spans[0], size)
-        return _single(response, digest, spans[0])
-    return _multipart(response, digest, spans, size)
+        return _single(response, place, spans[0])
+    return _multipart(response, place, spans)
 
 
 def _range_header(digest: str) -> str | None:
@@ -197,10 +197,10 @@ def _unsatisfiable(response: Response, size: int) -> Response:
     return response
 
 
-def _single(response: Response, digest: Digest, span: Span) -> Response:
+def _single(response: Response, place: Place, span: Span) -> Response:
     """Return a response with one span. A WSGI server that sends files itself uses the
     file's position and Content-Length (PEP 3333)."""
-    file = _open(digest)
+    file = _open(place)
     file.seek(span.start)
     response.content_length = span.length
     wrapper = request.environ.get("wsgi.file_wrapper")
@@ -210,13 +210,13 @@ def _single(response: Response, digest: Digest, span: Span) -> Response:
     return response
 
 
-def _open(digest: Digest) -> t.BinaryIO:
+def _open(place: Place) -> t.BinaryIO:
     try:
-        return services().storage.open(digest)
+        return services().storage.open(place)
     except FileNotFoundError:
         # Garbage collection has just deleted it, because nothing in the repository
         # needed it.
-        raise BlobUnknown(detail=str(digest)) from None
+        raise BlobUnknown(detail=str(place.digest)) from None
 
 
 def _pieces(file: t.BinaryIO, length: int) -> Iterator[bytes]:
@@ -226,16 +226,14 @@ def _pieces(file: t.BinaryIO, length: int) -> Iterator[bytes]:
             yield piece
 
 
-def _multipart(
-    response: Response, digest: Digest, spans: list[Span], size: int
-) -> Response:
+def _multipart(response: Response, place: Place, spans: list[Span]) -> Response:
     """Return a response with several spans (RFC 9110, section 14.6), which lazy-pulling
     clients request."""
     boundary = secrets.token_hex(16)
     heads = [
         (
             f"\r\n--{boundary}\r\nContent-Type: {BLOB_TYPE}\r\n"
-            f"Content-Range: {_content_range(span, size)}\r\n\r\n"
+            f"Content-Range: {_content_range(span, place.size)}\r\n\r\n"
         ).encode()
         for span in spans
     ]
@@ -244,7 +242,7 @@ def _multipart(
     response.content_length = (
         sum(map(len, heads)) + sum(span.length for span in spans) + len(tail)
     )
-    file = _open(digest)
+    file = _open(place)
     parts = zip(heads, spans, strict=True)
     response.response = _parts(file, parts, tail)
     response.call_on_close(file.close)

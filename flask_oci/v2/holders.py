@@ -13,6 +13,7 @@ from ..services import services
 if t.TYPE_CHECKING:
     from ..catalog import Condition
     from ..spec.digest import Digest
+    from ..storage import Place
 
 
 def readable_holder(
@@ -21,9 +22,9 @@ def readable_holder(
     *,
     target: RepositoryInfo,
     counted: Condition | None = None,
-) -> tuple[RepositoryInfo, int] | None:
+) -> tuple[RepositoryInfo, Place] | None:
     """Return a repository that has a blob and that the caller may pull from, with the
-    blob's size in bytes, or None.
+    place of the blob, or None.
 
     The caller's own permissions decide, and not the access list of the bearer token:
     clients request the token before they know the source of a layer.
@@ -51,13 +52,13 @@ def readable_holder(
     if seen is None:
         first = _first(found, RepositoryInfo(source) if source else target)
         return _unblocked(first, digest)
-    readable = ((info, size) for info, size in found if may("pull", info))
+    readable = (each for each in found if may("pull", each[0]))
     return _unblocked(next(readable, None), digest)
 
 
 def _first(
-    found: list[tuple[RepositoryInfo, int]], other: RepositoryInfo
-) -> tuple[RepositoryInfo, int] | None:
+    found: list[tuple[RepositoryInfo, Place]], other: RepositoryInfo
+) -> tuple[RepositoryInfo, Place] | None:
     """Return the first holder if the caller may pull from it.
 
     :param other: the repository to ask about if there is no holder.
@@ -67,8 +68,8 @@ def _first(
 
 
 def _unblocked(
-    holder: tuple[RepositoryInfo, int] | None, digest: Digest
-) -> tuple[RepositoryInfo, int] | None:
+    holder: tuple[RepositoryInfo, Place] | None, digest: Digest
+) -> tuple[RepositoryInfo, Place] | None:
     """Return a holder that the caller may pull from, unless the blob is blocked there.
 
     Only the caller's own permission decides whether this executes a statement.

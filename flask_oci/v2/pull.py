@@ -24,6 +24,7 @@ from . import content_response
 if t.TYPE_CHECKING:
     from ..catalog import RepositoryInfo
     from ..catalog import StoredManifest
+    from ..storage import Place
 
 
 def manifest(name: str, reference: str) -> Response:
@@ -73,7 +74,7 @@ def blob(name: str, digest: str) -> Response:
         raise BlobUnknown(detail=digest)
     parts = services()
     found = parts.catalog.blobs.find(repository.id, wanted)
-    if found is None or not is_stored(wanted, found.size):
+    if found is None or not is_stored(found.place):
         if (upstream := cached.upstream_of(repository)) is not None:
             return cached.blob(upstream, repository, wanted)
         raise BlobUnknown(detail=digest)
@@ -84,27 +85,25 @@ def blob(name: str, digest: str) -> Response:
         parts.config.lease_freshness,
     ):
         raise BlobUnknown(detail=digest)
-    return content_response.blob(wanted, found.size)
+    return content_response.blob(found.place)
 
 
-def is_stored(digest: Digest, size: int) -> bool:
+def is_stored(place: Place) -> bool:
     """Return True if the storage has a blob that the catalog has a row of.
 
-    A blob without its file counts as absent, so that a client pushes it again and
+    A blob without its bytes counts as absent, so that a client pushes it again and
     thereby repairs it.
-
-    :param size: the size of the blob in bytes, as the row has it.
     """
-    found = services().storage.size(digest)
-    if found != size:
+    found = services().storage.size(place)
+    if found != place.size:
         current_app.logger.error(
             "The blob %s should have %d bytes and has %s. Push it again, or run"
             " 'flask oci fsck'.",
-            digest,
-            size,
-            "no file" if found is None else found,
+            place.digest,
+            place.size,
+            "none" if found is None else found,
         )
-    return found == size
+    return found == place.size
 
 
 def _count_pull(stored: StoredManifest, response: Response, *, pulls: int) -> None:

@@ -140,9 +140,9 @@ def _mount(repository: RepositoryInfo, digest: Digest, source: str | None) -> bo
     found = readable_holder(digest, source, target=repository)
     if found is None:
         return False
-    holder, size = found
-    return is_stored(digest, size) and services().content.link_blob(
-        repository, _pusher(repository), digest, size, holder.name
+    holder, place = found
+    return is_stored(place) and services().content.link_blob(
+        repository, _pusher(repository), place, holder.name
     )
 
 

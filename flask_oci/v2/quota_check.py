@@ -106,8 +106,8 @@ def _counted(
     own = catalog.blobs.holders(digest, repository.name, counted)
     found = readable_holder(digest, None, target=repository, counted=counted)
     if own and own[0][0].id == repository.id:
-        return own[0][1]
-    return 0 if found is None else found[1]
+        return own[0][1].size
+    return 0 if found is None else found[1].size
 
 
 def warn_if_nearly_full(repository: RepositoryInfo) -> None:

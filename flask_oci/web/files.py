@@ -130,9 +130,9 @@ def download(name: str, digest: str, blob: str) -> Response:
         parts.blocks.check(repository, checked)
     # A manifest may name a blob that only another repository links.
     linked = parts.catalog.blobs.find(repository.key, parsed)
-    if linked is None or parts.storage.size(parsed) != linked.size:
+    if linked is None or parts.storage.size(linked.place) != linked.size:
         abort(404)
-    stored = parts.storage.open(parsed)
+    stored = parts.storage.open(linked.place)
     # The bytes flow without a connection to the database.
     parts.catalog.release()
     response = Response(_pieces(stored), mimetype="application/octet-stream")
@@ -153,11 +153,12 @@ def _content(repository: RepositoryInfo, manifest: str, file: Descriptor) -> byt
             parts.blocks.check(repository, checked)
     except Denied:
         return b""
-    if file.size > MAX_FILE_SIZE or not parts.catalog.manifest_relations.linked(
-        repository.key, [file.digest]
-    ):
+    if file.size > MAX_FILE_SIZE:
         return b""
-    return parts.documents.content(file.digest, MAX_FILE_SIZE) or b""
+    linked = parts.catalog.manifest_relations.linked(repository.key, [file.digest])
+    if file.digest not in linked:
+        return b""
+    return parts.documents.content(linked[file.digest], MAX_FILE_SIZE) or b""
 
 
 def _as_text(content: bytes) -> tuple[str, bool]:

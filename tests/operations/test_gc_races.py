@@ -167,7 +167,7 @@ def test_blob_that_is_being_linked_is_kept_without_the_lock_of_the_storage(
 
     def collect() -> None:
         with app.app_context():
-            registry._catalog.garbage.delete_blob(Digest.parse(BLOB), utcnow() + LONG)
+            registry._catalog.blob_garbage.delete(Digest.parse(BLOB), utcnow() + LONG)
 
     step = 0
     while True:

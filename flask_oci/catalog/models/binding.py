@@ -28,6 +28,7 @@ from .repositories import RepositoryAlias
 from .repositories import RepositoryBlob
 from .robots import Robot
 from .rules import Rule
+from .storage import Discarded
 from .storage import StorageFolder
 from .uploads import Upload
 from .upstreams import UpstreamCheck
@@ -62,6 +63,7 @@ RECORDS: t.Final = (
     Delivery,
     DeliveryAttempt,
     StorageFolder,
+    Discarded,
     Job,
     UpstreamCheck,
     UpstreamFetch,
@@ -97,6 +99,7 @@ class Models:
     Delivery: type[Delivery]
     DeliveryAttempt: type[DeliveryAttempt]
     StorageFolder: type[StorageFolder]
+    Discarded: type[Discarded]
     Job: type[Job]
     UpstreamCheck: type[UpstreamCheck]
     UpstreamFetch: type[UpstreamFetch]

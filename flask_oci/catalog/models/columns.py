@@ -16,6 +16,13 @@ DIGEST_LENGTH: t.Final = 135
 #: The longest login name of a robot: a repository name, a plus sign and 64 characters.
 LOGIN_LENGTH: t.Final = 320
 
+#: The maximum length of the name of a store, in characters.
+STORE_LENGTH: t.Final = 200
+
+#: The maximum length of the location of an object, in characters. MySQL limits the
+#: length of an index.
+LOCATION_LENGTH: t.Final = 255
+
 #: MySQL's default binary column is too small for a manifest. MEDIUMBLOB is also the
 #: name that migrations read back from the database.
 CONTENT: t.Final = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")

@@ -16,7 +16,9 @@ from .columns import bytewise
 from .columns import Counter
 from .columns import DIGEST_LENGTH
 from .columns import free_text
+from .columns import LOCATION_LENGTH
 from .columns import Record
+from .columns import STORE_LENGTH
 
 
 class Repository(Record):
@@ -64,6 +66,11 @@ class Blob(Record):
 
     __tablename__ = "oci_blob"
 
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[t.Any, ...]:
+        # Each host needs its own objects, because an index belongs to one table.
+        return (sa.Index("ix_oci_blob_place", "store", "location"),)
+
     id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
     digest: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH), unique=True)
     size: Mapped[int] = mapped_column(sa.BigInteger)
@@ -72,6 +79,13 @@ class Blob(Record):
     )
     unlinked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     """When it was last deleted from a repository."""
+
+    store: Mapped[str | None] = mapped_column(bytewise(STORE_LENGTH))
+    """The name of the store that has the bytes; None is the local disk."""
+
+    location: Mapped[str | None] = mapped_column(bytewise(LOCATION_LENGTH))
+    """The name of the object in the store; None is the digest on the local disk, or an
+    object that is lost."""
 
 
 class RepositoryBlob(Record):

@@ -101,10 +101,11 @@ def _clear(parts: Services, sandbox: Sandbox) -> None:
         with parts.storage.exclusive_lock(digest):
             # No other repository should have the random bytes, but verify it.
             later = utcnow() + timedelta(seconds=1)
-            parts.catalog.garbage.delete_blob(digest, later)
-            if not parts.catalog.garbage.unrecorded([digest]):
+            place = parts.catalog.blob_garbage.delete(digest, later)
+            if place is None:
                 continue
-            parts.storage.delete(digest)
+            parts.storage.delete([place])
+            parts.catalog.blob_places.forget_place(place)
 
 
 def _wait_for(parts: Services, uuid: str) -> None:
