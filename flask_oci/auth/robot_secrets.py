@@ -54,15 +54,22 @@ class RobotSecrets:
         :param expires_at: when the new one expires, or None.
         :param overlap: how long the latest of the others stays valid.
         """
-        credential = self._credential(robot, SECRET, "", None, expires_at)
-        secret = new_secret(ROBOT_PREFIX)
+        issued, stored = self.new(robot, expires_at)
         self._credentials.add_to_robot(
-            credential,
-            hash_of(secret),
+            *stored,
             valid=MAX_SECRETS if overlap > timedelta() else 1,
             until=utcnow() + overlap,
         )
-        return IssuedToken(credential.id, secret, expires_at)
+        return issued
+
+    def new(
+        self, robot: Robot, expires_at: datetime | None = None
+    ) -> tuple[IssuedToken, tuple[Credential, str]]:
+        """Return a secret that is not stored, and its credential and hash to store."""
+        credential = self._credential(robot, SECRET, "", None, expires_at)
+        secret = new_secret(ROBOT_PREFIX)
+        issued = IssuedToken(credential.id, secret, expires_at)
+        return issued, (credential, hash_of(secret))
 
     def issue_session(
         self, robot: Robot, *, name: str, about: str, expires_at: datetime

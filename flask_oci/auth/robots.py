@@ -23,6 +23,7 @@ from .robot_secrets import RobotSecrets
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Sequence
     from datetime import datetime
 
     from ..catalog import Catalog
@@ -117,11 +118,11 @@ class RobotManager:
             last_used_at=None,
         )
         self._check_number(robot)
-        if not self._robots.add(robot, by=self._catalog.users.key_of(by)):
+        issued, stored = self.secrets.new(robot) if with_secret else (None, None)
+        if not self._robots.add(robot, stored, by=self._catalog.users.key_of(by)):
             raise ValueError(f"There is a robot {robot.login} already; choose a name.")
         self._record("robot-created", robot, by)
-        secret = self.secrets.issue(robot) if with_secret else None
-        return CreatedRobot(robot, secret)
+        return CreatedRobot(robot, issued)
 
     def find(self, login: str) -> Robot | None:
         """Return the robot with a login name, such as ``website+release``, or None."""
@@ -139,6 +140,11 @@ class RobotManager:
         if repository is not None:
             return self._robots.of_repository(self._repository(repository).key)
         return self._robots.of_path(_checked_path(path))
+
+    def reaching(self, repository: RepositoryInfo) -> Sequence[Robot]:
+        """Return the robots whose path contains a repository, or whose own it is,
+        whatever their limits allow."""
+        return self._robots.reaching(repository)
 
     def change(self, robot: Robot, *, by: t.Any = None, **values: t.Any) -> None:
         """Change a robot. Each change takes effect at the next request.
@@ -189,7 +195,7 @@ class RobotManager:
         self._record("robot-secret-issued", robot, by, token=issued.id)
         return issued
 
-    def secrets_of(self, robot: Robot) -> t.Sequence[Credential]:
+    def secrets_of(self, robot: Robot) -> Sequence[Credential]:
         """Return the secrets of a robot, the newest first."""
         return self.secrets.list(robot)
 

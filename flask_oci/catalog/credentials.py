@@ -86,10 +86,7 @@ class Credentials:
                 )
             )
             self._db.session.execute(
-                sa.insert(self._table).values(
-                    hash=hash,
-                    **{field: getattr(credential, field) for field in _FIELDS},
-                )
+                sa.insert(self._table).values(values_of(credential, hash))
             )
 
         self._db.write(work, by=credential.user_id)
@@ -180,8 +177,8 @@ class Credentials:
             self._db.execute(
                 sa.update(self._table).where(same, ending).values(expires_at=until)
             )
-            values = {field: getattr(credential, field) for field in _FIELDS}
-            self._db.execute(sa.insert(self._table).values(hash=hash, **values))
+            values = values_of(credential, hash)
+            self._db.execute(sa.insert(self._table).values(values))
 
         self._db.write(work)
 
@@ -298,6 +295,14 @@ class Credentials:
 
 
 _FIELDS = tuple(Credential.__dataclass_fields__)
+
+
+def values_of(credential: Credential, hash: str) -> dict[str, t.Any]:
+    """Return the columns of a credential.
+
+    :param hash: the hash of its secret.
+    """
+    return {"hash": hash, **{name: getattr(credential, name) for name in _FIELDS}}
 
 
 def _credential(row: t.Any) -> Credential:

@@ -15,7 +15,10 @@ from ..clock import utcnow
 from ..errors import NameUnknown
 from ..robot_key import RobotKey
 from ..rules.paths import covers
+from ..rules.paths import paths_of
 from ..spec.scope import Action
+from .credentials import Credential
+from .credentials import values_of
 from .database import Database
 from .path_conditions import below
 from .repository_info import namespace_of
@@ -106,9 +109,16 @@ class Robots:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, robot: Robot, *, by: t.Any = None) -> bool:
-        """Record a new robot.
+    def add(
+        self,
+        robot: Robot,
+        secret: tuple[Credential, str] | None = None,
+        *,
+        by: t.Any = None,
+    ) -> bool:
+        """Record a new robot, together with its first secret.
 
+        :param secret: the credential, and the hash of its secret.
         :param by: the key of the user who creates it, or None.
         :return: False if there is a robot with this login name.
         :raises NameUnknown: if its repository has been deleted.
@@ -122,6 +132,9 @@ class Robots:
                 return False
             values = {field: getattr(robot, field) for field in _FIELDS}
             self._db.execute(sa.insert(self._table).values(**values))
+            if secret is not None:
+                table = self._db.models.Credential.__table__
+                self._db.execute(sa.insert(table).values(values_of(*secret)))
             return True
 
         return self._db.write(work, by=by)
@@ -145,6 +158,20 @@ class Robots:
     def of_path(self, path: str) -> list[Robot]:
         """Return the robots of a path and of the paths below it, ordered by name."""
         return self._list(below(self._table.c.path, path))
+
+    def reaching(self, repository: RepositoryInfo) -> list[Robot]:
+        """Return the robots whose path contains a repository, or whose own it is."""
+        columns = self._table.c
+        paths = [path for path in paths_of(repository.name) if path]
+        return self._list(
+            sa.or_(
+                columns.path.in_(paths),
+                sa.and_(
+                    columns.repository_id.is_not(None),
+                    columns.repository_id == (repository.id or 0),
+                ),
+            )
+        )
 
     def page(self, limit: int, after: str = "") -> list[Robot]:
         """Return robots ordered by login name.

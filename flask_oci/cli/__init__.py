@@ -27,6 +27,7 @@ from .maintenance import gc
 from .protection import protect
 from .quota import quota
 from .retention import retention
+from .robots import robot
 from .show import show
 from .storage import storage
 from .tables import tables
@@ -62,6 +63,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     transfer,
     block,
     token,
+    robot,
     work,
     jobs,
     gc,

@@ -14,7 +14,7 @@ ALIASES: t.Final = {"inspect": "show", "ls": "repositories", "rm": "delete"}
 GROUP_ALIASES: t.Final = {
     "inspect": ("show",),
     "ls": ("list",),
-    "rm": ("remove", "revoke", "unset"),
+    "rm": ("remove", "revoke", "unset", "delete"),
 }
 
 

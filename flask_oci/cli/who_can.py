@@ -48,14 +48,15 @@ def who_can(
     The command shows who may pull from REPOSITORY, push to it, delete in it or manage
     it. The command evaluates the same policy as requests do, with the application's
     @registry.authorize function if there is one, for every user and for anonymous
-    clients. REPOSITORY need not exist: users who may push to it may create it. Access
-    tokens can have further limits; 'flask oci token list' shows them.
+    clients, and for the robots that reach the repository. REPOSITORY need not exist:
+    users who may push to it may create it. Access tokens can have further limits;
+    'flask oci token list' shows them.
     """
     with error_messages():
         info = services().catalog.repositories.find(check_name(repository))
         found = [
-            {"user": name, "actions": actions}
-            for name, actions in _permissions(info, username, as_json)
+            {kind: name, "actions": actions}
+            for kind, name, actions in _permissions(info, username, as_json)
             if (action in actions if action else actions)
         ]
     if as_json:
@@ -68,18 +69,20 @@ def who_can(
 
 def _permissions(
     info: RepositoryInfo, username: str | None, as_json: bool
-) -> Iterable[tuple[str | None, list[Action]]]:
+) -> Iterable[tuple[str, str | None, list[Action]]]:
     users = services().catalog.users
     if username is not None:
         user = user_named(username)
-        yield username, _actions(user, info)
+        yield "user", username, _actions(user, info)
         return
-    yield None, _actions(None, info)
+    yield "user", None, _actions(None, info)
     with progress.bar(
         "Checking", users.count(), as_json=as_json, items=users.each()
     ) as bar:
         for user in bar:
-            yield users.namespace_of(user), _actions(user, info)
+            yield "user", users.namespace_of(user), _actions(user, info)
+    for robot in services().robots.reaching(info):
+        yield "robot", robot.login, _actions(robot, info)
 
 
 def _actions(user: t.Any, info: RepositoryInfo) -> list[Action]:
@@ -93,12 +96,18 @@ def _may(user: t.Any, action: Action, info: RepositoryInfo) -> bool:
         return False
 
 
+def _name(row: dict[str, t.Any]) -> str:
+    if "robot" in row:
+        return f"{row['robot']} (robot)"
+    return t.cast("str", row["user"] or "(anonymous)")
+
+
 def _write(found: list[dict[str, t.Any]]) -> None:
     output.table(
         ("user", *ALL_ACTIONS),
         (
             (
-                row["user"] or "(anonymous)",
+                _name(row),
                 *("yes" if action in row["actions"] else "-" for action in ALL_ACTIONS),
             )
             for row in found

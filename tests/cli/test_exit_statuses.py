@@ -50,6 +50,13 @@ TYPED: t.Final[dict[str, str]] = {
     "token list": "alice",
     "token revoke": "{token}",
     "token revoke-all": "alice",
+    "robot create": "alice+new",
+    "robot list": "",
+    "robot show": "alice+ci",
+    "robot rotate": "alice+ci",
+    "robot disable": "alice+ci",
+    "robot enable": "alice+ci",
+    "robot delete": "alice+ci",
     "work": "--once",
     "jobs": "",
     "gc": "",
@@ -156,6 +163,7 @@ def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> li
         registry.quotas.set(bytes=10**9, repository=NAME)
         registry.default_visibility.set("internal", path="alice/*")
         registry.blocks.add(UNKNOWN, path="*", reason="x")
+        registry.robots.create("ci", path="alice")
         known = {
             "folder": str(tmp_path),
             "token": registry.access_tokens.issue(alice).id,

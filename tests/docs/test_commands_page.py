@@ -51,6 +51,7 @@ DOERS = frozenset(
         *("default-visibility set", "default-visibility unset"),
         *("retention set", "retention unset", "quota set", "quota unset"),
         *("webhooks edit", "webhooks disable", "webhooks enable", "webhooks remove"),
+        *("robot disable", "robot enable", "robot delete"),
         *("block add", "block remove", "storage adopt"),
         *("upstream check", "upstream warm", "upstream purge"),
     }

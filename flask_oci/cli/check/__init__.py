@@ -20,6 +20,7 @@ from . import pages
 from . import pulling
 from . import pushing
 from . import requests
+from . import robots
 from . import settings
 from . import tables
 from . import tls
@@ -99,6 +100,7 @@ def check(
     report.add(settings.check_cache(target))
     report.add(work.check(target))
     report.add(upstreams.check(target))
+    report.add(robots.check(target))
     with open_sandbox(target) as sandbox:
         progress("the application")
         _check_application(report, target, sandbox)

@@ -13,6 +13,7 @@ from . import pages
 from . import pulling
 from . import pushing
 from . import requests
+from . import robots
 from . import settings
 from . import tables
 from . import tls
@@ -31,6 +32,7 @@ _MODULES: t.Final = (
     pulling,
     tls,
     upstreams,
+    robots,
     work,
 )
 
