@@ -23,6 +23,9 @@ from .blocks import block_in_path
 from .blocks import blocks
 from .blocks import unblock
 from .blocks import unblock_in_path
+from .deleted_images import deleted_images
+from .deleted_images import forget_image
+from .deleted_images import restore_image
 from .dispatch import Operation
 from .events import events
 from .history import history
@@ -94,6 +97,9 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("DELETE", f"{_NAME}/-/tags/<tag>", delete_tag),
     Operation("GET", f"{_NAME}/-/images/<reference>", image),
     Operation("DELETE", f"{_NAME}/-/images/<digest>", delete_image),
+    Operation("GET", f"{_NAME}/-/deleted-images", deleted_images),
+    Operation("POST", f"{_NAME}/-/deleted-images/<digest>/restore", restore_image),
+    Operation("DELETE", f"{_NAME}/-/deleted-images/<digest>", forget_image),
     Operation("GET", f"{_NAME}/-/history", history),
     Operation("POST", f"{_NAME}/-/history/<move>/undo", undo),
     Operation("GET", f"{_NAME}/-/retention", retention),

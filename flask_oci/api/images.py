@@ -15,6 +15,7 @@ from .access import actor
 from .access import authorize
 from .bodies import Descriptor
 from .bodies import Image
+from .bodies import ImageDeletion
 from .bodies import Referrer
 
 
@@ -52,8 +53,10 @@ def image(name: str, reference: str) -> Image:
     )
 
 
-def delete_image(name: str, digest: str) -> None:
+def delete_image(name: str, digest: str, query: ImageDeletion) -> None:
     """Delete a manifest by its digest, with every tag that points at it.
+
+    For some time, it can be restored, and its content stays until then.
 
     :raises DigestInvalid: if the digest is invalid.
     :raises Denied: if the caller may not delete, an index in the repository needs the
@@ -62,7 +65,12 @@ def delete_image(name: str, digest: str) -> None:
     :raises ManifestUnknown: if the manifest does not exist.
     """
     repository = authorize(name, "delete")
-    services().content.delete(repository, Digest.parse(digest), actor(repository))
+    services().content.delete(
+        repository,
+        Digest.parse(digest),
+        actor(repository),
+        restorable=not query.final,
+    )
 
 
 def _find(key: int, reference: str) -> ManifestRow:

@@ -22,6 +22,7 @@ from .database import Condition
 from .database import Database
 from .database_settings import DatabaseSettings
 from .deleted_manifests import DeletedManifests
+from .deletions import Deletions
 from .deliveries import Deliveries
 from .delivery_log import DeliveryLog
 from .digest_prefixes import DigestPrefixes
@@ -136,6 +137,7 @@ class Catalog:
             self.upstreams,
         )
         self.deleted_manifests = DeletedManifests(database)
+        self.deletions = Deletions(database)
         self.tags = Tags(database, self.repositories, self.quotas)
         self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)

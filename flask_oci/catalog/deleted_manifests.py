@@ -24,6 +24,9 @@ BATCH_SIZE: t.Final = 100
 class DeletedManifestRow(t.NamedTuple):
     """A deleted manifest that can be restored."""
 
+    id: int
+    """Its key. Later deletions have greater keys."""
+
     digest: str
     tags: list[str]
     """The tags that were deleted with it."""
@@ -47,20 +50,29 @@ class DeletedManifests:
         self._db = database
 
     def page(
-        self, repository_id: int, since: datetime, limit: int
+        self,
+        repository_id: int,
+        since: datetime,
+        limit: int,
+        *,
+        before: int | None = None,
     ) -> list[DeletedManifestRow]:
         """Return deleted manifests of a repository, the latest first.
 
         :param since: leave out those that were deleted before.
         :param limit: the maximum number of results.
+        :param before: return only entries with a smaller key.
         """
         Row = self._db.models.DeletedManifest
-        rows = self._db.session.execute(
-            sa.select(Row.digest, Row.tags, Row.deleted_at, Row.deleted_by_id)
+        statement = (
+            sa.select(Row.id, Row.digest, Row.tags, Row.deleted_at, Row.deleted_by_id)
             .where(Row.repository_id == repository_id, Row.deleted_at >= since)
             .order_by(Row.id.desc())
             .limit(limit)
         )
+        if before is not None:
+            statement = statement.where(Row.id < before)
+        rows = self._db.session.execute(statement)
         found = [DeletedManifestRow(*row) for row in rows]
         return [row._replace(deleted_at=as_utc(row.deleted_at)) for row in found]
 

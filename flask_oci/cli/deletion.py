@@ -21,7 +21,12 @@ from .image import details
 @with_appcontext
 @click.argument("image", metavar="REPOSITORY[:TAG|@DIGEST]")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def delete(image: str, yes: bool) -> None:
+@click.option(
+    "--final",
+    is_flag=True,
+    help="Let 'flask oci gc' free the space of a manifest as soon as it may.",
+)
+def delete(image: str, yes: bool, final: bool) -> None:
     """Delete a tag, a manifest or a repository.
 
     \b
@@ -30,8 +35,9 @@ def delete(image: str, yes: bool) -> None:
                         may be the first digits of a digest
     REPOSITORY          deletes the repository with all tags and manifests
 
-    A manifest that an index needs is not deleted. The disk space is freed when
-    'flask oci gc' runs after the grace period.
+    A manifest that an index needs is not deleted. 'flask oci restore' undoes the
+    deletion of a tag, and for some time that of a manifest. The disk space is freed
+    when 'flask oci gc' runs after that time and the grace period.
     """
     with error_messages():
         name, reference = split_image(whole_image(image))
@@ -43,7 +49,9 @@ def delete(image: str, yes: bool) -> None:
         if reference is None:
             services().administration.delete(name)
         else:
-            services().content.delete(repository, parse_reference(reference), Actor())
+            services().content.delete(
+                repository, parse_reference(reference), Actor(), restorable=not final
+            )
     click.echo(result)
 
 

@@ -11,6 +11,7 @@ from ..core.actor import Actor
 from ..errors import ManifestUnknown
 from ..services import services
 from ..spec.reference import split_image
+from . import deleted_manifests
 from . import output
 from .common import error_messages
 from .digests import short
@@ -29,8 +30,11 @@ if t.TYPE_CHECKING:
     show_default=True,
     help="The number of moves to show.",
 )
+@click.option(
+    "--deleted", is_flag=True, help="List the deleted manifests that can be restored."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-def history(image: str, limit: int, as_json: bool) -> None:
+def history(image: str, limit: int, deleted: bool, as_json: bool) -> None:
     """List the moves of tags, the newest first.
 
     A move is the creation, change or deletion of a tag. 'flask oci restore' undoes it
@@ -38,7 +42,13 @@ def history(image: str, limit: int, as_json: bool) -> None:
     """
     with error_messages():
         name, tag = split_image(image)
+        if deleted and tag is not None:
+            raise click.UsageError("Give a repository without a tag with --deleted.")
         repository = services().administration.find(name)
+    if deleted:
+        deleted_manifests.show(repository, limit, as_json=as_json)
+        return
+    with error_messages():
         found = _moves(repository.key, tag, limit)
     if as_json:
         output.as_json(found)
@@ -60,7 +70,7 @@ def history(image: str, limit: int, as_json: bool) -> None:
 
 @click.command()
 @with_appcontext
-@click.argument("image", metavar="REPOSITORY:TAG")
+@click.argument("image", metavar="REPOSITORY:TAG|REPOSITORY@DIGEST")
 @click.option(
     "--move",
     "move_id",
@@ -69,17 +79,21 @@ def history(image: str, limit: int, as_json: bool) -> None:
     help="The move to undo, from 'flask oci history'; by default the last one.",
 )
 def restore(image: str, move_id: int | None) -> None:
-    """Undo a move of a tag.
+    """Undo a move of a tag, or the deletion of a manifest.
 
     The tag points again at the manifest that it pointed at before the move. A deleted
-    tag is created again.
+    tag is created again. A deleted manifest is restored with its tags, except those
+    that exist again; DIGEST may be the first digits of its digest.
     """
     with error_messages():
         name, tag = split_image(image)
-        if tag is None or ":" in tag:
-            raise click.UsageError("Give a tag: REPOSITORY:TAG.")
+        if tag is None or ("@" in image and move_id is not None):
+            raise click.UsageError("Give REPOSITORY:TAG or REPOSITORY@DIGEST.")
         parts = services()
         repository = parts.administration.find(name)
+        if "@" in image:
+            deleted_manifests.restore(repository, tag)
+            return
         move = _move(repository.key, tag, move_id)
         if not parts.content.restore_tag(repository, move.id, Actor()):
             raise ManifestUnknown(

@@ -45,6 +45,7 @@ from . import retention
 from . import settings
 from . import sign_in
 from . import tokens
+from . import undo
 from . import upstreams
 from . import usage
 from . import user_tokens
@@ -158,6 +159,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("POST",), "/<oci_name:name>/-/history", "restore", history.restore),
     (("POST",), "/<oci_name:name>/-/tags/delete", "delete_tags", history.delete_tags),
     (("POST",), "/<oci_name:name>/-/images/delete", "delete_images", deletion.delete),
+    (("POST",), "/<oci_name:name>/-/undo", "undo", undo.undo),
     (("POST",), "/<oci_name:name>/-/images/restore", "undelete", deletion.restore),
     (("POST",), "/<oci_name:name>/-/images/forget", "forget_image", deletion.forget),
     (("POST",), "/<oci_name:name>/-/block", "block", blocks.block),
@@ -242,6 +244,7 @@ def _context() -> dict[str, t.Any]:
         "oci_navigation": _navigation,
         "oci_sign_in_url": sign_in.url,
         "oci_message": forms.message,
+        "oci_undo": forms.undo,
         "oci_form_field": forms.FIELD,
         "oci_form_token": forms.form_token,
         "oci_visibility": services().policy.visibility,

@@ -26,6 +26,7 @@ from .formatting import duration
 from .formatting import short
 from .translation import gettext
 from .translation import ngettext
+from .undo import Deletion
 
 #: The maximum number of images that one form deletes.
 MAX_IMAGES: t.Final = 100
@@ -44,6 +45,7 @@ def delete(name: str) -> ResponseReturnValue:
         return _ask(repository, list(rows), contents.tag_names(key, list(rows)))
     # An index before its children, which it needs.
     digests = sorted(rows, key=lambda d: rows[d].media_type not in INDEX_TYPES)
+    deletion = Deletion(repository, "images")
     try:
         deleted = services().content.delete_manifests(
             repository, [Digest.parse(d) for d in digests], actor(repository)
@@ -51,7 +53,7 @@ def delete(name: str) -> ResponseReturnValue:
     except Denied as error:
         return forms.done(reason(error), "repository", name=name)
     text = ngettext("Deleted %(num)s image.", "Deleted %(num)s images.", len(deleted))
-    return done_with_undo(repository, text)
+    return deletion.done(text)
 
 
 def restore(name: str) -> ResponseReturnValue:
@@ -86,14 +88,6 @@ def forget(name: str) -> ResponseReturnValue:
         )
     services().content.forget_manifest(repository, digest, actor(repository))
     return forms.done(gettext("The image was deleted for good."), "history", name=name)
-
-
-def done_with_undo(repository: RepositoryInfo, text: Markup) -> ResponseReturnValue:
-    """Redirect to the repository, with a message that leads to the history."""
-    undo = Markup('{} <a href="{}">{}</a>').format(
-        text, url_for(".history", name=repository.name), gettext("Undo")
-    )
-    return forms.done(undo, "repository", name=repository.name)
 
 
 def _ask(

@@ -28,6 +28,9 @@ MAX_FORM: t.Final = 256 * 1024
 #: The session key of the message for the next page.
 _MESSAGE: t.Final = "oci_message"
 
+#: The session key of the fields of the form that undoes the previous request.
+_UNDO: t.Final = "oci_undo"
+
 #: The fields that a confirmation does not repeat.
 _OWN_FIELDS: t.Final = frozenset({FIELD, "csrf_token", "confirmed"})
 
@@ -108,6 +111,19 @@ def done(text: Markup, endpoint: str, **values: t.Any) -> ResponseReturnValue:
     """
     session[_MESSAGE] = str(text)
     return redirect(url_for(f".{endpoint}", **values))
+
+
+def offer_undo(fields: dict[str, t.Any]) -> None:
+    """Show a button that undoes a deletion, beside the message of the next page.
+
+    :param fields: the name of the repository, and the fields of the form.
+    """
+    session[_UNDO] = fields
+
+
+def undo() -> t.Any:
+    """Return the fields of the form that undoes the previous request, once."""
+    return session.pop(_UNDO, None)
 
 
 def message() -> Markup | None:

@@ -21,11 +21,11 @@ from .access import actor
 from .access import authorize
 from .access import may
 from .access import reason
-from .deletion import done_with_undo
 from .rendering import Page
 from .rendering import render
 from .translation import gettext
 from .translation import ngettext
+from .undo import Deletion
 
 #: The maximum number of listed deleted images.
 MAX_DELETED: t.Final = 50
@@ -111,9 +111,10 @@ def delete_tags(name: str) -> ResponseReturnValue:
             url_for(".repository", name=name),
             repository=repository,
         )
+    deletion = Deletion(repository, "tags")
     try:
         deleted = services().content.delete_tags(repository, tags, actor(repository))
     except Denied as error:
         return forms.done(reason(error), "repository", name=name)
     message = ngettext("Deleted %(num)s tag.", "Deleted %(num)s tags.", len(deleted))
-    return done_with_undo(repository, message)
+    return deletion.done(message)

@@ -206,6 +206,36 @@ def test_delete_tag_keeps_image_until_deleted_by_digest(owner: RestClient) -> No
     assert refusal(wrong) == (400, "DIGEST_INVALID")
 
 
+def test_deleted_image_is_restored_with_its_tags_unless_it_is_final(
+    owner: RestClient,
+) -> None:
+    """The list has the deleted images that can be restored."""
+    digest = owner.get(f"{APP}/-/tags/v1")["digest"]
+    place = f"{APP}/-/deleted-images"
+    owner.done("DELETE", f"{APP}/-/images/{digest}")
+    (listed,) = owner.items(place)
+    assert (listed["digest"], listed["deleted_by"]) == (digest, "alice")
+    assert "v1" in listed["tags"]
+    for action in ("pull", "delete"):
+        other = limited(owner.client.app, actions=[action])
+        refused = other.send("POST", f"{place}/{digest}/restore")
+        assert refused.status_code in (403, 404)
+    restored = owner.send("POST", f"{place}/{digest}/restore")
+    assert restored.status_code == 200
+    assert restored.get_json()["digest"] == digest
+    assert owner.get(f"{APP}/-/tags/v1")["digest"] == digest
+    owner.done("DELETE", f"{APP}/-/images/{digest}")
+    owner.done("DELETE", f"{place}/{digest}")
+    owner.client.push_image("alice/app", "v3", layer=b"v3")
+    other = owner.get(f"{APP}/-/tags/v3")["digest"]
+    owner.done("DELETE", f"{APP}/-/images/{other}?final=true")
+    assert owner.items(place) == []
+    for each in (digest, other):
+        for method, path in (("POST", f"/{each}/restore"), ("DELETE", f"/{each}")):
+            found = refusal(owner.send(method, place + path))
+            assert found == (404, "MANIFEST_UNKNOWN")
+
+
 def test_delete_image_of_index_is_refused(owner: RestClient) -> None:
     """An image that an index needs cannot be deleted, as below /v2."""
     child = descriptor(image(b"a layer"), OCI_MANIFEST)

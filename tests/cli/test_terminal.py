@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import unicodedata
 
 import click
@@ -179,6 +180,15 @@ def test_restore_undoes_the_last_or_a_named_move(
     result = keeper.run("restore", f"{NAME}:1.0")
     assert (result.exit_code, "no longer exists" in result.stderr) == (1, True)
     assert now() == second
+    assert DIGEST[7:19] in typed(keeper, "history", NAME, "--deleted").stdout
+    typed(keeper, "restore", f"{NAME}@{DIGEST[7:19]}")
+    assert alice.get(f"/v2/{NAME}/manifests/{DIGEST}").status_code == 200
+    typed(keeper, "delete", f"{NAME}@{DIGEST}", "--yes", "--final")
+    assert (
+        json.loads(typed(keeper, "history", NAME, "--deleted", "--json").stdout) == []
+    )
+    for words in ((f"{NAME}@{DIGEST}",), (f"{NAME}@{DIGEST}", "--move", "1"), (NAME,)):
+        assert keeper.run("restore", *words).exit_code in (1, 2)
 
 
 def test_describe_sets_the_description(keeper: Upkeep) -> None:

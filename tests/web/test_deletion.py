@@ -18,6 +18,7 @@ from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.support.host import Administrator
 from tests.support.host import db
 from tests.support.host import registry
+from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import later
 from tests.support.upkeep import LONG
@@ -51,6 +52,15 @@ def restore(visitor: Visitor, digest: str) -> Page:
     return visitor.get(str(done.location))
 
 
+def undo(visitor: Visitor, page: Page) -> Page:
+    """Press the button beside a message, and return the page that follows."""
+    (form,) = [each for each in page.forms() if each.action.endswith("/-/undo")]
+    names = ("kind", "after", "until")
+    fields = {name: form.fields[name][0] for name in names}
+    done = visitor.send(form.action, **fields)
+    return visitor.get(str(done.location))
+
+
 def pulls(alice: RegistryClient, reference: str) -> int:
     """Return the status of a pull."""
     return alice.get(f"/v2/{NAME}/manifests/{reference}").status_code
@@ -81,9 +91,9 @@ def test_deleted_index_is_restored_whole(
     with later(LONG):
         Upkeep(app).gc()
         alice.push_manifest(NAME, child, "latest")
-        listed = visitor.get(page.links["Undo"])
+        listed = visitor.get(f"{HELLO}/-/history")
         assert "1.0, latest" in listed.text
-        assert "was restored." in restore(visitor, digest).text
+        assert "Restored 1 image." in undo(visitor, page).text
         assert alice.get(f"/v2/{NAME}/manifests/1.0").data == whole
         assert alice.get(f"/v2/{NAME}/manifests/latest").data == child
         assert pulls(alice, digest_of(signature)) == 200
@@ -110,6 +120,42 @@ def test_deletion_becomes_final(app: Flask, visitor: Visitor, way: str) -> None:
         blob = f"/v2/{NAME}/blobs/{digest_of(b'only here')}"
         assert alice.get(blob).status_code == 404
     assert Upkeep(app).rows("DeletedManifest") == 0
+
+
+def test_one_click_undoes_a_deletion_of_several_tags_and_images(
+    app: Flask, alice: RegistryClient, visitor: Visitor
+) -> None:
+    """It restores what the form deleted, and neither earlier deletions nor those of
+    other users. A tag that was pushed again stays."""
+    contents = [alice.push_image(NAME, str(n), layer=bytes([n])) for n in range(4)]
+    for tags in (["0"], ["1", "2", "3"]):
+        asked = visitor.send(f"{HELLO}/-/tags/delete", tag=tags)
+        page = visitor.get(str(visitor.follow_form(asked).location))
+    assert "Deleted 3 tags." in page.text
+    alice.push_manifest(NAME, contents[1], "2")
+    again = undo(visitor, page)
+    assert "Restored 2 tags." in again.text
+    assert not [f for f in again.forms() if f.action.endswith("/-/undo")]
+    found = [pulls(alice, str(n)) for n in range(4)]
+    assert found == [404, 200, 200, 200]
+    assert alice.get(f"/v2/{NAME}/manifests/2").data == contents[1]
+    assert "Nothing could be restored." in undo(visitor, page).text
+
+    whole = index(descriptor(contents[3], OCI_MANIFEST))
+    alice.push_manifest(NAME, whole, "all")
+    page = delete(visitor, digest_of(contents[3]), digest_of(whole))
+    assert "Deleted 2 images." in page.text
+    other = Visitor(app, "bob")
+    with app.app_context():
+        registry.repositories.transfer(NAME, db.session.get(User, 2))
+    assert "Nothing could be restored." in undo(other, page).text
+    with app.app_context():
+        registry.repositories.transfer(NAME, db.session.get(User, 1))
+    assert "Restored 2 images." in undo(visitor, page).text
+    assert {pulls(alice, "all"), pulls(alice, "3")} == {200}
+    for fields in ({"kind": "x"}, {"after": "-1"}, {"until": ""}):
+        values = {"kind": "tags", "after": "0", "until": "9"} | fields
+        assert visitor.send(f"{HELLO}/-/undo", **values).status == 400
 
 
 @pytest.mark.options(oci_undo_period=None)

@@ -20,8 +20,11 @@ from .blocks import NewPathBlock
 from .events import Event
 from .events import EventList
 from .events import Events
+from .images import DeletedImage
+from .images import DeletedImages
 from .images import Descriptor
 from .images import Image
+from .images import ImageDeletion
 from .images import Referrer
 from .jobs import Job
 from .jobs import Jobs
@@ -85,6 +88,8 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "DeliveryList",
+    "DeletedImage",
+    "DeletedImages",
     "Descriptor",
     "Error",
     "Errors",
@@ -92,6 +97,7 @@ __all__ = [
     "EventList",
     "Events",
     "Image",
+    "ImageDeletion",
     "IssuedToken",
     "Job",
     "Jobs",

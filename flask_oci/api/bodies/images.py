@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Meta
 
 from .base import Body
+from .base import Page
 
 
 class Descriptor(Body, frozen=True):
@@ -106,4 +107,34 @@ class Image(Body, frozen=True):
             description="The time of the last pull, to within an hour; null if there"
             " was none."
         ),
+    ]
+
+
+class ImageDeletion(Body, frozen=True):
+    """The parameters of the deletion of an image."""
+
+    final: t.Annotated[
+        bool, Meta(description="Whether the deletion cannot be undone.")
+    ] = False
+
+
+class DeletedImage(Body, frozen=True):
+    """A deleted image or another manifest that can be restored."""
+
+    digest: t.Annotated[str, Meta(description="The digest of the manifest.")]
+    tags: t.Annotated[
+        list[str], Meta(description="The tags that were deleted with it.")
+    ]
+    deleted_at: t.Annotated[datetime, Meta(description="The time of the deletion.")]
+    deleted_by: t.Annotated[
+        str | None,
+        Meta(description="The name of the user who deleted it, if known."),
+    ]
+
+
+class DeletedImages(Page, frozen=True):
+    """A page of deleted images."""
+
+    items: t.Annotated[
+        list[DeletedImage], Meta(description="The deleted images, newest first.")
     ]
