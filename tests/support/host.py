@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import os
 import typing as t
@@ -19,7 +20,7 @@ from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 from flask_oci import RepositoryInfo
-from tests.support.quick_routing import QuickFlask
+from tests.support.quick_flask import QuickFlask
 
 #: The database server to test on. Without it, each test has its own SQLite file.
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
@@ -122,10 +123,9 @@ def create_accounts(app: Flask) -> None:
         {"username": name, "password": password, "is_active": name not in INACTIVE}
         for name, password in PASSWORDS.items()
     ]
-    with app.app_context():
-        if not db.session.scalar(sa.select(sa.func.count(User.id))):
-            db.session.execute(sa.insert(User), accounts)
-            db.session.commit()
+    with app.app_context(), db.engine.begin() as connection:
+        if not connection.scalar(sa.select(sa.func.count(User.id))):
+            connection.execute(sa.insert(User), accounts)
 
 
 class Administrator:
@@ -179,15 +179,21 @@ class Administrator:
 
     def _delete_rows(self) -> None:
         # This is much faster than creating the tables again.
-        with self.app.app_context():
-            for table in reversed(db.metadata.sorted_tables):
-                db.session.execute(sa.delete(table))
-            db.session.commit()
+        with self.app.app_context(), db.engine.begin() as connection:
+            for statement in deletions(connection.dialect):
+                connection.exec_driver_sql(statement)
 
     def _execute(self, statement: sa.Update) -> None:
         with self.app.app_context():
             db.session.execute(statement)
             db.session.commit()
+
+
+@functools.cache
+def deletions(dialect: sa.Dialect) -> list[str]:
+    """Return the statements that empty every table."""
+    tables = reversed(db.metadata.sorted_tables)
+    return [str(sa.delete(table).compile(dialect=dialect)) for table in tables]
 
 
 def set_policy(authorize: Authorize | None) -> None:
