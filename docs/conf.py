@@ -130,10 +130,11 @@ def improve_accessibility(
     context["body"] = body.replace("<pre>", '<pre tabindex="0">')
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx) -> dict[str, bool]:
     """Register the replacements of pictures and findings."""
     # The theme creates its navigation in the same event.
     app.connect("html-page-context", improve_accessibility, priority=900)
     app.connect("doctree-read", leave_builtins)
     app.connect("source-read", show_pictures)
     app.connect("source-read", list_findings)
+    return {"parallel_read_safe": True}

@@ -45,6 +45,7 @@ class Report(SphinxDirective):
         return self.parse_text_to_nodes(f".. list-table::\n\n{table}")
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive."""
     app.add_directive("conformance-report", Report)
+    return {"parallel_read_safe": True}

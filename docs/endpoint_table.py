@@ -35,6 +35,7 @@ class Endpoints(SphinxDirective):
         return self.parse_text_to_nodes(endpoints())
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive."""
     app.add_directive("endpoints", Endpoints)
+    return {"parallel_read_safe": True}

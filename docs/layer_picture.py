@@ -82,6 +82,7 @@ class Layers(SphinxDirective):
         return [nodes.raw("", picture(rows), format="html"), listed]
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive."""
     app.add_directive("layers", Layers)
+    return {"parallel_read_safe": True}

@@ -33,6 +33,7 @@ class Operations(SphinxDirective):
         return self.parse_text_to_nodes(operations())
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive."""
     app.add_directive("operations", Operations)
+    return {"parallel_read_safe": True}
