@@ -49,8 +49,7 @@ from .operations.jobs import JobRunner
 from .operations.metrics import Metrics
 from .operations.work import Worker
 from .operations.work_thread import WorkThread
-from .storage import LocalStorage
-from .storage import Storage
+from .storage.buckets.opening import open_storage
 from .transfer import Images
 from .transfer.local import LocalRegistry
 
@@ -127,7 +126,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
     catalog, hooks, accounts = shared.catalog, shared.hooks, shared.accounts
     keys = signing_keys(app)
     tokens = Tokens(keys, config.service, int(config.token_lifetime.total_seconds()))
-    storage = LocalStorage(config.storage_path, config.storage_reserve)
+    storage = open_storage(config, catalog.bucket_uploads)
     content = Content(config, catalog, storage)
     documents = Documents(catalog, storage)
     pulls = Pulls(catalog.pulls)

@@ -12,6 +12,7 @@ from .blob_garbage import BlobGarbage
 from .blob_places import BlobPlaces
 from .blobs import Blobs
 from .blocks import Blocks
+from .bucket_uploads import BucketUploads
 from .cached_content import CachedContent
 from .cached_users import CachedUsers
 from .change_observer import Observer
@@ -122,6 +123,7 @@ class Catalog:
         self.repositories = Repositories(database, self.users, recent_pushes)
         self.blobs = Blobs(database, self.blocks)
         self.blob_places = BlobPlaces(database)
+        self.bucket_uploads = BucketUploads(database)
         self.quotas = Quotas(database, self.users)
         self.uploads = Uploads(database, self.repositories, self.blobs, self.quotas)
         self.manifests = Manifests(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ..spec.digest import Digest
 from ..storage.place import Place
+from .bucket_uploads import consume
 from .places import columns_of
 from .places import discard
 from .places import locking_place
@@ -56,6 +57,8 @@ class BlobPlaces:
 
         def work() -> bool:
             found = self._lock(before.digest)
+            if after.location is not None:
+                consume(self._db, after, is_new=False)
             if found == before:
                 set_place(self._db, before, after)
             elif found != after:

@@ -20,6 +20,7 @@ from . import references
 from .blocks import bans_of
 from .blocks import Blocks
 from .blocks import with_bans
+from .bucket_uploads import consume
 from .database import Condition
 from .database import Database
 from .database import newest
@@ -158,6 +159,8 @@ class Blobs:
         :raises Denied: if the digest is blocked in the repository.
         """
         self._blocks.check_push(repository, [str(place.digest)])
+        if place.location is not None and place != kept:
+            consume(self._db, place)
         # Transactions that first share the row and then change it end in a deadlock.
         reading = self._newest if place.is_local else self._locking
         row = self._db.execute(reading, {"digest": str(place.digest)}).first()

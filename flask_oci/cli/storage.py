@@ -31,7 +31,7 @@ def adopt(yes: bool) -> None:
         present, recorded = parts.content.storage_identity.sample()
         parts.catalog.release()
     click.echo(
-        f"{parts.config.storage_path} has {present} of {recorded} blobs of the database"
+        f"{parts.storage.name} has {present} of {recorded} blobs of the database"
         " that were looked up.",
         err=True,
     )
@@ -39,4 +39,4 @@ def adopt(yes: bool) -> None:
         click.confirm("Connect them?", abort=True, err=True)
     with error_messages():
         parts.content.storage_identity.adopt()
-    click.echo(f"Connected {parts.config.storage_path} to the database.")
+    click.echo(f"Connected {parts.storage.name} to the database.")

@@ -19,6 +19,7 @@ from datetime import timedelta
 from ..rules.protection import Protection
 from ..rules.quota import Quota
 from ..rules.retention import Rule
+from . import bucket_url
 from . import parsers
 from .languages import languages as parse_languages
 from .upstreams import Upstream
@@ -38,6 +39,9 @@ REST: t.Final = "oci_api"
 
 MIB: t.Final = 1024 * 1024
 QUARTER_HOUR: t.Final = timedelta(minutes=15)
+#: The fields with passwords or keys, which no message repeats.
+SECRET: t.Final = frozenset({"storage", "storage_credentials", "upstreams"})
+
 DAY: t.Final = timedelta(days=1)
 WEEK: t.Final = timedelta(days=7)
 
@@ -72,6 +76,14 @@ def _key(default: object, parse: Callable[[object], object]) -> t.Any:
 @dataclass(frozen=True)
 class Config:
     """The settings of the registry of one application."""
+
+    storage: object = _key(None, bucket_url.storage)
+    """Where new blobs are stored: None is the folder of ``OCI_STORAGE_PATH``. It is the
+    path of another folder, the address of a bucket, such as ``s3://bucket/prefix``, or
+    an object with the methods of a bucket or a storage."""
+
+    storage_credentials: dict[str, str] = _key({}, bucket_url.credentials)
+    """The keys of the bucket, unless the environment has them."""
 
     storage_path: str = _key(None, parsers.path)
     """The folder of the blobs. Default: ``oci`` in the instance folder of the
@@ -289,10 +301,22 @@ class Config:
             try:
                 found[field.name] = field.metadata["parse"](value)
             except ValueError as error:
-                # The settings of an upstream contain its password.
-                said = "" if field.name == "upstreams" else f", not {value!r}"
+                said = "" if field.name in SECRET else f", not {value!r}"
                 raise ConfigError(f"{key} {error}{said}.") from None
+        _share_folder(found, is_set=PREFIX + "STORAGE_PATH" in settings)
         return cls(**found)
+
+
+def _share_folder(found: dict[str, t.Any], *, is_set: bool) -> None:
+    """Take the folder of ``OCI_STORAGE``, if it is a path, as that of the blobs."""
+    folder = found["storage"]
+    if not isinstance(folder, str):
+        return
+    if is_set and folder != found["storage_path"]:
+        raise ConfigError(
+            "OCI_STORAGE and OCI_STORAGE_PATH name different folders; set one of them."
+        )
+    found["storage_path"] = folder
 
 
 def _warn_of_misspellings(settings: Iterable[str], known: Iterable[str]) -> None:

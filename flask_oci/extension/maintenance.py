@@ -147,7 +147,6 @@ class Maintenance:
             parts.catalog,
             parts.storage,
             parts.content.storage_identity,
-            parts.config.storage_path,
             min_free,
             parts.jobs,
         )

@@ -10,7 +10,6 @@ from ..catalog import FAILURES
 from ..errors import RegistryError
 from ..errors import Unavailable
 from ..rules.quota import readable
-from ..storage import examine
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +68,6 @@ def look_at(
     catalog: Catalog,
     storage: Storage,
     identity: StorageIdentity,
-    folder: str,
     min_free: int,
     jobs: JobReports,
 ) -> Health:
@@ -77,15 +75,14 @@ def look_at(
 
     :param storage: the storage, which knows its reserve of free space.
     :param identity: compares the storage with the database.
-    :param folder: the folder of the storage.
     :param min_free: the free disk space, in bytes, below which there is a warning.
     :param jobs: the state of the background jobs.
     """
-    free: list[int] = []
+    free: list[int | None] = []
     foreign: list[str | None] = []
 
     def write() -> None:
-        found = examine(folder)
+        found = storage.examine()
         free.append(found.free)
         if found.failure is not None:
             raise Unavailable(found.failure)
@@ -99,7 +96,7 @@ def look_at(
     return Health(
         database=database,
         storage=unwritable or next(iter(foreign), None),
-        space=_space(free[0], _reserve(storage), min_free) if free else None,
+        space=_space(next(iter(free), None), _reserve(storage), min_free),
         work=_work(jobs) if database is None else None,
     )
 
@@ -135,7 +132,9 @@ def _reserve(storage: Storage) -> int:
         return 0
 
 
-def _space(free: int, reserve: int, min_free: int) -> str | None:
+def _space(free: int | None, reserve: int, min_free: int) -> str | None:
+    if free is None:
+        return None
     if free < reserve:
         return (
             f"Pushes are refused: {readable(free)} of disk space are free, and"

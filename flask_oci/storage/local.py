@@ -55,7 +55,7 @@ class LocalStorage(LocalFolder):
     has_locations = False
 
     @disk
-    def start_upload(self, uuid: str) -> None:
+    def start_upload(self, uuid: str, *, is_read: bool = False) -> None:
         """Create the empty file of an upload session."""
         self.check_space()
         path = self._upload_path(uuid)
@@ -247,11 +247,14 @@ class LocalStorage(LocalFolder):
         return self.size(place)
 
     @disk
-    def open(self, place: Place) -> t.BinaryIO:
+    def open(self, place: Place, start: int = 0, stop: int | None = None) -> t.BinaryIO:
         """Open a blob for reading."""
         if not place.is_local:
             raise FileNotFoundError(place.location)
-        return open(self._blob_path(place.digest), "rb", buffering=0)
+        fd = os.open(self._blob_path(place.digest), os.O_RDONLY | os.O_CLOEXEC)
+        if start:
+            os.lseek(fd, start, os.SEEK_SET)
+        return os.fdopen(fd, "rb", buffering=0)
 
     def relative_path(self, place: Place) -> str | None:
         """Return the path of a blob relative to the storage folder."""

@@ -16,6 +16,8 @@ from .posix import Space
 from .posix import space
 from .posix import sync_folder
 from .posix import unavailable
+from .probe import examine
+from .protocol import Examined
 
 #: The name of the file with the identity of the storage.
 IDENTITY: t.Final = "identity"
@@ -37,6 +39,16 @@ class LocalFolder:
     def __init__(self, root: str, reserve: int | None = None) -> None:
         self._root = root
         self._reserve = reserve
+
+    @property
+    def name(self) -> str:
+        """The path of the folder."""
+        return self._root
+
+    def examine(self) -> Examined:
+        """Try the system calls of a push, and clean up."""
+        found = examine(self._root)
+        return Examined(found.failure, found.free)
 
     @disk
     def free(self) -> int | None:

@@ -34,8 +34,9 @@ class Hashed(t.NamedTuple):
 class UploadFile(t.Protocol):
     """The bytes of one upload session, locked by one request."""
 
-    length: int
-    """The number of stored bytes, also after a crash."""
+    @property
+    def length(self) -> int:
+        """The number of stored bytes, also after a crash."""
 
     hashed: Hashed | None
     """The hash of the first bytes, if it is known without reading them again."""
@@ -94,6 +95,16 @@ class UploadProgress(t.NamedTuple):
     """The time of the last write, in seconds since the epoch."""
 
 
+class Examined(t.NamedTuple):
+    """The result of an examination of a storage."""
+
+    failure: str | None
+    """A sentence for the operator if pushes fail, or None."""
+
+    free: int | None
+    """The free space in bytes, or None if it is unknown."""
+
+
 class Storage(t.Protocol):
     """A store of blobs, each written once, and of upload sessions.
 
@@ -106,8 +117,18 @@ class Storage(t.Protocol):
     """Whether only the row of a blob tells where it is. False if each blob is on the
     local disk, at its digest."""
 
-    def start_upload(self, uuid: str) -> None:
-        """Create the empty file of an upload session."""
+    @property
+    def name(self) -> str:
+        """The folder or the address of the bucket, for operators."""
+
+    def examine(self) -> Examined:
+        """Try the operations of a push, and clean up."""
+
+    def start_upload(self, uuid: str, *, is_read: bool = False) -> None:
+        """Create an empty upload session.
+
+        :param is_read: whether :meth:`read_upload` is called before its end.
+        """
 
     def upload_length(self, uuid: str) -> int:
         """Return the number of stored bytes of an upload session.
@@ -151,7 +172,8 @@ class Storage(t.Protocol):
         """Open the bytes of an upload session for reading, while a request writes them.
         They stay readable after they have become a blob or were deleted.
 
-        :raises FileNotFoundError: if the session is absent.
+        :raises FileNotFoundError: if the session is absent. An object store does not
+            have that of another process.
         """
 
     def discard_upload(self, uuid: str) -> None:
@@ -237,9 +259,13 @@ class Storage(t.Protocol):
         """Return the size of a blob in bytes, or None if it is absent, and ask an
         object store for it."""
 
-    def open(self, place: Place) -> t.BinaryIO:
+    def open(self, place: Place, start: int = 0, stop: int | None = None) -> t.BinaryIO:
         """Open a blob for reading. The file can seek.
 
+        :param start: the position at which the file is opened.
+        :param stop: the position up to which the caller will read; an object store
+            sends these bytes in one answer. None is unknown: each read may cause a
+            request.
         :raises FileNotFoundError: if the blob is absent.
         """
 

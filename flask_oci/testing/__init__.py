@@ -6,6 +6,8 @@ from .answers import errors
 from .answers import expect
 from .answers import refusal
 from .answers import Refused
+from .buckets import FaultyBucket
+from .buckets import MemoryBucket
 from .client import DockerClient
 from .client import MakeClient
 from .client import RegistryClient
@@ -33,6 +35,8 @@ __all__ = [
     "make_image",
     "make_index",
     "make_layer",
+    "FaultyBucket",
+    "MemoryBucket",
     "Fault",
     "Faults",
     "basic",

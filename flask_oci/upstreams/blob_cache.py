@@ -50,6 +50,10 @@ MAX_DOWNLOADS: t.Final = 32
 #: How often a stream is opened again, because a download ends in the same moment.
 MAX_TRIES: t.Final = 50
 
+#: How often a client waits half a second for a blob that another process downloads to
+#: an object store.
+MAX_WAITS: t.Final = 60
+
 
 class BlobCache:
     """Fetches blobs of upstreams when clients ask for them.
@@ -83,14 +87,19 @@ class BlobCache:
         :raises RegistryError: if the upstream fails.
         """
         self._check_size(wanted)
-        for _ in range(MAX_TRIES):
+        tries = MAX_TRIES
+        if self._storage.has_locations:
+            tries += MAX_WAITS
+        for attempt in range(tries):
             with suppress(FileNotFoundError):
                 stream = self._try_open(wanted)
                 self._catalog.release()
                 if stream is not None:
                     return stream
-            # Another process has just begun or ended.
-            time.sleep(0.02)
+            # Another process has just begun or ended, or only that process can read
+            # the bytes that it stores.
+            self._catalog.release()
+            time.sleep(0.02 if attempt < MAX_TRIES else 0.5)
         raise Unavailable
 
     def wait_until_kept(self, wanted: WantedBlob) -> None:
@@ -177,7 +186,7 @@ class BlobCache:
                 return StoredStream(self._storage.open(place))
             self._content.storage_identity.verify()
             self._catalog.release()
-            self._storage.start_upload(lease)
+            self._storage.start_upload(lease, is_read=True)
             file = self._storage.read_upload(lease)
             download = Download(wanted, lease)
             with self._lock:

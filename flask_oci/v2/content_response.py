@@ -200,20 +200,28 @@ def _unsatisfiable(response: Response, size: int) -> Response:
 def _single(response: Response, place: Place, span: Span) -> Response:
     """Return a response with one span. A WSGI server that sends files itself uses the
     file's position and Content-Length (PEP 3333)."""
-    file = _open(place)
-    file.seek(span.start)
+    file = _open(place, span)
     response.content_length = span.length
-    wrapper = request.environ.get("wsgi.file_wrapper")
+    wrapper = request.environ.get("wsgi.file_wrapper") if place.is_local else None
     response.response = wrapper(file, PIECE) if wrapper else _pieces(file, span.length)
     response.call_on_close(file.close)
     response.direct_passthrough = True
     return response
 
 
-def _open(place: Place) -> t.BinaryIO:
+def _open(place: Place, span: Span | None = None) -> t.BinaryIO:
     try:
-        return services().storage.open(place)
+        if span is None:
+            return services().storage.open(place)
+        return services().storage.open(place, span.start, span.stop)
     except FileNotFoundError:
+        if not place.is_local:
+            current_app.logger.error(
+                "The object %s of the blob %s is lost. Push the blob again, or run"
+                " 'flask oci fsck'.",
+                place.location,
+                place.digest,
+            )
         # Garbage collection has just deleted it, because nothing in the repository
         # needed it.
         raise BlobUnknown(detail=str(place.digest)) from None

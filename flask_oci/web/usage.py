@@ -84,7 +84,6 @@ def administration() -> Page:
             parts.catalog,
             parts.storage,
             parts.content.storage_identity,
-            parts.config.storage_path,
             MIN_FREE,
             parts.jobs,
         ),

@@ -44,6 +44,7 @@ SHOWN = {
     ("docs/protected-tags.rst", "Refused requests"): "rules/test_protected_tags.py",
     ("docs/quotas.rst", "Refused pushes"): "rules/test_quotas.py",
     ("docs/storage.rst", "Blobs"): "storage/test_files_on_disk.py",
+    ("docs/storage.rst", "Object storage"): "storage/test_push_to_bucket.py",
     ("docs/testing.rst", "Refused requests"): "packaging/test_testing_kit.py",
     ("docs/upstreams.rst", "Mirrors"): "upstreams/test_mirrors.py",
 }

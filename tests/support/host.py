@@ -20,10 +20,17 @@ from sqlalchemy.orm import mapped_column
 
 from flask_oci import Registry
 from flask_oci import RepositoryInfo
+from flask_oci.testing import MemoryBucket
 from tests.support.quick_flask import QuickFlask
 
 #: The database server to test on. Without it, each test has its own SQLite file.
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
+
+#: The variable that is "memory" if the tests store blobs in a bucket in memory. It is
+#: read when an application is created.
+STORAGE = "TEST_STORAGE"
+
+_buckets: dict[Path, MemoryBucket] = {}
 
 #: The accounts and their passwords. Carol's account is not active.
 PASSWORDS = {"alice": "wonderland", "bob": "builder", "carol": "singer"}
@@ -107,6 +114,8 @@ def create_app(folder: Path, **config: object) -> Flask:
         SQLALCHEMY_DATABASE_URI=DATABASE_URL or f"sqlite:///{folder}/forge.sqlite",
         TESTING=True,
     )
+    if os.environ.get(STORAGE) == "memory":
+        app.config["OCI_STORAGE"] = bucket_of(folder)
     app.config.from_mapping(config)
     db.init_app(app)
     login_manager.init_app(app)
@@ -115,6 +124,11 @@ def create_app(folder: Path, **config: object) -> Flask:
     app.register_blueprint(registry.api_blueprint)
     create_accounts(app)
     return app
+
+
+def bucket_of(folder: Path) -> MemoryBucket:
+    """Return the bucket of the tests in a folder, which all its applications share."""
+    return _buckets.setdefault(folder, MemoryBucket(part_size=256 * 1024))
 
 
 def create_accounts(app: Flask) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from .activity import RepositoryDay
 from .blocks import Block
+from .bucket_uploads import BucketUpload
 from .columns import UserKey
 from .credentials import Credential
 from .credentials import LoginFailure
@@ -64,6 +65,7 @@ RECORDS: t.Final = (
     DeliveryAttempt,
     StorageFolder,
     Discarded,
+    BucketUpload,
     Job,
     UpstreamCheck,
     UpstreamFetch,
@@ -100,6 +102,7 @@ class Models:
     DeliveryAttempt: type[DeliveryAttempt]
     StorageFolder: type[StorageFolder]
     Discarded: type[Discarded]
+    BucketUpload: type[BucketUpload]
     Job: type[Job]
     UpstreamCheck: type[UpstreamCheck]
     UpstreamFetch: type[UpstreamFetch]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from flask import url_for
 
 from . import accounts
+from . import buckets
 from . import disk
 from . import login
 from . import pages
@@ -90,6 +91,7 @@ def check(
     report.add(settings.check(target))
     progress("the storage folder")
     report.add(disk.check(target))
+    report.add(buckets.check(target))
     progress("the database")
     report.add(tables.check(target))
     if any(found.type in BLOCKING for found in report.findings):

@@ -29,6 +29,8 @@ _UNRELIABLE = ("fuse", "cifs", "smb", "9p", "vfat", "exfat", "msdos", "afs", "da
 
 def check(target: Target) -> Iterator[Finding]:
     """Perform the file operations of a push in the storage folder."""
+    if target.parts.storage.has_locations:
+        return
     root = target.parts.config.storage_path
     seen = examine(root)
     where = root if seen.exists else f"{root}, to be created in {seen.root},"
@@ -39,7 +41,7 @@ def check(target: Target) -> Iterator[Finding]:
             f"A locked file in {seen.root} can be locked twice."
         )
     if not seen.failure:
-        problem = _identity_problem(target)
+        problem = identity_problem(target)
         if problem is not None:
             yield findings.IDENTITY.found(problem)
     if seen.dangling:
@@ -85,7 +87,7 @@ def _exposure(target: Target, seen: ProbeResult) -> Iterator[Finding]:
         yield findings.PUBLIC.found(f"{root} is inside {static}.")
 
 
-def _identity_problem(target: Target) -> str | None:
+def identity_problem(target: Target) -> str | None:
     """Return the reason why the folder does not belong to the database, or None."""
     try:
         return target.parts.content.storage_identity.problem()

@@ -7,6 +7,7 @@ import typing as t
 from ..finding import FindingType
 from ..finding import SEVERITIES
 from . import accounts
+from . import buckets
 from . import disk
 from . import login
 from . import pages
@@ -24,6 +25,7 @@ _MODULES: t.Final = (
     settings,
     accounts,
     disk,
+    buckets,
     tables,
     login,
     pages,

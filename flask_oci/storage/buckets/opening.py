@@ -1,0 +1,61 @@
+"""Opening the storage of a configuration."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...config import ConfigError
+from ...config.bucket_url import BucketUrl
+from ...config.bucket_url import is_bucket
+from ..local import LocalStorage
+from .storage import BucketStorage
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...config import Config
+    from ..protocol import Storage
+    from .protocol import Bucket
+    from .state import UploadRecords
+
+
+def open_storage(config: Config, records: UploadRecords) -> Storage:
+    """Return the storage of a configuration.
+
+    :param records: keeps the state of upload sessions in a bucket.
+    :raises ConfigError: if the client of the store is not installed.
+    """
+    local = LocalStorage(config.storage_path, config.storage_reserve)
+    found = config.storage
+    if found is None or isinstance(found, str):
+        return local
+    if isinstance(found, BucketUrl):
+        bucket = open_bucket(found, config.storage_credentials)
+        return BucketStorage(bucket, records, local)
+    if is_bucket(found):
+        return BucketStorage(t.cast("Bucket", found), records, local)
+    return t.cast("Storage", found)
+
+
+def open_bucket(url: BucketUrl, credentials: Mapping[str, str]) -> Bucket:
+    """Return the bucket of an address. The first call of a method connects.
+
+    :param url: the address, as the configuration has it.
+    :param credentials: the keys of the configuration, which may be empty.
+    :raises ConfigError: if the client of the store is not installed.
+    """
+    try:
+        if url.scheme == "azure":
+            from .azure import AzureBucket
+
+            return AzureBucket(url, credentials)
+        from .s3 import S3Bucket
+
+        return S3Bucket(url, credentials)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("azure", "botocore"):
+            raise
+        raise ConfigError(
+            f"OCI_STORAGE = {url.text!r} needs the client of that store:"
+            f" pip install flask-oci[{url.scheme}]"
+        ) from None

@@ -1,0 +1,248 @@
+"""Buckets of S3 and compatible stores."""
+
+from __future__ import annotations
+
+import os
+import threading
+import typing as t
+from contextlib import contextmanager
+
+from botocore import UNSIGNED
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+from botocore.session import Session
+
+from .failures import unavailable
+from .inspection import Inspection
+from .protocol import Body
+from .protocol import Head
+from .protocol import NoSuchUpload
+from .protocol import Part
+from .protocol import StoredObject
+from .s3_inspection import inspect
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from ...config.bucket_url import BucketUrl
+
+#: The size of a part in bytes: 10,000 of them are 156 GiB.
+PART_SIZE: t.Final = 16 * 1024 * 1024
+
+#: The number of connections that a process keeps. More threads wait for nothing: they
+#: open connections that are closed after use.
+CONNECTIONS: t.Final = 32
+
+#: How long the store may be silent, in seconds.
+TIMEOUT: t.Final = 30
+
+#: Completing an upload can take minutes; a store then sends nothing or white space.
+COMPLETION_TIMEOUT: t.Final = 300
+
+_ABSENT: t.Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_NO_UPLOAD: t.Final = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
+
+
+class S3Bucket:
+    """A :class:`~flask_oci.storage.buckets.Bucket` of S3.
+
+    :param url: the bucket and its options.
+    :param credentials: ``access_key``, ``secret_key`` and ``token``; botocore searches
+        for missing ones in the environment, in files and at the machine's provider.
+    """
+
+    def __init__(self, url: BucketUrl, credentials: Mapping[str, str]) -> None:
+        self.name = url.text
+        self.part_size = PART_SIZE
+        self._url = url
+        self._credentials = credentials
+        self._prefix = url.prefix
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[int, int], t.Any] = {}
+
+    def put(self, key: str, body: bytes | bytearray) -> None:
+        """Write an object; see :class:`Bucket`."""
+        with self._errors("PutObject"):
+            self._client().put_object(**self._object(key), Body=body)
+
+    def create(self, key: str) -> str:
+        """Begin a multipart upload; see :class:`Bucket`."""
+        with self._errors("CreateMultipartUpload"):
+            made = self._client().create_multipart_upload(**self._object(key))
+            return t.cast(str, made["UploadId"])
+
+    def part(
+        self, key: str, upload_id: str, number: int, body: bytes | bytearray
+    ) -> Part:
+        """Write a part; see :class:`Bucket`."""
+        with self._errors("UploadPart"):
+            made = self._client().upload_part(
+                **self._object(key), UploadId=upload_id, PartNumber=number, Body=body
+            )
+            return Part(number, made["ETag"], len(body))
+
+    def parts(self, key: str, upload_id: str) -> list[Part]:
+        """Return the stored parts; see :class:`Bucket`."""
+        with self._errors("ListParts"):
+            pages = self._client().get_paginator("list_parts")
+            return [
+                Part(part["PartNumber"], part["ETag"], part["Size"])
+                for page in pages.paginate(**self._object(key), UploadId=upload_id)
+                for part in page.get("Parts", ())
+            ]
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """Turn parts into an object; see :class:`Bucket`."""
+        named = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        with self._errors("CompleteMultipartUpload"):
+            # botocore repeats the request if the store fails within an answer of 200.
+            self._client(COMPLETION_TIMEOUT).complete_multipart_upload(
+                **self._object(key),
+                UploadId=upload_id,
+                MultipartUpload={"Parts": named},
+            )
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Delete the parts of an upload; see :class:`Bucket`."""
+        try:
+            with self._errors("AbortMultipartUpload"):
+                self._client().abort_multipart_upload(
+                    **self._object(key), UploadId=upload_id
+                )
+        except (NoSuchUpload, FileNotFoundError):
+            pass
+
+    def head(self, key: str) -> Head | None:
+        """Return the properties of an object; see :class:`Bucket`."""
+        try:
+            with self._errors("HeadObject"):
+                found = self._client().head_object(**self._object(key))
+        except FileNotFoundError:
+            return None
+        return Head(found["ContentLength"], found["LastModified"].timestamp())
+
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> Body:
+        """Read an object; see :class:`Bucket`."""
+        options = {}
+        if start or stop is not None:
+            last = "" if stop is None else stop - 1
+            options["Range"] = f"bytes={start}-{last}"
+        with self._errors("GetObject"):
+            found = self._client().get_object(**self._object(key), **options)
+        return _Body(self, found["Body"])
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete objects; see :class:`Bucket`."""
+        # Stores disagree about the checksum that a request for several objects needs,
+        # and Google has no such request.
+        for key in keys:
+            with self._errors("DeleteObject"):
+                self._client().delete_object(**self._object(key))
+
+    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """Yield objects by key; see :class:`Bucket`."""
+        options = {"StartAfter": self._prefix + after} if after else {}
+        with self._errors("ListObjectsV2"):
+            pages = (
+                self._client()
+                .get_paginator("list_objects_v2")
+                .paginate(
+                    Bucket=self._url.bucket, Prefix=self._prefix + prefix, **options
+                )
+            )
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield StoredObject(
+                        found["Key"].removeprefix(self._prefix),
+                        found["Size"],
+                        found["LastModified"].timestamp(),
+                    )
+
+    def inspect(self, key: str) -> Inspection:
+        """Return the setup of the bucket; see :class:`Inspectable`."""
+        anonymous = self._make_client(TIMEOUT, signature_version=UNSIGNED)
+        name = self._url.bucket
+        return inspect(self._client(), anonymous, name, self._prefix + key)
+
+    def _object(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._url.bucket, "Key": self._prefix + key}
+
+    @contextmanager
+    def _errors(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in _NO_UPLOAD:
+                raise NoSuchUpload(code) from error
+            if code in _ABSENT:
+                raise FileNotFoundError(code) from error
+            raise unavailable(self.name, operation, code, error) from error
+        except BotoCoreError as error:
+            code = type(error).__name__
+            raise unavailable(self.name, operation, code, error) from error
+
+    def _client(self, timeout: int = TIMEOUT) -> t.Any:
+        """Return the client of this process. Connections do not survive a fork."""
+        key = (os.getpid(), timeout)
+        found = self._clients.get(key)
+        if found is None:
+            with self._lock:
+                found = self._clients.get(key) or self._make_client(timeout)
+                self._clients = {
+                    **{k: v for k, v in self._clients.items() if k[0] == key[0]},
+                    key: found,
+                }
+        return found
+
+    def _make_client(self, timeout: int, signature_version: t.Any = "s3v4") -> t.Any:
+        options = self._url.options
+        session = Session(profile=options.get("profile"))
+        endpoint = options.get("endpoint")
+        style = options.get("path_style", "true" if endpoint else "false")
+        s3 = {"addressing_style": "path" if style == "true" else "virtual"}
+        if endpoint is None or endpoint.startswith("https:"):
+            # TLS protects the bytes, which are hashed already.
+            s3["payload_signing_enabled"] = False  # type: ignore[assignment]
+        return session.create_client(
+            "s3",
+            region_name=options.get("region")
+            or session.get_config_variable("region")
+            or "us-east-1",
+            endpoint_url=endpoint,
+            aws_access_key_id=self._credentials.get("access_key"),
+            aws_secret_access_key=self._credentials.get("secret_key"),
+            aws_session_token=self._credentials.get("token"),
+            config=ClientConfig(
+                # By default, signed addresses of other stores have the old signature.
+                signature_version=signature_version,
+                # Other stores refuse the checksums that AWS has.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                connect_timeout=5,
+                read_timeout=timeout,
+                retries={"mode": "standard", "total_max_attempts": 3},
+                max_pool_connections=CONNECTIONS,
+                s3=s3,
+            ),
+        )
+
+
+class _Body:
+    """The body of a response, whose errors are those of the bucket."""
+
+    def __init__(self, bucket: S3Bucket, source: t.Any) -> None:
+        self._bucket = bucket
+        self._source = source
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes; see :class:`Body`."""
+        with self._bucket._errors("GetObject"):
+            return t.cast(bytes, self._source.read(size))
+
+    def close(self) -> None:
+        """Close the connection, which may have unread bytes."""
+        self._source.close()

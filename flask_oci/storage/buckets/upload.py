@@ -1,0 +1,334 @@
+"""Uploads to a bucket: each byte is written once, to the object that becomes the blob.
+
+Up to a part is in memory. A small blob is one object. A larger one is a multipart
+upload, whose last bytes are an object of their own between two requests: the tail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import typing as t
+from contextlib import closing
+from contextlib import suppress
+from dataclasses import replace
+from uuid import uuid4
+
+from ...errors import BlobUploadInvalid
+from ...errors import BlobUploadUnknown
+from ...errors import SizeInvalid
+from ...errors import Unavailable
+from ...spec.digest import Digest
+from ..place import Place
+from ..protocol import Hashed
+from ..protocol import PIECE
+from ..protocol import Reader
+from .files import BucketFile
+from .protocol import NoSuchUpload
+from .state import Tail
+from .state import UploadState
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .protocol import Bucket
+    from .state import UploadRecords
+
+#: The length of a lease in seconds, and after how many seconds it is renewed.
+LEASE: t.Final = 15
+RENEW: t.Final = 4.0
+
+
+def new_key() -> str:
+    """Return the key of a new object. It is not a digest, so the deletion of an older
+    object never hits a new push of the same bytes."""
+    name = str(uuid4())
+    return f"data/{name[:2]}/{name}"
+
+
+class BucketUpload:
+    """A :class:`~flask_oci.storage.UploadFile` in a bucket.
+
+    :param state: the state at its opening.
+    :param spool: receives a copy of each piece.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        records: UploadRecords,
+        uuid: str,
+        lease: str,
+        state: UploadState,
+        spool: Callable[[bytes], object],
+    ) -> None:
+        self._bucket = bucket
+        self._records = records
+        self._uuid = uuid
+        self._lease = lease
+        self._opening = self._saved = self._state = state
+        self._spool = spool
+        self._buffer = bytearray()
+        self._renew_at = time.monotonic() + RENEW
+        # The objects that may exist, each with the id of its multipart upload, if any.
+        self._objects = dict.fromkeys(state.objects, "")
+        if state.key is not None:
+            self._objects[state.key] = state.upload_id or ""
+        self._is_lost = False
+        self._is_copying = False
+        self.hashed: Hashed | None = state.hashed
+
+    @property
+    def length(self) -> int:
+        """The number of bytes, including those in memory."""
+        return self._state.length + len(self._buffer)
+
+    def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
+        """Append a source to the stored bytes; see :class:`UploadFile`."""
+        start = self.length
+        # Only the first request of an upload hashes its bytes on the way.
+        hasher = hashlib.new(algorithm) if start == 0 else None
+        while piece := source.read(PIECE):
+            if limit is not None and self.length - start + len(piece) > limit:
+                raise SizeInvalid("The body is longer than announced.")
+            if hasher:
+                hasher.update(piece)
+            self._spool(piece)
+            self._write(piece)
+            self._renew()
+        if hasher:
+            self.hashed = Hashed(self.length, Digest(algorithm, hasher.hexdigest()))
+        return self.length - start
+
+    def truncate(self, length: int) -> None:
+        """Cut the bytes to those at the opening or to none, unless they have become a
+        blob."""
+        if self._state.is_sealed or self._is_lost:
+            return
+        completed = self._saved
+        self._buffer = bytearray()
+        self._state = self._opening if length else UploadState()
+        if length and self._opening.parts and completed.key != self._opening.key:
+            # The multipart upload was completed to read its bytes.
+            tail = t.cast(Tail, completed.tail)
+            cut = Tail(tail.key, length, tail.size)
+            self._state = UploadState(tail=cut, hashed=self._opening.hashed)
+        self.hashed = self._state.hashed
+        self._save()
+        self._drop_unneeded()
+
+    def sync(self) -> None:
+        """Store the bytes in memory, and save the state."""
+        if self._buffer:
+            self._put()
+        self._state = replace(self._state, hashed=self.hashed)
+        if self._state != self._saved:
+            self._save()
+
+    def matches(self, digest: Digest) -> bool:
+        """Return True if the bytes have this digest, and read them if necessary."""
+        known = self.hashed
+        if (
+            known is None
+            or known.length != self.length
+            or known.digest.algorithm != digest.algorithm
+        ):
+            known = Hashed(self.length, self._digest(digest.algorithm))
+            self.hashed = known
+        return known.digest == digest
+
+    def commit(self, digest: Digest) -> Place:
+        """Turn the bytes into an object, and return its place."""
+        hashed = Hashed(self.length, digest)
+        self._gather()
+        self._state = replace(self._state, hashed=hashed, is_sealed=True)
+        # A completion that fails from now on is repeated from this record.
+        self._save()
+        self._complete()
+        location = t.cast(Tail, self._state.tail).key
+        if self._state != self._saved:
+            self._save()
+        return Place(digest, hashed.length, self._bucket.name, location)
+
+    def close(self) -> None:
+        """Store the bytes that arrived, delete objects that are not needed any more,
+        and release the lease."""
+        if self._is_lost:
+            return
+        try:
+            if not self._state.is_sealed:
+                self.sync()
+        finally:
+            self._records.release(self._uuid, self._lease)
+        self._drop_unneeded()
+
+    def _drop_unneeded(self, *needed: str) -> None:
+        """Delete the objects of this request that the saved state does not need. If
+        this fails, the consistency check does it, or a rule of the bucket.
+
+        :param needed: the keys of other objects that are needed.
+        """
+        needed = (*needed, *self._saved.objects)
+        with suppress(Unavailable):
+            for key in [key for key in self._objects if key not in needed]:
+                if upload_id := self._objects[key]:
+                    self._bucket.abort(key, upload_id)
+                else:
+                    self._bucket.delete_many([key])
+                del self._objects[key]
+
+    def _put(self) -> None:
+        """Write the bytes in memory as an object, which is the tail."""
+        key, size = new_key(), len(self._buffer)
+        self._bucket.put(key, self._buffer)
+        self._objects[key] = ""
+        self._buffer = bytearray()
+        self._state = replace(self._state, tail=Tail(key, size, size))
+
+    def _write(self, piece: bytes) -> None:
+        self._take_tail()
+        size, view = self._bucket.part_size, memoryview(piece)
+        while view:
+            while len(self._buffer) == size:
+                self._flush()
+            room = size - len(self._buffer)
+            self._buffer += view[:room]
+            view = view[room:]
+
+    def _take_tail(self) -> None:
+        """Read the tail into memory; a long one is copied part by part."""
+        before, tail = self._state, self._state.tail
+        if tail is None:
+            return
+        self._state, self._is_copying = replace(before, tail=None), True
+        try:
+            with closing(BucketFile(self._bucket, tail.key, tail.size)) as file:
+                file.begin(0, tail.length)
+                self._copy(file, tail.length)
+        except FileNotFoundError:
+            raise self._lose() from None
+        except BaseException:
+            # The tail still has all its bytes.
+            self._state, self._buffer = before, bytearray()
+            raise
+        finally:
+            self._is_copying = False
+
+    def _copy(self, file: BucketFile, length: int) -> None:
+        while length:
+            piece = file.read(min(length, PIECE))
+            length -= len(piece)
+            self._write(piece)
+            self._renew()
+
+    def _flush(self) -> None:
+        """Write the bytes in memory as the next part, and save the state."""
+        state = self._state
+        if state.key is None or state.upload_id is None:
+            key = new_key()
+            upload_id = self._objects[key] = self._bucket.create(key)
+            state = self._state = replace(state, key=key, upload_id=upload_id)
+        number = len(state.parts) + 1
+        key, upload_id = t.cast(str, state.key), t.cast(str, state.upload_id)
+        try:
+            part = self._bucket.part(key, upload_id, number, self._buffer)
+        except (NoSuchUpload, FileNotFoundError):
+            self._reopen(state)
+            return
+        self._state = state.with_part(part)
+        self._buffer = bytearray()
+        if not self._is_copying:
+            self._save()
+
+    def _reopen(self, state: UploadState) -> None:
+        """Continue after an upload that was completed by an earlier attempt, which had
+        no answer: its object is copied."""
+        key, rest = t.cast(str, state.key), bytes(self._buffer)
+        found = self._bucket.head(key)
+        if found is None or found.size < state.length or self._is_copying:
+            raise self._lose()
+        self._buffer = bytearray()
+        self._state = UploadState(
+            tail=Tail(key, state.length, found.size), hashed=state.hashed
+        )
+        self._write(rest)
+
+    def _gather(self) -> None:
+        """Arrange that the bytes are one object, or the parts of one."""
+        tail = self._state.tail
+        if tail is not None and (self._state.parts or not tail.is_whole):
+            self._take_tail()
+        while self._state.parts and self._buffer:
+            self._flush()
+        if self._buffer or self._state.location is None:
+            self._put()
+
+    def _complete(self) -> None:
+        """Complete the multipart upload, if there is one."""
+        state = self._state
+        if not state.parts:
+            return
+        key, size = t.cast(str, state.key), state.length
+        try:
+            self._bucket.complete(key, t.cast(str, state.upload_id), state.parts)
+        except (NoSuchUpload, FileNotFoundError):
+            # An earlier attempt may have succeeded without an answer.
+            found = self._bucket.head(key)
+            if found is None or found.size != size:
+                raise self._lose() from None
+        self._state = UploadState(
+            tail=Tail(key, size, size),
+            hashed=state.hashed,
+            is_sealed=state.is_sealed,
+        )
+
+    def _digest(self, algorithm: str) -> Digest:
+        """Hash all bytes, which become one object before."""
+        hasher = hashlib.new(algorithm)
+        if not self._state.length:
+            hasher.update(self._buffer)
+            return Digest(algorithm, hasher.hexdigest())
+        self._gather()
+        self._complete()
+        self._save()
+        tail = t.cast(Tail, self._state.tail)
+        with closing(BucketFile(self._bucket, tail.key, tail.size)) as file:
+            file.begin(0, tail.size)
+            while piece := file.read(PIECE):
+                hasher.update(piece)
+                self._renew()
+        return Digest(algorithm, hasher.hexdigest())
+
+    def _renew(self) -> None:
+        now = time.monotonic()
+        if now >= self._renew_at:
+            self._renew_at = now + RENEW
+            self._check(self._records.renew(self._uuid, self._lease, LEASE))
+
+    def _save(self) -> None:
+        self._check(self._records.save(self._uuid, self._lease, self._state, LEASE))
+        self._saved = self._state
+        self._renew_at = time.monotonic() + RENEW
+
+    def _check(self, has_lease: bool) -> None:
+        if has_lease:
+            return
+        self._is_lost = True
+        # Another process continues from the objects at the opening.
+        self._drop_unneeded(*self._opening.objects)
+        raise busy(self._uuid)
+
+    def _lose(self) -> BlobUploadUnknown:
+        """End the session, because the store has lost its bytes."""
+        self._is_lost = True
+        self._records.end(self._uuid)
+        return BlobUploadUnknown(detail=self._uuid)
+
+
+def busy(uuid: str) -> BlobUploadInvalid:
+    """Return the error for a session that another request writes to."""
+    return BlobUploadInvalid(
+        "Another request is writing to this upload; wait until it ends.",
+        detail=uuid,
+        status=416,
+    )

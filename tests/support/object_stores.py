@@ -1,0 +1,140 @@
+"""Temporary object stores: versitygw, rclone and Azurite."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import subprocess
+import tempfile
+import typing as t
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from flask_oci.config.bucket_url import storage
+from flask_oci.storage.buckets import Bucket
+from flask_oci.storage.buckets.opening import open_bucket
+from tests.support.forge import free_port
+from tests.support.forge import tool
+from tests.support.forge import wait_until
+
+#: The credentials of every store.
+ACCESS_KEY: t.Final = "forge"
+SECRET_KEY: t.Final = "forge-secret-key"
+ACCOUNT_KEY: t.Final = base64.b64encode(b"forge-account-key").decode()
+
+ContextOf = t.Callable[[], "contextlib.AbstractContextManager[Store]"]
+
+
+class Store(t.NamedTuple):
+    """A running object store with an empty bucket."""
+
+    url: str
+    """The value of ``OCI_STORAGE``, with a slash for a prefix at its end."""
+
+    credentials: dict[str, str]
+    process: subprocess.Popen[bytes]
+
+    def config(self, prefix: str = "") -> dict[str, object]:
+        """Return the configuration of an application, with a prefix."""
+        address, _, options = self.url.partition("?")
+        return {
+            "OCI_STORAGE": f"{address}/{prefix}?{options}",
+            "OCI_STORAGE_CREDENTIALS": self.credentials,
+        }
+
+    def bucket(self, prefix: str = "") -> Bucket:
+        """Return the bucket, as an application opens it."""
+        url = storage(self.config(prefix)["OCI_STORAGE"])
+        return open_bucket(t.cast(t.Any, url), self.credentials)
+
+
+@contextlib.contextmanager
+def versitygw() -> t.Iterator[Store]:
+    """Run versitygw in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="versitygw-") as folder:
+        Path(folder, "blobs").mkdir()
+        port = free_port()
+        program = tool("versitygw", ".ci/install")
+        command = (program, "--port", f"127.0.0.1:{port}", "posix", folder)
+        keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
+        with _running(command, port, keys) as process:
+            yield _s3(port, process)
+
+
+@contextlib.contextmanager
+def rclone() -> t.Iterator[Store]:
+    """Run rclone's S3 server in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="rclone-") as folder:
+        Path(folder, "blobs").mkdir()
+        port = free_port()
+        program = tool("rclone", ".ci/install")
+        command = (
+            *(program, "serve", "s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"),
+            *("--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", folder),
+        )
+        with _running(command, port, {"RCLONE_CONFIG": f"{folder}.conf"}) as process:
+            yield _s3(port, process)
+
+
+@contextlib.contextmanager
+def azurite() -> t.Iterator[Store]:
+    """Run Azurite with its data in a temporary folder."""
+    from azure.storage.blob import ContainerClient
+
+    with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
+        port = free_port()
+        program = tool("azurite-blob", ".ci/install")
+        command = (
+            *(program, "--blobPort", str(port), "--blobHost", "127.0.0.1"),
+            *("--location", folder, "--skipApiVersionCheck", "--silent"),
+        )
+        accounts = {"AZURITE_ACCOUNTS": f"forge:{ACCOUNT_KEY}"}
+        with _running(command, port, accounts) as process:
+            endpoint = f"http://127.0.0.1:{port}/forge"
+            key = {"account_name": "forge", "account_key": ACCOUNT_KEY}
+            with ContainerClient(endpoint, "blobs", credential=key) as container:
+                container.create_container()
+            url = f"azure://forge/blobs?endpoint={endpoint}"
+            yield Store(url, {"account_key": ACCOUNT_KEY}, process)
+
+
+#: The functions that start each store.
+STORES: t.Final[dict[str, ContextOf]] = {
+    "versitygw": versitygw,
+    "rclone": rclone,
+    "azurite": azurite,
+}
+
+
+def _s3(port: int, process: subprocess.Popen[bytes]) -> Store:
+    url = f"s3://blobs?endpoint=http://127.0.0.1:{port}"
+    credentials = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+    return Store(url, credentials, process)
+
+
+@contextlib.contextmanager
+def _running(
+    command: tuple[str, ...], port: int, variables: dict[str, str]
+) -> t.Iterator[subprocess.Popen[bytes]]:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **variables}, stdout=log, stderr=log
+        )
+        try:
+            wait_until(lambda: _answers(port), 30, f"the start of {command[0]}")
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError:
+        return False
+    return True
