@@ -15,6 +15,7 @@ from .places import columns_of
 from .places import discard
 from .places import locking_place
 from .places import name_of
+from .places import outside
 from .places import place_of
 from .places import set_place
 
@@ -31,6 +32,21 @@ class DiscardedPlace(t.NamedTuple):
     id: int
     store: str | None
     location: str
+
+
+class StoreUsage(t.NamedTuple):
+    """The blobs in a store."""
+
+    store: str | None
+    """The name of the store; None is the local disk."""
+
+    blobs: int
+    bytes: int
+    lost: int
+    """The number of these blobs whose objects are known to be lost."""
+
+    discarded: int
+    """The number of places that no blob needs, and that are not deleted yet."""
 
 
 class BlobPlaces:
@@ -160,6 +176,52 @@ class BlobPlaces:
         table = self._db.models.Discarded.__table__
         deleting = sa.delete(table).where(self._at(table.c, place))
         self._db.write(lambda: self._db.change(deleting))
+
+    def outside(self, store: str | None) -> tuple[int, int]:
+        """Return the number and the size in bytes of the blobs in other stores, except
+        those that are lost.
+
+        :param store: the name of the store; None is the local disk.
+        """
+        columns = self._db.models.Blob.__table__.c
+        row = self._db.execute(
+            sa.select(
+                sa.func.count(), sa.func.coalesce(sa.func.sum(columns.size), 0)
+            ).where(outside(columns, store))
+        ).one()
+        return int(row[0]), int(row[1])
+
+    def unread(self, stores: Sequence[str]) -> list[str]:
+        """Return the stores that rows of blobs name, except the given ones."""
+        columns = self._db.models.Blob.__table__.c
+        others = columns.store.is_not(None) & columns.store.not_in(list(stores))
+        statement = sa.select(columns.store).where(others).distinct()
+        return sorted(self._db.execute(statement).scalars())
+
+    def by_store(self) -> list[StoreUsage]:
+        """Return the blobs of each store that rows name, the local disk first."""
+        blob = self._db.models.Blob.__table__.c
+        gone = self._db.models.Discarded.__table__.c
+        lost = sa.case((blob.location.is_(None) & blob.store.is_not(None), 1), else_=0)
+        held = self._db.execute(
+            sa.select(
+                blob.store, sa.func.count(), sa.func.sum(blob.size), sa.func.sum(lost)
+            ).group_by(blob.store)
+        ).all()
+        discarded: dict[str | None, int] = {
+            row[0]: row[1]
+            for row in self._db.execute(
+                sa.select(gone.store, sa.func.count()).group_by(gone.store)
+            )
+        }
+        found = {
+            row[0]: StoreUsage(
+                row[0], row[1], int(row[2]), int(row[3]), discarded.pop(row[0], 0)
+            )
+            for row in held
+        }
+        found |= {s: StoreUsage(s, 0, 0, 0, count) for s, count in discarded.items()}
+        return sorted(found.values(), key=lambda usage: usage.store or "")
 
     def _lock(self, digest: Digest) -> Place | None:
         row = self._db.execute(self._locking, {"digest": str(digest)}).first()

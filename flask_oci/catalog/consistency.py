@@ -15,6 +15,7 @@ from ..storage.place import Place
 from . import references
 from .database import Database
 from .places import columns_of
+from .places import outside
 from .places import place_of
 
 #: How many rows are read at a time.
@@ -75,6 +76,21 @@ class Consistency:
             statement = statement.where(Blob.location > after)
         for row in self._batches(statement, Blob.location, BATCH_SIZE):
             yield place_of(row[1:])
+
+    def blobs_outside(self, store: str | None) -> Iterator[Place]:
+        """Yield the blobs that are in other stores, ordered by digest, except those
+        that are lost.
+
+        :param store: the name of the store; None is the local disk.
+        """
+        Blob = self._db.models.Blob
+        statement = (
+            sa.select(*columns_of(Blob))
+            .where(outside(Blob, store))
+            .order_by(Blob.digest)
+        )
+        for row in self._batches(statement, Blob.digest, BATCH_SIZE):
+            yield place_of(row)
 
     def lost_blobs(self) -> Iterator[Place]:
         """Yield the blobs whose objects are known to be lost, ordered by digest."""

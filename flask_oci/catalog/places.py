@@ -13,6 +13,7 @@ from ..storage.place import Place
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .database import Condition
     from .database import Database
 
 
@@ -28,6 +29,18 @@ def columns_of(blob: t.Any) -> tuple[t.Any, ...]:
     :param blob: the model of blobs, or the columns of its table.
     """
     return (blob.digest, blob.size, blob.store, blob.location)
+
+
+def outside(blob: t.Any, store: str | None) -> Condition:
+    """Return the condition that a blob is in another store, and not lost.
+
+    :param blob: the model of blobs, or the columns of its table.
+    :param store: the name of the store; None is the local disk.
+    """
+    if store is None:
+        return sa.and_(blob.store.is_not(None), blob.location.is_not(None))
+    elsewhere = sa.and_(blob.store != store, blob.location.is_not(None))
+    return sa.or_(blob.store.is_(None), elsewhere)
 
 
 def name_of(place: Place) -> str | None:

@@ -58,16 +58,25 @@ class StorageFolders:
         )
         return new
 
-    def some_blobs(self, limit: int) -> list[Place]:
+    def some_blobs(self, limit: int, *, newest: bool = False) -> list[Place]:
         """Return the places of some recorded blobs.
 
         :param limit: the maximum number of results.
+        :param newest: whether to begin with the newest blobs.
         """
         Blob = self._db.models.Blob
         rows = self._db.session.execute(
-            sa.select(*columns_of(Blob)).order_by(Blob.id).limit(limit)
+            sa.select(*columns_of(Blob))
+            .order_by(Blob.id.desc() if newest else Blob.id)
+            .limit(limit)
         )
         return [place_of(row) for row in rows]
+
+    def has_local_blobs(self) -> bool:
+        """Return True if blobs are recorded on the local disk."""
+        columns = self._db.models.Blob.__table__.c
+        statement = sa.select(columns.id).where(columns.store.is_(None)).limit(1)
+        return self._db.execute(statement).first() is not None
 
     def _select(self) -> sa.Select[t.Any]:
         columns = self._db.models.StorageFolder.__table__.c

@@ -71,6 +71,24 @@ def storage(value: object) -> object:
     )
 
 
+def others(value: object) -> tuple[tuple[object, dict[str, str]], ...]:
+    """Return the value of ``OCI_STORAGE_ALSO``: each store with its credentials, which
+    are empty if it has those of ``OCI_STORAGE``."""
+    if isinstance(value, Mapping):
+        pairs = [(store, credentials(keys)) for store, keys in value.items()]
+    elif isinstance(value, list | tuple):
+        pairs = [(store, {}) for store in value]
+    else:
+        raise ValueError("must be a list of stores, or a dict of their credentials")
+    found = [(storage(store), keys) for store, keys in pairs]
+    if any(store is None or isinstance(store, str) for store, _ in found):
+        raise ValueError(
+            "must have addresses such as s3://bucket/prefix; the folder of"
+            " OCI_STORAGE_PATH is always read"
+        )
+    return tuple(found)
+
+
 def is_bucket(value: object) -> bool:
     """Return True if an object of the host has the methods of a bucket."""
     return all(callable(getattr(value, name, None)) for name in BUCKET)

@@ -40,7 +40,9 @@ REST: t.Final = "oci_api"
 MIB: t.Final = 1024 * 1024
 QUARTER_HOUR: t.Final = timedelta(minutes=15)
 #: The fields with passwords or keys, which no message repeats.
-SECRET: t.Final = frozenset({"storage", "storage_credentials", "upstreams"})
+SECRET: t.Final = frozenset(
+    {"storage", "storage_also", "storage_credentials", "upstreams"}
+)
 
 DAY: t.Final = timedelta(days=1)
 WEEK: t.Final = timedelta(days=7)
@@ -84,6 +86,12 @@ class Config:
 
     storage_credentials: dict[str, str] = _key({}, bucket_url.credentials)
     """The keys of the bucket, unless the environment has them."""
+
+    storage_also: tuple[tuple[object, dict[str, str]], ...] = _key(
+        (), bucket_url.others
+    )
+    """Other buckets, from which blobs are read that were stored there before: a list of
+    addresses, or a dict with the ``OCI_STORAGE_CREDENTIALS`` of each."""
 
     storage_path: str = _key(None, parsers.path)
     """The folder of the blobs. Default: ``oci`` in the instance folder of the

@@ -44,6 +44,8 @@ class StorageIdentity:
         :raises StorageForeign: if they do not belong together.
         """
         found = self._storage.identity()
+        if not create:
+            self._check_folder()
         if found:
             self._check_blob_folder()
         if found and found == self._known:
@@ -73,12 +75,28 @@ class StorageIdentity:
         """Connect the folder and the database by a new identity."""
         self._known = self._folders.replace()
         self._storage.identify(self._known)
+        local = self._storage.part(None)
+        if local is not None and local.has_blob_folder():
+            local.identify(self._known)
 
     def sample(self) -> tuple[int, int]:
         """Return how many of some recorded blobs are in the folder, and the number of
         these blobs."""
         blobs = self._folders.some_blobs(SAMPLE)
+        if self._storage.has_locations:
+            # The first blobs may be in the folder, and the last in a store.
+            blobs += self._folders.some_blobs(SAMPLE, newest=True)
         return sum(self._storage.stored_size(b) is not None for b in blobs), len(blobs)
+
+    def _check_folder(self) -> None:
+        """Check the storage folder if it has blobs beside those of a store, because its
+        disk may not be mounted."""
+        local = self._storage.part(None) if self._storage.has_locations else None
+        if local is None or not self._folders.has_local_blobs():
+            return
+        found = local.identity()
+        if found != self._folders.identity():
+            raise StorageForeign(FOREIGN if found else LOST)
 
     def _check_blob_folder(self) -> None:
         """Check that the folder of the blobs exists if the database has blobs.
@@ -92,11 +110,13 @@ class StorageIdentity:
         """Return True if the folder and the database may be connected without asking.
 
         A database without an identity is new, or was restored from a backup of an
-        earlier version. In the second case, the folder has its blobs.
+        earlier version. In the second case, the folder has its blobs. A store without
+        an identity is new, if the blobs are readable in other stores.
         """
         if found and expected is not None:
             return False
         present, recorded = self.sample()
         if expected is None and present:
             return True
-        return not found and not recorded
+        is_elsewhere = self._storage.has_locations and present == recorded
+        return not found and (not recorded or is_elsewhere)

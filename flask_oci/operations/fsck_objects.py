@@ -41,13 +41,13 @@ class ObjectChecker:
 
     def check(self) -> Iterator[Problem]:
         """Yield the problems of all stores."""
+        for place in self._consistency.lost_blobs():
+            yield from self._lost(place)
         for store in self._storage.stores():
             try:
                 yield from self._check(store)
             except Unavailable as error:
                 yield Problem("unreadable", store, error.message)
-        for place in self._consistency.lost_blobs():
-            yield from self._lost(place)
 
     def _check(self, store: str) -> Iterator[Problem]:
         unneeded: list[StoredObject] = []

@@ -53,6 +53,7 @@ class LocalStorage(LocalFolder):
     """
 
     has_locations = False
+    store = None
 
     @disk
     def start_upload(self, uuid: str, *, is_read: bool = False) -> None:
@@ -223,6 +224,10 @@ class LocalStorage(LocalFolder):
                 with suppress(FileNotFoundError, ValueError):
                     uuid = str(UUID(name))
                     yield StoredUpload(uuid, _touched_at(path_of(uuid)))
+
+    def part(self, store: str | None) -> LocalStorage | None:
+        """Return this storage for the local disk, or None for a store."""
+        return self if store is None else None
 
     def stores(self) -> list[str]:
         """Return no store, because all blobs are on the local disk."""

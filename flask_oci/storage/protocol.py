@@ -118,6 +118,10 @@ class Storage(t.Protocol):
     local disk, at its digest."""
 
     @property
+    def store(self) -> str | None:
+        """The name of the store of new blobs; None is the local disk."""
+
+    @property
     def name(self) -> str:
         """The folder or the address of the bucket, for operators."""
 
@@ -234,6 +238,13 @@ class Storage(t.Protocol):
         """Yield all upload sessions.
 
         :param unreadable: as in :meth:`digests`.
+        """
+
+    def part(self, store: str | None) -> Storage | None:
+        """Return the storage that writes to a store, or None if this storage does not
+        read the store.
+
+        :param store: the name of the store; None is the local disk.
         """
 
     def stores(self) -> list[str]:

@@ -29,7 +29,9 @@ _UNRELIABLE = ("fuse", "cifs", "smb", "9p", "vfat", "exfat", "msdos", "afs", "da
 
 def check(target: Target) -> Iterator[Finding]:
     """Perform the file operations of a push in the storage folder."""
-    if target.parts.storage.has_locations:
+    if unread := _unread(target):
+        yield findings.STORE_UNREAD.found(f"Not read: {', '.join(unread)}.")
+    if target.parts.storage.store is not None:
         return
     root = target.parts.config.storage_path
     seen = examine(root)
@@ -95,3 +97,14 @@ def identity_problem(target: Target) -> str | None:
         # The table may be missing, which another finding reports.
         target.parts.catalog.rollback()
         return None
+
+
+def _unread(target: Target) -> list[str]:
+    """Return the stores that blobs are in, and that the registry does not read."""
+    places, stores = target.parts.catalog.blob_places, target.parts.storage.stores()
+    try:
+        return places.unread(stores)
+    except (*FAILURES, REFUSED):
+        # Another finding is about the database and its tables.
+        target.parts.catalog.rollback()
+        return []

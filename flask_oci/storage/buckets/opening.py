@@ -7,6 +7,7 @@ import typing as t
 from ...config import ConfigError
 from ...config.bucket_url import BucketUrl
 from ...config.bucket_url import is_bucket
+from ..combined import CombinedStorage
 from ..local import LocalStorage
 from .storage import BucketStorage
 
@@ -23,18 +24,40 @@ def open_storage(config: Config, records: UploadRecords) -> Storage:
     """Return the storage of a configuration.
 
     :param records: keeps the state of upload sessions in a bucket.
-    :raises ConfigError: if the client of the store is not installed.
+    :raises ConfigError: if the client of the store is not installed, or two stores have
+        the same name.
     """
     local = LocalStorage(config.storage_path, config.storage_reserve)
-    found = config.storage
-    if found is None or isinstance(found, str):
+    default = _open(config.storage, config.storage_credentials, records, local)
+    others = [
+        _open(value, keys or config.storage_credentials, records, local)
+        for value, keys in config.storage_also
+    ]
+    if not others:
+        return default
+    names = [name for each in (default, *others) for name in each.stores()]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            "OCI_STORAGE and OCI_STORAGE_ALSO name a store twice. The names are:"
+            f" {', '.join(names)}."
+        )
+    return t.cast("Storage", CombinedStorage(default, others))
+
+
+def _open(
+    value: object,
+    credentials: Mapping[str, str],
+    records: UploadRecords,
+    local: LocalStorage,
+) -> Storage:
+    """Return the storage of one value of the configuration."""
+    if value is None or isinstance(value, str):
         return local
-    if isinstance(found, BucketUrl):
-        bucket = open_bucket(found, config.storage_credentials)
-        return BucketStorage(bucket, records, local)
-    if is_bucket(found):
-        return BucketStorage(t.cast("Bucket", found), records, local)
-    return t.cast("Storage", found)
+    if isinstance(value, BucketUrl):
+        return BucketStorage(open_bucket(value, credentials), records, local)
+    if is_bucket(value):
+        return BucketStorage(t.cast("Bucket", value), records, local)
+    return t.cast("Storage", value)
 
 
 def open_bucket(url: BucketUrl, credentials: Mapping[str, str]) -> Bucket:

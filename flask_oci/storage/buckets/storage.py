@@ -240,6 +240,11 @@ class BucketStorage:
         for found in self._records.all():
             yield StoredUpload(found.uuid, found.touched_at)
 
+    @property
+    def store(self) -> str | None:
+        """The name of the bucket."""
+        return self.bucket.name
+
     def part(self, store: str | None) -> Storage | None:
         """Return the storage that writes to a store; None is the local disk."""
         if store is None:

@@ -49,6 +49,18 @@ UNRELIABLE = FindingType(
     {"python": _ANOTHER_FOLDER},
 )
 
+STORE_UNREAD = FindingType(
+    "storage-store-unread",
+    "error",
+    "Blobs are in a store that the registry does not read.",
+    "Pulls of these blobs are answered 404. Add the store to OCI_STORAGE_ALSO, with the"
+    " options and credentials that it needs, until its blobs have been moved.",
+    {
+        "python": 'OCI_STORAGE_ALSO = ["s3://forge-images/oci"]',
+        "command": "flask oci storage status",
+    },
+)
+
 IDENTITY = FindingType(
     "storage-identity",
     "error",
