@@ -42,6 +42,9 @@ def create_app(config: dict[str, t.Any] | None = None) -> Flask:
         OCI_WORK="thread",
         # Images of Docker Hub, as /hub/library/alpine: remove the "#" of this line.
         # OCI_UPSTREAMS={"hub": "docker.io"},
+        # Jobs of GitHub Actions log in without a secret: remove the "#" of these lines.
+        # OCI_EXTERNAL_URL="https://forge.example.org",
+        # OCI_OIDC_ISSUERS={"https://token.actions.githubusercontent.com": "github"},
         SESSION_COOKIE_SAMESITE="Lax",
     )
     # The registry's settings keep their full names. Valid JSON is read as JSON:

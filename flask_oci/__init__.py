@@ -10,6 +10,8 @@ from __future__ import annotations
 from .admission import AdmissionRequest
 from .auth.access_tokens import AccessTokens
 from .auth.access_tokens import IssuedToken
+from .auth.publishers import PublisherInvalid
+from .auth.publishers import Publishers
 from .auth.robots import CreatedRobot
 from .auth.robots import RobotManager
 from .catalog import RepositoryInfo
@@ -19,6 +21,7 @@ from .catalog.delivery_log import Attempt
 from .catalog.delivery_log import DeliveryRow
 from .catalog.models import Models
 from .catalog.outbox import StoredEvent
+from .catalog.publishers import Publisher
 from .catalog.webhooks import WebhookInfo
 from .changes import Change
 from .changes import Origin
@@ -90,6 +93,9 @@ __all__ = [
     "TransferProgress",
     "Protection",
     "Protections",
+    "Publisher",
+    "PublisherInvalid",
+    "Publishers",
     "Quota",
     "QuotaUsage",
     "Quotas",

@@ -74,6 +74,10 @@ class Origin:
     robot: bool = False
     """Whether the actor is a robot."""
 
+    workflow: str | None = None
+    """The job that the robot was logged in for, such as ``github acme/website
+    release.yml refs/tags/v1 run 17``."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Change:

@@ -12,11 +12,15 @@ from flask import request
 from .auth.access_tokens import AccessTokens
 from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
+from .auth.job_gate import JobGate
+from .auth.job_logins import JobLogins
 from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
 from .auth.principal import Principal
+from .auth.publishers import Publishers
 from .auth.rate_limit import RateLimiter
 from .auth.robot_logins import RobotLogins
+from .auth.robot_secrets import SESSION
 from .auth.robots import RobotManager
 from .auth.sealed_cursors import Cursors
 from .auth.signed_tokens import FormTokens
@@ -74,6 +78,7 @@ class SharedServices:
     catalog: Catalog
     access_tokens: AccessTokens
     robots: RobotManager
+    publishers: Publishers
     accounts: Accounts
     administration: RepositoryManager
     events: Events
@@ -133,6 +138,8 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
     pulls.write_at_exit(app)
     metrics = Metrics(catalog, storage) if config.metrics else None
     policy = Policy(config, hooks, catalog, accounts.status)
+    robots = RobotLogins(catalog, policy.robots)
+    logins = _job_logins(config, shared, robots)
     return Services(
         **vars(shared),
         blueprint=blueprint,
@@ -156,7 +163,8 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
             RateLimiter(catalog, config),
             catalog.users,
             accounts,
-            RobotLogins(catalog, policy.robots),
+            robots,
+            JobGate(logins, robots, shared.access_tokens),
             f"{blueprint}.token",
         ),
         policy=policy,
@@ -208,6 +216,27 @@ def _worker_of(
     )
 
 
+def _job_logins(
+    config: Config, shared: SharedServices, robots: RobotLogins
+) -> JobLogins | None:
+    if not config.oidc_issuers:
+        return None
+    try:
+        from .auth.oidc.identity import IdentityTokens
+        from .auth.oidc.key_cache import KeyCache
+    except ModuleNotFoundError as error:
+        if error.name not in ("jwt", "cryptography"):
+            raise
+        raise ConfigError(
+            "OCI_OIDC_ISSUERS needs PyJWT: pip install flask-oci[oidc]"
+        ) from None
+    keys = KeyCache(config.oidc_networks, shared.catalog.release)
+    audience = config.identity_audience or ""
+    tokens = IdentityTokens(config.oidc_issuers, audience, keys)
+    secrets, lifetime = shared.robots.secrets, config.oidc_token_lifetime
+    return JobLogins(tokens, shared.catalog, secrets, robots, lifetime)
+
+
 def _upstream_cache(
     config: Config,
     catalog: Catalog,
@@ -255,6 +284,9 @@ def remember(caller: Principal) -> None:
     # Read now, because the row of the user may expire before the name is needed.
     state.set_actor(services().catalog.users.name_of(caller.caller))
     state.is_robot = caller.robot is not None
+    credential = caller.credential
+    if credential is not None and credential.kind == SESSION:
+        state.workflow = credential.about
     address = request.remote_addr if state.actor is None else None
     # A user may have the login name of a robot as their name.
     state.audience = (state.actor, "robot" if state.is_robot else address)

@@ -41,6 +41,10 @@ from .paths import set_path_protected_tags
 from .paths import set_path_quota
 from .paths import set_path_retention
 from .paths import set_path_visibility
+from .publishers import add_publisher
+from .publishers import issuers
+from .publishers import publishers
+from .publishers import remove_publisher
 from .quotas import quotas
 from .quotas import set_quota
 from .repositories import change_repository
@@ -126,6 +130,10 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("GET", "/tokens", tokens),
     Operation("POST", "/tokens", create_token, 201),
     Operation("DELETE", "/tokens/<token_id>", revoke_token),
+    Operation("GET", "/issuers", issuers),
+    Operation("GET", "/publishers", publishers),
+    Operation("POST", "/publishers", add_publisher, 201),
+    Operation("DELETE", "/publishers/<publisher_id>", remove_publisher),
     Operation("GET", "/quotas", quotas),
     Operation("PUT", "/quotas", set_quota),
     Operation("GET", "/users/tokens", token_holders),

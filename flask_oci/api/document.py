@@ -56,6 +56,10 @@ PATH_PARAMETERS: t.Final[dict[str, Fields]] = {
         "description": "The id of an access token, from the list of tokens.",
         "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
     },
+    "publisher_id": {
+        "description": "The id of a publisher, from the list of publishers.",
+        "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
+    },
     "username": {
         "description": "The name of a user.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},

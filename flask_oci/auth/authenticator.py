@@ -30,6 +30,7 @@ from .robot_logins import RobotRefused
 from .signed_tokens import Claims
 from .signed_tokens import TokenInvalid
 from .token_secrets import is_token
+from .token_secrets import ROBOT_PREFIX
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,7 @@ if t.TYPE_CHECKING:
     from ..hooks import Hooks
     from .access_tokens import AccessTokens
     from .accounts import Accounts
+    from .job_gate import JobGate
     from .rate_limit import RateLimiter
     from .robot_logins import RobotLogins
     from .signed_tokens import Tokens
@@ -56,6 +58,7 @@ class Authenticator:
     :param users: the host's users.
     :param accounts: loads users, and knows which of them are active.
     :param robots: finds the robots of secrets.
+    :param jobs: logs in jobs by their identity tokens.
     :param token_endpoint: the Flask endpoint of the token service.
     """
 
@@ -69,6 +72,7 @@ class Authenticator:
         users: Users,
         accounts: Accounts,
         robots: RobotLogins,
+        jobs: JobGate,
         token_endpoint: str,
     ) -> None:
         self._config = config
@@ -79,6 +83,7 @@ class Authenticator:
         self._users = users
         self._accounts = accounts
         self._robots = robots
+        self.jobs = jobs
         self._token_endpoint = token_endpoint
 
     def identify(self) -> Principal:
@@ -113,9 +118,11 @@ class Authenticator:
             # Podman and other clients send empty credentials if they have none.
             return ANONYMOUS
         address = request.remote_addr or ""
-        # An access token cannot be guessed. It is not limited, so that machines can log
-        # in while a client at the same address guesses passwords.
-        is_password = self._hooks.before_login is None and not is_token(secret)
+        # Neither an access token nor an identity token can be guessed. They are not
+        # limited, so that machines can log in while a client at the same address
+        # guesses passwords.
+        is_guess = not is_token(secret) and not self.jobs.accepts(username, secret)
+        is_password = self._hooks.before_login is None and is_guess
         if self._hooks.before_login is not None:
             check_no_answer(self._hooks.before_login(username, address))
 
@@ -143,6 +150,8 @@ class Authenticator:
 
         :raises Unauthorized: if the token is invalid or has expired.
         """
+        if secret.startswith(ROBOT_PREFIX):
+            return self._by_session(secret)
         credential = self._access_tokens.by_secret(secret)
         if (
             credential is None
@@ -257,6 +266,8 @@ class Authenticator:
             return None
         if is_token(secret):
             return self._by_access_token(username, secret)
+        if self.jobs.accepts(username, secret):
+            return self._by_identity(username, secret)
         if not self._config.password_login:
             raise self.challenge(
                 message="Passwords are not accepted. Create an access token on the"
@@ -308,7 +319,26 @@ class Authenticator:
             self._robots.record_use(found.robot, credential)
         return found
 
+    def _by_identity(self, username: str, token: str) -> Principal:
+        try:
+            return self.jobs.log_in(username, token, request.remote_addr or "")
+        except RobotRefused as refusal:
+            raise self.challenge(message=refusal.reason) from None
+
+    def _by_session(self, secret: str) -> Principal:
+        try:
+            found = self.jobs.by_session(secret)
+        except RobotRefused as refusal:
+            raise self.challenge(
+                error="invalid_token", message=refusal.reason
+            ) from None
+        if found is None:
+            raise self._invalid_token()
+        return found
+
     def _by_bearer(self, token: str) -> Principal:
+        if token.startswith(ROBOT_PREFIX):
+            return self._by_session(token)
         try:
             claims = self._tokens.read(token)
         except TokenInvalid:

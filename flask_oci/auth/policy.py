@@ -164,6 +164,16 @@ class Policy:
             return self.manages_path(user, usage.path)
         return usage.owner_id in (None, self._catalog.users.key_of(user))
 
+    def manages_robot(self, user: t.Any, robot: Robot) -> bool:
+        """Return True if a user may change a robot and its publishers.
+
+        :raises Denied: if the host's function for ``authorize`` raises it.
+        """
+        if robot.path is not None:
+            return self.manages_robots(user, robot.path)
+        found = self._catalog.repositories.by_id(robot.repository_id or 0)
+        return found is not None and self.is_allowed(user, "manage", found)
+
     def manages_robots(self, user: t.Any, path: str) -> bool:
         """Return True if a user may create and change the robots of a path.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from dataclasses import field
 
 from ..spec.scope import Action
 from ..spec.scope import CATALOG_SCOPE
@@ -53,6 +54,9 @@ class Principal:
 
     robot: Robot | None = None
     """The robot that sent the request, or None. Such a request has no user."""
+
+    new_secret: str | None = field(default=None, repr=False)
+    """The secret of the session that an identity token has just begun, or None."""
 
     @property
     def caller(self) -> t.Any:

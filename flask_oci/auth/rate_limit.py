@@ -130,11 +130,11 @@ def check_no_answer(result: object) -> None:
 
 
 def _keys(username: str, address: str) -> tuple[str, str]:
-    network = _network(address)
+    network = network_of(address)
     return _key(f"{network}\n{username}"), _key(network)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return the part of an address that a client cannot easily change. A client with
     IPv6 usually has a network of 64 bits."""
     try:

@@ -6,6 +6,7 @@ import typing as t
 
 from .principal import Principal
 from .robot_secrets import KINDS
+from .robot_secrets import SESSION
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
@@ -63,6 +64,17 @@ class RobotLogins:
             since=0 if claims is None else claims.issued_at,
             robot=robot,
         )
+
+    def session(self, credential: Credential | None) -> Principal | None:
+        """Return the principal for the valid credential of a session, whose secret was
+        sent without a name; or None.
+
+        :raises RobotRefused: if the robot may do nothing now.
+        """
+        if credential is None or credential.kind != SESSION:
+            return None
+        robot = self.robot_of(credential)
+        return None if robot is None else self.principal(credential, robot.login)
 
     def robot_of(self, credential: Credential) -> Robot | None:
         """Return the robot of a credential, or None if it is not one of a robot."""

@@ -71,10 +71,10 @@ class RobotSecrets:
         issued = IssuedToken(credential.id, secret, expires_at)
         return issued, (credential, hash_of(secret))
 
-    def issue_session(
+    def new_session(
         self, robot: Robot, *, name: str, about: str, expires_at: datetime
     ) -> tuple[Credential, str]:
-        """Issue a short-lived secret, which ends no other.
+        """Return a short-lived secret that is not stored yet, and ends no other.
 
         :param name: a name that the lists of secrets show.
         :param about: the proof of the robot's identity, such as a workflow.
@@ -82,9 +82,7 @@ class RobotSecrets:
         :return: the credential and its secret.
         """
         credential = self._credential(robot, SESSION, name, about, expires_at)
-        secret = new_secret(ROBOT_PREFIX)
-        self._credentials.add(credential, hash_of(secret))
-        return credential, secret
+        return credential, new_secret(ROBOT_PREFIX)
 
     def list(self, robot: Robot) -> list[Credential]:
         """Return the secrets of a robot, the newest first."""

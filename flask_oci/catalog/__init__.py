@@ -39,6 +39,7 @@ from .manifest_traits import ManifestTraits
 from .manifests import Manifests
 from .manifests import StoredManifest
 from .outbox import Outbox
+from .publishers import PublisherRecords
 from .pulls import Pulls
 from .quotas import Quotas
 from .quotas import Site
@@ -144,6 +145,7 @@ class Catalog:
         self.storage_folders = StorageFolders(database)
         self.referrers = Referrers(database)
         self.credentials = Credentials(database, self.revocations)
+        self.publishers = PublisherRecords(database, self.credentials)
         self.robots = Robots(database)
         self.jobs = Jobs(database)
         self.login_failures = LoginFailures(database)

@@ -85,11 +85,25 @@ class Credentials:
                     columns.expires_at <= utcnow(),
                 )
             )
-            self._db.session.execute(
-                sa.insert(self._table).values(values_of(credential, hash))
-            )
+            self.insert(credential, hash)
 
         self._db.write(work, by=credential.user_id)
+
+    def insert(self, credential: Credential, hash: str) -> None:
+        """Insert a credential in the current transaction.
+
+        :param hash: the hash of its secret.
+        """
+        values = values_of(credential, hash)
+        self._db.execute(sa.insert(self._table).values(values))
+
+    def delete_rows(self, ids: t.Collection[str]) -> None:
+        """Delete credentials, and those that were issued for them, in the current
+        transaction."""
+        columns = self._table.c
+        # SQLite cascades only if the host enables foreign keys per connection.
+        self._db.execute(sa.delete(self._table).where(columns.parent_id.in_(ids)))
+        self._db.execute(sa.delete(self._table).where(columns.id.in_(ids)))
 
     def by_hash(self, hash: str) -> Credential | None:
         """Return the credential whose secret has this hash, or None."""
@@ -177,8 +191,7 @@ class Credentials:
             self._db.execute(
                 sa.update(self._table).where(same, ending).values(expires_at=until)
             )
-            values = values_of(credential, hash)
-            self._db.execute(sa.insert(self._table).values(values))
+            self.insert(credential, hash)
 
         self._db.write(work)
 

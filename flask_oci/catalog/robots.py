@@ -197,7 +197,7 @@ class Robots:
         return bool(self._db.write(lambda: self._db.change(statement.values(**values))))
 
     def take_over(self, robot_id: str, owner_key: str | None) -> bool:
-        """Enable a robot for another owner, and delete its secrets.
+        """Enable a robot for another owner, and delete its publishers and secrets.
 
         :param owner_key: the key of the new owner, as text.
         :return: False if there is no such robot.
@@ -209,13 +209,13 @@ class Robots:
             changed = self._db.change(
                 sa.update(self._table).where(columns.id == robot_id).values(**values)
             )
-            self._delete_secrets(robot_id)
+            self._delete_logins(robot_id)
             return bool(changed)
 
         return self._db.write(work)
 
     def delete(self, robot_id: str) -> bool:
-        """Delete a robot with its secrets. Its images stay.
+        """Delete a robot with its publishers and secrets. Its images stay.
 
         :return: False if there is no such robot.
         """
@@ -225,7 +225,7 @@ class Robots:
             columns = self._table.c
             locking = sa.select(columns.id).where(columns.id == robot_id)
             self._db.execute(locking.with_for_update())
-            self._delete_secrets(robot_id)
+            self._delete_logins(robot_id)
             return bool(
                 self._db.change(sa.delete(self._table).where(columns.id == robot_id))
             )
@@ -252,9 +252,11 @@ class Robots:
         statement = self._select().where(condition).order_by(self._table.c.login)
         return [_robot(row) for row in self._db.execute(statement)]
 
-    def _delete_secrets(self, robot_id: str) -> None:
-        table = self._db.models.Credential.__table__
-        self._db.execute(sa.delete(table).where(table.c.robot_id == robot_id))
+    def _delete_logins(self, robot_id: str) -> None:
+        """Delete the publishers and the secrets of a robot."""
+        for model in (self._db.models.Publisher, self._db.models.Credential):
+            table = model.__table__
+            self._db.execute(sa.delete(table).where(table.c.robot_id == robot_id))
 
     @property
     def _table(self) -> sa.Table:

@@ -25,6 +25,7 @@ from .listing import tags
 from .maintenance import fsck
 from .maintenance import gc
 from .protection import protect
+from .publisher import publisher
 from .quota import quota
 from .retention import retention
 from .robots import robot
@@ -64,6 +65,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     block,
     token,
     robot,
+    publisher,
     work,
     jobs,
     gc,

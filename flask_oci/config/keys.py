@@ -21,6 +21,9 @@ from ..rules.quota import Quota
 from ..rules.retention import Rule
 from . import bucket_url
 from . import parsers
+from .issuers import Issuer
+from .issuers import issuers
+from .issuers import optional_audience
 from .languages import languages as parse_languages
 from .upstreams import Upstream
 from .upstreams import upstreams
@@ -44,6 +47,7 @@ SECRET: t.Final = frozenset(
     {"storage", "storage_also", "storage_credentials", "upstreams"}
 )
 
+HOUR: t.Final = timedelta(hours=1)
 DAY: t.Final = timedelta(days=1)
 WEEK: t.Final = timedelta(days=7)
 
@@ -138,6 +142,19 @@ class Config:
     arguments and on the registry's database alone, and to "statements" if they also
     read it with ``db.session`` only: the results are then kept until their statements
     return other rows."""
+
+    oidc_issuers: dict[str, Issuer] = _key({}, issuers)
+    """The issuers of identity tokens by which jobs may log in, each with its kind.
+    :doc:`publishers` describes the values. This needs PyJWT."""
+
+    oidc_audience: str | None = _key(None, optional_audience)
+    """The audience that an identity token must have. None is ``OCI_EXTERNAL_URL``."""
+
+    oidc_token_lifetime: timedelta = _key(HOUR, parsers.token_lifetime)
+    """How long a registry token is valid that a job got for its identity token."""
+
+    oidc_networks: tuple[parsers.Network, ...] = _key((), parsers.networks)
+    """The networks that are not public and that issuers may be in."""
 
     login_attempts: int | None = _key(20, parsers.optional_count)
     """The number of failed logins to one account from one address within
@@ -267,6 +284,11 @@ class Config:
     """The ``Content-Security-Policy`` of the pages. None sets no such header."""
 
     @property
+    def identity_audience(self) -> str | None:
+        """The audience that an identity token must have, or None if there is none."""
+        return self.oidc_audience or self.external_url
+
+    @property
     def protection(self) -> Protection:
         """The protected and immutable tags of all repositories."""
         return Protection(self.protected_tags, self.immutable_tags)
@@ -312,7 +334,13 @@ class Config:
                 said = "" if field.name in SECRET else f", not {value!r}"
                 raise ConfigError(f"{key} {error}{said}.") from None
         _share_folder(found, is_set=PREFIX + "STORAGE_PATH" in settings)
-        return cls(**found)
+        config = cls(**found)
+        if config.oidc_issuers and config.identity_audience is None:
+            raise ConfigError(
+                "OCI_OIDC_ISSUERS needs OCI_EXTERNAL_URL or OCI_OIDC_AUDIENCE, because"
+                " identity tokens for other services must not be accepted here."
+            )
+        return config
 
 
 def _share_folder(found: dict[str, t.Any], *, is_set: bool) -> None:

@@ -36,8 +36,8 @@ class AuditEvent:
     ``robot-created``, ``robot-changed``, ``robot-disabled``, ``robot-enabled``,
     ``robot-deleted``, ``robot-secret-issued``, ``robot-secret-revoked``,
     ``permission-changed``, ``rule-changed``, ``digest-blocked``, ``digest-unblocked``,
-    ``webhook-added``, ``webhook-changed`` or
-    ``webhook-removed``."""
+    ``publisher-added``, ``publisher-removed``, ``webhook-added``,
+    ``webhook-changed`` or ``webhook-removed``."""
 
     actor: str | None
     """The name of the user, or None for an anonymous client and the command line. A
@@ -85,13 +85,14 @@ def record(
     :param repository: the name of the repository.
     :param detail: further values as text, without secrets.
     """
+    workflow = request_state().workflow
     event = AuditEvent(
         action=action,
         actor=actor,
         at=datetime.now(timezone.utc),
         address=request.remote_addr if has_request_context() else None,
         repository=repository,
-        detail=detail,
+        detail=detail if workflow is None else {**detail, "workflow": workflow},
         is_robot=_is_robot(actor),
     )
     logger.info("%s", json.dumps(asdict(event), default=datetime.isoformat))

@@ -1,8 +1,8 @@
-"""HTTP client for webhooks: the only requests that a running registry sends.
+"""HTTP client for webhooks and for the documents of issuers of identity tokens.
 
 The client resolves a host name once, checks the addresses and connects to them, because
-a second resolution could return other addresses. It follows no redirect, uses no proxy
-of the environment, and reads only the status of a response.
+a second resolution could return other addresses. It follows no redirect and uses no
+proxy of the environment. Of a response to a webhook, it reads only the status.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import ssl
 import threading
 import time
 import typing as t
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from ..catalog.deliveries import Outcome
@@ -50,7 +52,7 @@ def send(
     started = time.monotonic()
     status, error = None, None
     try:
-        status = _post(url, body, headers, allowed, timeout)
+        status = _request("POST", url, body, headers, allowed, timeout)
         if not 200 <= status < 300:
             error = f"It answered {status}."
     except ssrf.Forbidden as refused:
@@ -61,17 +63,95 @@ def send(
     return Outcome(status, error[:_LONGEST_REASON] if error else None, milliseconds)
 
 
-def _post(
+class Document(t.NamedTuple):
+    """A document of another server."""
+
+    content: bytes
+    clock_skew: float | None
+    """How many seconds the server's clock is ahead of this machine's, or None if it is
+    unknown."""
+
+
+class FetchFailed(Exception):
+    """A document cannot be read; the message has the reason."""
+
+
+def fetch(
     url: str,
-    body: bytes,
+    *,
+    allowed: Sequence[Network],
+    timeout: float,
+    most: int,
+    setting: str,
+) -> Document:
+    """Return the document at an address.
+
+    :param url: the address, with ``http`` or ``https``.
+    :param allowed: the networks that are not public and that it may be in.
+    :param timeout: the time limit of the whole request without name resolution, in
+        seconds.
+    :param most: the maximum size of the document, in bytes.
+    :param setting: where the operator allows networks, for the message.
+    :raises FetchFailed: if the address is not allowed, or does not answer with 200 and
+        such a document in time.
+    """
+    received: list[Document] = []
+
+    def read(response: http.client.HTTPResponse) -> None:
+        skew = _clock_skew(response.headers.get("Date"))
+        received.append(Document(response.read(most + 1), skew))
+
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    try:
+        status = _request(
+            "GET", url, None, headers, allowed, timeout, setting=setting, read=read
+        )
+    except ssrf.Forbidden as refused:
+        raise FetchFailed(str(refused)) from None
+    except (OSError, http.client.HTTPException, ValueError) as failed:
+        raise FetchFailed(f"{type(failed).__name__}: {failed}") from None
+    if 300 <= status < 400:
+        raise FetchFailed(f"It answered {status}; redirects are not followed.")
+    if status != 200:
+        raise FetchFailed(f"It answered {status}.")
+    if len(received[0].content) > most:
+        raise FetchFailed(f"It has more than {most} bytes.")
+    return received[0]
+
+
+def _clock_skew(date: str | None) -> float | None:
+    """Return how many seconds a server's clock is ahead, by its ``Date`` header."""
+    if date is None:
+        return None
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except ValueError:
+        return None
+
+
+def _ignore(response: http.client.HTTPResponse) -> None:
+    """Read no body."""
+
+
+def _request(
+    method: str,
+    url: str,
+    body: bytes | None,
     headers: Mapping[str, str],
     allowed: Sequence[Network],
     timeout: float,
+    *,
+    setting: str = "OCI_WEBHOOK_NETWORKS",
+    read: Callable[[http.client.HTTPResponse], None] = _ignore,
 ) -> int:
+    """Send a request, and return the status of the response.
+
+    :param read: reads the body of a response, within the time limit.
+    """
     parts = urlsplit(url)
     name = parts.hostname or ""
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
-    addresses = ssrf.choose(_look_up(name, port), allowed)
+    addresses = ssrf.choose(_look_up(name, port), allowed, setting)
     connection = _Connection(name, port)
     secure = parts.scheme == "https"
     connection.prepare(addresses, secure=secure, seconds=timeout)
@@ -81,8 +161,10 @@ def _post(
     alarm.daemon = True
     alarm.start()
     try:
-        connection.request("POST", path, body, {**headers, "Connection": "close"})
-        return connection.getresponse().status
+        connection.request(method, path, body, {**headers, "Connection": "close"})
+        response = connection.getresponse()
+        read(response)
+        return response.status
     except (OSError, http.client.HTTPException):
         if connection.too_late:
             raise TimeoutError(f"no response within {timeout:g} s") from None

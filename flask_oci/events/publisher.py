@@ -64,6 +64,7 @@ class EventPublisher:
             request.method,
             agent or None,
             request_state().is_robot,
+            request_state().workflow,
         )
 
     def before(self, change: Change) -> None:

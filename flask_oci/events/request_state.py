@@ -28,6 +28,9 @@ class RequestState:
     is_robot: bool = False
     """Whether the actor is a robot."""
 
+    workflow: str | None = None
+    """The job that a robot is logged in for, or None."""
+
     audience: tuple[str | None, str | None] | None = None
     """The caller, whose reads are cached apart: the name of the user and None, the
     login name of the robot and ``robot``, or None and the address of an anonymous

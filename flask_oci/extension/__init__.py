@@ -9,6 +9,7 @@ from ..auth.access_tokens import AccessTokens
 from ..auth.account_status import Active
 from ..auth.accounts import Accounts
 from ..auth.policy import default_policy
+from ..auth.publishers import Publishers
 from ..auth.robot_policy import RobotPolicy
 from ..auth.robots import RobotManager
 from ..catalog import Catalog
@@ -117,6 +118,13 @@ class Registry(Maintenance, Decorators):
             RobotPolicy(self._hooks, self._catalog, self._accounts.status),
         )
         """Creates, lists, changes and deletes robots."""
+
+        self.publishers = Publishers(
+            self._catalog,
+            lambda: services().config.oidc_issuers,
+            lambda: services().authenticator.jobs.logins,
+        )
+        """Adds, lists and removes trusted publishers."""
 
         self.repositories = RepositoryManager(self._catalog, self._hooks)
         """Finds, renames, transfers and deletes repositories, and sets their
@@ -268,6 +276,7 @@ class Registry(Maintenance, Decorators):
             catalog=self._catalog,
             access_tokens=self.access_tokens,
             robots=self.robots,
+            publishers=self.publishers,
             accounts=self._accounts,
             administration=self.repositories,
             events=self.events,

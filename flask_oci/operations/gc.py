@@ -141,6 +141,7 @@ class GarbageCollector:
                 self._prune_events()
             with self._items.each("expired tokens"):
                 self._expired.prune_credentials()
+                self._catalog.publishers.prune_uses()
             with self._items.each("upstreams"):
                 self._prune_upstreams()
             with self._items.each("old statistics"):

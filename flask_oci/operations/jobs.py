@@ -225,6 +225,7 @@ class JobRunner:
         events = self._catalog.outbox.prune(utcnow() - self._config.event_lifetime)
         checkpoint()
         tokens = self._catalog.expired_records.prune_credentials()
+        self._catalog.publishers.prune_uses()
         checkpoint()
         self._catalog.upstreams.prune()
         self._catalog.jobs.record(

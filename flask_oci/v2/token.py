@@ -22,6 +22,7 @@ from ..spec.scope import CATALOG_SCOPE
 from ..spec.scope import parse_scopes
 from ..spec.scope import repository_actions
 from ..spec.scope import Scope
+from . import token_exchange
 
 if t.TYPE_CHECKING:
     pass
@@ -53,8 +54,11 @@ def token() -> Response:
 
 
 def oauth() -> Response:
-    """``POST /v2/token`` with ``grant_type`` ``password`` or ``refresh_token``, 200."""
+    """``POST /v2/token`` with ``grant_type`` ``password``, ``refresh_token`` or that of
+    a token exchange (:rfc:`8693`), 200."""
     form = body.form(MAX_FORM)
+    if form.get("grant_type") == token_exchange.GRANT_TYPE:
+        return token_exchange.answer()
     scopes = parse_scopes(form.getlist("scope"))
     return _issue(scopes, offline=form.get("access_type") == "offline")
 
@@ -67,6 +71,8 @@ def by_form() -> Principal:
     """
     form, authenticator = body.form(MAX_FORM), services().authenticator
     grant_type = form.get("grant_type")
+    if grant_type == token_exchange.GRANT_TYPE:
+        return token_exchange.log_in(form)
     if grant_type == "refresh_token":
         return authenticator.refresh(form.get("refresh_token", ""))
     if grant_type != "password":
@@ -94,6 +100,10 @@ def _issue(scopes: list[Scope], *, offline: bool) -> Response:
     }
     if offline and caller.user is not None and _used_secret(caller):
         answer |= _refresh_token(caller)
+    elif offline and caller.new_secret and caller.credential:
+        # Docker stores it instead of the identity token, which is not needed again.
+        parts.catalog.publishers.spend(caller.credential.id)
+        answer["refresh_token"] = caller.new_secret
     if not scopes and not caller.is_anonymous:
         # A request without scopes is "docker login"; all others are pulls and pushes.
         audit.record("login", parts.catalog.users.name_of(caller.caller))

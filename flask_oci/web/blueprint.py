@@ -40,6 +40,7 @@ from . import jobs
 from . import markdown
 from . import paging
 from . import path_rules
+from . import publishers
 from . import reference
 from . import retention
 from . import settings
@@ -75,6 +76,7 @@ if t.TYPE_CHECKING:
 _RULES: t.Final = "/<oci_name:name>/-/rules"
 _WEBHOOK: t.Final = "/-/webhooks/<webhook_id>"
 _NAME: t.Final = "/<oci_name:name>"
+_PUBLISHERS: t.Final = f"{_NAME}/-/publishers"
 _SETTINGS: t.Final = f"{_NAME}/-/settings"
 
 #: Methods, rule, endpoint and view. No component of a name begins with a dash, so
@@ -141,6 +143,14 @@ ROUTES: t.Final[tuple[Route, ...]] = (
         webhooks.rotate_webhook_secret,
     ),
     (("GET",), "/<oci_name:name>/-/uploads", "uploads", usage.uploads),
+    (("GET",), _PUBLISHERS, "publishers", publishers.publishers),
+    (("POST",), _PUBLISHERS, "add_publisher", publishers.add_publisher),
+    (
+        ("POST",),
+        f"{_PUBLISHERS}/remove",
+        "remove_publisher",
+        publishers.remove_publisher,
+    ),
     (("GET",), "/-/tokens", "tokens", tokens.tokens),
     (("POST",), "/-/tokens", "create_token", tokens.create_token),
     (("POST",), "/-/tokens/<token_id>", "revoke_token", tokens.revoke_token),

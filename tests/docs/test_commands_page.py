@@ -53,6 +53,7 @@ DOERS = frozenset(
         *("webhooks edit", "webhooks disable", "webhooks enable", "webhooks remove"),
         *("robot disable", "robot enable", "robot delete"),
         *("block add", "block remove", "storage adopt"),
+        *("publisher add", "publisher remove"),
         *("upstream check", "upstream warm", "upstream purge"),
     }
 )

@@ -87,6 +87,8 @@ ADMINISTRATION: t.Final[dict[str, dict[str, str]]] = {
     "/images/-/users/token": {"user": "alice", "token": "1"},
     "/images/-/users/tokens": {"user": "alice"},
     "/images/-/rules": {"scope": "path", "name": "alice/*", "images": "1"},
+    "/images/alice/-/publishers": {"robot": "x", "issuer": "x"},
+    "/images/alice/-/publishers/remove": {"robot": "x"},
     "/images/alice/-/rules/visibility": {"visibility": "public"},
     "/images/alice/-/rules/tags": {"protected": "v*"},
     "/images/alice/-/rules/retention": {"rules": "delete *"},

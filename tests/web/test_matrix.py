@@ -113,8 +113,9 @@ def test_pages_all_have_a_rule(app: Flask) -> None:
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("oci_web.") and "GET" in (rule.methods or ())
     }
-    # The rules of a path depend on no repository: tests/web/test_path_rules.py.
-    assert pages - {"static", "path_rules"} == set(PAGES)
+    # Rules and publishers of a path depend on no repository:
+    # tests/web/test_path_rules.py and tests/publishers/test_interfaces.py.
+    assert pages - {"static", "path_rules", "publishers"} == set(PAGES)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

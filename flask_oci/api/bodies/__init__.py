@@ -30,6 +30,13 @@ from .jobs import Job
 from .jobs import Jobs
 from .paths import DefaultVisibility
 from .paths import PathUsage
+from .publishers import Issuer
+from .publishers import Issuers
+from .publishers import NewPublisher
+from .publishers import Publisher
+from .publishers import PublisherField
+from .publishers import PublisherList
+from .publishers import Publishers
 from .repositories import Repositories
 from .repositories import Repository
 from .repositories import RepositoryChange
@@ -83,13 +90,12 @@ __all__ = [
     "Blocks",
     "Body",
     "DefaultVisibility",
-    "PathUsage",
+    "DeletedImage",
+    "DeletedImages",
     "Deliveries",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryList",
-    "DeletedImage",
-    "DeletedImages",
     "Descriptor",
     "Error",
     "Errors",
@@ -98,7 +104,11 @@ __all__ = [
     "Events",
     "Image",
     "ImageDeletion",
+    "InheritedProtection",
+    "InheritedRetention",
     "IssuedToken",
+    "Issuer",
+    "Issuers",
     "Job",
     "Jobs",
     "Move",
@@ -106,13 +116,17 @@ __all__ = [
     "Moves",
     "NewBlock",
     "NewPathBlock",
+    "NewPublisher",
     "NewToken",
     "NewWebhook",
     "Page",
     "Paging",
-    "InheritedProtection",
-    "InheritedRetention",
+    "PathUsage",
     "ProtectedTags",
+    "Publisher",
+    "PublisherField",
+    "PublisherList",
+    "Publishers",
     "Quota",
     "Referrer",
     "Replay",

@@ -23,6 +23,8 @@ from .manifests import Manifest
 from .manifests import ManifestReference
 from .manifests import Tag
 from .manifests import TagMove
+from .publishers import IdentityUse
+from .publishers import Publisher
 from .repositories import Blob
 from .repositories import Repository
 from .repositories import RepositoryAlias
@@ -54,6 +56,8 @@ RECORDS: t.Final = (
     RepositoryAlias,
     RepositoryDay,
     Robot,
+    Publisher,
+    IdentityUse,
     Credential,
     Revocation,
     LoginFailure,
@@ -91,6 +95,8 @@ class Models:
     RepositoryAlias: type[RepositoryAlias]
     RepositoryDay: type[RepositoryDay]
     Robot: type[Robot]
+    Publisher: type[Publisher]
+    IdentityUse: type[IdentityUse]
     Credential: type[Credential]
     Revocation: type[Revocation]
     LoginFailure: type[LoginFailure]

@@ -18,6 +18,7 @@ from . import buckets
 from . import disk
 from . import login
 from . import pages
+from . import publishers
 from . import pulling
 from . import pushing
 from . import requests
@@ -103,6 +104,7 @@ def check(
     report.add(work.check(target))
     report.add(upstreams.check(target))
     report.add(robots.check(target))
+    report.add(publishers.check(target))
     with open_sandbox(target) as sandbox:
         progress("the application")
         _check_application(report, target, sandbox)

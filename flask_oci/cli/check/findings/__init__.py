@@ -11,6 +11,7 @@ from . import buckets
 from . import disk
 from . import login
 from . import pages
+from . import publishers
 from . import pulling
 from . import pushing
 from . import requests
@@ -35,6 +36,7 @@ _MODULES: t.Final = (
     tls,
     upstreams,
     robots,
+    publishers,
     work,
 )
 

@@ -1,0 +1,2 @@
+"""Identity tokens of jobs (OpenID Connect): their issuers' keys and their
+verification. Needs the extra ``oidc``."""
