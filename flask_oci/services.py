@@ -14,6 +14,7 @@ from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
 from .auth.job_gate import JobGate
 from .auth.job_logins import JobLogins
+from .auth.node_reports import NodeReporter
 from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
 from .auth.principal import Principal
@@ -113,6 +114,7 @@ class Services(SharedServices):
     policy: Policy
     pulls: Pulls
     jobs: JobReports
+    node_reporter: NodeReporter
     upstreams: UpstreamCache | None
     """The cache of upstream registries, or None if none is configured."""
 
@@ -170,6 +172,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
         policy=policy,
         pulls=pulls,
         jobs=JobReports(config, catalog),
+        node_reporter=NodeReporter(config, keys, catalog.nodes),
         upstreams=_upstream_cache(config, catalog, storage, content, metrics),
     )
 

@@ -23,7 +23,7 @@ def usage() -> Usage:
     """
     user, parts = signed_in_user(), services()
     usage = parts.quotas.show(owner=user)
-    totals = parts.catalog.usage.totals(parts.catalog.users.key_of(user))
+    totals = parts.catalog.usage.totals_of(parts.catalog.users.key_of(user))
     return Usage(
         repositories=totals.repositories,
         bytes=usage.bytes,

@@ -17,6 +17,7 @@ from .cached_content import CachedContent
 from .cached_users import CachedUsers
 from .change_observer import Observer
 from .collection_lock import CollectionLock
+from .collection_schedule import CollectionSchedule
 from .consistency import Consistency
 from .credentials import Credentials
 from .database import Condition
@@ -38,6 +39,7 @@ from .manifest_relations import ManifestRelations
 from .manifest_traits import ManifestTraits
 from .manifests import Manifests
 from .manifests import StoredManifest
+from .nodes import Nodes
 from .outbox import Outbox
 from .publishers import PublisherRecords
 from .pulls import Pulls
@@ -152,6 +154,7 @@ class Catalog:
         self.garbage = Garbage(database)
         self.blob_garbage = BlobGarbage(database)
         self.collection_lock = CollectionLock(database)
+        self.collection_schedule = CollectionSchedule(database)
         self.expired_records = ExpiredRecords(database)
         self.consistency = Consistency(database)
         self.digest_prefixes = DigestPrefixes(database)
@@ -164,6 +167,7 @@ class Catalog:
         self.pulls = Pulls(database, recent_pushes)
         self.repository_days = RepositoryDays(database)
         self.outbox = Outbox(database)
+        self.nodes = Nodes(database)
         self.rules = Rules(database)
         self.schema = Schema(database)
         self.tables = Tables(database)

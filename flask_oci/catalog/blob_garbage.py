@@ -19,6 +19,12 @@ if t.TYPE_CHECKING:
     from .database import Condition
     from .database import Database
 
+#: How many digests are looked up in one statement.
+BATCH_SIZE: t.Final = 500
+
+#: How many keys of blobs one statement looks through.
+KEY_RANGE: t.Final = 50_000
+
 
 class BlobGarbage:
     """Finds blobs that no repository links, and deletes them.
@@ -31,28 +37,46 @@ class BlobGarbage:
 
     def unlinked(
         self, before: datetime, doomed: t.Mapping[Digest, int]
-    ) -> list[Digest]:
-        """Return the blobs that no repository links, and no repository has deleted
-        since ``before``.
+    ) -> t.Iterator[Digest]:
+        """Yield the blobs that no repository links, and no repository has deleted since
+        ``before``. Each statement reads the blobs of a range of keys.
 
         :param doomed: the number of links to ignore, by blob.
         """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-        links = sa.func.count(Link.blob_id)
-        linked = (
-            sa.select(Blob.digest, links)
-            .join(Link, Link.blob_id == Blob.id, isouter=True)
-            .where(self._forgotten(before))
-            .group_by(Blob.digest)
-            .order_by(Blob.digest)
+        last = self._db.session.scalar(sa.select(sa.func.max(Blob.id))) or 0
+        unlinked = sa.select(Blob.id, Blob.digest).where(
+            self._forgotten(before), ~sa.exists().where(Link.blob_id == Blob.id)
         )
-        if not doomed:
-            linked = linked.having(links == 0)
-        found = (
-            (Digest.parse(digest), count)
-            for digest, count in self._db.session.execute(linked)
-        )
-        return [digest for digest, count in found if count <= doomed.get(digest, 0)]
+        for start in range(0, last + 1, KEY_RANGE):
+            keys = Blob.id.between(start, start + KEY_RANGE - 1)
+            rows = self._db.session.execute(unlinked.where(keys))
+            found = {row.id: Digest.parse(row.digest) for row in rows}
+            found |= self._only_doomed(before, doomed, keys)
+            self._db.release()
+            yield from (found[key] for key in sorted(found))
+
+    def _only_doomed(
+        self, before: datetime, doomed: t.Mapping[Digest, int], keys: t.Any
+    ) -> dict[int, Digest]:
+        """Return the blobs of a range of keys that have only links to ignore."""
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        found = {}
+        digests = list(doomed)
+        for start in range(0, len(digests), BATCH_SIZE):
+            batch = digests[start : start + BATCH_SIZE]
+            counted = (
+                sa.select(Blob.id, Blob.digest, sa.func.count(Link.blob_id))
+                .join(Link, Link.blob_id == Blob.id)
+                .where(keys, self._forgotten(before))
+                .where(Blob.digest.in_(map(str, batch)))
+                .group_by(Blob.id, Blob.digest)
+            )
+            for key, text, count in self._db.session.execute(counted):
+                digest = Digest.parse(text)
+                if count <= doomed[digest]:
+                    found[key] = digest
+        return found
 
     def delete(self, digest: Digest, before: datetime) -> Place | None:
         """Delete the row of a blob if no repository links it, and none has deleted it
@@ -76,6 +100,7 @@ class BlobGarbage:
             if row is None or not self._db.change(deleting):
                 return None
             place = place_of(row[1:])
+            self._db.add_to_totals(blobs=-1, bytes=-place.size)
             if not place.is_local:
                 discard(self._db, place)
             return place

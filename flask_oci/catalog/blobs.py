@@ -37,6 +37,9 @@ from .tags import LockedRepository
 #: The maximum number of repositories to consider as the source of a blob.
 HOLDERS: t.Final = 100
 
+#: The maximum number of linking repositories that one statement looks through.
+CANDIDATES: t.Final = 1000
+
 
 class LinkedBlob(t.NamedTuple):
     """A blob that a repository may read."""
@@ -117,14 +120,22 @@ class Blobs:
         digest: Digest,
         name: str | None,
         condition: Condition | None,
+        own: Condition | None = None,
     ) -> list[tuple[RepositoryInfo, Place]]:
         """Return repositories that link a blob, each with the place of the blob.
 
+        If thousands of repositories link it, only :data:`CANDIDATES` of them are
+        considered, besides the caller's own.
+
         :param name: the only repository to return; None considers all.
         :param condition: the repositories to consider; None considers all.
+        :param own: the condition for the caller's own repositories; None is none.
         """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
+        found: t.Any = self._candidates(digest, own)
+        if name is not None:
+            found = Link.__table__
         statement = (
             sa.select(
                 Repository.name,
@@ -134,8 +145,8 @@ class Blobs:
                 Repository.upstream,
                 *columns_of(Blob),
             )
-            .join(Link, Link.repository_id == Repository.id)
-            .join(Blob, Link.blob_id == Blob.id)
+            .join(found, found.c.repository_id == Repository.id)
+            .join(Blob, found.c.blob_id == Blob.id)
             .where(Blob.digest == str(digest))
             .order_by(Repository.name)
             .limit(HOLDERS)
@@ -146,6 +157,24 @@ class Blobs:
             statement = statement.where(condition)
         rows = self._db.session.execute(statement)
         return [(RepositoryInfo(*row[:5]), place_of(row[5:])) for row in rows]
+
+    def _candidates(self, digest: Digest, own: Condition | None) -> sa.Subquery:
+        """Return some repositories that link a blob, with the caller's own."""
+        models = self._db.models
+        Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
+        linking = (
+            sa.select(Link.repository_id, Link.blob_id)
+            .join(Blob, Blob.id == Link.blob_id)
+            .where(Blob.digest == str(digest))
+        )
+        some = linking.limit(CANDIDATES).subquery()
+        mine = (
+            linking.join(Repository, Repository.id == Link.repository_id)
+            .where(sa.false() if own is None else own)
+            .limit(HOLDERS)
+            .subquery()
+        )
+        return sa.union(sa.select(some), sa.select(mine)).subquery()
 
     def link(
         self, repository: RepositoryInfo, place: Place, kept: Place | None = None
@@ -209,6 +238,7 @@ class Blobs:
                 "location": place.location,
             },
         )
+        self._db.add_to_totals(blobs=1, bytes=place.size)
         return int(inserted.inserted_primary_key[0])
 
     def unlink(

@@ -214,7 +214,7 @@ class Blocks:
     def _lock(self, scope: BlockScope) -> None:
         """Lock the repository of a scope, before its blocks."""
         key = scope.repository_id
-        if key is not None and self._db.lock_repository(key) is None:
+        if key is not None and self._db.lock_repository(key, changes=False) is None:
             raise NameUnknown
 
     @cached_property

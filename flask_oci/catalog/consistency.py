@@ -17,12 +17,16 @@ from .database import Database
 from .places import columns_of
 from .places import outside
 from .places import place_of
+from .repository_statements import lock_repositories
 
 #: How many rows are read at a time.
 BATCH_SIZE: t.Final = 500
 
 #: How many manifests are read at a time. It is small because each is read whole.
 MANIFEST_BATCH: t.Final = 20
+
+#: How many keys of manifests one statement looks through.
+KEY_RANGE: t.Final = 10_000
 
 
 class Dangling(t.NamedTuple):
@@ -118,8 +122,10 @@ class Consistency:
             if str(Digest.of(content, Digest.parse(digest).algorithm)) != digest:
                 yield name, digest
 
-    def dangling(self) -> list[Dangling]:
-        """Return the references to content that is not in the manifest's repository."""
+    def dangling(self) -> Iterator[Dangling]:
+        """Yield the references to content that is not in the manifest's repository.
+
+        Each statement reads the references of a range of manifests."""
         models = self._db.models
         Manifest, Reference = models.Manifest, models.ManifestReference
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
@@ -133,7 +139,7 @@ class Consistency:
             Child.repository_id == Manifest.repository_id,
             Child.digest == Reference.digest,
         )
-        rows = self._db.session.execute(
+        statement = (
             sa.select(
                 Repository.name, Manifest.digest, Reference.kind, Reference.digest
             )
@@ -148,9 +154,14 @@ class Consistency:
                 Reference.media_type.not_like("%.foreign.%"),
                 Reference.media_type.not_like("%.nondistributable.%"),
             )
-            .order_by(Repository.name, Manifest.digest, Reference.position)
+            .order_by(Manifest.id, Reference.position)
         )
-        return [Dangling(*row) for row in rows]
+        last = self._db.session.scalar(sa.select(sa.func.max(Manifest.id))) or 0
+        for start in range(0, last + 1, KEY_RANGE):
+            keys = Manifest.id.between(start, start + KEY_RANGE - 1)
+            rows = self._db.session.execute(statement.where(keys)).all()
+            self._db.release()
+            yield from (Dangling(*row) for row in rows)
 
     def misplaced_tags(self) -> list[tuple[int, str, str]]:
         """Return the tags that point at no manifest of their repository.
@@ -187,17 +198,21 @@ class Consistency:
         needed = references.needing(self._db, Link.repository_id, str(digest))
 
         def work() -> list[str]:
+            self._mark_holders(digest)
+            size = self._db.execute(
+                sa.select(Blob.size).where(Blob.digest == str(digest)).with_for_update()
+            ).scalar()
             self._db.execute(
-                sa.select(Blob.id).where(Blob.digest == str(digest)).with_for_update()
+                sa.delete(Link.__table__).where(Link.blob_id == blob_id, ~needed)
             )
-            for statement in (
-                sa.delete(Link.__table__).where(Link.blob_id == blob_id, ~needed),
+            deleted = self._db.change(
                 sa.delete(Blob.__table__).where(
                     Blob.digest == str(digest),
                     ~sa.exists().where(Link.blob_id == Blob.id),
-                ),
-            ):
-                self._db.session.execute(statement)
+                )
+            )
+            if deleted:
+                self._db.add_to_totals(blobs=-1, bytes=-int(size or 0))
             return list(
                 self._db.session.scalars(
                     sa.select(Repository.name)
@@ -208,6 +223,19 @@ class Consistency:
             )
 
         return self._db.write(work)
+
+    def _mark_holders(self, digest: Digest) -> None:
+        """Lock the repositories that link a blob, and have the collection visit
+        them."""
+        models = self._db.models
+        Blob, Link = models.Blob, models.RepositoryBlob
+        table = models.Repository.__table__
+        blob_id = sa.select(Blob.id).where(Blob.digest == str(digest)).scalar_subquery()
+        linking = table.c.id.in_(
+            sa.select(Link.repository_id).where(Link.blob_id == blob_id)
+        )
+        lock_repositories(self._db, linking)
+        self._db.execute(sa.update(table).where(linking).values(collect_at=None))
 
     def touched_at(self, repository_id: int, digest: str) -> datetime | None:
         """Return when a manifest was last pushed, untagged or checked, or None if it

@@ -17,6 +17,7 @@ from ..robot_key import user_key
 from . import async_commit
 from . import insert_statements
 from . import outbox
+from . import totals
 from .change_observer import NullObserver
 from .host_session import current_session
 from .read_cache import CachedReads
@@ -51,6 +52,9 @@ SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"
+
+#: The same of the change of the totals.
+_TOTALS: t.Final = "oci_totals"
 
 
 class Database:
@@ -137,6 +141,7 @@ class Database:
             self._begin()
             changes: list[Change] = []
             self.session.info[_CHANGES] = changes
+            self.session.info[_TOTALS] = totals.Totals()
             user_id = user_key(by)
             found = self.lock_users(
                 [user_id, *users()], by=user_id, exclusive=exclusive
@@ -147,6 +152,7 @@ class Database:
                 check_robot(self, by)
             result = work()
             outbox.keep(self, changes)
+            totals.keep(self, self.session.info[_TOTALS])
             self.session.commit()
             return result, changes
 
@@ -242,6 +248,16 @@ class Database:
             change.origin = self.observer.origin(change.by)
             self.observer.after([change])
 
+    def add_to_totals(
+        self, *, repositories: int = 0, blobs: int = 0, bytes: int = 0
+    ) -> None:
+        """Add to the totals of the site, within a transaction of :meth:`write`.
+
+        :param bytes: the size of the blobs.
+        """
+        info = self.session.info
+        info[_TOTALS] = info[_TOTALS].plus(totals.Totals(repositories, blobs, bytes))
+
     def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:
         """Insert a row, unless there is a row with the same key."""
         self.insert_all_if_absent(model, [values])
@@ -291,14 +307,30 @@ class Database:
             values |= {"by": by, **login.values()}
         return set(self.execute(statement, values).scalars())
 
-    def lock_repository(self, repository_id: int) -> str | None:
+    def lock_repository(
+        self, repository_id: int, *, changes: bool = True
+    ) -> str | None:
         """Lock a repository until the transaction ends, so that no other transaction
         changes its contents.
 
+        :param changes: whether the transaction may make content unneeded. The next
+            collection then visits the repository.
         :return: its name, or None if it has been deleted.
         """
-        name = self.execute(self._locking, {"key": repository_id}).scalar()
-        return t.cast("str | None", name)
+        row = self.execute(self._locking, {"key": repository_id}).first()
+        if row is None:
+            return None
+        if changes and not row.is_marked:
+            self.mark_repository(repository_id)
+        return t.cast(str, row.name)
+
+    def mark_repository(self, repository_id: int) -> None:
+        """Have the next collection visit a repository that the transaction has locked.
+
+        A repository that is marked needs no statement for this. So at most one change
+        between two collections pays for it.
+        """
+        self.execute(self._marking, {"key": repository_id})
 
     @cached_property
     def _locking_users(self) -> dict[bool, sa.Select[t.Any]]:
@@ -319,10 +351,16 @@ class Database:
     def _locking(self) -> sa.Select[t.Any]:
         columns = self.models.Repository.__table__.c
         return (
-            sa.select(columns.name)
+            sa.select(columns.name, columns.collect_at.is_(None).label("is_marked"))
             .where(columns.id == sa.bindparam("key"))
             .with_for_update()
         )
+
+    @cached_property
+    def _marking(self) -> sa.Update:
+        table = self.models.Repository.__table__
+        marking = sa.update(table).where(table.c.id == sa.bindparam("key"))
+        return marking.values(collect_at=None)
 
     @property
     def dialect(self) -> str:

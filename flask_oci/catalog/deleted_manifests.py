@@ -125,7 +125,7 @@ class DeletedManifests:
         )
 
         def work() -> int:
-            self._db.lock_repository(repository_id)
+            self._db.lock_repository(repository_id, changes=False)
             return delete(self._db, list(self._db.execute(old).scalars()))
 
         count = 0

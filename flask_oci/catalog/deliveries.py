@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from ..clock import as_utc
 from ..clock import utcnow
 from .database import Database
+from .database_clock import database_time
 from .models import DEAD
 from .models import DELIVERED
 from .models import PENDING
@@ -86,10 +87,13 @@ class Waiting(t.NamedTuple):
         lanes = (self.repository_id, self.repository, self.former_name)
         return {lane for lane in lanes if lane is not None}
 
-    def is_due(self, now: datetime) -> bool:
-        """Return True if it can be made now and no process has leased it."""
-        busy = self.leased_until and as_utc(self.leased_until) >= now
-        return as_utc(self.due_at) <= now and not busy
+    def is_due(self, clock: datetime) -> bool:
+        """Return True if it can be made now and no process has leased it.
+
+        :param clock: the time of the database.
+        """
+        busy = self.leased_until and as_utc(self.leased_until) >= clock
+        return as_utc(self.due_at) <= utcnow() and not busy
 
 
 class Deliveries:
@@ -120,9 +124,10 @@ class Deliveries:
 
         :param lease: how long no other process can take the delivery.
         """
-        now = utcnow()
-        for delivery_id in self._heads(webhook.id, now):
-            claim = self._take(delivery_id, now, now + lease)
+        # A lease has to last as long for every process, whatever its clock.
+        clock = database_time(self._db)
+        for delivery_id in self._heads(webhook.id, clock):
+            claim = self._take(delivery_id, clock, lease)
             if claim is not None:
                 return claim
         return None
@@ -200,7 +205,7 @@ class Deliveries:
             )
         return len(events)
 
-    def _heads(self, webhook_id: str, now: datetime) -> Iterator[int]:
+    def _heads(self, webhook_id: str, clock: datetime) -> Iterator[int]:
         """Yield the deliveries that are due and not blocked by an earlier pending
         delivery for the same repository."""
         held_up: Counter[Lane] = Counter()
@@ -210,7 +215,7 @@ class Deliveries:
             for delivery in waiting:
                 free = held_up.keys().isdisjoint(delivery.lanes)
                 held_up.update(delivery.lanes)
-                if free and delivery.is_due(now):
+                if free and delivery.is_due(clock):
                     yield delivery.id
             if len(waiting) < WINDOW:
                 return
@@ -266,7 +271,9 @@ class Deliveries:
             sa.or_(Event.former_name.is_(None), Event.former_name.in_(names)),
         )
 
-    def _take(self, delivery_id: int, now: datetime, until: datetime) -> Claim | None:
+    def _take(
+        self, delivery_id: int, clock: datetime, length: timedelta
+    ) -> Claim | None:
         Delivery = self._db.models.Delivery
         lease = str(uuid.uuid4())
 
@@ -276,12 +283,12 @@ class Deliveries:
                 .where(
                     Delivery.id == delivery_id,
                     Delivery.state == PENDING,
-                    Delivery.due_at <= now,
+                    Delivery.due_at <= utcnow(),
                     sa.or_(
-                        Delivery.leased_until.is_(None), Delivery.leased_until < now
+                        Delivery.leased_until.is_(None), Delivery.leased_until < clock
                     ),
                 )
-                .values(lease=lease, leased_until=until)
+                .values(lease=lease, leased_until=clock + length)
             )
             if not t.cast(t.Any, taken).rowcount:
                 return None

@@ -55,7 +55,7 @@ class ExpiredRecords:
         )
 
         def work() -> int:
-            self._db.lock_repository(repository_id)
+            self._db.lock_repository(repository_id, changes=False)
             keys = list(self._db.execute(old).scalars())
             return self._db.change(sa.delete(Move.__table__).where(Move.id.in_(keys)))
 

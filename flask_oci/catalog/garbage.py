@@ -58,14 +58,6 @@ class Garbage:
             self._db.session.scalar(sa.select(sa.exists().where(Upload.uuid == uuid)))
         )
 
-    def repositories(self) -> list[tuple[int, str]]:
-        """Return the key and the name of every repository."""
-        Repository = self._db.models.Repository
-        rows = self._db.session.execute(
-            sa.select(Repository.id, Repository.name).order_by(Repository.name)
-        )
-        return [(key, name) for key, name in rows]
-
     def unneeded_manifests(
         self, repository_id: int, before: datetime, left_since: datetime | None = None
     ) -> list[Digest]:
@@ -100,7 +92,7 @@ class Garbage:
     ) -> list[Digest]:
         def work() -> list[Digest]:
             repository = LockedRepository(
-                repository_id, self._db.lock_repository(repository_id)
+                repository_id, self._db.lock_repository(repository_id, changes=False)
             )
             known = reachability.read(self._db, repository_id, left_since)
             ordered = known.parents_first(known.unneeded(before))
@@ -140,7 +132,7 @@ class Garbage:
         def work() -> bool:
             # A push of a manifest checks its blobs under this lock.
             repository = LockedRepository(
-                repository_id, self._db.lock_repository(repository_id)
+                repository_id, self._db.lock_repository(repository_id, changes=False)
             )
             if references.users_of(self._db, repository_id, digest):
                 return False
@@ -181,7 +173,7 @@ class Garbage:
         )
 
         def work() -> None:
-            self._db.lock_repository(repository_id)
+            self._db.lock_repository(repository_id, changes=False)
             self._db.execute(sa.update(table).where(unused).values(pushed_at=None))
 
         if self._db.execute(sa.select(table.c.id).where(unused)).first() is not None:

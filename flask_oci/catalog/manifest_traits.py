@@ -116,7 +116,7 @@ class ManifestTraits:
         table = self._db.models.Manifest.__table__
 
         def work() -> None:
-            self._db.lock_repository(found.repository_id)
+            self._db.lock_repository(found.repository_id, changes=False)
             self._db.execute(
                 sa.update(table)
                 .where(table.c.id == found.id)

@@ -184,7 +184,7 @@ class Manifests:
 
         def work() -> bool:
             # A garbage collection may have selected it and not deleted it yet.
-            self._db.lock_repository(stored.repository_id)
+            self._db.lock_repository(stored.repository_id, changes=False)
             touched = self._db.change(
                 sa.update(Manifest.__table__)
                 .where(

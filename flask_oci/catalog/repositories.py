@@ -14,6 +14,7 @@ from ..errors import NameUnknown
 from ..errors import UserDeleted
 from ..robot_key import user_key
 from ..rules.paths import paths_of
+from . import owner_usage
 from .database import Database
 from .recent_pushes import RecentPushes
 from .repository_changes import RepositoryChanges
@@ -87,8 +88,7 @@ class Repositories(RepositoryConditions):
         :raises Denied: if it is in the namespace of an upstream.
         """
         name = name_of(wanted)
-        row = self._db.execute(self._statements.ensuring, {"name": name}).first()
-        found = RepositoryInfo(*row) if row else RepositoryInfo(name)
+        found = self._lock(self._statements.ensuring, name=name) or RepositoryInfo(name)
         if isinstance(wanted, RepositoryInfo):
             if wanted.exists and found.id != wanted.id:
                 raise NameUnknown(detail=name)
@@ -103,9 +103,7 @@ class Repositories(RepositoryConditions):
         :param wanted: the repository, with its upstream.
         :raises NameUnknown: if the name belongs to a repository of a user.
         """
-        values = {"name": wanted.name}
-        row = self._db.execute(self._statements.ensuring, values).first()
-        found = RepositoryInfo(*row) if row else None
+        found = self._lock(self._statements.ensuring, name=wanted.name)
         if found is not None and found.upstream != wanted.upstream:
             raise NameUnknown(detail=wanted.name)
         return found or self._make(wanted.name, None, wanted.upstream)
@@ -137,6 +135,7 @@ class Repositories(RepositoryConditions):
         # transaction finds it. Its creation is therefore recorded only once.
         made = self._db.execute(statement, values)
         change.repository_id = key = t.cast(t.Any, made).inserted_primary_key[0]
+        self._db.add_to_totals(repositories=1)
         # A name in use must no longer be the alias of another repository.
         self._db.session.execute(sa.delete(Alias.__table__).where(Alias.name == name))
         # Its quotas and blocks have not been read, so it may have some.
@@ -196,8 +195,20 @@ class Repositories(RepositoryConditions):
 
         :return: the current repository, or None if it has been deleted.
         """
-        row = self._db.execute(self._statements.locking, {"key": repository_id}).first()
-        return RepositoryInfo(*row) if row else None
+        return self._lock(self._statements.locking, key=repository_id)
+
+    def _lock(
+        self, statement: sa.Select[t.Any], **values: t.Any
+    ) -> RepositoryInfo | None:
+        """Lock a repository whose content will change, and return it."""
+        row = self._db.execute(statement, values).first()
+        if row is None:
+            return None
+        *columns, is_marked = row
+        found = RepositoryInfo(*columns)
+        if not is_marked:
+            self._db.mark_repository(found.key)
+        return found
 
     def all_below(self, path: str) -> list[RepositoryInfo]:
         """Return the repositories that :meth:`path_filter` selects, ordered by name."""
@@ -287,6 +298,8 @@ class Repositories(RepositoryConditions):
             delete_contents(self._db, found.key)
             table = self._db.models.Repository.__table__
             self._db.execute(sa.delete(table).where(table.c.id == found.key))
+            self._db.add_to_totals(repositories=-1)
+            owner_usage.expire(self._db, found.owner_id)
 
         self._db.write(work, by=by)
 

@@ -13,6 +13,7 @@ from ..changes import REPOSITORY_RENAMED
 from ..changes import REPOSITORY_SHOWN
 from ..changes import REPOSITORY_TRANSFERRED
 from ..rules.visibility import PRIVATE
+from . import owner_usage
 from .database import Database
 from .repository_info import check_writable
 from .repository_info import namespace_of
@@ -164,6 +165,7 @@ class RepositoryChanges:
         self._update(found, **values)
         if values.get("owner_id", found.owner_id) != found.owner_id:
             self._delete_aliases(found, values["owner_id"], by)
+            owner_usage.expire(self._db, found.owner_id)
         known = ("owner_id", "visibility")
         return replace(found, **{k: v for k, v in values.items() if k in known})
 

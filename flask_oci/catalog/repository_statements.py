@@ -64,19 +64,24 @@ class RepositoryStatements:
 
     @cached_property
     def ensuring(self) -> sa.Select[t.Any]:
-        """Lock and select the repository with a ``name``, as :attr:`by_name` does."""
-        return self.by_name.with_for_update()
+        """Lock and select the repository with a ``name``, as :attr:`by_name` does, and
+        whether the collection will visit it."""
+        return self.by_name.add_columns(self._is_marked).with_for_update()
 
     @cached_property
     def locking(self) -> sa.Select[t.Any]:
-        """Lock and select the repository with a ``key``, and whether it has a quota or
-        a block."""
+        """Lock and select the repository with a ``key``, as :attr:`ensuring` does."""
         columns = self._models.Repository.__table__.c
         return (
             self._select_with_limits()
+            .add_columns(self._is_marked)
             .where(columns.id == sa.bindparam("key"))
             .with_for_update()
         )
+
+    @property
+    def _is_marked(self) -> sa.ColumnElement[bool]:
+        return self._models.Repository.__table__.c.collect_at.is_(None)
 
     def _select_with_limits(self) -> sa.Select[t.Any]:
         columns = self._models.Repository.__table__.c

@@ -175,7 +175,7 @@ class Rules:
     def _lock(self, holder: RuleScope) -> None:
         """Lock the repository of a scope, before its rules."""
         key = holder.repository_id
-        if key is not None and self._db.lock_repository(key) is None:
+        if key is not None and self._db.lock_repository(key, changes=False) is None:
             raise NameUnknown
 
     def get(self, kind: RuleKind, holder: RuleScope) -> t.Any:

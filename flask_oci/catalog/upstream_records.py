@@ -132,7 +132,7 @@ class UpstreamRecords:
         """Record a check in a transaction of its own."""
 
         def work() -> None:
-            if self._db.lock_repository(repository_id) is not None:
+            if self._db.lock_repository(repository_id, changes=False) is not None:
                 self.set_check(repository_id, reference, state)
 
         self._db.record(work)

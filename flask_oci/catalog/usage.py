@@ -6,20 +6,26 @@ import typing as t
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from ..clock import as_utc
 from ..robot_key import key_of_row
+from . import deleted_manifests
+from . import owner_usage
 from . import references
+from . import totals
+from .collection_schedule import CollectionSchedule
 from .database import Database
+from .owner_usage import OwnerUsages
 from .repository_info import RepositoryInfo
+from .repository_statements import RepositoryStatements
+from .totals import Totals
 
+#: The maximum number of changed repositories whose unneeded blobs are counted.
+MAX_DUE: t.Final = 500
 
-class Totals(t.NamedTuple):
-    """The numbers of repositories and blobs, and the blobs' size, each counted once."""
-
-    repositories: int
-    blobs: int
-    bytes: int
+#: The maximum number of changed repositories that are measured for the order of a list.
+MAX_CHANGED: t.Final = 200
 
 
 class RepositoryUsage(t.NamedTuple):
@@ -29,6 +35,15 @@ class RepositoryUsage(t.NamedTuple):
     bytes: int
     alone: int
     """The bytes that no other of the counted repositories links."""
+
+
+class Collectable(t.NamedTuple):
+    """The blobs that a collection would delete."""
+
+    blobs: int
+    bytes: int
+    is_complete: bool
+    """False if so many repositories have changed that only some were counted."""
 
 
 class UploadRow(t.NamedTuple):
@@ -41,32 +56,76 @@ class UploadRow(t.NamedTuple):
 
 
 class Usage:
-    """Computes the usage. Each method executes one or two statements."""
+    """Computes the usage. Each method executes a bounded number of statements."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def totals(self, owner_id: t.Any = None) -> Totals:
-        """Return the totals of all repositories, or of those of an owner.
+    def totals(self) -> Totals:
+        """Return the totals of the site."""
+        return totals.read(self._db) or totals.count(self._db)
 
-        :param owner_id: the key of the owner; None counts all repositories.
+    def totals_of(self, owner_id: t.Any) -> Totals:
+        """Return the totals of the repositories of an owner.
+
+        :param owner_id: the key of the owner.
         """
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        repositories = sa.select(sa.func.count(Repository.id))
+        repositories = sa.select(sa.func.count(Repository.id)).where(
+            Repository.owner_id == owner_id
+        )
+        linked = (
+            sa.select(Link.blob_id)
+            .join(Repository, Repository.id == Link.repository_id)
+            .where(Repository.owner_id == owner_id)
+        )
         blobs = sa.select(sa.func.count(Blob.id), sa.func.sum(Blob.size))
-        if owner_id is not None:
-            repositories = repositories.where(Repository.owner_id == owner_id)
-            blobs = blobs.where(
-                sa.exists().where(
-                    Link.blob_id == Blob.id,
-                    Link.repository_id == Repository.id,
-                    Repository.owner_id == owner_id,
-                )
-            )
-        count, size = self._db.session.execute(blobs).one()
+        count, size = self._db.session.execute(blobs.where(Blob.id.in_(linked))).one()
         found = self._db.session.scalar(repositories) or 0
         return Totals(found, count, int(size or 0))
+
+    def begin_totals(self) -> None:
+        """Count the totals of the site, unless that was done before."""
+        if totals.read(self._db) is None:
+            totals.recount(self._db)
+        self._db.release()
+
+    def recount(self) -> None:
+        """Count the totals of the site, and correct the counters."""
+        totals.recount(self._db)
+
+    def drift(self) -> Totals:
+        """Return the difference between the totals and their counters."""
+        if totals.read(self._db) is None:
+            return Totals()
+        return totals.drift(self._db)
+
+    def wrongly_measured(self) -> t.Iterator[RepositoryInfo]:
+        """Yield the repositories that have not changed since the last collection and
+        whose recorded sizes are wrong."""
+        table = self._db.models.Repository.__table__
+        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
+        size = (
+            sa.select(sa.func.coalesce(sa.func.sum(Blob.size), 0))
+            .join(Link, Link.blob_id == Blob.id)
+            .where(Link.repository_id == table.c.id)
+            .scalar_subquery()
+        )
+        statement = (
+            RepositoryStatements(self._db.models)
+            .select()
+            .add_columns(table.c.stored_bytes, size)
+            .where(table.c.collect_at.is_not(None))
+            .order_by(table.c.id)
+            .limit(MAX_DUE)
+        )
+        last = 0
+        while rows := self._db.execute(statement.where(table.c.id > last)).all():
+            self._db.release()
+            wrong = (row for row in rows if row[5] != int(row[6]))
+            yield from (RepositoryInfo(*row[:5]) for row in wrong)
+            last = rows[-1].id
 
     def sessions(self) -> int:
         """Return the number of unfinished upload sessions."""
@@ -78,86 +137,127 @@ class Usage:
     ) -> list[RepositoryUsage]:
         """Return the usage of repositories, the largest first.
 
+        If many repositories have changed since the last collection, the order is that
+        of their sizes a short time ago.
+
         :param limit: the maximum number of results.
         :param offset: the number of repositories to skip.
         :param owner_id: the key of the owner; None lists all repositories.
         """
+        changed = self._changed(owner_id)
+        sizes = self._sizes([info.key for info in changed], owner_id)
+        table = self._db.models.Repository.__table__
+        statement = self._listing(owner_id).where(table.c.stored_bytes.is_not(None))
+        statement = statement.order_by(table.c.stored_bytes.desc(), table.c.id)
+        if not changed:
+            rows = self._db.execute(statement.limit(limit).offset(offset))
+            return self._measured([RepositoryInfo(*row[:5]) for row in rows], owner_id)
+        unchanged = statement.where(table.c.collect_at.is_not(None))
+        ordered = [(sizes.get(info.key, (0, 0))[0], info.key, info) for info in changed]
+        for row in self._db.execute(unchanged.limit(offset + limit)):
+            info = RepositoryInfo(*row[:5])
+            ordered.append((row[5], info.key, info))
+        ordered.sort(key=lambda item: (-item[0], item[1]))
+        page = [info for _, _, info in ordered[offset : offset + limit]]
+        return self._measured(page, owner_id)
+
+    def _listing(self, owner_id: t.Any) -> sa.Select[t.Any]:
+        table = self._db.models.Repository.__table__
+        statement = RepositoryStatements(self._db.models).select()
+        statement = statement.add_columns(table.c.stored_bytes)
+        return (
+            statement
+            if owner_id is None
+            else statement.where(table.c.owner_id == owner_id)
+        )
+
+    def _changed(self, owner_id: t.Any) -> list[RepositoryInfo]:
+        """Return the repositories that have changed since the last collection, or none
+        of them if they are many."""
+        marked = self._db.models.Repository.__table__.c.collect_at.is_(None)
+        statement = self._listing(owner_id).where(marked).limit(MAX_CHANGED + 1)
+        rows = self._db.execute(statement).all()
+        if len(rows) > MAX_CHANGED:
+            return []
+        return [RepositoryInfo(*row[:5]) for row in rows]
+
+    def _measured(
+        self, page: list[RepositoryInfo], owner_id: t.Any
+    ) -> list[RepositoryUsage]:
+        sizes = self._sizes([info.key for info in page], owner_id)
+        return [RepositoryUsage(info, *sizes.get(info.key, (0, 0))) for info in page]
+
+    def _sizes(
+        self, repository_ids: list[int], owner_id: t.Any
+    ) -> dict[int, tuple[int, int]]:
+        """Return the bytes that some repositories link, and those that no other of the
+        counted repositories links."""
         models = self._db.models
         Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        counted = sa.select(Link.blob_id, sa.func.count().label("count"))
+        Other = aliased(Link)
+        shared = sa.exists().where(
+            Other.blob_id == Link.blob_id, Other.repository_id != Link.repository_id
+        )
         if owner_id is not None:
             # The result must not reveal that another owner has the same blob.
-            own = sa.select(Repository.id).where(Repository.owner_id == owner_id)
-            counted = counted.where(Link.repository_id.in_(own))
-        links = counted.group_by(Link.blob_id).subquery()
-        size = sa.func.coalesce(sa.func.sum(Blob.size), 0)
-        only_here = sa.case((links.c.count == 1, Blob.size), else_=0)
-        columns = (
-            Repository.name,
-            Repository.id,
-            Repository.owner_id,
-            Repository.visibility,
-            Repository.upstream,
+            shared = shared.where(
+                Repository.id == Other.repository_id, Repository.owner_id == owner_id
+            )
+        only_here = sa.case((shared.correlate(Link), 0), else_=Blob.size)
+        rows = self._db.session.execute(
+            sa.select(
+                Link.repository_id, sa.func.sum(Blob.size), sa.func.sum(only_here)
+            )
+            .join(Blob, Blob.id == Link.blob_id)
+            .where(Link.repository_id.in_(repository_ids))
+            .group_by(Link.repository_id)
         )
-        statement = (
-            sa.select(*columns, size, sa.func.coalesce(sa.func.sum(only_here), 0))
-            .join(Link, Link.repository_id == Repository.id, isouter=True)
-            .join(Blob, Blob.id == Link.blob_id, isouter=True)
-            .join(links, links.c.blob_id == Blob.id, isouter=True)
-            .group_by(*columns)
-            .order_by(size.desc(), Repository.name)
-            .limit(limit)
-            .offset(offset)
-        )
-        if owner_id is not None:
-            statement = statement.where(Repository.owner_id == owner_id)
-        return [
-            RepositoryUsage(RepositoryInfo(*row[:5]), int(row[5]), int(row[6]))
-            for row in self._db.session.execute(statement)
-        ]
+        return {key: (int(size), int(alone)) for key, size, alone in rows}
 
-    def by_owner(self, limit: int) -> list[tuple[t.Any, int]]:
-        """Return the keys of owners and the bytes that their repositories link, the
-        largest first. Each blob counts once per owner.
+    def by_owner(self, limit: int) -> OwnerUsages:
+        """Return the owners whose repositories use the most space.
 
         :param limit: the maximum number of results.
         """
-        models = self._db.models
-        Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        held = (
-            sa.select(Repository.owner_id, Blob.id, Blob.size)
-            .join(Link, Link.repository_id == Repository.id)
-            .join(Blob, Blob.id == Link.blob_id)
-            .distinct()
-            .subquery()
-        )
-        size = sa.func.sum(held.c.size)
-        rows = self._db.session.execute(
-            sa.select(held.c.owner_id, size)
-            .group_by(held.c.owner_id)
-            .order_by(size.desc())
-            .limit(limit)
-        )
-        return [(key, int(count)) for key, count in rows]
+        return owner_usage.by_owner(self._db, limit)
 
-    def collectable(self, before: datetime) -> tuple[int, int]:
-        """Return the number and the bytes of the blobs that no manifest needs and whose
-        leases are older than ``before``.
+    def collectable(self, before: datetime) -> Collectable:
+        """Return the size of the blobs that no manifest needs and whose leases are
+        older than ``before``.
+
+        Only the repositories that the collection will visit have such blobs.
 
         If the host has set a lifetime for untagged manifests, a garbage collection also
         deletes these. The blobs that only they need are not counted here.
         """
+        table = self._db.models.Repository.__table__
+        due = sa.select(table.c.id).where(CollectionSchedule(self._db).due())
+        statement = due.order_by(table.c.id).limit(MAX_DUE + 1)
+        keys = list(self._db.execute(statement).scalars())
         models = self._db.models
         Blob, Link = models.Blob, models.RepositoryBlob
         needed = references.needing(self._db, Link.repository_id, Blob.digest)
+        restorable = deleted_manifests.needing(
+            self._db, Link.repository_id, Blob.digest
+        )
         kept = sa.exists().where(
             Link.blob_id == Blob.id,
-            sa.or_(Link.leased_at >= before, needed.correlate(Blob, Link)),
+            sa.or_(
+                Link.leased_at >= before,
+                needed.correlate(Blob, Link),
+                restorable.correlate(Blob, Link),
+            ),
         )
+        linked = sa.select(Link.blob_id).where(
+            Link.repository_id.in_(keys[:MAX_DUE]), Link.leased_at < before
+        )
+        unlinked = sa.select(Blob.id).where(Blob.unlinked_at < before)
         count, size = self._db.session.execute(
-            sa.select(sa.func.count(Blob.id), sa.func.sum(Blob.size)).where(~kept)
+            sa.select(sa.func.count(Blob.id), sa.func.sum(Blob.size)).where(
+                Blob.id.in_(linked.union(unlinked)), ~kept
+            )
         ).one()
-        return count, int(size or 0)
+        return Collectable(count, int(size or 0), len(keys) <= MAX_DUE)
 
     def uploads(self, limit: int, repository_id: int | None = None) -> list[UploadRow]:
         """Return upload sessions, the latest first.

@@ -198,10 +198,16 @@ class Users:
             (models.TagMove.__table__, "moved_by_id"),
             (models.DeletedManifest.__table__, "deleted_by_id"),
         ):
+            values: dict[str, t.Any] = {column: None}
+            if column == "owner_id":
+                # The collection then counts the repositories without an owner again.
+                values["collect_at"] = None
             connection.execute(
-                sa.update(table).where(table.c[column] == key).values({column: None})
+                sa.update(table).where(table.c[column] == key).values(values)
             )
         self._disable_robots(connection, key)
+        usage = models.OwnerUsage.__table__
+        connection.execute(sa.delete(usage).where(usage.c.owner_id == key))
         for table in (models.Upload.__table__, models.Credential.__table__):
             connection.execute(sa.delete(table).where(table.c.user_id == key))
         for subject in self._subjects(user):

@@ -57,9 +57,10 @@ def _usage(owner: str | None, limit: int) -> dict[str, t.Any]:
     parts = services()
     catalog = parts.catalog
     key = None if owner is None else catalog.users.key_of(user_named(owner))
-    totals = catalog.usage.totals(key)
+    usage = catalog.usage
+    totals = usage.totals() if owner is None else usage.totals_of(key)
     rows = list(_by_repository(limit, key))
-    by_owner = [] if owner else catalog.usage.by_owner(limit)
+    by_owner = [] if owner else usage.by_owner(limit).owners
     names = catalog.users.names(
         [k for k, _ in by_owner] + [row.info.owner_id for row in rows]
     )
@@ -77,8 +78,10 @@ def _usage(owner: str | None, limit: int) -> dict[str, t.Any]:
         ],
     }
     if owner is None:
-        blobs, count = catalog.usage.collectable(utcnow() - parts.config.lease_lifetime)
-        found["collectable"] = {"blobs": blobs, "bytes": count}
+        garbage = usage.collectable(utcnow() - parts.config.lease_lifetime)
+        found["collectable"] = {"blobs": garbage.blobs, "bytes": garbage.bytes}
+        if not garbage.is_complete:
+            found["collectable"]["is_complete"] = False
         found["free"] = parts.storage.free()
     return found
 
@@ -107,9 +110,10 @@ def _write(found: dict[str, t.Any], owner: str | None) -> None:
     if owner is None:
         garbage, free = found["collectable"], found["free"]
         blobs = plural(garbage["blobs"], "blob")
+        least = "" if garbage.get("is_complete", True) else "at least "
         output.facts(
             (
-                ("Unreferenced", f"{readable(garbage['bytes'])} in {blobs}"),
+                ("Unreferenced", f"{least}{readable(garbage['bytes'])} in {blobs}"),
                 ("Free", None if free is None else readable(free)),
             )
         )

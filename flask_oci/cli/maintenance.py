@@ -33,13 +33,19 @@ if t.TYPE_CHECKING:
 @with_appcontext
 @click.option("--dry-run", is_flag=True, help="Only print what would be deleted.")
 @click.option(
+    "--all",
+    "visit_all",
+    is_flag=True,
+    help="Also visit the repositories that have not changed.",
+)
+@click.option(
     "--explain",
     "digest",
     metavar="DIGEST",
     help="Explain why a digest, or its first digits, is not deleted.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
+def gc(dry_run: bool, visit_all: bool, digest: str | None, as_json: bool) -> None:
     """Delete content that is no longer needed.
 
     This is: idle uploads, old untagged manifests (if OCI_UNTAGGED_LIFETIME is set), and
@@ -48,6 +54,9 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
     The command is safe to run during pushes: it keeps content that the registry has
     acknowledged to a client for OCI_GRACE_PERIOD.
 
+    It visits the repositories that have changed, or in which a lease or a lifetime has
+    ended.
+
     The exit status is 3 if single items could not be deleted. The command names them,
     and its next run tries them again.
     """
@@ -55,7 +64,7 @@ def gc(dry_run: bool, digest: str | None, as_json: bool) -> None:
         if digest is not None:
             _explain(digest)
             return
-        collected = _collect(dry_run, as_json)
+        collected = _collect(dry_run, visit_all, as_json)
     if as_json:
         output.as_json(_as_fields(collected))
     else:
@@ -106,16 +115,17 @@ def _explain(digest: str) -> None:
         click.echo(line)
 
 
-def _collect(dry_run: bool, as_json: bool) -> GarbageResult:
+def _collect(dry_run: bool, visit_all: bool, as_json: bool) -> GarbageResult:
     parts = services()
     # One step for each repository, and three for the rest.
-    steps = len(parts.catalog.garbage.repositories()) + 3
+    steps = parts.catalog.collection_schedule.count(every=visit_all) + 3
     with progress.bar("Collecting", steps, as_json=as_json) as bar:
         return GarbageCollector(
             parts.config,
             parts.catalog,
             parts.storage,
             dry_run=dry_run,
+            visit_all=visit_all,
             progress=lambda _: bar.update(1),
         ).run()
 

@@ -21,6 +21,7 @@ from ..catalog import FAILURES
 from ..catalog import GONE
 from ..catalog import REFUSED
 from ..events.request_state import begin_request
+from ..operations.work_thread import NO_WORK
 from ..rules.quota import QuotaExceeded
 from ..services import principal
 from ..services import remember
@@ -231,6 +232,11 @@ def _finish(response: Response) -> Response:
     metrics = services().metrics
     if metrics is not None:
         metrics.end(response)
+    reporter = services().node_reporter
+    # A check from inside and the tests of a host are no nodes.
+    is_served = not (current_app.testing or NO_WORK in request.environ)
+    if is_served and reporter.is_due():
+        reporter.report_after(current_app, response)
     return response
 
 

@@ -59,6 +59,8 @@ class Checker:
         self._consistency = catalog.consistency
         self._garbage = catalog.blob_garbage
         self._places = catalog.blob_places
+        self._usage = catalog.usage
+        self._measure = catalog.pulls.measure
         self._release = catalog.release
         self._drop_misplaced = catalog.tags.drop_misplaced
         self._storage = storage
@@ -109,6 +111,7 @@ class Checker:
                 harmless=self._sparse,
             )
         yield from self._misplaced_tags()
+        yield from self._wrong_counts()
         self._release()
 
     def scrub(
@@ -226,6 +229,31 @@ class Checker:
                 f"{name}:{tag}",
                 "The tag's manifest is not in its repository. Push it again.",
                 repaired=self._repair,
+            )
+
+    def _wrong_counts(self) -> Iterator[Problem]:
+        if any(drift := self._usage.drift()):
+            if self._repair:
+                self._usage.recount()
+            yield Problem(
+                "miscounted",
+                "totals",
+                f"The counters differ from the tables by {drift.repositories}"
+                f" repositories, {drift.blobs} blobs and {drift.bytes} bytes."
+                " 'flask oci fsck --repair' corrects them.",
+                repaired=self._repair,
+                harmless=True,
+            )
+        for repository in self._usage.wrongly_measured():
+            if self._repair:
+                self._measure(repository.key)
+            yield Problem(
+                "miscounted",
+                repository.name,
+                "The recorded size of the repository is wrong. 'flask oci fsck"
+                " --repair' corrects it.",
+                repaired=self._repair,
+                harmless=True,
             )
 
     def _is_intact(self, place: Place, limit: RateLimit) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
+from ..catalog.collection_schedule import Lifetimes
 from ..catalog.jobs import COLLECTION
 from ..changes import Change
 from ..changes import COLLECTED
@@ -29,6 +30,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from ..catalog import Catalog
+    from ..catalog import RepositoryInfo
     from ..config import Config
     from ..storage import Storage
 
@@ -44,6 +46,7 @@ class GarbageCollector:
     """Collects the garbage of one application.
 
     :param dry_run: whether to find garbage without deleting it.
+    :param visit_all: whether to visit the repositories that have not changed, too.
     :param progress: called with a few words about the current step.
     :param checkpoint: called between two pieces, outside of transactions. It ends the
         run by an exception.
@@ -56,12 +59,22 @@ class GarbageCollector:
         storage: Storage,
         *,
         dry_run: bool = False,
+        visit_all: bool = False,
         progress: ReportProgress = lambda _: None,
         checkpoint: Callable[[], object] = lambda: None,
     ) -> None:
         self._config = config
         self._catalog = catalog
         self._garbage = catalog.garbage
+        self._schedule = catalog.collection_schedule
+        self._lifetimes = Lifetimes(
+            leases=config.lease_lifetime,
+            untagged=config.untagged_lifetime,
+            undo=config.undo_period,
+            history=config.history_lifetime,
+            moves=MAX_MOVES,
+        )
+        self._visit_all = visit_all
         self._outbox = catalog.outbox
         self._expired = catalog.expired_records
         self._prune_upstreams = catalog.upstreams.prune
@@ -105,38 +118,29 @@ class GarbageCollector:
         self._identity.verify(create=False)
         if not self._dry_run:
             self._ask_receivers(Change(kind=COLLECTED))
-        repositories = self._garbage.repositories()
+        every = self._begin_schedule()
         # Files are deleted first. On a full disk, the database then has space for the
         # deletions of rows.
         self._progress("files")
         # If the database has no repositories, the files probably belong to another
         # database.
-        if repositories:
+        if self._schedule.has_repositories():
             self._blobs.collect_files()
             self._blobs.collect_discarded()
         self._progress("upload sessions")
         self._collect_uploads()
-        for repository_id, name in repositories:
-            self._progress(name)
+        for repository in self._schedule.repositories(every=every):
+            self._progress(repository.name)
             self._checkpoint()
-            if not self._dry_run:
-                with self._items.each(f"the deleted manifests of {name}"):
-                    self._prune_deleted(repository_id)
-            with self._items.each(name):
-                self._collect_manifests(repository_id, name)
-            with self._items.each(name):
-                self._collect_links(repository_id, name)
-            if not self._dry_run:
-                with self._items.each(f"the history of {name}"):
-                    self._prune_moves(repository_id)
-                with self._items.each(name):
-                    self._garbage.unlist_unused(repository_id, self._leases_end)
-                with self._items.each(f"the size of {name}"):
-                    self._catalog.pulls.measure(repository_id)
+            self._visit(repository)
         self._progress("blobs")
         self._blobs.collect()
         self._release()
         if not self._dry_run:
+            with self._items.each("the totals"):
+                self._catalog.usage.begin_totals()
+            with self._items.each("the sizes of owners"):
+                self._schedule.count_owners()
             with self._items.each("old events"):
                 self._prune_events()
             with self._items.each("expired tokens"):
@@ -158,6 +162,34 @@ class GarbageCollector:
                     failure=self._result.failure(),
                 )
         return self._result
+
+    def _begin_schedule(self) -> bool:
+        """Prepare the list of the repositories to visit, and return True if it is a
+        list of all repositories."""
+        if self._dry_run:
+            return self._visit_all or not self._schedule.is_for(self._lifetimes)
+        self._schedule.begin(self._lifetimes)
+        return self._visit_all
+
+    def _visit(self, repository: RepositoryInfo) -> None:
+        repository_id, name = repository.key, repository.name
+        if not self._dry_run:
+            with self._items.each(f"the deleted manifests of {name}"):
+                self._prune_deleted(repository_id)
+        with self._items.each(name):
+            self._collect_manifests(repository_id, name)
+        with self._items.each(name):
+            self._collect_links(repository_id, name)
+        if self._dry_run:
+            return
+        with self._items.each(f"the history of {name}"):
+            self._prune_moves(repository_id)
+        with self._items.each(name):
+            self._garbage.unlist_unused(repository_id, self._leases_end)
+        with self._items.each(f"the size of {name}"):
+            self._catalog.pulls.measure(repository_id)
+        with self._items.each(f"the next visit of {name}"):
+            self._schedule.settle(repository, self._lifetimes)
 
     def _prune_events(self) -> None:
         lifetime = self._config.event_lifetime

@@ -17,8 +17,8 @@ class Problem:
     """An inconsistency that a check found."""
 
     kind: str
-    """``foreign``, ``lost``, ``damaged``, ``unreadable``, ``unrecorded``, ``dangling``
-    or ``misplaced``."""
+    """``foreign``, ``lost``, ``damaged``, ``unreadable``, ``unrecorded``,
+    ``dangling``, ``misplaced`` or ``miscounted``."""
 
     subject: str
     """The digest or the name that the problem is about."""

@@ -39,16 +39,17 @@ def readable_holder(
     :param counted: the condition of the repositories to consider.
     """
     parts, caller = services(), principal()
+    own = (
+        parts.catalog.repositories.owned_by(parts.catalog.users.key_of(caller.user))
+        if caller.robot is None
+        else parts.catalog.robots.reach_of(caller.robot)
+    )
     seen = condition = parts.policy.list_filter(caller.caller)
     if seen is None and source is None:
-        condition = (
-            parts.catalog.repositories.owned_by(parts.catalog.users.key_of(caller.user))
-            if caller.robot is None
-            else parts.catalog.robots.reach_of(caller.robot)
-        )
+        condition = own
     if counted is not None:
         condition = counted if condition is None else condition & counted
-    found = parts.catalog.blobs.holders(digest, source, condition)
+    found = parts.catalog.blobs.holders(digest, source, condition, own)
     if seen is None:
         first = _first(found, RepositoryInfo(source) if source else target)
         return _unblocked(first, digest)

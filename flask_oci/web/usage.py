@@ -49,7 +49,7 @@ def storage() -> Page:
     rows, neighbours = _page_of_usage(key)
     return render(
         "oci/storage.html",
-        totals=catalog.usage.totals(key),
+        totals=catalog.usage.totals_of(key),
         usage=services().quotas.show(owner=user),
         rows=rows,
         **neighbours,
@@ -75,7 +75,7 @@ def administration() -> Page:
         **neighbours,
         by_owner=by_owner,
         owners=parts.catalog.users.names(
-            [key for key, _ in by_owner] + [row.info.owner_id for row in rows]
+            [key for key, _ in by_owner.owners] + [row.info.owner_id for row in rows]
         ),
         collectable=usage.collectable(began),
         uploads=sum(upload.in_progress for upload in latest_uploads(None)),

@@ -23,6 +23,7 @@ from .manifests import Manifest
 from .manifests import ManifestReference
 from .manifests import Tag
 from .manifests import TagMove
+from .nodes import Node
 from .publishers import IdentityUse
 from .publishers import Publisher
 from .repositories import Blob
@@ -33,6 +34,8 @@ from .robots import Robot
 from .rules import Rule
 from .storage import Discarded
 from .storage import StorageFolder
+from .totals import OwnerUsage
+from .totals import Total
 from .uploads import Upload
 from .upstreams import UpstreamCheck
 from .upstreams import UpstreamFetch
@@ -74,6 +77,9 @@ RECORDS: t.Final = (
     UpstreamCheck,
     UpstreamFetch,
     UpstreamState,
+    Total,
+    OwnerUsage,
+    Node,
 )
 
 
@@ -113,6 +119,9 @@ class Models:
     UpstreamCheck: type[UpstreamCheck]
     UpstreamFetch: type[UpstreamFetch]
     UpstreamState: type[UpstreamState]
+    Total: type[Total]
+    OwnerUsage: type[OwnerUsage]
+    Node: type[Node]
 
     @property
     def user_key(self) -> sa.Column[t.Any]:

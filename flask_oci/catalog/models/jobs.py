@@ -33,6 +33,9 @@ class Job(Record):
     failure: Mapped[str | None] = mapped_column(free_text())
     """The reason why the last run, or an item of it, failed."""
 
+    settings: Mapped[str | None] = mapped_column(sa.String(255))
+    """The settings with which the collection has planned its next visits."""
+
     lease: Mapped[str | None] = mapped_column(sa.String(36))
     """The random text that the process with the claim knows."""
 

@@ -50,9 +50,17 @@ class Repository(Record):
     upstream: Mapped[str | None] = mapped_column(bytewise(255))
     """The namespace of the upstream whose content the repository caches, or None."""
 
-    stored_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
+    stored_bytes: Mapped[int | None] = mapped_column(
+        sa.BigInteger, default=0, index=True
+    )
     """The size of its blobs, each counted once, shortly after the last push. Only the
     order of lists uses it."""
+
+    collect_at: Mapped[datetime | None] = mapped_column(
+        sa.DateTime(timezone=True), index=True
+    )
+    """When the collection has to visit it again; None after a change of its content,
+    until the collection has visited it."""
 
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:
@@ -77,7 +85,9 @@ class Blob(Record):
     created_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
-    unlinked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    unlinked_at: Mapped[datetime | None] = mapped_column(
+        sa.DateTime(timezone=True), index=True
+    )
     """When it was last deleted from a repository."""
 
     store: Mapped[str | None] = mapped_column(bytewise(STORE_LENGTH))

@@ -17,6 +17,7 @@ from . import accounts
 from . import buckets
 from . import disk
 from . import login
+from . import nodes
 from . import pages
 from . import publishers
 from . import pulling
@@ -102,6 +103,7 @@ def check(
     report.add(settings.check_policy(target))
     report.add(settings.check_cache(target))
     report.add(work.check(target))
+    report.add(nodes.check(target))
     report.add(upstreams.check(target))
     report.add(robots.check(target))
     report.add(publishers.check(target))

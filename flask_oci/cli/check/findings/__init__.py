@@ -10,6 +10,7 @@ from . import accounts
 from . import buckets
 from . import disk
 from . import login
+from . import nodes
 from . import pages
 from . import publishers
 from . import pulling
@@ -38,6 +39,7 @@ _MODULES: t.Final = (
     robots,
     publishers,
     work,
+    nodes,
 )
 
 
