@@ -29,11 +29,14 @@ from .config import ConfigError
 from .core.blocks import Block
 from .core.blocks import Blocks
 from .core.repositories import RepositoryManager
+from .core.rule_sets import ImagePolicies
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
 from .core.rule_sets import RuleEntry
 from .core.rule_sets import Visibilities
+from .core.trusted_signers import TrustedSigner
+from .core.trusted_signers import TrustedSigners
 from .errors import Denied
 from .errors import RegistryError
 from .events import DeliveryResult
@@ -82,6 +85,7 @@ __all__ = [
     "Events",
     "GarbageResult",
     "Health",
+    "ImagePolicies",
     "Images",
     "IssuedToken",
     "JobOutcome",
@@ -114,6 +118,8 @@ __all__ = [
     "StoredEvent",
     "TransferError",
     "TransferResult",
+    "TrustedSigner",
+    "TrustedSigners",
     "UpstreamInfo",
     "UpstreamManager",
     "WarmResult",

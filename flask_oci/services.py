@@ -40,11 +40,14 @@ from .core.documents import Documents
 from .core.inherited_rules import InheritedRules
 from .core.pull_counter import Pulls
 from .core.repositories import RepositoryManager
+from .core.rule_sets import ImagePolicies
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
 from .core.rule_sets import Visibilities
+from .core.signature_facts import SignatureReader
 from .core.summaries import Summaries
+from .core.trusted_signers import TrustedSigners
 from .events import Events
 from .events.delivery import DeliveryWorker
 from .events.request_state import request_state
@@ -87,6 +90,8 @@ class SharedServices:
     retention: Retention
     quotas: Quotas
     blocks: Blocks
+    image_policies: ImagePolicies
+    trusted_signers: TrustedSigners
     default_visibility: Visibilities
     upstream_manager: UpstreamManager
 
@@ -102,6 +107,7 @@ class Services(SharedServices):
     storage: Storage
     admission: Admission
     content: Content
+    signatures: SignatureReader
     documents: Documents
     summaries: Summaries
     inherited_rules: InheritedRules
@@ -147,8 +153,9 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
         blueprint=blueprint,
         config=config,
         storage=storage,
-        admission=Admission(hooks, catalog),
+        admission=Admission(hooks, catalog, content.policies),
         content=content,
+        signatures=SignatureReader(catalog, shared.trusted_signers),
         documents=documents,
         summaries=Summaries(catalog, documents),
         inherited_rules=InheritedRules(config, catalog),
@@ -213,7 +220,14 @@ def _worker_of(
         catalog,
         context=app.app_context,
         deliveries=DeliveryWorker(config, catalog),
-        runner=JobRunner(config, parts.hooks, catalog, parts.storage, parts.documents),
+        runner=JobRunner(
+            config,
+            parts.hooks,
+            catalog,
+            parts.storage,
+            parts.documents,
+            parts.content.attachments,
+        ),
         stop=stop,
         report=report,
     )

@@ -41,6 +41,11 @@ from .paths import set_path_protected_tags
 from .paths import set_path_quota
 from .paths import set_path_retention
 from .paths import set_path_visibility
+from .policies import path_policy
+from .policies import policy
+from .policies import preview_policy
+from .policies import set_path_policy
+from .policies import set_policy
 from .publishers import add_publisher
 from .publishers import issuers
 from .publishers import publishers
@@ -57,6 +62,13 @@ from .rules import retention
 from .rules import set_protected_tags
 from .rules import set_retention
 from .rules import try_retention
+from .signers import path_signers
+from .signers import remove_path_signer
+from .signers import remove_signer
+from .signers import signatures
+from .signers import signers
+from .signers import trust_path_signer
+from .signers import trust_signer
 from .tags import delete_tag
 from .tags import tag
 from .tags import tags
@@ -115,6 +127,13 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("GET", f"{_NAME}/-/blocks", blocks),
     Operation("PUT", f"{_NAME}/-/blocks/<digest>", block),
     Operation("DELETE", f"{_NAME}/-/blocks/<digest>", unblock),
+    Operation("GET", f"{_NAME}/-/policy", policy),
+    Operation("PUT", f"{_NAME}/-/policy", set_policy),
+    Operation("GET", f"{_NAME}/-/policy/preview", preview_policy),
+    Operation("GET", f"{_NAME}/-/signers", signers),
+    Operation("PUT", f"{_NAME}/-/signers/<signer>", trust_signer),
+    Operation("DELETE", f"{_NAME}/-/signers/<signer>", remove_signer),
+    Operation("GET", f"{_NAME}/-/signatures/<reference>", signatures),
     Operation("GET", f"{_NAME}/-/usage", repository_usage),
     Operation("GET", f"{_NAME}/-/activity", activity),
     Operation("GET", f"{_PATH}/-/retention", path_retention),
@@ -123,6 +142,11 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("PUT", f"{_PATH}/-/protected-tags", set_path_protected_tags),
     Operation("GET", f"{_PATH}/-/default-visibility", path_visibility),
     Operation("PUT", f"{_PATH}/-/default-visibility", set_path_visibility),
+    Operation("GET", f"{_PATH}/-/policy", path_policy),
+    Operation("PUT", f"{_PATH}/-/policy", set_path_policy),
+    Operation("GET", f"{_PATH}/-/signers", path_signers),
+    Operation("PUT", f"{_PATH}/-/signers/<signer>", trust_path_signer),
+    Operation("DELETE", f"{_PATH}/-/signers/<signer>", remove_path_signer),
     Operation("GET", f"{_PATH}/-/quota", path_quota),
     Operation("PUT", f"{_PATH}/-/quota", set_path_quota),
     Operation("GET", "/usage", usage),

@@ -10,7 +10,7 @@ from .bodies import Jobs
 
 def jobs() -> Jobs:
     """Show the background jobs, for administrators: the delivery to webhooks,
-    retention, collection and pruning.
+    retention, collection, pruning and verification.
 
     :raises Denied: if the caller is not an administrator, or sent a token that cannot
         manage all of their repositories.

@@ -33,7 +33,7 @@ def path_retention(name: str) -> RetentionRules:
         manage all of their repositories.
     :raises NameUnknown: if the name of the path is invalid.
     """
-    return _retention(_managed(name))
+    return _retention(managed_path(name))
 
 
 def set_path_retention(name: str, body: RetentionRules) -> RetentionRules:
@@ -44,16 +44,16 @@ def set_path_retention(name: str, body: RetentionRules) -> RetentionRules:
     :raises NameUnknown: if the name of the path is invalid.
     :raises Unsupported: 422, if a rule is invalid, or the rules can never delete a tag.
     """
-    path, by = _managed(name), signed_in_user("manage")
+    path, by = managed_path(name), signed_in_user("manage")
     try:
         rules = [rule.text for rule in parse(body.rules)]
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
     try:
         if rules:
-            services().retention.set(rules, **_scope(path), by=by)
+            services().retention.set(rules, **scope_of(path), by=by)
         else:
-            services().retention.unset(**_scope(path), by=by)
+            services().retention.unset(**scope_of(path), by=by)
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
     return _retention(path)
@@ -66,7 +66,7 @@ def path_protected_tags(name: str) -> ProtectedTags:
         manage all of their repositories.
     :raises NameUnknown: if the name of the path is invalid.
     """
-    return _protected(_managed(name))
+    return _protected(managed_path(name))
 
 
 def set_path_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
@@ -77,18 +77,18 @@ def set_path_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
     :raises NameUnknown: if the name of the path is invalid.
     :raises Unsupported: 422, if a pattern is invalid, or there are too many.
     """
-    path, by = _managed(name), signed_in_user("manage")
+    path, by = managed_path(name), signed_in_user("manage")
     rule_set = services().tag_protection
     try:
         if body.protected or body.immutable:
             rule_set.set(
-                **_scope(path),
+                **scope_of(path),
                 protected=body.protected,
                 immutable=body.immutable,
                 by=by,
             )
         else:
-            rule_set.unset(**_scope(path), by=by)
+            rule_set.unset(**scope_of(path), by=by)
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
     return _protected(path)
@@ -102,7 +102,7 @@ def path_visibility(name: str) -> DefaultVisibility:
         manage all of their repositories.
     :raises NameUnknown: if the name of the path is invalid.
     """
-    return _visibility(_managed(name))
+    return _visibility(managed_path(name))
 
 
 def set_path_visibility(name: str, body: DefaultVisibility) -> DefaultVisibility:
@@ -113,12 +113,12 @@ def set_path_visibility(name: str, body: DefaultVisibility) -> DefaultVisibility
     :raises NameUnknown: if the name of the path is invalid.
     :raises Unsupported: 422, if the namespace has too many rules.
     """
-    path, by = _managed(name), signed_in_user("manage")
+    path, by = managed_path(name), signed_in_user("manage")
     try:
         if body.visibility is None:
-            services().default_visibility.unset(**_scope(path), by=by)
+            services().default_visibility.unset(**scope_of(path), by=by)
         else:
-            services().default_visibility.set(body.visibility, **_scope(path), by=by)
+            services().default_visibility.set(body.visibility, **scope_of(path), by=by)
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
     return _visibility(path)
@@ -132,7 +132,7 @@ def path_quota(name: str) -> PathUsage:
         manage all of their repositories.
     :raises NameUnknown: if the name of the path is invalid.
     """
-    return _usage(path_text(name) if is_admin() else _managed(name))
+    return _usage(path_text(name) if is_admin() else managed_path(name))
 
 
 def set_path_quota(name: str, body: Quota) -> PathUsage:
@@ -157,7 +157,7 @@ def set_path_quota(name: str, body: Quota) -> PathUsage:
     return _usage(path)
 
 
-def _managed(name: str) -> str:
+def managed_path(name: str) -> str:
     """Return a path as users write it, if the caller manages it.
 
     :param name: the path without ``/*``.
@@ -169,25 +169,25 @@ def _managed(name: str) -> str:
     return path_text(name)
 
 
-def _scope(path: str) -> dict[str, t.Any]:
+def scope_of(path: str) -> dict[str, t.Any]:
     """Return the arguments that name the scope of a rule that the caller sets."""
     owner = services().policy.path_owner(signed_in_user("manage"))
     return {"path": path, "owner": owner}
 
 
 def _retention(path: str) -> RetentionRules:
-    return RetentionRules(rules=list(services().retention.get(**_scope(path))))
+    return RetentionRules(rules=list(services().retention.get(**scope_of(path))))
 
 
 def _protected(path: str) -> ProtectedTags:
-    found = services().tag_protection.get(**_scope(path))
+    found = services().tag_protection.get(**scope_of(path))
     return ProtectedTags(
         protected=list(found.protected), immutable=list(found.immutable)
     )
 
 
 def _visibility(path: str) -> DefaultVisibility:
-    found = services().default_visibility.get(**_scope(path))
+    found = services().default_visibility.get(**scope_of(path))
     return DefaultVisibility(visibility=t.cast("Visibility | None", found))
 
 

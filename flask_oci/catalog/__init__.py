@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .attachments import Attachments
 from .blob_garbage import BlobGarbage
 from .blob_places import BlobPlaces
 from .blobs import Blobs
@@ -60,6 +61,7 @@ from .revocations import Revocations
 from .robots import Robot
 from .robots import Robots
 from .rules import Rules
+from .scans import Scans
 from .schema import REFUSED
 from .schema import Schema
 from .storage_folder import StorageFolders
@@ -68,6 +70,7 @@ from .tables import Tables
 from .tables import TablesRefused
 from .tables import TableState
 from .tags import Tags
+from .trusted_signers import TrustedSigners
 from .uploads import Uploads
 from .uploads import UploadSession
 from .upstream_records import UpstreamRecords
@@ -122,6 +125,9 @@ class Catalog:
         self.cached_users = CachedUsers(database)
         self.reads = database.reads
         self.blocks = Blocks(database)
+        self.trusted_signers = TrustedSigners(database)
+        self.attachments = Attachments(database)
+        self.scans = Scans(database)
         recent_pushes = RecentPushes()
         self.repositories = Repositories(database, self.users, recent_pushes)
         self.blobs = Blobs(database, self.blocks)

@@ -29,6 +29,7 @@ WEBHOOKS: t.Final = "webhooks"
 RETENTION: t.Final = "retention"
 COLLECTION: t.Final = "collection"
 PRUNING: t.Final = "pruning"
+VERIFICATION: t.Final = "verification"
 
 #: The maximum length of a stored failure or summary, in characters.
 MAX_TEXT: t.Final = 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +41,9 @@ from .quotas import Quotas
 from .references import Removal
 from .repositories import Repositories
 from .repository_info import Pusher
+from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
+from .repository_statements import has_policies
 from .retries import FAILURES
 
 
@@ -60,6 +63,9 @@ class StoredManifest:
 
     bans: tuple[Ban, ...]
     """The blocks of its digest, in its repository or in any path."""
+
+    has_policies: bool = False
+    """Whether an image policy is set for its repository, or for a path of it."""
 
 
 class Manifests:
@@ -91,7 +97,7 @@ class Manifests:
         )
         if not rows:
             return None
-        digest, media_type, size, stored, touched_at = rows[0][:5]
+        digest, media_type, size, stored, touched_at, has_policies = rows[0][:6]
         return StoredManifest(
             digest,
             media_type,
@@ -99,7 +105,8 @@ class Manifests:
             stored,
             repository_id,
             as_utc(touched_at),
-            bans_of(row[5:] for row in rows),
+            bans_of(row[6:] for row in rows),
+            bool(has_policies),
         )
 
     def put(
@@ -115,6 +122,7 @@ class Manifests:
         allow_sparse: bool,
         guard: Guard = tags.DEFAULT_GUARD,
         traits: Traits = UNKNOWN,
+        check_tags: Callable[[RepositoryInfo], object] = lambda _: None,
     ) -> list[str]:
         """Record a manifest, its references and its tags, in one transaction.
 
@@ -123,6 +131,7 @@ class Manifests:
         :param allow_sparse: whether referenced content may be missing.
         :param guard: the caller's permissions on protected tags.
         :param traits: the kind and the platform of its content.
+        :param check_tags: raises an error if an image policy does not allow the tags.
         :return: the digests of missing content; empty without ``allow_sparse``.
         :raises ManifestBlobUnknown: if referenced content is missing.
         :raises SizeInvalid: if the size of content is not the one in its descriptor.
@@ -144,6 +153,8 @@ class Manifests:
                 raise ManifestBlobUnknown(missing)
             digests = [digest, *(each.digest for each in manifest.descriptors)]
             self._blocks.check_push(repository, [str(each) for each in digests])
+            if tag_names:
+                check_tags(repository)
             locked = tags.LockedRepository(repository_id, repository.name, guard)
             self._db.record_change(
                 pushed(locked, manifest, content, digest, tag_names, user_id)
@@ -303,6 +314,7 @@ class Manifests:
                 manifest.size,
                 manifest.content if content else sa.null(),
                 manifest.touched_at,
+                has_policies(self._db.models, manifest.repository_id),
             ),
             self._db.models,
             manifest.digest,

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
 #: The kinds of rules that the users who may manage a repository set. A quota is set by
 #: the operator, and stays.
-_RULES_OF_MANAGERS: t.Final = ("protect", "retain")
+_RULES_OF_MANAGERS: t.Final = ("protect", "retain", "policy")
 
 
 class RepositoryChanges:
@@ -176,6 +176,8 @@ class RepositoryChanges:
                 rules.c.repository_id == found.id, rules.c.kind.in_(_RULES_OF_MANAGERS)
             )
         )
+        signers = self._db.models.TrustedSigner.__table__
+        self._db.execute(sa.delete(signers).where(signers.c.repository_id == found.id))
 
     def _update(self, found: RepositoryInfo, **values: t.Any) -> None:
         table = self._db.models.Repository.__table__

@@ -51,6 +51,10 @@ class RepositoryInfo:
     """Whether a block is set for it, or for any path. Only lookups for a push set
     this."""
 
+    may_have_policies: bool = field(default=False, repr=False, compare=False)
+    """Whether an image policy is set for it, or for a path that contains it. Only
+    lookups for a push set this."""
+
     @property
     def key(self) -> int:
         """Its key.

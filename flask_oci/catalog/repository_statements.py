@@ -102,7 +102,10 @@ class RepositoryStatements:
             sa.or_(blocks.repository_id == columns.id, blocks.path.is_not(None))
         )
         return self.select().add_columns(
-            limited, columns.pushed_at.is_not(None), blocked
+            limited,
+            columns.pushed_at.is_not(None),
+            blocked,
+            has_policies(self._models, columns.id),
         )
 
     @cached_property
@@ -131,6 +134,27 @@ class RepositoryStatements:
             columns.visibility,
             columns.upstream,
         )
+
+
+def has_policies(
+    models: Models, repository_id: sa.ColumnElement[int]
+) -> sa.ColumnElement[bool]:
+    """Return the condition that an image policy is set for a repository, or for a path
+    that contains it.
+
+    :param repository_id: the column with the key of the repository.
+    """
+    rules = models.Rule.__table__.alias("policy").c
+    of_paths = models.Rule.__table__.alias("policy_of_path")
+    repository = models.Repository.__table__.alias("policy_repository")
+    return sa.or_(
+        sa.exists().where(rules.kind == "policy", rules.repository_id == repository_id),
+        sa.exists().where(
+            repository.c.id == repository_id,
+            of_paths.c.kind == "policy",
+            covers_by_index(of_paths.c.path, repository.c.name),
+        ),
+    )
 
 
 def lock_repositories(database: Database, condition: Condition) -> None:
@@ -193,6 +217,9 @@ def delete_contents(database: Database, repository_id: int) -> None:
         models.Rule,
         models.UpstreamCheck,
         models.Block,
+        models.TrustedSigner,
+        models.Attachment,
+        models.Scan,
     ):
         table = model.__table__
         database.execute(sa.delete(table).where(table.c.repository_id == repository_id))

@@ -23,7 +23,7 @@ from .path_conditions import covers_by_index
 from .repository_info import namespace_of
 
 #: The kinds of rules.
-RuleKind = t.Literal["protect", "quota", "retain", "visibility"]
+RuleKind = t.Literal["protect", "quota", "retain", "visibility", "policy"]
 
 
 #: The maximum number of rules for paths of one namespace, without quotas.

@@ -189,6 +189,8 @@ class Users:
         rules = models.Rule.__table__
         own = sa.or_(rules.c.owner_id == key, rules.c.path_owner_id == key)
         connection.execute(sa.delete(rules).where(own))
+        signers = models.TrustedSigner.__table__
+        connection.execute(sa.delete(signers).where(signers.c.path_owner_id == key))
         # A later user with the same name must not publish images unawares.
         path = below(rules.c.path, self.namespace_of(user))
         connection.execute(sa.delete(rules).where(rules.c.kind == "visibility", path))

@@ -24,17 +24,20 @@ from .listing import repositories
 from .listing import tags
 from .maintenance import fsck
 from .maintenance import gc
+from .policy import policy
 from .protection import protect
 from .publisher import publisher
 from .quota import quota
 from .retention import retention
 from .robots import robot
+from .scan import scan
 from .show import show
 from .storage import storage
 from .tables import tables
 from .tag_history import history
 from .tag_history import restore
 from .tokens import token
+from .trust import trust
 from .upstream import upstream
 from .webhooks import webhooks
 from .who_can import who_can
@@ -63,6 +66,9 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     rename,
     transfer,
     block,
+    trust,
+    policy,
+    scan,
     token,
     robot,
     publisher,

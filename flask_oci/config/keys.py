@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ..rules.image_policy import PolicyRule
 from ..rules.protection import Protection
 from ..rules.quota import Quota
 from ..rules.retention import Rule
@@ -207,6 +208,10 @@ class Config:
     """The retention rules for repositories that have no rules of their own and whose
     owners have none."""
 
+    image_policy: tuple[PolicyRule, ...] = _key((), parsers.image_policy)
+    """The signatures and scans that the images of all repositories need to be
+    pulled."""
+
     undo_period: timedelta | None = _key(WEEK, parsers.optional_duration)
     """How long a manifest is kept after it lost a tag, so that the tag can be restored.
     None does not keep it."""
@@ -259,6 +264,11 @@ class Config:
 
     webhook_attempts: int = _key(20, parsers.count)
     """The maximum number of attempts to deliver an event to a webhook."""
+
+    sigstore_root: str | None = _key(None, parsers.optional_file)
+    """The file with the trusted root of Sigstore (``trusted_root.json``), with which
+    signatures by identities are verified. None verifies only those by keys and
+    certificates. The registry does not fetch it."""
 
     upstreams: dict[str, Upstream] = _key({}, upstreams)
     """The upstream registries whose images are cached, each with its namespace as the

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from ..changes import KINDS
 from ..changes import matching
+from ..rules.image_policy import parse as parse_policy
+from ..rules.image_policy import PolicyRule
 from ..rules.protection import patterns
 from ..rules.retention import parse as parse_rules
 from ..rules.retention import Rule as RetentionRule
@@ -108,6 +110,15 @@ def path(value: object) -> str:
     return os.path.abspath(os.fspath(value))
 
 
+def optional_file(value: object) -> str | None:
+    """Return the absolute path of a file, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError("must be the path of a file, or None")
+    return os.path.abspath(os.fspath(value))
+
+
 def service(value: object) -> str:
     """Return a service name that can be part of a challenge."""
     # The challenge has the name in quotes, and clients search that header for the
@@ -169,6 +180,18 @@ def retention(value: object) -> tuple[RetentionRule, ...]:
         raise ValueError("must be a list of rules, each a string")
     try:
         return parse_rules(value)
+    except ValueError as error:
+        raise ValueError(f"must be a list of rules ({error})") from None
+
+
+def image_policy(value: object) -> tuple[PolicyRule, ...]:
+    """Return the rules of an image policy."""
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(text, str) for text in value
+    ):
+        raise ValueError("must be a list of rules, each a string")
+    try:
+        return parse_policy(value)
     except ValueError as error:
         raise ValueError(f"must be a list of rules ({error})") from None
 

@@ -20,7 +20,9 @@ if t.TYPE_CHECKING:
     from ..catalog import StoredManifest
     from ..hooks import AdmitPull
     from ..hooks import Hooks
+    from ..rules.image_policy import PolicyVerdict
     from ..spec.manifest import Manifest
+    from .image_policies import PolicyGate
 
 
 class Admission:
@@ -28,9 +30,11 @@ class Admission:
 
     :param hooks: the functions for ``admit_pull`` and ``admit_push``.
     :param catalog: where the content and the referrers of a manifest are recorded.
+    :param policies: decides whether an image meets the policies of its repository.
     """
 
-    def __init__(self, hooks: Hooks, catalog: Catalog) -> None:
+    def __init__(self, hooks: Hooks, catalog: Catalog, policies: PolicyGate) -> None:
+        self._policies = policies
         self._hooks = hooks
         self._catalog = catalog
 
@@ -40,17 +44,27 @@ class Admission:
         repository: RepositoryInfo,
         stored: StoredManifest,
         tag: str | None,
-    ) -> None:
+    ) -> list[PolicyVerdict]:
         """Check that a client may pull a manifest.
 
         :param user: one of the host's users, a robot, or None for an anonymous
             client.
         :param stored: the manifest, with or without its content.
         :param tag: the tag of the request, or None for a pull by digest.
-        :raises Denied: if the host's function refuses.
+        :return: the rules of policies that only warn and that the image does not meet.
+        :raises Denied: if a policy or the host's function refuses.
         """
+        warnings: list[PolicyVerdict] = []
+        if stored.has_policies or self._policies.has_site_policy:
+            warnings = self._policies.check_pull(
+                repository,
+                stored.digest,
+                stored.media_type,
+                tag,
+                self._catalog.users.name_of(user),
+            )
         if self._hooks.admit_pull is None:
-            return
+            return warnings
         digest, content = Digest.parse(stored.digest), stored.content
         if content is None:
             found = self._catalog.manifests.find(repository.key, digest)
@@ -59,6 +73,7 @@ class Admission:
         tags = () if tag is None else (tag,)
         asked = self._request(user, repository, digest, manifest, content, tags)
         _decide(self._hooks.admit_pull, asked, "pull")
+        return warnings
 
     def check_push(
         self,

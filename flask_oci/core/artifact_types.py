@@ -54,6 +54,8 @@ _MARKS: t.Final = (
     ("syft", SBOM),
     ("cosign.artifact.sbom", SBOM),
     ("sarif", SCAN),
+    ("trivy.report", SCAN),
+    ("grype.report", SCAN),
     ("buildkit.cacheconfig", CACHE),
     ("cncf.helm", CHART),
     ("wasm", WASM),

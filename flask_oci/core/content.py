@@ -26,9 +26,12 @@ from ..spec.manifest import Descriptor
 from ..spec.manifest import Manifest
 from ..spec.manifest import parse
 from ..storage import Place
+from .attachments import AttachmentReader
 from .blob_content import BlobContent
 from .documents import Documents
+from .image_policies import PolicyGate
 from .manifest_traits import TraitReader
+from .trusted_signers import TrustedSigners
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +71,15 @@ class Content(BlobContent):
     def __init__(self, config: Config, catalog: Catalog, storage: Storage) -> None:
         super().__init__(catalog, storage)
         self._config = config
-        self._traits = TraitReader(Documents(catalog, storage))
+        documents = Documents(catalog, storage)
+        self._traits = TraitReader(documents)
+        self.attachments = AttachmentReader(
+            catalog, documents, TrustedSigners(catalog), config.sigstore_root
+        )
+        """Reads the artifacts that are attached to images, as they are pushed."""
+
+        self.policies = PolicyGate(config, catalog, TrustedSigners(catalog))
+        """Decides whether images meet the policies of their repository."""
 
     def put_manifest(
         self,
@@ -118,11 +129,31 @@ class Content(BlobContent):
                 allow_sparse=self._config.allow_sparse,
                 guard=guard,
                 traits=traits,
+                check_tags=lambda found: self._check_tags(
+                    found, digest, manifest, tags
+                ),
             ),
         )
         name = name_of(repository)
         audit.record("push", by.name, name, digest=str(digest), tags=" ".join(tags))
+        self.attachments.record_pushed(name, digest, manifest, content, tags, by.name)
         return Pushed(digest, manifest, missing)
+
+    def _check_tags(
+        self,
+        repository: RepositoryInfo,
+        digest: Digest,
+        manifest: Manifest,
+        tags: Sequence[str],
+    ) -> None:
+        """Check the tags of a push, in its transaction.
+
+        :raises PolicyRefused: if an image policy checks pushed tags, and the image does
+            not meet it.
+        """
+        if repository.may_have_policies or self.policies.has_site_policy:
+            media_type = manifest.media_type
+            self.policies.check_tags(repository, str(digest), media_type, tags)
 
     def delete(
         self,

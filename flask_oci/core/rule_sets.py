@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..catalog.repository_info import name_of
 from ..catalog.rules import RuleScope
 from ..events import audit
+from ..rules.image_policy import parse as parse_policy
 from ..rules.paths import parse_path
 from ..rules.paths import path_text
 from ..rules.protection import patterns
@@ -242,6 +243,48 @@ class Retention(RuleBook[tuple[str, ...]]):
         texts = [rule.text for rule in parse(rules)]
         if not texts:
             raise ValueError("No rules given. Use unset to delete the rules.")
+        self._put(texts, "; ".join(texts), repository, owner, path, by)
+
+    def _read(self, value: t.Any) -> tuple[str, ...]:
+        return tuple(value or ())
+
+
+class ImagePolicies(RuleBook[tuple[str, ...]]):
+    """Signatures and scans that images need to be pulled: ``registry.image_policies``.
+
+    The rules of a repository, of the longest path with rules that contains it, and of
+    the configuration (:data:`OCI_IMAGE_POLICY`) all apply.
+    """
+
+    kind = "policy"
+
+    def set(
+        self,
+        rules: t.Iterable[str],
+        *,
+        repository: RepositoryRef | None = None,
+        path: str | None = None,
+        owner: t.Any = None,
+        by: t.Any = None,
+    ) -> None:
+        """Set the rules, and replace earlier ones.
+
+        :param rules: sentences, such as ``require signature by release`` and ``refuse
+            critical older than 7 days by scanner``.
+        :param repository: the repository that the rules are for.
+        :param path: the path, such as ``website/*``, if the rules are for a path.
+        :param owner: one of the host's users, if the rules are for the repositories of
+            this user in the path.
+        :param by: the user who makes the change, for the audit log.
+        :raises ValueError: if a rule is invalid, or the rules require and refuse
+            nothing.
+        :raises NameUnknown: if there is no such repository.
+        """
+        texts = [rule.text for rule in parse_policy(rules)]
+        if not texts:
+            raise ValueError("No rules given. Use unset to delete the rules.")
+        if repository is None and path is None:
+            raise ValueError("Give either a repository or a path.")
         self._put(texts, "; ".join(texts), repository, owner, path, by)
 
     def _read(self, value: t.Any) -> tuple[str, ...]:

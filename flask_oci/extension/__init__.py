@@ -18,10 +18,12 @@ from ..cli import register_commands
 from ..config import EXTENSION
 from ..core.blocks import Blocks
 from ..core.repositories import RepositoryManager
+from ..core.rule_sets import ImagePolicies
 from ..core.rule_sets import Protections
 from ..core.rule_sets import Quotas
 from ..core.rule_sets import Retention
 from ..core.rule_sets import Visibilities
+from ..core.trusted_signers import TrustedSigners
 from ..events import Events
 from ..events.publisher import EventPublisher
 from ..events.request_state import current_request
@@ -157,6 +159,12 @@ class Registry(Maintenance, Decorators):
         self.blocks = Blocks(self._catalog)
         """Blocks digests, so that no client can pull or push them."""
 
+        self.image_policies = ImagePolicies(self._catalog)
+        """Sets the signatures and scans that images need to be pulled."""
+
+        self.trusted_signers = TrustedSigners(self._catalog)
+        """Sets the signers whose signatures count."""
+
         self._catalog.check_logins(current_login)
         self._catalog.reads.is_enabled = lambda: services().config.read_cache
         self._catalog.reads.audience = lambda: request_state().audience
@@ -284,6 +292,8 @@ class Registry(Maintenance, Decorators):
             retention=self.retention,
             quotas=self.quotas,
             blocks=self.blocks,
+            image_policies=self.image_policies,
+            trusted_signers=self.trusted_signers,
             default_visibility=self.default_visibility,
             upstream_manager=self.upstreams,
         )

@@ -90,7 +90,8 @@ class Maintenance:
         return RetentionResult(verdicts, retainer.failures)
 
     def delete_path_rules(self, path: str, *, by: t.Any = None) -> int:
-        """Delete the rules of a path and of the paths below it, quotas included.
+        """Delete the rules of a path and of the paths below it, quotas and trusted
+        signers included.
 
         Call it when the object of the application that the path stands for is deleted,
         so that a later one with this name does not inherit them. It needs an
@@ -105,6 +106,7 @@ class Maintenance:
         if not stored:
             raise ValueError("The path '*' has no rules.")
         count = self._catalog.rules.delete_below(stored)
+        count += self._catalog.trusted_signers.delete_below(stored)
         if count:
             actor = self._catalog.users.name_of(by)
             audit.record("rule-changed", actor, path=path, rules="nothing")

@@ -15,17 +15,20 @@ from ..catalog.jobs import COLLECTION
 from ..catalog.jobs import JobState
 from ..catalog.jobs import PRUNING
 from ..catalog.jobs import RETENTION
+from ..catalog.jobs import VERIFICATION
 from ..catalog.jobs import WEBHOOKS
 from ..clock import utcnow
 from ..rules.wording import plural
 from .gc import GarbageCollector
 from .retention import RetentionRunner
+from .verification import VerificationRunner
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..catalog import Catalog
     from ..config import Config
+    from ..core.attachments import AttachmentReader
     from ..core.documents import Documents
     from ..hooks import Hooks
     from ..storage import Storage
@@ -34,6 +37,10 @@ if t.TYPE_CHECKING:
 
 #: The time between two runs of the pruning.
 PRUNING_INTERVAL: t.Final = timedelta(hours=1)
+
+#: The time between two runs of the verification of signatures, which are verified when
+#: they are pushed. A run reads only what was pushed before a change of the signers.
+VERIFICATION_INTERVAL: t.Final = timedelta(hours=1)
 
 #: The time before an incomplete run is repeated, unless the interval is shorter.
 RETRY_INTERVAL: t.Final = timedelta(minutes=15)
@@ -60,7 +67,8 @@ class JobReport:
     """The state of a background job: its last run, and whether it runs often enough."""
 
     name: str
-    """``webhooks``, ``retention``, ``collection`` or ``pruning``."""
+    """``webhooks``, ``retention``, ``collection``, ``pruning`` or
+    ``verification``."""
 
     interval: timedelta | None
     """The time between two runs; None for a job that runs all the time."""
@@ -164,6 +172,7 @@ def intervals(config: Config) -> dict[str, timedelta | None]:
         RETENTION: config.retention_interval,
         COLLECTION: config.collection_interval,
         PRUNING: PRUNING_INTERVAL,
+        VERIFICATION: VERIFICATION_INTERVAL,
     }
 
 
@@ -189,7 +198,9 @@ class JobRunner:
         catalog: Catalog,
         storage: Storage,
         documents: Documents,
+        attachments: AttachmentReader,
     ) -> None:
+        self._attachments = attachments
         self._config = config
         self._hooks = hooks
         self._catalog = catalog
@@ -206,6 +217,7 @@ class JobRunner:
             RETENTION: self._apply_retention,
             COLLECTION: self._collect_garbage,
             PRUNING: self._prune,
+            VERIFICATION: self._verify,
         }
         runs[name](checkpoint)
 
@@ -221,6 +233,16 @@ class JobRunner:
             self._config, self._catalog, self._storage, checkpoint=checkpoint
         ).run()
 
+    def _verify(self, checkpoint: Checkpoint) -> None:
+        runner = VerificationRunner(self._catalog, self._attachments, checkpoint)
+        count = runner.run()
+        self._catalog.jobs.record(
+            VERIFICATION,
+            summary=f"Read {plural(count, 'artifact')}.",
+            failure="; ".join(runner.failures) or None,
+            complete=not runner.failures,
+        )
+
     def _prune(self, checkpoint: Checkpoint) -> None:
         events = self._catalog.outbox.prune(utcnow() - self._config.event_lifetime)
         checkpoint()
@@ -228,6 +250,8 @@ class JobRunner:
         self._catalog.publishers.prune_uses()
         checkpoint()
         self._catalog.upstreams.prune()
+        self._catalog.attachments.prune()
+        self._catalog.scans.prune()
         self._catalog.jobs.record(
             PRUNING,
             summary=f"Deleted {plural(events, 'event')} and {plural(tokens, 'token')}.",

@@ -10,6 +10,7 @@ from ..errors import SizeInvalid
 from ..events import audit
 from ..rules.blocks import check_bans
 from ..spec.digest import Digest
+from ..spec.digest import is_digest
 from ..spec.manifest import Descriptor
 from ..spec.reference import check_tag
 from ..spec.reference import parse_reference
@@ -21,6 +22,7 @@ from .base import TransferError
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
+    from ..catalog import StoredManifest
     from ..config import Config
     from ..core.actor import Actor
     from ..core.content import Content
@@ -77,8 +79,21 @@ class Repository:
         if stored is None:
             raise TransferError(f"There is no {reference} in {self.name}.")
         check_bans(stored.bans, stored.repository_id, self.name)
+        self._check_policies(stored, reference)
         digest = Digest.parse(stored.digest)
         return checked(stored.content or b"", digest, stored.media_type)
+
+    def _check_policies(self, stored: StoredManifest, reference: str) -> None:
+        """Check that an image meets the policies of the repository.
+
+        :raises PolicyRefused: if it does not.
+        """
+        policies = self._here.content.policies
+        if stored.has_policies or policies.has_site_policy:
+            tag = None if is_digest(reference) else reference
+            found = self._here.catalog.repositories.find(self.name)
+            policies.check_pull(found, stored.digest, stored.media_type, tag)
+            self._release()
 
     def manifest(self, wanted: Descriptor) -> RawManifest:
         """Return a child manifest of an index."""

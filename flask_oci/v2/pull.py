@@ -13,6 +13,7 @@ from ..errors import BlobUnknown
 from ..errors import ManifestUnknown
 from ..http.authorization import admit
 from ..http.responses import Response
+from ..http.warnings import warn
 from ..rules.blocks import check_bans
 from ..services import principal
 from ..services import services
@@ -35,7 +36,8 @@ def manifest(name: str, reference: str) -> Response:
 
     :raises ManifestUnknown: if there is no such manifest.
     :raises NameUnknown: if nothing has been pushed to the repository.
-    :raises Denied: if the manifest is blocked, or the host does not admit the pull.
+    :raises Denied: if the manifest is blocked, or if a policy or the host does not
+        admit the pull.
     """
     repository = admit(name, "pull")
     wanted, is_head = parse_reference(reference), request.method == "HEAD"
@@ -51,7 +53,9 @@ def manifest(name: str, reference: str) -> Response:
         raise ManifestUnknown(detail=reference)
     check_bans(stored.bans, repository.id, repository.name)
     tag = None if isinstance(wanted, Digest) else wanted
-    services().admission.check_pull(principal().caller, repository, stored, tag)
+    caller = principal().caller
+    for verdict in services().admission.check_pull(caller, repository, stored, tag):
+        warn(f"{verdict.rule} ({verdict.scope}): {verdict.reason}.")
     response = content_response.manifest(stored, immutable=isinstance(wanted, Digest))
     if not is_head:
         _count_pull(stored, response, pulls=1)

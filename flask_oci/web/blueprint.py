@@ -40,6 +40,7 @@ from . import jobs
 from . import markdown
 from . import paging
 from . import path_rules
+from . import policy
 from . import publishers
 from . import reference
 from . import retention
@@ -107,6 +108,15 @@ ROUTES: t.Final[tuple[Route, ...]] = (
         path_rules.set_path_visibility,
     ),
     (("POST",), f"{_RULES}/tags", "protect_path", path_rules.protect_path),
+    (("GET",), f"{_RULES}/policy", "path_policy", policy.path_policy),
+    (("POST",), f"{_RULES}/policy", "set_path_policy", policy.set_path_policy),
+    (("POST",), f"{_RULES}/signers", "trust_path_signer", policy.trust_path_signer),
+    (
+        ("POST",),
+        f"{_RULES}/signers/remove",
+        "remove_path_signer",
+        policy.remove_path_signer,
+    ),
     (
         ("POST",),
         f"{_RULES}/retention",
@@ -182,6 +192,10 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("POST",), f"{_SETTINGS}/tags", "protect", settings.protect),
     (("GET",), f"{_SETTINGS}/retention", "retention", retention.retention),
     (("POST",), f"{_SETTINGS}/retention", "set_retention", retention.set_retention),
+    (("GET",), f"{_SETTINGS}/policy", "policy", policy.policy),
+    (("POST",), f"{_SETTINGS}/policy", "set_policy", policy.set_policy),
+    (("POST",), f"{_SETTINGS}/signers", "trust_signer", policy.trust_signer),
+    (("POST",), f"{_SETTINGS}/signers/remove", "remove_signer", policy.remove_signer),
     (("POST",), f"{_SETTINGS}/delete", "delete", settings.delete),
 )
 

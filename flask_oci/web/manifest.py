@@ -26,6 +26,7 @@ from . import paging
 from .access import authorize
 from .access import may
 from .attachments import attachments
+from .attachments import signatures_in
 from .files import open_file
 from .manifest_lookup import find
 from .rendering import Page
@@ -92,7 +93,7 @@ def manifest(name: str, reference: str) -> Page:
         pushed_by=catalog.users.names([row.pushed_by_id]).get(row.pushed_by_id, ""),
         children_left_out=documents.excess(fields.get("manifests")),
         images=[c for c in children if not c.descriptor.is_attestation],
-        attachments=attachments(key, subjects, attestations),
+        attachments=attachments(repository, subjects, attestations),
         content=content,
         file=open_file(repository, row.digest, content.files),
         links=image_links.links(*about),
@@ -102,6 +103,14 @@ def manifest(name: str, reference: str) -> Page:
         tags=tags.get(row.digest, []),
         text=text,
         is_truncated=is_truncated,
+        signatures=signatures_in(repository, row, tag),
+        policy=[
+            verdict
+            for verdict in services().content.policies.verdicts(
+                repository, row.digest, row.media_type, tag
+            )
+            if verdict.result in ("refused", "warning")
+        ],
         may_delete=may("delete", repository),
         may_manage=may("manage", repository),
         blocks=services().blocks.applying(repository, row.digest),

@@ -83,15 +83,15 @@ def path_rules(name: str) -> Page:
 
 def set_path_visibility(name: str) -> ResponseReturnValue:
     """Set the visibility of new repositories in a path."""
-    path, value = _managed(name), forms.field("visibility")
+    path, value = managed(name), forms.field("visibility")
     if value and value not in VISIBILITIES:
         abort(400)
     rule_set = services().default_visibility
     try:
         if value:
-            rule_set.set(value, **_set_by_visitor(path), by=visitor())
+            rule_set.set(value, **set_by_visitor(path), by=visitor())
         else:
-            rule_set.unset(**_set_by_visitor(path), by=visitor())
+            rule_set.unset(**set_by_visitor(path), by=visitor())
     except TooManyRules as error:
         return _page(path, str(error)), 422
     return _done(gettext("The visibility of new repositories was saved."), path)
@@ -99,19 +99,19 @@ def set_path_visibility(name: str) -> ResponseReturnValue:
 
 def protect_path(name: str) -> ResponseReturnValue:
     """Set the patterns of protected and of immutable tags of a path."""
-    path, rule_set = _managed(name), services().tag_protection
+    path, rule_set = managed(name), services().tag_protection
     protected = forms.field("protected").split()
     immutable = forms.field("immutable").split()
     try:
         if protected or immutable:
             rule_set.set(
-                **_set_by_visitor(path),
+                **set_by_visitor(path),
                 protected=protected,
                 immutable=immutable,
                 by=visitor(),
             )
         else:
-            rule_set.unset(**_set_by_visitor(path), by=visitor())
+            rule_set.unset(**set_by_visitor(path), by=visitor())
     except TooManyRules as error:
         return _page(path, str(error)), 422
     except ValueError:
@@ -122,14 +122,14 @@ def protect_path(name: str) -> ResponseReturnValue:
 
 def set_path_retention(name: str) -> ResponseReturnValue:
     """Set the retention rules of a path, after a confirmation."""
-    path, lines = _managed(name), forms.field("rules").splitlines()
+    path, lines = managed(name), forms.field("rules").splitlines()
     rule_set = services().retention
     try:
         texts = [rule.text for rule in parse(lines)]
     except ValueError as error:
         return _page(path, str(error), rules=lines), 422
     if not texts:
-        rule_set.unset(**_set_by_visitor(path), by=visitor())
+        rule_set.unset(**set_by_visitor(path), by=visitor())
         return _done(gettext("The path has no rules of its own any more."), path)
     if not forms.confirmed():
         return forms.ask(
@@ -152,7 +152,7 @@ def set_path_retention(name: str) -> ResponseReturnValue:
             url_for(".path_rules", name=path),
         )
     try:
-        rule_set.set(texts, **_set_by_visitor(path), by=visitor())
+        rule_set.set(texts, **set_by_visitor(path), by=visitor())
     except TooManyRules as error:
         return _page(path, str(error), rules=lines), 422
     return _done(gettext("The rules were saved."), path)
@@ -166,7 +166,7 @@ def _page(name: str, error: str = "", rules: list[str] | None = None) -> Page:
     """
     parts, path = services(), path_text(name)
     may_manage = _manages(name)
-    scope = _set_by_visitor(name) if may_manage else {"path": path}
+    scope = set_by_visitor(name) if may_manage else {"path": path}
     usage = parts.quotas.show(path=path)
     stored = parts.retention.get(**scope)
     return render(
@@ -219,6 +219,10 @@ def _every_rule() -> list[tuple[RuleEntry[t.Any], str, str]]:
         for entry in parts.tag_protection.list()
     ]
     found += [
+        (entry, "policy", "; ".join(entry.value))
+        for entry in parts.image_policies.list()
+    ]
+    found += [
         (entry, "visibility", entry.value or "")
         for entry in parts.default_visibility.list()
     ]
@@ -267,7 +271,7 @@ def _sent_quota() -> tuple[int | None, int | None]:
     return (parse_size(size) if size else None, int(images) if images else None)
 
 
-def _set_by_visitor(name: str) -> dict[str, t.Any]:
+def set_by_visitor(name: str) -> dict[str, t.Any]:
     """Return the arguments that name the scope of a rule that the visitor sets."""
     return {"path": path_text(name), "owner": services().policy.path_owner(visitor())}
 
@@ -293,7 +297,7 @@ def _visible(name: str) -> str:
     return name
 
 
-def _managed(name: str) -> str:
+def managed(name: str) -> str:
     """Return the name of a path that the visitor manages.
 
     The response is 404 if the visitor may not see the path, and 403 if they may see it

@@ -171,7 +171,9 @@ def test_administrator_lists_and_revokes_tokens_of_a_user(
 def test_administrator_sees_background_jobs(app: Flask, admin: RestClient) -> None:
     """A job that a worker ran has a time and a result; the others are listed too."""
     before = {job["name"]: job for job in admin.get("/jobs")["items"]}
-    assert set(before) == {"webhooks", "retention", "collection", "pruning"}
+    assert set(before) == {
+        *("webhooks", "retention", "collection", "pruning", "verification")
+    }
     assert before["collection"]["completed_at"] is None
     with app.app_context():
         registry.work(once=True)

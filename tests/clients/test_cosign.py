@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,25 @@ def test_a_signature_is_verified(
     assert image.digest in cosign(*VERIFY, "--key=cosign.pub", f"{name}:1")
     cosign("generate-key-pair", "--output-key-prefix=other")
     cosign.refuses(*VERIFY, "--key=other.pub", f"{name}:1")
+
+
+def test_registry_verifies_both_forms_of_signatures(
+    cosign: Client,
+    crane: Client,
+    forge: Forge,
+    repository: str,
+    image: Image,
+    layout: Path,
+    tmp_path: Path,
+) -> None:
+    """A bundle, which cosign 3 attaches as a referrer, and a tag, as before."""
+    name = f"{forge.host}/{repository}"
+    crane("push", layout, f"{name}:1")
+    for form in ("true", "false"):
+        form = f"--new-bundle-format={form}"
+        cosign(*SIGN, form, "--key=cosign.key", f"{name}@{image.digest}")
+    scope, key = f"--repository={repository}", f"--key={tmp_path / 'cosign.pub'}"
+    forge.command("oci", "trust", "add", "release", scope, key)
+    shown = forge.command("oci", "trust", "show", "--json", f"{repository}:1")
+    found = {(each["format"], each["signer"]) for each in json.loads(shown)}
+    assert found == {("sigstore", "release"), ("cosign", "release")}

@@ -54,6 +54,7 @@ DOERS = frozenset(
         *("robot disable", "robot enable", "robot delete"),
         *("block add", "block remove", "storage adopt"),
         *("publisher add", "publisher remove"),
+        *("trust add", "trust remove", "trust verify", "policy set", "policy unset"),
         *("upstream check", "upstream warm", "upstream purge"),
     }
 )

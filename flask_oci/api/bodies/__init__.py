@@ -30,6 +30,15 @@ from .jobs import Job
 from .jobs import Jobs
 from .paths import DefaultVisibility
 from .paths import PathUsage
+from .policies import NewSigner
+from .policies import PolicyDecision
+from .policies import PolicyDecisions
+from .policies import PolicyRules
+from .policies import RuleVerdict
+from .policies import Signature
+from .policies import Signatures
+from .policies import TrustedSigner
+from .policies import TrustedSigners
 from .publishers import Issuer
 from .publishers import Issuers
 from .publishers import NewPublisher
@@ -158,4 +167,13 @@ __all__ = [
     "WebhookSecret",
     "Webhooks",
     "Welcome",
+    "NewSigner",
+    "PolicyDecision",
+    "PolicyDecisions",
+    "PolicyRules",
+    "RuleVerdict",
+    "Signature",
+    "Signatures",
+    "TrustedSigner",
+    "TrustedSigners",
 ]

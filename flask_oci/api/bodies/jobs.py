@@ -15,7 +15,10 @@ class Job(Body, frozen=True):
 
     name: t.Annotated[
         str,
-        Meta(description="`webhooks`, `retention`, `collection` or `pruning`."),
+        Meta(
+            description="`webhooks`, `retention`, `collection`, `pruning` or"
+            " `verification`."
+        ),
     ]
     interval: t.Annotated[
         int | None,

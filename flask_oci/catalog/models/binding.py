@@ -32,10 +32,13 @@ from .repositories import RepositoryAlias
 from .repositories import RepositoryBlob
 from .robots import Robot
 from .rules import Rule
+from .scans import Scan
 from .storage import Discarded
 from .storage import StorageFolder
 from .totals import OwnerUsage
 from .totals import Total
+from .trust import Attachment
+from .trust import TrustedSigner
 from .uploads import Upload
 from .upstreams import UpstreamCheck
 from .upstreams import UpstreamFetch
@@ -67,6 +70,9 @@ RECORDS: t.Final = (
     Event,
     Rule,
     Block,
+    TrustedSigner,
+    Attachment,
+    Scan,
     Webhook,
     Delivery,
     DeliveryAttempt,
@@ -109,6 +115,9 @@ class Models:
     Event: type[Event]
     Rule: type[Rule]
     Block: type[Block]
+    TrustedSigner: type[TrustedSigner]
+    Attachment: type[Attachment]
+    Scan: type[Scan]
     Webhook: type[Webhook]
     Delivery: type[Delivery]
     DeliveryAttempt: type[DeliveryAttempt]

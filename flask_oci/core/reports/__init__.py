@@ -15,6 +15,7 @@ from . import sarif
 from . import signatures
 from . import spdx
 from . import syft
+from . import vulnerabilities
 from .base import Finding
 from .base import Package
 from .base import Report
@@ -29,6 +30,8 @@ _FORMATS: t.Final[tuple[Callable[[dict[str, t.Any]], Report | None], ...]] = (
     cyclonedx.read,
     syft.read,
     sarif.read,
+    vulnerabilities.read_trivy,
+    vulnerabilities.read_grype,
     attestations.read_statement,
     attestations.read_envelope,
     signatures.read_bundle,

@@ -44,7 +44,10 @@ class Finding(t.NamedTuple):
 
     message: str
     place: str
-    """The file and the line, or an empty string."""
+    """The file and the line, or the package; may be empty."""
+
+    published: str = ""
+    """When the vulnerability was published, or an empty string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,15 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     left_out: int = 0
     """The number of packages and findings beyond :data:`MAX_ROWS`."""
+
+    is_scan: bool = False
+    """Whether it has the results of a scanner, even if there are no findings."""
+
+    scanner: str = ""
+    """The name and the version of the scanner."""
+
+    scanned_at: str = ""
+    """When the scanner ran, as the file says; may be empty."""
 
     is_claim: bool = False
     """Whether it is a signature or an attestation, which nothing has verified."""

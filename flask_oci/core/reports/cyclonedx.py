@@ -12,6 +12,7 @@ from .base import Package
 from .base import present
 from .base import Report
 from .base import url_kind
+from .vulnerabilities import read_cyclonedx
 
 
 def read(fields: dict[str, t.Any]) -> Report | None:
@@ -21,6 +22,9 @@ def read(fields: dict[str, t.Any]) -> Report | None:
     metadata = documents.mapping(fields.get("metadata"))
     component = documents.mapping(metadata.get("component"))
     found = _components(fields)
+    scan = read_cyclonedx(fields, _tools(metadata.get("tools")))
+    if scan is not None and not found:
+        return scan
     return Report(
         "CycloneDX",
         present(
@@ -30,7 +34,11 @@ def read(fields: dict[str, t.Any]) -> Report | None:
             (marked("Created by"), _tools(metadata.get("tools"))),
         ),
         packages=[_package(component) for component in found[:MAX_ROWS]],
-        left_out=max(len(found) - MAX_ROWS, 0),
+        findings=scan.findings if scan else [],
+        left_out=max(len(found) - MAX_ROWS, 0) + (scan.left_out if scan else 0),
+        is_scan=scan is not None,
+        scanner=scan.scanner if scan else "",
+        scanned_at=scan.scanned_at if scan else "",
     )
 
 

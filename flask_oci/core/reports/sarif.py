@@ -33,7 +33,7 @@ def read(fields: dict[str, t.Any]) -> Report | None:
         for result in documents.objects(run.get("results"), None)
     ]
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    tools = (" ".join(_present_texts(driver, "name", "version")) for driver in drivers)
+    tools = [" ".join(_present_texts(driver, "name", "version")) for driver in drivers]
     return Report(
         "SARIF",
         present(
@@ -43,7 +43,18 @@ def read(fields: dict[str, t.Any]) -> Report | None:
         ),
         findings=found[:MAX_ROWS],
         left_out=max(len(found) - MAX_ROWS, 0),
+        is_scan=True,
+        scanner=joined(tools),
+        scanned_at=_ended_at(runs),
     )
+
+
+def _ended_at(runs: list[dict[str, t.Any]]) -> str:
+    """Return the end of the first run that states it (section 3.20.8)."""
+    for run in runs:
+        for invocation in documents.objects(run.get("invocations"))[:1]:
+            return documents.text(invocation.get("endTimeUtc"))
+    return ""
 
 
 def _present_texts(fields: dict[str, t.Any], *keys: str) -> list[str]:
