@@ -8,6 +8,7 @@ from werkzeug.security import generate_password_hash
 
 from flask_oci import Registry
 from flask_oci import RepositoryInfo
+from flask_oci import Robot
 
 from .models import db
 from .models import find_project
@@ -48,6 +49,13 @@ def may(user: User | None, action: str, image: RepositoryInfo) -> bool:
     if project and (not image.exists or image.owner_id == project.owner_id):
         return project.allows(user, action)
     return registry.default_policy(user, action, image)
+
+
+# Robots are the accounts of machines, such as the jobs of a CI.
+@registry.authorize_robot
+def robot_may(robot: Robot, action: str, image: RepositoryInfo) -> bool:
+    """Return True if a robot may do that: it keeps to the images of its owner."""
+    return registry.default_robot_policy(robot, image)
 
 
 # A project's images have the project's visibility, and the pages show it.
