@@ -164,6 +164,10 @@ def _print_summary(collected: GarbageResult, dry_run: bool) -> None:
         f" {plural(len(collected.manifests), 'manifest')} and"
         f" {plural(len(collected.blobs), 'blob')}, {readable(collected.freed)}."
     )
+    if collected.discarded:
+        nouns = ("discarded file or object", "discarded files and objects")
+        what = plural(collected.discarded, *nouns)
+        click.echo(f"Deleted {what}.")
 
 
 def _as_fields(collected: GarbageResult) -> dict[str, t.Any]:

@@ -100,6 +100,8 @@ TYPED: t.Final[dict[str, str]] = {
     "default-visibility set": "alice/* internal",
     "default-visibility unset": "alice/*",
     "storage adopt": "--yes",
+    "storage migrate": "--to local",
+    "storage status": "",
 }
 
 #: The check reports failures of the database and the disk as findings.

@@ -101,7 +101,7 @@ def test_blobs_are_moved_to_bucket_and_back_while_clients_push(
     keeper.gc()
     assert len(keeper.blobs()) == 4
     with later(LONG):
-        keeper.gc()
+        assert "4 discarded files and objects" in keeper.run("gc").output
     assert not keeper.blobs()
     assert keeper.fsck("--scrub") == []
     _check(alice, NEW)
