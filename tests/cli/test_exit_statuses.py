@@ -28,6 +28,9 @@ from tests.support.upkeep import Upkeep
 
 NAME = "alice/app"
 
+#: An issuer of identity tokens.
+ISSUER = "https://ci.example.org"
+
 #: The arguments of each command, by its group.
 TYPED: t.Final[dict[str, str]] = {
     "repositories": "",
@@ -57,6 +60,10 @@ TYPED: t.Final[dict[str, str]] = {
     "robot disable": "alice+ci",
     "robot enable": "alice+ci",
     "robot delete": "alice+ci",
+    "publisher add": f"alice+ci {ISSUER} --field subject=other",
+    "publisher list": "alice+ci",
+    "publisher show": "alice+ci {publisher}",
+    "publisher remove": "alice+ci {publisher}",
     "work": "--once",
     "jobs": "",
     "gc": "",
@@ -104,8 +111,9 @@ TYPED: t.Final[dict[str, str]] = {
     "storage status": "",
 }
 
-#: The check reports failures of the database and the disk as findings.
-FINDS_OUT = {"check"}
+#: The check reports failures of the database and the disk as findings. The other two
+#: need no database for their arguments.
+FINDS_OUT = {"check", "publisher verify", "publisher fields"}
 
 
 #: The commands that continue with the next item.
@@ -146,7 +154,11 @@ def _upstream_url() -> t.Iterator[str]:
 def _keeper(make_app: MakeApp, upstream_url: str) -> Upkeep:
     """An operator of a registry with an image and an upstream."""
     hub = {"address": upstream_url, "networks": ["127.0.0.0/8"]}
-    app = make_app(OCI_UPSTREAMS={"hub": hub})
+    app = make_app(
+        OCI_UPSTREAMS={"hub": hub},
+        OCI_OIDC_ISSUERS={ISSUER: "oidc"},
+        OCI_OIDC_AUDIENCE="https://forge.example.org",
+    )
     alice = RegistryClient.of(app, "alice")
     alice.push_image(NAME, "1.0", b"before")
     alice.push_image(NAME, "1.0")
@@ -165,9 +177,11 @@ def _words(request: pytest.FixtureRequest, keeper: Upkeep, tmp_path: Path) -> li
         registry.quotas.set(bytes=10**9, repository=NAME)
         registry.default_visibility.set("internal", path="alice/*")
         registry.blocks.add(UNKNOWN, path="*", reason="x")
-        registry.robots.create("ci", path="alice")
+        robot = registry.robots.create("ci", path="alice").robot
+        publisher = registry.publishers.add(robot, ISSUER, {"subject": "job"})
         known = {
             "folder": str(tmp_path),
+            "publisher": publisher.id,
             "token": registry.access_tokens.issue(alice).id,
             "webhook": registry.events.add_webhook("http://localhost:1/").id,
         }
