@@ -62,6 +62,7 @@ PAGES: t.Final = {
     "mistyped": "/images/alice/weather/-/compare?from=2.0.3&to=2.1.O",
     "settings": "/images/alice/weather/-/settings",
     "tokens": "/images/-/tokens",
+    "robots": "/images/-/robots",
     "storage": "/images/-/storage",
     "administration": "/images/-/administration",
     "events": "/images/-/events",

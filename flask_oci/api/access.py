@@ -45,7 +45,7 @@ def _check_bearer(name: str, action: Action) -> None:
     caller = principal()
     if caller.claims is None:
         return
-    if action == "manage" and caller.user is not None:
+    if action == "manage" and not caller.is_anonymous:
         raise _needs_basic()
     if not caller.token_covers(action, name):
         raise authorization.challenge(name, action)

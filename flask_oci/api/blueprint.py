@@ -56,6 +56,13 @@ from .repositories import change_repository
 from .repositories import delete_repository
 from .repositories import repositories
 from .repositories import repository
+from .robots import change_robot
+from .robots import create_robot
+from .robots import delete_robot
+from .robots import revoke_robot_secret
+from .robots import robot
+from .robots import robots
+from .robots import rotate_robot
 from .rules import preview_retention
 from .rules import protected_tags
 from .rules import retention
@@ -98,6 +105,7 @@ PREFIX: t.Final = "/api/oci/v1"
 _NAME: t.Final = "/repositories/<oci_name:name>"
 _USER: t.Final = "/users/<username>"
 _PATH: t.Final = "/paths/<oci_name:name>"
+_ROBOT: t.Final = "/robots/<robot_id>"
 _WEBHOOK: t.Final = "/webhooks/<webhook_id>"
 
 #: All operations. No component of a name begins with a dash, so "/-/" ends the name of
@@ -158,6 +166,13 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("GET", "/publishers", publishers),
     Operation("POST", "/publishers", add_publisher, 201),
     Operation("DELETE", "/publishers/<publisher_id>", remove_publisher),
+    Operation("GET", "/robots", robots),
+    Operation("POST", "/robots", create_robot, 201),
+    Operation("GET", _ROBOT, robot),
+    Operation("PATCH", _ROBOT, change_robot),
+    Operation("DELETE", _ROBOT, delete_robot),
+    Operation("POST", f"{_ROBOT}/secrets", rotate_robot, 201),
+    Operation("DELETE", f"{_ROBOT}/secrets/<secret_id>", revoke_robot_secret),
     Operation("GET", "/quotas", quotas),
     Operation("PUT", "/quotas", set_quota),
     Operation("GET", "/users/tokens", token_holders),

@@ -60,6 +60,14 @@ PATH_PARAMETERS: t.Final[dict[str, Fields]] = {
         "description": "The id of a publisher, from the list of publishers.",
         "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
     },
+    "robot_id": {
+        "description": "The id of a robot, from the list of robots.",
+        "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
+    },
+    "secret_id": {
+        "description": "The id of a secret, from its robot.",
+        "schema": {"type": "string", "pattern": "^[a-zA-Z0-9]+$"},
+    },
     "username": {
         "description": "The name of a user.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},

@@ -14,6 +14,7 @@ from dataclasses import replace
 from ..catalog.repository_info import namespace_of
 from ..catalog.repository_info import read_only
 from ..catalog.robots import Robot
+from ..errors import Denied
 from .robot_policy import RobotPolicy
 
 if t.TYPE_CHECKING:
@@ -164,16 +165,6 @@ class Policy:
             return self.manages_path(user, usage.path)
         return usage.owner_id in (None, self._catalog.users.key_of(user))
 
-    def manages_robot(self, user: t.Any, robot: Robot) -> bool:
-        """Return True if a user may change a robot and its publishers.
-
-        :raises Denied: if the host's function for ``authorize`` raises it.
-        """
-        if robot.path is not None:
-            return self.manages_robots(user, robot.path)
-        found = self._catalog.repositories.by_id(robot.repository_id or 0)
-        return found is not None and self.is_allowed(user, "manage", found)
-
     def manages_robots(self, user: t.Any, path: str) -> bool:
         """Return True if a user may create and change the robots of a path.
 
@@ -191,6 +182,16 @@ class Policy:
         users = self._catalog.users
         is_own = users.namespace_of(user) == namespace_of(path)
         return is_own and self._hooks.authorize is None
+
+    def manages_robot(self, user: t.Any, robot: Robot) -> bool:
+        """Return True if a user may change a robot and its publishers."""
+        if robot.path is not None:
+            return self.manages_robots(user, robot.path)
+        found = self._catalog.repositories.by_id(robot.repository_id or 0)
+        try:
+            return found is not None and self.is_allowed(user, "manage", found)
+        except Denied:
+            return False
 
     def list_filter(self, user: t.Any) -> Condition | None:
         """Return the database condition that selects the repositories that ``user`` may

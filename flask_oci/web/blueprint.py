@@ -44,6 +44,7 @@ from . import policy
 from . import publishers
 from . import reference
 from . import retention
+from . import robots
 from . import settings
 from . import sign_in
 from . import tokens
@@ -75,6 +76,7 @@ if t.TYPE_CHECKING:
     Route = tuple[tuple[str, ...], str, str, Callable[..., ResponseReturnValue]]
 
 _RULES: t.Final = "/<oci_name:name>/-/rules"
+_ROBOT: t.Final = "/-/robots/<robot_id>"
 _WEBHOOK: t.Final = "/-/webhooks/<webhook_id>"
 _NAME: t.Final = "/<oci_name:name>"
 _PUBLISHERS: t.Final = f"{_NAME}/-/publishers"
@@ -164,6 +166,18 @@ ROUTES: t.Final[tuple[Route, ...]] = (
     (("GET",), "/-/tokens", "tokens", tokens.tokens),
     (("POST",), "/-/tokens", "create_token", tokens.create_token),
     (("POST",), "/-/tokens/<token_id>", "revoke_token", tokens.revoke_token),
+    (("GET",), "/-/robots", "robots", robots.robots),
+    (("POST",), "/-/robots", "create_robot", robots.create_robot),
+    (("GET",), _ROBOT, "robot", robots.robot),
+    (("POST",), f"{_ROBOT}/state", "enable_robot", robots.enable_robot),
+    (("POST",), f"{_ROBOT}/secret", "rotate_robot", robots.rotate_robot),
+    (
+        ("POST",),
+        f"{_ROBOT}/revoke",
+        "revoke_robot_secret",
+        robots.revoke_robot_secret,
+    ),
+    (("POST",), f"{_ROBOT}/delete", "delete_robot", robots.delete_robot),
     (("GET",), "/<oci_name:name>", "repository", repository),
     (("GET",), "/<oci_name:name>/-/image/<reference>", "manifest", manifest),
     (("GET",), "/<oci_name:name>/-/raw/<digest>", "raw", raw),
@@ -298,6 +312,7 @@ def _navigation() -> list[tuple[str, str]]:
     if visitor() is not None:
         found.append((".storage", gettext("Storage")))
         found.append((".tokens", gettext("Access tokens")))
+        found.append((".robots", gettext("Robots")))
     if is_admin():
         found.append((".administration", gettext("Administration")))
     return found

@@ -81,6 +81,7 @@ def pages(repository: str) -> list[str]:
         f"/images/{repository}/-/uploads",
         "/images/-/storage",
         "/images/-/tokens",
+        "/images/-/robots",
     ]
 
 

@@ -25,6 +25,7 @@ from tests.support.host import registry
 from tests.support.host import set_policy
 from tests.support.host import User
 from tests.support.registry_client import RegistryClient
+from tests.support.robots import make_robot
 
 NOTHING: t.Final[frozenset[str]] = frozenset()
 PULL: t.Final = frozenset({"pull"})
@@ -93,8 +94,13 @@ class Caller:
     refused: bool = False
     """Whether the credentials are invalid, which is a 401 everywhere."""
 
+    reach: frozenset[str] | None = None
+    """The states of the repositories that a robot reaches, or None for a user."""
+
     def may(self, policy: str, state: str) -> frozenset[str]:
         """Return the actions that the caller may do to a repository."""
+        if self.reach is not None and not self.refused:
+            return self.limit if state in self.reach else NOTHING
         return (
             NOTHING if self.refused else rights(policy, self.role, state) & self.limit
         )
@@ -145,6 +151,8 @@ def build(folder: Path, **config: object) -> World:
         *_people(app),
         *_limited(app),
         *_refused(app, elsewhere),
+        *_robots(app),
+        *_refused_robots(app),
     ]
     set_policy(None)
     Administrator(elsewhere).close(delete_rows=False)
@@ -208,6 +216,65 @@ def _limited(app: Flask) -> t.Iterator[Caller]:
         secret = basic("owner", issue(app, "owner", **given).secret)
         label = f"owner with {given}"
         yield from _each_way(app, label, secret, role="owner", limit=limit)
+
+
+def _robots(app: Flask) -> t.Iterator[Caller]:
+    """Yield robots of the owner's namespace, of another one, and of one repository."""
+    everywhere = frozenset(NAMES.values())
+    robots: list[tuple[dict[str, t.Any], frozenset[str], frozenset[str]]] = [
+        ({"path": "owner", "actions": ALL}, ALL, everywhere),
+        ({"path": "owner", "actions": ["push"]}, PUSH, everywhere),
+        (
+            {"path": "owner", "repositories": ["owner/public"]},
+            PUSH,
+            frozenset({"public"}),
+        ),
+        ({"path": "owner/p", "actions": ALL}, ALL, NOTHING),
+        ({"path": "stranger", "actions": ALL}, ALL, NOTHING),
+        ({"repository": "owner/internal"}, PUSH, frozenset({"internal"})),
+    ]
+    set_policy(None)
+    made = [
+        make_robot(app, **{"path": None, "name": f"r{number}", **given})
+        for number, (given, *_) in enumerate(robots)
+    ]
+    set_policy(lambda user, action, repository: True)
+    for number, (given, limit, reach) in enumerate(robots):
+        robot, secret = made[number]
+        fields: dict[str, t.Any] = {"role": "robot", "limit": limit, "reach": reach}
+        label = f"robot with {given}"
+        sent = basic(robot.login, secret)
+        if number == 0:
+            yield from _each_way(app, label, sent, **fields)
+            continue
+        yield Caller(label, sent, **fields)
+        yield Caller(f"{label}, bearer", _bearer(app, sent, *SCOPES), **fields)
+
+
+def _refused_robots(app: Flask) -> t.Iterator[Caller]:
+    made = {
+        name: make_robot(app, name=name, path=path, **values)
+        for name, path, values in (
+            ("disabled", "owner", {}),
+            ("rotated", "owner", {}),
+            ("deleted", "owner", {}),
+            ("expired", "owner", {"expires": timedelta(minutes=1)}),
+            ("suspended", "inactive", {}),
+            ("orphaned", "deleted", {}),
+        )
+    }
+    for name, (robot, secret) in made.items():
+        sent = basic(robot.login, secret)
+        bearer = _bearer(app, sent, *SCOPES)
+        yield Caller(f"{name} robot", sent, refused=True)
+        yield Caller(f"{name} robot, bearer", bearer, refused=True)
+    yield Caller("robot by the name of a user", basic("owner", secret), refused=True)
+    with app.app_context():
+        registry.robots.disable(made["disabled"][0])
+        registry.robots.rotate(made["rotated"][0])
+        registry.robots.delete(made["deleted"][0])
+        past = utcnow() - timedelta(minutes=1)
+        registry.robots.change(made["expired"][0], expires=past)
 
 
 def _refused(app: Flask, elsewhere: Flask) -> t.Iterator[Caller]:

@@ -211,12 +211,17 @@ def deletions(dialect: sa.Dialect) -> list[str]:
 
 
 def set_policy(authorize: Authorize | None) -> None:
-    """Make the registry call this function, or its default policy for None."""
+    """Make the registry call this function, or its default policy for None.
+
+    A host with its own policy allows robots everything, so that only their limits keep
+    them in their paths.
+    """
     if authorize is None:
         # No host removes its function, so there is no public way to.
-        registry._hooks.authorize = None
+        registry._hooks.authorize = registry._hooks.authorize_robot = None
     else:
         registry.authorize(authorize)
+        registry.authorize_robot(lambda robot, action, repository: True)
 
 
 def close_connections() -> None:

@@ -34,12 +34,16 @@ def as_robot(
 
 @contextmanager
 def robots_decided_by(
-    function: t.Callable[[Robot, str, t.Any], bool],
+    function: t.Callable[[Robot, str, t.Any], bool] | None,
 ) -> Iterator[None]:
-    """Register a function for ``authorize_robot`` while the context lasts."""
-    registry.authorize_robot(function)
+    """Register a function for ``authorize_robot`` while the context lasts, or none."""
+    before = registry._hooks.authorize_robot
+    if function is None:
+        # No host removes its function, so there is no public way to.
+        registry._hooks.authorize_robot = None
+    else:
+        registry.authorize_robot(function)
     try:
         yield
     finally:
-        # No host removes its function, so there is no public way to.
-        registry._hooks.authorize_robot = None
+        registry._hooks.authorize_robot = before

@@ -67,6 +67,7 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
 }
 
 
+_ROBOT: t.Final = "/images/-/robots/{robot}"
 _WEBHOOK: t.Final = "/images/-/webhooks/{webhook}"
 
 #: The forms of administrators and of managers of a path. The tests of their pages
@@ -89,6 +90,11 @@ ADMINISTRATION: t.Final[dict[str, dict[str, str]]] = {
     "/images/-/rules": {"scope": "path", "name": "alice/*", "images": "1"},
     "/images/alice/-/publishers": {"robot": "x", "issuer": "x"},
     "/images/alice/-/publishers/remove": {"robot": "x"},
+    "/images/-/robots": {"under": "alice", "name": "ci", "actions": "pull"},
+    f"{_ROBOT}/state": {"enabled": "no"},
+    f"{_ROBOT}/secret": {"overlap": "0"},
+    f"{_ROBOT}/revoke": {"secret": "1"},
+    f"{_ROBOT}/delete": {},
     "/images/alice/-/rules/visibility": {"visibility": "public"},
     "/images/alice/-/rules/tags": {"protected": "v*"},
     "/images/alice/-/rules/retention": {"rules": "delete *"},
@@ -111,7 +117,7 @@ def state(alice: RegistryClient) -> t.Any:
 def test_forms_are_all_covered(app: Flask) -> None:
     """The tests below cover every form."""
     adapter = app.url_map.bind("localhost")
-    addresses = (*FORMS, *(a.format(webhook="1") for a in ADMINISTRATION))
+    addresses = (*FORMS, *(a.format(webhook="1", robot="1") for a in ADMINISTRATION))
     known = {adapter.match(address, "POST")[0] for address in addresses}
     rules = app.url_map.iter_rules()
     assert known == {
@@ -157,17 +163,20 @@ def test_form_of_administrators_without_valid_token_is_refused(
     monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "alice")
     with app.app_context():
         webhook = registry.events.add_webhook("http://localhost:1/")
+        robot = registry.robots.create("ci", path="alice").robot
         user = app.extensions["oci"].catalog.users.by_name("alice")
         registry.access_tokens.issue(user)
     of_another = Visitor(app, "bob").token("/images/-/tokens")
     for value in ("", of_another):
         for address, fields in ADMINISTRATION.items():
             sent = {**fields, "confirmed": "yes", "oci_form": value}
-            path = address.format(webhook=webhook.id)
+            path = address.format(webhook=webhook.id, robot=robot.id)
             assert visitor.client.post(path, data=sent).status_code == 400, path
     with app.app_context():
         assert registry.events.webhooks() == [webhook]
         assert len(registry.access_tokens.list(user)) == 1
+        assert registry.robots.list(path="alice") == [robot]
+        assert len(registry.robots.secrets_of(robot)) == 1
         for rule_set in (
             registry.quotas,
             registry.retention,

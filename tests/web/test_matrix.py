@@ -36,6 +36,7 @@ PAGES: t.Final = {
     "repository_feed": ("pull", "/images/{name}/-/feed.atom"),
     "storage": ("member", "/images/-/storage"),
     "tokens": ("member", "/images/-/tokens"),
+    "robots": ("member", "/images/-/robots"),
     # The application of this test has no administrators.
     "administration": ("administrator", "/images/-/administration"),
     "all_uploads": ("administrator", "/images/-/uploads"),
@@ -113,9 +114,9 @@ def test_pages_all_have_a_rule(app: Flask) -> None:
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("oci_web.") and "GET" in (rule.methods or ())
     }
-    # Rules and publishers of a path depend on no repository:
-    # tests/web/test_path_rules.py and tests/publishers/test_interfaces.py.
-    assert pages - {"static", "path_rules", "publishers"} == set(PAGES)
+    # Rules, robots and publishers of a path depend on no repository:
+    # tests/web/test_path_rules.py, test_robots.py and publishers/test_interfaces.py.
+    assert pages - {"static", "path_rules", "publishers", "robot"} == set(PAGES)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

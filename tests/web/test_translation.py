@@ -185,6 +185,8 @@ PAGES: t.Final = (
     "/images/?q=nothing",
     "/images/-/storage",
     "/images/-/tokens",
+    "/images/-/robots",
+    "/images/-/robots?repository=alice/hello",
     "/images/-/administration",
     "/images/-/uploads",
     "/images/-/events",

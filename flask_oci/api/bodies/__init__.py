@@ -51,6 +51,14 @@ from .repositories import Repository
 from .repositories import RepositoryChange
 from .repositories import RepositoryList
 from .repositories import Welcome
+from .robots import CreatedRobot
+from .robots import NewRobot
+from .robots import NewSecret
+from .robots import Robot
+from .robots import RobotChange
+from .robots import RobotList
+from .robots import Robots
+from .robots import RobotSecret
 from .rules import InheritedProtection
 from .rules import InheritedRetention
 from .rules import ProtectedTags
@@ -91,6 +99,14 @@ from .webhooks import Webhooks
 from .webhooks import WebhookSecret
 
 __all__ = [
+    "Robots",
+    "RobotSecret",
+    "RobotList",
+    "RobotChange",
+    "Robot",
+    "NewSecret",
+    "NewRobot",
+    "CreatedRobot",
     "Activity",
     "ActivityDay",
     "ActivityDays",
