@@ -70,7 +70,7 @@ class Activity:
             self._due[namespace] = now + _INTERVAL
             self._failing.pop(namespace, None)
             limit = self._limits.get(namespace)
-        self._catalog.upstreams.answered(
+        self._catalog.upstreams.states.answered(
             namespace, limit and limit.limit, limit and limit.remaining
         )
 
@@ -83,4 +83,4 @@ class Activity:
             self._failing[namespace] = failure.kind
             self._due.pop(namespace, None)
         logger.warning("The upstream %s fails: %s", namespace, failure.reason)
-        self._catalog.upstreams.failed(namespace, failure.reason)
+        self._catalog.upstreams.states.failed(namespace, failure.reason)

@@ -141,11 +141,11 @@ class BlobCache:
         found = self._catalog.blobs.find(wanted.repository.key, digest)
         if found is not None:
             return StoredStream(self._storage.open(found.place))
-        name, records = wanted.repository.name, self._catalog.upstreams
-        lease = records.lease(name, digest_text := str(digest), LEASE)
+        name, leases = wanted.repository.name, self._catalog.upstreams.leases
+        lease = leases.take(name, digest_text := str(digest), LEASE)
         if lease is not None:
             return self._begin(wanted, lease)
-        other = records.leased(name, digest_text)
+        other = leases.current(name, digest_text)
         if other is None:
             return None
         return RemoteStream(
@@ -205,7 +205,7 @@ class BlobCache:
 
     def _unlease(self, wanted: WantedBlob, lease: str) -> None:
         name, digest = wanted.repository.name, str(wanted.digest)
-        self._catalog.upstreams.unlease(name, digest, lease)
+        self._catalog.upstreams.leases.end(name, digest, lease)
 
     def _share(self, wanted: WantedBlob) -> Place | None:
         """Link a stored blob of another repository of the same upstream, if the
@@ -251,10 +251,10 @@ class BlobCache:
     def _fetch(self, download: Download) -> None:
         wanted = download.wanted
         name, digest = wanted.repository.name, str(wanted.digest)
-        records = self._catalog.upstreams
+        leases = self._catalog.upstreams.leases
 
         def renew() -> None:
-            records.renew(name, digest, download.uuid, LEASE)
+            leases.renew(name, digest, download.uuid, LEASE)
             self._catalog.release()
 
         self._catalog.release()
@@ -320,7 +320,7 @@ def _leased_check(
     def is_leased() -> bool:
         with app.app_context():
             try:
-                return catalog.upstreams.leased(name, digest) == lease
+                return catalog.upstreams.leases.current(name, digest) == lease
             finally:
                 catalog.release()
 

@@ -111,7 +111,7 @@ class UpstreamManager:
 
         :raises ValueError: if there is no such upstream.
         """
-        upstream, records = self._find(namespace), self._catalog.upstreams
+        upstream, records = self._find(namespace), self._catalog.upstreams.states
         totals, status = records.totals(namespace), records.status(namespace)
         return UpstreamInfo(
             namespace,
@@ -137,7 +137,7 @@ class UpstreamManager:
         try:
             self._of_application().client(upstream).check()
         except UpstreamFailed as failure:
-            self._catalog.upstreams.failed(namespace, failure.reason)
+            self._catalog.upstreams.states.failed(namespace, failure.reason)
             return failure.reason
         self._of_application().activity.answered(namespace)
         return None
@@ -232,7 +232,7 @@ class UpstreamManager:
         :return: the names of the deleted repositories, or of the repository of the tag.
         :raises ValueError: if it is neither, or there is no such tag.
         """
-        known = self._catalog.upstreams.names(name.partition("/")[0])
+        known = self._catalog.upstreams.states.names(name.partition("/")[0])
         names = [each for each in known if each == name or "/" not in name]
         if not names and name not in self._upstreams():
             raise ValueError(f"{name} is neither an upstream nor a cached repository.")

@@ -52,7 +52,7 @@ class SingleFlight:
                 yield lease is not None
             finally:
                 if lease is not None:
-                    self._catalog.upstreams.unlease(name, reference, lease)
+                    self._catalog.upstreams.leases.end(name, reference, lease)
         finally:
             with self._lock:
                 del self._running[key]
@@ -60,11 +60,11 @@ class SingleFlight:
 
     def _lease(self, name: str, reference: str, wait: float) -> str | None:
         """Return the lease, or None when another process has ended its own."""
-        records, until = self._catalog.upstreams, time.monotonic() + wait
-        lease = records.lease(name, reference, LEASE)
+        leases, until = self._catalog.upstreams.leases, time.monotonic() + wait
+        lease = leases.take(name, reference, LEASE)
         while lease is None and time.monotonic() < until:
             time.sleep(PAUSE)
-            if records.leased(name, reference) is None:
-                return records.lease(name, reference, LEASE)
+            if leases.current(name, reference) is None:
+                return leases.take(name, reference, LEASE)
             self._catalog.release()
         return lease

@@ -59,7 +59,7 @@ def source_of(
     records = services().catalog.upstreams
     upstream = services().config.upstreams.get(namespace)
     host = namespace if upstream is None else upstream.host
-    status = records.status(namespace)
+    status = records.states.status(namespace)
     return CacheSource(
         host,
         f"{host}/{repository.name.partition('/')[2]}",

@@ -125,7 +125,10 @@ def test_fetch_of_a_killed_process_is_taken_over(
     up.settle()
     assert second.get(LAYER).data == LAYERS[0]
     with second.app.app_context():
-        assert services().catalog.upstreams.leased(NAME, digest_of(LAYERS[0])) is None
+        assert (
+            services().catalog.upstreams.leases.current(NAME, digest_of(LAYERS[0]))
+            is None
+        )
 
 
 def test_stale_tag_is_served_while_another_request_checks_it(
