@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
     Session = scoped_session[t.Any]
 
+_Rows = t.Iterator[dict[str, t.Any]]
+
 #: The number of images in one repository.
 PER_REPOSITORY: t.Final = 20
 
@@ -64,73 +66,85 @@ def catalog(models: Models, session: Session, count: int, readable: int) -> None
 
 def images(models: Models, session: Session, count: int) -> None:
     """Create images of one layer, in repositories without an owner."""
-    repositories = -(-count // PER_REPOSITORY)
-    prefix = f"stored{count}"
-    repository = _next(session, models.Repository)
-    blob, manifest = _next(session, models.Blob), _next(session, models.Manifest)
-    numbers = range(count)
-    _insert(
-        session,
-        models.Repository,
-        (
-            {"id": repository + number, "name": f"{prefix}/r{number:06}"}
-            for number in range(repositories)
-        ),
+    new = _Images(
+        f"stored{count}",
+        count,
+        _next(session, models.Repository),
+        _next(session, models.Blob),
+        _next(session, models.Manifest),
     )
-    owners = [repository + number // PER_REPOSITORY for number in numbers]
-    digests = [_digest(f"{prefix} {number}") for number in numbers]
-    _insert(
-        session,
-        models.Blob,
-        (
-            {"id": blob + number, "digest": digests[number], "size": 1}
-            for number in numbers
-        ),
-    )
-    _insert(
-        session,
-        models.RepositoryBlob,
-        (
-            {"repository_id": owners[number], "blob_id": blob + number}
-            for number in numbers
-        ),
-    )
-    _insert(
-        session,
-        models.Manifest,
-        (
-            {"id": manifest + number, **_manifest(owners[number], number)}
-            for number in numbers
-        ),
-    )
-    _insert(
-        session,
-        models.ManifestReference,
-        (
-            {
-                "manifest_id": manifest + number,
+    _insert(session, models.Repository, new.repositories())
+    _insert(session, models.Blob, new.blobs())
+    _insert(session, models.RepositoryBlob, new.links())
+    _insert(session, models.Manifest, new.manifests())
+    _insert(session, models.ManifestReference, new.references())
+    _insert(session, models.Tag, new.tags())
+    _renumber(session, models)
+
+
+class _Images(t.NamedTuple):
+    """The rows of images of one layer."""
+
+    prefix: str
+    """The first component of the names of their repositories."""
+
+    total: int
+    repository: int
+    """The key of the first repository."""
+
+    blob: int
+    """The key of the first blob."""
+
+    manifest: int
+    """The key of the first manifest."""
+
+    def repositories(self) -> _Rows:
+        for number in range(-(-self.total // PER_REPOSITORY)):
+            yield {
+                "id": self.repository + number,
+                "name": f"{self.prefix}/r{number:06}",
+            }
+
+    def blobs(self) -> _Rows:
+        for number in range(self.total):
+            yield {"id": self.blob + number, "digest": self._layer(number), "size": 1}
+
+    def links(self) -> _Rows:
+        for number in range(self.total):
+            yield {
+                "repository_id": self._repository_of(number),
+                "blob_id": self.blob + number,
+            }
+
+    def manifests(self) -> _Rows:
+        for number in range(self.total):
+            manifest = _manifest(self._repository_of(number), number)
+            yield {"id": self.manifest + number, **manifest}
+
+    def references(self) -> _Rows:
+        for number in range(self.total):
+            yield {
+                "manifest_id": self.manifest + number,
                 "position": 0,
                 "kind": "layer",
-                "digest": digests[number],
+                "digest": self._layer(number),
                 "media_type": "application/vnd.oci.image.layer.v1.tar+gzip",
                 "size": 1,
             }
-            for number in numbers
-        ),
-    )
-    _insert(
-        session,
-        models.Tag,
-        (
-            {
-                "repository_id": owners[number],
+
+    def tags(self) -> _Rows:
+        for number in range(self.total):
+            yield {
+                "repository_id": self._repository_of(number),
                 "name": f"t{number:06}",
-                "manifest_id": manifest + number,
+                "manifest_id": self.manifest + number,
             }
-            for number in numbers
-        ),
-    )
-    _renumber(session, models)
+
+    def _layer(self, number: int) -> str:
+        return _digest(f"{self.prefix} {number}")
+
+    def _repository_of(self, number: int) -> int:
+        return self.repository + number // PER_REPOSITORY
 
 
 def _manifest(repository_id: int, number: int) -> dict[str, t.Any]:

@@ -105,7 +105,7 @@ class CachedContent:
                 return False
         if most is None or repository.upstream is None:
             return True
-        return self._records.totals(repository.upstream).bytes + size <= most
+        return self._records.states.totals(repository.upstream).bytes + size <= most
 
     def link(
         self, repository: RepositoryInfo, place: Place, kept: Place | None = None
