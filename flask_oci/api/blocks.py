@@ -6,7 +6,6 @@ import typing as t
 
 from ..catalog import RepositoryInfo
 from ..errors import NameUnknown
-from ..errors import Unsupported
 from ..services import principal
 from ..services import services
 from . import paging
@@ -18,6 +17,7 @@ from .bodies import Blocks
 from .bodies import NewBlock
 from .bodies import NewPathBlock
 from .bodies import Paging
+from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
     from ..core.blocks import Block as StoredBlock
@@ -102,7 +102,7 @@ def _add(
     path: str | None = None,
 ) -> Blocks:
     book = services().blocks
-    try:
+    with unsupported_if_invalid():
         book.add(
             digest,
             repository=repository,
@@ -111,8 +111,6 @@ def _add(
             children=body.children,
             by=principal().user,
         )
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     found = book.list(repository=repository, path=path, index_digest=digest)
     return Blocks(items=[_body(each) for each in found], next=None)
 
@@ -120,12 +118,10 @@ def _add(
 def _remove(
     digest: str, *, repository: RepositoryInfo | None = None, path: str | None = None
 ) -> None:
-    try:
+    with unsupported_if_invalid():
         removed = services().blocks.remove(
             digest, repository=repository, path=path, by=principal().user
         )
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     if not removed:
         raise NameUnknown("There is no such block.", detail=digest)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import Denied
-from ..errors import Unsupported
 from ..rules.paths import path_text
 from ..rules.retention import parse
 from ..services import services
@@ -21,6 +20,7 @@ from .bodies import PathUsage
 from .bodies import ProtectedTags
 from .bodies import Quota
 from .bodies import RetentionRules
+from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
     from .bodies.base import Visibility
@@ -45,17 +45,13 @@ def set_path_retention(name: str, body: RetentionRules) -> RetentionRules:
     :raises Unsupported: 422, if a rule is invalid, or the rules can never delete a tag.
     """
     path, by = managed_path(name), signed_in_user("manage")
-    try:
+    with unsupported_if_invalid():
         rules = [rule.text for rule in parse(body.rules)]
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
-    try:
+    with unsupported_if_invalid():
         if rules:
             services().retention.set(rules, **scope_of(path), by=by)
         else:
             services().retention.unset(**scope_of(path), by=by)
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return _retention(path)
 
 
@@ -79,7 +75,7 @@ def set_path_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
     """
     path, by = managed_path(name), signed_in_user("manage")
     rule_set = services().tag_protection
-    try:
+    with unsupported_if_invalid():
         if body.protected or body.immutable:
             rule_set.set(
                 **scope_of(path),
@@ -89,8 +85,6 @@ def set_path_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
             )
         else:
             rule_set.unset(**scope_of(path), by=by)
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return _protected(path)
 
 
@@ -114,13 +108,11 @@ def set_path_visibility(name: str, body: DefaultVisibility) -> DefaultVisibility
     :raises Unsupported: 422, if the namespace has too many rules.
     """
     path, by = managed_path(name), signed_in_user("manage")
-    try:
+    with unsupported_if_invalid():
         if body.visibility is None:
             services().default_visibility.unset(**scope_of(path), by=by)
         else:
             services().default_visibility.set(body.visibility, **scope_of(path), by=by)
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return _visibility(path)
 
 
@@ -145,15 +137,13 @@ def set_path_quota(name: str, body: Quota) -> PathUsage:
     """
     require_admin()
     path, by = path_text(name), signed_in_user("manage")
-    try:
+    with unsupported_if_invalid():
         if body.bytes is None and body.images is None:
             services().quotas.unset(path=path, by=by)
         else:
             services().quotas.set(
                 path=path, bytes=body.bytes, images=body.images, by=by
             )
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return _usage(path)
 
 

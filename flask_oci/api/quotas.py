@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import NameUnknown
-from ..errors import Unsupported
 from ..services import principal
 from ..services import services
 from . import paging
@@ -13,6 +12,7 @@ from .access import require_admin
 from .bodies import Paging
 from .bodies import ScopedQuota
 from .bodies import ScopedQuotas
+from .refusals import unsupported_if_invalid
 
 
 def quotas(query: Paging) -> ScopedQuotas:
@@ -55,11 +55,9 @@ def set_quota(body: ScopedQuota) -> ScopedQuota:
         if scope["owner"] is None:
             raise NameUnknown("There is no such user.", detail=body.owner)
     rule_set, by = services().quotas, principal().user
-    try:
+    with unsupported_if_invalid():
         if body.bytes is None and body.images is None:
             rule_set.unset(**scope, by=by)
         else:
             rule_set.set(**scope, bytes=body.bytes, images=body.images, by=by)
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return body

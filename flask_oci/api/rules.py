@@ -7,7 +7,6 @@ import typing as t
 import msgspec
 
 from ..catalog import RepositoryInfo
-from ..errors import Unsupported
 from ..operations.retention import RetentionRunner
 from ..rules.retention import parse
 from ..services import principal
@@ -21,6 +20,7 @@ from .bodies import ProtectedTags
 from .bodies import RetentionRules
 from .bodies import Verdict
 from .bodies import Verdicts
+from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
     from ..rules.retention import Rule
@@ -90,15 +90,13 @@ def set_protected_tags(name: str, body: ProtectedTags) -> ProtectedTags:
     :raises Unsupported: 422, if a pattern is invalid, or there are too many.
     """
     repository = authorize(name, "manage")
-    try:
+    with unsupported_if_invalid():
         services().tag_protection.set(
             repository=repository,
             protected=body.protected,
             immutable=body.immutable,
             by=principal().user,
         )
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return _protected(repository)
 
 
@@ -132,10 +130,8 @@ def _protected(repository: RepositoryInfo) -> ProtectedTags:
 
 
 def _parsed(body: RetentionRules) -> t.Sequence[Rule]:
-    try:
+    with unsupported_if_invalid():
         return parse(body.rules)
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
 
 
 def _verdicts(

@@ -7,7 +7,6 @@ import typing as t
 import msgspec
 
 from ..errors import NameUnknown
-from ..errors import Unsupported
 from ..http.bounds import MAX_LONG_KEY
 from ..services import principal
 from ..services import services
@@ -26,6 +25,7 @@ from .bodies import WebhookChange
 from .bodies import Webhooks
 from .bodies import WebhookSecret
 from .events import as_body
+from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
     from ..catalog.delivery_log import Attempt
@@ -60,7 +60,7 @@ def add_webhook(body: NewWebhook) -> WebhookSecret:
         matches a pattern.
     """
     require_admin()
-    try:
+    with unsupported_if_invalid():
         made = services().events.add_webhook(
             body.url,
             format=body.format,
@@ -68,8 +68,6 @@ def add_webhook(body: NewWebhook) -> WebhookSecret:
             repositories=body.repositories,
             by=principal().user,
         )
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return WebhookSecret(id=made.id, secret=made.secret)
 
 
@@ -98,12 +96,10 @@ def change_webhook(webhook_id: str, body: WebhookChange) -> Webhook:
         for name, value in msgspec.structs.asdict(body).items()
         if value is not msgspec.UNSET
     }
-    try:
+    with unsupported_if_invalid():
         changed = services().events.change_webhook(
             webhook_id, **values, by=principal().user
         )
-    except ValueError as error:
-        raise Unsupported(str(error), status=422) from None
     return _webhook(_existing(changed, webhook_id))
 
 
