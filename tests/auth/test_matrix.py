@@ -18,8 +18,10 @@ from tests.support.access_world import World
 @pytest.fixture(
     name="world",
     scope="module",
-    params=[False, "statements"],
-    ids=["asked", "cached"],
+    params=[
+        pytest.param(False, id="asked"),
+        pytest.param("statements", id="cached", marks=pytest.mark.slow),
+    ],
 )
 def _world(
     request: pytest.FixtureRequest,

@@ -15,6 +15,9 @@ import pytest
 import flask_oci
 from tests.support.paths import ROOT
 
+#: Each test starts a program that builds the whole world of the matrix.
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Hole:

@@ -97,6 +97,7 @@ def interleave(
     assert step > 5
 
 
+@pytest.mark.slow
 @pytest.mark.options(oci_owner_quota=QUOTA)
 @pytest.mark.parametrize("way", WAYS)
 def test_simultaneous_transfers_do_not_exceed_quota_of_new_owner(
