@@ -293,6 +293,7 @@ def _context() -> dict[str, t.Any]:
         "oci_render_markdown": markdown.render,
         "oci_markdown": markdown.is_available(),
         "oci_safe_url": safe_url,
+        "oci_has_issuers": bool(services().config.oidc_issuers),
         "oci_severities": SEVERITY_LABELS,
         "oci_size": formatting.size,
         "oci_pull_size": formatting.pull_size,

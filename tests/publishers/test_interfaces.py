@@ -21,6 +21,7 @@ def test_owner_adds_publisher_with_new_robot_on_page(
 ) -> None:
     """The form has the fields of the issuer. A mistake keeps what was typed."""
     alice, url = Visitor(app, "alice"), issuer.address("gitlab")
+    assert PAGE in alice.get("/images/alice/-/rules").links.values()
     page = alice.get(PAGE, issuer=url)
     shown = {each["name"] for each in page.all("input") if "name" in each}
     assert shown >= {f"field-{name}" for name in (*GITLAB.fields, "pipeline")}
