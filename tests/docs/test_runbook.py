@@ -17,6 +17,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from flask_oci.testing import MemoryBucket
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import LAYER
@@ -175,6 +176,24 @@ def test_move_to_new_server_is_complete(
     )
     client = RegistryClient(new, basic("alice", secret))
     assert client.get(f"/v2/{NAME}/manifests/{pushed}").status_code == 200
+
+
+def test_blobs_are_moved_from_small_disk_to_object_store(make_app: MakeApp) -> None:
+    """The image stays readable, and the folder becomes empty."""
+    pushed = RegistryClient.of(make_app(), "alice").push_image(NAME, "v1")
+    bucket = MemoryBucket()
+    bucket.name = "s3://forge-images/oci"
+    app = make_app(OCI_STORAGE=bucket)
+    reader = Reader(app, "The disk is too small for the images")
+    assert "local: 2 blobs" in reader.type("storage status").output
+    assert "Moved 2 blobs" in reader.type("storage migrate").output
+    assert "No problems found" in reader.type("fsck").output
+    with later(LONG):
+        reader.gc()
+    assert not reader.blobs()
+    alice = RegistryClient.of(app, "alice")
+    for path in (f"manifests/{digest_of(pushed)}", f"blobs/{digest_of(LAYER)}"):
+        assert alice.get(f"/v2/{NAME}/{path}").status_code == 200
 
 
 def test_user_who_left_loses_access(
