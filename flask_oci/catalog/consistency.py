@@ -26,7 +26,7 @@ BATCH_SIZE: t.Final = 500
 MANIFEST_BATCH: t.Final = 20
 
 #: How many keys of manifests one statement looks through.
-KEY_RANGE: t.Final = 10_000
+KEY_RANGE: t.Final = 1000
 
 
 class Dangling(t.NamedTuple):
@@ -130,10 +130,11 @@ class Consistency:
         Manifest, Reference = models.Manifest, models.ManifestReference
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
         Child = aliased(Manifest)
+        # With a join, PostgreSQL reads all links of each blob.
+        blob_id = sa.select(Blob.id).where(Blob.digest == Reference.digest)
         linked = sa.exists().where(
             Link.repository_id == Manifest.repository_id,
-            Link.blob_id == Blob.id,
-            Blob.digest == Reference.digest,
+            Link.blob_id == blob_id.correlate(Reference).scalar_subquery(),
         )
         held = sa.exists().where(
             Child.repository_id == Manifest.repository_id,
