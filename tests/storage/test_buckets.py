@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import typing as t
 import uuid
 
@@ -24,10 +25,20 @@ class Opened(t.NamedTuple):
     other: Bucket
 
 
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of the tests on a store. ``.ci/install`` does not build rclone,
+    which takes minutes."""
+    is_missing = name == "rclone" and shutil.which(name) is None
+    return [
+        pytest.mark.real,
+        pytest.mark.skipif(is_missing, reason="go install rclone, if you want this"),
+    ]
+
+
 @pytest.fixture(
     name="store",
     scope="module",
-    params=["memory", *(pytest.param(name, marks=pytest.mark.real) for name in STORES)],
+    params=["memory", *(pytest.param(name, marks=marks(name)) for name in STORES)],
 )
 def _store(request: pytest.FixtureRequest) -> t.Iterator[Store | None]:
     if request.param == "memory":
