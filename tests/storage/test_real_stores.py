@@ -139,7 +139,7 @@ def test_eight_pushes_at_once_stay_below_300_mib(forge: Forge) -> None:
 
 def test_store_that_stops_is_503_and_the_session_is_kept(tmp_path: Path) -> None:
     """Wrong keys, a missing bucket and a store that does not answer have their sentence
-    in the log and in the check. The client continues when the store is back."""
+    in the log. The session is kept with the bytes that it had."""
     with versitygw() as store:
         good = settings(store, tmp_path)
         with Forge("gunicorn", **good) as forge:
@@ -156,7 +156,6 @@ def test_store_that_stops_is_503_and_the_session_is_kept(tmp_path: Path) -> None
                 assert answer.status == 503
                 assert answer.headers["Retry-After"] == "60"
                 assert sentence in forge.log.read_text()
-                assert sentence in forge.run("oci", "check").stdout
             forge.restart(**good)
             started = pusher.request("POST", path)
             location = urlsplit(started.headers["Location"]).path
@@ -165,4 +164,4 @@ def test_store_that_stops_is_503_and_the_session_is_kept(tmp_path: Path) -> None
             store.process.wait()
             assert pusher.request("PATCH", location, b"b" * 100).status == 503
             assert pusher.request("GET", location).headers["Range"] == "0-99"
-            assert "does not answer" in forge.run("oci", "check").stdout
+            assert "does not answer" in forge.log.read_text()
