@@ -42,6 +42,8 @@ def test_owner_adds_publisher_with_new_robot_on_page(
     with app.app_context():
         robot = registry.robots.find("alice+nightly")
         assert robot is not None
+        links = alice.get(f"/images/-/robots/{robot.id}").links
+        assert f"{PAGE}?robot=nightly" in links.values()
         (publisher,) = registry.publishers.list(robot)
     alice.send(f"{PAGE}/remove", robot=robot.id, publisher=publisher.id)
     assert "There are no publishers yet." in alice.get(PAGE).text
