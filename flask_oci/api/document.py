@@ -41,6 +41,11 @@ PATH_PARAMETERS: t.Final[dict[str, Fields]] = {
         "schema": {"type": "string"},
         "example": "latest",
     },
+    "signer": {
+        "description": "The name of a trusted signer.",
+        "schema": {"type": "string", "maxLength": 100},
+        "example": "release@example.org",
+    },
     "digest": {
         "description": "The digest of a manifest.",
         "schema": {

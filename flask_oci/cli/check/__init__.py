@@ -27,6 +27,7 @@ from . import robots
 from . import settings
 from . import tables
 from . import tls
+from . import trust
 from . import upstreams
 from . import work
 from .finding import Finding
@@ -105,6 +106,7 @@ def check(
     report.add(work.check(target))
     report.add(nodes.check(target))
     report.add(upstreams.check(target))
+    report.add(trust.check(target))
     report.add(robots.check(target))
     report.add(publishers.check(target))
     with open_sandbox(target) as sandbox:

@@ -20,6 +20,7 @@ from . import robots
 from . import settings
 from . import tables
 from . import tls
+from . import trust
 from . import upstreams
 from . import work
 
@@ -35,6 +36,7 @@ _MODULES: t.Final = (
     pushing,
     pulling,
     tls,
+    trust,
     upstreams,
     robots,
     publishers,
