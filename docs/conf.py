@@ -77,7 +77,7 @@ epub_tocdup = False
 # The stylesheet and the scripts of the website do not apply.
 epub_css_files: list[str] = []
 
-#: The folder of make_screenshots.py. Its pictures are not in the repository, except for
+#: The folder of make_screenshots.py. Few of its pictures are in the repository:
 #: those in "pictures". Without it, the pages are built with these only.
 PICTURES = Path(__file__).parent / "_build" / "screenshots"
 

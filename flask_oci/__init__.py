@@ -22,7 +22,7 @@ from .catalog.delivery_log import DeliveryRow
 from .catalog.models import Models
 from .catalog.outbox import StoredEvent
 from .catalog.publishers import Publisher
-from .catalog.webhooks import WebhookInfo
+from .catalog.webhook_info import WebhookInfo
 from .changes import Change
 from .changes import Origin
 from .config import ConfigError

@@ -49,7 +49,6 @@ from .core.signature_facts import SignatureReader
 from .core.summaries import Summaries
 from .core.trusted_signers import TrustedSigners
 from .events import Events
-from .events.delivery import DeliveryWorker
 from .events.request_state import request_state
 from .hooks import Hooks
 from .operations.jobs import JobReports
@@ -219,7 +218,7 @@ def _worker_of(
         config,
         catalog,
         context=app.app_context,
-        deliveries=DeliveryWorker(config, catalog),
+        deliveries=parts.events.worker(config),
         runner=JobRunner(
             config,
             parts.hooks,

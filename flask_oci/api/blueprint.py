@@ -37,10 +37,12 @@ from .paths import path_protected_tags
 from .paths import path_quota
 from .paths import path_retention
 from .paths import path_visibility
+from .paths import preview_path_retention
 from .paths import set_path_protected_tags
 from .paths import set_path_quota
 from .paths import set_path_retention
 from .paths import set_path_visibility
+from .paths import try_path_retention
 from .policies import path_policy
 from .policies import policy
 from .policies import preview_policy
@@ -146,6 +148,8 @@ OPERATIONS: t.Final[tuple[Operation, ...]] = (
     Operation("GET", f"{_NAME}/-/activity", activity),
     Operation("GET", f"{_PATH}/-/retention", path_retention),
     Operation("PUT", f"{_PATH}/-/retention", set_path_retention),
+    Operation("GET", f"{_PATH}/-/retention/preview", preview_path_retention),
+    Operation("POST", f"{_PATH}/-/retention/preview", try_path_retention),
     Operation("GET", f"{_PATH}/-/protected-tags", path_protected_tags),
     Operation("PUT", f"{_PATH}/-/protected-tags", set_path_protected_tags),
     Operation("GET", f"{_PATH}/-/default-visibility", path_visibility),

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import typing as t
 
+import msgspec
+
 from ..errors import Denied
+from ..http.authorization import may
+from ..operations.path_retention import preview_path
+from ..operations.retention import RetentionRunner
 from ..rules.paths import path_text
 from ..rules.retention import parse
 from ..services import services
+from . import paging
 from .access import is_admin
 from .access import require_admin
 from .access import signed_in_user
 from .bodies import DefaultVisibility
+from .bodies import Paging
 from .bodies import PathUsage
+from .bodies import PathVerdict
+from .bodies import PathVerdicts
 from .bodies import ProtectedTags
 from .bodies import Quota
 from .bodies import RetentionRules
 from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
+    from ..rules.retention import Rule
     from .bodies.base import Visibility
 
 
@@ -53,6 +63,34 @@ def set_path_retention(name: str, body: RetentionRules) -> RetentionRules:
         else:
             services().retention.unset(**scope_of(path), by=by)
     return _retention(path)
+
+
+def preview_path_retention(name: str, query: Paging) -> PathVerdicts:
+    """Show which tags and manifests the current rules would delete now in the
+    repositories of a path, and why. The caller must manage the path.
+
+    Repositories that the caller may not pull from are left out.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    """
+    return _verdicts(managed_path(name), query, None)
+
+
+def try_path_retention(name: str, query: Paging, body: RetentionRules) -> PathVerdicts:
+    """Show which tags and manifests other rules of a path would delete now, and why. No
+    rule is set and nothing is deleted.
+
+    :raises Denied: if the caller does not manage the path, or sent a token that cannot
+        manage all of their repositories.
+    :raises NameUnknown: if the name of the path is invalid.
+    :raises Unsupported: 422, if a rule is invalid, or the rules can never delete a tag.
+    """
+    path = managed_path(name)
+    with unsupported_if_invalid():
+        rules = parse(body.rules)
+    return _verdicts(path, query, rules)
 
 
 def path_protected_tags(name: str) -> ProtectedTags:
@@ -167,6 +205,33 @@ def scope_of(path: str) -> dict[str, t.Any]:
 
 def _retention(path: str) -> RetentionRules:
     return RetentionRules(rules=list(services().retention.get(**scope_of(path))))
+
+
+def _verdicts(path: str, query: Paging, rules: t.Sequence[Rule] | None) -> PathVerdicts:
+    parts, user, size = services(), signed_in_user("manage"), paging.size(query)
+    offset = paging.number(query.next) or 0
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog, parts.documents)
+    shown = preview_path(
+        runner,
+        parts.catalog,
+        path,
+        rules=rules,
+        owner_id=parts.catalog.users.key_of(parts.policy.path_owner(user)),
+        may_see=lambda repository: may("pull", repository),
+    )
+    page, position = paging.paginate(
+        shown.verdicts[offset : offset + size + 1], size, lambda _: offset + size
+    )
+    return PathVerdicts(
+        deleted=sum(verdict.deleted for verdict in shown.verdicts),
+        kept=sum(not verdict.deleted for verdict in shown.verdicts),
+        complete=shown.is_complete,
+        items=[
+            msgspec.convert(verdict, PathVerdict, from_attributes=True)
+            for verdict in page
+        ],
+        next=position,
+    )
 
 
 def _protected(path: str) -> ProtectedTags:

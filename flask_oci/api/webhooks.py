@@ -1,4 +1,5 @@
-"""Webhooks and their deliveries, for administrators."""
+"""Webhooks and their deliveries: all of them for administrators, and their own for
+other users."""
 
 from __future__ import annotations
 
@@ -7,11 +8,14 @@ import typing as t
 import msgspec
 
 from ..errors import NameUnknown
+from ..errors import TooManyRequests
+from ..events.owners import TooManyTests
 from ..http.bounds import MAX_LONG_KEY
 from ..services import principal
 from ..services import services
 from . import paging
-from .access import require_admin
+from .access import is_admin
+from .access import signed_in_user
 from .bodies import Deliveries
 from .bodies import Delivery
 from .bodies import DeliveryAttempt
@@ -28,24 +32,28 @@ from .events import as_body
 from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..catalog.delivery_log import Attempt
     from ..catalog.delivery_log import DeliveryRow
-    from ..catalog.webhooks import WebhookInfo
+    from ..catalog.webhook_info import WebhookInfo
 
 FoundT = t.TypeVar("FoundT")
 
 
 def webhooks(query: Paging) -> Webhooks:
-    """List the webhooks, oldest first, for administrators.
+    """List the webhooks, oldest first: all for administrators, and their own for other
+    users.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     """
-    require_admin()
+    owner = None if is_admin() else signed_in_user("manage")
     size, offset = paging.size(query), paging.number(query.next) or 0
-    found = services().events.webhooks()[offset : offset + size + 1]
+    found = services().events.webhooks(owner)[offset : offset + size + 1]
+    names = services().catalog.users.names(each.owner_id for each in found)
     items, position = paging.paginate(
-        [_webhook(each) for each in found], size, lambda _: offset + size
+        [_webhook(each, names) for each in found], size, lambda _: offset + size
     )
     return Webhooks(items=items, next=position)
 
@@ -54,19 +62,25 @@ def add_webhook(body: NewWebhook) -> WebhookSecret:
     """Add a webhook, which receives the events from now on. Only this response contains
     its secret.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
-    :raises Unsupported: 422, if the address is invalid or not allowed, or no event
-        matches a pattern.
+    A webhook of a user receives an event only if the user may manage its repository
+    when the event is delivered.
+
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
+    :raises Unsupported: 422, if the address is invalid or not allowed, no event
+        matches a pattern, the caller does not manage the repository or path, or there
+        are too many webhooks.
     """
-    require_admin()
+    user = signed_in_user("manage")
+    is_own = body.own or not is_admin()
     with unsupported_if_invalid():
         made = services().events.add_webhook(
             body.url,
             format=body.format,
             kinds=body.kinds,
             repositories=body.repositories,
-            by=principal().user,
+            owner=user if is_own else None,
+            by=user,
         )
     return WebhookSecret(id=made.id, secret=made.secret)
 
@@ -74,8 +88,8 @@ def add_webhook(body: NewWebhook) -> WebhookSecret:
 def webhook(webhook_id: str) -> Webhook:
     """Show a webhook, without its secret.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     :raises NameUnknown: if there is no such webhook.
     """
     return _webhook(_find(webhook_id))
@@ -84,8 +98,8 @@ def webhook(webhook_id: str) -> Webhook:
 def change_webhook(webhook_id: str, body: WebhookChange) -> Webhook:
     """Change, enable or disable a webhook.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     :raises NameUnknown: if there is no such webhook.
     :raises Unsupported: 422, if the address is invalid or not allowed, or no event
         matches a pattern.
@@ -106,8 +120,8 @@ def change_webhook(webhook_id: str, body: WebhookChange) -> Webhook:
 def delete_webhook(webhook_id: str) -> None:
     """Delete a webhook and its deliveries.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     :raises NameUnknown: if there is no such webhook.
     """
     _find(webhook_id)
@@ -117,20 +131,27 @@ def delete_webhook(webhook_id: str) -> None:
 def test_webhook(webhook_id: str) -> DeliveryAttempt:
     """Send a test notification to a webhook now, and return its answer.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    The owner of webhooks can send one test in ten seconds.
+
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     :raises NameUnknown: if there is no such webhook.
+    :raises TooManyRequests: if the owner sent another test within ten seconds.
     """
     _find(webhook_id)
-    return _attempt(_existing(services().events.send_test(webhook_id), webhook_id))
+    try:
+        attempt = services().events.send_test(webhook_id)
+    except TooManyTests as error:
+        raise TooManyRequests(str(error), headers={"Retry-After": "10"}) from None
+    return _attempt(_existing(attempt, webhook_id))
 
 
 def rotate_webhook_secret(webhook_id: str) -> WebhookSecret:
     """Replace the secret of a webhook. Only this response contains the new one; the
     former one is invalid at once.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     :raises NameUnknown: if there is no such webhook.
     """
     _find(webhook_id)
@@ -142,11 +163,11 @@ def rotate_webhook_secret(webhook_id: str) -> WebhookSecret:
 def webhook_deliveries(webhook_id: str, query: DeliveryList) -> Deliveries:
     """List the deliveries to a webhook with all attempts, newest event first.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     :raises NameUnknown: if there is no such webhook.
     """
-    _find(webhook_id)
+    webhook = _find(webhook_id)
     size = paging.size(query)
     rows = services().events.deliveries(
         webhook_id,
@@ -155,14 +176,16 @@ def webhook_deliveries(webhook_id: str, query: DeliveryList) -> Deliveries:
         before=paging.number(query.next, MAX_LONG_KEY),
     )
     page, position = paging.paginate(rows, size, lambda row: row.event.id)
+    if not is_admin():
+        page = services().events.deliveries_for_owner(webhook, page)
     return Deliveries(items=[_delivery(row) for row in page], next=position)
 
 
 def replay_webhook_deliveries(webhook_id: str, body: Replay) -> Replayed:
     """Schedule deliveries to a webhook again that succeeded or are dead.
 
-    :raises Denied: if the caller is not an administrator, or sent a token that cannot
-        manage all of their repositories.
+    :raises Denied: if the caller sent a token that cannot manage all of their
+        repositories.
     :raises NameUnknown: if there is no such webhook.
     """
     _find(webhook_id)
@@ -171,8 +194,11 @@ def replay_webhook_deliveries(webhook_id: str, body: Replay) -> Replayed:
 
 
 def _find(webhook_id: str) -> WebhookInfo:
-    require_admin()
-    return _existing(services().events.webhook(webhook_id), webhook_id)
+    """Return a webhook to its owner or to an administrator."""
+    user, found = signed_in_user("manage"), services().events.webhook(webhook_id)
+    key = services().catalog.users.key_of(user)
+    is_own = found is not None and found.owner_id == key
+    return _existing(found if is_own or is_admin() else None, webhook_id)
 
 
 def _existing(found: FoundT | None, webhook_id: str) -> FoundT:
@@ -181,7 +207,13 @@ def _existing(found: FoundT | None, webhook_id: str) -> FoundT:
     return found
 
 
-def _webhook(webhook: WebhookInfo) -> Webhook:
+def _webhook(webhook: WebhookInfo, names: Mapping[t.Any, str] | None = None) -> Webhook:
+    """Return the body of a webhook.
+
+    :param names: the names of owners by key, if they are known.
+    """
+    if names is None:
+        names = services().catalog.users.names([webhook.owner_id])
     return Webhook(
         id=webhook.id,
         url=webhook.url,
@@ -193,6 +225,10 @@ def _webhook(webhook: WebhookInfo) -> Webhook:
         has_delivered=webhook.has_delivered,
         paused_until=webhook.paused_until,
         created_at=webhook.created_at,
+        owner=names.get(webhook.owner_id),
+        accepted_at=webhook.accepted_at,
+        failing_since=webhook.failing_since,
+        disabled_reason=webhook.disabled_reason,
     )
 
 

@@ -23,9 +23,10 @@ from .models import DEAD
 from .models import DELIVERED
 from .models import PENDING
 from .outbox import as_event
+from .outbox import forget_deliveries
 from .outbox import select_events
 from .outbox import StoredEvent
-from .webhooks import WebhookInfo
+from .webhook_info import WebhookInfo
 from .webhooks import Webhooks
 
 #: How many events are assigned in one transaction.
@@ -104,9 +105,11 @@ class Deliveries:
         self._db = database
         self._webhooks = webhooks
 
-    def assign(self) -> int:
+    def assign(self, max_pending: int) -> int:
         """Assign a batch of new events to webhooks.
 
+        :param max_pending: the number of pending deliveries from which a webhook of an
+            owner receives no further events.
         :return: the number of events assigned.
         """
         Event = self._db.models.Event
@@ -114,7 +117,7 @@ class Deliveries:
         if self._db.session.scalar(new) is None:
             self._db.release()
             return 0
-        return self._db.write(self._assign)
+        return self._db.write(lambda: self._assign(max_pending))
 
     def claim(self, webhook: WebhookInfo, lease: timedelta) -> Claim | None:
         """Lease the next delivery to a webhook that can be made now.
@@ -169,7 +172,19 @@ class Deliveries:
 
         self._db.write(work)
 
-    def _assign(self) -> int:
+    def drop(self, claim: Claim) -> None:
+        """Delete a delivery that must not be made."""
+        Delivery = self._db.models.Delivery
+        self._db.write(
+            lambda: forget_deliveries(
+                self._db,
+                sa.and_(
+                    Delivery.id == claim.delivery_id, Delivery.lease == claim.lease
+                ),
+            )
+        )
+
+    def _assign(self, max_pending: int) -> int:
         models = self._db.models
         Delivery, Event = models.Delivery, models.Event
         # A webhook added after this query is notified only of later events.
@@ -179,7 +194,9 @@ class Deliveries:
             .order_by(Event.id)
             .limit(BATCH_SIZE)
         ).all()
-        hooks, now = self._webhooks.hold(), utcnow()
+        names = {name for event in events for name in _names(event)}
+        hooks, now = self._webhooks.hold(names), utcnow()
+        full = self._full([hook.id for hook in hooks if hook.owner_id], max_pending)
         rows = [
             {
                 "webhook_id": hook.id,
@@ -191,9 +208,8 @@ class Deliveries:
             for event in events
             for hook in hooks
             if event.id > hook.after_id
-            and hook.wants(
-                event.kind, [n for n in (event.repository, event.former_name) if n]
-            )
+            and hook.id not in full
+            and hook.wants(event.kind, _names(event))
         ]
         if rows:
             self._db.insert_all_if_absent(Delivery, rows)
@@ -204,6 +220,22 @@ class Deliveries:
                 .values(assigned_at=now)
             )
         return len(events)
+
+    def _full(self, webhooks: list[str], most: int) -> set[str]:
+        """Return the webhooks with at least so many pending deliveries."""
+        Delivery, found = self._db.models.Delivery, set[str]()
+        for start in range(0, len(webhooks), WINDOW):
+            counted = self._db.execute(
+                sa.select(Delivery.webhook_id)
+                .where(
+                    Delivery.webhook_id.in_(webhooks[start : start + WINDOW]),
+                    Delivery.state == PENDING,
+                )
+                .group_by(Delivery.webhook_id)
+                .having(sa.func.count() >= most)
+            )
+            found.update(counted.scalars())
+        return found
 
     def _heads(self, webhook_id: str, clock: datetime) -> Iterator[int]:
         """Yield the deliveries that are due and not blocked by an earlier pending
@@ -301,3 +333,8 @@ class Deliveries:
             return Claim(delivery_id, lease, row[-1], as_event(row))
 
         return self._db.write(work)
+
+
+def _names(event: t.Any) -> list[str]:
+    """Return the present and the former name of the repository of an event."""
+    return [name for name in (event.repository, event.former_name) if name]

@@ -93,8 +93,14 @@ class Outbox:
     def _forget(self, before: datetime) -> int:
         models = self._db.models
         Event, Delivery, Webhook = models.Event, models.Delivery, models.Webhook
+        # An owner must not keep events by a webhook that is disabled.
+        keeping = sa.select(Webhook.id).where(
+            sa.or_(Webhook.owner_id.is_(None), Webhook.disabled_at.is_(None))
+        )
         waits = sa.exists().where(
-            Delivery.event_id == Event.id, Delivery.state == PENDING
+            Delivery.event_id == Event.id,
+            Delivery.state == PENDING,
+            Delivery.webhook_id.in_(keeping),
         )
         keys = self._db.session.scalars(
             sa.select(Event.id)

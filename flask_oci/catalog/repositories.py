@@ -72,6 +72,13 @@ class Repositories(RepositoryConditions):
         rows = self._db.reads.rows(statement, {"name": name})
         return RepositoryInfo(*rows[0]) if rows else RepositoryInfo(name)
 
+    def by_key(self, key: int) -> RepositoryInfo | None:
+        """Return the repository with a key, whatever its name is now, or None."""
+        columns = self._db.models.Repository.__table__.c
+        statement = self._statements.select().where(columns.id == key)
+        row = self._db.execute(statement).first()
+        return None if row is None else RepositoryInfo(*row)
+
     def ensure(self, wanted: RepositoryRef, pusher: Pusher) -> RepositoryInfo:
         """Lock a repository, and create it if it does not exist, within a transaction.
 

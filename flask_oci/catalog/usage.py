@@ -165,6 +165,8 @@ class Usage:
         table = self._db.models.Repository.__table__
         statement = RepositoryStatements(self._db.models).select()
         statement = statement.add_columns(table.c.stored_bytes)
+        # The first request of a push that a quota refuses creates a repository, too.
+        statement = statement.where(table.c.pushed_at.is_not(None))
         return (
             statement
             if owner_id is None

@@ -84,3 +84,21 @@ def _is_revoked(models: Models) -> sa.ColumnElement[bool]:
     return sa.exists().where(
         columns.key == sa.bindparam("subject"), columns.at >= sa.bindparam("since")
     )
+
+
+def forgetting_webhooks(models: Models, key: t.Any) -> list[sa.Delete]:
+    """Return the statements that delete the webhooks of a user.
+
+    :param key: the key of the user.
+    """
+    attempts, deliveries, webhooks = (
+        table.__table__
+        for table in (models.DeliveryAttempt, models.Delivery, models.Webhook)
+    )
+    own = sa.select(webhooks.c.id).where(webhooks.c.owner_id == key)
+    made = sa.select(deliveries.c.id).where(deliveries.c.webhook_id.in_(own))
+    return [
+        sa.delete(attempts).where(attempts.c.delivery_id.in_(made)),
+        sa.delete(deliveries).where(deliveries.c.webhook_id.in_(own)),
+        sa.delete(webhooks).where(webhooks.c.owner_id == key),
+    ]

@@ -17,6 +17,7 @@ from .path_conditions import below
 from .repository_statements import locking_repositories
 from .revocations import Revocations
 from .robots import Robot
+from .user_statements import forgetting_webhooks
 from .user_statements import locking_users
 
 if t.TYPE_CHECKING:
@@ -215,6 +216,8 @@ class Users:
         for subject in self._subjects(user):
             for statement in self._revocations.statements(subject):
                 connection.execute(statement)
+        for statement in forgetting_webhooks(models, key):
+            connection.execute(statement)
 
     def _disable_robots(self, connection: sa.Connection, key: t.Any) -> None:
         """Disable the robots of a deleted user's namespace and repositories.

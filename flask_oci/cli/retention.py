@@ -9,7 +9,9 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalog.jobs import RETENTION
+from ..operations.path_retention import preview_path
 from ..operations.retention import RetentionRunner
+from ..rules.retention import parse
 from ..rules.wording import plural
 from ..services import services
 from . import output
@@ -105,12 +107,35 @@ def unset_rules(scope: Scope) -> None:
 @retention.command()
 @with_appcontext
 @click.argument("repositories", nargs=-1)
+@click.option("--path", metavar="PATH", help="List those of a path, as 'website/*'.")
+@click.option(
+    "--rule",
+    "texts",
+    multiple=True,
+    help="A rule to try for the path instead of its rules. Can be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-def preview(repositories: tuple[str, ...], as_json: bool) -> None:
+def preview(
+    repositories: tuple[str, ...],
+    path: str | None,
+    texts: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Show which tags the rules delete, and why.
 
-    The command lists the tags of the REPOSITORIES, or of all repositories.
+    The command lists the tags of the REPOSITORIES, of a path, or of all repositories.
     """
+    if (texts and path is None) or (path is not None and repositories):
+        raise click.UsageError(
+            "Give either repositories or --path; --rule needs --path."
+        )
+    if path is not None:
+        with error_messages():
+            rules = parse(texts) if texts else None
+            catalog, runner = services().catalog, _runner(())
+            shown = preview_path(runner, catalog, path, rules=rules, limit=None)
+            _write(shown.verdicts, as_json)
+        return
     with error_messages():
         runner = _runner(repositories)
         _write(runner.run(repositories or None, dry_run=True), as_json)

@@ -15,12 +15,13 @@ from ..services import services
 from . import output
 from .aliases import Group
 from .common import error_messages
+from .common import user_or_none
 from .webhook_changes import COMMANDS
 from .webhook_changes import require
 from .work import warn_of_overdue
 
 if t.TYPE_CHECKING:
-    from ..catalog.webhooks import WebhookInfo
+    from ..catalog.webhook_info import WebhookInfo
 
 
 @click.group(cls=Group)
@@ -56,12 +57,19 @@ def webhooks() -> None:
     default=["*"],
     help="A pattern of repositories, such as 'alice/*'. Can be repeated.",
 )
+@click.option(
+    "--owner",
+    metavar="USERNAME",
+    help="Make it a webhook of a user, for one repository or one path, such as"
+    " 'alice/*', that the user manages.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def add(
     url: str,
     format_: str,
     kinds: tuple[str, ...],
     repositories: tuple[str, ...],
+    owner: str | None,
     as_json: bool,
 ) -> None:
     """Add a webhook, and print its secret once.
@@ -71,7 +79,11 @@ def add(
     """
     with error_messages():
         webhook = services().events.add_webhook(
-            url, format=format_, kinds=kinds, repositories=repositories
+            url,
+            format=format_,
+            kinds=kinds,
+            repositories=repositories,
+            owner=user_or_none(owner),
         )
         warn_of_overdue(WEBHOOKS)
     if as_json:
@@ -92,14 +104,18 @@ def list_webhooks(as_json: bool) -> None:
     """List the webhooks, the oldest first."""
     with error_messages():
         found = services().events.webhooks()
+        names = services().catalog.users.names(each.owner_id for each in found)
     if as_json:
-        output.as_json([_fields(webhook) for webhook in found])
+        output.as_json(
+            [{**_fields(each), "owner": names.get(each.owner_id)} for each in found]
+        )
         return
     output.table(
-        ("id", "format", "kinds", "repositories", "url", "status"),
+        ("id", "owner", "format", "kinds", "repositories", "url", "status"),
         [
             (
                 webhook.id,
+                names.get(webhook.owner_id),
                 webhook.form,
                 webhook.kinds,
                 webhook.repositories,
@@ -133,11 +149,15 @@ def _status(webhook: WebhookInfo) -> str:
         return "disabled"
     if webhook.failures:
         return plural(webhook.failures, "failure")
-    return "ok" if webhook.has_delivered else "no delivery yet"
+    if webhook.failing_since is not None:
+        return "fails"
+    if webhook.has_delivered:
+        return "ok"
+    return "tested" if webhook.accepted_at is not None else "no delivery yet"
 
 
 def _fields(webhook: WebhookInfo) -> dict[str, t.Any]:
     # The secret is shown only when the webhook is added.
-    hidden = ("secret", "after_id")
+    hidden = ("secret", "after_id", "owner_id")
     fields = dataclasses.asdict(webhook).items()
     return {name: value for name, value in fields if name not in hidden}

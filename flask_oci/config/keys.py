@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import click
+
 from ..rules.image_policy import PolicyRule
 from ..rules.protection import Protection
 from ..rules.quota import Quota
@@ -72,8 +74,14 @@ DEFAULT_EVENTS: t.Final = (
 )
 
 
-class ConfigError(ValueError):
+class ConfigError(ValueError, click.ClickException):
     """A configuration key has an invalid value."""
+
+    # An application reads its configuration when Flask's commands load it. Click prints
+    # its own exceptions as one line, without a traceback.
+
+    def __init__(self, message: str) -> None:
+        click.ClickException.__init__(self, message)
 
 
 def _key(default: object, parse: Callable[[object], object]) -> t.Any:
@@ -258,6 +266,13 @@ class Config:
 
     webhook_networks: tuple[parsers.Network, ...] = _key((), parsers.networks)
     """The networks that are not public and that webhooks may be in."""
+
+    owner_webhooks: int | None = _key(10, parsers.optional_count)
+    """The maximum number of webhooks that each user may add for repositories and paths
+    that they manage. None allows only administrators to add webhooks."""
+
+    owner_webhook_networks: tuple[parsers.Network, ...] = _key((), parsers.networks)
+    """The networks that are not public and that webhooks of users may be in."""
 
     webhook_timeout: timedelta = _key(timedelta(seconds=10), parsers.duration)
     """How long a webhook may take to answer."""

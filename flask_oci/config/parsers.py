@@ -164,7 +164,9 @@ def optional_prefix(value: object) -> str | None:
 
 def tag_patterns(value: object) -> tuple[str, ...]:
     """Return tag patterns, each of them once."""
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(text, str) for text in value
+    ):
         raise ValueError("must be a list of tag patterns")
     try:
         return patterns(value)
@@ -236,6 +238,10 @@ def events(value: object) -> frozenset[str]:
 
 def networks(value: object) -> tuple[Network, ...]:
     """Return IP networks."""
+    example = "must be a list of networks such as ['10.1.0.0/16', '127.0.0.1/32']"
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError("must be a list of networks such as '10.1.0.0/16'")
-    return tuple(ipaddress.ip_network(network) for network in value)
+        raise ValueError(example)
+    try:
+        return tuple(ipaddress.ip_network(network) for network in value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{example} ({error})") from None

@@ -12,13 +12,17 @@ from ..clock import utcnow
 from .delivery import DeliveryResult
 from .delivery import DeliveryWorker
 from .formats import FORMS
+from .owners import as_sent
+from .owners import Owners
 from .webhooks import WebhookManager
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.delivery_log import DeliveryRow
     from ..catalog.outbox import StoredEvent
+    from ..catalog.webhook_info import WebhookInfo
     from ..config import Config
+    from .owners import Permissions
 
 __all__ = ["Events", "FORMS", "DeliveryResult"]
 
@@ -34,9 +38,36 @@ class Events(WebhookManager):
     Call its methods within an application context.
     """
 
-    def __init__(self, catalog: Catalog, config: t.Callable[[], Config]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        config: t.Callable[[], Config],
+        permissions: t.Callable[[], Permissions],
+    ) -> None:
         self._catalog = catalog
         self._config = config
+        self._owners = Owners(catalog, permissions)
+
+    def worker(self, config: Config) -> DeliveryWorker:
+        """Return a worker that delivers events.
+
+        :param config: the configuration of the application.
+        """
+        return DeliveryWorker(config, self._catalog, self._owners)
+
+    def deliveries_for_owner(
+        self, webhook: WebhookInfo, rows: Sequence[DeliveryRow]
+    ) -> list[DeliveryRow]:
+        """Return the deliveries that the owner of a webhook may see now, without data
+        about the clients.
+
+        :param rows: the deliveries that :meth:`deliveries` returned.
+        """
+        return [
+            row._replace(event=as_sent(row.event, webhook))
+            for row in rows
+            if self._owners.may_receive(webhook, row.event)
+        ]
 
     def latest(
         self,
@@ -63,7 +94,7 @@ class Events(WebhookManager):
         Several processes, or threads with their own application contexts, may call it
         at the same time.
         """
-        return DeliveryWorker(self._config(), self._catalog).run()
+        return self.worker(self._config()).run()
 
     def follow(self, stop: threading.Event, interval: float = INTERVAL) -> None:
         """Make deliveries until an event is set. If the database does not respond, try
@@ -72,7 +103,7 @@ class Events(WebhookManager):
         :param stop: ends this method once it is set and the current request is done.
         :param interval: the pause before looking for new events, in seconds.
         """
-        deliverer = DeliveryWorker(self._config(), self._catalog)
+        deliverer = self.worker(self._config())
         while not stop.is_set():
             try:
                 deliverer.run(lambda: not stop.is_set())

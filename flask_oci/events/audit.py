@@ -37,7 +37,7 @@ class AuditEvent:
     ``robot-deleted``, ``robot-secret-issued``, ``robot-secret-revoked``,
     ``permission-changed``, ``rule-changed``, ``digest-blocked``, ``digest-unblocked``,
     ``publisher-added``, ``publisher-removed``, ``webhook-added``,
-    ``webhook-changed`` or ``webhook-removed``."""
+    ``webhook-changed``, ``webhook-disabled`` or ``webhook-removed``."""
 
     actor: str | None
     """The name of the user, or None for an anonymous client and the command line. A

@@ -7,27 +7,38 @@ process dies in between, another one makes the delivery again.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import typing as t
+from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from datetime import datetime
 from datetime import timedelta
 
 from ..catalog.deliveries import Outcome
 from ..catalog.jobs import WEBHOOKS
 from ..clock import utcnow
+from . import audit
 from . import formats
+from .owners import as_sent
+from .owners import DISABLED_AFTER
+from .owners import MAX_PENDING
+from .turns import MAX_REQUESTS
+from .turns import Turns
 from .webhooks import post
 
 if t.TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ..catalog import Catalog
     from ..catalog.deliveries import Claim
-    from ..catalog.outbox import StoredEvent
-    from ..catalog.webhooks import WebhookInfo
+    from ..catalog.webhook_info import WebhookInfo
     from ..config import Config
+    from .owners import Owners
 
-#: The fields of an event with names of other repositories than its own.
-OTHER_NAMES: t.Final = frozenset({"source", "former_name"})
+logger = logging.getLogger("flask_oci.events")
 
 #: The pause after the first failure. It doubles with each further one.
 FIRST_WAIT: t.Final = timedelta(seconds=10)
@@ -37,6 +48,9 @@ LONGEST_WAIT: t.Final = timedelta(hours=1)
 
 #: The time between two records that a process delivers events, in seconds.
 _NOTE_INTERVAL: t.Final = 60.0
+
+#: The longest reason why a webhook was disabled, in characters.
+_LONGEST_REASON: t.Final = 255
 
 #: The time for DNS and the database in addition to the request.
 _MARGIN: t.Final = timedelta(seconds=10)
@@ -57,11 +71,14 @@ class DeliveryWorker:
 
     :param config: timeouts, attempts and allowed networks.
     :param catalog: the events and the deliveries.
+    :param owners: decides what webhooks of owners may receive.
     """
 
-    def __init__(self, config: Config, catalog: Catalog) -> None:
+    def __init__(self, config: Config, catalog: Catalog, owners: Owners) -> None:
         self._config = config
         self._catalog = catalog
+        self._owners = owners
+        self._turns = Turns()
         self._noted_at: float | None = None
 
     def run(self, wanted: t.Callable[[], bool] = lambda: True) -> DeliveryResult:
@@ -69,28 +86,64 @@ class DeliveryWorker:
 
         :param wanted: called before each delivery; False ends the run.
         """
-        delivered = failed = 0
-        while self._catalog.deliveries.assign():
+        while self._catalog.deliveries.assign(MAX_PENDING):
             continue
-        outcomes = [True]
-        while outcomes and wanted():
-            outcomes = self._round(wanted)
-            delivered += outcomes.count(True)
-            failed += outcomes.count(False)
-        self._catalog.release()
-        self._note_run()
-        return DeliveryResult(delivered, failed)
+        return self._deliver_all(wanted, once=False)
 
     def run_once(self, wanted: t.Callable[[], bool]) -> DeliveryResult:
         """Make at most one delivery to each webhook.
 
         :param wanted: called before each delivery; False ends the run.
         """
-        self._catalog.deliveries.assign()
-        outcomes = self._round(wanted)
-        self._catalog.release()
+        self._catalog.deliveries.assign(MAX_PENDING)
+        return self._deliver_all(wanted, once=True)
+
+    def _deliver_all(
+        self, wanted: t.Callable[[], bool], *, once: bool
+    ) -> DeliveryResult:
+        """Make deliveries. Several threads wait for answers, and only this one uses the
+        database."""
+        outcomes: list[bool] = []
+        queue: list[WebhookInfo] = []
+        served: set[str] = set()
+        is_changed = True
+        running: dict[Future[Outcome], tuple[WebhookInfo, Claim]] = {}
+        with ThreadPoolExecutor(MAX_REQUESTS, "flask-oci-webhook") as pool:
+            while True:
+                if not queue and is_changed:
+                    queue, is_changed = self._due(served if once else set()), False
+                while wanted() and len(running) < MAX_REQUESTS:
+                    busy = [webhook for webhook, _ in running.values()]
+                    chosen = self._turns.next(queue, busy)
+                    if chosen is None:
+                        break
+                    served.add(chosen.id)
+                    claim = self._catalog.deliveries.claim(chosen, self._lease)
+                    if claim is None:
+                        continue
+                    request = self._start(chosen, claim, pool, outcomes)
+                    if request is None:
+                        is_changed = True
+                    else:
+                        running[request] = chosen, claim
+                self._catalog.release()
+                if not running:
+                    if is_changed and wanted() and not queue:
+                        continue
+                    break
+                for request in wait_for(running, return_when=FIRST_COMPLETED).done:
+                    webhook, claim = running.pop(request)
+                    outcomes.append(self._finish(webhook, claim, request.result()))
+                    is_changed = True
         self._note_run()
         return DeliveryResult(outcomes.count(True), outcomes.count(False))
+
+    def _due(self, served: set[str]) -> list[WebhookInfo]:
+        """Return the webhooks with a delivery that is due, in the order of their
+        turns."""
+        found = self._catalog.webhooks.due(utcnow())
+        self._catalog.release()
+        return self._turns.order(each for each in found if each.id not in served)
 
     def _note_run(self) -> None:
         """Record from time to time that a process delivers events."""
@@ -100,70 +153,77 @@ class DeliveryWorker:
             every = timedelta(seconds=_NOTE_INTERVAL)
             self._catalog.jobs.record(WEBHOOKS, at_most_every=every)
 
-    def _round(self, wanted: t.Callable[[], bool]) -> list[bool]:
-        """Make one delivery to each webhook, so that no webhook waits for another."""
-        outcomes = []
-        for webhook in self._catalog.webhooks.all():
-            if not wanted():
-                break
-            if not webhook.is_open(utcnow()):
-                continue
-            claim = self._catalog.deliveries.claim(webhook, self._lease)
-            if claim is not None:
-                outcomes.append(self._deliver(webhook, claim))
-        return outcomes
-
     @property
     def _lease(self) -> timedelta:
         return 2 * self._config.webhook_timeout + _MARGIN
 
-    def _deliver(self, webhook: WebhookInfo, claim: Claim) -> bool:
+    def _start(
+        self,
+        webhook: WebhookInfo,
+        claim: Claim,
+        pool: ThreadPoolExecutor,
+        outcomes: list[bool],
+    ) -> Future[Outcome] | None:
+        """Begin to send a delivery.
+
+        :param outcomes: receives the outcome of a delivery that needs no request.
+        :return: the request, or None if none is needed.
+        """
+        if not self._owners.may_receive(webhook, claim.event):
+            self._catalog.deliveries.drop(claim)
+            return None
         message = formats.write(
-            _without_hidden_names(claim.event, webhook),
+            as_sent(claim.event, webhook),
             webhook.form,
             url=self._config.external_url,
             service=self._config.service,
         )
-        outcome = self._send(webhook, claim, message)
+        if message is None:
+            outcome = Outcome(None, None, 0)
+            self._catalog.deliveries.record_outcome(claim, outcome, None)
+            outcomes.append(True)
+            return None
+        self._catalog.release()
+        return pool.submit(post, self._config, webhook, claim.event.uuid, message)
+
+    def _finish(self, webhook: WebhookInfo, claim: Claim, outcome: Outcome) -> bool:
+        self._turns.note(webhook, outcome.milliseconds)
         self._catalog.deliveries.record_outcome(
             claim, outcome, self._retry_at(claim, outcome)
         )
-        if message is not None:
-            self._pause_or_resume(webhook, outcome)
+        self._record_health(webhook, outcome)
         return outcome.succeeded
-
-    def _send(
-        self, webhook: WebhookInfo, claim: Claim, message: formats.Message | None
-    ) -> Outcome:
-        if message is None:
-            return Outcome(None, None, 0)
-        return post(self._config, webhook, claim.event.uuid, message)
 
     def _retry_at(self, claim: Claim, outcome: Outcome) -> datetime | None:
         if outcome.succeeded or claim.attempts + 1 >= self._config.webhook_attempts:
             return None
         return utcnow() + wait(claim.attempts)
 
-    def _pause_or_resume(self, webhook: WebhookInfo, outcome: Outcome) -> None:
+    def _record_health(self, webhook: WebhookInfo, outcome: Outcome) -> None:
         """Pause a webhook that does not respond, because each further delivery would
-        wait for the timeout as well."""
+        wait for the timeout as well. Disable one of an owner that has failed for
+        days."""
+        now = utcnow()
+        since = None if outcome.succeeded else webhook.failing_since or now
+        if webhook.owner_id is not None and since and now - since >= DISABLED_AFTER:
+            self._disable(webhook, outcome)
+            return
+        failures, until = 0, None
         if outcome.error is not None and outcome.status is None:
-            failures = webhook.failures + 1
-            until = utcnow() + wait(webhook.failures)
-            self._catalog.webhooks.pause(webhook.id, failures, until)
-        elif webhook.failures:
-            self._catalog.webhooks.pause(webhook.id, 0, None)
+            failures, until = webhook.failures + 1, now + wait(webhook.failures)
+        known = webhook.failures, webhook.failing_since
+        if until is not None or (failures, since) != known:
+            self._catalog.webhooks.pause(webhook.id, failures, until, since)
 
-
-def _without_hidden_names(event: StoredEvent, webhook: WebhookInfo) -> StoredEvent:
-    """Return the event without names of repositories that the webhook does not cover:
-    the source of a mount and a former name may be private."""
-    data = {
-        key: value
-        for key, value in event.data.items()
-        if key not in OTHER_NAMES or webhook.covers(value)
-    }
-    return event._replace(data=data)
+    def _disable(self, webhook: WebhookInfo, outcome: Outcome) -> None:
+        reason = f"It has failed for {DISABLED_AFTER.days} days. {outcome.error}"
+        if self._catalog.webhooks.give_up(webhook.id, reason[:_LONGEST_REASON]):
+            owner = self._catalog.users.names([webhook.owner_id]).get(webhook.owner_id)
+            logger.warning("Webhook %s was disabled. %s", webhook.id, reason)
+            detail = {} if owner is None else {"owner": owner}
+            audit.record(
+                "webhook-disabled", None, webhook=webhook.id, reason=reason, **detail
+            )
 
 
 def wait(failures: int) -> timedelta:

@@ -51,13 +51,16 @@ class Forbidden(Exception):
     """The address of a webhook is not allowed."""
 
 
-def check_url(url: str, allowed: Sequence[Network]) -> None:
+def check_url(
+    url: str, allowed: Sequence[Network], setting: str = "OCI_WEBHOOK_NETWORKS"
+) -> None:
     """Check the address of a webhook when it is added.
 
     Each delivery resolves the host name and checks the result again.
 
     :param url: the address.
-    :param allowed: the networks of ``OCI_WEBHOOK_NETWORKS``.
+    :param allowed: the networks that the operator allows.
+    :param setting: where the operator allows them.
     :raises ValueError: if it is not an HTTP address, has a password, or names a literal
         address that is neither public nor allowed.
     """
@@ -80,9 +83,15 @@ def check_url(url: str, allowed: Sequence[Network]) -> None:
         return
     if not may_reach(literal, allowed):
         raise ValueError(
-            f"{parts.hostname} is not a public address. To allow it, add its network to"
-            " OCI_WEBHOOK_NETWORKS."
+            f"{parts.hostname} is not a public address. An operator can allow its"
+            f" network with {setting}, such as"
+            f' ["{_network_of(literal)}"].'
         )
+
+
+def _network_of(address: IPAddress) -> str:
+    """Return the network that has only this address."""
+    return f"{address}/{address.max_prefixlen}"
 
 
 def choose(

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from .. import changes
 from ..catalog.delivery_log import Attempt
+from ..catalog.webhook_info import OwnerScope
 from ..clock import utcnow
 from ..spec.name_pattern import can_match
 from . import audit
@@ -18,12 +19,18 @@ from . import ssrf
 from .formats import CLOUDEVENTS
 from .formats import FORMS
 from .http_client import send
+from .owners import MAX_PENDING
+from .owners import MAX_PER_SCOPE
+from .owners import networks_of
+from .owners import TEST_INTERVAL
+from .owners import TooManyTests
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.deliveries import Outcome
-    from ..catalog.webhooks import WebhookInfo
+    from ..catalog.webhook_info import WebhookInfo
     from ..config import Config
+    from .owners import Owners
 
 #: The longest pattern of repository names or of kinds of a webhook, in characters.
 LONGEST_PATTERN: t.Final = 255
@@ -37,6 +44,7 @@ class WebhookManager:
 
     _catalog: Catalog
     _config: t.Callable[[], Config]
+    _owners: Owners
 
     def add_webhook(
         self,
@@ -45,6 +53,7 @@ class WebhookManager:
         format: str = CLOUDEVENTS,
         kinds: Sequence[str] = ("*",),
         repositories: Sequence[str] = ("*",),
+        owner: t.Any = None,
         by: t.Any = None,
     ) -> WebhookInfo:
         """Add a webhook, which receives the events from now on.
@@ -55,20 +64,36 @@ class WebhookManager:
         :param kinds: patterns of kinds of events, such as ``tag.*``.
         :param repositories: patterns of repository names, in which ``*`` stands for any
             text with ``/``. Events about no repository need the pattern ``*``.
+        :param owner: one of the host's users, for a webhook of this user.
+            ``repositories`` is then one repository, or one path such as ``website/*``.
+            The webhook receives an event only if the owner may ``manage`` its
+            repository when it is delivered. It ends with the user.
         :param by: the user who makes the change, for the audit log.
         :return: the webhook. Give its ``secret`` to the receiver.
-        :raises ValueError: if the address, the format or a pattern is invalid.
+        :raises ValueError: if the address, the format or a pattern is invalid, if the
+            owner does not manage the repository or path, or if there are too many
+            webhooks.
         """
-        self._check(url, format, kinds, repositories)
+        self._check(url, format, kinds, repositories, owner)
         webhook = self._catalog.webhooks.add(
-            url, format, signing.new_secret(), kinds, repositories
+            url,
+            format,
+            signing.new_secret(),
+            kinds,
+            repositories,
+            None if owner is None else self._owner_scope(owner, repositories[0]),
         )
         self._record("webhook-added", webhook.id, by, host=_host(url))
         return webhook
 
-    def webhooks(self) -> list[WebhookInfo]:
-        """Return every webhook, the oldest first."""
-        return self._catalog.webhooks.all()
+    def webhooks(self, owner: t.Any = None) -> list[WebhookInfo]:
+        """Return every webhook, the oldest first.
+
+        :param owner: one of the host's users; return only the webhooks of this user.
+        """
+        if owner is None:
+            return self._catalog.webhooks.all()
+        return self._catalog.webhooks.owned_by(self._catalog.users.key_of(owner))
 
     def webhook(self, key: str) -> WebhookInfo | None:
         """Return a webhook, or None if there is no such webhook.
@@ -111,12 +136,18 @@ class WebhookManager:
             for name, value in given.items()
             if value is not None and not _is_same(getattr(webhook, name), value)
         }
+        owner = None
+        if webhook.owner_id is not None:
+            owner = self._catalog.users.find(str(webhook.owner_id))
         self._check(
             webhook.url if url is None else url,
             webhook.form if format is None else format,
             webhook.kinds if kinds is None else kinds,
             webhook.repositories if repositories is None else repositories,
+            owner,
         )
+        if owner is not None and "repositories" in changed:
+            changed["scope"] = t.cast(t.Any, repositories)[0]
         if changed and self._catalog.webhooks.change(key, changed):
             detail = {"host": _host(url)} if url and "url" in changed else {}
             detail["change"] = ", ".join(sorted(changed))
@@ -162,16 +193,20 @@ class WebhookManager:
 
         :param key: the id of the webhook.
         :return: the time and the result, or None if there is no such webhook.
+        :raises TooManyTests: if the owner of the webhook sent another test within the
+            last ten seconds.
         """
         webhook = self.webhook(key)
         if webhook is None:
             return None
+        if not self._catalog.webhooks.begin_test(webhook, TEST_INTERVAL):
+            raise TooManyTests
         # The connection is not held while the webhook takes its time.
         self._catalog.release()
         started = utcnow()
         outcome = self._post_test(webhook)
-        if outcome.succeeded and webhook.failures:
-            self._catalog.webhooks.pause(key, 0, None)
+        if outcome.succeeded:
+            self._catalog.webhooks.accept_test(key)
         return Attempt(started, *outcome)
 
     def _post_test(self, webhook: WebhookInfo) -> Outcome:
@@ -183,7 +218,7 @@ class WebhookManager:
 
     def _enable(self, key: str, enabled: bool, by: t.Any) -> None:
         # Events from before the change belong to the webhook as it was.
-        while self._catalog.deliveries.assign():
+        while self._catalog.deliveries.assign(MAX_PENDING):
             continue
         self._catalog.webhooks.enable(key, enabled)
         change = "enabled" if enabled else "disabled"
@@ -195,18 +230,35 @@ class WebhookManager:
         format: str,
         kinds: Sequence[str],
         repositories: Sequence[str],
+        owner: t.Any,
     ) -> None:
-        ssrf.check_url(url, self._config().webhook_networks)
+        config = self._config()
+        ssrf.check_url(
+            url,
+            config.webhook_networks if owner is None else config.owner_webhook_networks,
+            "OCI_WEBHOOK_NETWORKS" if owner is None else "OCI_OWNER_WEBHOOK_NETWORKS",
+        )
         if format not in FORMS:
             raise ValueError(f"A format is one of {', '.join(FORMS)}, not {format!r}.")
         _check_patterns(kinds)
         _check_patterns(repositories)
+        if owner is not None:
+            if len(repositories) != 1:
+                raise ValueError("Give one repository, or one path.")
+            self._owners.check_scope(owner, repositories[0])
         for pattern in repositories:
             if not can_match(pattern):
                 raise ValueError(f"No repository name matches {pattern!r}.")
         for pattern in kinds:
             if not changes.matching(pattern):
                 raise ValueError(f"No kind of event matches {pattern!r}.")
+
+    def _owner_scope(self, owner: t.Any, scope: str) -> OwnerScope:
+        most = self._config().owner_webhooks
+        if most is None:
+            raise ValueError("Only administrators may add webhooks on this site.")
+        key = self._catalog.users.key_of(owner)
+        return OwnerScope(key, scope, most, MAX_PER_SCOPE)
 
     def _record(self, action: str, key: str, by: t.Any, **detail: str) -> None:
         actor = self._catalog.users.name_of(by)
@@ -231,7 +283,7 @@ def post(
         webhook.url,
         message.body,
         headers,
-        allowed=config.webhook_networks,
+        allowed=networks_of(config, webhook),
         timeout=config.webhook_timeout.total_seconds(),
     )
 

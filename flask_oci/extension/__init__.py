@@ -135,7 +135,9 @@ class Registry(Maintenance, Decorators):
         self.tag_protection = Protections(self._catalog)
         """Sets the patterns of protected and immutable tags."""
 
-        self.events = Events(self._catalog, lambda: services().config)
+        self.events = Events(
+            self._catalog, lambda: services().config, lambda: services().policy
+        )
         """Lists events, and manages webhooks and deliveries."""
 
         self.retention = Retention(self._catalog)

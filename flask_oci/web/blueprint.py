@@ -109,6 +109,7 @@ ROUTES: t.Final[tuple[Route, ...]] = (
         "set_path_visibility",
         path_rules.set_path_visibility,
     ),
+    (("GET",), f"{_RULES}/retention", "path_retention", path_rules.path_retention),
     (("POST",), f"{_RULES}/tags", "protect_path", path_rules.protect_path),
     (("GET",), f"{_RULES}/policy", "path_policy", policy.path_policy),
     (("POST",), f"{_RULES}/policy", "set_path_policy", policy.set_path_policy),
@@ -314,6 +315,8 @@ def _navigation() -> list[tuple[str, str]]:
         found.append((".storage", gettext("Storage")))
         found.append((".tokens", gettext("Access tokens")))
         found.append((".robots", gettext("Robots")))
+        if services().config.owner_webhooks is not None and not is_admin():
+            found.append((".webhooks", gettext("Webhooks")))
     if is_admin():
         found.append((".administration", gettext("Administration")))
     return found

@@ -83,15 +83,22 @@ def compare(name: str) -> ResponseReturnValue:
     missing = [r for r, row in zip(references, rows, strict=False) if row is None]
     found = [] if missing else t.cast("list[ManifestRow]", rows)
     available = [_platforms(row) for row in found]
-    platforms, selected = _select_platforms(available)
-    sides = [*map(_side, repeat(key), references, found, available, selected)]
+    own = [
+        _content(key, row) if not children else None
+        for row, children in zip(found, available, strict=True)
+    ]
+    platforms, selected = _select_platforms(available, [*map(_platform, own)])
+    sides = [*map(_side, repeat(key), references, found, available, selected, own)]
     page = render(
         "oci/compare.html",
         repository=repository,
         references=references,
         tags=tags,
         missing={reference: _similar_tag(reference, tags) for reference in missing},
-        platform=selected[-1] if selected else "",
+        platform=next(
+            (p for p, children in zip(selected, available, strict=True) if children),
+            selected[-1] if selected else "",
+        ),
         platforms=platforms,
         difference=_difference(*sides) if sides else None,
     )
@@ -110,18 +117,30 @@ def _similar_tag(reference: str, tags: list[str]) -> str:
     return next(iter(get_close_matches(reference, tags, 1)), "")
 
 
-def _select_platforms(available: list[dict[str, str]]) -> tuple[list[str], list[str]]:
-    """Return the platforms that both images have, and the selected one of each image.
+def _select_platforms(
+    available: list[dict[str, str]], own: list[str]
+) -> tuple[list[str], list[str]]:
+    """Return the platforms that the visitor can choose, and the selected one of each
+    image.
 
-    The first image has the platform that the visitor selected, or else its first one.
-    The second image has the same platform, or else its first one.
+    An index has the platform that the visitor selected, or else that of the other
+    image, or else its first one. The platforms to choose are those that all indexes
+    have.
+
+    :param available: the platforms of the images, if they are indexes.
+    :param own: the platform of each image that is no index.
     """
-    platform, selected = paging.parameter("platform"), []
-    for platforms in available:
-        platform = platform if platform in platforms else next(iter(platforms), "")
+    indexes = [platforms for platforms in available if platforms]
+    wanted, selected = [paging.parameter("platform"), *own], []
+    for platforms, platform in zip(available, own, strict=True):
+        if platforms:
+            platform = next(
+                (p for p in wanted if p in platforms), next(iter(platforms))
+            )
+            wanted.insert(1, platform)
         selected.append(platform)
-    first = available[0] if available else {}
-    both = [name for name in first if all(name in platforms for platforms in available)]
+    first = indexes[0] if indexes else {}
+    both = [name for name in first if all(name in platforms for platforms in indexes)]
     return both, selected
 
 
@@ -169,16 +188,26 @@ def _platforms(row: ManifestRow) -> dict[str, str]:
     }
 
 
+def _platform(content: Content | None) -> str:
+    """Return the platform of an image; empty if it has none."""
+    return content.config.platform if content and content.config else ""
+
+
+def _content(repository_id: int, row: ManifestRow) -> Content:
+    kind = artifact_types.recognise(row.media_type, row.artifact_type)
+    return content_of(repository_id, row, kind)
+
+
 def _side(
     repository_id: int,
     reference: str,
     row: ManifestRow,
     platforms: dict[str, str],
     platform: str,
+    content: Content | None,
 ) -> Side:
     if platform in platforms:
         contents = services().catalog.repository_contents
         digest = platforms[platform]
         row = contents.manifests(repository_id, [digest], whole=True).get(digest, row)
-    kind = artifact_types.recognise(row.media_type, row.artifact_type)
-    return Side(reference, platform, content_of(repository_id, row, kind))
+    return Side(reference, platform, content or _content(repository_id, row))

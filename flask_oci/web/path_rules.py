@@ -9,8 +9,11 @@ from flask import redirect
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
+from ..catalog.jobs import RETENTION
 from ..catalog.rules import TooManyRules
 from ..errors import NameUnknown
+from ..operations.path_retention import preview_path
+from ..operations.retention import RetentionRunner
 from ..rules.paths import path_text
 from ..rules.quota import parse_size
 from ..rules.quota import readable
@@ -22,15 +25,19 @@ from . import formatting
 from . import forms
 from . import paging
 from .access import is_admin
+from .access import may
 from .access import require_admin
 from .access import signed_in_user
 from .access import visitor
 from .rendering import Page
 from .rendering import render
+from .retention import MAX_VERDICTS
 from .translation import gettext
+from .translation import ngettext
 
 if t.TYPE_CHECKING:
     from ..core.rule_sets import RuleEntry
+    from ..rules.retention import Rule
 
 #: The maximum number of rules of each kind on the page of all rules.
 MAX_ROWS: t.Final = 200
@@ -132,6 +139,7 @@ def set_path_retention(name: str) -> ResponseReturnValue:
         rule_set.unset(**set_by_visitor(path), by=visitor())
         return _done(gettext("The path has no rules of its own any more."), path)
     if not forms.confirmed():
+        preview = _preview(path, parse(lines))
         return forms.ask(
             gettext("Save these rules for %(path)s?", path=path_text(path)),
             [
@@ -140,9 +148,11 @@ def set_path_retention(name: str) -> ResponseReturnValue:
                     "They apply to every repository of the path that has no rules of"
                     " its own and no longer path with rules."
                 ),
-                gettext(
-                    "The next run of the background work deletes the tags that they"
-                    " name."
+                ngettext(
+                    "If they were applied now, %(num)s tag or image would be deleted.",
+                    "If they were applied now, %(num)s tags and images would be"
+                    " deleted.",
+                    preview["deleted"],
                 ),
                 gettext(
                     "For some time, deleted tags can be restored from the history."
@@ -150,12 +160,51 @@ def set_path_retention(name: str) -> ResponseReturnValue:
             ],
             gettext("Save the rules"),
             url_for(".path_rules", name=path),
+            danger=bool(preview["deleted"]),
+            **preview,
         )
     try:
         rule_set.set(texts, **set_by_visitor(path), by=visitor())
     except TooManyRules as error:
         return _page(path, str(error), rules=lines), 422
     return _done(gettext("The rules were saved."), path)
+
+
+def path_retention(name: str) -> Page:
+    """Show what the current rules would delete now in the repositories of a path."""
+    path = _visible(name)
+    return render(
+        "oci/path_retention.html",
+        name=path,
+        path=path_text(path),
+        may_limit=is_admin(),
+        is_retention_overdue=services().jobs.overdue(RETENTION) is not None,
+        **_preview(path),
+    )
+
+
+def _preview(name: str, rules: t.Sequence[Rule] | None = None) -> dict[str, t.Any]:
+    """Return the variables of a list of verdicts.
+
+    :param name: the name of the path.
+    :param rules: rules to try; None previews the rules that are set.
+    """
+    parts = services()
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog, parts.documents)
+    shown = preview_path(
+        runner,
+        parts.catalog,
+        path_text(name),
+        rules=rules,
+        owner_id=parts.catalog.users.key_of(parts.policy.path_owner(visitor())),
+        may_see=lambda repository: may("pull", repository),
+    )
+    return {
+        "verdicts": shown.verdicts[:MAX_VERDICTS],
+        "more": len(shown.verdicts[MAX_VERDICTS:]),
+        "deleted": sum(verdict.deleted for verdict in shown.verdicts),
+        "is_incomplete": not shown.is_complete,
+    }
 
 
 def _page(name: str, error: str = "", rules: list[str] | None = None) -> Page:

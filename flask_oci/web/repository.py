@@ -56,6 +56,15 @@ def repository(name: str) -> Page:
     annotations = catalog.repository_contents.annotations
     notes = annotations(newest.manifest.id) if newest else {}
     about = catalog.repository_list.about(key)
+    blocked = services().blocks.blocked(
+        found,
+        [row.manifest.digest for row in (*rows[: paging.PAGE], newest) if row],
+    )
+    offered, summary = newest, entries[0] if is_start and entries else None
+    if newest and newest.manifest.digest in blocked:
+        usable = (e for e in entries if e.row.manifest.digest not in blocked)
+        summary = next(usable, None) if show == "tags" else None
+        offered = summary.row if summary else None
     may_push = may("push", found)
     announce_feed(url_for(".repository_feed", name=found.name))
     return render(
@@ -67,14 +76,13 @@ def repository(name: str) -> Page:
         owner=catalog.users.names([found.owner_id]).get(found.owner_id, ""),
         figures=catalog.repository_list.figures([key])[key],
         entries=entries,
-        blocked=services().blocks.blocked(
-            found, [entry.row.manifest.digest for entry in entries]
-        ),
+        blocked=blocked,
+        blocked_newest=newest and offered is not newest and newest.name,
         show=show,
         search=search,
         by_name=by_name,
         next_page=_next_page(rows),
-        commands=_commands(found, newest, entries[0] if is_start and entries else None),
+        commands=_commands(found, offered, summary),
         description=(about and about.description) or image_links.description(notes),
         links=image_links.links(notes),
         may_delete=may("delete", found),

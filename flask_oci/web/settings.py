@@ -20,6 +20,7 @@ from ..services import services
 from ..spec.reference import is_name
 from . import forms
 from .access import authorize
+from .access import is_admin
 from .access import may
 from .access import visitor
 from .formatting import size
@@ -232,6 +233,7 @@ def page(
         inherited_protection=services().inherited_rules.protection(repository),
         inherited_retention=services().inherited_rules.retention(repository),
         is_retention_overdue=services().jobs.overdue(RETENTION) is not None,
+        may_add_webhooks=is_admin() or services().config.owner_webhooks is not None,
         error=error,
     )
 

@@ -1,4 +1,5 @@
-"""The webhooks and their deliveries, for administrators."""
+"""The webhooks and their deliveries: all of them for administrators, and their own for
+other users."""
 
 from __future__ import annotations
 
@@ -12,15 +13,17 @@ from markupsafe import Markup
 
 from .. import changes
 from ..catalog.delivery_log import DeliveryRow
-from ..catalog.webhooks import WebhookInfo
+from ..catalog.webhook_info import WebhookInfo
 from ..events import FORMS
+from ..events.owners import TooManyTests
 from ..http.bounds import MAX_LONG_KEY
 from ..http.bounds import number
 from ..services import services
 from . import events
 from . import forms
 from . import paging
-from .access import require_admin
+from .access import is_admin
+from .access import signed_in_user
 from .access import visitor
 from .rendering import Page
 from .rendering import render
@@ -49,24 +52,31 @@ class DeliveryEntry(t.NamedTuple):
 
 
 def webhooks() -> Page:
-    """Show all webhooks."""
-    require_admin()
-    return render("oci/webhooks.html", webhooks=events.webhooks())
+    """Show all webhooks to an administrator, and their own to other users."""
+    user = _user()
+    found = events.webhooks() if is_admin() else events.webhooks_of(user)
+    names = services().catalog.users.names(each.owner_id for each in found.all)
+    return render("oci/webhooks.html", webhooks=found, names=names)
 
 
 def new_webhook() -> ResponseReturnValue:
     """Show the form for a new webhook."""
-    require_admin()
-    values = {"url": "", "form": FORMS[0], "kinds": ("*",), "repositories": ("*",)}
+    _user()
+    name = paging.parameter("repository")
+    repositories = (name,) if name else ("*",) if is_admin() else ()
+    kinds = ("*",) if is_admin() else ("manifest.*", "tag.*")
+    values = {"url": "", "form": FORMS[0], "kinds": kinds, "repositories": repositories}
     return _form(None, values)
 
 
 def add_webhook() -> ResponseReturnValue:
     """Add a webhook, and show its secret once."""
-    require_admin()
-    values = _sent()
+    user, values = _user(), _sent()
+    owner = None if is_admin() else user
     try:
-        webhook = services().events.add_webhook(**_arguments(values), by=visitor())
+        webhook = services().events.add_webhook(
+            **_arguments(values), owner=owner, by=user
+        )
     except ValueError as error:
         return _form(None, values, str(error))
     return _page(webhook, secret=webhook.secret)
@@ -97,7 +107,11 @@ def change_webhook(webhook_id: str) -> ResponseReturnValue:
 def test_webhook(webhook_id: str) -> ResponseReturnValue:
     """Send a test notification, and show the answer."""
     _find(webhook_id)
-    attempt = services().events.send_test(webhook_id)
+    try:
+        attempt = services().events.send_test(webhook_id)
+    except TooManyTests:
+        text = gettext("Wait ten seconds between two tests of your webhooks.")
+        return _done(text, webhook_id)
     if attempt is None:
         abort(404)
     if attempt.error is None:
@@ -182,11 +196,22 @@ def delete_webhook(webhook_id: str) -> ResponseReturnValue:
     return forms.done(gettext("The webhook was deleted."), "webhooks")
 
 
+def _user() -> t.Any:
+    """Return the visitor, who may have webhooks; else the response is 404."""
+    if visitor() is None:
+        abort(404)
+    user = signed_in_user()
+    if services().config.owner_webhooks is None and not is_admin():
+        abort(404)
+    return user
+
+
 def _find(webhook_id: str) -> WebhookInfo:
-    """Return a webhook to an administrator; the response to all others is 404."""
-    require_admin()
+    """Return a webhook to its owner or to an administrator; the response to all others
+    is 404."""
+    key = services().catalog.users.key_of(_user())
     found = services().events.webhook(webhook_id)
-    if found is None:
+    if found is None or not (is_admin() or found.owner_id == key):
         abort(404)
     return found
 
@@ -201,15 +226,20 @@ def _page(webhook: WebhookInfo, secret: str = "") -> ResponseReturnValue:
         before=number(before, MAX_LONG_KEY),
     )
     shown = rows[: paging.PAGE]
+    visible = (
+        shown if is_admin() else services().events.deliveries_for_owner(webhook, shown)
+    )
+    owner = services().catalog.users.names([webhook.owner_id]).get(webhook.owner_id)
     page = render(
         "oci/webhook.html",
         webhook=webhook,
+        owner=owner,
         secret=secret,
         state=state,
         states=STATES,
         deliveries=[
             DeliveryEntry(row, events.text_of(row.event.kind, row.event.data))
-            for row in shown
+            for row in visible
         ],
         next_page=paging.here(before=str(shown[-1].event.id))
         if len(rows) > len(shown)
@@ -228,15 +258,19 @@ def _form(
     :param error: the reason why the form was refused.
     """
     recorded = services().config.events
+    is_own = webhook.owner_id is not None if webhook else not is_admin()
+    # Only events of repositories are sent to webhooks of users.
+    groups = [group for group in GROUPS if not (is_own and group == "collection.*")]
     page = render(
         "oci/webhook_form.html",
         webhook=webhook,
         values=values,
-        groups=GROUPS,
+        groups=groups,
         others=[kind for kind in values["kinds"] if kind not in GROUPS],
         kinds=changes.KINDS,
         unrecorded=[kind for kind in changes.KINDS if kind not in recorded],
         formats=FORMS,
+        is_own=is_own,
         error=error,
     )
     return page, 422 if error else 200

@@ -131,12 +131,18 @@ def test_operations_of_administrators_refuse_all_others(
     for webhook in (made["id"], "absent"):
         for method, path, body in operations(webhook):
             for caller in callers:
+                if caller is alice and path.startswith("/webhooks"):
+                    continue
                 response = RestClient(caller).send(method, path, body)
                 assert refusal(response) == DENIED, path
+            if path.startswith("/webhooks/"):
+                response = RestClient(alice).send(method, path, body)
+                assert refusal(response) == (404, "NAME_UNKNOWN"), path
             anonymous = RestClient(RegistryClient(app))
             response = anonymous.send(method, path, body)
             assert refusal(response) == (401, "UNAUTHORIZED")
     assert admin.items("/webhooks") == before
+    assert RestClient(alice).items("/webhooks") == []
 
 
 def test_administrator_lists_and_revokes_tokens_of_a_user(

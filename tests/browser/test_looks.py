@@ -82,6 +82,8 @@ def pages(repository: str) -> list[str]:
         "/images/-/storage",
         "/images/-/tokens",
         "/images/-/robots",
+        "/images/-/webhooks",
+        f"/images/-/webhooks/new?repository={repository}",
     ]
 
 
@@ -102,6 +104,7 @@ ADMINISTRATION = (
     "/images/-/upstreams",
     "/images/-/rules",
     "/images/alice/-/rules",
+    "/images/alice/-/rules/retention",
 )
 
 

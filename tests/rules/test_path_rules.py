@@ -194,7 +194,7 @@ def test_only_users_who_manage_a_path_read_and_set_its_rules(
 ) -> None:
     """By default, a user manages the paths that begin with the user's name."""
     rules = [o.rule for o in OPERATIONS if o.rule.startswith("/paths/")]
-    assert {rule.rpartition("/")[2] for rule in rules} == {*KINDS, "quota"}
+    assert {rule.rpartition("/")[2] for rule in rules} == {*KINDS, "quota", "preview"}
     assert statuses(app, "alice", "alice") == {200}
     assert statuses(app, "alice", "alice/docs") == {200}
     for path in ("alice", "website"):

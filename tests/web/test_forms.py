@@ -11,6 +11,8 @@ from flask_wtf import CSRFProtect
 
 from flask_oci.events.audit import AuditEvent
 from flask_oci.signals import audited
+from flask_oci.testing import make_image
+from flask_oci.testing import make_index
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import encoded
 from flask_oci.testing.manifests import image
@@ -57,6 +59,7 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
     f"{SETTINGS}/delete": {},
     f"{HELLO}/-/tags/delete": {"tag": "1.0"},
     f"{HELLO}/-/images/delete": {"digest": digest_of(image(LAYER))},
+    f"{HELLO}/-/undo": {"kind": "tags", "after": "0", "until": "9"},
     f"{HELLO}/-/images/restore": {"digest": digest_of(image(LAYER))},
     f"{HELLO}/-/images/forget": {"digest": digest_of(image(LAYER))},
     f"{HELLO}/-/block": {"digest": digest_of(image(LAYER)), "reason": "x"},
@@ -537,6 +540,32 @@ def test_compare_shows_layers_configs_and_sizes(
         assert part.index(digest_of(layer)[7:19]) < 60
     assert "VERSION" in text
     assert "KEPT" not in text
+
+
+def test_compare_of_an_index_takes_the_platform_of_the_other_image(
+    alice: RegistryClient, visitor: Visitor
+) -> None:
+    """If the index has none for it, the page says that the platforms differ."""
+    images = {
+        f"linux/{architecture}": make_image(b"layer", architecture=architecture)
+        for architecture in ("amd64", "arm64", "s390x")
+    }
+    alice.push("alice/hello", "all", make_index(*list(images.values())[:2]))
+    for platform, tag in (("linux/arm64", "arm"), ("linux/s390x", "z")):
+        alice.push("alice/hello", tag, images[platform])
+    address = f"{HELLO}/-/compare"
+    for pair in ({"from": "all", "to": "arm"}, {"from": "arm", "to": "all"}):
+        page = visitor.get(address, **pair)
+        assert "Both images are for linux/arm64." in page.text
+        assert "Both have the same size." in page.text
+        assert "New layers" not in page.text
+        chosen = visitor.get(address, **pair, platform="linux/amd64")
+        assert "all for linux/amd64" in chosen.text
+        assert "arm for linux/arm64" in chosen.text
+    page = visitor.get(address, **{"from": "all", "to": "z"})
+    assert "all for linux/amd64, z for linux/s390x" in page.text
+    options = [fields for tag, fields in page.elements if tag == "option"]
+    assert options[:2] == [{"selected": ""}, {}]
 
 
 def test_compare_with_unknown_tag_suggests_similar(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from flask import Flask
 
@@ -12,6 +14,7 @@ from tests.support.host import registry
 from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
+from tests.support.upkeep import Upkeep
 from tests.support.visitor import Visitor
 
 RULES = "/images/-/rules"
@@ -24,6 +27,44 @@ def _admin(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
     hooks = app.extensions["oci"].hooks
     monkeypatch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
     return Visitor(app, "bob")
+
+
+def test_retention_of_a_path_is_previewed_on_pages_rest_and_commands(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The preview leaves out repositories with rules of their own, and longer paths."""
+    for name in ("alice/a", "alice/b", "alice/docs/c", "alice/own"):
+        for tag in ("pr-1", "main"):
+            alice.push_image(name, tag, layer=tag.encode())
+    with app.app_context():
+        registry.retention.set(["keep *"], repository="alice/own")
+        registry.retention.set(["delete main"], path="alice/docs/*")
+    visitor, client = Visitor(app, "alice"), RestClient.of(app, "alice")
+    wanted = [
+        ("alice/a", "pr-1"),
+        ("alice/b", "pr-1"),
+        ("alice/docs/c", "main"),
+    ]
+    question = visitor.send(f"{ALICE}/retention", rules="delete pr-*")
+    assert "3 tags and images would be deleted" in question.text
+    place = "/paths/alice/-/retention"
+    tried = client.send("POST", f"{place}/preview", {"rules": ["delete pr-*"]})
+    body = tried.get_json()
+    deleted = [(e["repository"], e["tag"]) for e in body["items"] if e["deleted"]]
+    assert (deleted, body["deleted"], body["complete"]) == (wanted, 3, True)
+    assert client.get(f"{place}/preview")["deleted"] == 1
+    words = ("retention", "preview", "--path", "alice/*", "--json")
+    for rule, count in (((), 1), (("--rule", "delete pr-*"), 3)):
+        rows = json.loads(Upkeep(app).run(*words, *rule).stdout)
+        assert sum(row["deleted"] for row in rows) == count
+    assert Upkeep(app).run("retention", "preview", "--rule", "delete x").exit_code == 2
+    visitor.follow_form(question)
+    page = visitor.get(visitor.get(ALICE).links["Preview current rules"])
+    assert "3 tags and images would be deleted now" in page.text
+    assert "alice/b:" in page.text
+    assert Visitor(app, "bob").status(f"{ALICE}/retention") == 404
+    other = RestClient.of(app, "bob")
+    assert other.send("GET", f"{place}/preview").status_code == 403
 
 
 def test_manager_of_a_path_sets_its_rules(app: Flask, alice: RegistryClient) -> None:

@@ -61,6 +61,8 @@ from .robots import Robots
 from .robots import RobotSecret
 from .rules import InheritedProtection
 from .rules import InheritedRetention
+from .rules import PathVerdict
+from .rules import PathVerdicts
 from .rules import ProtectedTags
 from .rules import RetentionRules
 from .rules import Verdict
@@ -117,6 +119,9 @@ __all__ = [
     "DefaultVisibility",
     "DeletedImage",
     "DeletedImages",
+    "PathUsage",
+    "PathVerdict",
+    "PathVerdicts",
     "Deliveries",
     "Delivery",
     "DeliveryAttempt",
@@ -146,7 +151,6 @@ __all__ = [
     "NewWebhook",
     "Page",
     "Paging",
-    "PathUsage",
     "ProtectedTags",
     "Publisher",
     "PublisherField",

@@ -91,6 +91,32 @@ class Verdicts(Page, frozen=True):
     items: t.Annotated[list[Verdict], Meta(description="The results on this page.")]
 
 
+class PathVerdict(Verdict, frozen=True):
+    """The result of retention rules for a tag or an untagged manifest in a path."""
+
+    repository: t.Annotated[str, Meta(description="The name of the repository.")]
+
+
+class PathVerdicts(Page, frozen=True):
+    """The results of retention rules for the repositories of a path; deletions come
+    first."""
+
+    deleted: t.Annotated[
+        int, Meta(description="The number of tags and manifests to delete.")
+    ]
+    kept: t.Annotated[
+        int, Meta(description="The number of tags and manifests to keep.")
+    ]
+    complete: t.Annotated[
+        bool,
+        Meta(
+            description="Whether all repositories were examined that the caller may"
+            " pull from; the first 50 are."
+        ),
+    ]
+    items: t.Annotated[list[PathVerdict], Meta(description="The results on this page.")]
+
+
 class ProtectedTags(Body, frozen=True):
     """Patterns of tags, in which `*` matches any text and `?` any character."""
 

@@ -64,6 +64,22 @@ class Webhook(Body, frozen=True):
         Meta(description="When deliveries resume; null if they are not paused."),
     ]
     created_at: t.Annotated[datetime, Meta(description="When it was added.")]
+    owner: t.Annotated[
+        str | None,
+        Meta(description="The user whose webhook it is; null for one of the site."),
+    ]
+    accepted_at: t.Annotated[
+        datetime | None,
+        Meta(description="When it last accepted a test; null if it never did."),
+    ]
+    failing_since: t.Annotated[
+        datetime | None,
+        Meta(description="The first failed attempt since the last success, or null."),
+    ]
+    disabled_reason: t.Annotated[
+        str | None,
+        Meta(description="Why the registry disabled it; null if a user did."),
+    ]
 
 
 class Webhooks(Page, frozen=True):
@@ -81,6 +97,14 @@ class NewWebhook(Body, frozen=True):
     ] = "cloudevents"
     kinds: Kinds = msgspec.field(default_factory=lambda: ["*"])
     repositories: Repositories = msgspec.field(default_factory=lambda: ["*"])
+    own: t.Annotated[
+        bool,
+        Meta(
+            description="Whether it is a webhook of the caller, for one repository or"
+            " one path such as `website/*` that the caller manages. Always so for users"
+            " who are not administrators."
+        ),
+    ] = False
 
 
 class WebhookChange(Body, frozen=True):

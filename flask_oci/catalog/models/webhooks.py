@@ -11,7 +11,9 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from ...clock import utcnow
+from .columns import bytewise
 from .columns import Counter
+from .columns import free_text
 from .columns import Record
 
 PENDING: t.Final = "pending"
@@ -47,7 +49,28 @@ class Webhook(Record):
     """When deliveries resume; they are paused after attempts without an answer."""
 
     disabled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    """When a user disabled the webhook; None if it is enabled."""
+    """When the webhook was disabled; None if it is enabled."""
+
+    disabled_reason: Mapped[str | None] = mapped_column(free_text(255))
+    """Why the registry disabled it; None if a user did."""
+
+    failing_since: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """The time of the first failed attempt since the last success."""
+
+    tested_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When the last test was started."""
+
+    accepted_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When the webhook last accepted a test."""
+
+    scope: Mapped[str | None] = mapped_column(bytewise(255), index=True)
+    """The repository or the path, such as ``website/*``, of a webhook of an owner."""
+
+    @declared_attr
+    def owner_id(cls) -> Mapped[t.Any]:
+        """The user who added it for the repository or path of its scope; None if it is
+        a webhook of the site."""
+        return cls._refer_to(cls.user_key, "CASCADE")
 
 
 class Delivery(Record):
