@@ -11,7 +11,6 @@ from ..changes import REPOSITORY_CREATED
 from ..changes import REPOSITORY_DELETED
 from ..clock import utcnow
 from ..errors import NameUnknown
-from ..errors import UserDeleted
 from ..robot_key import user_key
 from ..rules.paths import paths_of
 from . import owner_usage
@@ -27,7 +26,6 @@ from .repository_info import Pusher
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
 from .repository_statements import delete_contents
-from .repository_statements import lock_repositories
 from .repository_statements import RepositoryStatements
 from .users import Users
 
@@ -351,30 +349,14 @@ class Repositories(RepositoryConditions):
         """
 
         def work() -> dict[str, RepositoryInfo]:
-            owners = [self.find(name).owner_id for name in names]
-            owners += map(
-                self._users.owner_of_namespace, map(namespace_of, names.values())
-            )
-            users = self._db.lock_users(
-                [by, values.get("owner_id"), *owners],
+            self._changes.lock_for_renaming(
+                names,
+                [by, values.get("owner_id")],
                 # The function may rename a user, which locks the row exclusively.
                 exclusive=within_transaction is not None,
+                by=by,
             )
-            if by is not None and by not in users:
-                raise UserDeleted
-            lock_repositories(self._db, self._db.models.Repository.name.in_(names))
-            done = {}
-            for old, new in names.items():
-                found = self.find(old)
-                if not found.exists or owned_by_id not in (None, found.owner_id):
-                    continue
-                if old == new:
-                    done[old] = self._changes.set(found, values, by)
-                    continue
-                adopted = {}
-                if "owner_id" not in values:
-                    adopted = self._changes.given(found, new, by)
-                done[old] = self._changes.move(found, new, values, adopted, by=by)
+            done = self._changes.rename_each(names, values, owned_by_id, by=by)
             if within_transaction is not None:
                 within_transaction()
             return done

@@ -12,12 +12,14 @@ from ..changes import Change
 from ..changes import REPOSITORY_RENAMED
 from ..changes import REPOSITORY_SHOWN
 from ..changes import REPOSITORY_TRANSFERRED
+from ..errors import UserDeleted
 from ..rules.visibility import PRIVATE
 from . import owner_usage
 from .database import Database
 from .repository_info import check_writable
 from .repository_info import namespace_of
 from .repository_info import RepositoryInfo
+from .repository_statements import lock_repositories
 from .users import Users
 
 if t.TYPE_CHECKING:
@@ -123,6 +125,51 @@ class RepositoryChanges:
         if adopted:
             self._delete_rules(found)
         return self.set(replace(found, name=new), changed, by)
+
+    def lock_for_renaming(
+        self,
+        names: dict[str, str],
+        user_ids: list[t.Any],
+        *,
+        exclusive: bool,
+        by: t.Any,
+    ) -> None:
+        """Lock the repositories that :meth:`rename_each` renames, and the users whose
+        repositories or namespaces change.
+
+        :param user_ids: the keys of further users to lock.
+        :param exclusive: whether the users may change in the transaction.
+        :raises UserDeleted: if the user who makes the change has been deleted.
+        """
+        owners = [self._find(name).owner_id for name in names]
+        owners += map(self._users.owner_of_namespace, map(namespace_of, names.values()))
+        users = self._db.lock_users([*user_ids, *owners], exclusive=exclusive)
+        if by is not None and by not in users:
+            raise UserDeleted
+        lock_repositories(self._db, self._db.models.Repository.name.in_(names))
+
+    def rename_each(
+        self,
+        names: dict[str, str],
+        values: dict[str, t.Any],
+        owned_by_id: t.Any,
+        *,
+        by: t.Any,
+    ) -> dict[str, RepositoryInfo]:
+        """Rename locked repositories as :meth:`Repositories.rename` documents."""
+        done = {}
+        for old, new in names.items():
+            found = self._find(old)
+            if not found.exists or owned_by_id not in (None, found.owner_id):
+                continue
+            if old == new:
+                done[old] = self.set(found, values, by)
+                continue
+            adopted = {}
+            if "owner_id" not in values:
+                adopted = self.given(found, new, by)
+            done[old] = self.move(found, new, values, adopted, by=by)
+        return done
 
     def _may_serve(self, old_name: str, owner_id: t.Any, by: t.Any) -> bool:
         """Return True if an old name may continue to serve a repository that gets a new
