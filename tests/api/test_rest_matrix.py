@@ -157,16 +157,18 @@ def allowed(caller: Caller, policy: str, state: str) -> frozenset[str]:
     return may
 
 
-def reaches(rule: Rule, caller: Caller) -> bool:
-    """Return True if the caller's credentials cover an operation."""
+def reaches(rule: Rule, caller: Caller, state: str) -> bool:
+    """Return True if the caller's credentials cover an operation. The bearer token of a
+    robot lists only the repositories that the robot reaches."""
     if not caller.sends_bearer:
         return True
-    return caller.listed and rule.need in caller.limit
+    is_listed = caller.listed and (caller.reach is None or state in caller.reach)
+    return is_listed and rule.need in caller.limit
 
 
 def may_know(rule: Rule, caller: Caller, policy: str, state: str) -> bool:
     """Return True if the response may depend on the state of the repository."""
-    return reaches(rule, caller) and bool(allowed(caller, policy, state))
+    return reaches(rule, caller, state) and bool(allowed(caller, policy, state))
 
 
 def expected(rule: Rule, caller: Caller, policy: str, state: str) -> int:
@@ -179,7 +181,7 @@ def expected(rule: Rule, caller: Caller, policy: str, state: str) -> int:
         if "pull" not in may:
             return hidden
         return 401 if not caller.listed else 404 if state == "missing" else 200
-    if not reaches(rule, caller):
+    if not reaches(rule, caller, state):
         return 403 if rule.need == "manage" and caller.role is not None else 401
     if state in ("missing", "renamed") or not may & {"pull", rule.need}:
         return hidden
