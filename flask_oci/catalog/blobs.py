@@ -17,6 +17,7 @@ from ..rules.blocks import Ban
 from ..spec.digest import Digest
 from ..storage.place import Place
 from . import references
+from . import totals
 from .blocks import bans_of
 from .blocks import Blocks
 from .blocks import with_bans
@@ -229,16 +230,29 @@ class Blobs:
         An insert that tolerates an existing row would use up a key for each push of a
         known blob. After a concurrent insert, the whole transaction is retried.
         """
-        inserted: t.Any = self._db.execute(
-            sa.insert(self._db.models.Blob.__table__),
-            {
-                "digest": str(place.digest),
-                "size": place.size,
-                "store": place.store,
-                "location": place.location,
-            },
-        )
-        self._db.add_to_totals(blobs=1, bytes=place.size)
+        added = totals.Totals(blobs=1, bytes=place.size)
+        values = {
+            "digest": str(place.digest),
+            "size": place.size,
+            "store": place.store,
+            "location": place.location,
+            # SQLAlchemy computes no default in a statement with a CTE.
+            "created_at": utcnow(),
+        }
+        inserting = sa.insert(self._db.models.Blob.__table__)
+        if self._db.dialect == "postgresql":
+            # A statement of its own for the counter would be one more in each push.
+            counted = totals.adding(self._db, added).cte("counted")
+            number = sa.select(sa.func.count()).select_from(counted).scalar_subquery()
+            row = self._db.execute(
+                inserting.add_cte(counted).returning(inserting.table.c.id, number),
+                values,
+            ).one()
+            if not row[1]:
+                self._db.add_to_totals(**added._asdict())
+            return int(row[0])
+        self._db.add_to_totals(**added._asdict())
+        inserted: t.Any = self._db.execute(inserting, values)
         return int(inserted.inserted_primary_key[0])
 
     def unlink(

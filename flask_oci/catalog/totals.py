@@ -56,6 +56,15 @@ def keep(database: Database, change: Totals) -> None:
         database.change(adding.values(**values))
 
 
+def adding(database: Database, change: Totals) -> sa.Update:
+    """Return the statement that adds to the counters and returns the changed row, if it
+    exists."""
+    table = database.models.Total.__table__
+    values = {name: table.c[name] + value for name, value in change._asdict().items()}
+    statement = sa.update(table).where(table.c.shard == _shard()).values(**values)
+    return statement.returning(table.c.shard)
+
+
 def read(database: Database) -> Totals | None:
     """Return the totals, or None if the tables have never been counted."""
     table = database.models.Total.__table__
