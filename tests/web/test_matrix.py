@@ -61,6 +61,7 @@ PAGES: t.Final = {
     "uploads": ("push", "/images/{name}/-/uploads"),
     "settings": ("manage", "/images/{name}/-/settings"),
     "retention": ("manage", "/images/{name}/-/settings/retention"),
+    "policy": ("manage", "/images/{name}/-/settings/policy"),
 }
 
 #: Files of a package, which are the same for each visitor.
@@ -117,7 +118,7 @@ def test_pages_all_have_a_rule(app: Flask) -> None:
     }
     # Rules, robots and publishers of a path depend on no repository:
     # tests/web/test_path_rules.py, test_robots.py and publishers/test_interfaces.py.
-    of_paths = {"path_rules", "path_retention", "publishers", "robot"}
+    of_paths = {"path_rules", "path_retention", "path_policy", "publishers", "robot"}
     assert pages - {"static"} - of_paths == set(PAGES)
 
 
