@@ -73,10 +73,11 @@ def contents(app: Flask) -> tuple[list[Path], dict[str, int]]:
     """Return the files in the storage folder, and the number of rows of each table.
 
     The identity of the folder and the row of the totals are left out, because the
-    first push creates them.
+    first push creates them, and so is the row of a node, because each server has one.
     """
     folder = Path(app.extensions["oci"].config.storage_path)
     files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    left_out = ("oci_storage", "oci_total", "oci_node")
     db: SQLAlchemy = app.extensions["sqlalchemy"]
     with app.app_context():
         try:
@@ -86,7 +87,7 @@ def contents(app: Flask) -> tuple[list[Path], dict[str, int]]:
         rows = {
             name: db.session.scalar(sa.text(f"SELECT count(*) FROM {name}"))
             for name in found
-            if name.startswith("oci_") and name not in ("oci_storage", "oci_total")
+            if name.startswith("oci_") and name not in left_out
         }
     ignored = {"locks", "identity"}
     return [p for p in files if ignored.isdisjoint(p.parts)], rows
