@@ -9,7 +9,7 @@ from ..auth.job_logins import OIDC_USER
 from ..auth.oidc.refusal import IdentityRefused
 from ..auth.oidc.refusal import IssuerUnavailable
 from ..auth.robot_logins import RobotRefused
-from ..errors import RegistryError
+from ..errors import Unauthorized
 from ..events import audit
 from ..http.responses import as_json
 from ..services import principal
@@ -31,14 +31,12 @@ SUBJECT_TYPES: t.Final = (
 )
 
 
-class ExchangeRefused(RegistryError):
-    """An error of RFC 6749, section 5.2, which is also one of the registry.
+class ExchangeRefused(Unauthorized):
+    """``UNAUTHORIZED``: an error of RFC 6749, section 5.2, in the registry's form.
 
     :param error: the code of the error.
     :param message: sentences with the problem and the action.
     """
-
-    error_code = "UNAUTHORIZED"
 
     def __init__(self, error: str, message: str, *, status: int = 400) -> None:
         headers = {"Cache-Control": "no-store"}

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from ..core.messages import marked
 from ..services import services
+from ..spec.reference import is_name
 from . import forms
 from . import paging
 from .access import is_admin
@@ -131,6 +132,8 @@ def _robots(name: str) -> list[Robot]:
 
 
 def _manages_path(name: str) -> bool:
+    if not is_name(name):
+        return False
     return is_admin() or services().policy.manages_robots(visitor(), name)
 
 
