@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import hmac
 import os
-import socket
+import platform
 import time
 import typing as t
 import uuid
@@ -89,7 +89,7 @@ class NodeReporter:
         current, *former = reversed(self._keys())
         return NodeReport(
             id=self._id,
-            host=socket.gethostname()[:255],
+            host=platform.node()[:255],
             version=version("flask-oci")[:64],
             keys=[_fingerprint(key, "key") for key in (current, *former)],
             settings={

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import typing as t
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import Denied
 from .wording import plural
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: The used part of a quota from which the registry warns.
 WARNING_THRESHOLD: t.Final = 0.9
@@ -38,6 +42,21 @@ class QuotaExceeded(Denied):
     def explained(self) -> QuotaExceeded:
         """Return the error with the usage."""
         return QuotaExceeded(self.explanation or self.message, detail=self.used)
+
+
+@contextmanager
+def usage_shown(is_shown: bool) -> Iterator[None]:
+    """Raise errors of quotas with the usage.
+
+    :param is_shown: whether the caller may know the usage. The host's own code may, if
+        it acts for no user.
+    """
+    try:
+        yield
+    except QuotaExceeded as error:
+        if not is_shown:
+            raise
+        raise error.explained() from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..errors import BlobUnknown
 from ..errors import SizeInvalid
 from ..events import audit
+from ..rules.quota import usage_shown
 from ..spec.digest import DEFAULT_ALGORITHM
 from ..spec.digest import Digest
 from ..spec.reference import check_name
@@ -76,7 +77,7 @@ class Images:
 
         content = self._here.content
         by_whom = content.actor(by)
-        with audit.acting(by_whom.name):
+        with audit.acting(by_whom.name), usage_shown(by is None):
             return str(content.put_blob(check_name(name), by_whom, wanted, receive))
 
     def put_manifest(
@@ -101,7 +102,7 @@ class Images:
         verbs = self._here.content
         names = [check_tag(tag) for tag in tags]
         by_whom = verbs.actor(by)
-        with audit.acting(by_whom.name):
+        with audit.acting(by_whom.name), usage_shown(by is None):
             pushed = verbs.put_manifest(
                 check_name(name), by_whom, content, media_type, tags=names
             )
@@ -176,8 +177,9 @@ class Images:
                 progress=progress,
             )
             listed = archive_formats.named(images, reference, tag)
-            for wanted, called in oldest_first(images, listed):
-                transfer.image(wanted, called)
+            with usage_shown(by is None):
+                for wanted, called in oldest_first(images, listed):
+                    transfer.image(wanted, called)
         return transfer.moved
 
     def export_to(
@@ -272,7 +274,8 @@ class Images:
             token_hosts=token_hosts,
             progress=progress,
         )
-        return copier.copy(source, target)
+        with usage_shown(by is None):
+            return copier.copy(source, target)
 
     def mirror(
         self,
@@ -316,9 +319,15 @@ class Images:
             token_hosts=token_hosts,
             progress=progress,
         )
-        return copier.mirror(
-            source, target, tags=tags, exclude=exclude, newest=newest, dry_run=dry_run
-        )
+        with usage_shown(by is None):
+            return copier.mirror(
+                source,
+                target,
+                tags=tags,
+                exclude=exclude,
+                newest=newest,
+                dry_run=dry_run,
+            )
 
     def _repository(self, name: str, by: t.Any = None) -> Repository:
         by_whom = self._here.content.actor(by)

@@ -628,14 +628,14 @@ def test_check_with_missing_tables_finds_them(tmp_path: Path) -> None:
     with app.app_context():
         db.create_all()
         db.session.execute(sa.text("DROP TABLE oci_tag_move"))
-        db.session.execute(sa.text("ALTER TABLE oci_blob DROP COLUMN unlinked_at"))
+        db.session.execute(sa.text("ALTER TABLE oci_blob DROP COLUMN created_at"))
         db.session.commit()
     said = missing(app)
     remedies = check(app).findings["tables-missing"]["remedies"]
     assert "flask oci tables --create" in remedies["command"]
     assert "create_all" not in "".join(remedies.values())
     assert "oci_tag_move" in said
-    assert "oci_blob.unlinked_at" in said
+    assert "oci_blob.created_at" in said
     assert "oci_repository" not in said
 
 

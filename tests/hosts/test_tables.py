@@ -205,12 +205,12 @@ def test_tables_command_lists_states_and_creates_tables(host: BareHost) -> None:
     assert (result.exit_code, result.stdout) == (0, f"Created {len(states)} tables.\n")
     assert host.run("tables").exit_code == 0
     host.execute(
-        "ALTER TABLE oci_blob DROP COLUMN unlinked_at", "DROP TABLE oci_login_failure"
+        "ALTER TABLE oci_blob DROP COLUMN created_at", "DROP TABLE oci_login_failure"
     )
     result = host.run("tables")
     assert result.exit_code == 1
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["oci_blob", "outdated", "unlinked_at", "-"] in rows
+    assert ["oci_blob", "outdated", "created_at", "-"] in rows
     assert ["oci_login_failure", "missing", "-", "-"] in rows
     assert ["oci_tag", "present", "-", "-"] in rows
 
