@@ -174,6 +174,7 @@ KINDS: t.Final[dict[str, t.Any]] = {
     "retention": {"rules": ["delete pr-*"]},
     "protected-tags": {"protected": ["v*"], "immutable": []},
     "default-visibility": {"visibility": "internal"},
+    "policy": {"rules": ["require signature by ci"]},
 }
 QUOTA: t.Final = {"bytes": 1000, "images": None}
 
@@ -194,7 +195,9 @@ def test_only_users_who_manage_a_path_read_and_set_its_rules(
 ) -> None:
     """By default, a user manages the paths that begin with the user's name."""
     rules = [o.rule for o in OPERATIONS if o.rule.startswith("/paths/")]
-    assert {rule.rpartition("/")[2] for rule in rules} == {*KINDS, "quota", "preview"}
+    # The tests of policies cover signers.
+    others = {"quota", "preview", "signers", "<signer>"}
+    assert {rule.rpartition("/")[2] for rule in rules} == {*KINDS, *others}
     assert statuses(app, "alice", "alice") == {200}
     assert statuses(app, "alice", "alice/docs") == {200}
     for path in ("alice", "website"):

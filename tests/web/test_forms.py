@@ -49,6 +49,12 @@ def _heard() -> t.Iterator[list[AuditEvent]]:
 # Every form
 
 
+SIGNER: t.Final = {
+    "signer": "ci",
+    "value": "https://example.org/ci",
+    "issuer": "https://example.org",
+}
+
 FORMS: t.Final[dict[str, dict[str, str]]] = {
     f"{SETTINGS}/description": {"description": "changed"},
     f"{SETTINGS}/visibility": {"visibility": "public"},
@@ -59,12 +65,9 @@ FORMS: t.Final[dict[str, dict[str, str]]] = {
     f"{SETTINGS}/delete": {},
     f"{HELLO}/-/tags/delete": {"tag": "1.0"},
     f"{HELLO}/-/images/delete": {"digest": digest_of(image(LAYER))},
-    f"{HELLO}/-/settings/policy": {},
-    f"{HELLO}/-/settings/signers": {"name": "ci", "key": "x"},
-    f"{HELLO}/-/settings/signers/remove": {"signer": "1"},
-    "/images/alice/-/rules/policy": {},
-    "/images/alice/-/rules/signers": {"name": "ci", "key": "x"},
-    "/images/alice/-/rules/signers/remove": {"signer": "1"},
+    f"{SETTINGS}/policy": {"rules": "require signature by ci"},
+    f"{SETTINGS}/signers": SIGNER,
+    f"{SETTINGS}/signers/remove": {"signer": "ci"},
     f"{HELLO}/-/undo": {"kind": "tags", "after": "0", "until": "9"},
     f"{HELLO}/-/images/restore": {"digest": digest_of(image(LAYER))},
     f"{HELLO}/-/images/forget": {"digest": digest_of(image(LAYER))},
@@ -107,6 +110,9 @@ ADMINISTRATION: t.Final[dict[str, dict[str, str]]] = {
     "/images/alice/-/rules/visibility": {"visibility": "public"},
     "/images/alice/-/rules/tags": {"protected": "v*"},
     "/images/alice/-/rules/retention": {"rules": "delete *"},
+    "/images/alice/-/rules/policy": {"rules": "require signature by ci"},
+    "/images/alice/-/rules/signers": SIGNER,
+    "/images/alice/-/rules/signers/remove": {"signer": "ci"},
 }
 
 
@@ -119,7 +125,8 @@ def state(alice: RegistryClient) -> t.Any:
         return (
             *(found, about, len(registry.access_tokens.list(user))),
             *(alice.tags("alice/hello"), registry.tag_protection.list()),
-            registry.retention.list(),
+            *(registry.retention.list(), registry.image_policies.list()),
+            registry.trusted_signers.list(repository="alice/hello"),
         )
 
 
@@ -191,8 +198,10 @@ def test_form_of_administrators_without_valid_token_is_refused(
             registry.retention,
             registry.tag_protection,
             registry.default_visibility,
+            registry.image_policies,
         ):
             assert rule_set.list() == []
+        assert registry.trusted_signers.list(path="alice/*") == []
 
 
 @pytest.mark.parametrize("address", FORMS)
@@ -229,6 +238,7 @@ def test_forms_without_permission_are_refused(
         for a in FORMS
         if not a.endswith(("description", "history", "settings/tags"))
         and not a.endswith(("images/restore", "images/forget", "-/block", "-/unblock"))
+        and not a.endswith(("settings/policy", "signers", "signers/remove", "-/undo"))
         and "tokens" not in a
     ],
 )

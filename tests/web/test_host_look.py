@@ -238,7 +238,14 @@ def test_check_with_unknown_login_view_finds_it(
     found = check(app)
     assert found.codes == {"login-view-unknown"}
     assert "auth.nowhere" in found.findings["login-view-unknown"]["detail"]
-    assert not check(based(BODY, OCI_LOGIN_URL="/login")).codes
+
+
+def test_check_with_login_url_needs_no_login_view(
+    based: t.Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = based(BODY, OCI_LOGIN_URL="/login")
+    monkeypatch.setattr(t.cast(t.Any, app).login_manager, "login_view", "auth.nowhere")
+    assert not check(app).codes
 
 
 def test_check_without_flask_login_says_what_it_skips(

@@ -70,4 +70,8 @@ def test_owner_sets_policy_and_signer_of_a_path(
     assert "alice/* trusts no signer release" in visitor.get(PAGE).text
     stranger = Visitor(app, "bob")
     assert stranger.get(f"{PATH}/policy").status == 404
-    assert stranger.send(f"{PATH}/policy", rules="").status == 404
+    sent = {"rules": "", "signer": "release", "value": key.pem}
+    for form in ("policy", "signers", "signers/remove"):
+        assert stranger.send(f"{PATH}/{form}", **sent).status == 404
+        assert Visitor(app).send(f"{PATH}/{form}", **sent).status == 403
+    assert "require signature by release" in visitor.get(f"{PATH}/policy").html
