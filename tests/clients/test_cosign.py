@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from flask_oci.testing import digest_of
 from flask_oci.testing import Image
 from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import tool
 from tests.support.forge import USERNAME
 
+from .engine import login
+from .engine import make
+from .remote import Remote
 from .shell import Client
 
 pytestmark = pytest.mark.real
@@ -77,3 +81,32 @@ def test_registry_verifies_both_forms_of_signatures(
     shown = forge.command("oci", "trust", "show", "--json", f"{repository}:1")
     found = {(each["format"], each["signer"]) for each in json.loads(shown)}
     assert found == {("sigstore", "release"), ("cosign", "release")}
+
+
+def test_docker_cannot_move_a_tag_to_an_unsigned_image(
+    cosign: Client,
+    engine: Client,
+    forge: Forge,
+    remote: Remote,
+    repository: str,
+    root: bytes,
+    tmp_path: Path,
+) -> None:
+    """Docker prints the rule, and the tag keeps its signed image."""
+    name = f"{forge.host}/{repository}:1"
+    docker = engine.having(DOCKER_CONFIG=str(tmp_path / "engine"))
+    docker(*login(forge), stdin=PASSWORD)
+    make(docker, name, root)
+    docker("push", name)
+    signed = digest_of(remote.manifest(repository, "1"))
+    cosign(*SIGN, "--key=cosign.key", f"{forge.host}/{repository}@{signed}")
+    scope, key = f"--repository={repository}", f"--key={tmp_path / 'cosign.pub'}"
+    forge.command("oci", "trust", "add", "release", scope, key)
+    rules = ("require signature by release", "check pushed tags")
+    forge.command("oci", "policy", "set", scope, *rules)
+    docker("pull", name)
+    make(docker, name, root)
+    said = docker.refuses("push", name)
+    assert "it has no verified signature by release" in said
+    assert digest_of(remote.manifest(repository, "1")) == signed
+    docker("pull", name)
