@@ -1,8 +1,10 @@
 """gunicorn -c example_app/gunicorn.conf.py 'example_app:create_app()'"""
 
 import gc
-import socket
 import typing as t
+from socket import AF_UNIX
+from socket import IPPROTO_TCP
+from socket import TCP_NOTSENT_LOWAT
 
 bind = "127.0.0.1:5000"
 # docker sends several layers at once, and each occupies a thread until its end. A
@@ -29,10 +31,8 @@ def when_ready(server: t.Any) -> None:
     sent, and not at each free byte. Pulls are a fifth faster.
     """
     for listener in server.LISTENERS:
-        if listener.sock.family != socket.AF_UNIX:
-            listener.sock.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024
-            )
+        if listener.sock.family != AF_UNIX:
+            listener.sock.setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 * 1024)
 
 
 def post_worker_init(worker: object) -> None:

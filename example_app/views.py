@@ -100,20 +100,19 @@ def heading() -> dict[str, object]:
     return {"project_of": project_of}
 
 
-def project_of(path: str) -> Project | None:
-    """Return the project of an image if the visitor may see it, or None."""
+def project_of(path: str, action: str = "pull") -> Project | None:
+    """Return the project of an image if the visitor may do this to it, or None."""
     visitor = current_user if current_user.is_authenticated else None
     project = find_project(path)
-    return project if project and project.allows(visitor, "pull") else None
+    return project if project and project.allows(visitor, action) else None
 
 
 def get_project(owner: str, name: str, action: str) -> Project:
     """Return a project if the visitor may do this to it; otherwise abort."""
-    visitor = current_user if current_user.is_authenticated else None
-    project = find_project(f"{owner}/{name}")
-    if not (project and project.allows(visitor, action)):
+    project = project_of(f"{owner}/{name}", action)
+    if project is None:
         # The answer is the same for a hidden project and for one that does not exist.
-        abort(404 if visitor else login_manager.unauthorized())
+        abort(404 if current_user.is_authenticated else login_manager.unauthorized())
     return project
 
 
