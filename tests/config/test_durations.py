@@ -14,6 +14,7 @@ from flask_oci.config import ConfigError
 KEYS = [
     "OCI_TOKEN_LIFETIME",
     "OCI_REFRESH_TOKEN_LIFETIME",
+    "OCI_OIDC_TOKEN_LIFETIME",
     "OCI_LOGIN_PERIOD",
     "OCI_GRACE_PERIOD",
     "OCI_UPLOAD_LIFETIME",
