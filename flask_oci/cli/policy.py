@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 
 @click.group(cls=Group)
 def policy() -> None:
-    """Require signatures and scans of images, and preview the decisions.
+    """Require signatures and scans of images.
 
     \b
     A rule is a sentence:
@@ -69,7 +69,7 @@ def list_rules(as_json: bool) -> None:
 @repository_or_path
 @click.argument("rules", nargs=-1, required=True, metavar="RULE...")
 def set_rules(repository: str | None, path: str | None, rules: tuple[str, ...]) -> None:
-    """Set the rules of a repository or a path; they replace its existing rules."""
+    """Replace the rules of a repository or a path."""
     scope = scope_of(repository, path)
     with error_messages():
         services().image_policies.set(rules, **scope._asdict())

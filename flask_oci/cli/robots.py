@@ -197,9 +197,10 @@ def disable_robot(login: str) -> None:
 @with_appcontext
 @click.argument("login")
 def enable_robot(login: str) -> None:
-    """Enable a robot, or give it to the new owner of its namespace or repository.
+    """Enable a robot, or give it to the new owner of its images.
 
-    The secrets of a robot that gets a new owner are deleted.
+    A namespace or a repository may have changed hands since the robot was created. The
+    secrets of a robot that gets a new owner are deleted.
     """
     with error_messages():
         is_new = services().robots.enable(_named(login))

@@ -8,7 +8,7 @@ ISSUER_FAILS = FindingType(
     "issuer-fails",
     "warning",
     "The keys of an issuer of identity tokens cannot be read.",
-    "Jobs of this issuer cannot log in.",
+    "Jobs whose identity tokens come from this issuer cannot log in.",
     {
         "command": "flask --app forge oci publisher verify TOKEN  # After a change.",
         "python": 'OCI_OIDC_NETWORKS = ["10.0.0.0/8"]  # For an issuer that is not'
@@ -20,7 +20,7 @@ ISSUER_REMOVED = FindingType(
     "issuer-removed",
     "warning",
     "Publishers name an issuer that the registry does not trust any more.",
-    "Their jobs cannot log in.",
+    "The jobs of these publishers cannot log in any more.",
     {
         "python": 'OCI_OIDC_ISSUERS = {"https://gitlab.com": "gitlab"}',
         "command": "flask --app forge oci publisher remove ROBOT ID  # Or remove them.",
