@@ -67,6 +67,19 @@ def report_failures(failures: Sequence[str]) -> None:
     raise click.exceptions.Exit(PARTLY_FAILED)
 
 
+def read_text(file: str, limit: int) -> str:
+    """Return the text of a file, or end the command with an error.
+
+    :param file: its path; ``-`` is the standard input.
+    :param limit: the maximum number of characters that are read.
+    """
+    try:
+        with click.open_file(file) as opened:
+            return str(opened.read(limit))
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"Cannot read {file}: {error}.") from None
+
+
 def user_named(username: str) -> t.Any:
     """Return the host's user of that name, or end the command with an error."""
     user = services().catalog.users.by_name(username)

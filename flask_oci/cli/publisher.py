@@ -16,6 +16,7 @@ from . import output
 from .aliases import Group
 from .common import error_messages
 from .common import printable
+from .common import read_text
 
 if t.TYPE_CHECKING:
     from ..auth.publishers import Publishers
@@ -159,15 +160,15 @@ def list_fields(as_json: bool) -> None:
 
 @publisher.command("verify")
 @with_appcontext
-@click.argument("token_file", type=click.File("r"))
+@click.argument("token_file")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def verify_token(token_file: t.TextIO, as_json: bool) -> None:
+def verify_token(token_file: str, as_json: bool) -> None:
     """Explain why an identity token is accepted or refused.
 
     TOKEN_FILE has the token, and '-' is the standard input. The token is not used by
     this command.
     """
-    text = token_file.read(MAX_LENGTH + 2).strip()
+    text = read_text(token_file, MAX_LENGTH + 2).strip()
     with error_messages():
         found = _publishers().explain(text)
     if as_json:

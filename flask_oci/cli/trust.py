@@ -20,6 +20,7 @@ from ..verification.signers import MAX_VALUE
 from . import output
 from .aliases import Group
 from .common import error_messages
+from .common import read_text
 from .common import report_failures
 from .digests import short
 from .digests import whole_image
@@ -193,14 +194,7 @@ def show_signatures(image: str, as_json: bool) -> None:
 
 
 def _read(file: str | None) -> str | None:
-    """Return the text of a file, or None without one; ``-`` is the standard input."""
-    if file is None:
-        return None
-    try:
-        with click.open_file(file) as opened:
-            return str(opened.read(2 * MAX_VALUE))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"Cannot read {file}: {error}.") from None
+    return None if file is None else read_text(file, 2 * MAX_VALUE)
 
 
 def _names(scope: TrustScope) -> list[str] | None:

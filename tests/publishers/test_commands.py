@@ -75,6 +75,8 @@ def test_verify_explains_each_claim_without_using_the_token(
     assert "\x1b" not in said
     assert "has expired" in verify(ci.token(exp=1))
     assert "No robot has a publisher" in verify(ci.token(repository_id="1"))
+    missing = upkeep.run("publisher", "verify", str(tmp_path / "missing"))
+    assert (missing.exit_code, "Cannot read" in missing.output) == (1, True)
     found = json.loads(verify(ci.token(), "--json"))
     assert found["accepted"]
     assert found["publishers"][0]["robot"] == ROBOT
