@@ -39,6 +39,11 @@ SNIPPETS = [
     if block.caption is None and not re.search(r"^ *\.\.\.$", block.code, re.MULTILINE)
 ]
 
+#: The settings that snippets need.
+SETTINGS = {
+    "OCI_OIDC_ISSUERS": {"https://gitlab.com": "gitlab"},
+    "OCI_OIDC_AUDIENCE": "https://forge.example.org",
+}
 
 #: The files, by section. The tests that name a section run its files.
 FILES = {
@@ -71,7 +76,8 @@ def _afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[N
 @pytest.fixture(name="host", scope="module")
 def _host(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[flask.Flask]:
     """The application of the quickstart, with an account for alice."""
-    with application(tmp_path_factory.mktemp("host")) as app, app.app_context():
+    folder = tmp_path_factory.mktemp("host")
+    with application(folder, **SETTINGS) as app, app.app_context():
         models = importlib.import_module("forge.models")
         models.db.session.add(models.User(username="alice", password_hash="x"))
         models.db.session.commit()

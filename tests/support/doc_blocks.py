@@ -88,12 +88,13 @@ def typed(page: str, section: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def application(folder: Path, *sections: str) -> t.Iterator[Flask]:
+def application(folder: Path, *sections: str, **config: t.Any) -> t.Iterator[Flask]:
     """Create the application of the quickstart.
 
     :param folder: for its package and its data.
     :param sections: headings of other pages whose files are added, or replace files
         of the quickstart.
+    :param config: settings of the application.
     """
     start = [block for block in BLOCKS if block.page == "docs/quickstart.rst"]
     for block in (*start, *_of(sections)):
@@ -107,7 +108,7 @@ def application(folder: Path, *sections: str) -> t.Iterator[Flask]:
         for block in _of(sections):
             if block.caption:
                 importlib.import_module(block.caption[:-3].replace("/", "."))
-        yield importlib.import_module("forge").create_app()
+        yield importlib.import_module("forge").create_app(config)
     finally:
         sys.path.remove(str(folder))
         _forget_forge()
