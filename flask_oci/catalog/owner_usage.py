@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 #: The maximum number of owners that are counted when they are shown.
 MAX_OWNERS: t.Final = 50
 
-#: The maximum number of changed repositories with which this is done.
+#: The maximum number of changed repositories and outdated sizes for which it is done.
 MAX_REPOSITORIES: t.Final = 1000
 
 #: The maximum number of links of these owners.
@@ -120,12 +120,15 @@ def _outdated(database: Database) -> set[t.Any] | None:
     usage = database.models.OwnerUsage.__table__
     changed = sa.select(repository.c.owner_id).where(repository.c.collect_at.is_(None))
     fallen = sa.select(usage.c.owner_id).where(usage.c.counted_at.is_(None))
-    found: set[t.Any] = set()
-    for statement in (changed, fallen):
-        rows = database.execute(statement.limit(MAX_REPOSITORIES + 1)).scalars().all()
-        if len(rows) > MAX_REPOSITORIES:
-            return None
-        found.update(rows)
+    some = (
+        statement.limit(MAX_REPOSITORIES + 1).subquery()
+        for statement in (changed, fallen)
+    )
+    both = sa.union_all(*(sa.select(each.c.owner_id) for each in some))
+    rows = database.execute(both).scalars().all()
+    if len(rows) > MAX_REPOSITORIES:
+        return None
+    found = set(rows)
     return found if len(found) <= MAX_OWNERS and _are_few(database, found) else None
 
 

@@ -6,35 +6,24 @@ import typing as t
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from ..clock import as_utc
 from ..robot_key import key_of_row
 from . import deleted_manifests
 from . import owner_usage
 from . import references
+from . import repository_usage
 from . import totals
 from .collection_schedule import CollectionSchedule
 from .database import Database
 from .owner_usage import OwnerUsages
 from .repository_info import RepositoryInfo
 from .repository_statements import RepositoryStatements
+from .repository_usage import RepositoryUsage
 from .totals import Totals
 
 #: The maximum number of changed repositories whose unneeded blobs are counted.
 MAX_DUE: t.Final = 500
-
-#: The maximum number of changed repositories that are measured for the order of a list.
-MAX_CHANGED: t.Final = 200
-
-
-class RepositoryUsage(t.NamedTuple):
-    """The size of the blobs that a repository links."""
-
-    info: RepositoryInfo
-    bytes: int
-    alone: int
-    """The bytes that no other of the counted repositories links."""
 
 
 class Collectable(t.NamedTuple):
@@ -144,77 +133,7 @@ class Usage:
         :param offset: the number of repositories to skip.
         :param owner_id: the key of the owner; None lists all repositories.
         """
-        changed = self._changed(owner_id)
-        sizes = self._sizes([info.key for info in changed], owner_id)
-        table = self._db.models.Repository.__table__
-        statement = self._listing(owner_id).where(table.c.stored_bytes.is_not(None))
-        statement = statement.order_by(table.c.stored_bytes.desc(), table.c.id)
-        if not changed:
-            rows = self._db.execute(statement.limit(limit).offset(offset))
-            return self._measured([RepositoryInfo(*row[:5]) for row in rows], owner_id)
-        unchanged = statement.where(table.c.collect_at.is_not(None))
-        ordered = [(sizes.get(info.key, (0, 0))[0], info.key, info) for info in changed]
-        for row in self._db.execute(unchanged.limit(offset + limit)):
-            info = RepositoryInfo(*row[:5])
-            ordered.append((row[5], info.key, info))
-        ordered.sort(key=lambda item: (-item[0], item[1]))
-        page = [info for _, _, info in ordered[offset : offset + limit]]
-        return self._measured(page, owner_id)
-
-    def _listing(self, owner_id: t.Any) -> sa.Select[t.Any]:
-        table = self._db.models.Repository.__table__
-        statement = RepositoryStatements(self._db.models).select()
-        statement = statement.add_columns(table.c.stored_bytes)
-        # The first request of a push that a quota refuses creates a repository, too.
-        statement = statement.where(table.c.pushed_at.is_not(None))
-        return (
-            statement
-            if owner_id is None
-            else statement.where(table.c.owner_id == owner_id)
-        )
-
-    def _changed(self, owner_id: t.Any) -> list[RepositoryInfo]:
-        """Return the repositories that have changed since the last collection, or none
-        of them if they are many."""
-        marked = self._db.models.Repository.__table__.c.collect_at.is_(None)
-        statement = self._listing(owner_id).where(marked).limit(MAX_CHANGED + 1)
-        rows = self._db.execute(statement).all()
-        if len(rows) > MAX_CHANGED:
-            return []
-        return [RepositoryInfo(*row[:5]) for row in rows]
-
-    def _measured(
-        self, page: list[RepositoryInfo], owner_id: t.Any
-    ) -> list[RepositoryUsage]:
-        sizes = self._sizes([info.key for info in page], owner_id)
-        return [RepositoryUsage(info, *sizes.get(info.key, (0, 0))) for info in page]
-
-    def _sizes(
-        self, repository_ids: list[int], owner_id: t.Any
-    ) -> dict[int, tuple[int, int]]:
-        """Return the bytes that some repositories link, and those that no other of the
-        counted repositories links."""
-        models = self._db.models
-        Repository, Blob, Link = models.Repository, models.Blob, models.RepositoryBlob
-        Other = aliased(Link)
-        shared = sa.exists().where(
-            Other.blob_id == Link.blob_id, Other.repository_id != Link.repository_id
-        )
-        if owner_id is not None:
-            # The result must not reveal that another owner has the same blob.
-            shared = shared.where(
-                Repository.id == Other.repository_id, Repository.owner_id == owner_id
-            )
-        only_here = sa.case((shared.correlate(Link), 0), else_=Blob.size)
-        rows = self._db.session.execute(
-            sa.select(
-                Link.repository_id, sa.func.sum(Blob.size), sa.func.sum(only_here)
-            )
-            .join(Blob, Blob.id == Link.blob_id)
-            .where(Link.repository_id.in_(repository_ids))
-            .group_by(Link.repository_id)
-        )
-        return {key: (int(size), int(alone)) for key, size, alone in rows}
+        return repository_usage.by_repository(self._db, limit, offset, owner_id)
 
     def by_owner(self, limit: int) -> OwnerUsages:
         """Return the owners whose repositories use the most space.

@@ -18,7 +18,7 @@ from .common import user_named
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..catalog.usage import RepositoryUsage
+    from ..catalog.repository_usage import RepositoryUsage
 
 #: The number of rows of one query.
 BATCH_SIZE: t.Final = 200

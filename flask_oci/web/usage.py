@@ -9,7 +9,7 @@ from datetime import timezone
 
 from flask.typing import ResponseReturnValue
 
-from ..catalog.usage import RepositoryUsage
+from ..catalog.repository_usage import RepositoryUsage
 from ..catalog.usage import UploadRow
 from ..http.bounds import number
 from ..operations.health import look_at

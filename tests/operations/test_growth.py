@@ -167,3 +167,37 @@ def test_mount_without_from_finds_own_repository_among_many(
     query = {"mount": digest_of(LAYER)}
     path = "/v2/alice/new/blobs/uploads/"
     assert alice.post(path, query=query).status_code == 201
+
+
+@pytest.mark.parametrize("maximum", [0, 200])
+def test_usage_lists_changed_and_unchanged_repositories_by_size(
+    alice: RegistryClient, keeper: Upkeep, monkeypatch: pytest.MonkeyPatch, maximum: int
+) -> None:
+    """Unless too many have changed, those are measured, and the order is right before
+    the collection."""
+    monkeypatch.setattr("flask_oci.catalog.repository_usage.MAX_CHANGED", maximum)
+    shared, sizes = b"s" * 50, {"b": 3000, "c": 9000, "d": 6000}
+    alice.push_blob("alice/empty", shared)
+    for name, size in sizes.items():
+        alice.push_blob(f"alice/{name}", name.encode() * size)
+    keeper.gc()
+    alice.push_blob("alice/d", b"more" * 1000)
+    alice.push_blob("alice/d", shared)
+    alice.push_blob("alice/new", b"n" * 4000)
+    with alice.app.app_context():
+        usage = alice.app.extensions["oci"].catalog.usage
+        key = registry.repositories.find("alice/d").owner_id
+        for owner in (None, key):
+            pages = [usage.by_repository(2, at, owner) for at in (0, 2, 4)]
+            found = {row.info.name: row[1:] for page in pages for row in page}
+            known = ["alice/c", "alice/d", "alice/b"]
+            order = ["alice/d", "alice/c", "alice/new", "alice/b"]
+            assert [name for name in found if name[6:] in "dcb"] == (
+                order[:2] + order[3:] if maximum else known
+            )
+            if maximum:
+                assert list(found)[:4] == order
+            assert found["alice/d"] == (10050, 10000)
+            assert found["alice/empty"] == (50, 0)
+            assert found["alice/c"] == (9000, 9000)
+            assert usage.by_repository(2, 6, owner) == []
