@@ -353,13 +353,13 @@ class Authenticator:
             credential = self._access_tokens.by_id(claims.credential)
             if credential is None:
                 raise self._invalid_token()
-            if credential.robot_id is not None:
-                found = self._by_robot(credential, claims.username, claims)
-                if found is None:
-                    raise self._invalid_token()
-                return found
         elif self._access_tokens.is_revoked(claims.subject, claims.issued_at):
             raise self._invalid_token()
+        if credential is not None and credential.robot_id is not None:
+            found = self._by_robot(credential, claims.username, claims)
+            if found is None:
+                raise self._invalid_token()
+            return found
         if not self._is_login_accepted(credential):
             raise self._invalid_token()
         user = self._accounts.load(claims.subject)
