@@ -72,6 +72,18 @@ class StorageFolders:
         )
         return [place_of(row) for row in rows]
 
+    def some_blobs_in(self, store: str | None, limit: int) -> list[Place]:
+        """Return the places of some blobs that are recorded in a store.
+
+        :param store: the name of the store; None is the local disk.
+        """
+        columns = self._db.models.Blob.__table__.c
+        here = columns.store.is_not_distinct_from(store)
+        if store is not None:
+            here &= columns.location.is_not(None)
+        statement = sa.select(*columns_of(columns)).where(here).limit(limit)
+        return [place_of(row) for row in self._db.execute(statement)]
+
     def has_local_blobs(self) -> bool:
         """Return True if blobs are recorded on the local disk."""
         columns = self._db.models.Blob.__table__.c

@@ -7,8 +7,10 @@ identity. Nothing is then written to it or deleted from it.
 from __future__ import annotations
 
 import typing as t
+from contextlib import suppress
 
 from ..errors import StorageForeign
+from ..errors import Unavailable
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
@@ -23,6 +25,12 @@ LOST: t.Final = (
     "The storage folder lacks the blobs that the database has: it was replaced, or its"
     " disk is not mounted."
 )
+FOREIGN_PART: t.Final = "{} belongs to the database of another registry."
+LOST_PART: t.Final = (
+    "{} lacks the blobs that the database has there: it is another store, or was"
+    " replaced."
+)
+LOCAL: t.Final = "The storage folder"
 
 
 class StorageIdentity:
@@ -63,6 +71,28 @@ class StorageIdentity:
             if self._known != found:
                 self._storage.identify(self._known)
 
+    def verify_part(self, store: str | None, *, create: bool = False) -> None:
+        """Check that a store which receives no new blobs belongs to the database,
+        before its objects are deleted or recorded as lost.
+
+        :param store: the name of the store; None is the local disk.
+        :param create: whether to give the store the identity if it has none.
+        :raises StorageForeign: if it does not belong to the database.
+        """
+        part = self._storage.part(store)
+        if part is None or store == self._storage.store:
+            return
+        expected, found = self._folders.identity(), part.identity()
+        if found and found == expected:
+            return
+        blobs = self._folders.some_blobs_in(store, SAMPLE)
+        if found:
+            raise StorageForeign(FOREIGN_PART.format(store or LOCAL))
+        if blobs and not any(part.stored_size(b) is not None for b in blobs):
+            raise StorageForeign(LOST_PART.format(store or LOCAL))
+        if create and expected:
+            part.identify(expected)
+
     def problem(self) -> str | None:
         """Return why the folder and the database do not belong together, or None."""
         try:
@@ -72,9 +102,15 @@ class StorageIdentity:
         return None
 
     def adopt(self) -> None:
-        """Connect the folder and the database by a new identity."""
+        """Connect the storage and the database by a new identity."""
         self._known = self._folders.replace()
         self._storage.identify(self._known)
+        for store in self._storage.stores():
+            part = self._storage.part(store)
+            if part is not None and store != self._storage.store:
+                # A store that cannot be written to is not changed either.
+                with suppress(Unavailable):
+                    part.identify(self._known)
         local = self._storage.part(None)
         if local is not None and local.has_blob_folder():
             local.identify(self._known)

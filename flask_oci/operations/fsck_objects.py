@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 
 from ..clock import utcnow
+from ..core.storage_identity import StorageIdentity
+from ..errors import StorageForeign
 from ..errors import Unavailable
 from ..storage.place import object_at
 from .problem import Problem
@@ -37,6 +39,7 @@ class ObjectChecker:
         self._places = catalog.blob_places
         self._release = catalog.release
         self._storage = storage
+        self._identity = StorageIdentity(catalog, storage)
         self._repair = repair
 
     def check(self) -> Iterator[Problem]:
@@ -45,7 +48,13 @@ class ObjectChecker:
             yield from self._lost(place)
         for store in self._storage.stores():
             try:
+                self._identity.verify_part(store)
+                self._release()
                 yield from self._check(store)
+            except StorageForeign as error:
+                yield Problem(
+                    "foreign", store, f"{error.problem} Correct OCI_STORAGE_ALSO."
+                )
             except Unavailable as error:
                 yield Problem("unreadable", store, error.message)
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from itertools import islice
 
+from ..core.storage_identity import StorageIdentity
 from ..spec.digest import Digest
 from ..storage import Place
 from ..storage.place import object_at
@@ -56,6 +57,7 @@ class BlobCollector:
         self._places = catalog.blob_places
         self._release = catalog.release
         self._storage = storage
+        self._identity = StorageIdentity(catalog, storage)
         self._result = result
         self._items = items
         self._before = before
@@ -146,6 +148,7 @@ class BlobCollector:
                 self._places.forget([each.id])
 
     def _delete_objects(self, store: str, discarded: list[DiscardedPlace]) -> None:
+        self._identity.verify_part(store)
         # A restored database may name a place again.
         named = self._places.named(store, [each.location for each in discarded])
         self._release()

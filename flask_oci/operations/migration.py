@@ -87,6 +87,8 @@ class Migration:
         if target is None:
             raise ValueError(f"This registry has no store {self._target!r}.")
         self._identity.verify()
+        self._identity.verify_part(self._target, create=True)
+        self._catalog.release()
         limit, failed = RateLimit(rate, progress), 0
         for place in self._catalog.consistency.blobs_outside(self._target):
             self._catalog.release()

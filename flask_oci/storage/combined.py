@@ -12,6 +12,7 @@ if t.TYPE_CHECKING:
     from .place import Place
     from .place import StoredObject
     from .protocol import Storage
+    from .protocol import StoredUpload
 
 
 class CombinedStorage:
@@ -47,6 +48,17 @@ class CombinedStorage:
         """Yield the objects of a store; see :class:`Storage`."""
         part = self.part(store)
         return iter(()) if part is None else part.objects(store, after)
+
+    def uploads(self, unreadable: list[str] | None = None) -> Iterator[StoredUpload]:
+        """Yield the upload sessions of each store. A session continues in the store
+        in which it began; it has ended once that store receives no new blobs."""
+        for each in (self._default, *self._others):
+            yield from each.uploads(unreadable)
+
+    def discard_upload(self, uuid: str) -> None:
+        """Delete an upload session, if it exists, in the store that has its bytes."""
+        for each in (self._default, *self._others):
+            each.discard_upload(uuid)
 
     def size(self, place: Place) -> int | None:
         """Return the size of a blob in bytes, or None if it is absent."""

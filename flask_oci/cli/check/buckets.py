@@ -5,7 +5,10 @@ from __future__ import annotations
 import typing as t
 from contextlib import suppress
 
+from ...catalog import FAILURES
+from ...catalog import REFUSED
 from ...config.bucket_url import BucketUrl
+from ...errors import StorageForeign
 from ...errors import Unavailable
 from ...storage.buckets.inspection import Inspectable
 from ...storage.buckets.storage import BucketStorage
@@ -27,8 +30,22 @@ MAX_SKEW: t.Final = 60
 def check(target: Target) -> Iterator[Finding]:
     """Perform the operations of a push in the bucket, and look at its setup."""
     storage = target.parts.storage
-    if isinstance(storage, BucketStorage):
-        yield from _check_bucket(target, storage)
+    # It is the part of a storage that also reads other stores.
+    default = storage.part(storage.store)
+    if isinstance(default, BucketStorage):
+        yield from _check_bucket(target, default)
+    for store in storage.stores():
+        yield from _check_identity(target, store)
+
+
+def _check_identity(target: Target, store: str) -> Iterator[Finding]:
+    try:
+        target.parts.content.storage_identity.verify_part(store)
+    except StorageForeign as error:
+        yield findings.FOREIGN.found(error.problem)
+    except (Unavailable, *FAILURES, REFUSED):
+        # Another finding is about the database and its tables.
+        target.parts.catalog.rollback()
 
 
 def _check_bucket(target: Target, storage: BucketStorage) -> Iterator[Finding]:

@@ -43,6 +43,9 @@ if t.TYPE_CHECKING:
 #: The size of a block in bytes. A blob has at most 50,000 blocks.
 PART_SIZE: t.Final = 16 * 1024 * 1024
 
+#: The first wait before a request is repeated, in seconds.
+BACKOFF: t.Final = 1
+
 #: The number of bytes that one request reads.
 CHUNK: t.Final = 4 * 1024 * 1024
 
@@ -191,6 +194,10 @@ class AzureBucket:
             connection_timeout=5,
             read_timeout=30,
             retry_total=2,
+            # By default, a request sleeps 33 s in its thread before it fails.
+            initial_backoff=BACKOFF,
+            increment_base=2,
+            random_jitter_range=BACKOFF,
         )
 
     def _credential(self) -> t.Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 
 from ...spec.digest import Digest
@@ -56,6 +57,9 @@ class UploadState:
     """Whether the bytes have become, or are about to become, an object with the digest
     of ``hashed``."""
 
+    store: str | None = field(default=None, compare=False)
+    """The name of the bucket that has the bytes, or None if it is not recorded."""
+
     @property
     def length(self) -> int:
         """The number of stored bytes."""
@@ -90,6 +94,7 @@ class UploadState:
             "tail": self.tail,
             "hashed": hashed,
             "sealed": self.is_sealed,
+            "store": self.store,
         }
         return json.dumps(fields, separators=(",", ":"))
 
@@ -107,6 +112,7 @@ class UploadState:
             tail and Tail(*tail),
             hashed and Hashed(hashed[0], Digest.parse(hashed[1])),
             found["sealed"],
+            found.get("store"),
         )
 
 

@@ -130,6 +130,9 @@ class BucketStorage:
         """Lease an upload session for one request."""
         lease = str(uuid4())
         state = UploadState.from_text(self._claim(uuid, lease).state)
+        if not self._is_here(state):
+            self._records.release(uuid, lease)
+            raise BlobUploadUnknown(detail=uuid)
         upload = BucketUpload(
             self.bucket, self._records, uuid, lease, state, self._spool_of(uuid)
         )
@@ -148,6 +151,8 @@ class BucketStorage:
         if found is None:
             return None
         state = UploadState.from_text(found.state)
+        if not self._is_here(state):
+            return None
         if not state.is_sealed or state.hashed is None or state.hashed.digest != digest:
             return None
         with self.open_upload(uuid) as upload:
@@ -170,6 +175,9 @@ class BucketStorage:
             spool = self._spools.pop(uuid, None)
         if spool is not None:
             spool.close()
+        known = self._records.find(uuid)
+        if known is not None and not self._is_here(UploadState.from_text(known.state)):
+            return
         found = self._records.end(uuid)
         if found is None:
             return
@@ -236,9 +244,10 @@ class BucketStorage:
         return self._local.digests(unreadable)
 
     def uploads(self, unreadable: list[str] | None = None) -> Iterator[StoredUpload]:
-        """Yield all upload sessions."""
+        """Yield the upload sessions whose bytes are in this bucket."""
         for found in self._records.all():
-            yield StoredUpload(found.uuid, found.touched_at)
+            if self._is_here(UploadState.from_text(found.state)):
+                yield StoredUpload(found.uuid, found.touched_at)
 
     @property
     def store(self) -> str | None:
@@ -309,9 +318,14 @@ class BucketStorage:
 
     def _find(self, uuid: str) -> UploadRecord:
         found = self._records.find(uuid)
-        if found is None:
+        if found is None or not self._is_here(UploadState.from_text(found.state)):
             raise BlobUploadUnknown(detail=uuid)
         return found
+
+    def _is_here(self, state: UploadState) -> bool:
+        """Return True unless the bytes are in another bucket, to which new blobs were
+        stored before."""
+        return state.store in (None, self.bucket.name)
 
     def _claim(self, uuid: str, lease: str) -> UploadRecord:
         """Lease a session, and wait for a request that is about to end.

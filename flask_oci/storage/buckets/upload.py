@@ -67,6 +67,8 @@ class BucketUpload:
         self._uuid = uuid
         self._lease = lease
         self._opening = self._saved = self._state = state
+        # The last state that may have been saved, also if its commit had no answer.
+        self._sent = state
         self._spool = spool
         self._buffer = bytearray()
         self._renew_at = time.monotonic() + RENEW
@@ -168,7 +170,7 @@ class BucketUpload:
 
         :param needed: the keys of other objects that are needed.
         """
-        needed = (*needed, *self._saved.objects)
+        needed = (*needed, *self._saved.objects, *self._sent.objects)
         with suppress(Unavailable):
             for key in [key for key in self._objects if key not in needed]:
                 if upload_id := self._objects[key]:
@@ -306,7 +308,11 @@ class BucketUpload:
             self._check(self._records.renew(self._uuid, self._lease, LEASE))
 
     def _save(self) -> None:
-        self._check(self._records.save(self._uuid, self._lease, self._state, LEASE))
+        self._sent = replace(self._state, store=self._bucket.name)
+        is_saved = self._records.save(self._uuid, self._lease, self._sent, LEASE)
+        if not is_saved:
+            self._sent = self._saved
+        self._check(is_saved)
         self._saved = self._state
         self._renew_at = time.monotonic() + RENEW
 

@@ -21,6 +21,19 @@ UNUSABLE = FindingType(
     },
 )
 
+FOREIGN = FindingType(
+    "bucket-foreign",
+    "error",
+    "A bucket of OCI_STORAGE_ALSO does not belong to the database.",
+    "Its blobs are answered 404. 'flask oci fsck --repair' and the collection change"
+    " nothing in it, because they could delete the blobs of another registry.",
+    {
+        "python": (
+            'OCI_STORAGE_ALSO = ["s3://old-images?endpoint=https://store.example.com"]'
+        )
+    },
+)
+
 CLOCK = FindingType(
     "bucket-clock",
     "warning",

@@ -1,0 +1,154 @@
+"""Buckets: what is acknowledged stays, after lost answers and with the wrong bucket."""
+
+from __future__ import annotations
+
+import sqlite3
+import typing as t
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from flask_oci.testing import MemoryBucket
+from flask_oci.testing.answers import refusal
+from flask_oci.testing.manifests import digest_of
+from flask_oci.testing.manifests import image
+from flask_oci.testing.manifests import LAYER
+from flask_oci.testing.requests import with_query
+from tests.conftest import MakeApp
+from tests.support.host import db
+from tests.support.registry_client import RegistryClient
+from tests.support.upkeep import later
+from tests.support.upkeep import LONG
+from tests.support.upkeep import Upkeep
+
+NAME = "alice/app"
+PATH = f"/v2/{NAME}/blobs/{digest_of(LAYER)}"
+
+
+def _bucket(name: str = "memory") -> MemoryBucket:
+    bucket = MemoryBucket(part_size=1000)
+    bucket.name = name
+    return bucket
+
+
+class LostCommits:
+    """A database whose commits take effect, but one of which has no answer.
+
+    :param at: the index of that commit.
+    """
+
+    def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+        with app.app_context():
+            dialect = db.engine.dialect
+        commit = dialect.do_commit
+        self.left: int | None = None
+
+        def losing(connection: t.Any) -> None:
+            commit(connection)
+            if self.left is not None:
+                self.left -= 1
+                if self.left < 0:
+                    self.left = None
+                    raise sqlite3.OperationalError("the connection was lost")
+
+        monkeypatch.setattr(dialect, "do_commit", losing)
+
+
+@pytest.mark.parametrize("content", [LAYER, bytes(range(256)) * 10])
+def test_each_commit_of_a_push_may_have_no_answer(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """If the client is told at its second attempt that the blob is stored, it is."""
+    app = make_app(OCI_STORAGE=_bucket())
+    alice, commits = RegistryClient.of(app, "alice"), LostCommits(app, monkeypatch)
+    path = f"/v2/{NAME}/blobs/{digest_of(content)}"
+    at, failures, repeated = 0, 0, 0
+    while True:
+        location = alice.start_upload(NAME)
+        last = with_query(location, digest=digest_of(content))
+        commits.left = at
+        status = alice.put(last, content).status_code
+        is_over, commits.left = commits.left is not None, None
+        if status != 201:
+            failures += 1
+            status = alice.put(last).status_code
+            repeated += status == 201
+        if status == 201:
+            assert alice.get(path).data == content, at
+        assert alice.delete(path).status_code in (202, 404)
+        if is_over:
+            break
+        at += 1
+    assert failures > 3
+    assert repeated
+
+
+def test_session_whose_bytes_are_in_another_bucket_begins_anew(
+    make_app: MakeApp,
+) -> None:
+    """The location of an object says nothing in a bucket that does not have it. The
+    collection deletes what the session left."""
+    first, second = _bucket("first"), _bucket("second")
+    alice = RegistryClient.of(make_app(OCI_STORAGE=first), "alice")
+    location = alice.start_upload(NAME)
+    location = alice.patch(location, LAYER).headers["Location"]
+    app = make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[first])
+    alice, keeper = RegistryClient.of(app, "alice"), Upkeep(app)
+    response = alice.put(with_query(location, digest=digest_of(LAYER)))
+
+    assert refusal(response) == (404, "BLOB_UPLOAD_UNKNOWN")
+    alice.push_blob(NAME, LAYER)
+    assert alice.get(PATH).data == LAYER
+    with later(timedelta(days=40)):
+        keeper.gc()
+    assert not [key for key in first.objects if key.startswith("data/")]
+    assert keeper.rows("BucketUpload") == 0
+
+
+@pytest.mark.parametrize("other", ["empty", "foreign"])
+def test_wrong_further_bucket_is_not_repaired_and_loses_nothing(
+    make_app: MakeApp, other: str
+) -> None:
+    """An address with another endpoint has the same name and other objects."""
+    first, second, wrong = _bucket("first"), _bucket("second"), _bucket("first")
+    alice = RegistryClient.of(make_app(OCI_STORAGE=first), "alice")
+    alice.push_blob(NAME, LAYER)
+    app = make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[first])
+    alice = RegistryClient.of(app, "alice")
+    alice.push_blob(NAME, b"new")
+    alice.push_manifest(NAME, image(config=LAYER), "1")
+    theirs: dict[str, tuple[bytes, float]] = {}
+    if other == "foreign":
+        theirs = {"data/00/theirs": (b"theirs", 1.0), "identity": (b"another", 1.0)}
+    wrong.objects = dict(theirs)
+    keeper = Upkeep(make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[wrong]))
+
+    assert keeper.kinds("--repair", status=1) == [("foreign", "first")]
+    assert "bucket-foreign" in keeper.run("check", "--json").stdout
+    if theirs:
+        result = keeper.run("storage", "migrate", "--to", "first")
+        assert "another registry" in result.stderr
+    with later(LONG):
+        keeper.run("gc")
+    assert wrong.objects == theirs
+    keeper = Upkeep(make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[first]))
+    assert keeper.fsck("--scrub") == []
+    assert RegistryClient.of(keeper.app, "alice").get(PATH).data == LAYER
+
+
+def test_discarded_objects_of_wrong_bucket_wait_for_the_right_one(
+    make_app: MakeApp,
+) -> None:
+    first, second = _bucket("first"), _bucket("second")
+    RegistryClient.of(make_app(OCI_STORAGE=first), "alice").push_blob(NAME, LAYER)
+    keeper = Upkeep(make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[first]))
+    assert keeper.run("storage", "migrate", "--to", "second").exit_code == 0
+    wrong = _bucket("first")
+    wrong.put("identity", b"another")
+    keeper = Upkeep(make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[wrong]))
+    with later(LONG):
+        assert "another registry" in keeper.run("gc").stderr
+        keeper = Upkeep(make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[first]))
+        keeper.gc()
+    assert list(first.objects) == ["identity"]
