@@ -7,6 +7,7 @@ Only this package imports ``cryptography`` and ``sigstore``, and only when it ve
 
 from __future__ import annotations
 
+import logging
 import typing as t
 from importlib.util import find_spec
 
@@ -39,11 +40,13 @@ Verify: t.TypeAlias = (
     "Callable[[SignedFile, str, Sequence[Signer], str | None], Outcome | None]"
 )
 
-_FORMATS: t.Final[tuple[Verify, ...]] = (
-    cosign.verify,
-    sigstore_bundle.verify,
-    notation.verify,
-)
+_FORMATS: t.Final[dict[str, Verify]] = {
+    "cosign": cosign.verify,
+    "sigstore": sigstore_bundle.verify,
+    "notation": notation.verify,
+}
+
+logger = logging.getLogger("flask_oci.verification")
 
 
 def is_available() -> bool:
@@ -61,8 +64,14 @@ def verify(
     :param signers: the trusted signers.
     :param root: the file with the trusted root of Sigstore, or None.
     """
-    for verify_format in _FORMATS:
-        outcome = verify_format(file, subject, signers, root)
+    for name, verify_format in _FORMATS.items():
+        try:
+            outcome = verify_format(file, subject, signers, root)
+        except Exception as error:
+            # Libraries raise many errors for certificates that users have made, and
+            # the verification of other signatures must go on.
+            logger.info("A signature of %s could not be read: %r", subject, error)
+            return Outcome(name, reason="it cannot be read")
         if outcome is not None:
             return outcome
     return None

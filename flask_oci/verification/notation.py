@@ -141,8 +141,21 @@ def _check_leaf(cert: Certificate) -> None:
         is_for_signatures = usage.digital_signature
     except (x509.ExtensionNotFound, ValueError):
         is_for_signatures = False
-    if not is_for_signatures:
+    if not is_for_signatures or not _is_for_code(cert):
         raise NotVerified("its certificate is not for signatures")
+
+
+def _is_for_code(cert: Certificate) -> bool:
+    """Return True if a certificate is for signatures of code, or for any use. An
+    authority may also issue certificates for servers and for e-mail (Notary Project,
+    "Signature Specification", "Certificate Requirements")."""
+    from cryptography import x509
+
+    try:
+        uses = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return list(uses) == [x509.oid.ExtendedKeyUsageOID.CODE_SIGNING]
 
 
 def _check_signature(

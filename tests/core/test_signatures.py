@@ -5,6 +5,10 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ObjectIdentifier
 from flask import Flask
 
 from flask_oci.core.signature_facts import SignatureFact
@@ -203,6 +207,50 @@ def test_notation_signature_needs_a_chain_to_a_trusted_certificate(
         alice.push(NAME, None, artifact)
         found = [f for f in facts(app, image) if f.digest == artifact.digest]
         assert said in (found[0].signer or found[0].reason)
+
+
+def test_certificate_for_another_use_signs_no_image(
+    app: Flask, alice: RegistryClient, image: Image
+) -> None:
+    """An authority that signs images may also issue certificates of servers."""
+    root, leaf = Key(), Key()
+    authority = signing.certificate(root, name="ca", ca=True)
+    with app.app_context():
+        pem = signing.pem_of(authority)
+        registry.trusted_signers.add("ca", certificate=pem, repository=NAME)
+    for uses, said in (
+        ([ExtendedKeyUsageOID.SERVER_AUTH], "its certificate is not for signatures"),
+        ([ExtendedKeyUsageOID.CODE_SIGNING], "ca"),
+        (
+            [ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.SERVER_AUTH],
+            "its certificate is not for signatures",
+        ),
+    ):
+        more = [x509.ExtendedKeyUsage(uses)]
+        cert = signing.certificate(leaf, ("ca", root), more=more)
+        artifact = signing.notation(leaf, [cert, authority], image.digest, image)
+        alice.push(NAME, None, artifact)
+        found = [f for f in facts(app, image) if f.digest == artifact.digest]
+        assert said == (found[0].signer or found[0].reason)
+
+
+def test_signature_that_cannot_be_read_stops_no_other(
+    app: Flask, alice: RegistryClient, image: Image
+) -> None:
+    """The certificate has an extension twice, which no library reads."""
+    first, second = (ObjectIdentifier(f"1.2.3.4.{n}") for n in (5, 6))
+    more = [x509.UnrecognizedExtension(each, b"x") for each in (first, second)]
+    key, trusted = Key(), Key()
+    der = signing.certificate(key, more=more).public_bytes(Encoding.DER)
+    der = der.replace(b"\x06\x04\x2a\x03\x04\x06", b"\x06\x04\x2a\x03\x04\x05")
+    broken = x509.load_der_x509_certificate(der)
+    alice.push(NAME, None, signing.notation(key, [broken], image.digest, image))
+    assert reasons(app, image) == ["it cannot be read"]
+    alice.push(NAME, None, signing.bundle(trusted, image.digest, image))
+    with app.app_context():
+        registry.trusted_signers.add("release", key=trusted.pem, path="*")
+        registry.work(once=True)
+    assert "release" in reasons(app, image)
 
 
 def test_many_signatures_do_not_hide_the_verified_one(

@@ -119,11 +119,15 @@ def certificate(
     *,
     ca: bool = False,
     days: int = 30,
+    more: t.Sequence[x509.ExtensionType] = (),
 ) -> x509.Certificate:
-    """Return a certificate, by itself or by an issuer."""
+    """Return a certificate, by itself or by an issuer.
+
+    :param more: further extensions.
+    """
     now = datetime.now(timezone.utc)
     by, signing = issuer or (name, key)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(_name(name))
         .issuer_name(_name(by))
@@ -133,8 +137,10 @@ def certificate(
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca, None), critical=True)
         .add_extension(_usage(ca), critical=True)
-        .sign(signing.private, hashes.SHA256())
     )
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(signing.private, hashes.SHA256())
 
 
 def pem_of(cert: x509.Certificate) -> str:
