@@ -104,7 +104,8 @@ class Attachments:
     def scans(
         self, repository_id: int, subjects: Sequence[str], by: Sequence[str] = ()
     ) -> list[AttachmentFacts]:
-        """Return the results of scans of some manifests, the newest first.
+        """Return the results of scans of some manifests: the last ones by each user,
+        those of the first manifest before others, and then the newest.
 
         :param by: the names of the users whose results count; empty for all.
         """
@@ -112,7 +113,16 @@ class Attachments:
         condition = columns.kind == "scan"
         if by:
             condition = sa.and_(condition, columns.attached_by.in_(by))
-        return self._of(repository_id, subjects, condition)
+        number = sa.func.row_number().over(
+            partition_by=(columns.subject_digest, columns.attached_by),
+            order_by=(columns.attached_at.desc(), columns.id),
+        )
+        # Many results by one user must not hide the last ones by another.
+        first = (
+            sa.case((number == 1, 0), else_=1),
+            sa.case((columns.subject_digest == subjects[0], 0), else_=1),
+        )
+        return self._of(repository_id, subjects, condition, first)
 
     def signatures(
         self, repository_id: int, subjects: Sequence[str]
@@ -274,7 +284,11 @@ class Attachments:
         return self._db.write(work)
 
     def _of(
-        self, repository_id: int, subjects: Sequence[str], condition: Condition
+        self,
+        repository_id: int,
+        subjects: Sequence[str],
+        condition: Condition,
+        first: Sequence[sa.ColumnElement[t.Any]] = (),
     ) -> list[AttachmentFacts]:
         facts, manifest = self._table.c, self._db.models.Manifest.__table__.c
         tag = self._db.models.Tag.__table__.c
@@ -309,7 +323,9 @@ class Attachments:
                 sa.or_(facts.tag.is_(None), is_tagged),
                 condition,
             )
-            .order_by(facts.is_verified.desc(), facts.attached_at.desc(), facts.id)
+            .order_by(
+                *first, facts.is_verified.desc(), facts.attached_at.desc(), facts.id
+            )
             .limit(MAX_FACTS)
         )
         return [_attachment(row) for row in rows]

@@ -9,6 +9,7 @@ from ..admission import AdmissionRequest
 from ..admission import MAX_REFERRERS
 from ..catalog import Robot
 from ..errors import Denied
+from ..rules.robot_names import policy_name
 from ..spec.digest import Digest
 from ..spec.manifest import parse
 
@@ -61,7 +62,9 @@ class Admission:
                 stored.digest,
                 stored.media_type,
                 tag,
-                self._catalog.users.name_of(user),
+                policy_name(
+                    self._catalog.users.name_of(user), is_robot=isinstance(user, Robot)
+                ),
             )
         if self._hooks.admit_pull is None:
             return warnings

@@ -15,6 +15,7 @@ from ..clock import utcnow
 from ..errors import ManifestInvalid
 from ..rules.protection import is_attached
 from ..rules.protection import subject_of
+from ..rules.robot_names import policy_name
 from ..spec.json_object import read_file_object
 from ..verification import MAX_SIGNATURE
 from ..verification import SignedFile
@@ -83,7 +84,7 @@ class AttachmentReader:
         another. The push has succeeded, so a failure is only logged.
 
         :param name: the name of the repository.
-        :param by: the name of the user who pushed it.
+        :param by: the name by which policies mean the user who pushed it, or None.
         """
         attached: list[str | None] = [tag for tag in tags if is_attached(tag)]
         if manifest.subject is not None:
@@ -109,7 +110,9 @@ class AttachmentReader:
         )
         users = self._catalog.users.names(each.pushed_by_id for each in found)
         for each in found:
-            by = each.pushed_by_robot or users.get(each.pushed_by_id)
+            by = each.pushed_by_robot or policy_name(
+                users.get(each.pushed_by_id), is_robot=False
+            )
             self._record(
                 repository,
                 each.digest,

@@ -19,8 +19,10 @@ from ..errors import DigestInvalid
 from ..errors import ManifestInvalid
 from ..errors import ManifestUnknown
 from ..events import audit
+from ..robot_key import RobotKey
 from ..rules.protection import Guard
 from ..rules.protection import TagProtected
+from ..rules.robot_names import policy_name
 from ..spec.digest import Digest
 from ..spec.manifest import Descriptor
 from ..spec.manifest import Manifest
@@ -136,7 +138,8 @@ class Content(BlobContent):
         )
         name = name_of(repository)
         audit.record("push", by.name, name, digest=str(digest), tags=" ".join(tags))
-        self.attachments.record_pushed(name, digest, manifest, content, tags, by.name)
+        scanner = policy_name(by.name, is_robot=isinstance(by.key, RobotKey))
+        self.attachments.record_pushed(name, digest, manifest, content, tags, scanner)
         return Pushed(digest, manifest, missing)
 
     def _check_tags(

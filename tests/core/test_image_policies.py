@@ -16,11 +16,16 @@ from flask_oci.testing import Image
 from flask_oci.testing import make_image
 from flask_oci.testing import make_index
 from flask_oci.testing.manifests import descriptor
+from flask_oci.testing.requests import basic
 from tests.support import signing
+from tests.support.host import Administrator
 from tests.support.host import db
+from tests.support.host import PASSWORDS
 from tests.support.host import registry
 from tests.support.host import User
 from tests.support.registry_client import RegistryClient
+from tests.support.robots import as_robot
+from tests.support.robots import robots_decided_by
 from tests.support.signing import Key
 
 NAME = "alice/app"
@@ -229,6 +234,47 @@ def test_scan_counts_only_from_the_named_user(
     assert "1 critical finding, known for 0 days" in refusal(alice, "v1")
     alice.push(NAME, None, scan(image))
     assert refusal(alice, "v1")
+
+
+def test_many_scans_of_one_user_do_not_hide_those_of_another(
+    app: Flask,
+    alice: RegistryClient,
+    bob: RegistryClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user who may push, and not delete, attaches more empty reports than a decision
+    considers, to the image and to indexes of it."""
+    monkeypatch.setattr("flask_oci.catalog.attachments.MAX_FACTS", 4)
+    registry.authorize(lambda user, action, repository: True)
+    image = alice.push(NAME, "v1", make_image())
+    require(app, "refuse critical")
+    alice.push(NAME, None, scan(image, "CRITICAL"))
+    for number in range(5):
+        annotations = {"n": str(number)}
+        index = make_index(image, annotations=annotations)
+        bob.push(NAME, None, index)
+        bob.push(NAME, None, scan(image))
+        bob.push(NAME, None, scan(index))
+    assert "1 critical finding" in refusal(bob, "v1")
+
+
+def test_user_with_the_name_of_a_robot_is_no_scanner(
+    app: Flask, alice: RegistryClient, bob: RegistryClient, admin: Administrator
+) -> None:
+    """A name with a plus sign means a robot, in whose place a user could register."""
+    robot = as_robot(app, name="scan", actions=["pull", "push"])
+    admin.change_user("bob", username="alice+scan")
+    user = RegistryClient(app, basic("alice+scan", PASSWORDS["bob"]))
+    registry.authorize(lambda user, action, repository: True)
+    with robots_decided_by(lambda robot, action, repository: True):
+        image = alice.push(NAME, "v1", make_image())
+        require(app, "require scan by alice+scan")
+        user.push(NAME, None, scan(image))
+        assert "it has no scan by alice+scan" in refusal(alice, "v1")
+        assert refusal(user, "v1")
+        assert not refusal(robot, "v1")
+        robot.push(NAME, None, scan(image))
+        assert not refusal(alice, "v1")
 
 
 def test_finding_is_refused_after_its_time(
