@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..auth.limits import USUAL_ACTIONS
+from ..errors import Denied
 from ..errors import NameUnknown
 from ..errors import Unsupported
 from ..services import services
@@ -16,6 +18,8 @@ from .bodies import Publisher
 from .bodies import PublisherField
 from .bodies import PublisherList
 from .bodies import Publishers
+from .robots import check_token
+from .robots import expiry
 from .tokens import is_token_id
 
 if t.TYPE_CHECKING:
@@ -66,7 +70,8 @@ def add_publisher(body: NewPublisher) -> Publisher:
 
     :raises Unauthorized: if the caller is anonymous.
     :raises Denied: if the caller sent a token that cannot manage all of their
-        repositories.
+        repositories, that allows fewer actions than the robot or ends before it, or
+        that was itself issued with a token.
     :raises NameUnknown: if the caller manages no such robot, or not the path of a new
         one.
     :raises Unsupported: 422, if the issuer is not trusted, or if a field or the name of
@@ -79,10 +84,14 @@ def add_publisher(body: NewPublisher) -> Publisher:
             if not (is_admin() or parts.policy.manages_robots(user, path)):
                 raise NameUnknown("You manage no such path.", detail=path)
             parts.publishers.checked(body.issuer, body.fields)
-            created = parts.robots.create(name, path=path, with_secret=False, by=user)
-            robot = created.robot
+            check_token(USUAL_ACTIONS)
+            robot = parts.robots.create(
+                name, path=path, expires=expiry(None), with_secret=False, by=user
+            ).robot
         else:
             robot = _robot(body.robot)
+            check_token(robot.actions)
+            _check_end(robot)
         added = parts.publishers.add(robot, body.issuer, body.fields, by=user)
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
@@ -113,6 +122,13 @@ def _robot(login: str) -> Robot:
     if robot is None or not (is_admin() or parts.policy.manages_robot(user, robot)):
         raise NameUnknown("You manage no such robot.", detail=login)
     return robot
+
+
+def _check_end(robot: Robot) -> None:
+    """Check that a robot ends with the caller's access token at the latest."""
+    end = expiry(None)
+    if end is not None and (robot.expires_at is None or robot.expires_at > end):
+        raise Denied("A token cannot add a publisher to a robot that ends after it.")
 
 
 def _body(each: StoredPublisher) -> Publisher:

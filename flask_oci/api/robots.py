@@ -79,7 +79,7 @@ def create_robot(body: NewRobot) -> CreatedRobot:
     if bool(body.path) == bool(body.repository):
         raise Unsupported("Give either 'path' or 'repository'.", status=422)
     by = signed_in_user("manage")
-    _check_token(body.actions)
+    check_token(body.actions)
     repository = None
     if body.repository:
         repository = authorize(body.repository, "manage")
@@ -91,7 +91,7 @@ def create_robot(body: NewRobot) -> CreatedRobot:
             description=body.description,
             repositories=body.repositories,
             actions=body.actions,
-            expires=_expiry(body.days),
+            expires=expiry(body.days),
             changes_protected_tags=body.changes_protected_tags,
             with_secret=body.secret,
             by=by,
@@ -126,16 +126,19 @@ def change_robot(robot_id: str, body: RobotChange) -> Robot:
         for name, value in msgspec.structs.asdict(body).items()
         if value is not msgspec.UNSET
     }
-    _check_token(values.get("actions", found.actions))
+    check_token(values.get("actions", found.actions))
     enabled = values.pop("enabled", None)
     if "days" in values:
-        values["expires"] = _expiry(values.pop("days"))
+        values["expires"] = expiry(values.pop("days"))
+    if enabled:
+        # Only then may a new owner change it.
+        manager.enable(found, by=by)
     try:
         manager.change(found, by=by, **values)
     except ValueError as error:
         raise Unsupported(str(error), status=422) from None
-    if enabled is not None:
-        (manager.enable if enabled else manager.disable)(found, by=by)
+    if enabled is False:
+        manager.disable(found, by=by)
     return _body(_managed(robot_id))
 
 
@@ -155,15 +158,19 @@ def rotate_robot(robot_id: str, body: NewSecret) -> IssuedToken:
     :raises Denied: if the caller sent a token that cannot manage all of their
         repositories, or that allows fewer actions than the robot.
     :raises NameUnknown: if there is no such robot, or the caller does not manage it.
+    :raises Unsupported: 422, if the robot has a new owner and has to be enabled first.
     """
     found = _managed(robot_id)
-    _check_token(found.actions)
-    issued = services().robots.rotate(
-        found,
-        overlap=timedelta(hours=body.overlap_hours),
-        expires=_expiry(body.days),
-        by=signed_in_user("manage"),
-    )
+    check_token(found.actions)
+    try:
+        issued = services().robots.rotate(
+            found,
+            overlap=timedelta(hours=body.overlap_hours),
+            expires=expiry(body.days),
+            by=signed_in_user("manage"),
+        )
+    except ValueError as error:
+        raise Unsupported(str(error), status=422) from None
     return IssuedToken(id=issued.id, secret=issued.secret, expires_at=issued.expires_at)
 
 
@@ -180,6 +187,26 @@ def revoke_robot_secret(robot_id: str, secret_id: str) -> None:
         found, secret_id, by=by
     ):
         raise NameUnknown("The robot has no such secret.", detail=secret_id)
+
+
+def check_token(actions: t.Iterable[t.Any]) -> None:
+    """Check that the caller's access token may issue a secret for actions.
+
+    :raises Denied: if it may not.
+    """
+    caller = principal()
+    if caller.credential is not None and caller.credential.parent_id is not None:
+        raise Denied("A token that was issued with a token cannot change robots.")
+    if not all(caller.credential_allows(action, "") for action in actions):
+        raise Denied("A token cannot create a robot with more actions than its own.")
+
+
+def expiry(days: int | None) -> datetime | None:
+    """Return when a secret expires: at the latest, with the caller's access token."""
+    credential = principal().credential
+    limit = None if credential is None else credential.expires_at
+    wanted = None if days is None else utcnow() + timedelta(days=days)
+    return min((each for each in (wanted, limit) if each is not None), default=None)
 
 
 def _managed(robot_id: str) -> StoredRobot:
@@ -203,23 +230,6 @@ def _managed_path(path: str) -> str:
     if not services().policy.manages_robots(user, name) and not is_admin():
         raise Denied(f"Only users who manage {path_text(name)} may do this.")
     return name
-
-
-def _check_token(actions: t.Iterable[t.Any]) -> None:
-    """Check that the caller's access token may issue a secret for actions."""
-    caller = principal()
-    if caller.credential is not None and caller.credential.parent_id is not None:
-        raise Denied("A token that was issued with a token cannot change robots.")
-    if not all(caller.credential_allows(action, "") for action in actions):
-        raise Denied("A token cannot create a robot with more actions than its own.")
-
-
-def _expiry(days: int | None) -> datetime | None:
-    """Return when a secret expires: at the latest, with the caller's access token."""
-    credential = principal().credential
-    limit = None if credential is None else credential.expires_at
-    wanted = None if days is None else utcnow() + timedelta(days=days)
-    return min((each for each in (wanted, limit) if each is not None), default=None)
 
 
 def _body(stored: StoredRobot) -> Robot:

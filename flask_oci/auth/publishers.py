@@ -60,6 +60,7 @@ class Publishers:
     :param catalog: the publishers and the robots.
     :param issuers: returns the issuers that the operator trusts, by their address.
     :param logins: returns the logins of jobs, or None if no issuer is trusted.
+    :param check_owner: raises an error if a robot has to be taken over.
     """
 
     def __init__(
@@ -67,10 +68,12 @@ class Publishers:
         catalog: Catalog,
         issuers: Callable[[], Mapping[str, Issuer]],
         logins: Callable[[], JobLogins | None],
+        check_owner: Callable[[Robot], object],
     ) -> None:
         self._catalog = catalog
         self._issuers = issuers
         self._logins = logins
+        self._check_owner = check_owner
 
     @property
     def issuers(self) -> Mapping[str, Issuer]:
@@ -94,7 +97,9 @@ class Publishers:
         :param by: the user who adds it, or None.
         :raises PublisherInvalid: if the issuer is not trusted, if a field is invalid,
             or if the robot has such a publisher.
+        :raises ValueError: if the robot has a new owner and has to be enabled first.
         """
+        self._check_owner(robot)
         values = self.checked(issuer, fields)
         kind = self._issuers()[issuer].kind
         self._check_new(robot, issuer, values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import typing as t
 from datetime import timedelta
@@ -13,6 +12,7 @@ from ..catalog.robots import ROBOT_ACTIONS
 from ..clock import utcnow
 from ..events import audit
 from ..rules.paths import path_text
+from ..rules.robot_names import ROBOT_NAME
 from ..spec.reference import is_name
 from .limits import checked_actions
 from .limits import checked_patterns
@@ -31,8 +31,6 @@ if t.TYPE_CHECKING:
     from ..catalog.repository_info import RepositoryRef
     from .access_tokens import IssuedToken
     from .robot_policy import RobotPolicy
-
-_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 
 #: The maximum length of a robot's name and of its description, in characters.
 NAME_LENGTH: t.Final = 64
@@ -152,8 +150,11 @@ class RobotManager:
         :param by: the user who changes it, for the audit log.
         :param values: some of ``description``, ``repositories``, ``actions``,
             ``expires`` and ``changes_protected_tags``, as for :meth:`create`.
-        :raises ValueError: if a value is invalid.
+        :raises ValueError: if a value is invalid, or the robot has a new owner and has
+            to be enabled first.
         """
+        if values:
+            self.check_owner(robot)
         columns: dict[str, t.Any] = {}
         for name, value in values.items():
             if name == "description":
@@ -185,8 +186,10 @@ class RobotManager:
         :param overlap: how long the present secret stays valid, at most 90 days.
         :param expires: when, or after how long, the new secret expires.
         :param by: the user who rotates it, for the audit log.
-        :raises ValueError: if the overlap is too long.
+        :raises ValueError: if the overlap is too long, or the robot has a new owner and
+            has to be enabled first.
         """
+        self.check_owner(robot)
         if not timedelta() <= overlap <= MAX_OVERLAP:
             raise ValueError(
                 f"The old secret can stay valid for {MAX_OVERLAP.days} days at most."
@@ -259,6 +262,21 @@ class RobotManager:
             return f"The robot {robot.login} is suspended: it has a new owner."
         return reason
 
+    def check_owner(self, robot: Robot) -> None:
+        """Check that a robot has not to be taken over.
+
+        The owner of its name may be another one only for a while, and would keep a
+        secret of a robot that the former owner has again.
+
+        :raises ValueError: if it has a new owner.
+        """
+        now = self._robots.by_id(robot.id)
+        if now is not None and self._policy.has_other_owner(now):
+            raise ValueError(
+                f"The robot {robot.login} has a new owner. Enable it first, which"
+                " deletes its secrets and publishers."
+            )
+
     def _repository(self, repository: RepositoryRef) -> RepositoryInfo:
         if isinstance(repository, RepositoryInfo):
             return repository
@@ -280,7 +298,7 @@ class RobotManager:
 
 
 def _checked_name(name: str) -> str:
-    if len(name) > NAME_LENGTH or not _NAME.fullmatch(name):
+    if len(name) > NAME_LENGTH or not ROBOT_NAME.fullmatch(name):
         raise ValueError(
             f"Invalid robot name {name!r}: use lower-case letters and digits, with"
             f" single '.', '_' or '-' between them; at most {NAME_LENGTH} characters."

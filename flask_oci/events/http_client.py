@@ -28,6 +28,8 @@ if t.TYPE_CHECKING:
 
 _DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
 
+_HIDDEN: t.Final = "The host name has no address that webhooks of users may reach."
+
 #: The longest reason in the log of attempts, in characters.
 _LONGEST_REASON: t.Final = 255
 
@@ -39,6 +41,7 @@ def send(
     *,
     allowed: Sequence[Network],
     timeout: float,
+    hides_addresses: bool = False,
 ) -> Outcome:
     """Send a POST request, and return its outcome.
 
@@ -48,6 +51,9 @@ def send(
     :param allowed: the networks of ``OCI_WEBHOOK_NETWORKS``.
     :param timeout: the time limit of the whole request without name resolution, in
         seconds.
+    :param hides_addresses: whether the outcome says neither to which addresses the host
+        name resolves nor whether it exists. The names of a private network are hidden
+        from users.
     """
     started = time.monotonic()
     status, error = None, None
@@ -55,12 +61,19 @@ def send(
         status = _request("POST", url, body, headers, allowed, timeout)
         if not 200 <= status < 300:
             error = f"It answered {status}."
-    except ssrf.Forbidden as refused:
-        error = str(refused)
+    except (ssrf.Forbidden, socket.gaierror) as refused:
+        error = _HIDDEN if hides_addresses else _reason(refused)
     except (OSError, http.client.HTTPException, ValueError) as failed:
-        error = f"{type(failed).__name__}: {failed}"
+        error = _reason(failed)
     milliseconds = round(1000 * (time.monotonic() - started))
     return Outcome(status, error[:_LONGEST_REASON] if error else None, milliseconds)
+
+
+def _reason(error: Exception) -> str:
+    """Return the text of an error."""
+    if isinstance(error, ssrf.Forbidden):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 class Document(t.NamedTuple):

@@ -285,6 +285,7 @@ def post(
         headers,
         allowed=networks_of(config, webhook),
         timeout=config.webhook_timeout.total_seconds(),
+        hides_addresses=webhook.owner_id is not None,
     )
 
 

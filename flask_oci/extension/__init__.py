@@ -125,6 +125,7 @@ class Registry(Maintenance, Decorators):
             self._catalog,
             lambda: services().config.oidc_issuers,
             lambda: services().authenticator.jobs.logins,
+            self.robots.check_owner,
         )
         """Adds, lists and removes trusted publishers."""
 

@@ -106,9 +106,13 @@ def rotate_robot(robot_id: str) -> ResponseReturnValue:
     found, overlap = _managed(robot_id), forms.field("overlap")
     if overlap not in OVERLAPS:
         abort(400)
-    issued = services().robots.rotate(
-        found, overlap=timedelta(hours=int(overlap)), by=visitor()
-    )
+    try:
+        issued = services().robots.rotate(
+            found, overlap=timedelta(hours=int(overlap)), by=visitor()
+        )
+    except ValueError:
+        # The page says that the robot is suspended, and can enable it.
+        return _robot_page(found, status=422)
     return _robot_page(found, issued)
 
 
@@ -183,7 +187,9 @@ def _page(
     return page, status
 
 
-def _robot_page(robot: Robot, issued: t.Any = None) -> ResponseReturnValue:
+def _robot_page(
+    robot: Robot, issued: t.Any = None, status: int = 200
+) -> ResponseReturnValue:
     secrets = services().robots.secrets_of(robot)
     page = render(
         "oci/robot.html",
@@ -196,7 +202,7 @@ def _robot_page(robot: Robot, issued: t.Any = None) -> ResponseReturnValue:
         list_values=_list_of(robot),
     )
     # The page may contain a secret, so no cache may store it.
-    return page, 200, {"Cache-Control": "no-store"}
+    return page, status, {"Cache-Control": "no-store"}
 
 
 def _list_of(robot: Robot) -> dict[str, str]:

@@ -17,12 +17,15 @@ from tests.support.credentials import log_in
 from tests.support.credentials import user_named
 from tests.support.host import Administrator
 from tests.support.host import db
+from tests.support.host import PASSWORDS
 from tests.support.host import registry
 from tests.support.host import User
 from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
 from tests.support.robots import as_robot
 from tests.support.robots import make_robot
 from tests.support.robots import robots_decided_by
+from tests.support.visitor import Visitor
 
 MakeApp = t.Callable[..., Flask]
 
@@ -234,6 +237,28 @@ def test_robot_loses_repository_that_is_given_away(
     assert pull(by_path, "alice/kept") == 200
     assert by_path.get("/v2/_catalog").get_json() == {"repositories": ["alice/kept"]}
     assert own.get("/v2/_catalog").get_json() == {"repositories": []}
+
+
+def test_owner_of_a_while_gets_no_secret_for_a_robot_of_the_former_owner(
+    app: Flask, bob: RegistryClient, admin: Administrator
+) -> None:
+    """Bob has the name of alice for a while. He has to take the robot over before he
+    can rotate its secret, and then it is not alice's any more."""
+    robot, _ = make_robot(app)
+    admin.change_user("alice", username="alicia")
+    admin.change_user("bob", username="alice")
+    rest = RestClient(RegistryClient(app, basic("alice", PASSWORDS["bob"])))
+    path = f"/robots/{robot.id}"
+    assert rest.send("POST", f"{path}/secrets", {}).status_code == 422
+    assert rest.send("PATCH", path, {"actions": ["push"]}).status_code == 422
+    page = Visitor(app, "alice").send(
+        f"/images/-/robots/{robot.id}/secret", overlap="0"
+    )
+    assert page.status == 422
+    with app.app_context(), pytest.raises(ValueError, match="Enable it first"):
+        registry.robots.rotate(robot)
+    rest.done("PATCH", path, {"enabled": True, "actions": ["push"]})
+    rest.done("POST", f"{path}/secrets", {})
 
 
 def test_robot_of_namespace_without_user_ends_when_a_user_takes_the_name(

@@ -8,6 +8,7 @@ import typing as t
 from datetime import timedelta
 
 import pytest
+import time_machine
 from flask import Flask
 
 from flask_oci.catalog.webhook_info import WebhookInfo
@@ -184,6 +185,27 @@ def test_networks_of_the_site_are_not_open_to_owners(
         add(app, "http://10.0.0.1/", NAME)
     with app.app_context():
         registry.events.add_webhook("http://10.0.0.1/")
+
+
+@pytest.mark.options(oci_owner_webhook_networks=[], oci_webhook_networks=[])
+def test_owner_learns_no_address_of_a_private_network(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """Nor whether a host name exists there. An administrator sees both."""
+    alice.push_image(NAME, "1")
+    said: set[str | None] = set()
+    with app.app_context():
+        for host in ("localhost", "missing.invalid"):
+            key = add(app, f"http://{host}:1/", NAME)
+            with time_machine.travel(utcnow() + timedelta(minutes=len(said) + 1)):
+                attempt = registry.events.send_test(key)
+            assert attempt is not None
+            said.add(attempt.error)
+        by_site = registry.events.add_webhook("http://localhost:1/")
+        attempt = registry.events.send_test(by_site.id)
+        assert attempt is not None
+        assert "127.0.0.1" in str(attempt.error)
+    assert said == {"The host name has no address that webhooks of users may reach."}
 
 
 @pytest.mark.options(oci_owner_webhooks=2)

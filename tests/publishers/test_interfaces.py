@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import typing as t
+from datetime import timedelta
+
 from flask import Flask
 
+from flask_oci.clock import utcnow
 from tests.publishers.ci import Ci
 from tests.publishers.ci import ROBOT
+from tests.support.credentials import by_access_token
 from tests.support.host import registry
 from tests.support.identity_issuer import IdentityIssuer
 from tests.support.job_claims import GITHUB
@@ -93,3 +98,29 @@ def test_owner_manages_publishers_with_rest(app: Flask, issuer: IdentityIssuer) 
     again = rest.send("DELETE", f"/publishers/{added['id']}{query}")
     assert again.status_code == 404
     assert rest.get(f"/publishers{query}")["items"] == []
+
+
+def test_access_token_adds_no_publisher_beyond_its_limit(
+    app: Flask, issuer: IdentityIssuer
+) -> None:
+    """A publisher is a lasting way to log in, as a secret of the robot is."""
+    url = issuer.address("github")
+
+    def client(*actions: str, **limits: t.Any) -> RestClient:
+        return RestClient(by_access_token(app, "alice", actions=actions, **limits))
+
+    body = {"robot": "alice+new", "issuer": url, "fields": GITHUB.fields}
+    made = {**body, "create": True}
+    assert client("manage").send("POST", "/publishers", made).status_code == 403
+    short = client("manage", "push", expires=timedelta(days=1))
+    short.done("POST", "/publishers", made)
+    with app.app_context():
+        robot = registry.robots.find("alice+new")
+        assert robot is not None
+        assert robot.expires_at is not None
+        assert robot.expires_at < utcnow() + timedelta(days=2)
+        registry.publishers.remove(robot, registry.publishers.list(robot)[0].id)
+        registry.robots.change(robot, expires=None)
+    for narrow in (client("manage", "pull"), short):
+        assert narrow.send("POST", "/publishers", body).status_code == 403
+    client("manage", "push", expires=None).done("POST", "/publishers", body)
