@@ -57,6 +57,21 @@ def require_admin() -> None:
         abort(404)
 
 
+def manages_path(path: str) -> bool:
+    """Return True if the visitor may set the rules of a path, except its quota."""
+    user = visitor()
+    return (
+        user is not None
+        and services().accounts.is_active(user)
+        and services().policy.manages_path(user, path)
+    )
+
+
+def sees_path(path: str) -> bool:
+    """Return True if the visitor may see the rules of a path."""
+    return manages_path(path) or is_admin()
+
+
 def may(action: Action, repository: RepositoryInfo) -> bool:
     """Return True if the policy allows the visitor to do ``action``."""
     try:

@@ -100,12 +100,23 @@ def delete_tags(name: str) -> ResponseReturnValue:
             ngettext("Delete %(num)s tag?", "Delete %(num)s tags?", len(tags)),
             [
                 ", ".join(tags),
-                gettext("The images can no longer be pulled by these tags."),
-                gettext(
-                    "The images stay and can be pulled by digest until the site's rules"
-                    " for untagged images, or a user, delete them."
+                ngettext(
+                    "The image can no longer be pulled by this tag.",
+                    "The images can no longer be pulled by these tags.",
+                    len(tags),
                 ),
-                gettext("Until then, the tags can be restored from the history."),
+                ngettext(
+                    "The image stays and can be pulled by digest until the site's rules"
+                    " for untagged images, or a user, delete it.",
+                    "The images stay and can be pulled by digest until the site's rules"
+                    " for untagged images, or a user, delete them.",
+                    len(tags),
+                ),
+                ngettext(
+                    "Until then, the tag can be restored from the history.",
+                    "Until then, the tags can be restored from the history.",
+                    len(tags),
+                ),
             ],
             ngettext("Delete the tag", "Delete the tags", len(tags)),
             url_for(".repository", name=name),

@@ -25,15 +25,17 @@ from . import formatting
 from . import forms
 from . import paging
 from .access import is_admin
+from .access import manages_path
 from .access import may
 from .access import require_admin
+from .access import sees_path
 from .access import signed_in_user
 from .access import visitor
 from .rendering import Page
 from .rendering import render
+from .retention import consequences
 from .retention import MAX_VERDICTS
 from .translation import gettext
-from .translation import ngettext
 
 if t.TYPE_CHECKING:
     from ..core.rule_sets import RuleEntry
@@ -49,7 +51,7 @@ def rules() -> ResponseReturnValue:
     user = signed_in_user()
     name = paging.parameter("path").removesuffix("/*")
     if name:
-        if is_name(name) and _may_see(name):
+        if is_name(name) and sees_path(name):
             return redirect(url_for(".path_rules", name=name))
         message = gettext("You do not manage the path “%(name)s”.", name=name)
         return _all_rules(user, message), 404
@@ -148,15 +150,7 @@ def set_path_retention(name: str) -> ResponseReturnValue:
                     "They apply to every repository of the path that has no rules of"
                     " its own and no longer path with rules."
                 ),
-                ngettext(
-                    "If they were applied now, %(num)s tag or image would be deleted.",
-                    "If they were applied now, %(num)s tags and images would be"
-                    " deleted.",
-                    preview["deleted"],
-                ),
-                gettext(
-                    "For some time, deleted tags can be restored from the history."
-                ),
+                *consequences(preview["deleted"]),
             ],
             gettext("Save the rules"),
             url_for(".path_rules", name=path),
@@ -214,7 +208,7 @@ def _page(name: str, error: str = "", rules: list[str] | None = None) -> Page:
     :param rules: the refused retention rules, instead of the stored ones.
     """
     parts, path = services(), path_text(name)
-    may_manage = _manages(name)
+    may_manage = manages_path(name)
     scope = set_by_visitor(name) if may_manage else {"path": path}
     usage = parts.quotas.show(path=path)
     stored = parts.retention.get(**scope)
@@ -241,7 +235,7 @@ def _all_rules(user: t.Any, error: str = "") -> Page:
     found = _every_rule() if is_admin() else []
     return render(
         "oci/rules.html",
-        own=own if is_name(own) and _manages(own) else "",
+        own=own if is_name(own) and manages_path(own) else "",
         rows=found[:MAX_ROWS],
         more=len(found[MAX_ROWS:]),
         error=error,
@@ -325,23 +319,10 @@ def set_by_visitor(name: str) -> dict[str, t.Any]:
     return {"path": path_text(name), "owner": services().policy.path_owner(visitor())}
 
 
-def _manages(name: str) -> bool:
-    user = visitor()
-    return (
-        user is not None
-        and services().accounts.is_active(user)
-        and services().policy.manages_path(user, name)
-    )
-
-
-def _may_see(name: str) -> bool:
-    return _manages(name) or is_admin()
-
-
 def _visible(name: str) -> str:
     """Return the name of a path that the visitor may see; else the response is 404."""
     signed_in_user()
-    if not is_name(name) or not _may_see(name):
+    if not is_name(name) or not sees_path(name):
         abort(404)
     return name
 
@@ -353,7 +334,7 @@ def managed(name: str) -> str:
     but not manage it.
     """
     _visible(name)
-    if not _manages(name):
+    if not manages_path(name):
         abort(403)
     return name
 

@@ -24,8 +24,10 @@ from ..http.repository_pages import seal
 from ..http.repository_pages import unseal
 from ..rules.visibility import VISIBILITIES
 from ..services import services
+from ..spec.reference import is_name
 from . import paging
 from .access import may
+from .access import sees_path
 from .access import visitor
 from .rendering import announce_feed
 from .rendering import Page
@@ -100,6 +102,7 @@ def repositories() -> Page:
         order=order,
         search=wanted.text,
         under=wanted.below,
+        has_rules_page=is_name(wanted.below) and sees_path(wanted.below),
         filters=wanted,
         is_filtered=wanted != Search(below=wanted.below),
         kinds=artifact_types.LISTED,

@@ -57,18 +57,7 @@ def set_retention(name: str) -> ResponseReturnValue:
         preview = _context(_verdicts(repository, rules))
         return forms.ask(
             gettext("Save these rules?"),
-            [
-                *(rule.text for rule in rules),
-                ngettext(
-                    "If they were applied now, %(num)s tag or image would be deleted.",
-                    "If they were applied now, %(num)s tags and images would be"
-                    " deleted.",
-                    preview["deleted"],
-                ),
-                gettext(
-                    "For some time, deleted tags can be restored from the history."
-                ),
-            ],
+            [*(rule.text for rule in rules), *consequences(preview["deleted"])],
             gettext("Save the rules"),
             url_for(".settings", name=name),
             danger=bool(preview["deleted"]),
@@ -77,6 +66,24 @@ def set_retention(name: str) -> ResponseReturnValue:
         )
     rule_set.set([rule.text for rule in rules], repository=repository, by=visitor())
     return forms.done(gettext("The rules were saved."), "retention", name=name)
+
+
+def consequences(deleted: int) -> list[str]:
+    """Return the sentences about what rules would do now, for the question before they
+    are saved.
+
+    :param deleted: the number of tags and images that they would delete.
+    """
+    if not deleted:
+        return [gettext("If they were applied now, nothing would be deleted.")]
+    return [
+        ngettext(
+            "If they were applied now, %(num)s tag or image would be deleted.",
+            "If they were applied now, %(num)s tags and images would be deleted.",
+            deleted,
+        ),
+        gettext("For some time, deleted tags can be restored from the history."),
+    ]
 
 
 def _verdicts(

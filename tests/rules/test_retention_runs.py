@@ -223,6 +223,9 @@ def test_settings_page_previews_rules(app: Flask, alice: RegistryClient) -> None
     page = visitor.get(address)
     assert "1 tag or image would be deleted now" in page.text
     assert shown(page) == [("pr-1", "delete"), ("v1", "keep")]
+    none = visitor.send(address, rules="keep *")
+    assert "If they were applied now, nothing would be deleted." in none.text
+    assert "restored" not in none.text
     assert "keep v* delete *" in visitor.get(f"{PAGE}/-/settings").text
     page = visitor.send(address, rules="delete <x> y")
     assert page.status == 422

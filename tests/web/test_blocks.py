@@ -39,6 +39,22 @@ def test_manager_blocks_an_image_and_removes_the_block(
     alice.pull("alice/app", "v1")
 
 
+def test_blocked_newest_tag_is_named_and_the_next_one_is_offered(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """The page offers no command that fails, also if all tags are blocked."""
+    older = alice.push("alice/app", "v1", make_image())
+    newest = alice.push("alice/app", "v2", make_image())
+    visitor = Visitor(app, "alice")
+    assert f"docker pull localhost{PAGE[7:]}:v2" in visitor.get(PAGE).text
+    for image, offered in ((newest, ":v1"), (older, "")):
+        visitor.send(f"{PAGE}/-/block", digest=image.digest, reason=REASON)
+        page = visitor.get(PAGE).text
+        assert "The newest tag, v2, is blocked and cannot be pulled." in page
+        assert f"{PAGE[7:]}:v2" not in page
+        assert (f"docker pull localhost{PAGE[7:]}{offered}" in page) == bool(offered)
+
+
 def test_block_of_a_path_is_shown_and_stays(app: Flask, alice: RegistryClient) -> None:
     image = alice.push("alice/app", "v1")
     with app.app_context():

@@ -70,8 +70,11 @@ def test_retention_of_a_path_is_previewed_on_pages_rest_and_commands(
 def test_manager_of_a_path_sets_its_rules(app: Flask, alice: RegistryClient) -> None:
     """The user whose namespace it is sets all rules except the quota."""
     visitor = Visitor(app, "alice")
-    assert visitor.get("/images/-/storage").links["Rules of paths"] == RULES
+    assert visitor.get("/images/-/storage").links["Quotas and rules of paths"] == RULES
     assert visitor.get(RULES).links["alice/*"] == ALICE
+    below = visitor.get("/images/", under="alice")
+    assert below.links["Quotas and rules of this path"] == ALICE
+    assert "Quotas" not in visitor.get("/images/", under="bob").text
     page = visitor.get(ALICE)
     assert "Only an administrator can change it." in page.text
     visitor.send(f"{ALICE}/visibility", visibility="public")

@@ -102,6 +102,11 @@ def test_robots_of_others_are_hidden_on_the_pages(
     assert "alice+release" not in bob.get(f"{ROBOTS}?show=all").text
     hooks = app.extensions["oci"].hooks
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hooks, "manages_namespace", lambda user, path: False)
+        mine = visitor.get(ROBOTS).text
+        assert "Enter a path that you manage." in mine
+        assert "There are no robots yet." not in mine
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hooks, "is_admin", lambda user: user.username == "bob")
         everything = bob.get(f"{ROBOTS}?show=all").text
         assert "alice+release" in everything
