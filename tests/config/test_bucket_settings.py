@@ -25,7 +25,7 @@ from tests.support.upkeep import Upkeep
         ("azure://account", "must name a bucket: azure://account/container"),
         ("s3://key:secret@bucket", "must not contain credentials"),
         ("s3://bucket/../other", "must have a prefix without"),
-        ("s3://bucket?regoin=x", "has the unknown option 'regoin'"),
+        ("s3://bucket?zone=x", "has the unknown option 'zone'"),
         ("s3://bucket?endpoint=store:9000", "must have an endpoint such as https://"),
         ("s3://bucket?path_style=yes", "must have path_style=true"),
         (object(), "must be a path, an address such as s3://bucket/prefix, or an"),
