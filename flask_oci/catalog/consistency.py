@@ -15,6 +15,7 @@ from ..storage.place import Place
 from . import references
 from .database import Database
 from .places import columns_of
+from .places import locking_place
 from .places import outside
 from .places import place_of
 from .repository_statements import lock_repositories
@@ -184,15 +185,18 @@ class Consistency:
         )
         return [(key, name, tag) for key, name, tag in rows]
 
-    def forget_blob(self, digest: Digest) -> list[str]:
+    def forget_blob(self, lost: Place) -> list[str]:
         """Delete the links of a blob that no manifest needs. If no link is left,
         delete the blob's row.
 
         A needed link is kept, so that one push of the blob repairs every repository
         that lost it.
 
+        :param lost: the place of the blob, whose size is ignored. If the blob is
+            elsewhere, for example after a push, nothing is deleted.
         :return: the names of the repositories that need the blob.
         """
+        digest = lost.digest
         models = self._db.models
         Blob, Link, Repository = models.Blob, models.RepositoryBlob, models.Repository
         blob_id = sa.select(Blob.id).where(Blob.digest == str(digest)).scalar_subquery()
@@ -200,9 +204,14 @@ class Consistency:
 
         def work() -> list[str]:
             self._mark_holders(digest)
-            size = self._db.execute(
-                sa.select(Blob.size).where(Blob.digest == str(digest)).with_for_update()
-            ).scalar()
+            row = self._db.execute(
+                locking_place(self._db), {"digest": str(digest)}
+            ).first()
+            if row is None:
+                return []
+            found = place_of(row[1:])
+            if (found.store, found.location) != (lost.store, lost.location):
+                return []
             self._db.execute(
                 sa.delete(Link.__table__).where(Link.blob_id == blob_id, ~needed)
             )
@@ -213,7 +222,7 @@ class Consistency:
                 )
             )
             if deleted:
-                self._db.add_to_totals(blobs=-1, bytes=-int(size or 0))
+                self._db.add_to_totals(blobs=-1, bytes=-found.size)
             return list(
                 self._db.session.scalars(
                     sa.select(Repository.name)

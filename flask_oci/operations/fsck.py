@@ -205,7 +205,8 @@ class Checker:
         self._storage.quarantine(place)
         if not place.is_local and not self._places.lose(place):
             return []
-        return self._consistency.forget_blob(place.digest)
+        # Neither a file nor a lost object has a location.
+        return self._consistency.forget_blob(place._replace(location=None))
 
     def _unrecorded(self, digest: Digest) -> Iterator[Problem]:
         with self._storage.exclusive_lock(digest):

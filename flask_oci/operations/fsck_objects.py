@@ -98,7 +98,7 @@ class ObjectChecker:
         if size == place.size:
             return
         if self._repair and self._places.lose(place):
-            needed_by = self._consistency.forget_blob(place.digest)
+            needed_by = self._consistency.forget_blob(place._replace(location=None))
         else:
             needed_by = []
         what = "no object" if size is None else f"an object of {size} bytes"
@@ -113,7 +113,7 @@ class ObjectChecker:
     def _lost(self, place: Place) -> Iterator[Problem]:
         needed_by = []
         if self._repair:
-            needed_by = self._consistency.forget_blob(place.digest)
+            needed_by = self._consistency.forget_blob(place)
         yield Problem(
             "lost",
             str(place.digest),

@@ -17,6 +17,8 @@ from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.requests import with_query
 from tests.conftest import MakeApp
 from tests.support.host import db
+from tests.support.interleaving import in_thread
+from tests.support.interleaving import interleaved
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import later
 from tests.support.upkeep import LONG
@@ -152,3 +154,41 @@ def test_discarded_objects_of_wrong_bucket_wait_for_the_right_one(
         keeper = Upkeep(make_app(OCI_STORAGE=second, OCI_STORAGE_ALSO=[first]))
         keeper.gc()
     assert list(first.objects) == ["identity"]
+
+
+def test_push_at_each_step_of_the_repair_of_a_lost_object_is_kept(
+    make_app: MakeApp,
+) -> None:
+    """The repair forgets a lost blob, unless a client has pushed it again."""
+    bucket = _bucket()
+    app = make_app(OCI_STORAGE=bucket)
+    alice, keeper = RegistryClient.of(app, "alice"), Upkeep(app)
+    at, count = 0, 1
+    while at < count:
+        alice.delete(PATH)
+        alice.push_blob(NAME, LAYER)
+        for key in [key for key in bucket.objects if key.startswith("data/")]:
+            del bucket.objects[key]
+        rival = in_thread(lambda: alice.push_blob(NAME, LAYER))
+        with interleaved(app, rival, at) as steps:
+            keeper.run("fsck", "--repair")
+        count = steps.count
+        assert alice.get(PATH).data == LAYER, at
+        at += 1
+    assert at > 10
+    assert keeper.fsck() == []
+
+
+def test_damaged_file_of_a_moved_blob_takes_no_links(make_app: MakeApp) -> None:
+    """Until the end of the grace period, the blob is also a file that is not
+    read."""
+    bucket = _bucket()
+    RegistryClient.of(make_app(), "alice").push_blob(NAME, LAYER)
+    app = make_app(OCI_STORAGE=bucket)
+    alice, keeper = RegistryClient.of(app, "alice"), Upkeep(app)
+    assert keeper.run("storage", "migrate", "--to", "memory").exit_code == 0
+    keeper.blob(digest_of(LAYER)).chmod(0o600)
+    keeper.store(digest_of(LAYER), b"damaged")
+    keeper.run("fsck", "--scrub", "--repair")
+    assert alice.get(PATH).data == LAYER
+    assert keeper.fsck() == []
