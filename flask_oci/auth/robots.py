@@ -39,6 +39,9 @@ DESCRIPTION_LENGTH: t.Final = 255
 #: The maximum number of robots of one path or repository.
 MAX_ROBOTS: t.Final = 200
 
+#: The maximum number of robots of all paths of a namespace.
+MAX_IN_NAMESPACE: t.Final = 1000
+
 
 class CreatedRobot(t.NamedTuple):
     """A new robot and its first secret."""
@@ -289,6 +292,12 @@ class RobotManager:
             found = self._robots.of_path(robot.path or "")
         if len(found) >= MAX_ROBOTS:
             raise ValueError(f"There are {len(found)} robots here; delete some first.")
+        namespace = robot.namespace
+        if namespace and len(self._robots.of_path(namespace)) >= MAX_IN_NAMESPACE:
+            raise ValueError(
+                f"The paths of {namespace!r} have {MAX_IN_NAMESPACE} robots, which is"
+                " the maximum; delete some first."
+            )
 
     def _name_of(self, by: t.Any) -> str | None:
         return self._catalog.users.name_of(by)

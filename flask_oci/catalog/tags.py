@@ -23,6 +23,10 @@ from .models import Models
 if t.TYPE_CHECKING:
     from .quotas import Quotas
     from .repositories import Repositories
+    from .repository_info import RepositoryInfo
+
+#: A function of a repository, a digest, its media type and tags that are set to it.
+CheckTags: t.TypeAlias = "t.Callable[[RepositoryInfo, str, str, list[str]], object]"
 
 #: The maximum number of tags that one transaction deletes. Other pushes wait for it, on
 #: SQLite those to every repository.
@@ -164,13 +168,19 @@ class Tags:
         return self._db.write(work)
 
     def restore(
-        self, repository_id: int, move_id: int, by: t.Any, guard: Guard = DEFAULT_GUARD
+        self,
+        repository_id: int,
+        move_id: int,
+        by: t.Any,
+        guard: Guard = DEFAULT_GUARD,
+        check_tags: CheckTags = lambda *_: None,
     ) -> str | None:
         """Restore a tag to the manifest that it pointed at before a move.
 
         :param move_id: the key of the move.
         :param by: the key of the user who makes the change.
         :param guard: the caller's permissions on protected tags.
+        :param check_tags: raises an error if an image policy does not allow the tag.
         :return: the tag, or None if that manifest no longer exists.
         :raises Denied: if the tag points elsewhere and the caller may not move it.
         :raises QuotaExceeded: if the restored image would exceed a quota.
@@ -184,7 +194,9 @@ class Tags:
             repository = LockedRepository(repository_id, found.name, guard)
             row = self._db.session.execute(
                 newest(
-                    sa.select(Move.name, Manifest.id, Manifest.digest)
+                    sa.select(
+                        Move.name, Manifest.id, Manifest.digest, Manifest.media_type
+                    )
                     .join(
                         Manifest,
                         sa.and_(
@@ -197,6 +209,7 @@ class Tags:
             ).first()
             if row is None:
                 return None
+            check_tags(found, row.digest, row.media_type, [row.name])
             with self._quotas.within(found):
                 move(self._db, repository, row.name, row.id, row.digest, by)
             return t.cast(str, row.name)

@@ -115,6 +115,18 @@ class TrustedSigners:
         statement = sa.delete(self._table).where(below(self._table.c.path, path))
         return int(self._db.write(lambda: self._db.change(statement)))
 
+    def count_below(self, path: str, name: str, except_path: str) -> int:
+        """Return the number of signers of a path and of the paths below it.
+
+        :param path: the stored path.
+        :param name: the name of a signer that is not counted.
+        :param except_path: the stored path of that signer.
+        """
+        columns = self._table.c
+        others = sa.or_(columns.path != except_path, columns.name != name)
+        statement = sa.select(sa.func.count()).where(below(columns.path, path), others)
+        return int(self._db.execute(statement).scalar() or 0)
+
     def any(self) -> bool:
         """Return True if there is a signer."""
         statement = sa.select(sa.exists(sa.select(self._table.c.id)))

@@ -132,7 +132,7 @@ class Content(BlobContent):
                 guard=guard,
                 traits=traits,
                 check_tags=lambda found: self._check_tags(
-                    found, digest, manifest, tags
+                    found, str(digest), manifest.media_type, tags
                 ),
             ),
         )
@@ -145,18 +145,17 @@ class Content(BlobContent):
     def _check_tags(
         self,
         repository: RepositoryInfo,
-        digest: Digest,
-        manifest: Manifest,
+        digest: str,
+        media_type: str,
         tags: Sequence[str],
     ) -> None:
-        """Check the tags of a push, in its transaction.
+        """Check the tags that a change sets, in its transaction.
 
         :raises PolicyRefused: if an image policy checks pushed tags, and the image does
             not meet it.
         """
         if repository.may_have_policies or self.policies.has_site_policy:
-            media_type = manifest.media_type
-            self.policies.check_tags(repository, str(digest), media_type, tags)
+            self.policies.check_tags(repository, digest, media_type, tags)
 
     def delete(
         self,
@@ -288,11 +287,13 @@ class Content(BlobContent):
 
         :param move_id: the key of the move.
         :return: the tag, or None if the manifest no longer exists.
-        :raises Denied: if the tag is protected from the actor.
+        :raises Denied: if the tag is protected from the actor, or a policy does not
+            allow it.
         """
-        key = repository.key
+        key, tags = repository.key, self._catalog.tags
         tag = self._guarded(
-            by, lambda guard: self._catalog.tags.restore(key, move_id, by.key, guard)
+            by,
+            lambda guard: tags.restore(key, move_id, by.key, guard, self._check_tags),
         )
         if tag is not None:
             audit.record("tag-restored", by.name, repository.name, reference=tag)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..catalog.repository_info import name_of
+from ..catalog.repository_info import namespace_of
 from ..catalog.trusted_signers import SignerScope
 from ..events import audit
 from ..rules.paths import parse_path
@@ -27,6 +28,10 @@ if t.TYPE_CHECKING:
 
 #: The maximum number of signers of one repository or path.
 MAX_SIGNERS: t.Final = 20
+
+#: The maximum number of signers of all paths of a namespace. Each signature that is
+#: pushed may be compared with all of them.
+MAX_IN_NAMESPACE: t.Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ class TrustedSigners:
         others = [each for each in signers.of(scope) if each.name != name]
         if len(others) >= MAX_SIGNERS:
             raise ValueError(f"Too many signers: a scope has at most {MAX_SIGNERS}.")
+        self._check_number(scope, name)
         users = self._catalog.users
         signers.put(
             scope, name, signer.kind, signer.value, signer.issuer, users.name_of(by)
@@ -196,6 +202,17 @@ class TrustedSigners:
         if isinstance(repository, str):
             repository = self._catalog.repositories.get(repository)
         return SignerScope(repository_id=t.cast("RepositoryInfo", repository).key)
+
+    def _check_number(self, scope: SignerScope, name: str) -> None:
+        if not scope.path:
+            return
+        namespace = namespace_of(scope.path)
+        others = self._catalog.trusted_signers.count_below(namespace, name, scope.path)
+        if others >= MAX_IN_NAMESPACE:
+            raise ValueError(
+                f"Too many signers: the paths of {namespace!r} have at most"
+                f" {MAX_IN_NAMESPACE}."
+            )
 
     def _record(
         self,

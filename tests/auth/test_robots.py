@@ -94,6 +94,17 @@ def test_robot_limit_excludes_other_patterns_and_actions(
         make_robot(app)
 
 
+def test_number_of_robots_of_a_namespace_is_bounded(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_oci.auth.robots.MAX_IN_NAMESPACE", 2)
+    make_robot(app, "alice/one")
+    make_robot(app, "alice/two")
+    with pytest.raises(ValueError, match="'alice' have 2 robots"):
+        make_robot(app, "alice/three")
+    make_robot(app, "bob")
+
+
 def test_robot_of_repository_reaches_that_repository_only(
     app: Flask, alice: RegistryClient
 ) -> None:

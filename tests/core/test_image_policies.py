@@ -24,6 +24,7 @@ from tests.support.host import PASSWORDS
 from tests.support.host import registry
 from tests.support.host import User
 from tests.support.registry_client import RegistryClient
+from tests.support.rest_client import RestClient
 from tests.support.robots import as_robot
 from tests.support.robots import robots_decided_by
 from tests.support.signing import Key
@@ -214,6 +215,24 @@ def test_pushed_tag_needs_a_signed_image_if_the_policy_says_so(
     alice.push(NAME, signing.cosign_tag(image.digest), make_image())
     alice.push(NAME, None, signing.bundle(key, image.digest, image))
     assert alice.put_manifest(NAME, "v1", image.manifest).status_code == 201
+
+
+def test_restored_tag_needs_a_signed_image_if_the_policy_says_so(
+    app: Flask, alice: RegistryClient, key: Key
+) -> None:
+    """The history of a tag leads back to an image from before the policy."""
+    old, new = alice.push(NAME, "v1", make_image()), make_image()
+    alice.push(NAME, None, new)
+    alice.push(NAME, None, signing.bundle(key, new.digest, new))
+    require(app, SIGNED, "check pushed tags")
+    assert alice.put_manifest(NAME, "v1", new.manifest).status_code == 201
+    rest = RestClient(alice)
+    history = f"/repositories/{NAME}/-/history"
+    (move,) = (m for m in rest.items(history) if m.get("from_digest") == old.digest)
+    refused = rest.send("POST", f"{history}/{move['id']}/undo")
+    assert refused.status_code == 403
+    assert "no verified signature by release" in refused.text
+    assert not refusal(alice, "v1")
 
 
 def test_scan_counts_only_from_the_named_user(

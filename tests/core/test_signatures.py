@@ -270,6 +270,21 @@ def test_many_signatures_do_not_hide_the_verified_one(
     assert found[0].signer == "release"
 
 
+def test_number_of_signers_of_a_namespace_is_bounded(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each signature that is pushed may be compared with all of them."""
+    monkeypatch.setattr("flask_oci.core.trusted_signers.MAX_IN_NAMESPACE", 2)
+    with app.app_context():
+        add = registry.trusted_signers.add
+        add("one", key=Key().pem, path="alice/a/*")
+        add("one", key=Key().pem, path="alice/b/*")
+        with pytest.raises(ValueError, match="paths of 'alice' have at most 2"):
+            add("one", key=Key().pem, path="alice/c/*")
+        add("one", key=Key().pem, path="alice/b/*")
+        add("one", key=Key().pem, path="bob/*")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
