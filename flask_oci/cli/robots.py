@@ -258,12 +258,19 @@ def _print_secret(robot: Robot, secret: IssuedToken | None, as_json: bool) -> No
     )
 
 
+def _reach(robot: Robot) -> list[str]:
+    """Return the patterns of a robot of a path, or the repository of another one."""
+    if robot.path is not None:
+        return list(robot.repositories)
+    return [robot.login.rpartition("+")[0]]
+
+
 def _fields(robot: Robot) -> dict[str, t.Any]:
     return {
         "login": robot.login,
         "id": robot.id,
         "description": robot.description,
-        "repositories": list(robot.repositories),
+        "repositories": _reach(robot),
         "actions": list(robot.actions),
         "protected_tags": robot.changes_protected_tags,
         "state": services().robots.obstacle(robot) or "valid",

@@ -66,6 +66,15 @@ def test_robot_command_prints_a_secret_that_logs_in(app: Flask, run: Run) -> Non
     assert run("robot", "create", "alice/none+x", "--of-repository").exit_code == 1
 
 
+def test_robot_of_a_repository_is_listed_with_it(
+    alice: RegistryClient, run: Run
+) -> None:
+    alice.push("alice/app", "1")
+    run("robot", "create", "alice/app+ci", "--of-repository")
+    (found,) = json.loads(run("robot", "list", "--json").stdout)
+    assert (found["login"], found["repositories"]) == ("alice/app+ci", ["alice/app"])
+
+
 def test_who_can_lists_robots_that_reach_the_repository(app: Flask, run: Run) -> None:
     make_robot(app, "alice", actions=["pull"])
     make_robot(app, "bob")
