@@ -221,6 +221,7 @@ def _page(name: str, error: str = "", rules: list[str] | None = None) -> Page:
         quota_images=usage.quota.images,
         visibility=parts.default_visibility.get(**scope) or "",
         visibilities=("", *VISIBILITIES),
+        host_decides=parts.hooks.visibility_of is not None,
         protection=parts.tag_protection.get(**scope),
         rules=stored if rules is None else rules,
         may_manage=may_manage,

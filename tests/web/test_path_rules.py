@@ -77,6 +77,12 @@ def test_manager_of_a_path_sets_its_rules(app: Flask, alice: RegistryClient) -> 
     assert "Quotas" not in visitor.get("/images/", under="bob").text
     page = visitor.get(ALICE)
     assert "Only an administrator can change it." in page.text
+    hint = "The site sets the visibility of some repositories itself."
+    assert hint not in page.text
+    with pytest.MonkeyPatch.context() as patch:
+        hooks = app.extensions["oci"].hooks
+        patch.setattr(hooks, "visibility_of", lambda repository: None)
+        assert hint in visitor.get(ALICE).text
     visitor.send(f"{ALICE}/visibility", visibility="public")
     visitor.send(f"{ALICE}/tags", protected="release-*", immutable="v*")
     question = visitor.send(f"{ALICE}/retention", rules="keep 3 newest\ndelete *")
