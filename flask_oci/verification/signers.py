@@ -77,7 +77,8 @@ def parse_signer(name: str, kind: str, value: str, issuer: str = "") -> Signer:
 
 
 def _identity(name: str, value: str, issuer: str) -> Signer:
-    if not value or not value.isprintable() or not issuer.startswith("https://"):
+    is_plain = bool(value) and value.isprintable() and issuer.isprintable()
+    if not is_plain or not issuer.startswith("https://"):
         raise ValueError(
             "An identity is an e-mail address or a URL, with the URL of its issuer,"
             " such as https://token.actions.githubusercontent.com."
@@ -96,6 +97,7 @@ def _key_text(value: str) -> str:
 
 def _certificate_text(value: str) -> str:
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
@@ -104,7 +106,10 @@ def _certificate_text(value: str) -> str:
         found = []
     if len(found) != 1:
         raise ValueError("Give one certificate in PEM: '-----BEGIN CERTIFICATE-----'.")
-    check_key(found[0].public_key())
+    try:
+        check_key(found[0].public_key())
+    except UnsupportedAlgorithm:
+        raise ValueError(_KEY_TYPES) from None
     return found[0].public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -142,10 +147,12 @@ def check_key(key: PublicKeyTypes) -> None:
         return
     if isinstance(key, ed25519.Ed25519PublicKey):
         return
-    raise ValueError(
-        f"Use a key of the type ECDSA (P-256, P-384, P-521), Ed25519, or RSA of"
-        f" {MIN_RSA} to 8192 bits."
-    )
+    raise ValueError(_KEY_TYPES)
 
+
+_KEY_TYPES: t.Final = (
+    f"Use a key of the type ECDSA (P-256, P-384, P-521), Ed25519, or RSA of {MIN_RSA}"
+    " to 8192 bits."
+)
 
 _CURVES: t.Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})

@@ -25,6 +25,17 @@ from tests.support.visitor import Visitor
 
 NAME = "alice/app"
 
+#: A certificate whose key has a type that does not exist.
+UNKNOWN_KEY = signing.pem_of(
+    x509.load_der_x509_certificate(
+        signing.certificate(Key())
+        .public_bytes(Encoding.DER)
+        .replace(
+            bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
+        )
+    )
+)
+
 
 @pytest.fixture
 def image(alice: RegistryClient) -> Image:
@@ -290,7 +301,9 @@ def test_number_of_signers_of_a_namespace_is_bounded(
     [
         ({"key": "x"}, "public key in PEM"),
         ({"certificate": "x"}, "one certificate"),
+        ({"certificate": UNKNOWN_KEY}, "Use a key of the type"),
         ({"identity": "a@b.c"}, "issuer"),
+        ({"identity": "a@b.c", "issuer": "https://x\0"}, "issuer"),
         ({"key": "x", "identity": "y"}, "Give a key"),
         ({}, "Give a key"),
     ],
