@@ -265,9 +265,13 @@ class Checker:
             # Garbage collection has deleted it since it was listed.
             return True
         with file:
-            while piece := file.read(_PIECE):
-                hasher.update(piece)
-                limit.wait_after(len(piece))
+            try:
+                while piece := file.read(_PIECE):
+                    hasher.update(piece)
+                    limit.wait_after(len(piece))
+            except EOFError:
+                # The object is too short.
+                return False
         return hasher.hexdigest() == place.digest.encoded
 
 

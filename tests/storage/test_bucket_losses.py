@@ -192,3 +192,20 @@ def test_damaged_file_of_a_moved_blob_takes_no_links(make_app: MakeApp) -> None:
     keeper.run("fsck", "--scrub", "--repair")
     assert alice.get(PATH).data == LAYER
     assert keeper.fsck() == []
+
+
+def test_scrub_reports_an_object_that_is_too_short(make_app: MakeApp) -> None:
+    """The other blobs are read, and a repair has the next push replace it."""
+    bucket = _bucket()
+    app = make_app(OCI_STORAGE=bucket)
+    alice, keeper = RegistryClient.of(app, "alice"), Upkeep(app)
+    for content in (LAYER, b"intact"):
+        alice.push_blob(NAME, content)
+        alice.push_manifest(NAME, image(config=content), f"v{len(content)}")
+    key = next(k for k, (body, _) in bucket.objects.items() if body == LAYER)
+    bucket.objects[key] = (LAYER[:3], 4e9)
+    damaged = ("damaged", digest_of(LAYER))
+    assert keeper.kinds("--scrub", status=1) == [damaged, damaged]
+    assert keeper.kinds("--scrub", "--repair", status=1) == [damaged]
+    alice.push_blob(NAME, LAYER)
+    assert keeper.kinds("--scrub") == []

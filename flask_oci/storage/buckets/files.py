@@ -17,6 +17,10 @@ FIRST_WINDOW: t.Final = 1024 * 1024
 LAST_WINDOW: t.Final = 64 * 1024 * 1024
 
 
+class ObjectTooShort(OSError, EOFError):
+    """An object has fewer bytes than its row says."""
+
+
 class BucketFile(io.RawIOBase):
     """An object that is read as a file. It holds no more bytes than a caller asks for.
 
@@ -72,7 +76,7 @@ class BucketFile(io.RawIOBase):
         while len(found) < wanted:
             piece = self._piece(wanted - len(found))
             if not piece:
-                raise OSError(f"The object {self._key} ends too early.")
+                raise ObjectTooShort(f"The object {self._key} ends too early.")
             found += piece
         return bytes(found)
 
