@@ -281,7 +281,7 @@ class GarbageCollector:
             else self._garbage.delete_manifests
         )
         found = collect(repository_id, before, left_since)
-        self._result.manifests += [(name, digest) for digest in found]
+        self._result.manifests += [(name, digest) for digest in sorted(found, key=str)]
 
     def _collect_links(self, repository_id: int, name: str) -> None:
         before = self._leases_end

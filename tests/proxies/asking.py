@@ -24,7 +24,8 @@ def check(forge: Forge, url: str, *arguments: str, **settings: str) -> Findings:
 
 
 def left_behind(forge: Forge) -> list[str]:
-    """Return the files, and the tables with rows, except the identity of the folder."""
+    """Return the files, and the tables with rows, except the identity of the folder, the
+    totals and the servers."""
     found = [
         str(path)
         for path in (forge.instance / "oci").rglob("*")
@@ -35,7 +36,7 @@ def left_behind(forge: Forge) -> list[str]:
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'oci%'"
         )
         for (name,) in tables.fetchall():
-            if name == "oci_storage":
+            if name in ("oci_storage", "oci_total", "oci_node"):
                 continue
             found += [name for _ in database.execute(f"SELECT 1 FROM {name}")]
     return found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import typing as t
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from flask_oci.testing import MemoryBucket
@@ -25,6 +25,7 @@ from tests.support.upkeep import LONG
 from tests.support.upkeep import Upkeep
 
 NAME = "alice/app"
+LOST = sa.exc.OperationalError("COMMIT", None, OSError("the connection was lost"))
 PATH = f"/v2/{NAME}/blobs/{digest_of(LAYER)}"
 
 
@@ -52,7 +53,7 @@ class LostCommits:
                 self.left -= 1
                 if self.left < 0:
                     self.left = None
-                    raise sqlite3.OperationalError("the connection was lost")
+                    raise LOST
 
         monkeypatch.setattr(dialect, "do_commit", losing)
 

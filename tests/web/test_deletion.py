@@ -15,10 +15,10 @@ from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import LAYER
 from flask_oci.testing.manifests import OCI_INDEX
 from flask_oci.testing.manifests import OCI_MANIFEST
+from tests.support.credentials import user_named
 from tests.support.host import Administrator
 from tests.support.host import db
 from tests.support.host import registry
-from tests.support.host import User
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import later
 from tests.support.upkeep import LONG
@@ -147,10 +147,10 @@ def test_one_click_undoes_a_deletion_of_several_tags_and_images(
     assert "Deleted 2 images." in page.text
     other = Visitor(app, "bob")
     with app.app_context():
-        registry.repositories.transfer(NAME, db.session.get(User, 2))
+        registry.repositories.transfer(NAME, user_named("bob"))
     assert "Nothing could be restored." in undo(other, page).text
     with app.app_context():
-        registry.repositories.transfer(NAME, db.session.get(User, 1))
+        registry.repositories.transfer(NAME, user_named("alice"))
     assert "Restored 2 images." in undo(visitor, page).text
     assert {pulls(alice, "all"), pulls(alice, "3")} == {200}
     for fields in ({"kind": "x"}, {"after": "-1"}, {"until": ""}):
