@@ -115,7 +115,7 @@ class Attachments:
             condition = sa.and_(condition, columns.attached_by.in_(by))
         number = sa.func.row_number().over(
             partition_by=(columns.subject_digest, columns.attached_by),
-            order_by=(columns.attached_at.desc(), columns.id),
+            order_by=(columns.attached_at.desc(), columns.id.desc()),
         )
         # Many results by one user must not hide the last ones by another.
         first = (
@@ -324,7 +324,10 @@ class Attachments:
                 condition,
             )
             .order_by(
-                *first, facts.is_verified.desc(), facts.attached_at.desc(), facts.id
+                *first,
+                facts.is_verified.desc(),
+                facts.attached_at.desc(),
+                facts.id.desc(),
             )
             .limit(MAX_FACTS)
         )

@@ -82,7 +82,7 @@ def test_check_of_plain_http_finds_it(direct: Forge) -> None:
 def test_check_with_another_secret_key_finds_it(direct: Forge) -> None:
     """The command has another environment than the server."""
     found = check(direct, direct.url, SECRET_KEY="8c6e2b1f" * 4)
-    assert set(found) == {"secret-key-differs"}
+    assert set(found) == {"secret-key-differs", "nodes-keys"}
 
 
 def test_check_with_another_database_finds_it(direct: Forge, tmp_path: Path) -> None:
