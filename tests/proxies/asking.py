@@ -24,8 +24,8 @@ def check(forge: Forge, url: str, *arguments: str, **settings: str) -> Findings:
 
 
 def left_behind(forge: Forge) -> list[str]:
-    """Return the files, and the tables with rows, except the identity of the folder, the
-    totals and the servers."""
+    """Return the files, and the tables with rows, except the identity of the folder,
+    the totals and the servers."""
     found = [
         str(path)
         for path in (forge.instance / "oci").rglob("*")
