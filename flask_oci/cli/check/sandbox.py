@@ -17,6 +17,7 @@ from ...clock import utcnow
 from ...errors import BlobUploadInvalid
 from ...errors import BlobUploadUnknown
 from ...spec.digest import Digest
+from ...storage.place import Place
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +104,9 @@ def _clear(parts: Services, sandbox: Sandbox) -> None:
             later = utcnow() + timedelta(seconds=1)
             place = parts.catalog.blob_garbage.delete(digest, later)
             if place is None:
+                # The server may have stored the file, and then found no repository.
+                if parts.catalog.blob_garbage.unrecorded([digest]):
+                    parts.storage.delete([Place(digest, 0)])
                 continue
             parts.storage.delete([place])
             parts.catalog.blob_places.forget_place(place)
