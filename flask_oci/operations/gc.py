@@ -118,7 +118,6 @@ class GarbageCollector:
         self._identity.verify(create=False)
         if not self._dry_run:
             self._ask_receivers(Change(kind=COLLECTED))
-        every = self._begin_schedule()
         # Files are deleted first. On a full disk, the database then has space for the
         # deletions of rows.
         self._progress("files")
@@ -129,6 +128,7 @@ class GarbageCollector:
             self._blobs.collect_discarded()
         self._progress("upload sessions")
         self._collect_uploads()
+        every = self._begin_schedule()
         for repository in self._schedule.repositories(every=every):
             self._progress(repository.name)
             self._checkpoint()
