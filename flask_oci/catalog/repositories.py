@@ -70,10 +70,10 @@ class Repositories(RepositoryConditions):
         rows = self._db.reads.rows(statement, {"name": name})
         return RepositoryInfo(*rows[0]) if rows else RepositoryInfo(name)
 
-    def by_key(self, key: int) -> RepositoryInfo | None:
+    def by_id(self, repository_id: int) -> RepositoryInfo | None:
         """Return the repository with a key, whatever its name is now, or None."""
         columns = self._db.models.Repository.__table__.c
-        statement = self._statements.select().where(columns.id == key)
+        statement = self._statements.select().where(columns.id == repository_id)
         row = self._db.execute(statement).first()
         return None if row is None else RepositoryInfo(*row)
 
@@ -187,13 +187,6 @@ class Repositories(RepositoryConditions):
         if found is not None:
             check_unchanged(wanted, found, pusher)
         return found
-
-    def by_id(self, repository_id: int) -> RepositoryInfo | None:
-        """Return the repository with a key, or None."""
-        key = self._db.models.Repository.__table__.c.id
-        statement = self._statements.select().where(key == repository_id)
-        row = self._db.execute(statement).first()
-        return RepositoryInfo(*row) if row else None
 
     def lock(self, repository_id: int) -> RepositoryInfo | None:
         """Lock a repository as :meth:`Database.lock_repository` does, and return it.

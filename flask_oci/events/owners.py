@@ -108,7 +108,7 @@ class Owners:
         owner = self._catalog.users.find(str(webhook.owner_id))
         if owner is None or event.repository_id is None or event.repository is None:
             return False
-        found = self._catalog.repositories.by_key(event.repository_id)
+        found = self._catalog.repositories.by_id(event.repository_id)
         if found is None and event.kind != REPOSITORY_DELETED:
             return False
         return self._may_manage(owner, found or RepositoryInfo(event.repository))
