@@ -101,10 +101,6 @@ class PublisherRecords:
 
         return self._db.write(work, by=by)
 
-    def by_id(self, publisher_id: str) -> Publisher | None:
-        """Return a publisher, or None."""
-        return self._one(self._table.c.id == publisher_id)
-
     def of_robot(self, robot_id: str) -> list[Publisher]:
         """Return the publishers of a robot, the newest first."""
         return self._list(self._table.c.robot_id == robot_id)
@@ -112,16 +108,6 @@ class PublisherRecords:
     def by_pin(self, pin: str) -> list[Publisher]:
         """Return the publishers with a pin, the newest first."""
         return self._list(self._table.c.pin == pin)
-
-    def page(self, limit: int, after: str = "") -> list[Publisher]:
-        """Return publishers in the order of their keys.
-
-        :param limit: the maximum number of results.
-        :param after: the key of the last one of the previous page.
-        """
-        columns = self._table.c
-        statement = self._select().where(columns.id > after).order_by(columns.id)
-        return [_publisher(row) for row in self._db.execute(statement.limit(limit))]
 
     def issuers(self) -> list[str]:
         """Return the addresses of the issuers that publishers name."""
@@ -230,10 +216,6 @@ class PublisherRecords:
         return sa.select(*(columns[name] for name in StoredUse._fields)).where(
             columns.key == key
         )
-
-    def _one(self, condition: t.Any) -> Publisher | None:
-        row = self._db.execute(self._select().where(condition)).first()
-        return None if row is None else _publisher(row)
 
     def _list(self, condition: t.Any) -> list[Publisher]:
         columns = self._table.c
