@@ -13,6 +13,7 @@ from .database import Condition
 from .database import Database
 from .models import Models
 from .path_conditions import covers_by_index
+from .robot_statements import delete_logins
 
 
 class RepositoryStatements:
@@ -201,9 +202,7 @@ def delete_contents(database: Database, repository_id: int) -> None:
     restorable = sa.select(deleted.id).where(deleted.repository_id == repository_id)
     needed = models.DeletedReference.__table__
     database.execute(sa.delete(needed).where(needed.c.deleted_id.in_(restorable)))
-    robots, secrets = models.Robot.__table__.c, models.Credential.__table__
-    own = sa.select(robots.id).where(robots.repository_id == repository_id)
-    database.execute(sa.delete(secrets).where(secrets.c.robot_id.in_(own)))
+    delete_logins(database, models.Robot.__table__.c.repository_id == repository_id)
     for model in (
         models.Robot,
         models.Tag,

@@ -1,4 +1,4 @@
-"""The check of a robot in the transaction of its change."""
+"""Robots in the transactions of others: their check, and the end of their logins."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..errors import UserDeleted
 
 if t.TYPE_CHECKING:
     from ..robot_key import RobotKey
+    from .database import Condition
     from .database import Database
 
 
@@ -37,3 +38,19 @@ def check_robot(database: Database, robot: RobotKey) -> None:
     )
     if database.execute(statement).first() is None:
         raise UserDeleted
+
+
+def delete_logins(database: Database, wanted: Condition) -> None:
+    """Lock robots, and delete their publishers and secrets, within a transaction.
+
+    :param wanted: the condition for the robots.
+    """
+    key = database.models.Robot.__table__.c.id
+    locking = sa.select(key).where(wanted).order_by(key).with_for_update()
+    keys = list(database.execute(locking).scalars())
+    if not keys:
+        return
+    # SQLite cascades only if the host enables foreign keys per connection.
+    for model in (database.models.Publisher, database.models.Credential):
+        table = model.__table__
+        database.execute(sa.delete(table).where(table.c.robot_id.in_(keys)))

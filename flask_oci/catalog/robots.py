@@ -23,6 +23,7 @@ from .database import Database
 from .path_conditions import below
 from .repository_info import namespace_of
 from .repository_info import RepositoryInfo
+from .robot_statements import delete_logins
 
 if t.TYPE_CHECKING:
     from .database import Condition
@@ -209,7 +210,7 @@ class Robots:
             changed = self._db.change(
                 sa.update(self._table).where(columns.id == robot_id).values(**values)
             )
-            self._delete_logins(robot_id)
+            delete_logins(self._db, columns.id == robot_id)
             return bool(changed)
 
         return self._db.write(work)
@@ -221,14 +222,9 @@ class Robots:
         """
 
         def work() -> bool:
-            # SQLite cascades only if the host enables foreign keys per connection.
-            columns = self._table.c
-            locking = sa.select(columns.id).where(columns.id == robot_id)
-            self._db.execute(locking.with_for_update())
-            self._delete_logins(robot_id)
-            return bool(
-                self._db.change(sa.delete(self._table).where(columns.id == robot_id))
-            )
+            this = self._table.c.id == robot_id
+            delete_logins(self._db, this)
+            return bool(self._db.change(sa.delete(self._table).where(this)))
 
         return self._db.write(work)
 
@@ -251,12 +247,6 @@ class Robots:
     def _list(self, condition: Condition) -> list[Robot]:
         statement = self._select().where(condition).order_by(self._table.c.login)
         return [_robot(row) for row in self._db.execute(statement)]
-
-    def _delete_logins(self, robot_id: str) -> None:
-        """Delete the publishers and the secrets of a robot."""
-        for model in (self._db.models.Publisher, self._db.models.Credential):
-            table = model.__table__
-            self._db.execute(sa.delete(table).where(table.c.robot_id == robot_id))
 
     @property
     def _table(self) -> sa.Table:

@@ -19,6 +19,7 @@ from tests.support.job_claims import GITHUB
 from tests.support.job_claims import Workload
 from tests.support.job_claims import WORKLOADS
 from tests.support.registry_client import RegistryClient
+from tests.support.upkeep import Upkeep
 
 JOB = "github Acme/website release.yml refs/tags/v1.2 run 4711"
 
@@ -142,6 +143,16 @@ def test_robot_taken_over_by_new_owner_loses_publishers(ci: Ci) -> None:
         assert robot is not None
         registry._catalog.robots.take_over(robot.id, robot.owner_key)
         assert not registry.publishers.list(robot)
+
+
+def test_publishers_end_with_repository_of_their_robot(ci: Ci) -> None:
+    """The check would report the issuer of one that stays in the database."""
+    RegistryClient.of(ci.app, "alice").push("alice/app", "v1")
+    with ci.app.app_context():
+        robot = registry.robots.create("own", repository="alice/app").robot
+        registry.publishers.add(robot, ci.url, GITHUB.fields)
+        registry.repositories.delete("alice/app")
+    assert Upkeep(ci.app).rows("Publisher") == 1
 
 
 def test_job_that_several_robots_accept_names_one(ci: Ci) -> None:
