@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Robot
 
 #: The kinds of credentials by which a robot logs in.
-SECRET: t.Final = "robot"  # noqa: S105 (a kind of credential)  # noqa: S105 (a kind of credential)
+SECRET: t.Final = "robot"  # noqa: S105 (a kind of credential)
 SESSION: t.Final = "session"
 KINDS: t.Final = (SECRET, SESSION)
 

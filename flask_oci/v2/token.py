@@ -24,9 +24,6 @@ from ..spec.scope import repository_actions
 from ..spec.scope import Scope
 from . import token_exchange
 
-if t.TYPE_CHECKING:
-    pass
-
 #: The maximum size of a form in bytes. A refresh token has fewer than a hundred.
 MAX_FORM: t.Final = 32 * 1024
 
