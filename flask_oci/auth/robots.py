@@ -11,15 +11,16 @@ from ..catalog import Robot
 from ..catalog.robots import ROBOT_ACTIONS
 from ..clock import utcnow
 from ..events import audit
-from ..rules.paths import path_text
-from ..rules.robot_names import ROBOT_NAME
-from ..spec.reference import is_name
 from .limits import checked_actions
-from .limits import checked_patterns
 from .limits import expiry
 from .limits import USUAL_ACTIONS
 from .robot_secrets import MAX_OVERLAP
 from .robot_secrets import RobotSecrets
+from .robot_values import changed_columns
+from .robot_values import checked_description
+from .robot_values import checked_name
+from .robot_values import checked_path
+from .robot_values import patterns_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,10 +32,6 @@ if t.TYPE_CHECKING:
     from ..catalog.repository_info import RepositoryRef
     from .access_tokens import IssuedToken
     from .robot_policy import RobotPolicy
-
-#: The maximum length of a robot's name and of its description, in characters.
-NAME_LENGTH: t.Final = 64
-DESCRIPTION_LENGTH: t.Final = 255
 
 #: The maximum number of robots of one path or repository.
 MAX_ROBOTS: t.Final = 200
@@ -99,16 +96,16 @@ class RobotManager:
         :raises NameUnknown: if the repository does not exist.
         """
         info = None if repository is None else self._repository(repository)
-        place = _checked_path(path) if info is None else info.name
+        place = checked_path(path) if info is None else info.name
         robot = Robot(
             id=secrets.token_hex(16),
-            login=f"{place}+{_checked_name(name)}",
+            login=f"{place}+{checked_name(name)}",
             name=name,
             path=None if info is not None else place,
             repository_id=None if info is None else info.key,
-            description=_checked_description(description),
+            description=checked_description(description),
             actions=checked_actions(actions, ROBOT_ACTIONS),
-            repositories=_patterns(place, info, repositories),
+            repositories=patterns_of(place, info, repositories),
             changes_protected_tags=changes_protected_tags,
             owner_key=self._policy.owner_key(None if info else place, info),
             created_by=self._name_of(by),
@@ -140,7 +137,7 @@ class RobotManager:
         """
         if repository is not None:
             return self._robots.of_repository(self._repository(repository).key)
-        return self._robots.of_path(_checked_path(path))
+        return self._robots.of_path(checked_path(path))
 
     def reaching(self, repository: RepositoryInfo) -> Sequence[Robot]:
         """Return the robots whose path contains a repository, or whose own it is,
@@ -158,20 +155,7 @@ class RobotManager:
         """
         if values:
             self.check_owner(robot)
-        columns: dict[str, t.Any] = {}
-        for name, value in values.items():
-            if name == "description":
-                columns[name] = _checked_description(value)
-            elif name == "actions":
-                columns[name] = checked_actions(value, ROBOT_ACTIONS)
-            elif name == "expires":
-                columns["expires_at"] = expiry(value)
-            elif name == "changes_protected_tags":
-                columns[name] = bool(value)
-            elif name == "repositories" and robot.path is not None:
-                columns[name] = _patterns(robot.path, None, value)
-            else:
-                raise ValueError(f"{name!r} of {robot.login} cannot be changed.")
+        columns = changed_columns(robot, values)
         if columns:
             self._robots.change(robot.id, **columns)
             self._record("robot-changed", robot, by, fields=" ".join(sorted(columns)))
@@ -304,52 +288,3 @@ class RobotManager:
 
     def _record(self, action: str, robot: Robot, by: t.Any, **detail: str) -> None:
         audit.record(action, self._name_of(by), robot=robot.login, **detail)
-
-
-def _checked_name(name: str) -> str:
-    if len(name) > NAME_LENGTH or not ROBOT_NAME.fullmatch(name):
-        raise ValueError(
-            f"Invalid robot name {name!r}: use lower-case letters and digits, with"
-            f" single '.', '_' or '-' between them; at most {NAME_LENGTH} characters."
-        )
-    return name
-
-
-def _checked_path(path: str | None) -> str:
-    found = (path or "").removesuffix("/*")
-    if not is_name(found):
-        raise ValueError(
-            f"Invalid path {path!r}: write a namespace, such as 'website'."
-        )
-    return found
-
-
-def _checked_description(text: str) -> str:
-    if len(text) > DESCRIPTION_LENGTH:
-        raise ValueError(
-            f"The description has more than {DESCRIPTION_LENGTH} characters."
-        )
-    return text
-
-
-def _patterns(
-    place: str, repository: RepositoryInfo | None, patterns: Iterable[str] | None
-) -> tuple[str, ...]:
-    """Return the patterns of a robot.
-
-    :raises ValueError: if one of them is not in the path of the robot.
-    """
-    if repository is not None:
-        if patterns is not None:
-            raise ValueError("A robot of a repository has no patterns of repositories.")
-        return ("*",)
-    if patterns is None:
-        return (place, path_text(place))
-    wanted = checked_patterns(patterns)
-    for pattern in wanted:
-        if pattern != place and not pattern.startswith(f"{place}/"):
-            raise ValueError(
-                f"The pattern {pattern!r} is outside {path_text(place)}; begin it with"
-                f" '{place}/'."
-            )
-    return wanted
