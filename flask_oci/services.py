@@ -12,7 +12,7 @@ from flask import request
 from .auth.access_tokens import AccessTokens
 from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
-from .auth.job_gate import JobGate
+from .auth.challenges import Challenges
 from .auth.job_logins import JobLogins
 from .auth.node_reports import NodeReporter
 from .auth.policy import Policy
@@ -20,6 +20,7 @@ from .auth.principal import ANONYMOUS
 from .auth.principal import Principal
 from .auth.publishers import Publishers
 from .auth.rate_limit import RateLimiter
+from .auth.robot_authenticator import RobotAuthenticator
 from .auth.robot_logins import RobotLogins
 from .auth.robot_secrets import SESSION
 from .auth.robots import RobotManager
@@ -116,6 +117,7 @@ class Services(SharedServices):
     cursors: Cursors
     metrics: Metrics | None
     authenticator: Authenticator
+    challenges: Challenges
     policy: Policy
     pulls: Pulls
     jobs: JobReports
@@ -147,6 +149,7 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
     policy = Policy(config, hooks, catalog, accounts.status)
     robots = RobotLogins(catalog, policy.robots)
     logins = _job_logins(config, shared, robots)
+    challenges = Challenges(config, f"{blueprint}.token")
     return Services(
         **vars(shared),
         blueprint=blueprint,
@@ -171,10 +174,10 @@ def make_services(shared: SharedServices, app: App, blueprint: str) -> Services:
             RateLimiter(catalog, config),
             catalog.users,
             accounts,
-            robots,
-            JobGate(logins, robots, shared.access_tokens),
-            f"{blueprint}.token",
+            RobotAuthenticator(robots, logins, shared.access_tokens, challenges),
+            challenges,
         ),
+        challenges=challenges,
         policy=policy,
         pulls=pulls,
         jobs=JobReports(config, catalog),

@@ -78,7 +78,7 @@ def signed_in_user(action: Action = "pull") -> t.Any:
     if caller.robot is not None:
         raise Denied("A robot cannot do this; use the account of a user.")
     if caller.user is None:
-        raise services().authenticator.challenge()
+        raise services().challenges.new()
     limit = caller.limit
     if caller.claims is not None:
         raise _needs_basic()

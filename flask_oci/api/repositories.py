@@ -48,7 +48,7 @@ def repositories(query: RepositoryList) -> Repositories:
         caller == ANONYMOUS and parts.config.require_login
     ):
         error = "insufficient_scope" if caller.claims else None
-        raise parts.authenticator.challenge([CATALOG_SCOPE], error)
+        raise parts.challenges.new([CATALOG_SCOPE], error)
     search = Search(
         query.search.lower(), query.under, query.kind, query.visibility, query.platform
     )

@@ -21,29 +21,25 @@ from ..hooks import LoginRefused
 from ..spec.scope import Scope
 from . import flask_login
 from .access_tokens import ABOUT_LENGTH
-from .client_urls import absolute_url
 from .principal import ANONYMOUS
 from .principal import Principal
 from .rate_limit import check_no_answer
 from .rate_limit import REFUSALS
-from .robot_logins import RobotRefused
 from .signed_tokens import Claims
 from .signed_tokens import TokenInvalid
 from .token_secrets import is_token
 from .token_secrets import ROBOT_PREFIX
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ..catalog import Users
     from ..catalog.credentials import Credential
     from ..config import Config
     from ..hooks import Hooks
     from .access_tokens import AccessTokens
     from .accounts import Accounts
-    from .job_gate import JobGate
+    from .challenges import Challenges
     from .rate_limit import RateLimiter
-    from .robot_logins import RobotLogins
+    from .robot_authenticator import RobotAuthenticator
     from .signed_tokens import Tokens
 
 
@@ -57,9 +53,8 @@ class Authenticator:
     :param rate_limiter: limits failed logins, unless the host does.
     :param users: the host's users.
     :param accounts: loads users, and knows which of them are active.
-    :param robots: finds the robots of secrets.
-    :param jobs: logs in jobs by their identity tokens.
-    :param token_endpoint: the Flask endpoint of the token service.
+    :param robots: authenticates robots.
+    :param challenges: creates the answers to refused credentials.
     """
 
     def __init__(
@@ -71,9 +66,8 @@ class Authenticator:
         rate_limiter: RateLimiter,
         users: Users,
         accounts: Accounts,
-        robots: RobotLogins,
-        jobs: JobGate,
-        token_endpoint: str,
+        robots: RobotAuthenticator,
+        challenges: Challenges,
     ) -> None:
         self._config = config
         self._hooks = hooks
@@ -82,9 +76,10 @@ class Authenticator:
         self._rate_limiter = rate_limiter
         self._users = users
         self._accounts = accounts
-        self._robots = robots
-        self.jobs = jobs
-        self._token_endpoint = token_endpoint
+        self.robots = robots
+        """Authenticates robots."""
+
+        self._challenges = challenges
 
     def identify(self) -> Principal:
         """Return the principal of the current request's ``Authorization`` header.
@@ -99,14 +94,14 @@ class Authenticator:
             return ANONYMOUS
         authorization = _read(sent)
         if authorization is None:
-            raise self.challenge(message="The Authorization header is malformed.")
+            raise self._challenges.new(message="The Authorization header is malformed.")
         if authorization.type == "basic":
             return self.log_in(
                 authorization.username or "", authorization.password or ""
             )
         if authorization.type == "bearer":
             return self._by_bearer(authorization.token or "")
-        raise self.challenge(message="Unsupported scheme; use Basic or Bearer.")
+        raise self._challenges.new(message="Unsupported scheme; use Basic or Bearer.")
 
     def log_in(self, username: str, secret: str) -> Principal:
         """Return the principal for a user name and a password or access token.
@@ -121,7 +116,8 @@ class Authenticator:
         # Neither an access token nor an identity token can be guessed. They are not
         # limited, so that machines can log in while a client at the same address
         # guesses passwords.
-        is_guess = not is_token(secret) and not self.jobs.accepts(username, secret)
+        is_identity = self.robots.accepts_identity(username, secret)
+        is_guess = not is_token(secret) and not is_identity
         is_password = self._hooks.before_login is None and is_guess
         if self._hooks.before_login is not None:
             check_no_answer(self._hooks.before_login(username, address))
@@ -135,7 +131,7 @@ class Authenticator:
             else:
                 principal = check()
             if principal is None:
-                raise self.challenge(message="Wrong user name or password.")
+                raise self._challenges.new(message="Wrong user name or password.")
         except HTTPException as error:
             if not isinstance(error, Unauthorized) and error.code not in REFUSALS:
                 raise
@@ -151,7 +147,7 @@ class Authenticator:
         :raises Unauthorized: if the token is invalid or has expired.
         """
         if secret.startswith(ROBOT_PREFIX):
-            return self._by_session(secret)
+            return self.robots.by_session(secret)
         credential = self._access_tokens.by_secret(secret)
         if (
             credential is None
@@ -159,10 +155,10 @@ class Authenticator:
             or credential.robot_id is not None
             or not self._is_login_accepted(credential)
         ):
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
         user = self._accounts.load(credential.subject)
         if not self._may_use(user, credential.about, ABOUT_LENGTH):
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
         self._access_tokens.record_use(credential, self.refresh_lifetime)
         return Principal(user, credential=credential, subject=credential.subject)
 
@@ -175,15 +171,15 @@ class Authenticator:
         credential = principal.credential
         if principal.robot is not None and credential is not None:
             now = self._access_tokens.by_id(credential.id)
-            if now is None or not self._by_robot(now, principal.robot.login):
-                raise self._invalid_token()
+            if now is None or not self.robots.by_credential(now, principal.robot.login):
+                raise self._challenges.invalid_token()
             return
         if principal.user is None:
             return
         user = self._accounts.load(principal.subject)
         is_same = self._users.key_of(user) == self._users.key_of(principal.user)
         if not is_same or not self._accounts.is_active(user):
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
         if credential is not None:
             is_valid = self._access_tokens.by_id(credential.id) is not None
         else:
@@ -191,7 +187,7 @@ class Authenticator:
                 principal.subject, principal.since
             )
         if not is_valid:
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
 
     @property
     def refresh_lifetime(self) -> timedelta:
@@ -208,35 +204,6 @@ class Authenticator:
             access,
             principal.credential.id if principal.credential else None,
             principal.since,
-        )
-
-    def challenge(
-        self,
-        scopes: Iterable[Scope] = (),
-        error: str | None = None,
-        message: str | None = None,
-    ) -> Unauthorized:
-        """Return the 401 that tells a client where to get a token (Distribution's
-        docs/content/spec/auth/token.md, "How to authenticate").
-
-        :param scopes: the scopes that the token must cover.
-        :param error: ``invalid_token`` or ``insufficient_scope``, if the client sent a
-            token.
-        :param message: the message for the user; None uses the default one.
-        """
-        realm = absolute_url(self._config.external_url, self._token_endpoint)
-        parameters = {"realm": realm, "service": self._config.service}
-        if scope := " ".join(map(str, scopes)):
-            parameters["scope"] = scope
-        if error:
-            parameters["error"] = error
-        # Every value is quoted, and there is only one challenge, because some clients
-        # cannot read another form.
-        challenge = ",".join(f'{key}="{value}"' for key, value in parameters.items())
-        return Unauthorized(
-            message,
-            detail=scope or None,
-            headers={"WWW-Authenticate": f"Bearer {challenge}"},
         )
 
     def sign_in(self, principal: Principal) -> None:
@@ -266,10 +233,10 @@ class Authenticator:
             return None
         if is_token(secret):
             return self._by_access_token(username, secret)
-        if self.jobs.accepts(username, secret):
-            return self._by_identity(username, secret)
+        if self.robots.accepts_identity(username, secret):
+            return self.robots.by_identity(username, secret, request.remote_addr or "")
         if not self._config.password_login:
-            raise self.challenge(
+            raise self._challenges.new(
                 message="Passwords are not accepted. Create an access token on the"
                 " website and use it instead of the password."
             )
@@ -283,7 +250,7 @@ class Authenticator:
         try:
             user = self._hooks.authenticate(username, secret)
         except LoginRefused as refusal:
-            raise self.challenge(message=refusal.reason) from None
+            raise self._challenges.new(message=refusal.reason) from None
         if user is True:
             raise TypeError(
                 "The function of @registry.authenticate returned True. It must return"
@@ -298,7 +265,7 @@ class Authenticator:
         if credential is None:
             return None
         if credential.robot_id is not None:
-            return self._by_robot(credential, username)
+            return self.robots.by_credential(credential, username)
         if credential.kind != "access":
             return None
         user = self._accounts.load(credential.subject)
@@ -307,64 +274,35 @@ class Authenticator:
         self._access_tokens.record_use(credential, self.refresh_lifetime)
         return Principal(user, credential=credential, subject=credential.subject)
 
-    def _by_robot(
-        self, credential: Credential, login: str, claims: Claims | None = None
-    ) -> Principal | None:
-        try:
-            found = self._robots.principal(credential, login, claims)
-        except RobotRefused as refusal:
-            error = None if claims is None else "invalid_token"
-            raise self.challenge(error=error, message=refusal.reason) from None
-        if found is not None and found.robot is not None and claims is None:
-            self._robots.record_use(found.robot, credential)
-        return found
-
-    def _by_identity(self, username: str, token: str) -> Principal:
-        try:
-            return self.jobs.log_in(username, token, request.remote_addr or "")
-        except RobotRefused as refusal:
-            raise self.challenge(message=refusal.reason) from None
-
-    def _by_session(self, secret: str) -> Principal:
-        try:
-            found = self.jobs.by_session(secret)
-        except RobotRefused as refusal:
-            raise self.challenge(
-                error="invalid_token", message=refusal.reason
-            ) from None
-        if found is None:
-            raise self._invalid_token()
-        return found
-
     def _by_bearer(self, token: str) -> Principal:
         if token.startswith(ROBOT_PREFIX):
-            return self._by_session(token)
+            return self.robots.by_session(token)
         try:
             claims = self._tokens.read(token)
         except TokenInvalid:
-            raise self._invalid_token() from None
+            raise self._challenges.invalid_token() from None
         if not claims.subject and self._config.require_login:
             # The token was issued to an anonymous client, before a login was required.
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
         if not claims.subject:
             return Principal(None, claims)
         credential = None
         if claims.credential is not None:
             credential = self._access_tokens.by_id(claims.credential)
             if credential is None:
-                raise self._invalid_token()
+                raise self._challenges.invalid_token()
         elif self._access_tokens.is_revoked(claims.subject, claims.issued_at):
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
         if credential is not None and credential.robot_id is not None:
-            found = self._by_robot(credential, claims.username, claims)
+            found = self.robots.by_credential(credential, claims.username, claims)
             if found is None:
-                raise self._invalid_token()
+                raise self._challenges.invalid_token()
             return found
         if not self._is_login_accepted(credential):
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
         user = self._accounts.load(claims.subject)
         if not self._may_use(user, claims.username):
-            raise self._invalid_token()
+            raise self._challenges.invalid_token()
         return Principal(user, claims, credential, claims.subject, claims.issued_at)
 
     def _is_login_accepted(self, credential: Credential | None) -> bool:
@@ -394,12 +332,6 @@ class Authenticator:
             user is not None
             and self._accounts.is_active(user)
             and self._users.namespace_of(user)[:length] == username
-        )
-
-    def _invalid_token(self) -> Unauthorized:
-        return self.challenge(
-            error="invalid_token",
-            message="The token is invalid or has expired; log in again.",
         )
 
 

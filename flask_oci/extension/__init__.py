@@ -124,7 +124,7 @@ class Registry(Maintenance, Decorators):
         self.publishers = Publishers(
             self._catalog,
             lambda: services().config.oidc_issuers,
-            lambda: services().authenticator.jobs.logins,
+            lambda: services().authenticator.robots.jobs,
             self.robots.check_owner,
         )
         """Adds, lists and removes trusted publishers."""

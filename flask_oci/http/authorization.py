@@ -252,14 +252,14 @@ def challenge(name: str, action: Action) -> RegistryError:
     """Return the 401 that asks for a token that covers ``action``."""
     if action == "manage":
         # No bearer token covers "manage", so the challenge has no scope.
-        return services().authenticator.challenge()
+        return services().challenges.new()
     # A client that pushes also reads what is there, and a HEAD for a blob usually
     # precedes a push. Some clients fetch one token for both.
     is_push = action == "push" or (
         request.method == "HEAD" and "/blobs/" in request.path
     )
     wanted: tuple[Action, ...] = ("pull", "push") if is_push else (action,)
-    return services().authenticator.challenge(
+    return services().challenges.new(
         [repository_scope(name, *wanted)],
         "insufficient_scope" if principal().claims else None,
     )

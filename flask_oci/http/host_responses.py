@@ -126,7 +126,7 @@ def refusal(reason: str) -> errors.RegistryError:
 def _challenge() -> errors.RegistryError:
     name = (request.view_args or {}).get("name")
     if name is None:
-        return services().authenticator.challenge()
+        return services().challenges.new()
     return challenge(name, _ACTIONS.get(request.method, "push"))
 
 

@@ -249,7 +249,7 @@ def _challenge(response: Response) -> None:
         return
     if "WWW-Authenticate" not in response.headers:
         kind = "invalid_token" if principal().claims else None
-        response.headers.update(services().authenticator.challenge(error=kind).headers)
+        response.headers.update(services().challenges.new(error=kind).headers)
 
 
 def _set_no_cookie(*args: object, **kwargs: object) -> None:

@@ -25,7 +25,7 @@ def support() -> Response:
     """
     # The principal of a mirror's client differs.
     if principal() == ANONYMOUS:
-        raise services().authenticator.challenge()
+        raise services().challenges.new()
     return as_json({})
 
 

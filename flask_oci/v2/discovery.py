@@ -75,7 +75,7 @@ def catalog() -> Response:
     """
     caller = principal()
     if caller == ANONYMOUS or not caller.covers_catalog:
-        raise services().authenticator.challenge(
+        raise services().challenges.new(
             [CATALOG_SCOPE], "insufficient_scope" if caller.claims else None
         )
     limit, condition = paging.limit(), list_filter()

@@ -38,14 +38,14 @@ def token() -> Response:
     :raises Unauthorized: if a login is required and there are no credentials, or if the
         credentials are a bearer token, which could otherwise renew itself without end.
     """
-    authenticator = services().authenticator
+    challenges = services().challenges
     if principal().claims is not None:
-        raise authenticator.challenge(
+        raise challenges.new(
             error="invalid_token",
             message="A bearer token cannot get another; send your credentials.",
         )
     if principal().is_anonymous and services().config.require_login:
-        raise authenticator.challenge()
+        raise challenges.new()
     scopes = parse_scopes(request.args.getlist("scope"))
     return _issue(scopes, offline=request.args.get("offline_token") == "true")
 
@@ -80,7 +80,7 @@ def by_form() -> Principal:
         )
     caller = authenticator.log_in(form.get("username", ""), form.get("password", ""))
     if caller.is_anonymous:
-        raise authenticator.challenge()
+        raise services().challenges.new()
     return caller
 
 

@@ -64,7 +64,7 @@ def log_in(form: MultiDict[str, str]) -> Principal:
     _check(form)
     login = form.get("robot") or OIDC_USER
     try:
-        return services().authenticator.jobs.exchange(login, form["subject_token"])
+        return services().authenticator.robots.exchange(login, form["subject_token"])
     except IssuerUnavailable as refusal:
         raise ExchangeRefused(
             "temporarily_unavailable", refusal.reason, status=503
