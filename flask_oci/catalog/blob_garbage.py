@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from ..spec.digest import Digest
 from ..storage.place import Place
 from .places import discard
-from .places import locking_place
-from .places import place_of
+from .places import lock_place
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +84,6 @@ class BlobGarbage:
         :return: the place of the blob, or None if it was not deleted.
         """
         Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-        locking = locking_place(self._db)
         deleting = sa.delete(Blob.__table__).where(
             Blob.digest == str(digest),
             self._forgotten(before),
@@ -96,10 +94,9 @@ class BlobGarbage:
             # A push that links the blob holds its row. The deletion looks for links
             # when that push has ended; if it waited for the row itself, PostgreSQL
             # would not look again.
-            row = self._db.execute(locking, {"digest": str(digest)}).first()
-            if row is None or not self._db.change(deleting):
+            place = lock_place(self._db, digest)
+            if place is None or not self._db.change(deleting):
                 return None
-            place = place_of(row[1:])
             self._db.add_to_totals(blobs=-1, bytes=-place.size)
             if not place.is_local:
                 discard(self._db, place)
@@ -128,16 +125,15 @@ class BlobGarbage:
 
     def _delete_file(self, digest: Digest, delete: Callable[[], object]) -> bool:
         table = self._db.models.Blob.__table__
-        wanted = {"digest": str(digest)}
-        row = self._db.execute(locking_place(self._db), wanted).first()
-        if row is not None:
-            if place_of(row[1:]).is_local:
+        place = lock_place(self._db, digest)
+        if place is not None:
+            if place.is_local:
                 return False
             delete()
             return True
         # The unique digest makes another transaction that records it wait, and makes
         # this one wait for another that has not ended; it then runs again.
-        self._db.execute(sa.insert(table), {**wanted, "size": 0})
+        self._db.execute(sa.insert(table), {"digest": str(digest), "size": 0})
         delete()
         self._db.execute(sa.delete(table).where(table.c.digest == str(digest)))
         return True

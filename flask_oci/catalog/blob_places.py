@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 from datetime import datetime
-from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -13,8 +12,8 @@ from ..storage.place import Place
 from .bucket_uploads import consume
 from .places import columns_of
 from .places import discard
-from .places import locking_place
-from .places import name_of
+from .places import is_discarded
+from .places import lock_place
 from .places import outside
 from .places import place_of
 from .places import set_place
@@ -22,7 +21,6 @@ from .places import set_place
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .database import Condition
     from .database import Database
 
 
@@ -72,7 +70,7 @@ class BlobPlaces:
         """
 
         def work() -> bool:
-            found = self._lock(before.digest)
+            found = lock_place(self._db, before.digest)
             if after.location is not None:
                 consume(self._db, after, is_new=False)
             if found == before:
@@ -91,7 +89,7 @@ class BlobPlaces:
         """
 
         def work() -> bool:
-            if self._lock(place.digest) != place:
+            if lock_place(self._db, place.digest) != place:
                 return False
             set_place(self._db, place, place._replace(location=None))
             return True
@@ -110,7 +108,7 @@ class BlobPlaces:
     def is_discarded(self, place: Place) -> bool:
         """Return True if a place is discarded."""
         columns = self._db.models.Discarded.__table__.c
-        statement = sa.select(columns.id).where(self._at(columns, place))
+        statement = sa.select(columns.id).where(is_discarded(self._db, place))
         return self._db.execute(statement.limit(1)).first() is not None
 
     def discarded_digests(self, digests: Sequence[Digest]) -> set[str]:
@@ -174,7 +172,7 @@ class BlobPlaces:
     def forget_place(self, place: Place) -> None:
         """Delete the row of a discarded place, whose bytes have been deleted."""
         table = self._db.models.Discarded.__table__
-        deleting = sa.delete(table).where(self._at(table.c, place))
+        deleting = sa.delete(table).where(is_discarded(self._db, place))
         self._db.write(lambda: self._db.change(deleting))
 
     def outside(self, store: str | None) -> tuple[int, int]:
@@ -222,17 +220,3 @@ class BlobPlaces:
         }
         found |= {s: StoreUsage(s, 0, 0, 0, count) for s, count in discarded.items()}
         return sorted(found.values(), key=lambda usage: usage.store or "")
-
-    def _lock(self, digest: Digest) -> Place | None:
-        row = self._db.execute(self._locking, {"digest": str(digest)}).first()
-        return None if row is None else place_of(row[1:])
-
-    def _at(self, columns: t.Any, place: Place) -> Condition:
-        return sa.and_(
-            columns.location == name_of(place),
-            columns.store.is_not_distinct_from(place.store),
-        )
-
-    @cached_property
-    def _locking(self) -> sa.Select[t.Any]:
-        return locking_place(self._db)

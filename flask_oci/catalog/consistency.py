@@ -15,7 +15,7 @@ from ..storage.place import Place
 from . import references
 from .database import Database
 from .places import columns_of
-from .places import locking_place
+from .places import lock_place
 from .places import outside
 from .places import place_of
 from .repository_statements import lock_repositories
@@ -204,12 +204,9 @@ class Consistency:
 
         def work() -> list[str]:
             self._mark_holders(digest)
-            row = self._db.execute(
-                locking_place(self._db), {"digest": str(digest)}
-            ).first()
-            if row is None:
+            found = lock_place(self._db, digest)
+            if found is None:
                 return []
-            found = place_of(row[1:])
             if (found.store, found.location) != (lost.store, lost.location):
                 return []
             self._db.execute(

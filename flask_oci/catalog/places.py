@@ -60,6 +60,12 @@ def locking_place(database: Database) -> sa.Select[t.Any]:
     )
 
 
+def lock_place(database: Database, digest: Digest) -> Place | None:
+    """Lock the row of a blob, and return its place, or None if it is not recorded."""
+    row = database.execute(locking_place(database), {"digest": str(digest)}).first()
+    return None if row is None else place_of(row[1:])
+
+
 def set_place(database: Database, before: Place, place: Place) -> None:
     """Change the place of a blob whose row is locked, and discard the former one."""
     discard(database, before)
@@ -81,11 +87,15 @@ def discard(database: Database, place: Place) -> None:
     if location is None:
         return
     table = database.models.Discarded.__table__
+    database.execute(sa.delete(table).where(is_discarded(database, place)))
     values = {"store": place.store, "location": location}
-    database.execute(
-        sa.delete(table).where(
-            table.c.location == location,
-            table.c.store.is_not_distinct_from(place.store),
-        )
-    )
     database.execute(sa.insert(table), {**values, "discarded_at": utcnow()})
+
+
+def is_discarded(database: Database, place: Place) -> Condition:
+    """Return the condition for the rows of discarded places that name a place."""
+    columns = database.models.Discarded.__table__.c
+    return sa.and_(
+        columns.location == name_of(place),
+        columns.store.is_not_distinct_from(place.store),
+    )
