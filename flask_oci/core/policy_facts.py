@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..rules.wording import plural
-from .scan_facts import moment
+from ..spec.rfc3339 import parse_time
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def severity_verdict(
 
 def _scanned_at(found: AttachmentFacts) -> datetime:
     """Return when a scan ran: no later than its results were attached."""
-    claimed = moment(found.facts.get("scanned_at"))
+    claimed = parse_time(found.facts.get("scanned_at"))
     return found.attached_at if claimed is None else min(claimed, found.attached_at)
 
 
@@ -67,7 +67,7 @@ def _known_since(
 ) -> datetime:
     """Return since when findings of a severity are known: since the publication of one
     of them, or since the first scan by the same user that found one."""
-    published = moment((latest.facts.get("since") or {}).get(severity))
+    published = parse_time((latest.facts.get("since") or {}).get(severity))
     times = [
         _scanned_at(each)
         for each in found

@@ -4,9 +4,8 @@ long they are known."""
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime
-from datetime import timezone
 
+from ..spec.rfc3339 import parse_time
 from . import reports
 
 if t.TYPE_CHECKING:
@@ -34,7 +33,7 @@ def facts_of(report: Report) -> dict[str, t.Any]:
     for finding in report.findings:
         dates.setdefault(finding.severity, []).append(finding.published)
     since = {severity: _earliest(texts) for severity, texts in dates.items()}
-    at = moment(report.scanned_at)
+    at = parse_time(report.scanned_at)
     return {
         "format": report.title,
         "scanner": report.scanner[:200],
@@ -45,22 +44,5 @@ def facts_of(report: Report) -> dict[str, t.Any]:
 
 
 def _earliest(texts: Iterable[str]) -> str | None:
-    found = [at for text in texts if (at := moment(text)) is not None]
+    found = [at for text in texts if (at := parse_time(text)) is not None]
     return min(found).isoformat() if found else None
-
-
-def moment(text: object) -> datetime | None:
-    """Return a time of RFC 3339, or None if the text is none."""
-    if not isinstance(text, str) or not text[:4].isdecimal():
-        return None
-    # Python 3.10 reads at most six digits of a second, and no "Z".
-    head, dot, rest = text.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    zone = rest[len(digits) :] if dot else ""
-    try:
-        found = datetime.fromisoformat((head + zone).replace("Z", "+00:00"))
-        if found.tzinfo is None:
-            return found.replace(tzinfo=timezone.utc)
-        return found.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None

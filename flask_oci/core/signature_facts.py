@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..clock import utcnow
-from .scan_facts import moment
+from ..spec.rfc3339 import parse_time
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def signatures_in(
     now = utcnow()
     for each in found.facts.get("signatures", ()):
         fingerprint, reason = each["fingerprint"], each["reason"]
-        expires_at = moment(each["expires_at"])
+        expires_at = parse_time(each["expires_at"])
         signer = names.get(fingerprint or "")
         if fingerprint and signer is None:
             reason = NOT_TRUSTED

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime
-from datetime import timezone
 
 from ..clock import utcnow
+from ..spec.rfc3339 import parse_time
 from .base import check_subject
 from .base import decoded
 from .base import mapping
@@ -20,6 +19,7 @@ from .base import verified_by
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from cryptography.x509 import Certificate
 
@@ -211,12 +211,9 @@ def _check_header(protected: dict[str, t.Any], now: datetime) -> datetime | None
     text = protected.get(_EXPIRY)
     if text is None:
         return None
-    try:
-        expires_at = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        raise NotVerified("its time of expiry is invalid") from None
-    if expires_at.tzinfo is None:
-        expires_at = expires_at.replace(tzinfo=timezone.utc)
+    expires_at = parse_time(text)
+    if expires_at is None:
+        raise NotVerified("its time of expiry is invalid")
     if expires_at <= now:
         raise NotVerified("it has expired")
     return expires_at
