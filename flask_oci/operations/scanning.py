@@ -20,6 +20,7 @@ from ..errors import RegistryError
 from ..rules.wording import plural
 from ..spec.digest import Digest
 from ..spec.json_object import read_file_object
+from ..spec.manifest import OCI_MANIFEST
 from . import scanner
 from .items import reason_of
 
@@ -42,7 +43,6 @@ RETRY: t.Final = timedelta(hours=1)
 #: The time that a claim lasts beyond the longest scan.
 MARGIN: t.Final = timedelta(minutes=5)
 
-_OCI_MANIFEST: t.Final = "application/vnd.oci.image.manifest.v1+json"
 _EMPTY: t.Final = "application/vnd.oci.empty.v1+json"
 
 #: The media types of results, by their format.
@@ -173,7 +173,7 @@ class ScanRunner:
         layer = self._descriptor(task, results, kind)
         manifest = {
             "schemaVersion": 2,
-            "mediaType": _OCI_MANIFEST,
+            "mediaType": OCI_MANIFEST,
             "artifactType": kind,
             "config": config,
             "layers": [layer],
@@ -187,7 +187,7 @@ class ScanRunner:
             },
         }
         body = json.dumps(manifest).encode()
-        self._content.put_manifest(task.repository, by, body, _OCI_MANIFEST)
+        self._content.put_manifest(task.repository, by, body, OCI_MANIFEST)
 
     def _descriptor(
         self, task: ScanTask, content: bytes, kind: str
