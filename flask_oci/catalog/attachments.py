@@ -13,6 +13,7 @@ from ..clock import utcnow
 from ..errors import NameUnknown
 from .database import Condition
 from .database import Database
+from .repository_contents import only_attached
 
 AttachmentKind = t.Literal["signature", "scan", "other"]
 
@@ -229,7 +230,7 @@ class Attachments:
             .where(
                 tag.repository_id == repository_id,
                 tag.manifest_id == manifest.id,
-                tag.name.like("sha256-%"),
+                only_attached(tag.name),
                 sa.not_(is_known),
             )
             .limit(limit)
@@ -255,7 +256,7 @@ class Attachments:
             manifest.subject_digest.is_not(None),
         )
         has_tag = sa.exists().where(
-            tag.repository_id == repository.id, tag.name.like("sha256-%")
+            tag.repository_id == repository.id, only_attached(tag.name)
         )
         rows = self._db.execute(
             sa.select(repository.id, repository.name)
