@@ -7,18 +7,17 @@ import hashlib
 import os
 import typing as t
 
-from ..errors import BlobUploadInvalid
 from ..errors import BlobUploadUnknown
-from ..errors import SizeInvalid
 from ..spec.digest import Digest
 from . import upload_hash
+from .hashed_upload import busy
+from .hashed_upload import HashedUpload
 from .place import Place
 from .posix import begin_to_write
 from .posix import disk
 from .posix import lock
 from .protocol import Hashed
 from .protocol import PIECE
-from .protocol import Reader
 
 if t.TYPE_CHECKING:
     from .local import LocalStorage
@@ -29,7 +28,7 @@ if t.TYPE_CHECKING:
 AHEAD: t.Final = 8 * 1024 * 1024
 
 
-class LocalUpload:
+class LocalUpload(HashedUpload):
     """A :class:`~flask_oci.storage.UploadFile` on a local disk.
 
     :param fd: the opened file, which the caller closes.
@@ -43,24 +42,13 @@ class LocalUpload:
         self._storage = storage
         self._uuid = uuid
         self._room = 0
-        self.length = self._begun = os.lseek(fd, 0, os.SEEK_END)
+        self._length = self._begun = os.lseek(fd, 0, os.SEEK_END)
         self.hashed = self._noted = storage.hashed(uuid)
 
-    def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
-        """Append a source to the stored bytes; see :class:`UploadFile`."""
-        start = self.length
-        # No library can resume the state of a hash in another process, so only the
-        # first request of an upload hashes its bytes on the way.
-        hasher = hashlib.new(algorithm) if start == 0 else None
-        while piece := source.read(PIECE):
-            if limit is not None and self.length - start + len(piece) > limit:
-                raise SizeInvalid("The body is longer than announced.")
-            if hasher:
-                hasher.update(piece)
-            self._write(piece)
-        if hasher:
-            self.hashed = Hashed(self.length, Digest(algorithm, hasher.hexdigest()))
-        return self.length - start
+    @property
+    def length(self) -> int:
+        """The number of stored bytes, also after a crash."""
+        return self._length
 
     @disk
     def truncate(self, length: int) -> None:
@@ -73,7 +61,7 @@ class LocalUpload:
             upload_hash.remove(self._storage.note_path(self._uuid))
             self.hashed = self._noted = None
         os.ftruncate(self._fd, length)
-        self.length = self._begun = os.lseek(self._fd, length, os.SEEK_SET)
+        self._length = self._begun = os.lseek(self._fd, length, os.SEEK_SET)
 
     @disk
     def sync(self) -> None:
@@ -89,19 +77,6 @@ class LocalUpload:
             self._noted = self.hashed
 
     @disk
-    def matches(self, digest: Digest) -> bool:
-        """Return True if the bytes have this digest, and read them if necessary."""
-        known = self.hashed
-        if (
-            known is None
-            or known.length != self.length
-            or known.digest.algorithm != digest.algorithm
-        ):
-            known = Hashed(self.length, self._digest(digest.algorithm))
-            self.hashed = known
-        return known.digest == digest
-
-    @disk
     def commit(self, digest: Digest) -> Place:
         """Turn the bytes into the blob of a digest, durably, and end the session."""
         # The bytes that a saved hash covers have been flushed before.
@@ -112,7 +87,7 @@ class LocalUpload:
         return Place(digest, self.length)
 
     @disk
-    def _write(self, piece: bytes) -> None:
+    def _receive(self, piece: bytes) -> None:
         if self._room < len(piece):
             # Other uploads fill the disk as well, so the space is looked up again.
             self._room = min(self._storage.room_for(len(piece)), AHEAD)
@@ -120,12 +95,13 @@ class LocalUpload:
         view = memoryview(piece)
         while view:
             written = os.write(self._fd, view)
-            self.length += written
+            self._length += written
             view = view[written:]
         if self.length - self._begun >= AHEAD:
             begin_to_write(self._fd, self._begun, self.length)
             self._begun = self.length
 
+    @disk
     def _digest(self, algorithm: str) -> Digest:
         hasher = hashlib.new(algorithm)
         position = 0
@@ -145,11 +121,7 @@ def lock_upload(fd: int, path: str, uuid: str) -> None:
     try:
         lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise BlobUploadInvalid(
-            "Another request is writing to this upload; wait until it ends.",
-            detail=uuid,
-            status=416,
-        ) from None
+        raise busy(uuid) from None
     # Between opening and locking, another request may have turned it into a blob.
     try:
         same = os.path.samestat(os.fstat(fd), os.stat(path))

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from ...errors import BlobUploadUnknown
 from ...errors import Unavailable
+from ..hashed_upload import busy
 from ..place import Place
 from ..place import StoredObject
 from ..protocol import Examined
@@ -30,7 +31,6 @@ from .files import SpoolFile
 from .inspection import try_push
 from .state import UploadState
 from .upload import BucketUpload
-from .upload import busy
 from .upload import LEASE
 
 if t.TYPE_CHECKING:

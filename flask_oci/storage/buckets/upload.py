@@ -14,15 +14,14 @@ from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
-from ...errors import BlobUploadInvalid
 from ...errors import BlobUploadUnknown
-from ...errors import SizeInvalid
 from ...errors import Unavailable
 from ...spec.digest import Digest
+from ..hashed_upload import busy
+from ..hashed_upload import HashedUpload
 from ..place import Place
 from ..protocol import Hashed
 from ..protocol import PIECE
-from ..protocol import Reader
 from .files import BucketFile
 from .protocol import NoSuchUpload
 from .state import Tail
@@ -46,7 +45,7 @@ def new_key() -> str:
     return f"data/{name[:2]}/{name}"
 
 
-class BucketUpload:
+class BucketUpload(HashedUpload):
     """A :class:`~flask_oci.storage.UploadFile` in a bucket.
 
     :param state: the state at its opening.
@@ -85,23 +84,6 @@ class BucketUpload:
         """The number of bytes, including those in memory."""
         return self._state.length + len(self._buffer)
 
-    def append(self, source: Reader, algorithm: str, limit: int | None) -> int:
-        """Append a source to the stored bytes; see :class:`UploadFile`."""
-        start = self.length
-        # Only the first request of an upload hashes its bytes on the way.
-        hasher = hashlib.new(algorithm) if start == 0 else None
-        while piece := source.read(PIECE):
-            if limit is not None and self.length - start + len(piece) > limit:
-                raise SizeInvalid("The body is longer than announced.")
-            if hasher:
-                hasher.update(piece)
-            self._spool(piece)
-            self._write(piece)
-            self._renew()
-        if hasher:
-            self.hashed = Hashed(self.length, Digest(algorithm, hasher.hexdigest()))
-        return self.length - start
-
     def truncate(self, length: int) -> None:
         """Cut the bytes to those at the opening or to none, unless they have become a
         blob."""
@@ -126,18 +108,6 @@ class BucketUpload:
         self._state = replace(self._state, hashed=self.hashed)
         if self._state != self._saved:
             self._save()
-
-    def matches(self, digest: Digest) -> bool:
-        """Return True if the bytes have this digest, and read them if necessary."""
-        known = self.hashed
-        if (
-            known is None
-            or known.length != self.length
-            or known.digest.algorithm != digest.algorithm
-        ):
-            known = Hashed(self.length, self._digest(digest.algorithm))
-            self.hashed = known
-        return known.digest == digest
 
     def commit(self, digest: Digest) -> Place:
         """Turn the bytes into an object, and return its place."""
@@ -186,6 +156,11 @@ class BucketUpload:
         self._objects[key] = ""
         self._buffer = bytearray()
         self._state = replace(self._state, tail=Tail(key, size, size))
+
+    def _receive(self, piece: bytes) -> None:
+        self._spool(piece)
+        self._write(piece)
+        self._renew()
 
     def _write(self, piece: bytes) -> None:
         self._take_tail()
@@ -329,12 +304,3 @@ class BucketUpload:
         self._is_lost = True
         self._records.end(self._uuid)
         return BlobUploadUnknown(detail=self._uuid)
-
-
-def busy(uuid: str) -> BlobUploadInvalid:
-    """Return the error for a session that another request writes to."""
-    return BlobUploadInvalid(
-        "Another request is writing to this upload; wait until it ends.",
-        detail=uuid,
-        status=416,
-    )
