@@ -29,11 +29,11 @@ from .config import ConfigError
 from .core.blocks import Block
 from .core.blocks import Blocks
 from .core.repositories import RepositoryManager
+from .core.rule_book import RuleEntry
 from .core.rule_sets import ImagePolicies
 from .core.rule_sets import Protections
 from .core.rule_sets import Quotas
 from .core.rule_sets import Retention
-from .core.rule_sets import RuleEntry
 from .core.rule_sets import Visibilities
 from .core.trusted_signers import TrustedSigner
 from .core.trusted_signers import TrustedSigners

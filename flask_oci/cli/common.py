@@ -21,7 +21,7 @@ from ..rules.wording import plural
 from ..services import services
 
 if t.TYPE_CHECKING:
-    from ..core.rule_sets import RuleEntry
+    from ..core.rule_book import RuleEntry
 
 CommandT = t.TypeVar("CommandT", bound=t.Callable[..., t.Any])
 

@@ -22,7 +22,7 @@ from .common import scope_name
 from .common import scope_options
 
 if t.TYPE_CHECKING:
-    from ..core.rule_sets import RuleEntry
+    from ..core.rule_book import RuleEntry
     from ..rules.quota import Quota
     from ..rules.quota import QuotaUsage
 

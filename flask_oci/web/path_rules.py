@@ -38,7 +38,7 @@ from .retention import MAX_VERDICTS
 from .translation import gettext
 
 if t.TYPE_CHECKING:
-    from ..core.rule_sets import RuleEntry
+    from ..core.rule_book import RuleEntry
     from ..rules.retention import Rule
 
 #: The maximum number of rules of each kind on the page of all rules.

@@ -15,7 +15,7 @@ from .findings import trust as findings
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...core.rule_sets import RuleEntry
+    from ...core.rule_book import RuleEntry
     from ...core.trusted_signers import TrustedSigner
     from .finding import Finding
     from .target import Target
