@@ -8,7 +8,7 @@ from flask import current_app
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..core.content import too_large
+from ..core.manifest_content import too_large
 from ..errors import ManifestInvalid
 from ..http import body
 from ..http.authorization import admit
