@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -120,3 +122,29 @@ def test_push_of_a_robot_is_shown_on_the_pages(app: Flask, visitor: Visitor) -> 
     RegistryClient(app, basic(robot.login, secret)).push("alice/app", "1")
     for path in ("", "/-/image/1", "/-/history"):
         assert "alice+release (robot)" in visitor.get(f"/images/alice/app{path}").text
+
+
+def current(page: Page) -> list[str]:
+    """Return the addresses of the links that a page marks as current."""
+    return [link["href"] for link in page.all("a") if "aria-current" in link]
+
+
+@pytest.mark.options(
+    oci_external_url="https://forge.example.org",
+    oci_oidc_issuers={"https://token.actions.githubusercontent.com": "github"},
+)
+def test_pages_of_a_path_and_of_robots_have_one_heading_and_mark_their_place(
+    visitor: Visitor, alice: RegistryClient
+) -> None:
+    alice.push_image("alice/app", "v1")
+    rules, settings = "/images/alice/-/rules", "/images/alice/app/-/settings"
+    for address in (rules, f"{rules}/retention", f"{rules}/policy"):
+        assert current(visitor.get(address)) == ["/images/-/storage"]
+    assert current(visitor.get("/images/alice/-/publishers")) == [ROBOTS]
+    page = visitor.get(ROBOTS, repository="alice/app")
+    assert current(page) == [ROBOTS, settings]
+    headings = [
+        html.partition("</h")[0] for html in re.split(r"<h[12][^>]*>", page.html)[1:]
+    ]
+    assert [text.strip() for text in headings].count("Robots") == 1
+    assert current(visitor.get(f"{settings}/policy")) == [settings]
