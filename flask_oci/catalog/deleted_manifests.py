@@ -41,6 +41,8 @@ class DeletedContent(t.NamedTuple):
     content: bytes
     media_type: str
     tags: list[str]
+    tagged_at: dict[str, datetime]
+    """When these tags had last been pushed or moved, if that is known."""
 
 
 class DeletedManifests:
@@ -91,7 +93,23 @@ class DeletedManifests:
                 Row.deleted_at >= since,
             )
         ).first()
-        return None if row is None else DeletedContent(*row)
+        if row is None:
+            return None
+        return DeletedContent(*row, self._tagged_at(repository_id, digest))
+
+    def _tagged_at(self, repository_id: int, digest: str) -> dict[str, datetime]:
+        Move = self._db.models.TagMove
+        rows = self._db.session.execute(
+            sa.select(Move.name, Move.tagged_at)
+            .where(
+                Move.repository_id == repository_id,
+                Move.from_digest == digest,
+                Move.tagged_at.is_not(None),
+            )
+            .order_by(Move.id)
+        )
+        # The last deletion of a tag takes precedence.
+        return {name: as_utc(moment) for name, moment in rows if moment}
 
     def forget(self, repository_id: int, digest: str) -> bool:
         """Forget a deleted manifest, so that it cannot be restored any more.

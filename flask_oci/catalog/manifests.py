@@ -5,11 +5,13 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
 from functools import cache
 from functools import cached_property
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -122,6 +124,7 @@ class Manifests:
         allow_sparse: bool,
         guard: Guard = tags.DEFAULT_GUARD,
         traits: Traits = UNKNOWN,
+        tagged_at: Mapping[str, datetime] = MappingProxyType({}),
         check_tags: Callable[[RepositoryInfo], object] = lambda _: None,
     ) -> list[str]:
         """Record a manifest, its references and its tags, in one transaction.
@@ -131,6 +134,7 @@ class Manifests:
         :param allow_sparse: whether referenced content may be missing.
         :param guard: the caller's permissions on protected tags.
         :param traits: the kind and the platform of its content.
+        :param tagged_at: the times of tags whose deletion is undone, by name.
         :param check_tags: raises an error if an image policy does not allow the tags.
         :return: the digests of missing content; empty without ``allow_sparse``.
         :raises ManifestBlobUnknown: if referenced content is missing.
@@ -170,7 +174,14 @@ class Manifests:
                 )
                 for tag in tag_names:
                     tags.move(
-                        self._db, locked, tag, key, str(digest), user_id, by_push=True
+                        self._db,
+                        locked,
+                        tag,
+                        key,
+                        str(digest),
+                        user_id,
+                        by_push=True,
+                        tagged_at=tagged_at.get(tag),
                     )
             return missing
 

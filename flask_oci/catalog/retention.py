@@ -115,7 +115,12 @@ class Retention:
     def _stock(self, repository_id: int, known: reachability.Reachability) -> Snapshot:
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
         rows = self._db.session.execute(
-            sa.select(Tag.name, Manifest.digest, Tag.updated_at)
+            sa.select(
+                Tag.name,
+                Manifest.digest,
+                # The next run must not delete a tag that a user has just restored.
+                sa.func.coalesce(Tag.restored_at, Tag.updated_at),
+            )
             .join(Manifest, Manifest.id == Tag.manifest_id)
             .where(
                 Tag.repository_id == repository_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from ..changes import Change
 from ..changes import TAG_DELETED
 from ..changes import TAG_MOVED
+from ..clock import as_utc
 from ..clock import utcnow
 from ..robot_key import robot_login
 from ..robot_key import user_key
@@ -175,7 +177,8 @@ class Tags:
         guard: Guard = DEFAULT_GUARD,
         check_tags: CheckTags = lambda *_: None,
     ) -> str | None:
-        """Restore a tag to the manifest that it pointed at before a move.
+        """Restore a tag to the manifest that it pointed at before a move. A deleted tag
+        keeps the time of its last push, and its place among the newest tags.
 
         :param move_id: the key of the move.
         :param by: the key of the user who makes the change.
@@ -195,7 +198,11 @@ class Tags:
             row = self._db.session.execute(
                 newest(
                     sa.select(
-                        Move.name, Manifest.id, Manifest.digest, Manifest.media_type
+                        Move.name,
+                        Move.tagged_at,
+                        Manifest.id,
+                        Manifest.digest,
+                        Manifest.media_type,
                     )
                     .join(
                         Manifest,
@@ -211,7 +218,15 @@ class Tags:
                 return None
             check_tags(found, row.digest, row.media_type, [row.name])
             with self._quotas.within(found):
-                move(self._db, repository, row.name, row.id, row.digest, by)
+                move(
+                    self._db,
+                    repository,
+                    row.name,
+                    row.id,
+                    row.digest,
+                    by,
+                    tagged_at=row.tagged_at and as_utc(row.tagged_at),
+                )
             return t.cast(str, row.name)
 
         return self._db.write(work, by=by)
@@ -235,17 +250,21 @@ def move(
     by: t.Any,
     *,
     by_push: bool = False,
+    tagged_at: datetime | None = None,
 ) -> None:
     """Point a tag at a manifest, within a transaction that has locked its repository.
 
     :param digest: the digest of the manifest.
     :param by: the key of the user who makes the change.
     :param by_push: whether the manifest is being pushed.
+    :param tagged_at: when the tag had last been pushed or moved, if its deletion is
+        undone. It is ignored if the tag exists again.
     :raises Denied: if the tag points elsewhere and the caller may not move it.
     """
-    repository_id = repository.id
+    repository_id, now = repository.id, utcnow()
     before = _target(database, repository_id, name)
     moves = before is None or before.digest != digest
+    is_restored = before is None and tagged_at is not None
     if moves and before is not None:
         rules.check_tag(database, repository_id, name, repository.guard)
     if moves:
@@ -265,7 +284,8 @@ def move(
         database.models.Tag,
         {"repository_id": repository_id, "name": name},
         manifest_id=manifest_id,
-        updated_at=utcnow(),
+        updated_at=tagged_at if is_restored else now,
+        restored_at=now if is_restored else None,
     )
     if moves:
         _leave(database, before)
@@ -307,7 +327,8 @@ def drop(
 
 
 def _target(database: Database, repository_id: int, name: str) -> t.Any:
-    """Return the key and the digest of a tag's manifest, or None."""
+    """Return the key and the digest of a tag's manifest, and the tag's time, or
+    None."""
     return database.execute(
         _targeting(database.models), {"repository_id": repository_id, "name": name}
     ).first()
@@ -317,7 +338,7 @@ def _target(database: Database, repository_id: int, name: str) -> t.Any:
 def _targeting(models: Models) -> sa.Select[t.Any]:
     manifest, tag = models.Manifest.__table__.c, models.Tag.__table__.c
     return newest(
-        sa.select(manifest.id, manifest.digest).where(
+        sa.select(manifest.id, manifest.digest, tag.updated_at).where(
             manifest.id == tag.manifest_id,
             tag.repository_id == sa.bindparam("repository_id"),
             tag.name == sa.bindparam("name"),
@@ -355,6 +376,7 @@ def _record(
             "moved_by_id": user_key(by),
             "moved_by_robot": robot_login(by),
             "moved_at": utcnow(),
+            "tagged_at": before.updated_at if before and to_digest is None else None,
         },
     )
 

@@ -106,7 +106,7 @@ class Content(ManifestContent):
         self, repository: RepositoryInfo, digest: Digest, by: Actor
     ) -> bool:
         """Undo the deletion of a manifest, with the tags that were deleted with it and
-        that do not exist again.
+        that do not exist again and keep their former times.
 
         :return: False if it cannot be restored any more.
         :raises ManifestBlobUnknown: if content that it needs was deleted.
@@ -125,6 +125,7 @@ class Content(ManifestContent):
             found.media_type,
             digest=digest,
             tags=[tag for tag in found.tags if tag not in existing],
+            tagged_at=found.tagged_at,
         )
         deleted.forget(key, str(digest))
         return True

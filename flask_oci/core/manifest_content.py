@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
+from types import MappingProxyType
 
 from ..catalog.repository_info import name_of
 from ..errors import DigestInvalid
@@ -28,7 +29,9 @@ from .trusted_signers import TrustedSigners
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Mapping
     from collections.abc import Sequence
+    from datetime import datetime
 
     from ..catalog import Catalog
     from ..catalog import RepositoryInfo
@@ -80,6 +83,7 @@ class ManifestContent(BlobContent):
         *,
         digest: Digest | None = None,
         tags: Sequence[str] = (),
+        tagged_at: Mapping[str, datetime] = MappingProxyType({}),
     ) -> Pushed:
         """Record a manifest, its references and its tags: all of them or none.
 
@@ -90,6 +94,7 @@ class ManifestContent(BlobContent):
             own ``mediaType``.
         :param digest: the digest that the bytes must have, or None.
         :param tags: the tags to set.
+        :param tagged_at: the times of tags whose deletion is undone.
         :raises DigestInvalid: if the bytes have another digest.
         :raises ManifestInvalid: if the bytes are not a valid manifest; with status 413
             if there are too many bytes.
@@ -119,6 +124,7 @@ class ManifestContent(BlobContent):
                 allow_sparse=self._config.allow_sparse,
                 guard=guard,
                 traits=traits,
+                tagged_at=tagged_at,
                 check_tags=lambda found: self._check_tags(
                     found, str(digest), manifest.media_type, tags
                 ),

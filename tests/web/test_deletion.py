@@ -158,6 +158,34 @@ def test_one_click_undoes_a_deletion_of_several_tags_and_images(
         assert visitor.send(f"{HELLO}/-/undo", **values).status == 400
 
 
+@pytest.mark.options(oci_retention=["delete * older than 1 day"])
+@pytest.mark.parametrize("kind", ["tags", "images"])
+def test_undone_deletion_leaves_the_newest_tag_and_is_not_repeated(
+    app: Flask, alice: RegistryClient, visitor: Visitor, kind: str
+) -> None:
+    """The commands stay those of the last push, the restored tag has its former place,
+    and the next run of retention does not delete what a user has just restored."""
+    digest = digest_of(alice.push_image(NAME, "old", layer=b"old"))
+    with later(timedelta(hours=1)):
+        alice.push_image(NAME, "other", layer=b"other")
+        # The last push counts, although the tag does not move.
+        alice.push_image(NAME, "old", layer=b"old")
+    with later(timedelta(hours=2)):
+        alice.push_image(NAME, "new", layer=b"new")
+    with later(timedelta(days=2)):
+        selected = {"tag": "old"} if kind == "tags" else {"digest": digest}
+        asked = visitor.send(f"{HELLO}/-/{kind}/delete", **selected)
+        done = visitor.follow_form(asked)
+        assert "Restored 1" in undo(visitor, visitor.get(str(done.location))).text
+        page = visitor.get(HELLO)
+        assert f"docker pull localhost/{NAME}:new" in page.text
+        boxes = [box["value"] for box in page.all("input") if box.get("name") == "tag"]
+        assert boxes == ["new", "old", "other"]
+        with app.app_context():
+            deleted = registry.apply_retention()
+        assert [v.tag for v in deleted if v.deleted] == ["new", "other"]
+
+
 @pytest.mark.options(oci_undo_period=None)
 def test_deletion_without_undo_says_so(
     app: Flask, alice: RegistryClient, visitor: Visitor

@@ -106,6 +106,10 @@ class Tag(Record):
     updated_at: Mapped[datetime] = mapped_column(
         sa.DateTime(timezone=True), default=utcnow
     )
+    """When it was last pushed or moved. A restored tag keeps its former time."""
+
+    restored_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When its deletion was undone, if it has not been pushed or moved since."""
 
 
 class TagMove(Record):
@@ -131,6 +135,10 @@ class TagMove(Record):
 
     moved_by_robot: Mapped[str | None] = mapped_column(bytewise(LOGIN_LENGTH))
     """The login name of the robot that made the change, or None for a user."""
+
+    tagged_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    """When a deleted tag had last been pushed or moved. None if the tag was not
+    deleted."""
 
     @declared_attr
     def moved_by_id(cls) -> Mapped[t.Any]:
