@@ -84,7 +84,7 @@ class Attachments:
         }
 
         def work() -> None:
-            if self._db.lock_repository(repository_id) is None:
+            if self._db.lock_repository(repository_id, changes=False) is None:
                 raise NameUnknown
             self._db.upsert(self._db.models.Attachment, key, **values)
 

@@ -127,7 +127,7 @@ class Robots:
 
         def work() -> bool:
             key = robot.repository_id
-            if key is not None and self._db.lock_repository(key) is None:
+            if key is not None and self._db.lock_repository(key, changes=False) is None:
                 raise NameUnknown(detail=robot.login)
             if self.by_login(robot.login) is not None:
                 return False

@@ -86,7 +86,7 @@ class Scans:
         table = self._db.models.Scan.__table__
 
         def work() -> int:
-            self._db.lock_repository(task.repository_id)
+            self._db.lock_repository(task.repository_id, changes=False)
             now = database_time(self._db)
             values: dict[str, t.Any] = {"lease": None, "leased_until": None}
             if failure is None:
@@ -125,7 +125,7 @@ class Scans:
         mine = sa.and_(columns.repository_id == repository_id, columns.digest == digest)
 
         def work() -> str | None:
-            if self._db.lock_repository(repository_id) is None:
+            if self._db.lock_repository(repository_id, changes=False) is None:
                 return None
             self._db.insert_if_absent(Scan, repository_id=repository_id, digest=digest)
             locked = sa.select(columns.leased_until).where(mine).with_for_update()

@@ -164,7 +164,7 @@ class TrustedSigners:
     def _lock(self, scope: SignerScope) -> None:
         """Lock the repository of a scope, before its signers."""
         key = scope.repository_id
-        if key is not None and self._db.lock_repository(key) is None:
+        if key is not None and self._db.lock_repository(key, changes=False) is None:
             raise NameUnknown
 
 
