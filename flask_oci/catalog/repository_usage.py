@@ -71,7 +71,7 @@ def _page(database: Database, limit: int, offset: int, owner_id: t.Any) -> sa.Su
     some = changed.limit(MAX_CHANGED + 1).subquery()
     number = sa.select(sa.func.count()).select_from(some).scalar_subquery()
     few = changed.limit(MAX_CHANGED).subquery()
-    measured = sa.select(few.c.id, _size(database, few.c.id).label("bytes")).where(
+    measured = sa.select(few.c.id, size_of(database, few.c.id).label("bytes")).where(
         number <= MAX_CHANGED
     )
     recorded = (
@@ -104,9 +104,13 @@ def _listed(database: Database, owner_id: t.Any) -> list[Condition]:
     return conditions
 
 
-def _size(
+def size_of(
     database: Database, repository_id: sa.ColumnElement[int]
 ) -> sa.ScalarSelect[int]:
+    """Return the size of the blobs that a repository links.
+
+    :param repository_id: the column with the key of the repository.
+    """
     blob = database.models.Blob.__table__.alias("measured_blob").c
     link = database.models.RepositoryBlob.__table__.alias("measured_link").c
     return (

@@ -94,13 +94,7 @@ class Usage:
         """Yield the repositories that have not changed since the last collection and
         whose recorded sizes are wrong."""
         table = self._db.models.Repository.__table__
-        Blob, Link = self._db.models.Blob, self._db.models.RepositoryBlob
-        size = (
-            sa.select(sa.func.coalesce(sa.func.sum(Blob.size), 0))
-            .join(Link, Link.blob_id == Blob.id)
-            .where(Link.repository_id == table.c.id)
-            .scalar_subquery()
-        )
+        size = repository_usage.size_of(self._db, table.c.id)
         statement = (
             RepositoryStatements(self._db.models)
             .select()
