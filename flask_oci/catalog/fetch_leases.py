@@ -9,15 +9,7 @@ import uuid
 import sqlalchemy as sa
 
 from .database import Database
-
-#: The current time of each database in seconds since 1970. The clocks of several
-#: servers may differ. SQLite uses the clock of its only machine.
-_CLOCKS: t.Final = {
-    "postgresql": "extract(epoch from clock_timestamp())",
-    "sqlite": "strftime('%s', 'now')",
-    "mysql": "unix_timestamp()",
-    "mariadb": "unix_timestamp()",
-}
+from .database_clock import database_time
 
 #: How long the lease of a killed process is kept, in seconds.
 LEASE_LIFETIME: t.Final = 3600
@@ -104,8 +96,8 @@ class FetchLeases:
         self._db.execute(sa.delete(table).where(is_abandoned))
 
     def _now(self) -> int:
-        clock = _CLOCKS[self._db.dialect]
-        return int(self._db.execute(sa.text(f"SELECT {clock}")).scalar() or 0)
+        """Return the time of the database in seconds since 1970."""
+        return int(database_time(self._db).timestamp())
 
 
 def fetch_key(name: str, reference: str) -> str:
