@@ -17,7 +17,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from flask_oci.catalog.totals import drift
 from flask_oci.clock import utcnow
 from flask_oci.operations.gc import GarbageCollector
 from flask_oci.spec.digest import Digest
@@ -129,7 +128,7 @@ def _rows(app: Flask) -> list[Row]:
             lambda: list(catalog.consistency.dangling()),
             growth_rows.DANGLING,
         ),
-        Row("comparison of the counters, in a check", lambda: drift(usage._db)),
+        Row("comparison of the counters, in a check", usage.drift),
         Row(
             "comparison of the sizes, in a check",
             lambda: list(usage.wrongly_measured()),
