@@ -16,12 +16,18 @@ class RobotKey(t.NamedTuple):
     """The key of the robot; empty for a change that was recorded."""
 
     login: str
-    """The login name of the robot, which it keeps for its life."""
+    """The login name of the robot, which it keeps for its life; empty for the robot of
+    an upload session."""
 
 
 def user_key(by: t.Any) -> t.Any:
     """Return the key of the user who makes a change, or None for a robot."""
     return None if isinstance(by, RobotKey) else by
+
+
+def robot_id(by: t.Any) -> str | None:
+    """Return the key of the robot that makes a change, or None for a user."""
+    return by.id if isinstance(by, RobotKey) else None
 
 
 def robot_login(by: t.Any) -> str | None:

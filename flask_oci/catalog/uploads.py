@@ -16,6 +16,7 @@ from ..changes import Change
 from ..clock import utcnow
 from ..errors import BlobUnknown
 from ..errors import BlobUploadUnknown
+from ..robot_key import robot_id
 from ..robot_key import RobotKey
 from ..robot_key import user_key
 from ..storage.place import Place
@@ -139,7 +140,7 @@ class Uploads:
                 "key": key,
                 "repository_id": repository.id,
                 "user_id": user_key(user_id),
-                "robot_id": _robot_id(user_id),
+                "robot_id": robot_id(user_id),
             },
         )
         if not rows:
@@ -157,7 +158,7 @@ class Uploads:
             sa.select(columns.uuid, columns.repository_id)
             .where(
                 columns.user_id == user_key(user_id),
-                columns.robot_id == _robot_id(user_id),
+                columns.robot_id == robot_id(user_id),
             )
             .order_by(columns.started_at, columns.uuid)
         )
@@ -340,11 +341,7 @@ def _values(
         "uuid": str(uuid.uuid4()),
         "repository_id": repository.id,
         "user_id": user_key(pusher.key),
-        "robot_id": _robot_id(pusher.key),
+        "robot_id": robot_id(pusher.key),
         "algorithm": algorithm,
         "started_at": utcnow(),
     }
-
-
-def _robot_id(key: t.Any) -> str | None:
-    return key.id if isinstance(key, RobotKey) else None
