@@ -1,4 +1,4 @@
-"""SQL conditions on paths: the rules whose path contains a repository."""
+"""SQL conditions on paths: the rules that apply to a repository."""
 
 from __future__ import annotations
 
@@ -60,6 +60,20 @@ def covers_by_index(path: t.Any, name: t.Any) -> Condition:
     """
     namespace = sa.func.substr(name, 1, _FirstSlash(name + "/") - 1)
     return sa.and_(path >= namespace, path <= name, covers(path, name))
+
+
+def path_applies(rules: sa.Table, owner_id: sa.ColumnElement[t.Any]) -> Condition:
+    """Return the condition that the rule of a path applies to the repositories of an
+    owner.
+
+    A user sets rules for their own repositories only. So no rule outlives its author: a
+    later user of the same name, and the new owner of a repository, do not inherit it.
+
+    :param rules: the table of the rules, or of the trusted signers.
+    :param owner_id: the expression of the owner's key, which may be null.
+    """
+    author = rules.c.path_owner_id
+    return sa.or_(author.is_(None), author == owner_id)
 
 
 def has_longer_path(models: Models, kind: str, path: str) -> Condition:

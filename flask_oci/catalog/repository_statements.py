@@ -13,6 +13,7 @@ from .database import Condition
 from .database import Database
 from .models import Models
 from .path_conditions import covers_by_index
+from .path_conditions import path_applies
 from .robot_statements import delete_logins
 
 
@@ -33,21 +34,21 @@ class RepositoryStatements:
 
     @cached_property
     def creating(self) -> sa.Insert:
-        """Insert a repository with a ``name`` and an ``owner_id``. Its visibility is
+        """Insert a repository with a ``name`` and an ``owner_id``, which is also the
+        ``author_id`` of rules that apply to it. Its visibility is
         the default of the longest of its ``paths`` that has one, or else private."""
-        rules = self._models.Rule.__table__.c
+        table = self._models.Rule.__table__
+        rules = table.c
+        author_id: sa.BindParameter[t.Any] = sa.bindparam(
+            "author_id", type_=rules.path_owner_id.type
+        )
         default = (
             # The value is the text in JSON.
             sa.select(sa.func.replace(sa.cast(rules.value, sa.Text), '"', ""))
             .where(
                 rules.kind == "visibility",
                 rules.path.in_(sa.bindparam("paths", expanding=True)),
-                # The rule of a user is for the repositories that this user owns.
-                sa.or_(
-                    rules.path_owner_id.is_(None),
-                    rules.path_owner_id
-                    == sa.bindparam("author_id", type_=rules.path_owner_id.type),
-                ),
+                path_applies(table, author_id),
             )
             .order_by(sa.func.length(rules.path).desc())
             .limit(1)

@@ -20,6 +20,7 @@ from .database import Database
 from .models import Models
 from .path_conditions import below
 from .path_conditions import covers_by_index
+from .path_conditions import path_applies
 from .repository_info import namespace_of
 
 #: The kinds of rules.
@@ -304,16 +305,3 @@ def _holding(models: Models) -> sa.CompoundSelect[t.Any]:
             repository.c.id == key, is_kind, path_applies(rule, repository.c.owner_id)
         ),
     )
-
-
-def path_applies(rules: sa.Table, owner_id: sa.ColumnElement[t.Any]) -> Condition:
-    """Return the condition that the rule of a path applies to the repositories of an
-    owner.
-
-    A user sets rules for their own repositories only. So no rule outlives its author: a
-    later user of the same name, and the new owner of a repository, do not inherit it.
-
-    :param owner_id: the expression of the owner's key, which may be null.
-    """
-    author = rules.c.path_owner_id
-    return sa.or_(author.is_(None), author == owner_id)

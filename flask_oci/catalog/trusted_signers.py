@@ -14,7 +14,7 @@ from ..rules.paths import paths_of
 from .database import Condition
 from .database import Database
 from .path_conditions import below
-from .rules import path_applies
+from .path_conditions import path_applies
 
 if t.TYPE_CHECKING:
     from .repository_info import RepositoryInfo
