@@ -23,7 +23,7 @@ def history(name: str, query: MoveList) -> Moves:
     """
     repository, size = authorize(name), paging.size(query)
     catalog, before = services().catalog, paging.number(query.next, MAX_LONG_KEY)
-    rows = catalog.repository_contents.moves(
+    rows = catalog.tag_history.moves(
         repository.key, size + 1, tag=query.tag, before=before
     )
     page, position = paging.paginate(rows, size, lambda move: move.id)

@@ -69,6 +69,7 @@ from .tables import MetaData
 from .tables import Tables
 from .tables import TablesRefused
 from .tables import TableState
+from .tag_history import TagHistory
 from .tags import Tags
 from .trusted_signers import TrustedSigners
 from .uploads import Uploads
@@ -167,6 +168,7 @@ class Catalog:
         self.database_settings = DatabaseSettings(database, username)
         self.repository_list = RepositoryIndex(database, self.repositories)
         self.repository_contents = RepositoryContents(database)
+        self.tag_history = TagHistory(database)
         self.manifest_relations = ManifestRelations(database)
         self.manifest_traits = ManifestTraits(database)
         self.usage = Usage(database)

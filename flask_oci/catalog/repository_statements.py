@@ -35,8 +35,8 @@ class RepositoryStatements:
     @cached_property
     def creating(self) -> sa.Insert:
         """Insert a repository with a ``name`` and an ``owner_id``, which is also the
-        ``author_id`` of rules that apply to it. Its visibility is
-        the default of the longest of its ``paths`` that has one, or else private."""
+        ``author_id`` of rules that apply to it. Its visibility is the default of the
+        longest of its ``paths`` that has one, or else private."""
         table = self._models.Rule.__table__
         rules = table.c
         author_id: sa.BindParameter[t.Any] = sa.bindparam(

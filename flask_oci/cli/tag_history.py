@@ -17,7 +17,7 @@ from .common import error_messages
 from .digests import short
 
 if t.TYPE_CHECKING:
-    from ..catalog.repository_contents import Move
+    from ..catalog.tag_history import Move
 
 
 @click.command()
@@ -106,7 +106,7 @@ def restore(image: str, move_id: int | None) -> None:
 
 def _moves(key: int, tag: str | None, limit: int) -> list[dict[str, t.Any]]:
     catalog = services().catalog
-    moves = catalog.repository_contents.moves(key, limit, tag=tag or "", before=None)
+    moves = catalog.tag_history.moves(key, limit, tag=tag or "", before=None)
     names = catalog.users.names(move.moved_by_id for move in moves)
     return [
         {
@@ -126,7 +126,7 @@ def _move(key: int, tag: str, move_id: int | None) -> Move:
     """Return a move of a tag; without an id, the last one."""
     # Ids grow, so the entry before the next id is the wanted one.
     before = None if move_id is None else move_id + 1
-    moves = services().catalog.repository_contents.moves(key, 1, tag=tag, before=before)
+    moves = services().catalog.tag_history.moves(key, 1, tag=tag, before=before)
     if not moves or move_id not in (None, moves[0].id):
         raise ManifestUnknown(
             f"The tag {tag} has no such move. 'flask oci history' lists them."

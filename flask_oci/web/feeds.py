@@ -17,7 +17,7 @@ from flask import url_for
 from flask.wrappers import Response
 
 from ..catalog import RepositoryInfo
-from ..catalog.repository_contents import Push
+from ..catalog.tag_history import Push
 from ..http.repository_pages import RepositoryPages
 from ..services import services
 from . import repositories
@@ -75,7 +75,7 @@ def repository_feed(name: str) -> Response:
 
 def _feed(found: list[RepositoryInfo], title: str, address: str) -> Response:
     catalog, names = services().catalog, {info.key: info.name for info in found}
-    pushes = catalog.repository_contents.pushes(list(names), MAX_ENTRIES)
+    pushes = catalog.tag_history.pushes(list(names), MAX_ENTRIES)
     users = catalog.users.names(push.pushed_by_id for push in pushes)
     entries = [
         Entry(push, names[push.repository_id], _valid(users.get(push.pushed_by_id, "")))

@@ -35,7 +35,7 @@ def history(name: str) -> Page:
     """Show the history of the tags of a repository, or of one tag."""
     repository, catalog = authorize(name), services().catalog
     tag, before = paging.parameter("tag"), paging.parameter("before")
-    moves = catalog.repository_contents.moves(
+    moves = catalog.tag_history.moves(
         repository.key,
         paging.PAGE + 1,
         tag=tag,
