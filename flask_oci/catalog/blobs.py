@@ -25,6 +25,7 @@ from .bucket_uploads import consume
 from .database import Condition
 from .database import Database
 from .database import newest
+from .locked_repository import LockedRepository
 from .places import columns_of
 from .places import discard
 from .places import locking_place
@@ -33,7 +34,6 @@ from .places import set_place
 from .references import Removal
 from .repository_info import RepositoryInfo
 from .retries import FAILURES
-from .tags import LockedRepository
 
 #: The maximum number of repositories to consider as the source of a blob.
 HOLDERS: t.Final = 100

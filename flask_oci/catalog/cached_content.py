@@ -13,9 +13,10 @@ from ..rules.protection import Guard
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from ..storage.place import Place
-from . import tags
+from . import tag_changes
 from .blobs import Blobs
 from .database import Database
+from .locked_repository import LockedRepository
 from .manifest_changes import pushed
 from .manifest_traits import Traits
 from .manifest_traits import UNKNOWN
@@ -72,7 +73,7 @@ class CachedContent:
             found = self._repositories.ensure_cached(repository)
             self._repositories.push_to(found.key)
             # The upstream decides what its tags are.
-            locked = tags.LockedRepository(found.key, found.name, Guard(repairs=True))
+            locked = LockedRepository(found.key, found.name, Guard(repairs=True))
             change = pushed(locked, manifest, content, digest, names, None)
             self._db.record_change(change)
             key = self._manifests.insert(
@@ -85,7 +86,9 @@ class CachedContent:
             )
             for name in names:
                 target = str(digest)
-                tags.move(self._db, locked, name, key, target, None, by_push=True)
+                tag_changes.move(
+                    self._db, locked, name, key, target, None, by_push=True
+                )
             if reference is not None:
                 self._records.set_check(found.key, reference, PRESENT)
             return found
@@ -156,7 +159,7 @@ class CachedContent:
 
         def work() -> None:
             name = self._db.lock_repository(repository.key)
-            locked = tags.LockedRepository(repository.key, name, Guard(repairs=True))
-            tags.drop(self._db, locked, tag, None)
+            locked = LockedRepository(repository.key, name, Guard(repairs=True))
+            tag_changes.drop(self._db, locked, tag, None)
 
         self._db.write(work)

@@ -13,7 +13,7 @@ from . import reachability
 from . import references
 from .blobs import unlinked
 from .database import Database
-from .tags import LockedRepository
+from .locked_repository import LockedRepository
 
 #: How many rows are read in one transaction.
 BATCH_SIZE: t.Final = 500

@@ -11,11 +11,11 @@ from ..changes import MANIFEST_PUSHED
 if t.TYPE_CHECKING:
     from ..spec.digest import Digest
     from ..spec.manifest import Manifest
-    from . import tags
+    from .locked_repository import LockedRepository
 
 
 def deleted(
-    repository: tags.LockedRepository, digest: str, media_type: str, by: t.Any = None
+    repository: LockedRepository, digest: str, media_type: str, by: t.Any = None
 ) -> Change:
     """Return the change that deletes a manifest.
 
@@ -32,7 +32,7 @@ def deleted(
 
 
 def pushed(
-    repository: tags.LockedRepository,
+    repository: LockedRepository,
     manifest: Manifest,
     content: bytes,
     digest: Digest,

@@ -29,12 +29,15 @@ from ..spec.manifest import Manifest
 from . import deleted_manifests
 from . import references
 from . import referrer_lists
+from . import tag_changes
 from . import tags
 from .blocks import bans_of
 from .blocks import Blocks
 from .blocks import with_bans
 from .database import Database
 from .database import newest
+from .locked_repository import DEFAULT_GUARD
+from .locked_repository import LockedRepository
 from .manifest_changes import deleted
 from .manifest_changes import pushed
 from .manifest_traits import Traits
@@ -122,7 +125,7 @@ class Manifests:
         *,
         lost: t.Collection[str],
         allow_sparse: bool,
-        guard: Guard = tags.DEFAULT_GUARD,
+        guard: Guard = DEFAULT_GUARD,
         traits: Traits = UNKNOWN,
         tagged_at: Mapping[str, datetime] = MappingProxyType({}),
         check_tags: Callable[[RepositoryInfo], object] = lambda _: None,
@@ -159,7 +162,7 @@ class Manifests:
             self._blocks.check_push(repository, [str(each) for each in digests])
             if tag_names:
                 check_tags(repository)
-            locked = tags.LockedRepository(repository_id, repository.name, guard)
+            locked = LockedRepository(repository_id, repository.name, guard)
             self._db.record_change(
                 pushed(locked, manifest, content, digest, tag_names, user_id)
             )
@@ -173,7 +176,7 @@ class Manifests:
                     traits.without(missing),
                 )
                 for tag in tag_names:
-                    tags.move(
+                    tag_changes.move(
                         self._db,
                         locked,
                         tag,
@@ -245,7 +248,7 @@ class Manifests:
         *,
         unless_needed: bool,
         by: t.Any = None,
-        guard: Guard = tags.DEFAULT_GUARD,
+        guard: Guard = DEFAULT_GUARD,
         restorable: bool = False,
     ) -> Removal:
         """Delete a manifest, every tag that points at it, and the stale lists of
@@ -266,7 +269,7 @@ class Manifests:
         def work() -> Removal | list[str]:
             """Return the tags if they are too many for one transaction."""
             locked = self._db.lock_repository(repository_id)
-            repository = tags.LockedRepository(repository_id, locked, guard)
+            repository = LockedRepository(repository_id, locked, guard)
             stale: dict[int, tuple[str, str]] = {}
             if unless_needed and self._parents(repository_id, digest):
                 stale = referrer_lists.stale(self._db, repository_id, digest)
@@ -289,7 +292,7 @@ class Manifests:
             if restorable:
                 deleted_manifests.record(self._db, row.id, before + names, by)
             for name in names:
-                tags.drop(self._db, repository, name, by)
+                tag_changes.drop(self._db, repository, name, by)
             references.delete(self._db, repository_id, [*stale, row.id])
             return Removal(True, [])
 

@@ -17,8 +17,8 @@ from ..clock import as_utc
 from . import deleted_manifests
 from . import references
 from .database import Database
+from .locked_repository import LockedRepository
 from .manifest_changes import deleted
-from .tags import LockedRepository
 
 #: How many rows are deleted by one statement.
 BATCH_SIZE: t.Final = 500

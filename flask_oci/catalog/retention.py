@@ -18,8 +18,9 @@ from ..rules.retention import Tagged
 from ..rules.retention import UntaggedManifest
 from . import reachability
 from . import rules
-from . import tags
+from . import tag_changes
 from .database import Database
+from .locked_repository import LockedRepository
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ class Retention:
 
         def work() -> dict[Item, RetentionDecision]:
             name = self._db.lock_repository(repository_id)
-            repository = tags.LockedRepository(repository_id, name, guard)
+            repository = LockedRepository(repository_id, name, guard)
             known = reachability.read(self._db, repository_id, left_since)
             decided = self._decided(repository_id, decide, known)
             verdicts = [v for v in decided if item_of(v) in due]
@@ -93,12 +94,12 @@ class Retention:
         return reachability.left(self._db, repository_id, since).get(digest)
 
     def _carried_out(
-        self, repository: tags.LockedRepository, verdict: RetentionDecision
+        self, repository: LockedRepository, verdict: RetentionDecision
     ) -> RetentionDecision:
         if not verdict.deleted or verdict.tag is None:
             return verdict
         try:
-            tags.drop(self._db, repository, verdict.tag, None)
+            tag_changes.drop(self._db, repository, verdict.tag, None)
         except Denied as error:
             return replace(verdict, deleted=False, rule=None, reason=error.message)
         return verdict
