@@ -14,6 +14,7 @@ import flask_oci
 from flask_oci import errors
 from flask_oci import signals
 from flask_oci.config import keys
+from flask_oci.config import reading
 from flask_oci.operations.metrics import Metrics
 from tests.support.doc_blocks import application
 from tests.support.doc_blocks import Block
@@ -53,7 +54,7 @@ def documented_keys() -> list[str]:
 
 def configuration_keys() -> list[str]:
     return [
-        keys.PREFIX + field.name.upper() for field in dataclasses.fields(keys.Config)
+        reading.PREFIX + field.name.upper() for field in dataclasses.fields(keys.Config)
     ]
 
 
