@@ -23,6 +23,12 @@ from ..rules.protection import patterns
 from ..rules.retention import parse as parse_rules
 from ..rules.retention import Rule as RetentionRule
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence
+
+RuleT = t.TypeVar("RuleT")
+
 Network: t.TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 #: 100 years in seconds.
@@ -105,18 +111,14 @@ def optional_size(value: object) -> int | None:
 
 def path(value: object) -> str:
     """Return the absolute path of a folder."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ValueError("must be the path of a folder")
-    return os.path.abspath(os.fspath(value))
+    return _path(value, "must be the path of a folder")
 
 
 def optional_file(value: object) -> str | None:
     """Return the absolute path of a file, or None."""
-    if value is None:
-        return None
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ValueError("must be the path of a file, or None")
-    return os.path.abspath(os.fspath(value))
+    return (
+        None if value is None else _path(value, "must be the path of a file, or None")
+    )
 
 
 def service(value: object) -> str:
@@ -164,9 +166,7 @@ def optional_prefix(value: object) -> str | None:
 
 def tag_patterns(value: object) -> tuple[str, ...]:
     """Return tag patterns, each of them once."""
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(text, str) for text in value
-    ):
+    if not _is_list_of_texts(value):
         raise ValueError("must be a list of tag patterns")
     try:
         return patterns(value)
@@ -176,26 +176,12 @@ def tag_patterns(value: object) -> tuple[str, ...]:
 
 def retention(value: object) -> tuple[RetentionRule, ...]:
     """Return retention rules."""
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(text, str) for text in value
-    ):
-        raise ValueError("must be a list of rules, each a string")
-    try:
-        return parse_rules(value)
-    except ValueError as error:
-        raise ValueError(f"must be a list of rules ({error})") from None
+    return _rules(value, parse_rules)
 
 
 def image_policy(value: object) -> tuple[PolicyRule, ...]:
     """Return the rules of an image policy."""
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(text, str) for text in value
-    ):
-        raise ValueError("must be a list of rules, each a string")
-    try:
-        return parse_policy(value)
-    except ValueError as error:
-        raise ValueError(f"must be a list of rules ({error})") from None
+    return _rules(value, parse_policy)
 
 
 def work(value: object) -> t.Literal["thread"] | None:
@@ -245,3 +231,26 @@ def networks(value: object) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(network) for network in value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{example} ({error})") from None
+
+
+def _path(value: object, message: str) -> str:
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError(message)
+    return os.path.abspath(os.fspath(value))
+
+
+def _rules(
+    value: object, parse: Callable[[Sequence[str]], tuple[RuleT, ...]]
+) -> tuple[RuleT, ...]:
+    if not _is_list_of_texts(value):
+        raise ValueError("must be a list of rules, each a string")
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"must be a list of rules ({error})") from None
+
+
+def _is_list_of_texts(value: object) -> t.TypeGuard[Sequence[str]]:
+    return isinstance(value, list | tuple) and all(
+        isinstance(text, str) for text in value
+    )
