@@ -10,8 +10,8 @@ from ..services import services
 from . import output
 from .aliases import Group
 from .common import error_messages
-from .common import scope_fields
-from .common import scope_name
+from .scopes import scope_fields
+from .scopes import scope_name
 
 
 @click.group("default-visibility", cls=Group)

@@ -13,10 +13,10 @@ from ..services import services
 from . import output
 from .aliases import Group
 from .common import error_messages
-from .common import scope_fields
-from .common import scope_name
-from .trust import repository_or_path
-from .trust import scope_of
+from .scopes import path_or_repository
+from .scopes import Scope
+from .scopes import scope_fields
+from .scopes import scope_name
 
 if t.TYPE_CHECKING:
     from ..core.image_policies import TagVerdict
@@ -66,24 +66,22 @@ def list_rules(as_json: bool) -> None:
 
 @policy.command("set")
 @with_appcontext
-@repository_or_path
+@path_or_repository
 @click.argument("rules", nargs=-1, required=True, metavar="RULE...")
-def set_rules(repository: str | None, path: str | None, rules: tuple[str, ...]) -> None:
+def set_rules(scope: Scope, rules: tuple[str, ...]) -> None:
     """Replace the rules of a repository or a path."""
-    scope = scope_of(repository, path)
     with error_messages():
-        services().image_policies.set(rules, **scope._asdict())
+        services().image_policies.set(rules, **scope.arguments())
     click.echo(f"Set the policy of {scope.name}.")
 
 
 @policy.command("unset")
 @with_appcontext
-@repository_or_path
-def unset_rules(repository: str | None, path: str | None) -> None:
+@path_or_repository
+def unset_rules(scope: Scope) -> None:
     """Delete the rules of a repository or a path."""
-    scope = scope_of(repository, path)
     with error_messages():
-        removed = services().image_policies.unset(**scope._asdict())
+        removed = services().image_policies.unset(**scope.arguments())
     if not removed:
         raise click.ClickException(f"{scope.name} has no policy.")
     click.echo(f"Deleted the policy of {scope.name}.")

@@ -11,10 +11,10 @@ from ..services import services
 from . import output
 from .aliases import Group
 from .common import error_messages
-from .common import Scope
-from .common import scope_fields
-from .common import scope_name
-from .common import scope_options
+from .scopes import Scope
+from .scopes import scope_fields
+from .scopes import scope_name
+from .scopes import scope_options
 
 if t.TYPE_CHECKING:
     from ..rules.protection import Protection

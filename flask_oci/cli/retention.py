@@ -18,11 +18,11 @@ from . import output
 from .aliases import Group
 from .common import error_messages
 from .common import report_failures
-from .common import Scope
-from .common import scope_fields
-from .common import scope_name
-from .common import scope_options
 from .digests import short
+from .scopes import Scope
+from .scopes import scope_fields
+from .scopes import scope_name
+from .scopes import scope_options
 from .work import warn_of_overdue
 
 if t.TYPE_CHECKING:

@@ -24,41 +24,8 @@ from .common import read_text
 from .common import report_failures
 from .digests import short
 from .digests import whole_image
-
-CommandT = t.TypeVar("CommandT", bound=t.Callable[..., t.Any])
-
-
-class TrustScope(t.NamedTuple):
-    """The repository or the path that trusts a signer, or that a policy is for."""
-
-    repository: str | None
-    path: str | None
-
-    @property
-    def name(self) -> str:
-        """The scope in words."""
-        return self.repository or self.path or ""
-
-
-def scope_of(repository: str | None, path: str | None) -> TrustScope:
-    """Return a scope, or end the command if the options give none or two."""
-    if (repository is None) == (path is None):
-        raise click.UsageError("Give either --path or --repository.")
-    return TrustScope(repository, path)
-
-
-def repository_or_path(command: CommandT) -> CommandT:
-    """Add the options --repository and --path."""
-    for option in (
-        click.option(
-            "--path",
-            metavar="PATH",
-            help="Apply to a path, such as 'website/*', or '*' for all repositories.",
-        ),
-        click.option("--repository", metavar="NAME", help="Apply to one repository."),
-    ):
-        command = option(command)
-    return command
+from .scopes import path_or_repository
+from .scopes import Scope
 
 
 @click.group(cls=Group)
@@ -99,15 +66,14 @@ def list_signers(as_json: bool) -> None:
 @trust.command("add")
 @with_appcontext
 @click.argument("name")
-@repository_or_path
+@path_or_repository
 @click.option("--key", metavar="FILE", help="The file of a public key, in PEM.")
 @click.option("--certificate", metavar="FILE", help="A certificate file, in PEM.")
 @click.option("--identity", help="An e-mail address or a URL in certificates.")
 @click.option("--issuer", default="", help="The URL of the issuer of the identity.")
 def add_signer(
     name: str,
-    repository: str | None,
-    path: str | None,
+    scope: Scope,
     key: str | None,
     certificate: str | None,
     identity: str | None,
@@ -117,7 +83,6 @@ def add_signer(
 
     NAME is the name by which policies refer to it, such as release@example.org.
     """
-    scope = scope_of(repository, path)
     with error_messages():
         signer = services().trusted_signers.add(
             name,
@@ -125,8 +90,7 @@ def add_signer(
             certificate=_read(certificate),
             identity=identity,
             issuer=issuer,
-            repository=scope.repository,
-            path=scope.path,
+            **scope.arguments(),
         )
         click.echo(f"{scope.name} trusts {name} ({signer.fingerprint[:16]}).")
         _verify(_names(scope))
@@ -135,12 +99,11 @@ def add_signer(
 @trust.command("remove")
 @with_appcontext
 @click.argument("name")
-@repository_or_path
-def remove_signer(name: str, repository: str | None, path: str | None) -> None:
+@path_or_repository
+def remove_signer(name: str, scope: Scope) -> None:
     """End the trust in a signer. Its signatures do not count from now on."""
-    scope = scope_of(repository, path)
     with error_messages():
-        removed = services().trusted_signers.remove(name, **scope._asdict())
+        removed = services().trusted_signers.remove(name, **scope.arguments())
     if not removed:
         raise click.ClickException(f"{scope.name} does not trust a signer {name}.")
     click.echo(f"{scope.name} does not trust {name} any more.")
@@ -197,7 +160,7 @@ def _read(file: str | None) -> str | None:
     return None if file is None else read_text(file, 2 * MAX_VALUE)
 
 
-def _names(scope: TrustScope) -> list[str] | None:
+def _names(scope: Scope) -> list[str] | None:
     if scope.repository is not None:
         return [scope.repository]
     if scope.path is None or scope.path == EVERY:
