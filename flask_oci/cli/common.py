@@ -1,4 +1,4 @@
-"""Parts shared by several commands: errors and users."""
+"""Parts shared by several commands: errors, users and robots."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from ..operations.items import reason_of
 from ..rules.quota import QuotaExceeded
 from ..rules.wording import plural
 from ..services import services
+
+if t.TYPE_CHECKING:
+    from ..catalog import Robot
 
 CommandT = t.TypeVar("CommandT", bound=t.Callable[..., t.Any])
 
@@ -85,6 +88,16 @@ def user_named(username: str) -> t.Any:
 def user_or_none(username: str | None) -> t.Any:
     """Return the host's user of that name, or None without a name."""
     return None if username is None else user_named(username)
+
+
+def robot_named(login: str) -> Robot:
+    """Return the robot of that login name, or end the command with an error."""
+    robot = services().robots.find(login)
+    if robot is None:
+        raise click.ClickException(
+            f"There is no robot {login}. 'flask oci robot list' shows all."
+        )
+    return robot
 
 
 def printable(text: str) -> str:

@@ -10,16 +10,16 @@ from flask.cli import with_appcontext
 from ..auth.limits import USUAL_ACTIONS
 from ..auth.oidc.token_text import MAX_LENGTH
 from ..catalog.robots import ROBOT_ACTIONS
-from ..rules.publishers import KINDS
 from ..services import services
 from . import output
 from .aliases import Group
 from .common import error_messages
 from .common import printable
 from .common import read_text
+from .common import robot_named
 
 if t.TYPE_CHECKING:
-    from ..auth.publishers import Publishers
+    from ..auth.job_logins import Explanation
     from ..catalog import Robot
     from ..catalog.publishers import Publisher
 
@@ -69,9 +69,9 @@ def add_publisher(
     """Let the jobs of a workflow log in as ROBOT."""
     fields = dict(_pair(text) for text in pairs)
     with error_messages():
-        _publishers().checked(issuer, fields)
-        account = _new_robot(robot, actions) if create else _robot(robot)
-        added = _publishers().add(account, issuer, fields)
+        services().publishers.checked(issuer, fields)
+        account = _new_robot(robot, actions) if create else robot_named(robot)
+        added = services().publishers.add(account, issuer, fields)
     click.echo(added.id)
     click.echo(
         f"The jobs can log in to {robot} with"
@@ -88,7 +88,7 @@ def add_publisher(
 def list_publishers(robot: str, as_json: bool) -> None:
     """List the publishers of ROBOT."""
     with error_messages():
-        found = _publishers().list(_robot(robot))
+        found = services().publishers.list(robot_named(robot))
     if as_json:
         output.as_json([_as_fields(each) for each in found])
         return
@@ -114,7 +114,8 @@ def list_publishers(robot: str, as_json: bool) -> None:
 def show_publisher(robot: str, publisher_id: str, as_json: bool) -> None:
     """Show a publisher of ROBOT."""
     with error_messages():
-        found = {each.id: each for each in _publishers().list(_robot(robot))}
+        publishers = services().publishers.list(robot_named(robot))
+    found = {each.id: each for each in publishers}
     if publisher_id not in found:
         raise _unknown(robot, publisher_id)
     fields = _as_fields(found[publisher_id])
@@ -132,7 +133,7 @@ def show_publisher(robot: str, publisher_id: str, as_json: bool) -> None:
 def remove_publisher(robot: str, publisher_id: str) -> None:
     """Remove a publisher of ROBOT. The logins of its jobs end at once."""
     with error_messages():
-        removed = _publishers().remove(_robot(robot), publisher_id)
+        removed = services().publishers.remove(robot_named(robot), publisher_id)
     if not removed:
         raise _unknown(robot, publisher_id)
     click.echo(f"Removed the publisher {publisher_id} of {robot}.")
@@ -170,57 +171,47 @@ def verify_token(token_file: str, as_json: bool) -> None:
     """
     text = read_text(token_file, MAX_LENGTH + 2).strip()
     with error_messages():
-        found = _publishers().explain(text)
+        found = services().publishers.explain(text)
     if as_json:
-        output.as_json(
-            {
-                "accepted": found.problem is None,
-                "problem": found.problem,
-                "passed": list(found.steps),
-                "publishers": [
-                    {
-                        "robot": each.login,
-                        "id": each.publisher.id,
-                        "checks": [check._asdict() for check in each.checks],
-                    }
-                    for each in found.verdicts
-                ],
-            }
-        )
+        output.as_json(_explained(found))
     else:
-        for step in found.steps:
-            click.echo(f"passed: {step}")
-        for each in found.verdicts:
-            click.echo(f"\n{each.login}, publisher {each.publisher.id}:")
-            for check in each.checks:
-                mark = "passed" if check.is_met else "FAILED"
-                click.echo(printable(f"  {mark}: {check}"))
+        _print_explanation(found)
     if found.problem is not None:
         raise click.ClickException(printable(found.problem))
     if not as_json:
         click.echo(f"\nThe token is accepted for {found.verdicts[0].login}.")
 
 
-def _publishers() -> Publishers:
-    return services().publishers
+def _explained(found: Explanation) -> dict[str, t.Any]:
+    return {
+        "accepted": found.problem is None,
+        "problem": found.problem,
+        "passed": list(found.steps),
+        "publishers": [
+            {
+                "robot": each.login,
+                "id": each.publisher.id,
+                "checks": [check._asdict() for check in each.checks],
+            }
+            for each in found.verdicts
+        ],
+    }
 
 
-def _robot(login: str) -> Robot:
-    found = services().catalog.robots.by_login(login)
-    if found is None:
-        raise click.ClickException(
-            f"There is no robot {login}. 'flask oci robot list' lists robots."
-        )
-    return found
+def _print_explanation(found: Explanation) -> None:
+    for step in found.steps:
+        click.echo(f"passed: {step}")
+    for each in found.verdicts:
+        click.echo(f"\n{each.login}, publisher {each.publisher.id}:")
+        for check in each.checks:
+            mark = "passed" if check.is_met else "FAILED"
+            click.echo(printable(f"  {mark}: {check}"))
 
 
 def _new_robot(login: str, actions: tuple[str, ...]) -> Robot:
     path, _, name = login.partition("+")
-    return (
-        services()
-        .robots.create(name, path=path, actions=actions, with_secret=False)
-        .robot
-    )
+    robots = services().robots
+    return robots.create(name, path=path, actions=actions, with_secret=False).robot
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -245,7 +236,7 @@ def _as_fields(each: Publisher) -> dict[str, t.Any]:
     return {
         "id": each.id,
         "issuer": each.issuer,
-        "kind": KINDS[each.kind].name,
+        "kind": each.kind,
         "fields": dict(each.fields),
         "created_by": each.created_by,
         "created_at": each.created_at,

@@ -17,6 +17,7 @@ from . import output
 from .aliases import Group
 from .common import error_messages
 from .common import printable
+from .common import robot_named
 
 if t.TYPE_CHECKING:
     from ..auth.access_tokens import IssuedToken
@@ -132,7 +133,7 @@ def list_robots(path: str | None, repository: str | None, as_json: bool) -> None
 def show_robot(login: str, as_json: bool) -> None:
     """Show a robot and its secrets, without the secrets themselves."""
     with error_messages():
-        found = _named(login)
+        found = robot_named(login)
         secrets = [
             {
                 "id": each.id,
@@ -174,7 +175,7 @@ def rotate_robot(
 ) -> None:
     """Issue a new secret and print it once. At most two secrets are valid at once."""
     with error_messages():
-        found = _named(login)
+        found = robot_named(login)
         issued = services().robots.rotate(
             found,
             overlap=timedelta(hours=overlap_hours),
@@ -189,7 +190,7 @@ def rotate_robot(
 def disable_robot(login: str) -> None:
     """Disable a robot at once, with all tokens that it has."""
     with error_messages():
-        services().robots.disable(_named(login))
+        services().robots.disable(robot_named(login))
     click.echo(f"Disabled {login}.")
 
 
@@ -203,7 +204,7 @@ def enable_robot(login: str) -> None:
     secrets of a robot that gets a new owner are deleted.
     """
     with error_messages():
-        is_new = services().robots.enable(_named(login))
+        is_new = services().robots.enable(robot_named(login))
     click.echo(f"Enabled {login}.")
     if is_new:
         click.echo(
@@ -219,17 +220,8 @@ def enable_robot(login: str) -> None:
 def delete_robot(login: str) -> None:
     """Delete a robot and its secrets. Its images stay."""
     with error_messages():
-        services().robots.delete(_named(login))
+        services().robots.delete(robot_named(login))
     click.echo(f"Deleted {login}.")
-
-
-def _named(login: str) -> Robot:
-    found = services().robots.find(login)
-    if found is None:
-        raise click.ClickException(
-            f"There is no robot {login}. 'flask oci robot list' shows all."
-        )
-    return found
 
 
 def _every_robot() -> t.Iterator[Robot]:
