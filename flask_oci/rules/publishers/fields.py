@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import json
 import re
@@ -98,7 +99,7 @@ class Job(t.NamedTuple):
         return " ".join(filter(None, [*parts, run]))[:JOB_LENGTH]
 
 
-class Kind:
+class Kind(abc.ABC):
     """A kind of issuer.
 
     A subclass names the fields of its publishers and compares them with claims.
@@ -148,6 +149,7 @@ class Kind:
         """Return the pinned fields as the claims have them."""
         return {name: text_of(claims.get(name)) or "" for name in self.pins}
 
+    @abc.abstractmethod
     def checks(
         self, issuer: str, values: Values, claims: Claims
     ) -> Iterator[ClaimCheck]:
@@ -157,11 +159,10 @@ class Kind:
         :param values: the fields of the publisher.
         :param claims: the claims of a token whose signature is valid.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def job(self, claims: Claims) -> Job:
         """Return the job that the claims describe."""
-        raise NotImplementedError
 
 
 def equal(claim: str, wanted: str, claims: Claims) -> ClaimCheck:
