@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
+    from ..catalog import Robot
     from ..catalog.credentials import Credential
 
 #: The maximum number of patterns in a token, and of characters in each. Each use of the
@@ -35,8 +36,8 @@ USUAL_DAYS: t.Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The actions and repositories that a credential is limited to, whatever its user
-    may do.
+    """The actions and repositories that a credential or a robot is limited to, whatever
+    its user may do.
 
     A limited credential cannot be exchanged for one with a wider limit.
     """
@@ -76,9 +77,9 @@ def usual_patterns(namespace: str) -> tuple[str, ...]:
     return (f"{namespace}/*",) if is_name(namespace) else ("*",)
 
 
-def limit_of(credential: Credential) -> Limit:
-    """Return the limit of a credential."""
-    return Limit(credential.actions, credential.repositories)
+def limit_of(limited: Credential | Robot) -> Limit:
+    """Return the limit of a credential or of a robot."""
+    return Limit(limited.actions, limited.repositories)
 
 
 def expiry(expires: datetime | timedelta | None) -> datetime | None:

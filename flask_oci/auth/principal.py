@@ -74,9 +74,8 @@ class Principal:
     @property
     def limit(self) -> Limit | None:
         """The limit of the robot or the credential, or None if there is none."""
-        if self.robot is not None:
-            return Limit(self.robot.actions, self.robot.repositories)
-        return limit_of(self.credential) if self.credential else None
+        limited = self.robot or self.credential
+        return None if limited is None else limit_of(limited)
 
     def credential_allows(self, action: Action, name: str) -> bool:
         """Return True if the credential's limit includes an action on a repository."""

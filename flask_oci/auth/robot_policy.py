@@ -6,6 +6,7 @@ import typing as t
 
 from ..catalog.repository_info import namespace_of
 from .limits import Limit
+from .limits import limit_of
 
 if t.TYPE_CHECKING:
     from ..catalog import Catalog
@@ -43,8 +44,8 @@ class RobotPolicy:
         """
         if action == "manage" or repository.upstream is not None:
             return False
-        limit = Limit(robot.actions, robot.repositories)
-        if not robot.reaches(repository) or not limit.allows(action, repository.name):
+        is_within = limit_of(robot).allows(action, repository.name)
+        if not is_within or not robot.reaches(repository):
             return False
         if self.obstacle(robot) is not None:
             return False
