@@ -143,7 +143,6 @@ class Catalog:
         self.cached_content = CachedContent(
             database,
             self.repositories,
-            self.manifests,
             self.blobs,
             self.quotas,
             self.upstreams,
