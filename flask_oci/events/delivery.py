@@ -131,7 +131,7 @@ class DeliveryWorker:
         with ThreadPoolExecutor(MAX_REQUESTS, "flask-oci-webhook") as pool:
             while True:
                 if not run.queue and run.is_changed:
-                    run.queue = self._due(run.served if once else set())
+                    run.queue = self._due(run, once=once)
                     run.is_changed = False
                 self._start_requests(run, wanted, pool)
                 self._catalog.release()
@@ -168,12 +168,16 @@ class DeliveryWorker:
             run.outcomes.append(self._finish(webhook, claim, request.result()))
             run.is_changed = True
 
-    def _due(self, served: set[str]) -> list[WebhookInfo]:
+    def _due(self, run: _Run, *, once: bool) -> list[WebhookInfo]:
         """Return the webhooks with a delivery that is due, in the order of their
         turns."""
         found = self._catalog.webhooks.due(utcnow())
         self._catalog.release()
-        return self._turns.order(each for each in found if each.id not in served)
+        # The answer to a request may pause its webhook.
+        skipped = {webhook.id for webhook, _ in run.requests.values()}
+        if once:
+            skipped |= run.served
+        return [each for each in self._turns.order(found) if each.id not in skipped]
 
     def _note_run(self) -> None:
         """Record from time to time that a process delivers events."""
