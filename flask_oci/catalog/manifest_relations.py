@@ -253,6 +253,8 @@ class ManifestRelations:
 
     def predicates(self, manifest_ids: Sequence[int]) -> dict[int, str]:
         """Return the predicate types of Sigstore bundles, by the manifests' keys."""
+        if not manifest_ids:
+            return {}
         Manifest = self._db.models.Manifest
         rows = self._db.session.execute(
             sa.select(Manifest.id, self._predicate()).where(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from ..clock import as_utc
 from ..errors import Denied
 from ..rules.protection import Guard
+from ..rules.protection import is_attached
 from ..rules.protection import Protection
 from ..rules.retention import RetentionDecision
 from ..rules.retention import Snapshot
@@ -55,6 +56,59 @@ class Retention:
         """
         known = reachability.read(self._db, repository_id, left_since)
         return self._decided(repository_id, decide, known)
+
+    def image(
+        self,
+        repository_id: int,
+        digest: str,
+        pulled_at: datetime | None,
+        left_since: datetime | None,
+        *,
+        counts: bool,
+    ) -> Snapshot:
+        """Return the snapshot for a decision on one image.
+
+        :param pulled_at: when any part of the image was last pulled.
+        :param left_since: removed tags can be restored since then; None is never.
+        :param counts: whether rules count the newest tags, so that all are needed.
+        """
+        found = self._tags(repository_id, None if counts else digest)
+        loose = []
+        if all(target != digest for _, target, _ in found):
+            loose = self._untagged(repository_id, digest, left_since)
+        return Snapshot(
+            digests=frozenset(),
+            tags=[
+                Tagged(name, target, as_utc(moved_at), pulled_at)
+                for name, target, moved_at in found
+                # Its subject decides about an attached tag.
+                if not is_attached(name)
+            ],
+            loose=loose,
+            unneeded=lambda since: {
+                item.digest
+                for item in loose
+                if item.left_at is None and item.touched_at < since
+            },
+        )
+
+    def _untagged(
+        self, repository_id: int, digest: str, left_since: datetime | None
+    ) -> list[UntaggedManifest]:
+        Manifest = self._db.models.Manifest
+        touched_at = self._db.session.scalar(
+            sa.select(Manifest.touched_at).where(
+                Manifest.repository_id == repository_id,
+                Manifest.digest == digest,
+                Manifest.subject_digest.is_(None),
+            )
+        )
+        if touched_at is None:
+            return []
+        left_at = None
+        if left_since is not None:
+            left_at = self.left_at(repository_id, digest, left_since)
+        return [UntaggedManifest(digest, as_utc(touched_at), left_at)]
 
     def apply(
         self,
@@ -114,8 +168,28 @@ class Retention:
         )
 
     def _stock(self, repository_id: int, known: reachability.Reachability) -> Snapshot:
+        return Snapshot(
+            digests=frozenset(known.nodes),
+            tags=[
+                Tagged(name, digest, as_utc(moved_at), known.pulled_at(digest))
+                for name, digest, moved_at in self._tags(repository_id)
+            ],
+            loose=[
+                UntaggedManifest(
+                    node.digest, node.touched_at, known.left.get(node.digest)
+                )
+                for node in known.loose()
+            ],
+            unneeded=known.unneeded,
+        )
+
+    def _tags(self, repository_id: int, digest: str | None = None) -> list[t.Any]:
+        """Return the names, the digests and the times of tags.
+
+        :param digest: return only the tags of this manifest; None is all.
+        """
         Manifest, Tag = self._db.models.Manifest, self._db.models.Tag
-        rows = self._db.session.execute(
+        statement = (
             sa.select(
                 Tag.name,
                 Manifest.digest,
@@ -128,17 +202,6 @@ class Retention:
                 Manifest.repository_id == repository_id,
             )
         )
-        return Snapshot(
-            digests=frozenset(known.nodes),
-            tags=[
-                Tagged(name, digest, as_utc(moved_at), known.pulled_at(digest))
-                for name, digest, moved_at in rows
-            ],
-            loose=[
-                UntaggedManifest(
-                    node.digest, node.touched_at, known.left.get(node.digest)
-                )
-                for node in known.loose()
-            ],
-            unneeded=known.unneeded,
-        )
+        if digest is not None:
+            statement = statement.where(Manifest.digest == digest)
+        return list(self._db.session.execute(statement))

@@ -188,10 +188,16 @@ def _write(found: Iterable[RetentionDecision], as_json: bool) -> None:
                 f"{row.repository}:{row.tag}"
                 if row.tag
                 else f"{row.repository}@{short(row.digest)}",
-                "delete" if row.deleted else "keep",
+                _verdict(row),
                 row.rule_text or None,
                 row.reason,
             )
             for row in found
         ),
     )
+
+
+def _verdict(row: RetentionDecision) -> str:
+    if row.due_at is not None:
+        return f"keep until {row.due_at:%Y-%m-%d}"
+    return "delete" if row.deleted else "keep"

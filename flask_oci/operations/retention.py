@@ -153,6 +153,45 @@ class RetentionRunner:
             if not verdict.deleted or item_of(verdict) in done
         ]
 
+    def of_image(
+        self, repository: RepositoryInfo, digest: str, pulled_at: datetime | None
+    ) -> list[RetentionDecision]:
+        """Return the decisions on the tags of an image, or on an untagged one, in few
+        statements.
+
+        If rules compare the creation of images, there is none: it would have to be read
+        from each image of the repository.
+
+        :param pulled_at: when any part of the image was last pulled.
+        """
+        key, now, window = repository.key, utcnow(), self._config.undo_period
+        held = self._catalog.rules.holding("retain", key)
+        rules = self._rules(repository, held.most_specific[0])
+        if not rules or any(rule.order == "creation" for rule in rules):
+            return []
+        snapshot = self._catalog.retention.image(
+            key,
+            digest,
+            pulled_at,
+            None if window is None else now - window,
+            counts=any(rule.newest is not None for rule in rules),
+        )
+        times = BuildTimes(self._catalog, self._documents, key)
+        protection = self._catalog.rules.protection(key)
+        decisions = self._decide(
+            repository, now, None, times, snapshot, held, protection, digest
+        )
+        exempts = self._hooks.retention_exempt
+        if exempts is None:
+            return decisions
+        return [
+            each
+            for each in decisions
+            if each.tag is None
+            or each.due_at is None
+            or not exempts(repository, each.tag, digest)
+        ]
+
     def _record(
         self, repository: RepositoryInfo, verdicts: t.Sequence[RetentionDecision]
     ) -> None:
@@ -175,6 +214,7 @@ class RetentionRunner:
         snapshot: Snapshot,
         held: HeldRules,
         protection: Protection,
+        digest: str | None = None,
     ) -> list[RetentionDecision]:
         texts, path = held.most_specific
         if rules is None:
@@ -192,7 +232,7 @@ class RetentionRunner:
             evaluator = replace(
                 evaluator, is_exempt=partial(self._hooks.retention_exempt, repository)
             )
-        verdicts = evaluator.evaluate(snapshot)
+        verdicts = evaluator.evaluate(snapshot, digest)
         if path is None:
             return verdicts
         return [

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -148,6 +149,10 @@ class RetentionDecision:
     """The path of the rule that decides, such as ``website/*``. None for a rule of the
     repository, its owner or the site."""
 
+    due_at: datetime | None = None
+    """When the rule will delete what it keeps now, if nothing changes. None if no time
+    is known."""
+
     @property
     def rule_text(self) -> str:
         """The rule that decides, with its path if it has one; empty without a rule."""
@@ -170,8 +175,13 @@ class RetentionEvaluator:
     created_at: Callable[[str], datetime | None] = lambda digest: None
     """Returns the time at which the image with this digest was created, or None."""
 
-    def evaluate(self, stock: Snapshot) -> list[RetentionDecision]:
-        """Return a verdict on each tag and on each manifest without a tag."""
+    def evaluate(
+        self, stock: Snapshot, digest: str | None = None
+    ) -> list[RetentionDecision]:
+        """Return a verdict on each tag and on each manifest without a tag.
+
+        :param digest: decide only on this manifest and its tags; None is all.
+        """
         order = sorted(stock.tags, key=lambda tag: tag.name)
         order.sort(key=lambda tag: tag.moved_at, reverse=True)
         own = [tag for tag in order if not is_attached(tag.name)]
@@ -183,6 +193,9 @@ class RetentionEvaluator:
             for rule in self.rules
             if rule.newest is not None
         }
+        if digest is not None:
+            order = [tag for tag in order if tag.digest == digest]
+            own = [tag for tag in own if tag.digest == digest]
         verdicts = [self._of_tag(tag, places) for tag in own]
         subjects = {digest[:_SUBJECT]: digest for digest in stock.digests}
         attached = [tag for tag in order if is_attached(tag.name)]
@@ -209,9 +222,10 @@ class RetentionEvaluator:
         waiting: RetentionDecision | None = None
         for rule in self.rules:
             if not rule.keeps and rule.matches(tag.name):
-                is_due, reason = self._is_due(rule, tag)
-                if not is_due:
-                    waiting = waiting or _kept(tag, rule, reason)
+                due_at, reason = self._due(rule, tag)
+                if due_at > self.now:
+                    found = replace(_kept(tag, rule, reason), due_at=due_at)
+                    waiting = min(waiting or found, found, key=_due_at)
                 elif self.is_exempt(tag.name, tag.digest):
                     return _kept(tag, None, "exempted by the application")
                 else:
@@ -220,21 +234,24 @@ class RetentionEvaluator:
                     )
         return waiting or _kept(tag, None, "no rule deletes it")
 
-    def _is_due(self, rule: Rule, tag: Tagged) -> tuple[bool, str]:
-        """Return True if a rule deletes a tag now, and the reason in either case."""
+    def _due(self, rule: Rule, tag: Tagged) -> tuple[datetime, str]:
+        """Return when a rule deletes a tag, and the reason: of its first condition that
+        is not met, or of all."""
         # The time without a pull begins with the last push.
         used_at = max(tag.moved_at, tag.pulled_at or tag.moved_at)
         was_pulled = used_at != tag.moved_at
-        reasons = []
+        reasons: list[str] = []
+        waits, due_at = "", self.now
         for limit, since, event in (
             (rule.older, tag.moved_at, "last pushed or moved"),
             (rule.unpulled, used_at, "last pulled" if was_pulled else "pushed"),
         ):
             if limit is not None:
                 reasons.append(f"{event} {self._ago(since)}")
-                if self.now - since < limit:
-                    return False, reasons[-1]
-        return True, " and ".join(reasons) or "no rule keeps it"
+                due_at = max(due_at, since + limit)
+                if since + limit > self.now:
+                    waits = waits or reasons[-1]
+        return due_at, waits or " and ".join(reasons) or "no rule keeps it"
 
     def _of_attached(
         self, tag: Tagged, subjects: Mapping[str, str]
@@ -265,9 +282,20 @@ class RetentionEvaluator:
                 item.digest in gone,
                 rule.text,
                 self._about(item, item.digest in gone, since),
+                due_at=self._loose_due_at(item, since),
             )
             for item in stock.loose
         ]
+
+    def _loose_due_at(self, item: UntaggedManifest, since: datetime) -> datetime | None:
+        """Return when a manifest is due that is only kept because it was needed
+        lately.
+
+        :param since: manifests that were needed since then are kept.
+        """
+        if item.left_at is not None or item.touched_at < since:
+            return None
+        return self.now + (item.touched_at - since)
 
     def _about(self, item: UntaggedManifest, gone: bool, since: datetime) -> str:
         if not gone and item.left_at is not None:
@@ -337,6 +365,10 @@ def _rule(text: str) -> Rule:
 
 def _days(text: str | None) -> timedelta | None:
     return timedelta(days=int(text)) if text else None
+
+
+def _due_at(decision: RetentionDecision) -> datetime:
+    return t.cast(datetime, decision.due_at)
 
 
 def _kept(tag: Tagged, rule: Rule | None, reason: str) -> RetentionDecision:

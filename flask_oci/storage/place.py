@@ -40,11 +40,9 @@ _UNKNOWN: t.Final = Digest.of(b"")
 
 
 class StoredObject(t.NamedTuple):
-    """An object in a list of the objects of a store."""
+    """An object that a store has."""
 
-    key: str
-    """Its name, which is the location of a blob."""
-
+    location: str
     size: int
     """In bytes."""
 

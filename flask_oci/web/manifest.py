@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Response
 
+from ..catalog import RepositoryInfo
 from ..catalog.manifest_relations import PullSize
 from ..catalog.manifest_relations import Weight
 from ..catalog.manifest_relations import WEIGHTLESS
@@ -19,6 +21,7 @@ from ..core import json_text
 from ..core.documents import Descriptor
 from ..core.pull_commands import pull_commands
 from ..core.summaries import kind_of
+from ..operations.retention import RetentionRunner
 from ..services import services
 from ..spec.manifest import IMAGE_CONFIGS
 from ..spec.manifest import INDEX_TYPES
@@ -33,8 +36,14 @@ from .rendering import Page
 from .rendering import render
 from .repository import image_name
 
+if t.TYPE_CHECKING:
+    from ..rules.retention import RetentionDecision
+
 #: The maximum length of a manifest on the page, in characters. A link leads to all.
 MAX_TEXT_LENGTH: t.Final = 100_000
+
+#: The maximum number of tags of an image whose deletion is announced.
+MAX_DELETIONS: t.Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,9 @@ class Child:
     descriptor: Descriptor
     bytes: int
     """The size of the blobs that it needs; 0 if the repository lacks the image."""
+
+    pulled_at: datetime | None
+    """When it was last pulled, if ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,7 @@ def manifest(name: str, reference: str) -> Page:
     text, is_truncated = json_text.pretty(row.content or b"", MAX_TEXT_LENGTH)
     content = content_of(key, shown, shown_kind, None if selected else fields)
     about = [row.annotations, shown.annotations, content.about]
+    may_manage = may("manage", repository)
     attestations = [c.descriptor for c in children if c.descriptor.is_attestation]
     return render(
         "oci/manifest.html",
@@ -112,7 +125,10 @@ def manifest(name: str, reference: str) -> Page:
             if verdict.result in ("refused", "warning")
         ],
         may_delete=may("delete", repository),
-        may_manage=may("manage", repository),
+        may_manage=may_manage,
+        deletions=_deletions(repository, row, tag, children)
+        if may_manage and (tags.get(row.digest) or not parents)
+        else [],
         blocks=services().blocks.applying(repository, row.digest),
         commands=pull_commands(kind, image_name(repository.name), tag, row.digest),
     )
@@ -164,6 +180,22 @@ def content_of(
     )
 
 
+def _deletions(
+    repository: RepositoryInfo, row: ManifestRow, tag: str | None, children: list[Child]
+) -> list[RetentionDecision]:
+    """Return the announced deletions of an image by retention rules.
+
+    :param tag: the tag of the page; None is all tags of the image.
+    """
+    parts = services()
+    runner = RetentionRunner(parts.config, parts.hooks, parts.catalog, parts.documents)
+    pulls = [row.pulled_at, *(child.pulled_at for child in children)]
+    last = max((moment for moment in pulls if moment), default=None)
+    found = runner.of_image(repository, row.digest, last)
+    wanted = [each for each in found if tag is None or each.tag == tag]
+    return [each for each in wanted if each.deleted or each.due_at][:MAX_DELETIONS]
+
+
 def _pull(
     weight: Weight, selected: ManifestRow | None, children: list[Child]
 ) -> PullSize:
@@ -186,7 +218,8 @@ def _children(repository_id: int, fields: dict[str, t.Any]) -> list[Child]:
     for descriptor in found:
         row = rows.get(descriptor.digest)
         weight = weights.get(row.id) if row else None
-        children.append(Child(descriptor, weight.bytes if weight else 0))
+        pulled_at = row.pulled_at if row else None
+        children.append(Child(descriptor, weight.bytes if weight else 0, pulled_at))
     return children
 
 

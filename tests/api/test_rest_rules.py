@@ -138,6 +138,10 @@ def test_retention_preview_deletes_nothing(owner: RestClient) -> None:
     path = f"{APP}/-/retention/preview"
     rules = {"rules": ["delete t* older than 1 day"]}
     assert owner.get(path)["deleted"] == 0
+    kept = {v["tag"]: v["due_at"] for v in owner.done("POST", path, rules)["items"]}
+    due_at = (utcnow() + timedelta(days=1)).isoformat()
+    assert kept.pop("v1") is None
+    assert {text[:10] for text in kept.values()} == {due_at[:10]}
     with time_machine.travel(utcnow() + timedelta(days=3), tick=False):
         tried = owner.done("POST", f"{path}?limit=3", rules)
         assert (tried["deleted"], len(tried["items"])) == (4, 3)

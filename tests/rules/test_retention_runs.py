@@ -147,6 +147,9 @@ def test_retention_command_sets_previews_runs_and_unsets_rules(
     assert "Deleted 1 tag and 0 manifests." in keeper.run("retention", "run").output
     assert alice.tags(NAME) == ["v1"]
     assert keeper.run("retention", "unset", "--repository", NAME).exit_code == 0
+    lay(app, "delete v1 older than 300 days")
+    assert "keep until 2" in keeper.run("retention", "preview", NAME).output
+    assert keeper.run("retention", "unset", "--repository", NAME).exit_code == 0
     assert keeper.run("retention", "unset", "--repository", NAME).exit_code == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime
 
 from msgspec import Meta
 from msgspec import UNSET
@@ -77,6 +78,13 @@ class Verdict(Body, frozen=True):
         ),
     ]
     reason: t.Annotated[str, Meta(description="The reason, in words.")]
+    due_at: t.Annotated[
+        datetime | None,
+        Meta(
+            description="When the rule will delete what it keeps now, if nothing"
+            " changes; null if no time is known."
+        ),
+    ]
 
 
 class Verdicts(Page, frozen=True):

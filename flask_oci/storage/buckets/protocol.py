@@ -12,8 +12,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
 
-    from ..place import StoredObject
-
 
 class NoSuchUpload(Exception):
     """The store does not know a multipart upload, or not all of its parts: it was
@@ -41,6 +39,14 @@ class Head(t.NamedTuple):
 
     modified_at: float
     """The time at which it was written, in seconds since the epoch."""
+
+
+class StoredObject(t.NamedTuple):
+    """An object in a listing."""
+
+    key: str
+    size: int
+    modified_at: float
 
 
 class Body(t.Protocol):
@@ -85,6 +91,12 @@ class Bucket(t.Protocol):
 
         :param number: its position, from 1. A second part with the same number does
             not silently replace the first: :meth:`complete` names the ETag.
+        :raises NoSuchUpload: if the upload was completed or aborted.
+        """
+
+    def parts(self, key: str, upload_id: str) -> list[Part]:
+        """Return the stored parts of a multipart upload, in their order.
+
         :raises NoSuchUpload: if the upload was completed or aborted.
         """
 

@@ -21,6 +21,7 @@ from ...errors import BlobUploadUnknown
 from ...errors import Unavailable
 from ..hashed_upload import busy
 from ..place import Place
+from ..place import StoredObject
 from ..protocol import Examined
 from ..protocol import StoredUpload
 from ..protocol import UploadProgress
@@ -39,7 +40,6 @@ if t.TYPE_CHECKING:
 
     from ...spec.digest import Digest
     from ..local import LocalStorage
-    from ..place import StoredObject
     from ..protocol import Storage
     from .protocol import Bucket
     from .state import UploadRecord
@@ -274,7 +274,7 @@ class BucketStorage:
         }
         for found in self.bucket.list("data/", after or ""):
             if found.key not in active:
-                yield found
+                yield StoredObject(found.key, found.size, found.modified_at)
 
     def size(self, place: Place) -> int | None:
         """Return the size of a blob in bytes, or None if it is absent."""
