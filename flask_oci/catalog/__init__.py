@@ -72,6 +72,7 @@ from .tables import TableState
 from .tag_history import TagHistory
 from .tags import Tags
 from .trusted_signers import TrustedSigners
+from .unchecked_artifacts import UncheckedArtifacts
 from .uploads import Uploads
 from .uploads import UploadSession
 from .upstream_records import UpstreamRecords
@@ -128,6 +129,7 @@ class Catalog:
         self.blocks = Blocks(database)
         self.trusted_signers = TrustedSigners(database)
         self.attachments = Attachments(database)
+        self.unchecked_artifacts = UncheckedArtifacts(database)
         self.scans = Scans(database)
         recent_pushes = RecentPushes()
         self.repositories = Repositories(database, self.users, recent_pushes)

@@ -105,7 +105,7 @@ class AttachmentReader:
 
         :return: the number of artifacts that were read; 0 if none is left.
         """
-        found = self._catalog.attachments.unchecked(
+        found = self._catalog.unchecked_artifacts.find(
             repository.key, identifier(self._of(repository), self._root), BATCH_SIZE
         )
         users = self._catalog.users.names(each.pushed_by_id for each in found)
