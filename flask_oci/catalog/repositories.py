@@ -1,4 +1,4 @@
-"""Repositories: finding, creating, listing, changing and deleting them."""
+"""Repositories: creating, locking, changing and deleting them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from . import owner_usage
 from .database import Database
 from .recent_pushes import RecentPushes
 from .repository_changes import RepositoryChanges
-from .repository_conditions import RepositoryConditions
 from .repository_info import check_unchanged
 from .repository_info import check_writable
 from .repository_info import name_of
@@ -25,16 +24,16 @@ from .repository_info import namespace_of
 from .repository_info import Pusher
 from .repository_info import RepositoryInfo
 from .repository_info import RepositoryRef
+from .repository_queries import RepositoryQueries
 from .repository_statements import delete_contents
-from .repository_statements import RepositoryStatements
 from .users import Users
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Repositories(RepositoryConditions):
-    """Finds, creates, lists, changes and deletes repositories.
+class Repositories(RepositoryQueries):
+    """Finds, creates, locks, changes and deletes repositories.
 
     :param recent_pushes: collects the repositories that are pushed to.
     """
@@ -45,37 +44,9 @@ class Repositories(RepositoryConditions):
         super().__init__(database)
         self._recent_pushes = recent_pushes
         self._users = users
-        self._statements = RepositoryStatements(database.models)
         self._changes = RepositoryChanges(
             database, users, self.find, lambda: self.upstreams()
         )
-
-    def get(self, name: str) -> RepositoryInfo:
-        """Return the repository of a name.
-
-        :raises NameUnknown: if it does not exist.
-        """
-        repository = self.find(name)
-        if not repository.exists:
-            raise NameUnknown(detail=name)
-        return repository
-
-    def find(self, name: str, *, by_old_name: bool = False) -> RepositoryInfo:
-        """Return the repository of a name, which need not exist.
-
-        :param by_old_name: whether to find it by a former name as well.
-        """
-        known = self._statements
-        statement = known.by_any_name if by_old_name else known.by_name
-        rows = self._db.reads.rows(statement, {"name": name})
-        return RepositoryInfo(*rows[0]) if rows else RepositoryInfo(name)
-
-    def by_id(self, repository_id: int) -> RepositoryInfo | None:
-        """Return the repository with a key, whatever its name is now, or None."""
-        columns = self._db.models.Repository.__table__.c
-        statement = self._statements.select().where(columns.id == repository_id)
-        row = self._db.execute(statement).first()
-        return None if row is None else RepositoryInfo(*row)
 
     def ensure(self, wanted: RepositoryRef, pusher: Pusher) -> RepositoryInfo:
         """Lock a repository, and create it if it does not exist, within a transaction.
@@ -207,30 +178,6 @@ class Repositories(RepositoryConditions):
         if not is_marked:
             self._db.mark_repository(found.key)
         return found
-
-    def all_below(self, path: str) -> list[RepositoryInfo]:
-        """Return the repositories that :meth:`path_filter` selects, ordered by name."""
-        rows = self._db.session.execute(
-            self._statements.select()
-            .where(self.path_filter(path))
-            .order_by(self._db.models.Repository.name)
-        )
-        return [RepositoryInfo(*row) for row in rows]
-
-    def has_others_below(self, path: str, user_id: t.Any) -> bool:
-        """Return True if another user, or no user, owns one of the repositories that
-        :meth:`path_filter` selects."""
-        Repository = self._db.models.Repository
-        owner_id = Repository.owner_id
-        statement = (
-            sa.select(Repository.id)
-            .where(
-                self.path_filter(path),
-                sa.or_(owner_id.is_(None), owner_id != user_id),
-            )
-            .limit(1)
-        )
-        return self._db.session.execute(statement).first() is not None
 
     def change(
         self,

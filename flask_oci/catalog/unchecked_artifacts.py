@@ -89,9 +89,7 @@ class UncheckedArtifacts:
             for digest, content, name, by, robot, at in tagged
         ]
 
-    def repositories(
-        self, after: int, limit: int
-    ) -> list[tuple[int, str]]:
+    def repositories(self, after: int, limit: int) -> list[tuple[int, str]]:
         """Return the keys and the names of repositories that have signers to check.
 
         :param after: the key after which the page begins.

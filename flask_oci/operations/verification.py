@@ -65,9 +65,7 @@ class VerificationRunner:
     def _names(self) -> Iterator[str]:
         after = 0
         while True:
-            found = self._catalog.unchecked_artifacts.repositories(
-                after, BATCH_SIZE
-            )
+            found = self._catalog.unchecked_artifacts.repositories(after, BATCH_SIZE)
             for after, name in found:  # noqa: B007 - the next page begins after it.
                 yield name
             if len(found) < BATCH_SIZE:
