@@ -124,7 +124,7 @@ def test_node_that_was_paused_changes_nothing(
 ) -> None:
     """A second writer gets 416 while the lease of the first is valid. When it has
     expired, the second one completes the blob, and the first gets 416."""
-    monkeypatch.setattr("flask_oci.storage.buckets.storage.PATIENCE", 0.0)
+    monkeypatch.setattr("flask_oci.storage.buckets.sessions.PATIENCE", 0.0)
     other = RegistryClient.of(make_app(), "alice")
     location = alice.start_upload(NAME)
     answers: list[int] = []

@@ -6,32 +6,19 @@ and ``notes/<name>`` short texts. The rows of the database say which blob an obj
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
 import time
 import typing as t
 from contextlib import closing
-from contextlib import contextmanager
 from contextlib import nullcontext
-from contextlib import suppress
-from uuid import uuid4
 
-from ...errors import BlobUploadUnknown
 from ...errors import Unavailable
-from ..hashed_upload import busy
 from ..place import Place
 from ..place import StoredObject
 from ..protocol import Examined
-from ..protocol import StoredUpload
-from ..protocol import UploadProgress
 from .failures import StoreUnavailable
 from .files import BucketFile
-from .files import SpoolFile
 from .inspection import try_push
-from .state import UploadState
-from .upload import BucketUpload
-from .upload import LEASE
+from .sessions import BucketSessions
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +29,6 @@ if t.TYPE_CHECKING:
     from ..local import LocalStorage
     from ..protocol import Storage
     from .protocol import Bucket
-    from .state import UploadRecord
     from .state import UploadRecords
 
 #: The key of the object with the identity of the storage.
@@ -51,16 +37,11 @@ IDENTITY: t.Final = "identity"
 #: How long a process believes that the bucket has the same identity, in seconds.
 IDENTITY_LIFETIME: t.Final = 60
 
-#: How long a request waits for the lease of another one, and the pauses between two
-#: attempts, in seconds.
-PATIENCE: t.Final = 2.0
-PAUSE: t.Final = 0.1
-
 #: The maximum size of a note in bytes.
 MAX_NOTE: t.Final = 64 * 1024
 
 
-class BucketStorage:
+class BucketStorage(BucketSessions):
     """A :class:`~flask_oci.storage.Storage` in a bucket.
 
     :param bucket: receives all new blobs.
@@ -73,31 +54,9 @@ class BucketStorage:
     def __init__(
         self, bucket: Bucket, records: UploadRecords, local: LocalStorage
     ) -> None:
-        self.bucket = bucket
-        self._records = records
+        super().__init__(bucket, records)
         self._local = local
         self._identity = ("", 0.0)
-        self._spools: dict[str, t.IO[bytes]] = {}
-        self._spooling = threading.Lock()
-
-    def start_upload(self, uuid: str, *, is_read: bool = False) -> None:
-        """Record an empty upload session; see :class:`Storage`.
-
-        A bucket does not give out the parts of an object that is not complete, so the
-        bytes of a session that is read are written to a temporary file as well.
-        """
-        self._records.begin(uuid, UploadState().as_text())
-        if is_read:
-            self._spools[uuid] = _temporary_file()
-
-    def upload_length(self, uuid: str) -> int:
-        """Return the number of stored bytes of an upload session."""
-        return self._find(uuid).length
-
-    def upload_progress(self, uuid: str) -> UploadProgress | None:
-        """Return the progress of an upload session, or None if it is absent."""
-        found = self._records.find(uuid)
-        return None if found is None else UploadProgress(found.length, found.touched_at)
 
     @property
     def name(self) -> str:
@@ -124,68 +83,6 @@ class BucketStorage:
 
     def check_space(self) -> None:
         """Accept any size. A full store refuses the bytes."""
-
-    @contextmanager
-    def open_upload(self, uuid: str) -> Iterator[BucketUpload]:
-        """Lease an upload session for one request."""
-        lease = str(uuid4())
-        state = UploadState.from_text(self._claim(uuid, lease).state)
-        if not self._is_here(state):
-            self._records.release(uuid, lease)
-            raise BlobUploadUnknown(detail=uuid)
-        upload = BucketUpload(
-            self.bucket, self._records, uuid, lease, state, self._spool_of(uuid)
-        )
-        try:
-            yield upload
-        except BaseException:
-            # The error of the request says more than one of the store.
-            with suppress(Exception):
-                upload.close()
-            raise
-        upload.close()
-
-    def resume_commit(self, uuid: str, digest: Digest) -> Place | None:
-        """Complete an interrupted commit; see :class:`Storage`."""
-        found = self._records.find(uuid)
-        if found is None:
-            return None
-        state = UploadState.from_text(found.state)
-        if not self._is_here(state):
-            return None
-        if not state.is_sealed or state.hashed is None or state.hashed.digest != digest:
-            return None
-        with self.open_upload(uuid) as upload:
-            return upload.commit(digest)
-
-    def read_upload(self, uuid: str) -> t.BinaryIO:
-        """Read the bytes of an upload session of this process.
-
-        :raises FileNotFoundError: if the session is absent, or of another process.
-        """
-        with self._spooling:
-            spool = self._spools.get(uuid)
-            if spool is None:
-                raise FileNotFoundError(uuid)
-            return t.cast(t.BinaryIO, SpoolFile(os.dup(spool.fileno())))
-
-    def discard_upload(self, uuid: str) -> None:
-        """Delete an upload session, if it exists."""
-        with self._spooling:
-            spool = self._spools.pop(uuid, None)
-        if spool is not None:
-            spool.close()
-        known = self._records.find(uuid)
-        if known is not None and not self._is_here(UploadState.from_text(known.state)):
-            return
-        found = self._records.end(uuid)
-        if found is None:
-            return
-        state = UploadState.from_text(found.state)
-        if state.key is not None:
-            self.bucket.abort(state.key, state.upload_id or "")
-        self.bucket.delete_many(state.objects)
-        self._records.forget(uuid)
 
     def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Return no lock: the rows of the database guard objects."""
@@ -243,12 +140,6 @@ class BucketStorage:
         """Yield the digests of all blobs on the local disk."""
         return self._local.digests(unreadable)
 
-    def uploads(self, unreadable: list[str] | None = None) -> Iterator[StoredUpload]:
-        """Yield the upload sessions whose bytes are in this bucket."""
-        for found in self._records.all():
-            if self._is_here(UploadState.from_text(found.state)):
-                yield StoredUpload(found.uuid, found.touched_at)
-
     @property
     def store(self) -> str | None:
         """The name of the bucket."""
@@ -267,11 +158,7 @@ class BucketStorage:
     def objects(self, store: str, after: str | None = None) -> Iterator[StoredObject]:
         """Yield the objects of the bucket that may be blobs, except those of upload
         sessions."""
-        active = {
-            key
-            for record in self._records.all()
-            for key in UploadState.from_text(record.state).objects
-        }
+        active = self.active_keys()
         for found in self.bucket.list("data/", after or ""):
             if found.key not in active:
                 yield StoredObject(found.key, found.size, found.modified_at)
@@ -316,40 +203,9 @@ class BucketStorage:
     def _has(self, place: Place) -> bool:
         return place.store == self.bucket.name and place.location is not None
 
-    def _find(self, uuid: str) -> UploadRecord:
-        found = self._records.find(uuid)
-        if found is None or not self._is_here(UploadState.from_text(found.state)):
-            raise BlobUploadUnknown(detail=uuid)
-        return found
-
-    def _is_here(self, state: UploadState) -> bool:
-        """Return True unless the bytes are in another bucket, to which new blobs were
-        stored before."""
-        return state.store in (None, self.bucket.name)
-
-    def _claim(self, uuid: str, lease: str) -> UploadRecord:
-        """Lease a session, and wait for a request that is about to end.
-
-        :raises BlobUploadInvalid: if another request keeps its lease.
-        """
-        end_at = time.monotonic() + PATIENCE
-        while (found := self._records.claim(uuid, lease, LEASE)) is None:
-            if time.monotonic() > end_at:
-                raise busy(uuid)
-            time.sleep(PAUSE)
-        return found
-
-    def _spool_of(self, uuid: str) -> t.Callable[[bytes], object]:
-        spool = self._spools.get(uuid)
-        return (lambda _: None) if spool is None else spool.write
-
     def _read(self, key: str) -> str:
         try:
             with closing(self.bucket.get(key)) as body:
                 return body.read(MAX_NOTE).decode("ascii")
         except FileNotFoundError:
             return ""
-
-
-def _temporary_file() -> t.IO[bytes]:
-    return tempfile.TemporaryFile(buffering=0)
