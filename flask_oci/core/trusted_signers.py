@@ -16,6 +16,7 @@ from ..rules.paths import parse_path
 from ..rules.paths import path_text
 from ..verification import is_available
 from ..verification import parse_signer
+from ..verification import root_digest
 from ..verification import Signer
 
 if t.TYPE_CHECKING:
@@ -238,12 +239,15 @@ def signers_of(trusted: Sequence[TrustedSigner]) -> list[Signer]:
 
 
 def identifier(signers: Sequence[Signer], root: str | None) -> str:
-    """Return the identifier of a set of signers, which names do not change.
+    """Return the identifier of a set of signers, and of the trusted root if they need
+    it. Names do not change it.
 
     :param root: the file with the trusted root of Sigstore, or None.
     """
     parts = sorted({each.fingerprint for each in signers})
-    return hashlib.sha256("\n".join([*parts, root or ""]).encode()).hexdigest()
+    if root is not None and any(each.kind == "identity" for each in signers):
+        parts.append(root_digest(root))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _signer(row: StoredSigner) -> Signer:

@@ -20,6 +20,8 @@ from .base import SignedFile
 from .signers import parse_signer
 from .signers import Signer
 from .signers import SIGNER_KINDS
+from .trusted_root import root_digest
+from .trusted_root import root_problem
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,8 @@ __all__ = [
     "Signer",
     "is_available",
     "parse_signer",
+    "root_digest",
+    "root_problem",
     "verify",
 ]
 

@@ -3,9 +3,7 @@ signed with a key, or with a certificate for an identity."""
 
 from __future__ import annotations
 
-import logging
 import typing as t
-from functools import lru_cache
 
 from ..errors import ManifestInvalid
 from ..spec.json_object import read_file_object
@@ -19,15 +17,14 @@ from .base import signed_object
 from .base import SignedFile
 from .base import verified_by
 from .keys import signer_of
+from .trusted_root import verifier_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sigstore.verify import Verifier
+    from cryptography.x509 import Certificate
 
     from .signers import Signer
-
-logger = logging.getLogger("flask_oci.verification")
 
 _BUNDLE: t.Final = "application/vnd.dev.sigstore.bundle"
 _STATEMENT: t.Final = "application/vnd.in-toto+json"
@@ -103,50 +100,59 @@ def _signer_by_identity(
         raise NotVerified(NO_SIGNER)
     if root is None:
         raise NotVerified("the trusted root of Sigstore is not set")
+    verifier = verifier_of(root)
+    from sigstore.errors import CertValidationError
+    from sigstore.errors import Error
+    from sigstore.models import Bundle
+
+    accepted = _Identities(identities[:MAX_IDENTITIES])
     try:
-        from sigstore.errors import Error
-        from sigstore.errors import VerificationError
-        from sigstore.models import Bundle
-        from sigstore.verify import policy
-    except ModuleNotFoundError:
-        raise NotVerified("the package sigstore is not installed") from None
-    try:
-        verifier = _verifier(root)
-        bundle = Bundle.from_json(content)
-        accepted = policy.AnyOf([_policy(each) for each in identities[:MAX_IDENTITIES]])
-        kind, signed = verifier.verify_dsse(bundle, accepted)
-    except VerificationError as error:
-        raise NotVerified(f"Sigstore: {_one_line(error)}") from None
-    except (Error, ValueError, OSError, TypeError, KeyError, IndexError) as error:
-        logger.info("A bundle could not be verified: %s", error)
-        raise NotVerified(f"Sigstore: {type(error).__name__}") from None
-    if kind != _STATEMENT or signed != payload:
+        kind, signed = verifier.verify_dsse(Bundle.from_json(content), accepted)
+    except CertValidationError:
+        raise NotVerified(
+            "its certificate is not by an authority of the trusted root, or was not"
+            " valid at the signed time"
+        ) from None
+    except Error as error:
+        raise NotVerified(_first_line(error)) from None
+    if kind != _STATEMENT or signed != payload or accepted.signer is None:
         raise NotVerified("it is ambiguous")
-    for each in identities[:MAX_IDENTITIES]:
-        try:
-            _policy(each).verify(bundle.signing_certificate)
-        except VerificationError:
-            continue
-        return each
-    raise NotVerified(NO_SIGNER)
+    return accepted.signer
 
 
-def _policy(signer: Signer) -> t.Any:
-    from sigstore.verify import policy
+class _Identities:
+    """A policy of sigstore: the certificate is for one of the trusted identities."""
 
-    return policy.Identity(identity=signer.value, issuer=signer.issuer)
+    def __init__(self, signers: Sequence[Signer]) -> None:
+        self._signers = signers
+        self.signer: Signer | None = None
+
+    def verify(self, cert: Certificate) -> None:
+        """Find the signer. It counts only if the rest of the bundle is verified.
+
+        :raises VerificationError: if the certificate is for another identity.
+        """
+        from sigstore.errors import VerificationError
+        from sigstore.verify import policy
+
+        for each in self._signers:
+            try:
+                policy.Identity(identity=each.value, issuer=each.issuer).verify(cert)
+            except VerificationError:
+                continue
+            self.signer = each
+            return
+        raise VerificationError(
+            f"its certificate is for {_identity(cert)}, and no signer has this identity"
+            " and its issuer"
+        )
 
 
-@lru_cache(maxsize=4)
-def _verifier(root: str) -> Verifier:
-    """Return a verifier, which uses no network.
+def _identity(cert: Certificate) -> str:
+    from cryptography.x509 import SubjectAlternativeName
 
-    :param root: the file with the trusted root.
-    """
-    from sigstore.models import TrustedRoot
-    from sigstore.verify import Verifier
-
-    return Verifier(trusted_root=TrustedRoot.from_file(root))
+    names = cert.extensions.get_extension_for_class(SubjectAlternativeName).value
+    return ", ".join(str(each.value)[:200] for each in list(names)[:2])
 
 
 def _check(statement: dict[str, t.Any], subject: str) -> None:
@@ -165,5 +171,6 @@ def _name(statement: dict[str, t.Any]) -> str:
     return name[:512] if isinstance(name, str) else ""
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines() or [type(error).__name__]
+    return f"Sigstore: {lines[0][:200]}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.conftest import MakeApp
 from tests.support.check_world import check
 from tests.support.host import registry
 from tests.support.signing import Key
+from tests.support.sigstore_instance import SigstoreInstance
 
 
-def test_check_finds_policies_that_no_image_can_meet(make_app: MakeApp) -> None:
+def test_check_finds_policies_that_no_image_can_meet(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
     app, signed = make_app(), "require signature by release"
     with app.app_context():
         registry.images.put_blob("alice/app", b"content")
@@ -21,6 +26,14 @@ def test_check_finds_policies_that_no_image_can_meet(make_app: MakeApp) -> None:
     assert "of alice/*" in found["policy-signer-unknown"]["detail"]
     assert "alice/*" in found["policy-without-time-to-sign"]["detail"]
     assert "ci" in found["signature-root-missing"]["detail"]
+    root = tmp_path / "trusted_root.json"
+    root.write_text("{}")
+    app = make_app(OCI_SIGSTORE_ROOT=str(root))
+    found = check(app, "--user", "alice").findings
+    assert str(root) in found["signature-root-unusable"]["detail"]
+    root.write_bytes(SigstoreInstance().trusted_root())
+    found = check(app, "--user", "alice").findings
+    assert not {code for code in found if code.startswith("signature-")}
     with app.app_context():
         rules = [signed, "allow 1 hour after push"]
         registry.image_policies.set(rules, path="alice/*")

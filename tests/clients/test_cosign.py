@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import typing as t
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,13 @@ from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import tool
 from tests.support.forge import USERNAME
+from tests.support.pusher import Pusher
+from tests.support.signing import Key
+from tests.support.sigstore_instance import attached
+from tests.support.sigstore_instance import CI
+from tests.support.sigstore_instance import GITHUB
+from tests.support.sigstore_instance import SIGNED_AT
+from tests.support.sigstore_instance import SigstoreInstance
 
 from .engine import login
 from .engine import make
@@ -81,6 +90,61 @@ def test_registry_verifies_both_forms_of_signatures(
     shown = forge.command("oci", "trust", "show", "--json", f"{repository}:1")
     found = {(each["format"], each["signer"]) for each in json.loads(shown)}
     assert found == {("sigstore", "release"), ("cosign", "release")}
+
+
+def test_registry_and_cosign_agree_about_identities(
+    cosign: Client,
+    crane: Client,
+    forge: Forge,
+    repository: str,
+    image: Image,
+    layout: Path,
+    tmp_path: Path,
+) -> None:
+    """Cosign verifies the same bundle with the same trusted root, and refuses the same
+    others. So the bundles of the other tests have the form of its own."""
+    name = f"{forge.host}/{repository}"
+    crane("push", layout, f"{name}:1")
+    sigstore, rogue, pusher = (
+        SigstoreInstance(),
+        SigstoreInstance(),
+        Pusher(forge, repository),
+    )
+    root = tmp_path / "trusted_root.json"
+    root.write_bytes(sigstore.trusted_root())
+    expected = (f"--certificate-identity={CI}", f"--certificate-oidc-issuer={GITHUB}")
+    verify = ("verify", HTTP, f"--trusted-root={root}", *expected, f"{name}:1")
+    scope, identity = (
+        f"--repository={repository}",
+        ("--identity", CI, "--issuer", GITHUB),
+    )
+    forge.command("oci", "trust", "add", "ci", scope, *identity)
+
+    def is_verified(bundle: dict[str, t.Any]) -> bool:
+        """Attach a bundle, and return True if the registry finds a signer."""
+        artifact = attached(bundle, image)
+        for digest in artifact.blobs:
+            pusher.blob(artifact.contents[digest])
+        pusher.manifest(artifact.manifest, artifact.digest)
+        forge.run("oci", "trust", "verify", OCI_SIGSTORE_ROOT=str(root))
+        shown = forge.command("oci", "trust", "show", "--json", f"{repository}:1")
+        return any(each["signer"] == "ci" for each in json.loads(shown))
+
+    key = Key()
+    for bundle in (
+        rogue.bundle(image.digest),
+        sigstore.bundle(image.digest, log=rogue),
+        sigstore.bundle(image.digest, at=SIGNED_AT + timedelta(hours=1)),
+        sigstore.bundle(
+            image.digest,
+            key=key,
+            certificate=sigstore.certificate(key, is_logged=False),
+        ),
+    ):
+        assert not is_verified(bundle)
+        cosign.refuses(*verify)
+    assert is_verified(sigstore.bundle(image.digest))
+    assert image.digest in cosign(*verify)
 
 
 def test_docker_cannot_move_a_tag_to_an_unsigned_image(

@@ -83,6 +83,18 @@ def bundle(
     :param digest: the signed digest.
     :param subject: the image that it is attached to.
     """
+    content = encoded(
+        {
+            "mediaType": BUNDLE,
+            "verificationMaterial": {"publicKey": {"hint": "release"}},
+            "dsseEnvelope": envelope(key, digest, predicate),
+        }
+    )
+    return artifact(manifests.descriptor(content, BUNDLE), content, BUNDLE, subject)
+
+
+def envelope(key: Key, digest: str, predicate: str = SIGN) -> dict[str, t.Any]:
+    """Return a signed statement about an image (DSSE)."""
     algorithm, _, value = digest.partition(":")
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
@@ -97,19 +109,11 @@ def bundle(
         len(payload),
         payload,
     )
-    envelope = {
+    return {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": STATEMENT,
         "signatures": [{"sig": base64.b64encode(key.sign(message)).decode()}],
     }
-    content = encoded(
-        {
-            "mediaType": BUNDLE,
-            "verificationMaterial": {"publicKey": {"hint": "release"}},
-            "dsseEnvelope": envelope,
-        }
-    )
-    return artifact(manifests.descriptor(content, BUNDLE), content, BUNDLE, subject)
 
 
 def certificate(

@@ -10,6 +10,7 @@ from ...rules.paths import covers
 from ...rules.paths import parse_path
 from ...rules.paths import paths_of
 from ...verification import is_available
+from ...verification import root_problem
 from .findings import trust as findings
 
 if t.TYPE_CHECKING:
@@ -31,8 +32,11 @@ def check(target: Target) -> Iterator[Finding]:
     if signers and not is_available():
         yield findings.EXTRA_MISSING.found(f"There are {len(signers)} trusted signers.")
     identities = [each.name for each in signers if each.kind == "identity"]
-    if identities and parts.config.sigstore_root is None:
+    root = parts.config.sigstore_root
+    if identities and root is None:
         yield findings.ROOT_MISSING.found(f"For example: {identities[0]}.")
+    elif identities and root is not None and (problem := root_problem(root)):
+        yield findings.ROOT_UNUSABLE.found(f"{root}: {problem}.")
     entries = parts.image_policies.list()
     unknown = [text for each in entries for text in _unknown(each, signers)]
     if unknown:

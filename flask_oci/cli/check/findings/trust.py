@@ -20,6 +20,15 @@ ROOT_MISSING = FindingType(
     {"python": 'OCI_SIGSTORE_ROOT = "/srv/forge/trusted_root.json"'},
 )
 
+ROOT_UNUSABLE = FindingType(
+    "signature-root-unusable",
+    "error",
+    "An identity is trusted, and the trusted root of Sigstore cannot be used.",
+    "Signatures by identities are not verified, so images that need one cannot be"
+    " pulled.",
+    {"command": "cosign trusted-root create --help"},
+)
+
 SIGNER_UNKNOWN = FindingType(
     "policy-signer-unknown",
     "warning",
