@@ -13,14 +13,20 @@ from urllib.parse import urlsplit
 
 #: The options of each kind of store.
 OPTIONS: t.Final = {
-    "s3": frozenset({"endpoint", "region", "path_style", "profile"}),
-    "azure": frozenset({"endpoint"}),
+    "s3": frozenset({"endpoint", "public_endpoint", "region", "path_style", "profile"}),
+    "azure": frozenset({"endpoint", "public_endpoint"}),
 }
 
 #: The keys of ``OCI_STORAGE_CREDENTIALS``.
 CREDENTIALS: t.Final = frozenset(
     {"access_key", "secret_key", "token", "account_key", "sas_token"}
 )
+
+_ENDPOINTS: t.Final = {
+    "endpoint": "an endpoint",
+    "public_endpoint": "a public_endpoint",
+}
+_ENDPOINT: t.Final = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?", re.ASCII)
 
 #: The methods that an object needs to be a bucket.
 BUCKET: t.Final = ("put", "create", "part", "complete", "abort", "head", "get")
@@ -139,11 +145,9 @@ def _options(scheme: str, query: str) -> dict[str, str]:
         raise ValueError(
             f"has the unknown option {unknown[0]!r}; use {_listed(OPTIONS[scheme])}"
         )
-    endpoint = found.get("endpoint")
-    if endpoint is not None and not re.fullmatch(
-        r"https?://[^/?#@]+(/[^?#]*)?", endpoint
-    ):
-        raise ValueError("must have an endpoint such as https://s3.example.com")
+    for name, form in _ENDPOINTS.items():
+        if not re.fullmatch(_ENDPOINT, found.get(name, "https://default")):
+            raise ValueError(f"must have {form} such as https://s3.example.com")
     if found.get("path_style", "true") not in ("true", "false"):
         raise ValueError("must have path_style=true or path_style=false")
     return found

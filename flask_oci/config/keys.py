@@ -18,6 +18,8 @@ from ..rules.protection import Protection
 from ..rules.quota import Quota
 from ..rules.retention import Rule
 from . import bucket_url
+from . import combinations
+from . import downloads as download_settings
 from . import parsers
 from .issuers import Issuer
 from .issuers import issuers
@@ -231,9 +233,22 @@ class Config:
     collection_interval: timedelta = key(DAY, parsers.duration)
     """The time between two collections by the background work."""
 
+    downloads: download_settings.Mode | None = key(None, download_settings.mode)
+    """How blobs reach a client: "stream" sends them from the application, "nginx" lets
+    nginx send them, and "redirect" sends clients to the object store. None is "nginx"
+    with ``OCI_ACCEL_REDIRECT``, and "stream" without."""
+
     accel_redirect: str | None = key(None, parsers.optional_prefix)
-    """The internal nginx location that serves the storage folder. If it is set, the
-    registry answers downloads with ``X-Accel-Redirect``."""
+    """The internal nginx location that sends blobs. If it is set, the registry answers
+    downloads with ``X-Accel-Redirect``."""
+
+    redirect_except_networks: tuple[parsers.Network, ...] = key((), parsers.networks)
+    """The networks of clients that are not redirected."""
+
+    redirect_except_repositories: download_settings.Repositories = key(
+        (), download_settings.repositories
+    )
+    """The repositories and paths from which clients are not redirected."""
 
     events: frozenset[str] = key(DEFAULT_EVENTS, parsers.events)
     """The kinds of events that are stored and delivered to webhooks. ``tag.*`` stands
@@ -327,7 +342,8 @@ class Config:
         :raises ConfigError: if a value is invalid.
         """
         found = parse_all(dataclasses.fields(cls), settings, derived)
-        _share_folder(found, is_set=PREFIX + "STORAGE_PATH" in settings)
+        combinations.share_folder(found, is_set=PREFIX + "STORAGE_PATH" in settings)
+        combinations.select_downloads(found)
         config = cls(**found)
         if config.oidc_issuers and config.identity_audience is None:
             raise ConfigError(
@@ -335,15 +351,3 @@ class Config:
                 " identity tokens for other services must not be accepted here."
             )
         return config
-
-
-def _share_folder(found: dict[str, t.Any], *, is_set: bool) -> None:
-    """Take the folder of ``OCI_STORAGE``, if it is a path, as that of the blobs."""
-    folder = found["storage"]
-    if not isinstance(folder, str):
-        return
-    if is_set and folder != found["storage_path"]:
-        raise ConfigError(
-            "OCI_STORAGE and OCI_STORAGE_PATH name different folders; set one of them."
-        )
-    found["storage_path"] = folder

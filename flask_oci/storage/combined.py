@@ -78,6 +78,11 @@ class CombinedStorage:
             raise FileNotFoundError(place.location)
         return part.open(place, start, stop)
 
+    def sign(self, place: Place, seconds: int, *, is_public: bool) -> str | None:
+        """Return a URL by which a client can read a blob, or None."""
+        part = self.part(place.store)
+        return None if part is None else part.sign(place, seconds, is_public=is_public)
+
     def delete(self, places: Sequence[Place]) -> None:
         """Delete blobs, if they exist, in each store that is read."""
         grouped: dict[str | None, list[Place]] = defaultdict(list)

@@ -261,6 +261,9 @@ class LocalStorage(LocalFolder):
             os.lseek(fd, start, os.SEEK_SET)
         return os.fdopen(fd, "rb", buffering=0)
 
+    def sign(self, place: Place, seconds: int, *, is_public: bool) -> None:
+        """Return None: a folder has no URL."""
+
     def relative_path(self, place: Place) -> str | None:
         """Return the path of a blob relative to the storage folder."""
         return _relative_path(place.digest) if place.is_local else None

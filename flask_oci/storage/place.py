@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..spec.digest import Digest
@@ -25,6 +26,12 @@ class Place(t.NamedTuple):
     def is_local(self) -> bool:
         """Whether the bytes are on the local disk, by their digest."""
         return self.store is None
+
+
+def nginx_name(store: str) -> str:
+    """Return the name of a store in the locations of nginx, such as
+    ``s3-forge-images`` for ``s3://forge-images``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", store)
 
 
 def object_at(store: str | None, location: str, size: int = 0) -> Place:

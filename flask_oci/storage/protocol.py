@@ -287,3 +287,13 @@ class Storage(t.Protocol):
     def absolute_path(self, place: Place) -> str | None:
         """Return the absolute path of a blob, for X-Sendfile, or None if it is not on
         the local disk."""
+
+    def sign(self, place: Place, seconds: int, *, is_public: bool) -> str | None:
+        """Return a URL by which a client without credentials can read a blob, or None
+        if it is on the local disk or its store provides none.
+
+        It causes no request; see :meth:`~flask_oci.storage.buckets.Bucket.sign`.
+
+        :param seconds: how long the URL is valid.
+        :param is_public: whether clients use the URL; otherwise, nginx does.
+        """

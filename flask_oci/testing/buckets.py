@@ -114,6 +114,9 @@ class MemoryBucket:
             if key.startswith(prefix) and key > after:
                 yield StoredObject(key, len(body), modified_at)
 
+    def sign(self, key: str, seconds: int, *, is_public: bool = False) -> None:
+        """Return None: the memory has no URL; see :class:`Bucket`."""
+
     def _parts(self, key: str, upload_id: str) -> dict[int, tuple[Part, bytes]]:
         found = self.uploads.get(upload_id)
         if found is None or found[0] != key:

@@ -13,10 +13,11 @@ from ..errors import BlobUnknown
 from ..http.responses import Response
 from ..services import services
 from ..spec.digest import Digest
-from ..spec.ranges import parse_range
 from ..spec.ranges import Span
 from ..spec.ranges import Unsatisfiable
 from ..storage.protocol import PIECE
+from .delegated_download import delegated
+from .requested_range import requested_spans
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,14 +64,15 @@ def manifest(stored: StoredManifest, *, immutable: bool) -> Response:
     return response
 
 
-def blob(place: Place) -> Response:
-    """Return a response with a blob, or with the requested ranges of it."""
+def blob(place: Place, repository: str) -> Response:
+    """Return a response with a blob, or with the requested ranges of it.
+
+    :param repository: the name of the repository.
+    """
     response = blob_head(place.digest, place.size)
     if response.status_code == 304 or request.method == "HEAD":
         return response
-    # Servers in front answer 416 to each range of an empty file.
-    accelerated = _accelerated(response, place) if place.size else None
-    return accelerated or _streamed(response, place)
+    return delegated(response, place, repository) or _streamed(response, place)
 
 
 def blob_head(digest: Digest, size: int) -> Response:
@@ -101,7 +103,7 @@ def fetched_blob(digest: Digest, size: int, stream: OpenStream) -> Response:
     if response.status_code == 304:
         return response
     try:
-        spans = parse_range(_range_header(str(digest)), size)
+        spans = requested_spans(digest, size)
     except Unsatisfiable:
         return _unsatisfiable(response, size)
     span = Span(0, size)
@@ -143,26 +145,10 @@ def _not_modified(response: Response) -> Response:
     return response
 
 
-def _accelerated(response: Response, place: Place) -> Response | None:
-    """Return a response that leaves the file and its ranges to the server in front, or
-    None if that is not configured or the blob is not on the local disk."""
-    storage, prefix = services().storage, services().config.accel_redirect
-    if prefix is not None and (path := storage.relative_path(place)):
-        response.headers["X-Accel-Redirect"] = f"{prefix}/{path}"
-    elif current_app.config.get("USE_X_SENDFILE") and (
-        path := storage.absolute_path(place)
-    ):
-        response.headers["X-Sendfile"] = path
-    else:
-        return None
-    response.headers.pop("Content-Length")
-    return response
-
-
 def _streamed(response: Response, place: Place) -> Response:
     size = place.size
     try:
-        spans = parse_range(_range_header(str(place.digest)), size)
+        spans = requested_spans(place.digest, size)
     except Unsatisfiable:
         return _unsatisfiable(response, size)
     if spans is None:
@@ -172,15 +158,6 @@ def _streamed(response: Response, place: Place) -> Response:
         response.headers["Content-Range"] = _content_range(spans[0], size)
         return _single(response, place, spans[0])
     return _multipart(response, place, spans)
-
-
-def _range_header(digest: str) -> str | None:
-    """Return the ``Range`` header, unless it depends on another version of the blob
-    (RFC 9110, section 13.1.5)."""
-    condition = request.headers.get("If-Range")
-    if condition is not None and condition != f'"{digest}"':
-        return None
-    return request.headers.get("Range")
 
 
 def _unsatisfiable(response: Response, size: int) -> Response:

@@ -89,7 +89,7 @@ def blob(name: str, digest: str) -> Response:
         parts.config.lease_freshness,
     ):
         raise BlobUnknown(detail=digest)
-    return content_response.blob(found.place)
+    return content_response.blob(found.place, repository.name)
 
 
 def is_stored(place: Place) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import typing as t
+import urllib.error
+import urllib.request
 import uuid
 
 import pytest
@@ -127,6 +130,45 @@ def test_complete_after_abort_or_with_replaced_part_raises(opened: Opened) -> No
     with pytest.raises(NoSuchUpload):
         bucket.parts(key, upload_id)
     assert bucket.head(key) is None
+
+
+def test_signed_url_reads_one_object_and_does_nothing_else(opened: Opened) -> None:
+    """The URL is refused for another object, method or lifetime, and without its
+    signature. The response has a type that no browser shows. A memory has no URL."""
+    key, content = "data/ab/signed", bytes(range(256))
+    for name in (key, "data/ab/other"):
+        opened.bucket.put(name, content)
+    url = opened.other.sign(key, 300)
+    if isinstance(opened.bucket, MemoryBucket):
+        assert url is None
+        return
+    assert url is not None
+    status, headers, body = _ask("GET", url)
+    part = _ask("GET", url, Range="bytes=10-19")
+    assert (status, body) == (200, content)
+    assert headers["Content-Type"] == "application/octet-stream"
+    assert headers["Content-Disposition"] == "attachment"
+    assert (part[0], part[2]) == (206, content[10:20])
+    longer = re.sub(r"(X-Amz-Expires=|se=20)", r"\g<1>9", url)
+    unsigned = url.partition("?")[0]
+    typed = url.replace("octet-stream", "html")
+    for changed in (url.replace("signed", "other", 1), longer, unsigned, typed):
+        assert changed != url
+        assert _ask("GET", changed)[0] in (400, 401, 403)
+    for method in ("PUT", "DELETE", "POST"):
+        assert _ask(method, url)[0] in (400, 403, 405)
+    assert _read(opened.bucket, key) == content
+
+
+def _ask(method: str, url: str, **headers: str) -> tuple[int, t.Any, bytes]:
+    """Return the status, the headers and the body of a response."""
+    request = urllib.request.Request(url, method=method, headers=headers)
+    try:
+        response = urllib.request.urlopen(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        response = error
+    with response:
+        return response.status, response.headers, response.read()
 
 
 def test_list_begins_after_key_and_keeps_to_prefix(opened: Opened) -> None:

@@ -39,17 +39,10 @@ def _store() -> t.Iterator[Store]:
 
 @pytest.fixture(name="forge")
 def _forge(store: Store, tmp_path: Path) -> t.Iterator[Forge]:
-    with Forge("gunicorn", OCI_ALLOW_SPARSE="true", **settings(store, tmp_path)) as it:
+    with Forge(
+        "gunicorn", OCI_ALLOW_SPARSE="true", **store.environment(tmp_path.name)
+    ) as it:
         yield it
-
-
-def settings(store: Store, tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a forge whose blobs are in the store."""
-    return {
-        "OCI_STORAGE": str(store.config(tmp_path.name)["OCI_STORAGE"]),
-        "AWS_ACCESS_KEY_ID": store.credentials["access_key"],
-        "AWS_SECRET_ACCESS_KEY": store.credentials["secret_key"],
-    }
 
 
 class Pusher:
@@ -141,7 +134,7 @@ def test_store_that_stops_is_503_and_the_session_is_kept(tmp_path: Path) -> None
     """Wrong keys, a missing bucket and a store that does not answer have their sentence
     in the log. The session is kept with the bytes that it had."""
     with versitygw() as store:
-        good = settings(store, tmp_path)
+        good = store.environment(tmp_path.name)
         with Forge("gunicorn", **good) as forge:
             pusher = Pusher(forge)
             pusher.push(1, 1)

@@ -23,14 +23,18 @@ class ForgeBehindNginx(Forge):
         super().__init__("granian", "example_app.servers.behind_nginx", **settings)
         self._nginx: subprocess.Popen[bytes] | None = None
 
+    def configuration(self) -> str:
+        """Return the configuration of nginx for the port of this forge."""
+        text = CONFIGURATION.read_text()
+        assert ADDRESS in text
+        return text.replace(ADDRESS, self.host)
+
     def start(self) -> None:
         """Start nginx and granian, and return when the registry answers."""
         program = tool("nginx", "Debian's nginx-light")
         self.instance.mkdir(mode=0o700, exist_ok=True)
-        text = CONFIGURATION.read_text()
-        assert ADDRESS in text
         configuration = self.instance / "nginx.conf"
-        configuration.write_text(text.replace(ADDRESS, self.host))
+        configuration.write_text(self.configuration())
         # As root, nginx would give its processes another user.
         user = "user root;" if os.geteuid() == 0 else ""
         self._nginx = subprocess.Popen(

@@ -11,6 +11,7 @@ import typing as t
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask_oci.config.bucket_url import storage
 from flask_oci.storage.buckets import Bucket
@@ -43,6 +44,24 @@ class Store(t.NamedTuple):
             "OCI_STORAGE": f"{address}/{prefix}?{options}",
             "OCI_STORAGE_CREDENTIALS": self.credentials,
         }
+
+    def environment(self, prefix: str = "") -> dict[str, str]:
+        """Return the environment of a forge whose blobs are in the store."""
+        keys = self.credentials
+        if "account_key" in keys:
+            found = {"AZURE_STORAGE_KEY": keys["account_key"]}
+        else:
+            found = {
+                "AWS_ACCESS_KEY_ID": keys["access_key"],
+                "AWS_SECRET_ACCESS_KEY": keys["secret_key"],
+            }
+        return {"OCI_STORAGE": str(self.config(prefix)["OCI_STORAGE"]), **found}
+
+    @property
+    def address(self) -> str:
+        """The scheme, the host and the port of the store."""
+        parts = urlsplit(self.url.partition("endpoint=")[2])
+        return f"{parts.scheme}://{parts.netloc}"
 
     def bucket(self, prefix: str = "") -> Bucket:
         """Return the bucket, as an application opens it."""

@@ -12,7 +12,11 @@ import time
 import typing as t
 from contextlib import contextmanager
 from contextlib import suppress
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 from uuid import uuid4
 
 from azure.core import MatchConditions
@@ -21,7 +25,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.exceptions import ResourceExistsError
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock
+from azure.storage.blob import BlobSasPermissions
 from azure.storage.blob import ContainerClient
+from azure.storage.blob import generate_blob_sas
 
 from .failures import unavailable
 from .inspection import Inspection
@@ -29,6 +35,8 @@ from .protocol import Body
 from .protocol import Head
 from .protocol import NoSuchUpload
 from .protocol import Part
+from .protocol import SIGNED_DISPOSITION
+from .protocol import SIGNED_TYPE
 from .protocol import StoredObject
 
 if t.TYPE_CHECKING:
@@ -153,6 +161,28 @@ class AzureBucket:
                     modified = found.last_modified.timestamp()
                     yield StoredObject(key, found.size, modified)
 
+    def sign(self, key: str, seconds: int, *, is_public: bool = False) -> str | None:
+        """Return the signed URL of an object, if the credential is an account key; see
+        :class:`Bucket`. A SAS token would grant more than this object."""
+        account_key = self._account_key()
+        if account_key is None:
+            return None
+        options, name = self._url.options, self._prefix + key
+        endpoint = options.get("public_endpoint") if is_public else None
+        endpoint = (endpoint or self._endpoint).rstrip("/")
+        query = generate_blob_sas(
+            self._url.account,
+            self._url.bucket,
+            name,
+            account_key=account_key,
+            permission=BlobSasPermissions(read=True),
+            expiry=datetime.now(timezone.utc) + timedelta(seconds=seconds),
+            protocol="https" if endpoint.startswith("https:") else None,
+            content_type=SIGNED_TYPE,
+            content_disposition=SIGNED_DISPOSITION,
+        )
+        return f"{endpoint}/{self._url.bucket}/{quote(name)}?{query}"
+
     def inspect(self, key: str) -> Inspection:
         """Return the setup of the container; see :class:`Inspectable`. The service
         itself deletes blocks that are never committed."""
@@ -181,11 +211,9 @@ class AzureBucket:
         return found
 
     def _make_client(self) -> ContainerClient:
-        account, container = self._url.account, self._url.bucket
-        default = f"https://{account}.blob.core.windows.net"
         return ContainerClient(
-            self._url.options.get("endpoint", default),
-            container,
+            self._endpoint,
+            self._url.bucket,
             credential=self._credential(),
             max_single_put_size=PART_SIZE,
             # The client reads each of these into memory.
@@ -200,15 +228,17 @@ class AzureBucket:
             random_jitter_range=BACKOFF,
         )
 
+    @property
+    def _endpoint(self) -> str:
+        default = f"https://{self._url.account}.blob.core.windows.net"
+        return self._url.options.get("endpoint", default)
+
     def _credential(self) -> t.Any:
-        keys, environment = self._credentials, os.environ
-        if key := keys.get("account_key"):
+        if key := self._account_key():
             return {"account_name": self._url.account, "account_key": key}
-        if token := keys.get("sas_token"):
+        if token := self._credentials.get("sas_token"):
             return token
-        if key := environment.get("AZURE_STORAGE_KEY"):
-            return {"account_name": self._url.account, "account_key": key}
-        if token := environment.get("AZURE_STORAGE_SAS_TOKEN"):
+        if token := os.environ.get("AZURE_STORAGE_SAS_TOKEN"):
             return token
         try:
             from azure.identity import DefaultAzureCredential
@@ -216,6 +246,13 @@ class AzureBucket:
             code, reason = "NoCredentialsError", "set AZURE_STORAGE_KEY"
             raise unavailable(self.name, "Login", code, reason) from None
         return DefaultAzureCredential()
+
+    def _account_key(self) -> str | None:
+        if "sas_token" in self._credentials:
+            return self._credentials.get("account_key")
+        return self._credentials.get("account_key") or os.environ.get(
+            "AZURE_STORAGE_KEY"
+        )
 
     @contextmanager
     def _errors(self, operation: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ from ...config.bucket_url import BucketUrl
 from ...config.bucket_url import is_bucket
 from ..combined import CombinedStorage
 from ..local import LocalStorage
+from ..place import nginx_name
 from .storage import BucketStorage
 
 if t.TYPE_CHECKING:
@@ -40,6 +41,11 @@ def open_storage(config: Config, records: UploadRecords) -> Storage:
         raise ConfigError(
             "OCI_STORAGE and OCI_STORAGE_ALSO name a store twice. The names are:"
             f" {', '.join(names)}."
+        )
+    if config.accel_redirect and len(set(map(nginx_name, names))) < len(names):
+        raise ConfigError(
+            "OCI_ACCEL_REDIRECT cannot tell the stores apart, because their names"
+            f" differ only in punctuation: {', '.join(names)}."
         )
     return t.cast("Storage", CombinedStorage(default, others))
 

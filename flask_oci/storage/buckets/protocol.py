@@ -13,6 +13,12 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+#: The type and the disposition of each response to a signed URL. A browser must not
+#: show pushed content as a page.
+SIGNED_TYPE: t.Final = "application/octet-stream"
+SIGNED_DISPOSITION: t.Final = "attachment"
+
+
 class NoSuchUpload(Exception):
     """The store does not know a multipart upload, or not all of its parts: it was
     completed or aborted, or another writer replaced a part."""
@@ -130,4 +136,17 @@ class Bucket(t.Protocol):
         """Yield the objects whose key begins with ``prefix``, ordered by key.
 
         :param after: a key; only greater ones are listed.
+        """
+
+    def sign(self, key: str, seconds: int, *, is_public: bool = False) -> str | None:
+        """Return a URL by which a client without credentials can read an object, or
+        None if the store or its credentials provide none. It causes no request.
+
+        The URL is valid for this object and for reading only. The response has the
+        type :data:`SIGNED_TYPE` and the disposition :data:`SIGNED_DISPOSITION`,
+        whatever the object has.
+
+        :param seconds: how long the URL is valid.
+        :param is_public: whether the URL has the endpoint for clients outside, which
+            may differ from that of this process.
         """

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from botocore import UNSIGNED
 from botocore.config import Config as ClientConfig
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 from botocore.session import Session
@@ -21,6 +22,7 @@ from .protocol import NoSuchUpload
 from .protocol import Part
 from .protocol import StoredObject
 from .s3_inspection import inspect
+from .s3_signing import Signer
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +64,7 @@ class S3Bucket:
         self._prefix = url.prefix
         self._lock = threading.Lock()
         self._clients: dict[tuple[int, int], t.Any] = {}
+        self._signers: dict[bool, Signer] = {}
 
     def put(self, key: str, body: bytes | bytearray) -> None:
         """Write an object; see :class:`Bucket`."""
@@ -161,6 +164,15 @@ class S3Bucket:
                         found["LastModified"].timestamp(),
                     )
 
+    def sign(self, key: str, seconds: int, *, is_public: bool = False) -> str:
+        """Return the signed URL of an object; see :class:`Bucket`."""
+        with self._errors("Sign"):
+            signer = self._signers.get(is_public)
+            if signer is None:
+                signer = self._make_signer(is_public=is_public)
+                self._signers[is_public] = signer
+            return signer.sign(self._prefix + key, seconds)
+
     def inspect(self, key: str) -> Inspection:
         """Return the setup of the bucket; see :class:`Inspectable`."""
         anonymous = self._make_client(TIMEOUT, signature_version=UNSIGNED)
@@ -198,10 +210,28 @@ class S3Bucket:
                 }
         return found
 
-    def _make_client(self, timeout: int, signature_version: t.Any = "s3v4") -> t.Any:
+    def _make_signer(self, *, is_public: bool) -> Signer:
+        """Return a signer with the address and the region that botocore has."""
+        endpoint = self._url.options.get("public_endpoint") if is_public else None
+        client = self._make_client(TIMEOUT, endpoint=endpoint)
+        example = client.generate_presigned_url("get_object", self._object("key"))
+        keys = self._credentials
+        found: t.Any = (
+            Credentials(keys["access_key"], keys["secret_key"], keys.get("token"))
+            if "access_key" in keys
+            else Session(profile=self._url.options.get("profile")).get_credentials()
+        )
+        return Signer(example, self._prefix + "key", found.get_frozen_credentials)
+
+    def _make_client(
+        self,
+        timeout: int,
+        signature_version: t.Any = "s3v4",
+        endpoint: str | None = None,
+    ) -> t.Any:
         options = self._url.options
         session = Session(profile=options.get("profile"))
-        endpoint = options.get("endpoint")
+        endpoint = endpoint or options.get("endpoint")
         style = options.get("path_style", "true" if endpoint else "false")
         s3 = {"addressing_style": "path" if style == "true" else "virtual"}
         if endpoint is None or endpoint.startswith("https:"):

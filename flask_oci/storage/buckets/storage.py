@@ -192,6 +192,12 @@ class BucketStorage(BucketSessions):
             file.begin(start, stop)
         return t.cast(t.BinaryIO, file)
 
+    def sign(self, place: Place, seconds: int, *, is_public: bool) -> str | None:
+        """Return a URL by which a client can read a blob in the bucket, or None."""
+        if not self._has(place):
+            return None
+        return self.bucket.sign(place.location or "", seconds, is_public=is_public)
+
     def relative_path(self, place: Place) -> str | None:
         """Return the path of a blob on the local disk, or None."""
         return self._local.relative_path(place)

@@ -1,0 +1,87 @@
+"""Signed URLs of S3 (AWS Signature Version 4, "Authenticating requests: using query
+parameters").
+
+botocore signs in 0.3 ms, which is a quarter of the cost of a request for a small blob.
+This takes a tenth of that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+import typing as t
+from urllib.parse import parse_qs
+from urllib.parse import quote
+from urllib.parse import urlencode
+from urllib.parse import urlsplit
+
+from .protocol import SIGNED_DISPOSITION
+from .protocol import SIGNED_TYPE
+
+_ALGORITHM: t.Final = "AWS4-HMAC-SHA256"
+
+
+class Credentials(t.Protocol):
+    """The current keys of botocore, which may expire."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+class Signer:
+    """Signs the URLs of one bucket.
+
+    :param example: a URL that botocore has signed. It has the address of the bucket and
+        the region.
+    :param key: the key of the object in that URL.
+    :param credentials: returns the current keys.
+    """
+
+    def __init__(
+        self, example: str, key: str, credentials: t.Callable[[], Credentials]
+    ) -> None:
+        parts = urlsplit(example)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._host = parts.netloc
+        self._path = parts.path.removesuffix(quote(key))
+        scope = parse_qs(parts.query)["X-Amz-Credential"][0].split("/", 2)[2]
+        self._scope = scope
+        self._credentials = credentials
+
+    def sign(self, key: str, seconds: int) -> str:
+        """Return the URL of an object.
+
+        :param seconds: how long the URL is valid.
+        """
+        keys = self._credentials()
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        scope = f"{now[:8]}/{self._scope}"
+        fields = {
+            "X-Amz-Algorithm": _ALGORITHM,
+            "X-Amz-Credential": f"{keys.access_key}/{scope}",
+            "X-Amz-Date": now,
+            "X-Amz-Expires": str(seconds),
+            "X-Amz-SignedHeaders": "host",
+            "response-content-disposition": SIGNED_DISPOSITION,
+            "response-content-type": SIGNED_TYPE,
+        }
+        if keys.token:
+            fields["X-Amz-Security-Token"] = keys.token
+        # The signature covers the parameters in the order of their names.
+        query = urlencode(sorted(fields.items()), quote_via=quote, safe="-_.~")
+        path = self._path + quote(key, safe="/-_.~")
+        signature = self._signature(keys.secret_key, now, scope, path, query)
+        return f"{self._origin}{path}?{query}&X-Amz-Signature={signature}"
+
+    def _signature(
+        self, secret: str, now: str, scope: str, path: str, query: str
+    ) -> str:
+        request = f"GET\n{path}\n{query}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
+        hashed = hashlib.sha256(request.encode()).hexdigest()
+        signing_key = f"AWS4{secret}".encode()
+        for part in scope.split("/"):
+            signing_key = hmac.digest(signing_key, part.encode(), "sha256")
+        text = f"{_ALGORITHM}\n{now}\n{scope}\n{hashed}"
+        return hmac.digest(signing_key, text.encode(), "sha256").hex()
