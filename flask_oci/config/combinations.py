@@ -17,27 +17,30 @@ NGINX_LOCATION: t.Final = "/_oci_blobs"
 _PLAIN_PATH: t.Final = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
-def share_folder(found: dict[str, t.Any], *, is_set: bool) -> None:
-    """Take the folder of ``OCI_STORAGE``, if it is a path, as that of the blobs.
+def complete(found: dict[str, t.Any], *, has_folder: bool) -> None:
+    """Derive the settings that follow from others.
 
-    :param is_set: whether ``OCI_STORAGE_PATH`` is set.
-    :raises ConfigError: if they differ.
+    :param found: the value of each field.
+    :param has_folder: whether ``OCI_STORAGE_PATH`` is set.
+    :raises ConfigError: if settings contradict each other.
     """
+    _share_folder(found, has_folder)
+    _select_downloads(found)
+
+
+def _share_folder(found: dict[str, t.Any], has_folder: bool) -> None:
+    """Take the folder of ``OCI_STORAGE``, if it is a path, as that of the blobs."""
     folder = found["storage"]
     if not isinstance(folder, str):
         return
-    if is_set and folder != found["storage_path"]:
+    if has_folder and folder != found["storage_path"]:
         raise ConfigError(
             "OCI_STORAGE and OCI_STORAGE_PATH name different folders; set one of them."
         )
     found["storage_path"] = folder
 
 
-def select_downloads(found: dict[str, t.Any]) -> None:
-    """Complete the settings of downloads.
-
-    :raises ConfigError: if they contradict each other or the storage.
-    """
+def _select_downloads(found: dict[str, t.Any]) -> None:
     mode = found["downloads"]
     if mode == "nginx" and found["accel_redirect"] is None:
         found["accel_redirect"] = NGINX_LOCATION

@@ -234,13 +234,11 @@ class Config:
     """The time between two collections by the background work."""
 
     downloads: download_settings.Mode | None = key(None, download_settings.mode)
-    """How blobs reach a client: "stream" sends them from the application, "nginx" lets
-    nginx send them, and "redirect" sends clients to the object store. None is "nginx"
-    with ``OCI_ACCEL_REDIRECT``, and "stream" without."""
+    """How blobs reach a client: "stream", "nginx" or "redirect". None is "nginx" with
+    ``OCI_ACCEL_REDIRECT``, and "stream" without."""
 
     accel_redirect: str | None = key(None, parsers.optional_prefix)
-    """The internal nginx location that sends blobs. If it is set, the registry answers
-    downloads with ``X-Accel-Redirect``."""
+    """The internal nginx location that sends blobs, named in ``X-Accel-Redirect``."""
 
     redirect_except_networks: tuple[parsers.Network, ...] = key((), parsers.networks)
     """The networks of clients that are not redirected."""
@@ -342,8 +340,7 @@ class Config:
         :raises ConfigError: if a value is invalid.
         """
         found = parse_all(dataclasses.fields(cls), settings, derived)
-        combinations.share_folder(found, is_set=PREFIX + "STORAGE_PATH" in settings)
-        combinations.select_downloads(found)
+        combinations.complete(found, has_folder=PREFIX + "STORAGE_PATH" in settings)
         config = cls(**found)
         if config.oidc_issuers and config.identity_audience is None:
             raise ConfigError(
