@@ -23,9 +23,12 @@ from .rate_limit import network_of
 from .token_secrets import hash_of
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..catalog import Catalog
     from ..catalog.credentials import Credential
     from ..catalog.publishers import Publisher
+    from ..catalog.robots import Robot
     from .oidc.identity import Identity
     from .oidc.identity import IdentityTokens
     from .principal import Principal
@@ -34,6 +37,10 @@ if t.TYPE_CHECKING:
 
 #: The user name of a login with an identity token that names no robot.
 OIDC_USER: t.Final = "oidc"
+
+#: The maximum number of publishers that a login without the name of a robot is compared
+#: with. Each user can add some for a project whose IDs are public.
+MAX_CANDIDATES: t.Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,16 @@ class Explanation:
 class AmbiguousRobot(IdentityRefused):
     """Several robots accept a job, and the login names none of them."""
 
-    def __init__(self, logins: t.Iterable[str]) -> None:
-        names = sorted(logins)
+    def __init__(self, logins: t.Iterable[str] = ()) -> None:
+        names = ", ".join(sorted(logins))
+        found = (
+            f"Several robots accept this job: {names}."
+            if names
+            else "Too many publishers are for the project of this job."
+        )
         super().__init__(
-            f"Several robots accept this job: {', '.join(names)}. Log in with the name"
-            f" of one of them, such as {names[0]}, instead of {OIDC_USER}.",
+            f"{found} Log in with the name of your own robot instead of {OIDC_USER}."
+            " Other users can add publishers for your workflow to robots of theirs.",
             "ambiguous",
         )
 
@@ -92,7 +104,8 @@ class JobLogins:
         :param login: the login name of a robot, or :data:`OIDC_USER`.
         :param address: the IP address of the client.
         :raises IdentityRefused: if the token is invalid, if no publisher or several
-            robots accept it, or if another client used it.
+            robots accept it, or if another client used it. A refused token is not used
+            by that.
         :raises RobotRefused: if the robot may do nothing now.
         """
         identity = self.tokens.verify(token)
@@ -129,10 +142,11 @@ class JobLogins:
             identity = self.tokens.verify(token, steps)
         except IdentityRefused as refusal:
             return Explanation(tuple(steps), refusal.reason, ())
-        verdicts = self._verdicts(identity)
+        verdicts: list[PublisherVerdict] = []
         problem = None
         try:
-            self._match(identity, verdicts, OIDC_USER)
+            verdicts = self._verdicts(identity, OIDC_USER)
+            self._match(identity, verdicts)
             if self._catalog.publishers.use_of(identity.use_key) is not None:
                 problem = _used().reason
         except IdentityRefused as refusal:
@@ -145,7 +159,7 @@ class JobLogins:
         :param network: the network of the client that may use the token again, or None.
         :raises AlreadyUsed: if the token was used before.
         """
-        publisher = self._match(identity, self._verdicts(identity), login)
+        publisher = self._match(identity, self._verdicts(identity, login))
         robot = self._catalog.robots.by_id(publisher.robot_id)
         if robot is None:
             raise _unknown(identity)
@@ -207,28 +221,48 @@ class JobLogins:
             raise _used()
         return found
 
-    def _verdicts(self, identity: Identity) -> list[PublisherVerdict]:
+    def _verdicts(self, identity: Identity, login: str) -> list[PublisherVerdict]:
         """Return the comparisons of the publishers of a token's project, those with
-        the fewest failures first."""
+        the fewest failures first.
+
+        :param login: the login name of the robot that must have them, so that the
+            publishers of other users have no effect; or :data:`OIDC_USER`.
+        """
         issuer = identity.issuer
-        pin = issuer.kind.pin_of(issuer.url, identity.claims)
-        found = []
-        for publisher in self._catalog.publishers.by_pin(pin):
-            robot = self._catalog.robots.by_id(publisher.robot_id)
+        found = [
+            verdict(publisher, robot.login, identity.claims)
+            for publisher, robot in self._candidates(identity, login)
             # The operator may have changed the kind of the issuer.
-            if robot is not None and publisher.kind == issuer.kind.name:
-                found.append(verdict(publisher, robot.login, identity.claims))
+            if publisher.kind == issuer.kind.name
+        ]
         return sorted(found, key=lambda each: len(each.failures))
 
-    def _match(
-        self, identity: Identity, verdicts: list[PublisherVerdict], login: str
-    ) -> Publisher:
+    def _candidates(
+        self, identity: Identity, login: str
+    ) -> Iterator[tuple[Publisher, Robot]]:
+        publishers, robots = self._catalog.publishers, self._catalog.robots
+        issuer = identity.issuer
+        pin = issuer.kind.pin_of(issuer.url, identity.claims)
+        if login != OIDC_USER:
+            named = robots.by_login(login)
+            for each in publishers.of_robot(named.id) if named else ():
+                if named is not None and each.pin == pin:
+                    yield each, named
+            return
+        found = publishers.by_pin(pin, MAX_CANDIDATES + 1)
+        if len(found) > MAX_CANDIDATES:
+            raise AmbiguousRobot()
+        known = {key: robots.by_id(key) for key in {each.robot_id for each in found}}
+        for each in found:
+            robot = known[each.robot_id]
+            if robot is not None:
+                yield each, robot
+
+    def _match(self, identity: Identity, verdicts: list[PublisherVerdict]) -> Publisher:
         """Return the publisher that accepts a token.
 
         :raises IdentityRefused: if none does, or those of several robots do.
         """
-        if login != OIDC_USER:
-            verdicts = [each for each in verdicts if each.login == login]
         if not verdicts:
             raise _unknown(identity)
         met = [each for each in verdicts if each.is_met]

@@ -105,9 +105,12 @@ class PublisherRecords:
         """Return the publishers of a robot, the newest first."""
         return self._list(self._table.c.robot_id == robot_id)
 
-    def by_pin(self, pin: str) -> list[Publisher]:
-        """Return the publishers with a pin, the newest first."""
-        return self._list(self._table.c.pin == pin)
+    def by_pin(self, pin: str, limit: int) -> list[Publisher]:
+        """Return publishers with a pin, the newest first.
+
+        :param limit: the maximum number of publishers.
+        """
+        return self._list(self._table.c.pin == pin, limit)
 
     def issuers(self) -> list[str]:
         """Return the addresses of the issuers that publishers name."""
@@ -217,9 +220,9 @@ class PublisherRecords:
             columns.key == key
         )
 
-    def _list(self, condition: t.Any) -> list[Publisher]:
+    def _list(self, condition: t.Any, limit: int | None = None) -> list[Publisher]:
         columns = self._table.c
-        statement = self._select().where(condition)
+        statement = self._select().where(condition).limit(limit)
         ordered = statement.order_by(columns.created_at.desc(), columns.id)
         return [_publisher(row) for row in self._db.execute(ordered)]
 

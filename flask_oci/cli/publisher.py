@@ -74,8 +74,8 @@ def add_publisher(
         added = services().publishers.add(account, issuer, fields)
     click.echo(added.id)
     click.echo(
-        f"The jobs can log in to {robot} with"
-        "\n  docker login HOST -u oidc --password-stdin"
+        "The jobs can log in with"
+        f"\n  docker login HOST -u {robot} --password-stdin"
         f"\nand an identity token for {services().config.identity_audience}",
         err=True,
     )

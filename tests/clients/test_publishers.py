@@ -76,7 +76,7 @@ def test_job_pushes_with_crane_and_identity_token(
     """Crane sends the token again for each bearer token."""
     program = tool("crane", "go-containerregistry, built by Go")
     crane = Client((program,), {"DOCKER_CONFIG": str(tmp_path / "docker")})
-    account = ("--username=oidc", "--password-stdin")
+    account = (f"--username={ROBOT}", "--password-stdin")
     crane("auth", "login", *account, trusting.host, stdin=token)
     name = f"{trusting.host}/{USERNAME}/crane:1"
     crane("push", layout, name)

@@ -34,7 +34,7 @@ def test_publisher_is_added_with_new_robot_listed_and_removed(
     assert "Invalid repository_id 'acme': run 'gh api" in bad.output
     added = upkeep.run(*add, "--create", "--action", "push")
     assert added.exit_code == 0, added.output
-    assert "docker login HOST -u oidc --password-stdin" in added.stderr
+    assert f"docker login HOST -u {ROBOT} --password-stdin" in added.stderr
     publisher_id = added.stdout.strip()
     assert "has this publisher already" in upkeep.run(*add).output
     (listed,) = json.loads(upkeep.run("publisher", "list", ROBOT, "--json").stdout)

@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -19,6 +20,7 @@ from tests.support.job_claims import GITHUB
 from tests.support.job_claims import Workload
 from tests.support.job_claims import WORKLOADS
 from tests.support.registry_client import RegistryClient
+from tests.support.statements import collected
 from tests.support.upkeep import Upkeep
 
 JOB = "github Acme/website release.yml refs/tags/v1.2 run 4711"
@@ -166,6 +168,49 @@ def test_job_that_several_robots_accept_names_one(ci: Ci) -> None:
     assert answer["username"] == "alice+nightly"
     assert ci.login(ci.token(), username=ROBOT).status_code == 200
     assert "Several robots" in message(ci.login(ci.token()))
+
+
+def test_publishers_of_other_users_have_no_effect_on_login_with_name_of_robot(
+    ci: Ci, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The IDs of a public project are public, so each user can enter them."""
+    token, statements = ci.token(), list[int]()
+    with ci.app.app_context():
+        own = registry.robots.find(ROBOT)
+        assert own is not None
+        foreign = registry.robots.create("evil", path="bob").robot
+        registry.publishers.add(foreign, ci.url, GITHUB.fields)
+    refused = message(ci.login(token))
+    assert "bob+evil" in refused
+    assert "Log in with the name of your own robot instead of oidc." in refused
+    monkeypatch.setattr("flask_oci.auth.job_logins.MAX_CANDIDATES", 3)
+    for number in range(3):
+        with collected(sa.Engine) as executed:
+            assert ci.login(ci.token(), username=ROBOT).status_code == 200
+        statements.append(len(executed))
+        with ci.app.app_context():
+            fields = {**GITHUB.fields, "environment": f"e{number}"}
+            registry.publishers.add(foreign, ci.url, fields)
+    # The first login also reads what later ones find in the cache.
+    assert len(set(statements[1:])) == 1
+    assert "Too many publishers" in message(ci.login(token))
+    with ci.app.app_context():
+        assert "Too many publishers" in str(registry.publishers.explain(token).problem)
+    # The refusals did not use the token.
+    assert ci.login(token, username=ROBOT).status_code == 200
+    # A job that names no robot pushes nothing to the user who claims its project.
+    with ci.app.app_context():
+        registry.publishers.remove(own, ci.publisher_id)
+        registry.robots.delete(foreign)
+        foreign = registry.robots.create("evil", path="bob").robot
+        registry.publishers.add(foreign, ci.url, GITHUB.fields)
+    bearer = ci.login(ci.token()).get_json()["token"]
+    client = RegistryClient(ci.app, f"Bearer {bearer}")
+    for name in ("alice/app", "alice/new"):
+        response = client.request("POST", f"/v2/{name}/blobs/uploads/")
+        assert response.status_code == 403
+        assert "The robot bob+evil may not push here" in message(response)
+    assert ci.login(ci.token(), username=ROBOT).status_code == 401
 
 
 @pytest.mark.parametrize(
