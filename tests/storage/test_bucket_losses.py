@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import typing as t
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from flask_oci.errors import Unavailable
+from flask_oci.storage.buckets import Body
 from flask_oci.testing import MemoryBucket
 from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
@@ -33,6 +37,30 @@ def _bucket(name: str = "memory") -> MemoryBucket:
     bucket = MemoryBucket(part_size=1000)
     bucket.name = name
     return bucket
+
+
+class CutBody(io.BytesIO):
+    """A body that ends with an error after some bytes."""
+
+    def __init__(self, content: bytes, length: int) -> None:
+        super().__init__(content[:length])
+        self._is_whole = len(content) <= length
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        if not found and not self._is_whole:
+            raise Unavailable("The connection ended.")
+        return found
+
+
+class CuttingBucket(MemoryBucket):
+    """A bucket that sends few bytes in each answer."""
+
+    length = 1000
+
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> Body:
+        with closing(super().get(key, start, stop)) as body:
+            return CutBody(body.read(len(self.objects[key][0])), self.length)
 
 
 class LostCommits:
@@ -85,6 +113,19 @@ def test_each_commit_of_a_push_may_have_no_answer(
         at += 1
     assert failures > 3
     assert repeated
+
+
+def test_download_continues_after_cut_answers(make_app: MakeApp) -> None:
+    """Each further request asks for the rest. If an answer has no bytes at all, the
+    download ends with an error instead of fewer bytes."""
+    bucket = CuttingBucket(part_size=1000)
+    alice = RegistryClient.of(make_app(OCI_STORAGE=bucket), "alice")
+    content = bytes(range(256)) * 40
+    digest = alice.push_blob(NAME, content)
+    assert alice.blob(NAME, digest) == content
+    bucket.length = 0
+    with pytest.raises(Unavailable, match="The connection ended"):
+        alice.blob(NAME, digest)
 
 
 def test_session_whose_bytes_are_in_another_bucket_begins_anew(

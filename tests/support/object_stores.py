@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 import typing as t
@@ -36,6 +37,23 @@ class Store(t.NamedTuple):
 
     credentials: dict[str, str]
     process: subprocess.Popen[bytes]
+
+    @property
+    def scheme(self) -> str:
+        """The kind of the store: ``s3`` or ``azure``."""
+        return self.url.partition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """The port of the store."""
+        return int(re.findall(r"127\.0\.0\.1:(\d+)", self.url)[0])
+
+    def at(self, port: int) -> Store:
+        """Return the same store behind a proxy.
+
+        :param port: the port of the proxy.
+        """
+        return self._replace(url=self.url.replace(f":{self.port}", f":{port}"))
 
     def config(self, prefix: str = "") -> dict[str, object]:
         """Return the configuration of an application, with a prefix."""

@@ -51,6 +51,12 @@ if t.TYPE_CHECKING:
 #: The size of a block in bytes. A blob has at most 50,000 blocks.
 PART_SIZE: t.Final = 16 * 1024 * 1024
 
+#: How long the service may be silent, in seconds.
+TIMEOUT: t.Final = 30
+
+#: How often a request is sent before it has failed.
+ATTEMPTS: t.Final = 3
+
 #: The first wait before a request is repeated, in seconds.
 BACKOFF: t.Final = 1
 
@@ -220,8 +226,8 @@ class AzureBucket:
             max_single_get_size=CHUNK,
             max_chunk_get_size=CHUNK,
             connection_timeout=5,
-            read_timeout=30,
-            retry_total=2,
+            read_timeout=TIMEOUT,
+            retry_total=ATTEMPTS - 1,
             # By default, a request sleeps 33 s in its thread before it fails.
             initial_backoff=BACKOFF,
             increment_base=2,

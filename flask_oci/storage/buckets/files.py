@@ -7,6 +7,8 @@ import os
 import typing as t
 from contextlib import suppress
 
+from ...errors import Unavailable
+
 if t.TYPE_CHECKING:
     from .protocol import Body
     from .protocol import Bucket
@@ -35,7 +37,7 @@ class BucketFile(io.RawIOBase):
         self._size = size
         self._position = 0
         self._body: Body | None = None
-        self._body_at = self._body_stop = 0
+        self._body_start = self._body_at = self._body_stop = 0
         self._window = FIRST_WINDOW
 
     def begin(self, start: int, stop: int) -> None:
@@ -102,17 +104,28 @@ class BucketFile(io.RawIOBase):
         elif self._body_at == self._body_stop:
             self._window = min(self._window * 2, LAST_WINDOW)
             self._request(self._position + self._window)
-        body = t.cast("Body", self._body)
-        piece = body.read(min(size, self._body_stop - self._body_at))
+        piece = self._read_body(min(size, self._body_stop - self._body_at))
         self._position += len(piece)
         self._body_at = self._position
         return piece
+
+    def _read_body(self, size: int) -> bytes:
+        try:
+            return t.cast("Body", self._body).read(size)
+        except Unavailable:
+            # Stores and proxies end connections that are idle, because the client is
+            # slow, or that are old. A request without any byte is not repeated.
+            if self._body_at == self._body_start:
+                raise
+        self._request(self._body_stop)
+        return t.cast("Body", self._body).read(size)
 
     def _request(self, stop: int) -> None:
         self._drop()
         stop = min(stop, self._size)
         self._body = self._bucket.get(self._key, self._position, stop)
-        self._body_at, self._body_stop = self._position, stop
+        self._body_start = self._body_at = self._position
+        self._body_stop = stop
 
     def _drop(self) -> None:
         body, self._body = self._body, None

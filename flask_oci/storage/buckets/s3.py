@@ -41,6 +41,9 @@ CONNECTIONS: t.Final = 32
 #: How long the store may be silent, in seconds.
 TIMEOUT: t.Final = 30
 
+#: How often a request is sent before it has failed.
+ATTEMPTS: t.Final = 3
+
 #: Completing an upload can take minutes; a store then sends nothing or white space.
 COMPLETION_TIMEOUT: t.Final = 300
 
@@ -197,8 +200,12 @@ class S3Bucket:
             code = type(error).__name__
             raise unavailable(self.name, operation, code, error) from error
 
-    def _client(self, timeout: int = TIMEOUT) -> t.Any:
-        """Return the client of this process. Connections do not survive a fork."""
+    def _client(self, timeout: int | None = None) -> t.Any:
+        """Return the client of this process. Connections do not survive a fork.
+
+        :param timeout: how long the store may be silent, in seconds.
+        """
+        timeout = TIMEOUT if timeout is None else timeout
         key = (os.getpid(), timeout)
         found = self._clients.get(key)
         if found is None:
@@ -254,7 +261,7 @@ class S3Bucket:
                 response_checksum_validation="when_required",
                 connect_timeout=5,
                 read_timeout=timeout,
-                retries={"mode": "standard", "total_max_attempts": 3},
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 max_pool_connections=CONNECTIONS,
                 s3=s3,
             ),

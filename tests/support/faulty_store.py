@@ -1,0 +1,149 @@
+"""A proxy before an object store, whose answers can be those of a store that fails."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import typing as t
+from dataclasses import dataclass
+from dataclasses import field
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
+
+#: Headers that belong to one connection.
+_OF_CONNECTION: t.Final = frozenset({"connection", "expect", "transfer-encoding"})
+
+
+@dataclass
+class Fault:
+    """A failure of the store.
+
+    :param methods: the methods that fail.
+    :param status: the status of the answer, or None for the store's own.
+    :param code: the error code of the answer.
+    :param is_silent: whether there is no answer at all.
+    :param is_late: whether the connection ends after the store has done its work.
+    :param is_cut: whether the connection ends in the middle of the body of the answer.
+    :param times: how many requests fail.
+    """
+
+    methods: t.Collection[str] = ("GET", "HEAD", "PUT", "POST", "DELETE")
+    status: int | None = None
+    code: str = ""
+    is_silent: bool = False
+    is_late: bool = False
+    is_cut: bool = False
+    times: int = 1_000_000
+    happened: int = field(default=0, init=False)
+    """How many requests have failed."""
+
+
+class FaultyStore:
+    """A proxy on 127.0.0.1 that passes requests on, or fails them.
+
+    :param port: the port of the store.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.fault: Fault | None = None
+        self._target = port
+        self._lock = threading.Lock()
+        self._is_over = threading.Event()
+        store = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except OSError:
+                    self.close_connection = True
+
+            def _pass_on(self) -> None:
+                store._answer(self)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
+
+            def log_message(self, format: str, *args: t.Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_port)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> FaultyStore:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _fault_of(self, method: str) -> Fault | None:
+        with self._lock:
+            fault = self.fault
+            if fault is None or method not in fault.methods:
+                return None
+            if fault.happened >= fault.times:
+                return None
+            fault.happened += 1
+            return fault
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        fault = self._fault_of(request.command)
+        if fault is not None and fault.is_silent:
+            self._is_over.wait(20)
+            request.close_connection = True
+        elif fault is not None and fault.status is not None:
+            _refuse(request, fault)
+        else:
+            self._forward(request, body, fault)
+
+    def _forward(
+        self, request: BaseHTTPRequestHandler, body: bytes, fault: Fault | None
+    ) -> None:
+        headers = {k: v for k, v in request.headers.items() if not _is_hop(k)}
+        connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=20)
+        try:
+            connection.request(request.command, request.path, body, headers)
+            response = connection.getresponse()
+            content = response.read()
+            if fault is not None and fault.is_late:
+                request.close_connection = True
+                return
+            request.send_response_only(response.status)
+            for name, value in response.headers.items():
+                if not _is_hop(name) and name.lower() != "content-length":
+                    request.send_header(name, value)
+            length = response.headers["Content-Length"] or str(len(content))
+            if request.command != "HEAD" and response.status != 204:
+                length = str(len(content))
+            request.send_header("Content-Length", length)
+            request.end_headers()
+            if fault is not None and fault.is_cut:
+                content = content[: len(content) // 2]
+                request.close_connection = True
+            request.wfile.write(content)
+        finally:
+            connection.close()
+
+
+def _refuse(request: BaseHTTPRequestHandler, fault: Fault) -> None:
+    """Answer as S3 and Azure do: both have the code in XML, and Azure in a header."""
+    text = f"<Error><Code>{fault.code}</Code><Message>Broken</Message></Error>"
+    body = b"" if request.command == "HEAD" else text.encode()
+    request.send_response_only(fault.status or 500)
+    request.send_header("x-ms-error-code", fault.code)
+    request.send_header("Content-Type", "application/xml")
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def _is_hop(name: str) -> bool:
+    return name.lower() in _OF_CONNECTION
