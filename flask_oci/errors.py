@@ -153,7 +153,7 @@ class Unavailable(RegistryError):
 
 
 class StorageForeign(Unavailable):
-    """``UNAVAILABLE``: the storage folder does not belong to the database.
+    """``UNAVAILABLE``: the storage does not belong to the database.
 
     :param problem: a sentence for the operator.
     """

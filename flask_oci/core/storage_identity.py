@@ -1,7 +1,7 @@
-"""The identity that the storage folder and the database share.
+"""The identity that the storage and the database share.
 
 A folder that is not mounted, was lost, or belongs to another registry has another
-identity. Nothing is then written to it or deleted from it.
+identity, and so has a wrong bucket. Nothing is then written to it or deleted from it.
 """
 
 from __future__ import annotations
@@ -16,28 +16,30 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..storage import Storage
 
-#: The number of recorded blobs that are looked up in a folder without an identity.
+#: The number of recorded blobs that are looked up in a storage without an identity.
 SAMPLE: t.Final = 20
 
 
-FOREIGN: t.Final = "The storage folder belongs to the database of another registry."
-LOST: t.Final = (
+FOREIGN: t.Final = "{} belongs to the database of another registry."
+LOST_FOLDER: t.Final = (
     "The storage folder lacks the blobs that the database has: it was replaced, or its"
     " disk is not mounted."
 )
-FOREIGN_PART: t.Final = "{} belongs to the database of another registry."
-LOST_PART: t.Final = (
+LOST_STORE: t.Final = (
     "{} lacks the blobs that the database has there: it is another store, or was"
     " replaced."
 )
-LOCAL: t.Final = "The storage folder"
+FOLDER: t.Final = "The storage folder"
+
+#: Clients receive the message, so it does not contain the name of the bucket.
+BUCKET: t.Final = "The bucket of OCI_STORAGE"
 
 
 class StorageIdentity:
-    """Compares the identities of the storage folder and the database.
+    """Compares the identities of the storage and the database.
 
     :param catalog: the catalog, whose database has one identity.
-    :param storage: the storage, whose folder has the other.
+    :param storage: the storage, whose folder or bucket has the other.
     """
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
@@ -46,7 +48,7 @@ class StorageIdentity:
         self._known: str | None = None
 
     def verify(self, *, create: bool = True) -> None:
-        """Check that the folder and the database belong together.
+        """Check that the storage and the database belong together.
 
         :param create: whether to give both an identity if they have none.
         :raises StorageForeign: if they do not belong together.
@@ -65,7 +67,7 @@ class StorageIdentity:
             # Another first push may have created both since the file was read.
             if expected and self._storage.identity() == self._folders.identity():
                 return
-            raise StorageForeign(FOREIGN if found else LOST)
+            raise self._foreign(found)
         elif create:
             self._known = self._folders.ensure(found)
             if self._known != found:
@@ -87,9 +89,9 @@ class StorageIdentity:
             return
         blobs = self._folders.some_blobs_in(store, SAMPLE)
         if found:
-            raise StorageForeign(FOREIGN_PART.format(store or LOCAL))
+            raise StorageForeign(FOREIGN.format(store or FOLDER))
         if blobs and not any(part.stored_size(b) is not None for b in blobs):
-            raise StorageForeign(LOST_PART.format(store or LOCAL))
+            raise StorageForeign(LOST_STORE.format(store or FOLDER))
         if create and expected:
             part.identify(expected)
 
@@ -132,7 +134,7 @@ class StorageIdentity:
             return
         found = local.identity()
         if found != self._folders.identity():
-            raise StorageForeign(FOREIGN if found else LOST)
+            raise StorageForeign(FOREIGN.format(FOLDER) if found else LOST_FOLDER)
 
     def _check_blob_folder(self) -> None:
         """Check that the folder of the blobs exists if the database has blobs.
@@ -140,7 +142,16 @@ class StorageIdentity:
         It may be a link to another place, whose disk is not mounted.
         """
         if not self._storage.has_blob_folder() and self._folders.some_blobs(1):
-            raise StorageForeign(LOST)
+            raise self._foreign("")
+
+    def _foreign(self, found: str) -> StorageForeign:
+        """Return the error for a storage of new blobs.
+
+        :param found: its identity, or an empty string.
+        """
+        if self._storage.store is None:
+            return StorageForeign(FOREIGN.format(FOLDER) if found else LOST_FOLDER)
+        return StorageForeign((FOREIGN if found else LOST_STORE).format(BUCKET))
 
     def _is_new_or_own(self, found: str, expected: str | None) -> bool:
         """Return True if the folder and the database may be connected without asking.

@@ -150,6 +150,26 @@ def test_session_whose_bytes_are_in_another_bucket_begins_anew(
     assert keeper.rows("BucketUpload") == 0
 
 
+def test_wrong_bucket_of_new_blobs_is_named(make_app: MakeApp) -> None:
+    """The message for clients does not contain the name of the bucket."""
+    app = make_app(OCI_STORAGE=_bucket("first"))
+    RegistryClient.of(app, "alice").push_blob(NAME, LAYER)
+    for objects, problem in (
+        ({}, "The bucket of OCI_STORAGE lacks the blobs"),
+        ({"identity": (b"another", 1.0)}, "The bucket of OCI_STORAGE belongs to"),
+    ):
+        wrong = _bucket("first")
+        wrong.objects = dict(objects)
+        app = make_app(OCI_STORAGE=wrong)
+        path = with_query(f"/v2/{NAME}/blobs/uploads/", digest=digest_of(b"new"))
+        response = RegistryClient.of(app, "alice").request("POST", path, b"new")
+        assert response.status_code == 503
+        assert problem in response.text
+        assert "first" not in response.text
+        assert problem in Upkeep(app).run("check", "--json").stdout
+        assert wrong.objects == objects
+
+
 @pytest.mark.parametrize("other", ["empty", "foreign"])
 def test_wrong_further_bucket_is_not_repaired_and_loses_nothing(
     make_app: MakeApp, other: str

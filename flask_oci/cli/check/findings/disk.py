@@ -64,11 +64,11 @@ STORE_UNREAD = FindingType(
 IDENTITY = FindingType(
     "storage-identity",
     "error",
-    "The storage folder and the database do not belong together.",
+    "The storage and the database do not belong together.",
     "Pushes are answered 503, and the collection deletes nothing, because it could"
     " delete the blobs of another registry. Mount the right disk, or correct"
-    " OCI_STORAGE_PATH. After you have replaced or restored the folder on purpose,"
-    " connect it to the database.",
+    " OCI_STORAGE_PATH or OCI_STORAGE. After you have replaced or restored the folder"
+    " or the bucket on purpose, connect it to the database.",
     {"command": "flask oci storage adopt", "python": _ANOTHER_FOLDER},
 )
 
