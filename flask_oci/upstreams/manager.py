@@ -11,6 +11,7 @@ from ..catalog import RepositoryInfo
 from ..config.upstreams import Upstream
 from ..errors import ManifestUnknown
 from ..events import audit
+from ..rules.blocks import check_bans
 from ..spec.digest import Digest
 from ..spec.json_object import read_object
 from ..spec.manifest import INDEX_TYPES
@@ -155,6 +156,7 @@ class UpstreamManager:
         :param name: the name of the repository, with the namespace.
         :param report: called with the digest of each piece of content before its fetch.
         :raises ValueError: if the name is not in the namespace of an upstream.
+        :raises Denied: if a part of the image is blocked.
         :raises RegistryError: if the upstream fails, or does not have the image.
         """
         repository = self._repository(name)
@@ -179,7 +181,12 @@ class UpstreamManager:
         result.manifests += 1
         content = t.cast(bytes, stored.content)
         manifest = parse(content, stored.media_type)
-        if manifest.media_type not in INDEX_TYPES:
+        is_index = manifest.media_type in INDEX_TYPES
+        parts = () if is_index else manifest.descriptors
+        wanted = [stored.digest, *(str(each.digest) for each in parts)]
+        bans = self._catalog.blocks.bans(repository, wanted)
+        check_bans(bans, repository.id, repository.name)
+        if not is_index:
             self._warm_blobs(upstream, repository, manifest, result, report)
             return
         for digest in _wanted_children(content, upstream):
