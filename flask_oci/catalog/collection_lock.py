@@ -53,18 +53,27 @@ class CollectionLock:
             is_held = bool(connection.scalar(acquire))
             try:
                 yield is_held
-            finally:
-                if is_held:
-                    _release(connection, release)
+            except BaseException:
+                with suppress(DBAPIError):
+                    _release(connection, release if is_held else None)
+                raise
+            _release(connection, release if is_held else None)
 
 
-def _release(connection: sa.Connection, statement: sa.Select[t.Any]) -> None:
-    """Release the lock. The server releases those of a lost connection."""
+def _release(connection: sa.Connection, statement: sa.Select[t.Any] | None) -> None:
+    """Release the lock, unless it is not held and the statement is None.
+
+    :raises DBAPIError: if that fails. The server releases the locks of the connection,
+        which is closed then.
+    """
+    if statement is None:
+        return
     try:
         connection.scalar(statement)
     except DBAPIError:
         with suppress(DBAPIError):
             connection.invalidate()
+        raise
 
 
 def _mysql_name() -> sa.ColumnElement[str]:

@@ -162,9 +162,10 @@ class TrustedSigners:
             self._catalog.trusted_signers,
         )
         found = [each for each in signers.of(scope) if each.name == name]
+        if not found:
+            return False
         is_removed = signers.delete(scope, name)
-        for each in found[:1]:
-            self._record("signer-removed", by, repository, path, _signer(each))
+        self._record("signer-removed", by, repository, path, _signer(found[0]))
         return is_removed
 
     def list(
