@@ -45,7 +45,11 @@ def delegated(response: Response, place: Place, repository: str) -> Response | N
     :param repository: the name of the repository.
     """
     # Servers in front answer 416 to each range of an empty file.
-    if not place.size or request.headers.get(STREAM_HEADER) == "stream":
+    if not place.size:
+        return None
+    if request.headers.get(STREAM_HEADER) == "stream":
+        # A check of the setup looks for it.
+        response.headers[STREAM_HEADER] = "stream"
         return None
     if place.is_local:
         return _file(response, place)

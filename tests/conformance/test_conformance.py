@@ -15,6 +15,8 @@ from tests.support.forge import SERVERS
 from tests.support.forge import tool
 from tests.support.forge import USERNAME
 from tests.support.forge_behind_nginx import ForgeBehindNginx
+from tests.support.object_stores import versitygw
+from tests.support.store_behind_nginx import StoreBehindNginx
 
 pytestmark = pytest.mark.real
 
@@ -36,6 +38,26 @@ def test_conformance_behind_nginx_passes(tmp_path: Path) -> None:
     """granian answers, and nginx sends the blobs; no check is skipped."""
     with ForgeBehindNginx(OCI_ALLOW_SPARSE="true") as forge:
         check_everything(forge, tmp_path)
+
+
+def test_conformance_with_nginx_that_reads_a_store_passes(tmp_path: Path) -> None:
+    """nginx reads the blobs from versitygw; no check is skipped."""
+    with (
+        versitygw() as store,
+        StoreBehindNginx(store, "oci", OCI_ALLOW_SPARSE="true") as forge,
+    ):
+        check_everything(forge, tmp_path)
+
+
+def test_conformance_with_redirects_fails_only_get_of_blobs(tmp_path: Path) -> None:
+    """The suite requires Docker-Content-Digest in the last response, which a store
+    cannot send."""
+    with versitygw() as store:
+        settings = {"OCI_DOWNLOADS": "redirect", **store.environment()}
+        with Forge("gunicorn", OCI_ALLOW_SPARSE="true", **settings) as forge:
+            run_suite(forge, tmp_path, EVERYTHING)
+    failed = _checks_that_are_not({"passed"}, tmp_path)
+    assert {line.rpartition("/")[2] for line in failed} == {"blob-get: failure"}
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import typing as t
 
 from tests.support.doc_blocks import ALL_BLOCKS
 from tests.support.forge_behind_nginx import ForgeBehindNginx
@@ -37,7 +36,6 @@ class StoreBehindNginx(ForgeBehindNginx):
 
     :param store: has the blobs.
     :param prefix: the prefix in its bucket.
-    :param address: where nginx finds the store; None is its endpoint.
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class StoreBehindNginx(ForgeBehindNginx):
         super().__init__(OCI_DOWNLOADS="nginx", **store.environment(prefix), **settings)
         name = self.settings["OCI_STORAGE"].partition("?")[0]
         self.location = re.sub(r"[^A-Za-z0-9]+", "-", name.rstrip("/"))
-        self._address = address or store.address
+        self._address = store.address
 
     def configuration(self) -> str:
         """Return the configuration with the documented locations."""
@@ -55,6 +53,3 @@ class StoreBehindNginx(ForgeBehindNginx):
         found = super().configuration()
         assert "location = /v2/token" in found
         return found.replace("location = /v2/token", f"{text}\nlocation = /v2/token")
-
-
-__all__: t.Final = ["StoreBehindNginx", "documented_locations"]

@@ -16,6 +16,7 @@ from flask import url_for
 from . import accounts
 from . import buckets
 from . import disk
+from . import downloads
 from . import login
 from . import nodes
 from . import pages
@@ -95,6 +96,7 @@ def check(
     progress("the storage folder")
     report.add(disk.check(target))
     report.add(buckets.check(target))
+    report.add(downloads.check(target))
     progress("the database")
     report.add(tables.check(target))
     if any(found.type in BLOCKING for found in report.findings):
@@ -164,6 +166,7 @@ def _check_address(
         return
     session = _session(target, address, sandbox, OUTSIDE)
     _check_session(report, session)
+    report.skipped += session.skipped
     if session.size < OUTSIDE:
         report.skipped.append(
             f"Layers of more than {session.size} bytes: OCI_MAX_BLOB_SIZE forbids them."

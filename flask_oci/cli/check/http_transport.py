@@ -37,6 +37,7 @@ class HttpTransport:
     def __init__(self, url: str, cafile: str | None = None) -> None:
         parts = urlsplit(url)
         self.name = url
+        self.cafile = cafile
         self.secure = parts.scheme == "https"
         self.host = parts.hostname or ""
         self.port = parts.port

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
+from . import downloads
 from .finding import Finding
+from .findings import downloads as downloads_findings
 from .findings import login as login_findings
 from .findings import pulling as findings
 from .settings import anonymous_may
@@ -46,12 +48,28 @@ def check(session: Session) -> Iterator[Finding]:
                 "The response names a file and has no content."
             )
         return
+    if whole.is_redirect and session.target.parts.config.downloads == "redirect":
+        yield from downloads.follow(session, whole, digest)
+        yield from _as_anonymous(session, path)
+        return
+    if _is_left_by_proxy(session, whole):
+        yield findings.NOT_SENT.found(f"GET is answered {whole.summary}.")
+        return
+    if downloads.is_streamed_for_nginx(whole):
+        yield downloads_findings.NOT_READ.found("The application sent the layer.")
     found = list(_content(whole, digest))
     yield from found
     if found:
         return
     yield from _range(session, path, whole.body)
     yield from _as_anonymous(session, path)
+
+
+def _is_left_by_proxy(session: Session, whole: Reply) -> bool:
+    """Return True if the proxy does not know the location that the registry names."""
+    is_delegated = session.target.parts.config.accel_redirect is not None
+    is_failed = whole.status != 200 and not whole.is_registry
+    return is_delegated and is_failed and bool(session.transport.name)
 
 
 def _content(whole: Reply, digest: str) -> Iterator[Finding]:
@@ -85,7 +103,7 @@ def _as_anonymous(session: Session, path: str) -> Iterator[Finding]:
     if anonymous_may(session.target, "pull"):
         return
     reply = session.ask("GET", path, anonymous=True)
-    if reply.status == 200:
+    if reply.status in (200, 307):
         yield findings.CACHED.found(
-            "A request without credentials is answered 200, with the layer."
+            f"A request without credentials is answered {reply.status}, with the layer."
         )

@@ -9,6 +9,7 @@ from ..finding import SEVERITIES
 from . import accounts
 from . import buckets
 from . import disk
+from . import downloads
 from . import login
 from . import nodes
 from . import pages
@@ -29,6 +30,7 @@ _MODULES: t.Final = (
     accounts,
     disk,
     buckets,
+    downloads,
     tables,
     login,
     pages,
