@@ -33,6 +33,7 @@ UPLOADS: t.Final = f"/v2/{NAME}/blobs/uploads/"
 SMALL: t.Final = os.urandom(100_000)
 #: Its first part is written while the request runs, and its tail at the end.
 LARGE: t.Final = os.urandom(6 * MIB)
+ALL: t.Final = "arn:aws:s3:::blobs/*"
 NONE: t.Final = timedelta()
 WRITES: t.Final = ("PUT", "POST", "DELETE")
 
@@ -223,3 +224,50 @@ def test_wrong_setup_is_named_in_the_log_and_by_the_check(
             assert sentence in caplog.text
             assert sentence in _details(app)["bucket-unusable"]
         assert client.head(_path(SMALL)).status_code == 404
+
+
+#: The lifecycle rules of a bucket, by their effect.
+RULES: t.Final = """<LifecycleConfiguration><Rule><Status>Enabled</Status>
+<Filter><Prefix>{}</Prefix></Filter><AbortIncompleteMultipartUpload>
+<DaysAfterInitiation>8</DaysAfterInitiation></AbortIncompleteMultipartUpload>
+<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>
+</NoncurrentVersionExpiration></Rule></LifecycleConfiguration>"""
+
+
+@pytest.mark.parametrize("store", [versitygw], indirect=True)
+def test_unsuitable_bucket_is_named_by_the_check(
+    store: Store, proxy: FaultyStore, make_app: MakeApp
+) -> None:
+    """A clock that differs by minutes, a store without TLS, a public bucket, and one
+    that keeps versions or parts for ever. The store has no lifecycle rules itself."""
+    settings = store.at(proxy.port).config(uuid.uuid4().hex)
+    app = make_app(OCI_EXTERNAL_URL="https://forge.example.org", **settings)
+    RegistryClient.of(app, "alice").push_blob(NAME, SMALL)
+    found = _details(app)
+    assert {code for code in found if code.startswith("bucket")} == {
+        "bucket-plain-http"
+    }
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    policy = {"Version": "2012-10-17", "Statement": [{**allowed, "Resource": ALL}]}
+    client = t.cast(t.Any, store.bucket())._client()
+    client.put_bucket_policy(Bucket="blobs", Policy=json.dumps(policy))
+    versions = "<VersioningConfiguration><Status>Enabled</Status>"
+    proxy.answers["versioning"] = f"{versions}</VersioningConfiguration>"
+    proxy.answers["lifecycle"] = RULES.format("another-prefix/")
+    with later(timedelta(minutes=5)):
+        found = _details(app)
+    client.delete_bucket_policy(Bucket="blobs")
+    assert {code for code in found if code.startswith("bucket")} == {
+        "bucket-plain-http",
+        "bucket-clock",
+        "bucket-public",
+        "bucket-versioned",
+        "bucket-without-abort-rule",
+    }
+    assert " s behind." in found["bucket-clock"]
+    folder = str(settings["OCI_STORAGE"]).split("/")[3].partition("?")[0]
+    for prefix in ("", folder[:8], f"{folder}/data/"):
+        proxy.answers["lifecycle"] = RULES.format(prefix)
+        found = _details(app)
+        assert "bucket-versioned" not in found
+        assert "bucket-without-abort-rule" not in found

@@ -46,6 +46,9 @@ class FaultyStore:
 
     def __init__(self, port: int) -> None:
         self.fault: Fault | None = None
+        self.answers: dict[str, str] = {}
+        """The XML of answers by the query of their requests."""
+
         self._target = port
         self._lock = threading.Lock()
         self._is_over = threading.Event()
@@ -96,7 +99,10 @@ class FaultyStore:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         fault = self._fault_of(request.command)
-        if fault is not None and fault.is_silent:
+        said = self.answers.get(request.path.partition("?")[2])
+        if said is not None:
+            _respond(request, 200, said.encode())
+        elif fault is not None and fault.is_silent:
             self._is_over.wait(20)
             request.close_connection = True
         elif fault is not None and fault.status is not None:
@@ -137,8 +143,15 @@ def _refuse(request: BaseHTTPRequestHandler, fault: Fault) -> None:
     """Answer as S3 and Azure do: both have the code in XML, and Azure in a header."""
     text = f"<Error><Code>{fault.code}</Code><Message>Broken</Message></Error>"
     body = b"" if request.command == "HEAD" else text.encode()
-    request.send_response_only(fault.status or 500)
-    request.send_header("x-ms-error-code", fault.code)
+    _respond(request, fault.status or 500, body, fault.code)
+
+
+def _respond(
+    request: BaseHTTPRequestHandler, status: int, body: bytes, code: str = ""
+) -> None:
+    request.send_response_only(status)
+    if code:
+        request.send_header("x-ms-error-code", code)
     request.send_header("Content-Type", "application/xml")
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()

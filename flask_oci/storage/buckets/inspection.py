@@ -18,7 +18,7 @@ class Inspection(t.NamedTuple):
     """Whether anonymous clients can read its objects."""
 
     keeps_versions: bool | None = None
-    """Whether it keeps deleted objects."""
+    """Whether it keeps deleted objects for ever."""
 
     aborts_uploads: bool | None = None
     """Whether it deletes the parts of multipart uploads that are never completed."""

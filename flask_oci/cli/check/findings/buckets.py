@@ -38,7 +38,8 @@ CLOCK = FindingType(
     "bucket-clock",
     "warning",
     "The clock of this machine differs from that of the object store.",
-    "A store rejects requests whose time differs by more than a few minutes.",
+    "A store rejects requests whose time differs by more than 15 minutes. Pushes and"
+    " pulls of layers are then answered 503.",
     {"command": "timedatectl set-ntp true"},
 )
 
@@ -69,8 +70,9 @@ VERSIONED = FindingType(
     "warning",
     "The bucket keeps deleted objects.",
     "The collection deletes objects, but the bucket keeps their versions, so that no"
-    " space is freed. Let a rule of the bucket delete old versions.",
-    {"command": f"{_RULES} --lifecycle-configuration file://versions.json"},
+    " space is freed, and each deleted layer is paid for as before. Let a rule of the"
+    " bucket delete noncurrent versions.",
+    {"command": f"{_RULES} --lifecycle-configuration file://rules.json"},
 )
 
 NO_ABORT = FindingType(
@@ -79,6 +81,6 @@ NO_ABORT = FindingType(
     "The bucket keeps the parts of interrupted uploads.",
     "The collection aborts the uploads that the database knows. If a process is killed"
     " at the moment at which an upload begins, only a rule of the bucket deletes its"
-    " parts.",
-    {"command": f"{_RULES} --lifecycle-configuration file://abort-after-8-days.json"},
+    " parts. Until then they are paid for, and no list of objects shows them.",
+    {"command": f"{_RULES} --lifecycle-configuration file://rules.json"},
 )
