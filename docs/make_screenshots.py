@@ -41,6 +41,13 @@ PAGES: t.Final = {
     "settings": "/images/alice/weather/-/settings",
     "tokens": "/images/-/tokens",
     "robots": "/images/-/robots",
+    "robot": "/images/-/robots/{robot}",
+    "publishers": "/images/alice/-/publishers",
+    "policy": "/images/alice/weather/-/settings/policy",
+    "path-policy": "/images/alice/-/rules/policy",
+    "blocked": "/images/alice/weather/-/image/2.0.3",
+    "announced": "/images/alice/weather/-/image/2.0.0",
+    "upstreams": "/images/-/upstreams",
     "storage": "/images/-/storage",
     "administration": "/images/-/administration",
     "events": "/images/-/events",
@@ -182,6 +189,7 @@ def main() -> None:
         try:
             address = f"http://127.0.0.1:{server.server_port}"
             values = {
+                "robot": forge.robot,
                 "webhook": forge.webhook,
                 "own_webhook": forge.own_webhook,
                 **forge.attached,

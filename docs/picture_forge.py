@@ -6,13 +6,16 @@ import functools
 import hashlib
 import sys
 import typing as t
+from datetime import timedelta
 
+import time_machine
 from picture_documents import ATTACHED
 
 from tests.support.paths import ROOT
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+import picture_rules  # noqa: E402
 from flask import Flask  # noqa: E402
 
 from example_app import create_app  # noqa: E402
@@ -22,6 +25,7 @@ from example_app.models import find_user  # noqa: E402
 from example_app.models import Project  # noqa: E402
 from example_app.models import User  # noqa: E402
 from example_app.registry import registry  # noqa: E402
+from flask_oci.clock import utcnow  # noqa: E402
 from flask_oci.testing.manifests import descriptor  # noqa: E402
 from flask_oci.testing.manifests import digest_of  # noqa: E402
 from flask_oci.testing.manifests import encoded  # noqa: E402
@@ -84,11 +88,15 @@ class Forge:
                 "OCI_WEBHOOK_NETWORKS": ["127.0.0.0/8"],
                 "OCI_OWNER_WEBHOOK_NETWORKS": ["127.0.0.0/8"],
                 "OCI_EXTERNAL_URL": "https://forge.example",
+                "OCI_OIDC_ISSUERS": {picture_rules.ISSUER: "github"},
+                # Nothing is fetched from it.
+                "OCI_UPSTREAMS": {"hub": "docker.io"},
             }
         )
         self.alice = RegistryClient(self.app, basic("alice", "wonderland"))
         self.bob = RegistryClient(self.app, basic("bob", "builder"))
         self.attached: dict[str, str] = {}
+        self.robot = ""
 
     def layer(self, name: str, seed: str, size: int) -> dict[str, t.Any]:
         """Push a layer, and return its descriptor."""
@@ -147,8 +155,8 @@ class Forge:
 
     def release(
         self, name: str, version: str, *tags: str, signed: bool = False
-    ) -> None:
-        """Push an image for two platforms."""
+    ) -> bytes:
+        """Push an image for two platforms, and return its index."""
         children = [
             descriptor(
                 self.image(name, version, architecture),
@@ -167,6 +175,7 @@ class Forge:
         if signed:
             for key, (title, kind, fields) in ATTACHED.items():
                 self.attached[key] = self.attach(name, manifest, title, kind, fields)
+        return manifest
 
     def attach(
         self, name: str, subject: bytes, title: str, kind: str, fields: object
@@ -233,9 +242,11 @@ class Forge:
 
     def fill(self) -> None:
         """Push the content of the pictures."""
-        for number in range(4):
-            self.release("alice/weather", f"2.0.{number}")
-        self.release("alice/weather", "2.1.0", "2.1", "latest", signed=True)
+        old = [self._release_of_the_past(number) for number in range(4)]
+        with _ago(days=2):
+            signed = self.release(
+                "alice/weather", "2.1.0", "2.1", "latest", signed=True
+            )
         self.chart("alice/charts/weather", "2.1.0")
         self.release("alice/tools/very-long-name-of-a-tool-for-everything", "1.0")
         self.alice.push_blob("alice/notes", b"# Notes")
@@ -265,6 +276,28 @@ class Forge:
             alice = t.cast(User, find_user("alice"))
             alice.is_admin = True
             commit()
-            registry.access_tokens.issue(
-                alice, name="build machine", repositories=["alice/*"]
-            )
+            for name, days in (("laptop", 30), ("build machine", 365)):
+                registry.access_tokens.issue(
+                    alice,
+                    name=name,
+                    repositories=["alice/*"],
+                    actions=["pull", "push"],
+                    expires=timedelta(days=days),
+                )
+            self.robot = picture_rules.add_robots(alice)
+            picture_rules.add_policy(self.alice, signed, alice)
+            picture_rules.add_rules(old[-1], alice)
+
+    def _release_of_the_past(self, number: int) -> bytes:
+        """Push a release, and pull it on the days after; return its index."""
+        for day in range(3):
+            with _ago(days=40 - 8 * number - day):
+                if not day:
+                    made = self.release("alice/weather", f"2.0.{number}")
+                for _ in range((number + 2) * (day + 1) % 5 + 1):
+                    self.alice.get(f"/v2/alice/weather/manifests/2.0.{number}")
+        return made
+
+
+def _ago(days: int) -> time_machine.travel:
+    return time_machine.travel(utcnow() - timedelta(days=days), tick=True)

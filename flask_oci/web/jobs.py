@@ -9,6 +9,7 @@ from markupsafe import Markup
 from ..catalog.jobs import COLLECTION
 from ..catalog.jobs import PRUNING
 from ..catalog.jobs import RETENTION
+from ..catalog.jobs import VERIFICATION
 from ..catalog.jobs import WEBHOOKS
 from ..operations.jobs import REMEDY
 from ..services import services
@@ -64,6 +65,10 @@ def _entry(report: JobReport) -> JobEntry:
         PRUNING: (
             gettext("Pruning"),
             gettext("Deletes expired tokens and old events."),
+        ),
+        VERIFICATION: (
+            gettext("Verification"),
+            gettext("Compares attached signatures with the trusted signers."),
         ),
     }
     plain = Markup.escape(report.name)

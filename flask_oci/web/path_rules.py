@@ -226,6 +226,7 @@ def _page(name: str, error: str = "", rules: list[str] | None = None) -> Page:
         rules=stored if rules is None else rules,
         may_manage=may_manage,
         may_limit=is_admin(),
+        manages_robots=is_admin() or parts.policy.manages_robots(visitor(), name),
         error=error,
     )
 

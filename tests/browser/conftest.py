@@ -23,6 +23,8 @@ _numbers = itertools.count(1)
 
 #: The administrator of the forge.
 ADMINISTRATOR = "root"
+#: The issuer of the identity tokens of jobs. Nothing is fetched from it.
+ISSUER = "https://token.actions.githubusercontent.com"
 #: The widths of a phone and of a desk, in pixels.
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")
@@ -35,6 +37,8 @@ def forge() -> t.Iterator[Forge]:
         "OCI_LANGUAGES": json.dumps(LANGUAGES),
         # Nothing is fetched from it.
         "OCI_UPSTREAMS": json.dumps({"hub": "docker.io"}),
+        "OCI_OIDC_ISSUERS": json.dumps({ISSUER: "github"}),
+        "OCI_OIDC_AUDIENCE": "https://forge.example.org",
     }
     with Forge("gunicorn", **settings) as started:
         admin = ("--admin", "--password", PASSWORD)
