@@ -12,9 +12,11 @@ import time_machine
 from flask import Flask
 
 from flask_oci import RepositoryInfo
+from flask_oci import Robot
 from flask_oci.clock import utcnow
 from flask_oci.testing.requests import basic
 from tests.support.credentials import bearing
+from tests.support.credentials import grant
 from tests.support.credentials import issue
 from tests.support.credentials import log_in
 from tests.support.credentials import refresh
@@ -24,6 +26,10 @@ from tests.support.host import db
 from tests.support.host import registry
 from tests.support.host import set_policy
 from tests.support.host import User
+from tests.support.identity_issuer import AUDIENCE
+from tests.support.identity_issuer import IdentityIssuer
+from tests.support.job_claims import for_issuer
+from tests.support.job_claims import GITHUB
 from tests.support.registry_client import RegistryClient
 from tests.support.robots import make_robot
 
@@ -131,6 +137,11 @@ def build(folder: Path, **config: object) -> World:
 
     :param config: further settings of the application.
     """
+    issuer = IdentityIssuer()
+    issuer.close()
+    config.update(
+        OCI_OIDC_ISSUERS=issuer.known(GITHUB.kind), OCI_OIDC_AUDIENCE=AUDIENCE
+    )
     app = create_app(folder, OCI_LOGIN_ATTEMPTS=None, **config)
     Administrator(app).start_afresh()
     world = World(app)
@@ -153,6 +164,7 @@ def build(folder: Path, **config: object) -> World:
         *_refused(app, elsewhere),
         *_robots(app),
         *_refused_robots(app),
+        *_jobs(app, issuer),
     ]
     set_policy(None)
     Administrator(elsewhere).close(delete_rows=False)
@@ -249,6 +261,55 @@ def _robots(app: Flask) -> t.Iterator[Caller]:
             continue
         yield Caller(label, sent, **fields)
         yield Caller(f"{label}, bearer", _bearer(app, sent, *SCOPES), **fields)
+
+
+def _jobs(app: Flask, issuer: IdentityIssuer) -> t.Iterator[Caller]:
+    """Yield jobs, which have the limits of a robot, by each of their credentials."""
+    url = issuer.address(GITHUB.kind)
+    set_policy(None)
+    robots = [
+        make_robot(app, path="owner", name=name, actions=["push"])[0]
+        for name in ("job", "ended")
+    ]
+    set_policy(lambda user, action, repository: True)
+    with app.app_context():
+        added = [registry.publishers.add(r, url, GITHUB.fields) for r in robots]
+
+    def token() -> str:
+        """Return an identity token that outlives the matrix."""
+        claims = for_issuer(GITHUB.claims, url)
+        end = int(utcnow().timestamp()) + 3600
+        return issuer.token({"iss": url, **claims}, exp=end)
+
+    def exchanged(robot: Robot, spent: str) -> str:
+        answer = grant(
+            RegistryClient(app),
+            grant_type="urn:ietf:params:oauth:grant-type:token-exchange",
+            subject_token_type="urn:ietf:params:oauth:token-type:id_token",
+            subject_token=spent,
+            robot=robot.login,
+        )
+        return str(answer.get_json()["access_token"])
+
+    job, ended = robots
+    spent = token()
+    secret, of_ended = exchanged(job, spent), exchanged(ended, token())
+    fields: dict[str, t.Any] = {
+        "role": "robot",
+        "limit": PUSH,
+        "reach": frozenset(NAMES.values()),
+    }
+    sent = basic(job.login, secret)
+    yield Caller("job", sent, **fields)
+    yield Caller("job, bearer", _bearer(app, sent, *SCOPES), **fields)
+    yield Caller("job, identity token", basic(job.login, token()), **fields)
+    by_ended = _bearer(app, basic(ended.login, of_ended), *SCOPES)
+    with app.app_context():
+        registry.publishers.remove(ended, added[1].id)
+    yield Caller("ended job", basic(ended.login, of_ended), refused=True)
+    yield Caller("ended job, bearer", by_ended, refused=True)
+    yield Caller("job, spent token", basic(job.login, spent), refused=True)
+    yield Caller("job, other robot", basic("owner+r0", token()), refused=True)
 
 
 def _refused_robots(app: Flask) -> t.Iterator[Caller]:

@@ -78,6 +78,10 @@ class IdentityIssuer:
         self.gate.set()
         self._server.shutdown()
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening. Only applications that know the keys trust it from now on."""
         self._server.server_close()
 
     def address(self, kind: str) -> str:
@@ -92,6 +96,11 @@ class IdentityIssuer:
             "OCI_OIDC_AUDIENCE": AUDIENCE,
             "OCI_OIDC_NETWORKS": ["127.0.0.0/8"],
         }
+
+    def known(self, *kinds: str) -> dict[str, t.Any]:
+        """Return issuers of kinds whose present keys the configuration has."""
+        keys = self.key_set()
+        return {self.address(kind): {"kind": kind, "keys": keys} for kind in kinds}
 
     def usual(self, path: str) -> t.Any:
         """Return the document at a path, or 404. Each path is an issuer of its own."""
