@@ -20,6 +20,10 @@ from flask_oci.testing import serving
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from tests.clients.engine import forget
+from tests.clients.engine import inspect
+from tests.clients.engine import login
+from tests.clients.engine import make
 from tests.clients.engine import running_engine
 from tests.clients.images import make_image
 from tests.clients.images import random_layer
@@ -34,6 +38,7 @@ from tests.support.forge import PASSWORD
 from tests.support.forge import tool
 from tests.support.forge import USERNAME
 from tests.support.forge import wait_until
+from tests.support.object_stores import versitygw
 from tests.support.other_registry import OtherRegistry
 
 pytestmark = pytest.mark.real
@@ -100,9 +105,18 @@ def test_clients_pull_from_distribution_through_the_cache(tmp_path: Path) -> Non
             pull(program, name, outer.host, tmp_path)
 
 
-def mirror_of(stack: contextlib.ExitStack, address: str, **settings: object) -> Forge:
-    """Start a forge that is a mirror of an upstream at the host ``localhost``."""
-    forge = Forge("gunicorn")
+def mirror_of(
+    stack: contextlib.ExitStack,
+    address: str,
+    environment: dict[str, str] | None = None,
+    **settings: object,
+) -> Forge:
+    """Start a forge that is a mirror of an upstream at the host ``localhost``.
+
+    :param environment: settings of the forge.
+    :param settings: settings of the upstream.
+    """
+    forge = Forge("gunicorn", **(environment or {}))
     local = {"mirror_hosts": [mirror_host(forge)], "mirror_networks": ["127.0.0.0/8"]}
     forge.settings["OCI_UPSTREAMS"] = upstream(address, **local, **settings)
     return stack.enter_context(forge)
@@ -149,6 +163,48 @@ def test_docker_and_containerd_pull_from_mirrors_without_a_password(
         source.stop()
         inner.stop()
         docker("pull", "mirrored:1")
+
+
+def test_docker_pulls_and_pushes_through_a_bucket(tmp_path: Path) -> None:
+    """Images of an upstream are kept in the bucket, and so are those that are
+    pushed."""
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(versitygw())
+        source = stack.enter_context(Distribution(tmp_path))
+        robot = {"username": distribution.USERNAME, "password": distribution.PASSWORD}
+        address = f"http://{source.host}"
+        # The upstream is asked at each pull, and then its absence is accepted.
+        times = {"fresh": 1, "retry": 1}
+        forge = mirror_of(stack, address, store.environment("oci"), **robot, **times)
+        root = root_file_system(tool("busybox", "Debian's busybox-static"))
+        layout = make_image(root).write(tmp_path / "layout")
+        crane(tmp_path, (source.host, distribution.USERNAME, distribution.PASSWORD))(
+            "push", layout, f"{source.host}/library/kept:1"
+        )
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        mirrors = [f"http://{mirror_host(forge)}"]
+        docker = stack.enter_context(running_engine(folder, registry_mirrors=mirrors))
+        docker = docker.having(DOCKER_CONFIG=str(tmp_path / "docker"))
+        docker("pull", "kept:1")
+        before = inspect(docker, "kept:1")["RootFS"]
+        source.stop()
+        docker("rmi", "--force", "kept:1")
+        docker("pull", "kept:1")
+        assert inspect(docker, "kept:1")["RootFS"] == before
+
+        name = f"{forge.host}/{USERNAME}/app:1"
+        make(docker, name, root)
+        docker(*login(forge), stdin=PASSWORD)
+        docker("push", name)
+        made = inspect(docker, name)["RootFS"]
+        forget(docker, name)
+        docker("pull", name)
+        assert inspect(docker, name)["RootFS"] == made
+
+        # Two configs and three layers; no upload session leaves an object.
+        assert len(list(store.bucket("oci").list("data/"))) == 5
+        assert not list(forge.instance.glob("oci/blobs/*/*/*"))
+        assert forge.run("oci", "fsck").returncode == 0
 
 
 @contextlib.contextmanager
