@@ -27,16 +27,17 @@ MakeApp = t.Callable[..., Flask]
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """On a database other than SQLite, deselect the tests that do not use it."""
-    if not DATABASE_URL:
-        return
+    """Deselect the tests that say nothing about the database of this run."""
     others = [item for item in items if not _looks_at_it(item)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if _looks_at_it(item)]
 
 
 def _looks_at_it(item: pytest.Item) -> bool:
-    return "database_url" in getattr(item, "fixturenames", ())
+    if not DATABASE_URL:
+        return item.get_closest_marker("server_only") is None
+    uses_it = "database_url" in getattr(item, "fixturenames", ())
+    return uses_it and item.get_closest_marker("sqlite_only") is None
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,8 @@ from flask_oci.api.dispatch import Operation
 from flask_oci.testing.manifests import digest_of
 from tests.support.registry_client import RegistryClient
 
+pytestmark = pytest.mark.sqlite_only
+
 ROOT = "/api/oci/v1"
 
 

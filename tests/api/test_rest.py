@@ -655,6 +655,7 @@ LISTS: t.Final = {
 }
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("path", LISTS)
 def test_lists_have_constant_statements(
     app: Flask, owner: RestClient, path: str

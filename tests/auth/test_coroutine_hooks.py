@@ -21,6 +21,8 @@ from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
 from tests.support.visitor import Visitor
 
+pytestmark = pytest.mark.sqlite_only
+
 NAME = "alice/app"
 DECORATORS = (
     "is_admin",

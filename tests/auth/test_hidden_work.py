@@ -33,6 +33,8 @@ from tests.support.registry_client import RegistryClient
 from tests.support.rest_client import RestClient
 from tests.support.visitor import Visitor
 
+pytestmark = pytest.mark.sqlite_only
+
 PRIVATE, RENAMED, MISSING = "alice/secret", "alice/former", "alice/absent"
 DIGEST = digest_of(LAYER)
 

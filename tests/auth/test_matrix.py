@@ -19,7 +19,7 @@ from tests.support.access_world import World
     name="world",
     scope="module",
     params=[
-        pytest.param(False, id="asked"),
+        pytest.param(False, id="asked", marks=pytest.mark.sqlite_only),
         pytest.param("statements", id="cached", marks=pytest.mark.slow),
     ],
 )

@@ -35,6 +35,8 @@ from tests.support.archives import tar
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 
+pytestmark = pytest.mark.sqlite_only
+
 MIB = 1024 * 1024
 IMAGE = image(LAYER)
 ENTRIES = [listed(IMAGE, "1.0")]

@@ -41,13 +41,14 @@ VALUES: t.Final = {
     "id with emoji": "0" * 31 + "\U0001f40b",
 }
 
-#: The values of the quick tests: one for each way to fail. The others differ on servers
-#: of databases.
+#: One value for each way to fail. Only a database server distinguishes the others.
 QUICK: t.Final = {"nul inside", "surrogate", "digits", "id with emoji"}
 EACH_VALUE = pytest.mark.parametrize(
     "value",
     [
-        pytest.param(text, id=name, marks=[] if name in QUICK else [pytest.mark.slow])
+        pytest.param(
+            text, id=name, marks=[] if name in QUICK else [pytest.mark.server_only]
+        )
         for name, text in VALUES.items()
     ],
 )

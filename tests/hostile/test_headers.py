@@ -23,6 +23,8 @@ from tests.support.hostile import send
 from tests.support.registry_client import NO_SESSION
 from tests.support.registry_client import RegistryClient
 
+pytestmark = pytest.mark.sqlite_only
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 #: The headers that the registry, or something under it, reads.

@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from _typeshed.wsgi import WSGIEnvironment
 
+pytestmark = pytest.mark.sqlite_only
+
 PUBLIC = "https://forge.example"
 
 

@@ -19,6 +19,8 @@ from tests.support.registry_client import RegistryClient
 from .application import with_registry
 from .docker import tell_story
 
+pytestmark = pytest.mark.sqlite_only
+
 Reader = t.Callable[[], object]
 
 #: Functions that read the body; Werkzeug keeps the bytes.

@@ -16,6 +16,8 @@ from tests.hosts.application import with_registry
 from tests.hosts.application import with_users
 from tests.support.registry_client import RegistryClient
 
+pytestmark = pytest.mark.sqlite_only
+
 PATH = "/v2/alice/app/manifests/1.0"
 
 

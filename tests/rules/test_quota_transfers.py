@@ -46,7 +46,10 @@ def below_bob(name: str) -> str:
     return name.replace("alice", "bob")
 
 
-@pytest.fixture(name="quota", params=["stored", "site"])
+@pytest.fixture(
+    name="quota",
+    params=["stored", pytest.param("site", marks=pytest.mark.sqlite_only)],
+)
 def _quota(request: pytest.FixtureRequest, app: Flask) -> None:
     """A quota of bob, which is set for him or for all owners. Alice has no limit, and
     may push to the namespace of bob."""

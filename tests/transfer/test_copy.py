@@ -45,6 +45,8 @@ if t.TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIEnvironment
 
+pytestmark = pytest.mark.sqlite_only
+
 Serve = Callable[[Flask], int]
 OTHER = b"another layer"
 IMAGE = image(LAYER)

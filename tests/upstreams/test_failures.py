@@ -26,6 +26,8 @@ from .conftest import IMAGE
 from .conftest import Serve
 from .conftest import Upstreamed
 
+pytestmark = pytest.mark.sqlite_only
+
 NAME = "hub/library/alpine"
 TAG = f"/v2/{NAME}/manifests/3"
 BLOB = f"/v2/{NAME}/blobs/{digest_of(LAYER)}"

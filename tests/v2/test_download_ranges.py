@@ -17,7 +17,7 @@ from tests.support.registry_client import RegistryClient
 CONTENT = bytes(i * 7 % 251 for i in range(1000))
 PATH = f"/v2/alice/app/blobs/{digest_of(CONTENT)}"
 
-pytestmark = pytest.mark.usefixtures("_pushed")
+pytestmark = [pytest.mark.sqlite_only, pytest.mark.usefixtures("_pushed")]
 
 
 @pytest.fixture(name="_pushed")

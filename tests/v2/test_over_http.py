@@ -19,6 +19,8 @@ from flask_oci.testing.requests import basic
 from flask_oci.testing.requests import with_query
 from tests.support.registry_client import RegistryClient
 
+pytestmark = pytest.mark.sqlite_only
+
 CREDENTIALS = {"Authorization": basic("alice", "wonderland")}
 CONTENT = bytes(range(256)) * 4096
 

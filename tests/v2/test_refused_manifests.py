@@ -22,6 +22,8 @@ from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
 
+pytestmark = pytest.mark.sqlite_only
+
 IMAGE = image(LAYER)
 MIB = 1024 * 1024
 

@@ -22,6 +22,8 @@ from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
 from tests.support.visitor import Visitor
 
+pytestmark = pytest.mark.sqlite_only
+
 MakeApp = t.Callable[..., Flask]
 HELLO = "/images/alice/hello"
 

@@ -36,6 +36,8 @@ from tests.support.registry_client import RegistryClient
 from tests.support.visitor import Page
 from tests.support.visitor import Visitor
 
+pytestmark = pytest.mark.sqlite_only
+
 NAME = "alice/hello"
 
 #: The configs of two images, by tag.
