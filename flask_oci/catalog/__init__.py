@@ -20,9 +20,11 @@ from .change_observer import Observer
 from .collection_lock import CollectionLock
 from .collection_schedule import CollectionSchedule
 from .consistency import Consistency
+from .copied_rows import CopyRefused
 from .credentials import Credentials
 from .database import Condition
 from .database import Database
+from .database_copy import DatabaseCopy
 from .database_settings import DatabaseSettings
 from .deleted_manifests import DeletedManifests
 from .deletions import Deletions
@@ -95,6 +97,7 @@ __all__ = [
     "REFUSED",
     "Catalog",
     "Condition",
+    "CopyRefused",
     "HasSession",
     "Login",
     "MetaData",
@@ -181,6 +184,7 @@ class Catalog:
         self.rules = Rules(database)
         self.schema = Schema(database)
         self.tables = Tables(database)
+        self.database_copy = DatabaseCopy(database)
         self.webhooks = Webhooks(database)
         self.deliveries = Deliveries(database, self.webhooks)
         self.delivery_log = DeliveryLog(database)

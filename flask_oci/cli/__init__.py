@@ -13,6 +13,7 @@ from .changes import visibility
 from .check.command import check
 from .copying import copy
 from .copying import mirror
+from .database import copy_database
 from .default_visibility import default_visibility
 from .deletion import delete
 from .description import describe
@@ -78,6 +79,7 @@ COMMANDS: t.Final[tuple[Command, ...]] = (
     fsck,
     check,
     tables,
+    copy_database,
     events,
     protect,
     webhooks,
