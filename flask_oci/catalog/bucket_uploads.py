@@ -58,6 +58,12 @@ class BucketUploads:
         found = self._db.execute(self._reading(self._open(uuid))).first()
         return None if found is None else _record(found)
 
+    def is_leased(self, uuid: str) -> bool:
+        """Return True if a process has a lease of a session."""
+        leased = self._table.c.leased_until > database_time(self._db)
+        query = sa.select(sa.exists().where(self._open(uuid), leased))
+        return bool(self._db.execute(query).scalar())
+
     def all(self) -> Iterator[UploadRecord]:
         """Yield the records of all sessions, also of ended ones."""
         last = ""

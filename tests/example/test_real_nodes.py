@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from tests.clients.images import random_layer
 from tests.clients.images import read_layout
 from tests.clients.shell import Client
 from tests.support.forge import end
+from tests.support.forge import environment
 from tests.support.forge import free_port
 from tests.support.forge import tool
 from tests.support.forge import TOOLS
@@ -69,6 +72,7 @@ def test_nodes_serve_images_after_one_of_them_is_killed(
             "starting the nodes",
         )
         assert script.poll() is None, log.read_text()
+        assert check(log.read_text(), port) == set()
         account = ("--username=alice", "--password-stdin")
         crane("auth", "login", *account, f"127.0.0.1:{port}", stdin="wonderland")
         exchange(crane, tmp_path / "both", f"127.0.0.1:{port}/alice/app:1")
@@ -93,6 +97,27 @@ def test_nodes_serve_images_after_one_of_them_is_killed(
     assert found is not None
     assert not Path(found[1]).exists()
     assert not list(processes_of(found[1]))
+
+
+def check(text: str, port: int) -> set[str]:
+    """Return the findings of ``flask oci check``, with the settings of the nodes."""
+    file = re.search(r"set -a; \. (\S+);", text)
+    assert file is not None
+    lines = Path(file[1]).read_text().splitlines()
+    settings = dict(shlex.split(line)[0].split("=", 1) for line in lines)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "flask", "--app", "example_app.nodes.application"),
+            *("oci", "check", "--url", f"http://127.0.0.1:{port}"),
+            *("--user", "alice", "--json"),
+        ],
+        cwd=ROOT,
+        env=environment(Path(settings["EXAMPLE_INSTANCE"]), settings),
+        capture_output=True,
+        timeout=START_TIMEOUT,
+        check=False,
+    )
+    return {finding["code"] for finding in json.loads(done.stdout)["findings"]}
 
 
 def exchange(crane: Client, folder: Path, name: str) -> None:

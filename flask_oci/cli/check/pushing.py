@@ -195,14 +195,21 @@ def _shows_bytes(session: Session) -> bool:
 
 
 def _arrived(session: Session, location: str) -> int | None:
-    """Return how many bytes of an upload are stored, or None for an unknown upload."""
+    """Return how many bytes of an upload are stored, or None for an unknown upload.
+
+    In a bucket, the bytes are in memory until they fill a part. The lease of the
+    process that reads them then counts as one byte.
+    """
     uuid = urlsplit(location).path.rpartition("/")[2]
+    catalog = session.target.parts.catalog
     deadline = time.monotonic() + ARRIVAL_TIMEOUT
     while True:
         try:
             length = session.target.parts.storage.upload_length(uuid)
         except BlobUploadUnknown:
             return None
+        length = length or int(catalog.bucket_uploads.is_leased(uuid))
+        catalog.release()
         if length or time.monotonic() > deadline:
             return length
         time.sleep(0.05)
