@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.support.forge import wait_until
 from tests.support.paths import ROOT
 
+from .client import Client
+
 WORKERS = 3
 THREADS = 4
 
@@ -31,9 +33,18 @@ class Server:
 
     :param folder: for the blobs, the logs and, if it is SQLite, the database.
     :param database: the URL of an empty database; None is SQLite.
+    :param settings: additions to the environment.
     """
 
-    def __init__(self, folder: Path, database: str | None) -> None:
+    grace_periods = 2
+    """The number of grace periods after which all garbage is deleted."""
+
+    def __init__(
+        self,
+        folder: Path,
+        database: str | None,
+        settings: t.Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
@@ -56,6 +67,7 @@ class Server:
             "OCI_UNDO_PERIOD": "1",
             "OCI_UPLOAD_LIFETIME": str(GRACE),
             "OCI_TOKEN_LIFETIME": str(24 * 60 * 60),
+            **(settings or {}),
         }
 
     def __enter__(self) -> Server:
@@ -67,6 +79,10 @@ class Server:
         finally:
             self.kill()
             self._listener.close()
+
+    def client(self, authorization: str) -> Client:
+        """Return a client with a connection of its own."""
+        return Client(self.port, authorization)
 
     def start(self, *prefix: str) -> None:
         """Start the server, optionally below another program such as strace."""
@@ -83,14 +99,23 @@ class Server:
 
     def start_collector(self) -> None:
         """Start the repeated collection in a separate process."""
-        self._collector = self._spawn(
-            "collector.log", sys.executable, "-m", "tests.torture.collector"
-        )
+        self._collector = self.spawn_program("collector.log", "tests.torture.collector")
+
+    def spawn_program(
+        self, log: str, module: str, *words: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a module of the tests in the server's environment."""
+        return self._spawn(log, sys.executable, "-m", module, *words)
+
+    @property
+    def pid(self) -> int:
+        """The id of the server's first process."""
+        assert self._master is not None
+        return self._master.pid
 
     def workers(self) -> list[int]:
         """Return the ids of the worker processes."""
-        assert self._master is not None
-        pid = self._master.pid
+        pid = self.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return [child for child in map(int, children.split()) if _runs(child)]
 
@@ -140,6 +165,10 @@ class Server:
         """Return the digests of the stored files."""
         files = (self.folder / "oci" / "blobs").glob("*/*/*")
         return [f"{file.parent.parent.name}:{file.name}" for file in files]
+
+    def uploads(self) -> list[str]:
+        """Return the names of the files of unfinished uploads."""
+        return [file.name for file in (self.folder / "oci" / "uploads").iterdir()]
 
     def collections(self) -> list[int]:
         """Return the number of blobs that each completed collection deleted."""

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .checks import Asker
 from .checks import verify
-from .client import Client
 from .client import log_in
 from .content import Blob
 from .ledger import Key
@@ -58,7 +57,7 @@ class World:
 
     def asker(self) -> Asker:
         """Return an asker with a new connection."""
-        return Asker(Client(self.server.port, self._authorization), self.ledger)
+        return Asker(self.server.client(self._authorization), self.ledger)
 
     def verify(self, keys: list[Key]) -> None:
         """Check some keys, the whole storage and the whole database, while no client
@@ -74,8 +73,9 @@ class World:
         """Check every key, and that the collection deletes all garbage."""
         self.verify(self.ledger.everything())
         self.server.kill_collector()
-        # Content of a deleted manifest is deleted one grace period after it.
-        for _ in range(2):
+        # Content of a deleted manifest is deleted one grace period after it, and an
+        # object one grace period after its row.
+        for _ in range(self.server.grace_periods):
             time.sleep(GRACE + 1)
             self.server.command("gc", "--json")
         self._verify_no_garbage()
@@ -95,7 +95,7 @@ class World:
         stored = self.server.blobs()
         assert len(stored) == len(set(stored))
         assert set(stored) == reachable
-        assert not list((self.server.folder / "oci" / "uploads").iterdir())
+        assert not self.server.uploads()
 
 
 @contextlib.contextmanager

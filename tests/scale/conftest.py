@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.support.database_servers import postgresql
+from tests.support.forge import unavailable
+from tests.torture import report
+from tests.torture.plan import seed
+from tests.torture.report import COUNTS
+from tests.torture.world import World
+
+from .nodes import Nodes
+
+
+@pytest.fixture(name="nodes")
+def _nodes(tmp_path: Path) -> t.Iterator[Nodes]:
+    """Two running nodes."""
+    if not sys.platform.startswith("linux"):
+        unavailable("processes are found in Linux's /proc")
+    # No test cuts its power, so it need not wait for the disk.
+    with postgresql(durable=False) as url, Nodes(tmp_path, url) as nodes:
+        nodes.start()
+        yield nodes
+
+
+@pytest.fixture(name="world")
+def _world(nodes: Nodes, request: pytest.FixtureRequest) -> t.Iterator[World]:
+    """The nodes, their simulated users, and the ledger of their answers."""
+    chosen = seed()
+    print(f"Random numbers start from TORTURE_SEED={chosen}.")
+    world = World(nodes, f"{chosen}/{request.node.name}")
+    yield world
+    COUNTS[request.node.name].update(world.ledger.counts)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Report the counts of faults and pushes."""
+    if COUNTS:
+        terminalreporter.section("scale")
+        terminalreporter.write("".join(f"{line}\n" for line in report.lines()))
