@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import typing as t
+from datetime import datetime
 from datetime import timedelta
+from datetime import timezone
 from pathlib import Path
 
 import pytest
 
 from flask_oci.testing import digest_of
 from flask_oci.testing import Image
+from flask_oci.testing import make_image
 from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import tool
@@ -18,8 +21,9 @@ from tests.support.signing import Key
 from tests.support.sigstore_instance import attached
 from tests.support.sigstore_instance import CI
 from tests.support.sigstore_instance import GITHUB
-from tests.support.sigstore_instance import SIGNED_AT
 from tests.support.sigstore_instance import SigstoreInstance
+from tests.support.timestamp_authority import stamped
+from tests.support.timestamp_authority import TimestampAuthority
 
 from .engine import login
 from .engine import make
@@ -31,6 +35,8 @@ pytestmark = pytest.mark.real
 HTTP = "--allow-http-registry"
 # No transparency log and no other service outside this machine is used.
 SIGN = ("sign", HTTP, "--yes", "--tlog-upload=false", "--use-signing-config=false")
+Bundle: t.TypeAlias = dict[str, t.Any]
+
 VERIFY = ("verify", HTTP, "--insecure-ignore-tlog=true")
 
 
@@ -93,58 +99,70 @@ def test_registry_verifies_both_forms_of_signatures(
 
 
 def test_registry_and_cosign_agree_about_identities(
-    cosign: Client,
-    crane: Client,
-    forge: Forge,
-    repository: str,
-    image: Image,
-    layout: Path,
-    tmp_path: Path,
+    cosign: Client, forge: Forge, repository: str, tmp_path: Path
 ) -> None:
-    """Cosign verifies the same bundle with the same trusted root, and refuses the same
-    others. So the bundles of the other tests have the form of its own."""
-    name = f"{forge.host}/{repository}"
-    crane("push", layout, f"{name}:1")
-    sigstore, rogue, pusher = (
-        SigstoreInstance(),
-        SigstoreInstance(),
-        Pusher(forge, repository),
-    )
+    """With the same trusted root, both verify the same bundles and refuse the same
+    others. So the bundles of the other tests have the form of those of cosign."""
+    tsa, rogue_tsa = (TimestampAuthority(tmp_path / each) for each in ("tsa", "rogue"))
+    sigstore, rogue = SigstoreInstance(), SigstoreInstance()
     root = tmp_path / "trusted_root.json"
-    root.write_bytes(sigstore.trusted_root())
-    expected = (f"--certificate-identity={CI}", f"--certificate-oidc-issuer={GITHUB}")
-    verify = ("verify", HTTP, f"--trusted-root={root}", *expected, f"{name}:1")
-    scope, identity = (
-        f"--repository={repository}",
-        ("--identity", CI, "--issuer", GITHUB),
-    )
-    forge.command("oci", "trust", "add", "ci", scope, *identity)
+    root.write_bytes(sigstore.trusted_root(tsa.chain))
+    pusher = Pusher(forge, repository)
+    now = datetime.now(timezone.utc)
+    begin, early = now - timedelta(minutes=5), now - timedelta(hours=1)
 
-    def is_verified(bundle: dict[str, t.Any]) -> bool:
-        """Attach a bundle, and return True if the registry finds a signer."""
-        artifact = attached(bundle, image)
-        for digest in artifact.blobs:
-            pusher.blob(artifact.contents[digest])
-        pusher.manifest(artifact.manifest, artifact.digest)
-        forge.run("oci", "trust", "verify", OCI_SIGSTORE_ROOT=str(root))
-        shown = forge.command("oci", "trust", "show", "--json", f"{repository}:1")
-        return any(each["signer"] == "ci" for each in json.loads(shown))
+    def signed(image: Image, by: SigstoreInstance = sigstore, **more: t.Any) -> Bundle:
+        """Return a bundle of the present time."""
+        key = Key()
+        certificate = by.certificate(key, **{"begin": begin, **more})
+        return by.bundle(image.digest, key=key, certificate=certificate, at=now)
 
-    key = Key()
-    for bundle in (
-        rogue.bundle(image.digest),
-        sigstore.bundle(image.digest, log=rogue),
-        sigstore.bundle(image.digest, at=SIGNED_AT + timedelta(hours=1)),
-        sigstore.bundle(
-            image.digest,
-            key=key,
-            certificate=sigstore.certificate(key, is_logged=False),
+    cases: dict[str, tuple[t.Callable[[Image], Bundle], bool]] = {
+        "log": (signed, True),
+        "time": (lambda image: stamped(signed(image), tsa), True),
+        "log2": (lambda image: stamped(signed(image), tsa, sigstore), True),
+        "rogue": (lambda image: signed(image, rogue), False),
+        "fork": (lambda image: signed(image, identity=f"{CI}-fork"), False),
+        "issuer": (lambda image: signed(image, issuer="https://other.example"), False),
+        "expired": (lambda image: signed(image, begin=early), False),
+        "expired2": (
+            lambda image: stamped(signed(image, begin=early), tsa, sigstore),
+            False,
         ),
-    ):
-        assert not is_verified(bundle)
-        cosign.refuses(*verify)
-    assert is_verified(sigstore.bundle(image.digest))
-    assert image.digest in cosign(*verify)
+        "unlogged": (lambda image: signed(image, is_logged=False), False),
+        "log-of-rogue": (lambda image: stamped(signed(image), tsa, rogue), False),
+        "time-of-rogue": (
+            lambda image: stamped(signed(image), rogue_tsa, sigstore),
+            False,
+        ),
+        "other": (lambda image: signed(make_image()), False),
+    }
+    for tag, (make_bundle, _) in cases.items():
+        image = make_image()
+        push(pusher, image, tag)
+        push(pusher, attached(make_bundle(image), image))
+    expected = (f"--identity={CI}", f"--issuer={GITHUB}")
+    forge.command("oci", "trust", "add", "ci", f"--repository={repository}", *expected)
+    done = forge.run("oci", "trust", "verify", OCI_SIGSTORE_ROOT=str(root))
+    assert done.returncode == 0, done.stderr
+    verify = (
+        *("verify", HTTP, f"--trusted-root={root}", f"--certificate-identity={CI}"),
+        f"--certificate-oidc-issuer={GITHUB}",
+    )
+    rule = ("--rule", "require signature by ci", "--json")
+    shown = forge.command("oci", "policy", "preview", repository, *rule)
+    met = {each["tag"]: each["verdicts"][0]["result"] for each in json.loads(shown)}
+    wanted = {tag: is_valid for tag, (_, is_valid) in cases.items()}
+    assert {tag: result == "met" for tag, result in met.items()} == wanted
+    name = f"{forge.host}/{repository}"
+    assert {tag: cosign.succeeds(*verify, f"{name}:{tag}") for tag in cases} == wanted
+
+
+def push(pusher: Pusher, image: Image, tag: str | None = None) -> None:
+    """Push an image without a client."""
+    for digest in image.blobs:
+        pusher.blob(image.contents[digest])
+    pusher.manifest(image.manifest, tag or image.digest)
 
 
 def test_docker_cannot_move_a_tag_to_an_unsigned_image(

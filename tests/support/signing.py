@@ -103,17 +103,18 @@ def envelope(key: Key, digest: str, predicate: str = SIGN) -> dict[str, t.Any]:
         "predicate": {},
     }
     payload = encoded(statement)
-    message = b"DSSEv1 %d %s %d %s" % (
-        len(STATEMENT),
-        STATEMENT.encode(),
-        len(payload),
-        payload,
-    )
+    message = encoding(payload)
     return {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": STATEMENT,
         "signatures": [{"sig": base64.b64encode(key.sign(message)).decode()}],
     }
+
+
+def encoding(payload: bytes) -> bytes:
+    """Return the signed bytes of a statement (DSSE, "PAE")."""
+    kind = STATEMENT.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
 def certificate(

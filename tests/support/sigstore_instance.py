@@ -53,27 +53,19 @@ class SigstoreInstance:
     certificate_log: Key = field(default_factory=Key)
     signature_log: Key = field(default_factory=Key)
 
-    def trusted_root(self) -> bytes:
-        """Return the file that an operator gives to verifiers."""
-        chain = [self._authority("root"), self._authority("issuing")]
+    def trusted_root(self, tsa: t.Sequence[x509.Certificate] = ()) -> bytes:
+        """Return the file that an operator gives to verifiers.
+
+        :param tsa: the certificates of its timestamp authority, the root last.
+        """
+        chain = [self._authority("issuing"), self._authority("root")]
         return signing.encoded(
             {
                 "mediaType": _ROOT,
                 "tlogs": [_log(self.signature_log, "https://rekor.example.org")],
-                "certificateAuthorities": [
-                    {
-                        "subject": {"organization": "Acme", "commonName": "fulcio"},
-                        "uri": "https://fulcio.example.org",
-                        "certChain": {
-                            "certificates": [
-                                {"rawBytes": _base64(_der(each))}
-                                for each in reversed(chain)
-                            ]
-                        },
-                        "validFor": {"start": BEGIN.isoformat()},
-                    }
-                ],
+                "certificateAuthorities": [_authority("fulcio", chain)],
                 "ctlogs": [_log(self.certificate_log, "https://ct.example.org")],
+                "timestampAuthorities": [_authority("tsa", tsa)] if tsa else [],
             }
         )
 
@@ -155,27 +147,61 @@ class SigstoreInstance:
                 },
             }
         )
-        other = hashlib.sha256(b"\0another entry").digest()
-        leaf = hashlib.sha256(b"\0" + body).digest()
-        root = hashlib.sha256(b"\1" + other + leaf).digest()
-        log = _log_id(self.signature_log)
+        entry = self._logged(body, "dsse", "0.0.1")
         seconds = int(at.timestamp())
         promise = _canonical(
             {
                 "body": _base64(body),
                 "integratedTime": seconds,
-                "logID": log.hex(),
+                "logID": _log_id(self.signature_log).hex(),
                 "logIndex": 1,
             }
         )
+        entry["integratedTime"] = str(seconds)
+        entry["inclusionPromise"] = {
+            "signedEntryTimestamp": _base64(self.signature_log.sign(promise))
+        }
+        return entry
+
+    def entry_2(
+        self, envelope: dict[str, t.Any], certificate: x509.Certificate
+    ) -> dict[str, t.Any]:
+        """Return the entry of a log of version 2, which signs no time (Rekor,
+        ``hashedrekord`` 0.0.2)."""
+        payload = base64.b64decode(envelope["payload"])
+        signed = hashlib.sha256(signing.encoding(payload)).digest()
+        (signature,) = envelope["signatures"]
+        body = _canonical(
+            {
+                "apiVersion": "0.0.2",
+                "kind": "hashedrekord",
+                "spec": {
+                    "hashedRekordV002": {
+                        "data": {"algorithm": "SHA2_256", "digest": _base64(signed)},
+                        "signature": {
+                            "content": signature["sig"],
+                            "verifier": {
+                                "keyDetails": _ECDSA,
+                                "x509Certificate": {
+                                    "rawBytes": _base64(_der(certificate))
+                                },
+                            },
+                        },
+                    }
+                },
+            }
+        )
+        return self._logged(body, "hashedrekord", "0.0.2")
+
+    def _logged(self, body: bytes, kind: str, version: str) -> dict[str, t.Any]:
+        """Return the second entry of the log, with the proof that it is there."""
+        other = hashlib.sha256(b"\0another entry").digest()
+        leaf = hashlib.sha256(b"\0" + body).digest()
+        root = hashlib.sha256(b"\1" + other + leaf).digest()
         return {
             "logIndex": "1",
-            "logId": {"keyId": _base64(log)},
-            "kindVersion": {"kind": "dsse", "version": "0.0.1"},
-            "integratedTime": str(seconds),
-            "inclusionPromise": {
-                "signedEntryTimestamp": _base64(self.signature_log.sign(promise))
-            },
+            "logId": {"keyId": _base64(_log_id(self.signature_log))},
+            "kindVersion": {"kind": kind, "version": version},
             "inclusionProof": {
                 "logIndex": "1",
                 "rootHash": _base64(root),
@@ -271,6 +297,17 @@ def attached(bundle: dict[str, t.Any], subject: Image) -> Image:
     content = signing.encoded(bundle)
     layer = manifests.descriptor(content, signing.BUNDLE)
     return signing.artifact(layer, content, signing.BUNDLE, subject)
+
+
+def _authority(name: str, chain: t.Sequence[x509.Certificate]) -> dict[str, t.Any]:
+    return {
+        "subject": {"organization": "Acme", "commonName": name},
+        "uri": f"https://{name}.example.org",
+        "certChain": {
+            "certificates": [{"rawBytes": _base64(_der(each))} for each in chain]
+        },
+        "validFor": {"start": BEGIN.isoformat()},
+    }
 
 
 def _log(key: Key, url: str) -> dict[str, t.Any]:
