@@ -1,6 +1,7 @@
 """Create screenshots of the pages: ``python docs/make_screenshots.py [FOLDER]``.
 
-It also creates the pictures of the documentation's front page, in ``docs/pictures``.
+It also creates the pictures of the documentation, in ``docs/pictures``, with few
+colours, so that they are small.
 
 It starts the example forge with example content, and takes screenshots with Debian's
 Chromium, at the widths of a phone and of a desktop, in light and dark.
@@ -8,6 +9,7 @@ Chromium, at the widths of a phone and of a desktop, in light and dark.
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 import threading
@@ -15,6 +17,7 @@ import typing as t
 from pathlib import Path
 
 from picture_forge import Forge
+from PIL import Image
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
@@ -78,9 +81,14 @@ OWN_PAGES: t.Final = {
 
 #: The pages of which the repository has pictures, and the part that they show.
 FRONT: t.Final = (
-    *("repository", "image", "sbom", "compare", "path-rules", "own-webhook", "undo"),
+    *("repositories", "repository", "image", "sbom", "scan", "compare", "undo"),
+    *("tokens", "robot", "publishers", "policy", "blocked", "announced"),
+    *("retention", "path-rules", "own-webhook", "administration", "jobs"),
+    "reference",
 )
 PICTURES: t.Final = ROOT / "docs/pictures"
+#: The number of colours of these pictures.
+COLOURS: t.Final = 96
 CLIP: t.Final = {"x": 80, "y": 0, "width": 1120, "height": 840}
 
 
@@ -153,7 +161,12 @@ class Photographer:
         page.screenshot(path=path, full_page=True)
         if name in FRONT and self._place == "desk":
             path = PICTURES / f"{name}-{self._scheme}.png"
-            page.screenshot(path=path, clip=t.cast(t.Any, CLIP))
+            height = page.evaluate("document.querySelector('main').scrollHeight") + 140
+            clip = {**CLIP, "height": min(CLIP["height"], height)}
+            content = page.screenshot(clip=t.cast(t.Any, clip))
+            picture = Image.open(io.BytesIO(content)).convert("RGB")
+            small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+            small.save(path, optimize=True)
 
 
 def photograph(url: str, folder: Path, values: dict[str, str]) -> None:
