@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import struct
 import typing as t
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from cryptography.x509.oid import ObjectIdentifier
 from flask_oci.testing import Image
 from flask_oci.testing import manifests
 
+from . import encodings
 from . import signing
 from .signing import Key
 
@@ -112,7 +112,8 @@ class SigstoreInstance:
                 x509.UnrecognizedExtension(_ISSUER, issuer.encode()), critical=False
             )
             .add_extension(
-                x509.UnrecognizedExtension(_ISSUER_V2, _utf8(issuer)), critical=False
+                x509.UnrecognizedExtension(_ISSUER_V2, encodings.utf8_string(issuer)),
+                critical=False,
             )
         )
         unlogged = builder.sign(self.issuing.private, hashes.SHA256())
@@ -133,15 +134,15 @@ class SigstoreInstance:
         second one, with the proof that it is in the log, and its signed time."""
         payload = base64.b64decode(envelope["payload"])
         pem = certificate.public_bytes(Encoding.PEM)
-        body = _canonical(
+        body = encodings.canonical(
             {
                 "apiVersion": "0.0.1",
                 "kind": "dsse",
                 "spec": {
-                    "envelopeHash": _hash(signing.encoded(envelope)),
-                    "payloadHash": _hash(payload),
+                    "envelopeHash": encodings.sha256_value(signing.encoded(envelope)),
+                    "payloadHash": encodings.sha256_value(payload),
                     "signatures": [
-                        {"signature": each["sig"], "verifier": _base64(pem)}
+                        {"signature": each["sig"], "verifier": encodings.in_base64(pem)}
                         for each in envelope["signatures"]
                     ],
                 },
@@ -149,9 +150,9 @@ class SigstoreInstance:
         )
         entry = self._logged(body, "dsse", "0.0.1")
         seconds = int(at.timestamp())
-        promise = _canonical(
+        promise = encodings.canonical(
             {
-                "body": _base64(body),
+                "body": encodings.in_base64(body),
                 "integratedTime": seconds,
                 "logID": _log_id(self.signature_log).hex(),
                 "logIndex": 1,
@@ -159,7 +160,9 @@ class SigstoreInstance:
         )
         entry["integratedTime"] = str(seconds)
         entry["inclusionPromise"] = {
-            "signedEntryTimestamp": _base64(self.signature_log.sign(promise))
+            "signedEntryTimestamp": encodings.in_base64(
+                self.signature_log.sign(promise)
+            )
         }
         return entry
 
@@ -171,19 +174,22 @@ class SigstoreInstance:
         payload = base64.b64decode(envelope["payload"])
         signed = hashlib.sha256(signing.encoding(payload)).digest()
         (signature,) = envelope["signatures"]
-        body = _canonical(
+        body = encodings.canonical(
             {
                 "apiVersion": "0.0.2",
                 "kind": "hashedrekord",
                 "spec": {
                     "hashedRekordV002": {
-                        "data": {"algorithm": "SHA2_256", "digest": _base64(signed)},
+                        "data": {
+                            "algorithm": "SHA2_256",
+                            "digest": encodings.in_base64(signed),
+                        },
                         "signature": {
                             "content": signature["sig"],
                             "verifier": {
                                 "keyDetails": _ECDSA,
                                 "x509Certificate": {
-                                    "rawBytes": _base64(_der(certificate))
+                                    "rawBytes": encodings.in_base64(_der(certificate))
                                 },
                             },
                         },
@@ -200,16 +206,16 @@ class SigstoreInstance:
         root = hashlib.sha256(b"\1" + other + leaf).digest()
         return {
             "logIndex": "1",
-            "logId": {"keyId": _base64(_log_id(self.signature_log))},
+            "logId": {"keyId": encodings.in_base64(_log_id(self.signature_log))},
             "kindVersion": {"kind": kind, "version": version},
             "inclusionProof": {
                 "logIndex": "1",
-                "rootHash": _base64(root),
+                "rootHash": encodings.in_base64(root),
                 "treeSize": "2",
-                "hashes": [_base64(other)],
+                "hashes": [encodings.in_base64(other)],
                 "checkpoint": {"envelope": self._checkpoint(root)},
             },
-            "canonicalizedBody": _base64(body),
+            "canonicalizedBody": encodings.in_base64(body),
         }
 
     def bundle(
@@ -234,7 +240,7 @@ class SigstoreInstance:
         return {
             "mediaType": signing.BUNDLE,
             "verificationMaterial": {
-                "certificate": {"rawBytes": _base64(_der(certificate))},
+                "certificate": {"rawBytes": encodings.in_base64(_der(certificate))},
                 "tlogEntries": [(log or self).entry(envelope, certificate, at)],
                 "timestampVerificationData": {"rfc3161Timestamps": []},
             },
@@ -281,15 +287,15 @@ class SigstoreInstance:
         timestamp += struct.pack("!QH", milliseconds, 0) + b"\4\3"
         timestamp += struct.pack("!H", len(signature)) + signature
         content = struct.pack("!HH", len(timestamp) + 2, len(timestamp)) + timestamp
-        return b"\4" + _length(content) + content
+        return b"\4" + encodings.length(content) + content
 
     def _checkpoint(self, root: bytes) -> str:
         """Return the signed state of the log (transparency-dev/formats, "note")."""
         origin = "rekor.example.org"
-        note = f"{origin} - 1\n2\n{_base64(root)}\n"
+        note = f"{origin} - 1\n2\n{encodings.in_base64(root)}\n"
         signature = self.signature_log.sign(note.encode())
         hint = _log_id(self.signature_log)[:4]
-        return f"{note}\n\u2014 {origin} {_base64(hint + signature)}\n"
+        return f"{note}\n\u2014 {origin} {encodings.in_base64(hint + signature)}\n"
 
 
 def attached(bundle: dict[str, t.Any], subject: Image) -> Image:
@@ -304,7 +310,9 @@ def _authority(name: str, chain: t.Sequence[x509.Certificate]) -> dict[str, t.An
         "subject": {"organization": "Acme", "commonName": name},
         "uri": f"https://{name}.example.org",
         "certChain": {
-            "certificates": [{"rawBytes": _base64(_der(each))} for each in chain]
+            "certificates": [
+                {"rawBytes": encodings.in_base64(_der(each))} for each in chain
+            ]
         },
         "validFor": {"start": BEGIN.isoformat()},
     }
@@ -315,11 +323,11 @@ def _log(key: Key, url: str) -> dict[str, t.Any]:
         "baseUrl": url,
         "hashAlgorithm": "SHA2_256",
         "publicKey": {
-            "rawBytes": _base64(_spki(key)),
+            "rawBytes": encodings.in_base64(_spki(key)),
             "keyDetails": _ECDSA,
             "validFor": {"start": BEGIN.isoformat()},
         },
-        "logId": {"keyId": _base64(_log_id(key))},
+        "logId": {"keyId": encodings.in_base64(_log_id(key))},
     }
 
 
@@ -334,26 +342,3 @@ def _spki(key: Key) -> bytes:
 
 def _der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
-
-
-def _utf8(text: str) -> bytes:
-    content = text.encode()
-    return b"\x0c" + _length(content) + content
-
-
-def _length(content: bytes) -> bytes:
-    size = len(content)
-    return bytes([size]) if size < 128 else b"\x81" + bytes([size])
-
-
-def _hash(content: bytes) -> dict[str, str]:
-    return {"algorithm": "sha256", "value": hashlib.sha256(content).hexdigest()}
-
-
-def _canonical(value: t.Any) -> bytes:
-    """Return JSON as RFC 8785 has it; these values have only ASCII and integers."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()

@@ -76,7 +76,10 @@ def test_clients_pull_from_distribution_through_the_cache(tmp_path: Path) -> Non
     without it."""
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(Distribution(tmp_path))
-        robot = {"username": distribution.USERNAME, "password": distribution.PASSWORD}
+        robot: dict[str, object] = {
+            "username": distribution.USERNAME,
+            "password": distribution.PASSWORD,
+        }
         inner = stack.enter_context(
             Forge("gunicorn", OCI_UPSTREAMS=upstream(f"http://{source.host}", **robot))
         )
@@ -133,7 +136,10 @@ def test_docker_and_containerd_pull_from_mirrors_without_a_password(
     """The engine asks its mirror, which asks another one, which asks Distribution."""
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(Distribution(tmp_path))
-        robot = {"username": distribution.USERNAME, "password": distribution.PASSWORD}
+        robot: dict[str, object] = {
+            "username": distribution.USERNAME,
+            "password": distribution.PASSWORD,
+        }
         inner = mirror_of(stack, f"http://{source.host}", **robot)
         outer = mirror_of(stack, f"http://{mirror_host(inner)}", fresh=1, retry=1)
         made = make_image(root_file_system(tool("busybox", "Debian's busybox-static")))
@@ -171,7 +177,10 @@ def test_docker_pulls_and_pushes_through_a_bucket(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(versitygw())
         source = stack.enter_context(Distribution(tmp_path))
-        robot = {"username": distribution.USERNAME, "password": distribution.PASSWORD}
+        robot: dict[str, object] = {
+            "username": distribution.USERNAME,
+            "password": distribution.PASSWORD,
+        }
         address = f"http://{source.host}"
         # The upstream is asked at each pull, and then its absence is accepted.
         times = {"fresh": 1, "retry": 1}
