@@ -136,7 +136,7 @@ def test_docker_and_containerd_pull_from_mirrors_without_a_password(
     """The engine asks its mirror, which asks another one, which asks Distribution."""
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(Distribution(tmp_path))
-        robot: dict[str, object] = {
+        robot: dict[str, t.Any] = {
             "username": distribution.USERNAME,
             "password": distribution.PASSWORD,
         }
