@@ -6,6 +6,7 @@ database with durable commits.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 
@@ -52,13 +53,15 @@ def check(username: str, secret: str) -> None:
 
 
 def create_app() -> Flask:
-    """Create the application for ``BENCHMARK_FOLDER`` and ``BENCHMARK_DATABASE``."""
+    """Create the application for ``BENCHMARK_FOLDER`` and ``BENCHMARK_DATABASE``, with
+    the settings of ``BENCHMARK_SETTINGS``, a JSON object."""
     app = Flask("benchmark", instance_path=os.environ["BENCHMARK_FOLDER"])
     app.config.update(
         SECRET_KEY="for as long as it is measured",
         OCI_CACHE_POLICY="statements",
         SQLALCHEMY_DATABASE_URI=os.environ["BENCHMARK_DATABASE"],
     )
+    app.config.update(json.loads(os.environ.get("BENCHMARK_SETTINGS", "{}")))
     db.init_app(app)
     login_manager.init_app(app)
     app.register_blueprint(registry.blueprint)

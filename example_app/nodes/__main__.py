@@ -88,7 +88,7 @@ def start(
 
     database, url = postgresql.start(programs, folder / "database")
     keep(database)
-    bucket, storage = store.start(programs, folder / "store")
+    bucket, store_port, storage = store.start(programs, folder / "store")
     keep(bucket)
     settings = {"DATABASE_URL": url, "SECRET_KEY": secrets.token_hex(32), **storage}
     ports = []
@@ -97,7 +97,7 @@ def start(
         part, node_port = node.start(number, folder, settings)
         keep(part)
         ports.append(node_port)
-    keep(nginx.start(programs, folder / "nginx", port, ports))
+    keep(nginx.start(programs, folder / "nginx", port, ports, store_port))
     print(hint(folder, port, settings, parts), flush=True)
     return parts
 

@@ -14,11 +14,13 @@ from .parts import Part
 BUCKET: t.Final = "forge-images"
 
 
-def start(programs: t.Mapping[str, str], folder: Path) -> tuple[Part, dict[str, str]]:
+def start(
+    programs: t.Mapping[str, str], folder: Path
+) -> tuple[Part, int, dict[str, str]]:
     """Start a store with an empty bucket.
 
     :param folder: an absent folder for its objects.
-    :return: the store and the settings of the registry.
+    :return: the store, its port on 127.0.0.1, and the settings of the registry.
     :raises Failed: if it does not start.
     """
     # A folder below the store's folder is a bucket.
@@ -32,7 +34,12 @@ def start(programs: t.Mapping[str, str], folder: Path) -> tuple[Part, dict[str, 
     )
     part.wait(lambda: answers(port))
     credentials = {"access_key": "forge", "secret_key": secret}
-    return part, {
-        "OCI_STORAGE": f"s3://{BUCKET}?endpoint=http://127.0.0.1:{port}",
-        "OCI_STORAGE_CREDENTIALS": json.dumps(credentials),
-    }
+    return (
+        part,
+        port,
+        {
+            "OCI_STORAGE": f"s3://{BUCKET}?endpoint=http://127.0.0.1:{port}",
+            "OCI_STORAGE_CREDENTIALS": json.dumps(credentials),
+            "OCI_DOWNLOADS": "nginx",
+        },
+    )

@@ -13,13 +13,22 @@ import time
 import typing as t
 from urllib.parse import parse_qs
 from urllib.parse import quote
-from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
 from .protocol import SIGNED_DISPOSITION
 from .protocol import SIGNED_TYPE
 
 _ALGORITHM: t.Final = "AWS4-HMAC-SHA256"
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="-_.~")
+
+
+_RESPONSE: t.Final = (
+    f"response-content-disposition={_encoded(SIGNED_DISPOSITION)}"
+    f"&response-content-type={_encoded(SIGNED_TYPE)}"
+)
 
 
 class Credentials(t.Protocol):
@@ -46,8 +55,9 @@ class Signer:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._host = parts.netloc
         self._path = parts.path.removesuffix(quote(key))
-        scope = parse_qs(parts.query)["X-Amz-Credential"][0].split("/", 2)[2]
-        self._scope = scope
+        credential = parse_qs(parts.query)["X-Amz-Credential"][0]
+        # It is the access key, the day, the region, and two constants.
+        self._scope = "/".join(credential.rsplit("/", 3)[1:])
         self._credentials = credentials
 
     def sign(self, key: str, seconds: int) -> str:
@@ -58,19 +68,14 @@ class Signer:
         keys = self._credentials()
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         scope = f"{now[:8]}/{self._scope}"
-        fields = {
-            "X-Amz-Algorithm": _ALGORITHM,
-            "X-Amz-Credential": f"{keys.access_key}/{scope}",
-            "X-Amz-Date": now,
-            "X-Amz-Expires": str(seconds),
-            "X-Amz-SignedHeaders": "host",
-            "response-content-disposition": SIGNED_DISPOSITION,
-            "response-content-type": SIGNED_TYPE,
-        }
-        if keys.token:
-            fields["X-Amz-Security-Token"] = keys.token
+        token = f"&X-Amz-Security-Token={_encoded(keys.token)}" if keys.token else ""
         # The signature covers the parameters in the order of their names.
-        query = urlencode(sorted(fields.items()), quote_via=quote, safe="-_.~")
+        query = (
+            f"X-Amz-Algorithm={_ALGORITHM}"
+            f"&X-Amz-Credential={_encoded(f'{keys.access_key}/{scope}')}"
+            f"&X-Amz-Date={now}&X-Amz-Expires={seconds}{token}"
+            f"&X-Amz-SignedHeaders=host&{_RESPONSE}"
+        )
         path = self._path + quote(key, safe="/-_.~")
         signature = self._signature(keys.secret_key, now, scope, path, query)
         return f"{self._origin}{path}?{query}&X-Amz-Signature={signature}"
