@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from functools import lru_cache
 
 from ..spec.digest import Digest
 
@@ -28,6 +29,7 @@ class Place(t.NamedTuple):
         return self.store is None
 
 
+@lru_cache(maxsize=64)
 def nginx_name(store: str) -> str:
     """Return the name of a store in the locations of nginx, such as
     ``s3-forge-images`` for ``s3://forge-images``."""

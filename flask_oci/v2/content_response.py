@@ -17,6 +17,9 @@ from ..spec.ranges import Span
 from ..spec.ranges import Unsatisfiable
 from ..storage.protocol import PIECE
 from .delegated_download import delegated
+from .delegated_download import IMMUTABLE
+from .delegated_download import is_streamed_for_nginx
+from .delegated_download import STREAM_HEADER
 from .requested_range import requested_spans
 
 if t.TYPE_CHECKING:
@@ -36,10 +39,6 @@ if t.TYPE_CHECKING:
     OpenStream = Callable[[int, int], tuple[Iterator[bytes], Closable]]
 
 BLOB_TYPE: t.Final = "application/octet-stream"
-
-#: For content that is named by its digest. "no-transform" keeps proxies from
-#: compressing it, which would change the bytes that the client hashes.
-IMMUTABLE: t.Final = "private, max-age=31536000, immutable, no-transform"
 
 #: For content that is named by a tag.
 REVALIDATED: t.Final = "private, no-cache, no-transform"
@@ -69,10 +68,14 @@ def blob(place: Place, repository: str) -> Response:
 
     :param repository: the name of the repository.
     """
-    response = blob_head(place.digest, place.size)
-    if response.status_code == 304 or request.method == "HEAD":
+    is_get = request.method != "HEAD" and not _is_known_to_client(str(place.digest))
+    if is_get and (response := delegated(place, repository)) is not None:
         return response
-    return delegated(response, place, repository) or _streamed(response, place)
+    response = blob_head(place.digest, place.size)
+    if is_streamed_for_nginx():
+        # A check of the setup looks for it.
+        response.headers[STREAM_HEADER] = "stream"
+    return _streamed(response, place) if is_get else response
 
 
 def blob_head(digest: Digest, size: int) -> Response:

@@ -9,20 +9,32 @@ from __future__ import annotations
 
 import ipaddress
 import typing as t
-from urllib.parse import urlsplit
 
 from flask import current_app
 from flask import request
+from werkzeug.datastructures import Headers
 
+from ..http.responses import Response
 from ..services import services
 from ..spec.ranges import Unsatisfiable
+from ..storage.buckets.protocol import SIGNED_DISPOSITION
+from ..storage.buckets.protocol import SIGNED_TYPE
 from ..storage.place import nginx_name
 from .requested_range import requested_spans
 
 if t.TYPE_CHECKING:
-    from ..http.responses import Response
+    from collections.abc import Sequence
+
+    from ..config import Config
+    from ..config.parsers import Network
+    from ..services import Services
     from ..spec.ranges import Span
     from ..storage import Place
+    from ..storage import Storage
+
+#: For content that is named by its digest. "no-transform" keeps proxies from
+#: compressing it, which would change the bytes that the client hashes.
+IMMUTABLE: t.Final = "private, max-age=31536000, immutable, no-transform"
 
 #: How long a signed URL is valid, in seconds. A store compares it with its own clock,
 #: which may differ, and only at the beginning of a download.
@@ -37,102 +49,113 @@ STREAM_HEADER: t.Final = "X-Oci-Downloads"
 RANGE_HEADER: t.Final = "X-Oci-Range"
 
 
-def delegated(response: Response, place: Place, repository: str) -> Response | None:
+def delegated(place: Place, repository: str) -> Response | None:
     """Return a response that leaves the bytes of a blob to another program, or None if
     the application has to send them.
 
-    :param response: the response with the headers of the blob.
     :param repository: the name of the repository.
     """
     # Servers in front answer 416 to each range of an empty file.
-    if not place.size:
+    if not place.size or is_streamed_for_nginx():
         return None
-    if request.headers.get(STREAM_HEADER) == "stream":
-        # A check of the setup looks for it.
-        response.headers[STREAM_HEADER] = "stream"
-        return None
+    parts = services()
     if place.is_local:
-        return _file(response, place)
+        return _file(parts, place)
     try:
         spans = requested_spans(place.digest, place.size)
     except Unsatisfiable:
         return None
     if spans is not None and len(spans) > 1:
         return None
-    if _is_redirected(repository):
-        return _redirect(response, place)
-    if services().config.accel_redirect is not None:
-        return _object(response, place, spans)
+    if _is_redirected(parts.config, repository):
+        return _redirect(parts.storage, place)
+    if parts.config.accel_redirect is not None:
+        span = None if spans is None else spans[0]
+        return _object(parts.storage, parts.config.accel_redirect, place, span)
     return None
 
 
-def _file(response: Response, place: Place) -> Response | None:
-    storage, prefix = services().storage, services().config.accel_redirect
-    if prefix is not None and (path := storage.relative_path(place)):
-        response.headers["X-Accel-Redirect"] = f"{prefix}/{path}"
+def is_streamed_for_nginx() -> bool:
+    """Return True if nginx asks for the bytes, because the store does not send them."""
+    return request.headers.get(STREAM_HEADER) == "stream"
+
+
+def _file(parts: Services, place: Place) -> Response | None:
+    prefix = parts.config.accel_redirect
+    if prefix is not None and (path := parts.storage.relative_path(place)):
+        header = ("X-Accel-Redirect", f"{prefix}/{path}")
     elif current_app.config.get("USE_X_SENDFILE") and (
-        path := storage.absolute_path(place)
+        path := parts.storage.absolute_path(place)
     ):
-        response.headers["X-Sendfile"] = path
+        header = ("X-Sendfile", path)
     else:
         return None
-    response.headers.pop("Content-Length")
-    return response
+    return _response(
+        place,
+        ("Content-Type", SIGNED_TYPE),
+        ("Content-Disposition", SIGNED_DISPOSITION),
+        ("Cache-Control", IMMUTABLE),
+        ("Accept-Ranges", "bytes"),
+        ("ETag", f'"{place.digest}"'),
+        header,
+    )
 
 
 def _object(
-    response: Response, place: Place, spans: list[Span] | None
+    storage: Storage, prefix: str, place: Place, span: Span | None
 ) -> Response | None:
     """Return a response by which nginx reads the store. The store is named by the
-    location of nginx, whose configuration has its address."""
-    url = services().storage.sign(place, LIFETIME, is_public=False)
+    location of nginx, whose configuration has its address.
+
+    nginx would add Cache-Control and the like to the answer of the store, and to an
+    error.
+    """
+    url = storage.sign(place, LIFETIME, is_public=False)
     if url is None:
         return None
-    parts, name = urlsplit(url), nginx_name(place.store or "")
-    response.headers["X-Accel-Redirect"] = (
-        f"{services().config.accel_redirect}/{name}{parts.path}?{parts.query}"
+    # The host before the third slash is in the configuration of nginx only.
+    path = url.split("/", 3)[3]
+    response = _response(
+        place,
+        ("Content-Type", SIGNED_TYPE),
+        ("ETag", f'"{place.digest}"'),
+        ("X-Accel-Redirect", f"{prefix}/{nginx_name(place.store or '')}/{path}"),
     )
-    if spans is not None:
-        span = spans[0]
+    if span is not None:
         response.headers[RANGE_HEADER] = f"bytes={span.start}-{span.stop - 1}"
-    # nginx would add them to the answer of the store, and to an error.
-    for header in (
-        "Accept-Ranges",
-        "Cache-Control",
-        "Content-Disposition",
-        "Content-Length",
-    ):
-        response.headers.pop(header)
     return response
 
 
-def _redirect(response: Response, place: Place) -> Response | None:
-    url = services().storage.sign(place, LIFETIME, is_public=True)
+def _redirect(storage: Storage, place: Place) -> Response | None:
+    url = storage.sign(place, LIFETIME, is_public=True)
     if url is None:
         return None
-    response.status_code = 307
-    response.headers["Location"] = url
     # The URL expires, and is for this client.
-    response.headers["Cache-Control"] = "no-store"
-    for header in ("ETag", "Accept-Ranges", "Content-Type", "Content-Disposition"):
-        response.headers.pop(header)
+    response = _response(place, ("Location", url), ("Cache-Control", "no-store"))
+    response.status_code = 307
     response.content_length = 0
     return response
 
 
-def _is_redirected(repository: str) -> bool:
-    config = services().config
+def _response(place: Place, *headers: tuple[str, str]) -> Response:
+    """Return a response without content. Setting one header at a time would compare it
+    with all others."""
+    common = [("Docker-Content-Digest", str(place.digest)), ("Vary", "Authorization")]
+    return Response(headers=Headers([*common, *headers]))
+
+
+def _is_redirected(config: Config, repository: str) -> bool:
     # The store does not know the version to which If-Range refers.
     if config.downloads != "redirect" or "If-Range" in request.headers:
         return False
     return not (
         config.redirect_except_repositories.include(repository)
-        or _is_in_excepted_network()
+        or _is_in(config.redirect_except_networks)
     )
 
 
-def _is_in_excepted_network() -> bool:
-    networks = services().config.redirect_except_networks
+def _is_in(networks: Sequence[Network]) -> bool:
+    """Return True if the client may be in one of these networks."""
     if not networks:
         return False
     try:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.forge import tool
+from tests.support.forge import TOOLS
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.real
@@ -41,6 +42,24 @@ def test_benchmarks_print_a_value_for_every_row(tmp_path: Path) -> None:
             assert re.fullmatch(rf"{re.escape(row.title)} +{unit} +[\d.]+", line)
     assert all(float(line.split()[-1]) > 0 for line in values.splitlines()[1:])
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_benchmark_of_downloads_prints_a_line_for_each_mode() -> None:
+    """Each mode has a manifest and two blobs with their ratios."""
+    tool("versitygw", ".ci/install")
+    options = ("--rounds", "1", "--count", "20")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.downloads", *options],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()[-3:]
+    assert [line.split()[0] for line in lines] == ["stream", "nginx", "redirect"]
+    assert all(line.count("(") == 2 for line in lines)
 
 
 def test_benchmarks_print_a_column_for_each_registry() -> None:

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import time
 import typing as t
+from functools import lru_cache
 from urllib.parse import parse_qs
 from urllib.parse import quote
 from urllib.parse import urlsplit
@@ -85,8 +86,15 @@ class Signer:
     ) -> str:
         request = f"GET\n{path}\n{query}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
         hashed = hashlib.sha256(request.encode()).hexdigest()
-        signing_key = f"AWS4{secret}".encode()
-        for part in scope.split("/"):
-            signing_key = hmac.digest(signing_key, part.encode(), "sha256")
         text = f"{_ALGORITHM}\n{now}\n{scope}\n{hashed}"
-        return hmac.digest(signing_key, text.encode(), "sha256").hex()
+        key = _signing_key(secret, scope)
+        return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=8)
+def _signing_key(secret: str, scope: str) -> bytes:
+    """Return the key of a day."""
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
