@@ -78,11 +78,26 @@ def test_benchmarks_print_a_column_for_each_registry() -> None:
     assert all(re.search(rf"  1/s  [\d.]+{ratio}{ratio}$", line) for line in lines)
 
 
-def _run(*arguments: str) -> str:
+def test_benchmarks_of_nodes_compare_two_with_one() -> None:
+    """Each row has the rate of one node, that of two, and their ratio."""
+    for program in ("wrk", "taskset", "versitygw"):
+        tool(program, ".ci/install")
+    words = ("--seconds", "1", "--images", "4")
+    head, *lines = _run(*words, module="benchmarks.nodes", sizes=()).splitlines()
+    assert head.split()[-1] == "ratio"
+    assert len(lines) == 4
+    for line in lines:
+        one, two, ratio = map(float, line.split()[-3:])
+        assert ratio == pytest.approx(two / one, abs=0.2)
+
+
+def _run(
+    *arguments: str, module: str = "benchmarks", sizes: tuple[str, ...] = TINY
+) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments, *TINY],
+        [sys.executable, "-m", module, *arguments, *sizes],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OCI_TOOLS": str(TOOLS)},
         capture_output=True,
         text=True,
         timeout=300,
