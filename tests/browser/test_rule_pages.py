@@ -11,6 +11,7 @@ from tests.support.forge import USERNAME
 from tests.support.pusher import Pusher
 from tests.support.signing import Key
 
+from .conftest import ADMINISTRATOR
 from .conftest import SCHEMES
 from .conftest import WIDTHS
 from .window import Window
@@ -133,3 +134,23 @@ def test_policies_blocks_and_announced_deletions_are_accessible(
     look(window, f"{images}/1.0")
     assert window.says("If nothing changes, retention deletes the tag 1.0 on")
     look(window, f"/images/{repository}/-/rules/policy")
+
+
+def test_administrator_finds_and_sets_the_quota_of_a_project(
+    open_window: t.Callable[..., Window], pusher: Pusher, repository: str
+) -> None:
+    """The links lead from the list of images to the form, and the project shows it."""
+    pusher.image("1.0", b"one")
+    window = open_window()
+    window.sign_in(ADMINISTRATOR, PASSWORD)
+    window.go("/images/")
+    window.click("link", "Administration")
+    window.click("link", "Rules")
+    window.page.get_by_label("Name").fill(f"{repository}/*")
+    window.page.get_by_label("Largest size").fill("10 GB")
+    window.click("button", "Save")
+    assert window.says(f"The quota of {repository}/* was saved.")
+    look(window)
+    window.click("link", f"{repository}/*")
+    assert window.says("of 10.0 GB used")
+    look(window)
