@@ -88,7 +88,7 @@ def _options() -> argparse.Namespace:
 
 def _start(stack: ExitStack, folder: Path) -> list[Node]:
     url = stack.enter_context(postgresql.running(folder / "postgresql"))
-    part, settings = store.start(find_programs(), folder / "store")
+    part, _, settings = store.start(find_programs(), folder / "store")
     stack.callback(part.stop)
     settings |= {
         "DATABASE_URL": url,

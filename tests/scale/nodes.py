@@ -28,6 +28,9 @@ PREFIXES: t.Final = ("one", "two")
 
 NUMBER: t.Final = 2
 
+#: The time limit of a process's start or end, in seconds.
+PATIENCE: t.Final = 240.0
+
 #: The commands that run all the time: two collections and a migration.
 UPKEEP: t.Final = {
     "collection-a": ("gc", "--json"),
@@ -39,6 +42,12 @@ UPKEEP: t.Final = {
 }
 
 
+class Node(Server):
+    """One of several nodes, whose processes share the processors of the machine."""
+
+    patience = PATIENCE
+
+
 class Nodes(Server):
     """The nodes, with the interface of one server.
 
@@ -46,6 +55,7 @@ class Nodes(Server):
     :param database: the URL of an empty PostgreSQL database.
     """
 
+    patience = PATIENCE
     grace_periods = 3
 
     def __init__(self, folder: Path, database: str) -> None:
@@ -54,7 +64,7 @@ class Nodes(Server):
         self.links = [Link(self.store.port) for _ in range(NUMBER)]
         self.database = database
         self.nodes = [
-            Server(_made(folder / f"node{number}"), database, _settings(link.port))
+            Node(_made(folder / f"node{number}"), database, _settings(link.port))
             for number, link in enumerate(self.links)
         ]
         self.reachable = Reachable(node.port for node in self.nodes)

@@ -36,6 +36,9 @@ class Server:
     :param settings: additions to the environment.
     """
 
+    patience = PATIENCE
+    """The time limit of a process's start or end, in seconds."""
+
     grace_periods = 2
     """The number of grace periods after which all garbage is deleted."""
 
@@ -95,7 +98,7 @@ class Server:
             *("--workers", str(WORKERS), "--threads", str(THREADS)),
             "tests.torture.warm_forge:create_app()",
         )
-        wait_until(self._is_whole, PATIENCE, "starting the server")
+        wait_until(self._is_whole, self.patience, "starting the server")
 
     def start_collector(self) -> None:
         """Start the repeated collection in a separate process."""
@@ -121,7 +124,7 @@ class Server:
 
     def kill_worker(self, choose: t.Callable[[list[int]], int]) -> None:
         """Kill a worker; the server starts another."""
-        wait_until(lambda: bool(self.workers()), PATIENCE, "starting a worker")
+        wait_until(lambda: bool(self.workers()), self.patience, "starting a worker")
         os.kill(choose(self.workers()), signal.SIGKILL)
 
     def kill(self) -> None:
@@ -135,7 +138,9 @@ class Server:
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
         self._master.wait()
-        wait_until(lambda: not any(map(_runs, workers)), PATIENCE, "ending workers")
+        wait_until(
+            lambda: not any(map(_runs, workers)), self.patience, "ending workers"
+        )
         self._master = None
 
     def kill_collector(self) -> None:
@@ -155,7 +160,7 @@ class Server:
             cwd=ROOT,
             env=self._environment,
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=self.patience,
             check=False,
         )
         assert done.stdout, done.stderr.decode(errors="replace")[-4000:]
