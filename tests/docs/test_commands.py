@@ -109,8 +109,9 @@ def pieces(command: str) -> t.Iterator[list[str]]:
     lexer.whitespace_split = True
     for between, group in itertools.groupby(lexer, lambda word: word in ("|", "&&")):
         words = list(group)
-        while re.match(r"\w+=|(sudo|systemd-run)$|--", words[0]):
-            del words[0]
+        while re.match(r"\w+=|(sudo|systemd-run)$|-", words[0]):
+            # The user follows it in an argument of its own.
+            del words[: 2 if words[0] == "-u" else 1]
         words[0] = words[0].removeprefix("venv/bin/")
         if not between:
             yield words
