@@ -112,6 +112,7 @@ def mirror_of(
     stack: contextlib.ExitStack,
     address: str,
     environment: dict[str, str] | None = None,
+    /,
     **settings: object,
 ) -> Forge:
     """Start a forge that is a mirror of an upstream at the host ``localhost``.
