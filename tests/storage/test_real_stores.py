@@ -49,11 +49,12 @@ class Pusher:
     """A client that streams bytes, as docker does.
 
     :param forge: the server.
+    :param secret: the password or a token of alice.
     """
 
-    def __init__(self, forge: Forge) -> None:
+    def __init__(self, forge: Forge, secret: str = PASSWORD) -> None:
         self._port = forge.port
-        self._headers = {"Authorization": basic(USERNAME, PASSWORD)}
+        self._headers = {"Authorization": basic(USERNAME, secret)}
 
     def request(self, method: str, path: str, body: t.Any = None) -> t.Any:
         """Send a request, and return the response, whose body is read."""
@@ -108,13 +109,28 @@ def test_image_is_pushed_by_crane_and_pulled_by_skopeo(
     )
 
 
-def test_eight_pushes_at_once_stay_below_300_mib(forge: Forge) -> None:
-    """Each of them has at most one part in memory."""
+def test_eight_pushes_to_one_process_stay_below_300_mib(
+    store: Store, tmp_path: Path
+) -> None:
+    """Each of them has at most one part in memory. The client sends a token, because
+    the verification of a password takes 32 MiB of the application's own."""
+    settings = {"GUNICORN_CMD_ARGS": "--workers 1", **store.environment(tmp_path.name)}
+    with Forge("gunicorn", **settings) as forge:
+        secret = forge.command("oci", "token", "create", USERNAME).split()[-1]
+        push_eight(forge, secret)
+        peak = forge.peak_memory()
+    print(f"peak: {peak / MIB:.0f} MiB")
+
+    assert peak < 300 * MIB
+
+
+def push_eight(forge: Forge, secret: str) -> None:
+    """Push eight blobs of 48 MiB at once."""
     failures: list[BaseException] = []
 
     def push(seed: int) -> None:
         try:
-            Pusher(forge).push(seed, 48)
+            Pusher(forge, secret).push(seed, 48)
         except BaseException as error:
             failures.append(error)
 
@@ -123,11 +139,7 @@ def test_eight_pushes_at_once_stay_below_300_mib(forge: Forge) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    peak = forge.peak_memory()
-    print(f"peak: {peak / MIB:.0f} MiB")
-
     assert failures == []
-    assert peak < 300 * MIB
 
 
 def test_store_that_stops_is_503_and_the_session_is_kept(tmp_path: Path) -> None:

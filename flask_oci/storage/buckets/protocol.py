@@ -95,6 +95,7 @@ class Bucket(t.Protocol):
     ) -> Part:
         """Write a part of a multipart upload.
 
+        :param body: the bytes, which change after the call.
         :param number: its position, from 1. A second part with the same number does
             not silently replace the first: :meth:`complete` names the ETag.
         :raises NoSuchUpload: if the upload was completed or aborted.

@@ -6,6 +6,7 @@ import os
 import threading
 import typing as t
 from contextlib import contextmanager
+from functools import cached_property
 
 from botocore import UNSIGNED
 from botocore.config import Config as ClientConfig
@@ -230,6 +231,12 @@ class S3Bucket:
         )
         return Signer(example, self._prefix + "key", found.get_frozen_credentials)
 
+    @cached_property
+    def _session(self) -> Session:
+        """The session of all clients: each one reads the 11 MiB of the model of S3
+        once."""
+        return Session(profile=self._url.options.get("profile"))
+
     def _make_client(
         self,
         timeout: int,
@@ -237,7 +244,7 @@ class S3Bucket:
         endpoint: str | None = None,
     ) -> t.Any:
         options = self._url.options
-        session = Session(profile=options.get("profile"))
+        session = self._session
         endpoint = endpoint or options.get("endpoint")
         style = options.get("path_style", "true" if endpoint else "false")
         s3 = {"addressing_style": "path" if style == "true" else "virtual"}

@@ -23,6 +23,7 @@ from ..place import Place
 from ..protocol import Hashed
 from ..protocol import PIECE
 from .files import BucketFile
+from .part_buffer import PartBuffer
 from .protocol import NoSuchUpload
 from .state import Tail
 from .state import UploadState
@@ -69,7 +70,7 @@ class BucketUpload(HashedUpload):
         # The last state that may have been saved, also if its commit had no answer.
         self._sent = state
         self._spool = spool
-        self._buffer = bytearray()
+        self._buffer = PartBuffer(bucket.part_size)
         self._renew_at = time.monotonic() + RENEW
         # The objects that may exist, each with the id of its multipart upload, if any.
         self._objects = dict.fromkeys(state.objects, "")
@@ -90,7 +91,7 @@ class BucketUpload(HashedUpload):
         if self._state.is_sealed or self._is_lost:
             return
         completed = self._saved
-        self._buffer = bytearray()
+        self._buffer = self._empty()
         self._state = self._opening if length else UploadState()
         if length and self._opening.parts and completed.key != self._opening.key:
             # The multipart upload was completed to read its bytes.
@@ -152,9 +153,9 @@ class BucketUpload(HashedUpload):
     def _put(self) -> None:
         """Write the bytes in memory as an object, which is the tail."""
         key, size = new_key(), len(self._buffer)
-        self._bucket.put(key, self._buffer)
+        self._bucket.put(key, self._buffer.content())
         self._objects[key] = ""
-        self._buffer = bytearray()
+        self._buffer = self._empty()
         self._state = replace(self._state, tail=Tail(key, size, size))
 
     def _receive(self, piece: bytes) -> None:
@@ -168,9 +169,7 @@ class BucketUpload(HashedUpload):
         while view:
             while len(self._buffer) == size:
                 self._flush()
-            room = size - len(self._buffer)
-            self._buffer += view[:room]
-            view = view[room:]
+            view = view[self._buffer.add(view) :]
 
     def _take_tail(self) -> None:
         """Read the tail into memory; a long one is copied part by part."""
@@ -186,7 +185,7 @@ class BucketUpload(HashedUpload):
             raise self._lose() from None
         except BaseException:
             # The tail still has all its bytes.
-            self._state, self._buffer = before, bytearray()
+            self._state, self._buffer = before, self._empty()
             raise
         finally:
             self._is_copying = False
@@ -208,23 +207,24 @@ class BucketUpload(HashedUpload):
         number = len(state.parts) + 1
         key, upload_id = t.cast(str, state.key), t.cast(str, state.upload_id)
         try:
-            part = self._bucket.part(key, upload_id, number, self._buffer)
+            body = self._buffer.content()
+            part = self._bucket.part(key, upload_id, number, body)
         except (NoSuchUpload, FileNotFoundError):
             self._reopen(state)
             return
         self._state = state.with_part(part)
-        self._buffer = bytearray()
+        self._buffer.clear()
         if not self._is_copying:
             self._save()
 
     def _reopen(self, state: UploadState) -> None:
         """Continue after an upload that was completed by an earlier attempt, which had
         no answer: its object is copied."""
-        key, rest = t.cast(str, state.key), bytes(self._buffer)
+        key, rest = t.cast(str, state.key), bytes(self._buffer.content())
         found = self._bucket.head(key)
         if found is None or found.size < state.length or self._is_copying:
             raise self._lose()
-        self._buffer = bytearray()
+        self._buffer = self._empty()
         self._state = UploadState(
             tail=Tail(key, state.length, found.size), hashed=state.hashed
         )
@@ -245,6 +245,7 @@ class BucketUpload(HashedUpload):
         state = self._state
         if not state.parts:
             return
+        self._buffer = self._empty()
         key, size = t.cast(str, state.key), state.length
         try:
             self._bucket.complete(key, t.cast(str, state.upload_id), state.parts)
@@ -263,7 +264,7 @@ class BucketUpload(HashedUpload):
         """Hash all bytes, which become one object before."""
         hasher = hashlib.new(algorithm)
         if not self._state.length:
-            hasher.update(self._buffer)
+            hasher.update(self._buffer.content())
             return Digest(algorithm, hasher.hexdigest())
         self._gather()
         self._complete()
@@ -275,6 +276,9 @@ class BucketUpload(HashedUpload):
                 hasher.update(piece)
                 self._renew()
         return Digest(algorithm, hasher.hexdigest())
+
+    def _empty(self) -> PartBuffer:
+        return PartBuffer(self._bucket.part_size)
 
     def _renew(self) -> None:
         now = time.monotonic()
