@@ -27,13 +27,16 @@ MakeApp = t.Callable[..., Flask]
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Deselect the tests that say nothing about the database of this run."""
+    """Deselect longer forms, and the tests that say nothing about the database of this
+    run."""
     others = [item for item in items if not _looks_at_it(item)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if _looks_at_it(item)]
 
 
 def _looks_at_it(item: pytest.Item) -> bool:
+    if item.get_closest_marker("full") and os.environ.get("TORTURE") != "full":
+        return False
     if not DATABASE_URL:
         return item.get_closest_marker("server_only") is None
     uses_it = "database_url" in getattr(item, "fixturenames", ())

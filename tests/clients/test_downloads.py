@@ -31,7 +31,14 @@ def _store() -> t.Iterator[Store]:
         yield store
 
 
-@pytest.fixture(name="forge", params=["stream", "nginx", "redirect"])
+@pytest.fixture(
+    name="forge",
+    params=[
+        pytest.param("stream", marks=pytest.mark.full),
+        "nginx",
+        pytest.param("redirect", marks=pytest.mark.full),
+    ],
+)
 def _forge(request: pytest.FixtureRequest, store: Store) -> t.Iterator[Forge]:
     settings = {"OCI_DOWNLOADS": request.param, **store.environment(request.param)}
     if request.param == "nginx":

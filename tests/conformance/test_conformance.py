@@ -49,6 +49,7 @@ def test_conformance_with_nginx_that_reads_a_store_passes(tmp_path: Path) -> Non
         check_everything(forge, tmp_path)
 
 
+@pytest.mark.full
 def test_conformance_with_redirects_fails_only_get_of_blobs(tmp_path: Path) -> None:
     """The suite requires Docker-Content-Digest in the last response, which a store
     cannot send."""

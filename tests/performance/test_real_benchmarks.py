@@ -78,6 +78,7 @@ def test_benchmarks_print_a_column_for_each_registry() -> None:
     assert all(re.search(rf"  1/s  [\d.]+{ratio}{ratio}$", line) for line in lines)
 
 
+@pytest.mark.full
 def test_benchmarks_of_nodes_compare_two_with_one() -> None:
     """Each row has the rate of one node, that of two, and their ratio."""
     for program in ("wrk", "taskset", "versitygw"):
