@@ -61,10 +61,6 @@ class Store:
             self._process.wait()
             self._process = None
 
-    def objects(self, prefix: str) -> list[Path]:
-        """Return the files of the objects below a prefix."""
-        return [p for p in (self.folder / BUCKET / prefix).rglob("*") if p.is_file()]
-
     def _accepts(self) -> bool:
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
