@@ -14,7 +14,6 @@ from .auth.accounts import Accounts
 from .auth.authenticator import Authenticator
 from .auth.challenges import Challenges
 from .auth.job_logins import JobLogins
-from .auth.node_reports import NodeReporter
 from .auth.policy import Policy
 from .auth.principal import ANONYMOUS
 from .auth.principal import Principal
@@ -55,6 +54,7 @@ from .hooks import Hooks
 from .operations.jobs import JobReports
 from .operations.jobs import JobRunner
 from .operations.metrics import Metrics
+from .operations.node_reports import NodeReporter
 from .operations.work import Worker
 from .operations.work_thread import WorkThread
 from .storage.buckets.opening import open_storage

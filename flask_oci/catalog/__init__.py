@@ -148,7 +148,6 @@ class Catalog:
         self.cached_content = CachedContent(
             database,
             self.repositories,
-            self.manifests,
             self.blobs,
             self.quotas,
             self.upstreams,

@@ -17,7 +17,6 @@ from ..rules.blocks import Ban
 from ..spec.digest import Digest
 from ..storage.place import Place
 from . import references
-from . import totals
 from .blocks import bans_of
 from .blocks import Blocks
 from .blocks import with_bans
@@ -26,6 +25,8 @@ from .database import Condition
 from .database import Database
 from .database import newest
 from .locked_repository import LockedRepository
+from .new_blobs import insert
+from .new_blobs import link_at
 from .places import columns_of
 from .places import discard
 from .places import locking_place
@@ -191,18 +192,24 @@ class Blobs:
         self._blocks.check_push(repository, [str(place.digest)])
         if place.location is not None and place != kept:
             consume(self._db, place)
+        if kept is None and link_at(self._db, repository.key, place):
+            return
+        self._upsert_link(repository.key, self._record(place, kept))
+
+    def _record(self, place: Place, kept: Place | None) -> int:
+        """Record that the bytes of a blob are at a place, and return the key of the
+        blob."""
         # Transactions that first share the row and then change it end in a deadlock.
         reading = self._newest if place.is_local else self._locking
         row = self._db.execute(reading, {"digest": str(place.digest)}).first()
         if row is None:
-            blob_id = self._insert(place)
-        else:
-            blob_id, before = row[0], place_of(row[1:])
-            if before == kept:
-                discard(self._db, place)
-            elif before != place:
-                set_place(self._db, before, place)
-        self._upsert_link(repository.key, blob_id)
+            return insert(self._db, place)
+        before = place_of(row[1:])
+        if before == kept:
+            discard(self._db, place)
+        elif before != place:
+            set_place(self._db, before, place)
+        return int(row[0])
 
     def link_known(self, repository: RepositoryInfo, digest: Digest) -> bool:
         """Link a blob to the repository.
@@ -223,37 +230,6 @@ class Blobs:
             {"repository_id": repository_id, "blob_id": blob_id},
             leased_at=utcnow(),
         )
-
-    def _insert(self, place: Place) -> int:
-        """Insert a blob, and return its key.
-
-        An insert that tolerates an existing row would use up a key for each push of a
-        known blob. After a concurrent insert, the whole transaction is retried.
-        """
-        added = totals.Totals(blobs=1, bytes=place.size)
-        values = {
-            "digest": str(place.digest),
-            "size": place.size,
-            "store": place.store,
-            "location": place.location,
-            # SQLAlchemy computes no default in a statement with a CTE.
-            "created_at": utcnow(),
-        }
-        inserting = sa.insert(self._db.models.Blob.__table__)
-        if self._db.dialect == "postgresql":
-            # A statement of its own for the counter would be one more in each push.
-            counted = totals.adding(self._db, added).cte("counted")
-            number = sa.select(sa.func.count()).select_from(counted).scalar_subquery()
-            row = self._db.execute(
-                inserting.add_cte(counted).returning(inserting.table.c.id, number),
-                values,
-            ).one()
-            if not row[1]:
-                self._db.add_to_totals(**added._asdict())
-            return int(row[0])
-        self._db.add_to_totals(**added._asdict())
-        inserted: t.Any = self._db.execute(inserting, values)
-        return int(inserted.inserted_primary_key[0])
 
     def unlink(
         self, repository_id: int, digest: Digest, by: t.Any, *, unless_used: bool

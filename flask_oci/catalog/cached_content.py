@@ -13,6 +13,7 @@ from ..rules.protection import Guard
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from ..storage.place import Place
+from . import manifest_rows
 from . import tag_changes
 from .blobs import Blobs
 from .database import Database
@@ -20,7 +21,6 @@ from .locked_repository import LockedRepository
 from .manifest_changes import pushed
 from .manifest_traits import Traits
 from .manifest_traits import UNKNOWN
-from .manifests import Manifests
 from .models import PRESENT
 from .quotas import Quotas
 from .repositories import Repositories
@@ -35,14 +35,12 @@ class CachedContent:
         self,
         database: Database,
         repositories: Repositories,
-        manifests: Manifests,
         blobs: Blobs,
         quotas: Quotas,
         records: UpstreamRecords,
     ) -> None:
         self._db = database
         self._repositories = repositories
-        self._manifests = manifests
         self._blobs = blobs
         self._quotas = quotas
         self._records = records
@@ -76,7 +74,8 @@ class CachedContent:
             locked = LockedRepository(found.key, found.name, Guard(repairs=True))
             change = pushed(locked, manifest, content, digest, names, None)
             self._db.record_change(change)
-            key = self._manifests.insert(
+            key = manifest_rows.record(
+                self._db,
                 found.key,
                 None,
                 manifest,

@@ -1,4 +1,4 @@
-"""Transactions with retries, and inserts that tolerate concurrent inserts."""
+"""Transactions with retries, and locks of users and repositories."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ..errors import UserDeleted
 from ..robot_key import RobotKey
 from ..robot_key import user_key
 from . import async_commit
-from . import insert_statements
 from . import outbox
 from . import totals
 from .change_observer import NullObserver
@@ -24,6 +23,7 @@ from .read_cache import CachedReads
 from .retries import FAILURES
 from .retries import retried
 from .robot_statements import check_robot
+from .statements import Statements
 from .user_statements import lock_users
 from .user_statements import locking_users
 from .user_statements import locking_users_with_login
@@ -33,7 +33,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy.orm import scoped_session
-    from typing_extensions import Unpack
 
     from ..changes import Change
     from .change_observer import Observer
@@ -43,8 +42,6 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("flask_oci.database")
 
 T = t.TypeVar("T")
-#: The result of a statement.
-Rows: t.TypeAlias = "sa.CursorResult[Unpack[tuple[t.Any, ...]]]"
 #: A condition on rows, as for WHERE.
 Condition: t.TypeAlias = "sa.ColumnElement[bool]"
 
@@ -53,20 +50,19 @@ SelectT = t.TypeVar("SelectT", bound=GenerativeSelect)
 #: The key in ``session.info`` of the changes that the transaction makes.
 _CHANGES: t.Final = "oci_changes"
 
-#: The same of the change of the totals.
+#: The key in ``session.info`` of what the transaction adds to the totals.
 _TOTALS: t.Final = "oci_totals"
 
 
-class Database:
-    """The host's session and the registry's tables.
+class Database(Statements):
+    """Transactions in the host's session, and locks of rows.
 
     :param session: the host's session; each application context has its own.
     :param models: the tables.
     """
 
     def __init__(self, session: scoped_session[t.Any], models: Models) -> None:
-        self.session = session
-        self.models = models
+        super().__init__(session, models)
         self.observer: Observer = NullObserver()
         self.login: Callable[[], Login | None] = lambda: None
         """Returns the login of the current request, or None if there is none."""
@@ -87,25 +83,6 @@ class Database:
             # transaction, and its next user would read outdated rows.
             self.session.rollback()
             raise
-
-    def execute(self, statement: sa.Executable, values: t.Any = None) -> Rows:
-        """Execute a statement on columns, in the session's transaction.
-
-        Executing it through the session takes 50 % longer, because the session also
-        looks after objects.
-
-        :param values: the values of the statement's parameters. A list executes the
-            statement once for each item.
-        """
-        connection = self.session.connection({"mapper": self.models.Repository})
-        return connection.execute(statement, values)
-
-    def change(self, statement: sa.Executable, values: t.Any = None) -> int:
-        """Execute a statement as :meth:`execute` does.
-
-        :return: the number of rows changed or deleted.
-        """
-        return int(t.cast(t.Any, self.execute(statement, values)).rowcount)
 
     def rollback(self) -> None:
         """Roll back the transaction, also after a failure."""
@@ -258,31 +235,6 @@ class Database:
         info = self.session.info
         info[_TOTALS] = info[_TOTALS].plus(totals.Totals(repositories, blobs, bytes))
 
-    def insert_if_absent(self, model: type[t.Any], **values: t.Any) -> None:
-        """Insert a row, unless there is a row with the same key."""
-        self.insert_all_if_absent(model, [values])
-
-    def insert_all_if_absent(
-        self, model: type[t.Any], rows: list[dict[str, t.Any]]
-    ) -> None:
-        """Insert rows that have the same columns, except those whose key exists."""
-        self.execute(
-            insert_statements.insert_if_absent(self.dialect, model.__table__), rows
-        )
-
-    def upsert(
-        self, model: type[t.Any], key: dict[str, t.Any], **values: t.Any
-    ) -> None:
-        """Insert a row, or update the row with the same key.
-
-        :param key: the columns of the key, with their values.
-        :param values: the columns to set or update.
-        """
-        statement = insert_statements.upsert(
-            self.dialect, model.__table__, tuple(key), tuple(values)
-        )
-        self.execute(statement, {**key, **values})
-
     def lock_users(
         self, keys: Iterable[t.Any], *, by: t.Any = None, exclusive: bool = False
     ) -> set[t.Any]:
@@ -361,11 +313,6 @@ class Database:
         table = self.models.Repository.__table__
         marking = sa.update(table).where(table.c.id == sa.bindparam("key"))
         return marking.values(collect_at=None)
-
-    @property
-    def dialect(self) -> str:
-        """The name of the database's SQL dialect."""
-        return self.session.get_bind(self.models.Repository).dialect.name
 
     def _begin(self) -> None:
         """Begin a transaction that reads current rows.

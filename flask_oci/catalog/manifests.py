@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
 from functools import cache
-from functools import cached_property
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -18,15 +17,13 @@ import sqlalchemy as sa
 from ..clock import as_utc
 from ..clock import utcnow
 from ..errors import ManifestBlobUnknown
-from ..errors import ManifestInvalid
 from ..errors import NameUnknown
-from ..robot_key import robot_login
-from ..robot_key import user_key
 from ..rules.blocks import Ban
 from ..rules.protection import Guard
 from ..spec.digest import Digest
 from ..spec.manifest import Manifest
 from . import deleted_manifests
+from . import manifest_rows
 from . import references
 from . import referrer_lists
 from . import tag_changes
@@ -153,13 +150,7 @@ class Manifests:
             repository_id = repository.key
             if not self._repositories.push_to(repository_id):
                 raise NameUnknown(detail=repository.name)
-            missing = references.missing(
-                self._db, repository_id, manifest.descriptors, lost
-            )
-            if missing and not allow_sparse:
-                raise ManifestBlobUnknown(missing)
-            digests = [digest, *(each.digest for each in manifest.descriptors)]
-            self._blocks.check_push(repository, [str(each) for each in digests])
+            missing = self._missing(repository, manifest, digest, lost, allow_sparse)
             if tag_names:
                 check_tags(repository)
             locked = LockedRepository(repository_id, repository.name, guard)
@@ -167,7 +158,8 @@ class Manifests:
                 pushed(locked, manifest, content, digest, tag_names, user_id)
             )
             with self._quotas.within(repository):
-                key = self.insert(
+                key = manifest_rows.record(
+                    self._db,
                     repository_id,
                     user_id,
                     manifest,
@@ -193,6 +185,25 @@ class Manifests:
             by=user_id,
             users=lambda: self._repositories.owners_of_new(wanted),
         )
+
+    def _missing(
+        self,
+        repository: RepositoryInfo,
+        manifest: Manifest,
+        digest: Digest,
+        lost: t.Collection[str],
+        allow_sparse: bool,
+    ) -> list[str]:
+        """Return the digests of missing content of a manifest, with the errors of
+        :meth:`put`."""
+        missing = references.missing(
+            self._db, repository.key, manifest.descriptors, lost
+        )
+        if missing and not allow_sparse:
+            raise ManifestBlobUnknown(missing)
+        digests = [digest, *(each.digest for each in manifest.descriptors)]
+        self._blocks.check_push(repository, [str(each) for each in digests])
+        return missing
 
     def lease(self, stored: StoredManifest, fresh_for: timedelta) -> bool:
         """Protect a manifest from garbage collection for the grace period.
@@ -308,16 +319,6 @@ class Manifests:
             self._db, repository_id, digest, kind="child", except_for=except_for
         )
 
-    @cached_property
-    def _newest(self) -> sa.Select[t.Any]:
-        columns = self._db.models.Manifest.__table__.c
-        return newest(
-            sa.select(columns.id, columns.media_type).where(
-                columns.repository_id == sa.bindparam("repository_id"),
-                columns.digest == sa.bindparam("digest"),
-            )
-        )
-
     def _make_finding(self, by_digest: bool, content: bool) -> sa.Select[t.Any]:
         manifest = self._db.models.Manifest.__table__.c
         tag = self._db.models.Tag.__table__.c
@@ -347,59 +348,3 @@ class Manifests:
             tag.repository_id == repository_id,
             tag.name == wanted,
         )
-
-    def insert(
-        self,
-        repository_id: int,
-        user_id: t.Any,
-        manifest: Manifest,
-        content: bytes,
-        digest: Digest,
-        traits: Traits = UNKNOWN,
-    ) -> int:
-        """Insert a manifest with its references, or touch the existing one, within a
-        transaction that has locked the repository.
-
-        :param user_id: the key of the user who pushes, or None.
-        :param traits: the kind and the platform of its content. The collection records
-            those that are not known.
-        :return: the key of the manifest.
-        :raises ManifestInvalid: if the repository has it with another media type.
-        """
-        wanted = {"repository_id": repository_id, "digest": str(digest)}
-        row = self._db.execute(self._newest, wanted).first()
-        if row is None:
-            # Pushes to a repository wait for each other. If another transaction has
-            # inserted the manifest nevertheless, this one is retried.
-            inserted: t.Any = self._db.execute(
-                sa.insert(self._db.models.Manifest.__table__),
-                {
-                    **wanted,
-                    "media_type": manifest.media_type,
-                    "artifact_type": manifest.artifact_type,
-                    "subject_digest": manifest.subject and str(manifest.subject),
-                    "annotations": manifest.annotations or None,
-                    "size": len(content),
-                    "content": content,
-                    "pushed_by_id": user_key(user_id),
-                    "pushed_by_robot": robot_login(user_id),
-                    **traits.columns(),
-                },
-            )
-            key = int(inserted.inserted_primary_key[0])
-            references.record(self._db, key, manifest.descriptors)
-            return key
-        if row.media_type != manifest.media_type:
-            raise ManifestInvalid(
-                f"This repository already has this manifest with the media type"
-                f" {row.media_type}. Push it with that media type.",
-                detail=str(digest),
-            )
-        table = self._db.models.Manifest.__table__
-        known = {k: v for k, v in traits.columns().items() if v is not None}
-        self._db.execute(
-            sa.update(table)
-            .where(table.c.id == row.id)
-            .values(touched_at=utcnow(), **known)
-        )
-        return t.cast(int, row.id)

@@ -14,6 +14,8 @@ import typing as t
 from concurrent.futures import FIRST_COMPLETED
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 
@@ -66,6 +68,28 @@ class DeliveryResult(t.NamedTuple):
     """Deliveries that failed. They are retried later, or are dead."""
 
 
+@dataclass
+class _Run:
+    """The state of a run of deliveries."""
+
+    outcomes: list[bool] = field(default_factory=list)
+    """Whether each delivery that ended has succeeded."""
+
+    queue: list[WebhookInfo] = field(default_factory=list)
+    """The webhooks that wait for a turn."""
+
+    served: set[str] = field(default_factory=set)
+    """The ids of the webhooks that had a turn."""
+
+    requests: dict[Future[Outcome], tuple[WebhookInfo, Claim]] = field(
+        default_factory=dict
+    )
+    """The requests that have no answer yet."""
+
+    is_changed: bool = True
+    """Whether other deliveries may be due than when the queue was filled."""
+
+
 class DeliveryWorker:
     """Delivers events to the webhooks of one application.
 
@@ -103,47 +127,57 @@ class DeliveryWorker:
     ) -> DeliveryResult:
         """Make deliveries. Several threads wait for answers, and only this one uses the
         database."""
-        outcomes: list[bool] = []
-        queue: list[WebhookInfo] = []
-        served: set[str] = set()
-        is_changed = True
-        running: dict[Future[Outcome], tuple[WebhookInfo, Claim]] = {}
+        run = _Run()
         with ThreadPoolExecutor(MAX_REQUESTS, "flask-oci-webhook") as pool:
             while True:
-                if not queue and is_changed:
-                    queue, is_changed = self._due(served if once else set()), False
-                while wanted() and len(running) < MAX_REQUESTS:
-                    busy = [webhook for webhook, _ in running.values()]
-                    chosen = self._turns.next(queue, busy)
-                    if chosen is None:
-                        break
-                    served.add(chosen.id)
-                    claim = self._catalog.deliveries.claim(chosen, self._lease)
-                    if claim is None:
-                        continue
-                    request = self._start(chosen, claim, pool, outcomes)
-                    if request is None:
-                        is_changed = True
-                    else:
-                        running[request] = chosen, claim
+                if not run.queue and run.is_changed:
+                    run.queue = self._due(run, once=once)
+                    run.is_changed = False
+                self._start_requests(run, wanted, pool)
                 self._catalog.release()
-                if not running:
-                    if is_changed and wanted() and not queue:
-                        continue
+                if run.requests:
+                    self._finish_requests(run)
+                elif run.queue or not run.is_changed or not wanted():
                     break
-                for request in wait_for(running, return_when=FIRST_COMPLETED).done:
-                    webhook, claim = running.pop(request)
-                    outcomes.append(self._finish(webhook, claim, request.result()))
-                    is_changed = True
         self._note_run()
-        return DeliveryResult(outcomes.count(True), outcomes.count(False))
+        return DeliveryResult(run.outcomes.count(True), run.outcomes.count(False))
 
-    def _due(self, served: set[str]) -> list[WebhookInfo]:
+    def _start_requests(
+        self, run: _Run, wanted: t.Callable[[], bool], pool: ThreadPoolExecutor
+    ) -> None:
+        """Begin as many requests as are allowed now."""
+        while wanted() and len(run.requests) < MAX_REQUESTS:
+            busy = [webhook for webhook, _ in run.requests.values()]
+            chosen = self._turns.next(run.queue, busy)
+            if chosen is None:
+                return
+            run.served.add(chosen.id)
+            claim = self._catalog.deliveries.claim(chosen, self._lease)
+            if claim is None:
+                continue
+            request = self._start(chosen, claim, pool, run.outcomes)
+            if request is None:
+                run.is_changed = True
+            else:
+                run.requests[request] = chosen, claim
+
+    def _finish_requests(self, run: _Run) -> None:
+        """Wait until a request has an answer, and record the outcomes."""
+        for request in wait_for(run.requests, return_when=FIRST_COMPLETED).done:
+            webhook, claim = run.requests.pop(request)
+            run.outcomes.append(self._finish(webhook, claim, request.result()))
+            run.is_changed = True
+
+    def _due(self, run: _Run, *, once: bool) -> list[WebhookInfo]:
         """Return the webhooks with a delivery that is due, in the order of their
         turns."""
         found = self._catalog.webhooks.due(utcnow())
         self._catalog.release()
-        return self._turns.order(each for each in found if each.id not in served)
+        # The answer to a request may pause its webhook.
+        skipped = {webhook.id for webhook, _ in run.requests.values()}
+        if once:
+            skipped |= run.served
+        return [each for each in self._turns.order(found) if each.id not in skipped]
 
     def _note_run(self) -> None:
         """Record from time to time that a process delivers events."""

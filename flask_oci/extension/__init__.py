@@ -100,13 +100,7 @@ class Registry(Maintenance, Decorators):
         host."""
 
         self._catalog = Catalog(db, self.models, username)
-        self._catalog.observe(
-            EventPublisher(
-                self._catalog,
-                config=lambda: services().config,
-                visitor=lambda: services().authenticator.visitor(),
-            )
-        )
+        self._connect_catalog()
         self._hooks = Hooks()
         self._accounts = Accounts(
             self._catalog.users, self._catalog.cached_users, self._hooks, active
@@ -115,10 +109,10 @@ class Registry(Maintenance, Decorators):
         self.access_tokens = AccessTokens(self._catalog, self._hooks, self._accounts)
         """Issues, lists and revokes access tokens."""
 
-        self.robots = RobotManager(
-            self._catalog,
-            RobotPolicy(self._hooks, self._catalog, self._accounts.status),
+        self._robot_policy = RobotPolicy(
+            self._hooks, self._catalog, self._accounts.status
         )
+        self.robots = RobotManager(self._catalog, self._robot_policy)
         """Creates, lists, changes and deletes robots."""
 
         self.publishers = Publishers(
@@ -149,15 +143,13 @@ class Registry(Maintenance, Decorators):
 
         self.quotas = Quotas(self._catalog)
         """Sets quotas, and returns their usage."""
+
         self.upstreams = UpstreamManager(
             self._catalog,
             lambda: services().upstreams,
             lambda: services().config.upstreams,
         )
         """Lists upstreams, and fetches and deletes their cached content."""
-
-        self._catalog.quotas.site = site_quotas
-        self._catalog.repositories.upstreams = upstream_visibilities
 
         self.blocks = Blocks(self._catalog)
         """Blocks digests, so that no client can pull or push them."""
@@ -167,11 +159,6 @@ class Registry(Maintenance, Decorators):
 
         self.trusted_signers = TrustedSigners(self._catalog)
         """Sets the signers whose signatures count."""
-
-        self._catalog.check_logins(current_login)
-        self._catalog.reads.is_enabled = lambda: services().config.read_cache
-        self._catalog.reads.audience = lambda: request_state().audience
-        self._catalog.reads.request = current_request
 
         self.blueprint = make_blueprint(self._register)
         """The blueprint of ``/v2``. Register it without a prefix."""
@@ -261,8 +248,7 @@ class Registry(Maintenance, Decorators):
         :param robot: the argument of ``authorize_robot``.
         :param repository: the argument of ``authorize_robot``.
         """
-        policy = RobotPolicy(self._hooks, self._catalog, self._accounts.status)
-        return policy.owns(robot, repository)
+        return self._robot_policy.owns(robot, repository)
 
     def default_list_filter(self, user: t.Any) -> Condition:
         """Return an SQL condition for the repositories that :meth:`default_policy` lets
@@ -274,6 +260,24 @@ class Registry(Maintenance, Decorators):
         :param user: one of the host's users. None is an anonymous client.
         """
         return self._catalog.repositories.readable_by(self._catalog.users.key_of(user))
+
+    def _connect_catalog(self) -> None:
+        """Let the catalog ask for the configuration and the request, which the layers
+        above it have."""
+        catalog = self._catalog
+        catalog.observe(
+            EventPublisher(
+                catalog,
+                config=lambda: services().config,
+                visitor=lambda: services().authenticator.visitor(),
+            )
+        )
+        catalog.check_logins(current_login)
+        catalog.quotas.site = site_quotas
+        catalog.repositories.upstreams = upstream_visibilities
+        catalog.reads.is_enabled = lambda: services().config.read_cache
+        catalog.reads.audience = lambda: request_state().audience
+        catalog.reads.request = current_request
 
     def _register(self, state: BlueprintSetupState) -> None:
         app = state.app

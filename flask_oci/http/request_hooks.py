@@ -232,12 +232,18 @@ def _finish(response: Response) -> Response:
     metrics = services().metrics
     if metrics is not None:
         metrics.end(response)
-    reporter = services().node_reporter
-    # A check from inside and the tests of a host are no nodes.
-    is_served = not (current_app.testing or NO_WORK in request.environ)
-    if is_served and reporter.is_due():
-        reporter.report_after(current_app, response)
+    _report_node(response)
     return response
+
+
+def _report_node(response: Response) -> None:
+    """Report this process from time to time, once its response has been sent."""
+    # A check from inside and the tests of a host are no nodes.
+    if current_app.testing or NO_WORK in request.environ:
+        return
+    reporter = services().node_reporter
+    if reporter.is_due():
+        reporter.report_after(current_app, response)
 
 
 def _challenge(response: Response) -> None:

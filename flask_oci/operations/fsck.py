@@ -18,8 +18,7 @@ from ..errors import Unavailable
 from ..spec.digest import Digest
 from ..storage import Place
 from .fsck_objects import ObjectChecker
-from .gc_blobs import BATCH_SIZE
-from .gc_blobs import batched
+from .gc_blobs import unrecorded_files
 from .problem import OWNER
 from .problem import Problem
 from .problem import to_push
@@ -56,6 +55,7 @@ class Checker:
         repair: bool = False,
         sparse: bool = False,
     ) -> None:
+        self._catalog = catalog
         self._consistency = catalog.consistency
         self._garbage = catalog.blob_garbage
         self._places = catalog.blob_places
@@ -85,14 +85,9 @@ class Checker:
             yield from _readable(place.digest, partial(self._sized, place))
         yield from self._objects.check()
         unreadable: list[str] = []
-        for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
-            unrecorded = self._garbage.unrecorded(batch)
-            discarded = self._places.discarded_digests(unrecorded) if unrecorded else ()
-            # A lock on a file may take long, and must not hold a database connection.
-            self._release()
-            for digest in unrecorded:
-                if str(digest) not in discarded:
-                    yield from _readable(digest, partial(self._unrecorded, digest))
+        for batch in unrecorded_files(self._catalog, self._storage, unreadable):
+            for digest in batch:
+                yield from _readable(digest, partial(self._unrecorded, digest))
         for folder in unreadable:
             yield Problem("unreadable", folder, f"The folder is not readable. {OWNER}")
         for repository, digest_text in self._consistency.damaged_manifests():

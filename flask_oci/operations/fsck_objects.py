@@ -78,7 +78,7 @@ class ObjectChecker:
         row, found = next(rows, None), next(objects, None)
         while row is not None or found is not None:
             key = None if row is None else (row.location or "").encode()
-            name = None if found is None else found.location.encode()
+            name = None if found is None else found.key.encode()
             if name is None or (key is not None and key < name):
                 yield row, None
                 row = next(rows, None)
@@ -125,7 +125,7 @@ class ObjectChecker:
     def _unneeded(self, store: str, found: list[StoredObject]) -> Iterator[Problem]:
         limit = utcnow().timestamp() - MIN_AGE
         places = [
-            object_at(store, each.location, each.size)
+            object_at(store, each.key, each.size)
             for each in found
             if each.modified_at < limit
         ]

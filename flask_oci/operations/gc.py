@@ -24,6 +24,7 @@ from .gc_blobs import BlobCollector
 from .gc_result import GarbageResult
 from .items import Items
 from .missing_traits import record_missing_traits
+from .pruning import prunings
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +76,7 @@ class GarbageCollector:
             moves=MAX_MOVES,
         )
         self._visit_all = visit_all
-        self._outbox = catalog.outbox
         self._expired = catalog.expired_records
-        self._prune_upstreams = catalog.upstreams.prune
         self._deleted = catalog.deleted_manifests
         self._ask_receivers = catalog.ask
         self._record_if_observed = catalog.record_if_observed
@@ -137,31 +136,30 @@ class GarbageCollector:
         self._blobs.collect()
         self._release()
         if not self._dry_run:
-            with self._items.each("the totals"):
-                self._catalog.usage.begin_totals()
-            with self._items.each("the sizes of owners"):
-                self._schedule.count_owners()
-            with self._items.each("old events"):
-                self._prune_events()
-            with self._items.each("expired tokens"):
-                self._expired.prune_credentials()
-                self._catalog.publishers.prune_uses()
-            with self._items.each("upstreams"):
-                self._prune_upstreams()
-            with self._items.each("old statistics"):
-                self._catalog.repository_days.prune()
-            record_missing_traits(self._catalog, self._storage, self._items)
-            with self._items.each("the event of this collection"):
-                self._record_if_observed(
-                    Change(kind=COLLECTED, detail=self._result.counts())
-                )
-            with self._items.each("the record of this collection"):
-                self._jobs.record(
-                    COLLECTION,
-                    summary=self._result.summary(),
-                    failure=self._result.failure(),
-                )
+            self._finish()
         return self._result
+
+    def _finish(self) -> None:
+        """Count and prune what does not belong to one repository, and record this
+        collection."""
+        with self._items.each("the totals"):
+            self._catalog.usage.begin_totals()
+        with self._items.each("the sizes of owners"):
+            self._schedule.count_owners()
+        for what, prune in prunings(self._catalog, self._config).items():
+            with self._items.each(what):
+                prune()
+        record_missing_traits(self._catalog, self._storage, self._items)
+        with self._items.each("the event of this collection"):
+            self._record_if_observed(
+                Change(kind=COLLECTED, detail=self._result.counts())
+            )
+        with self._items.each("the record of this collection"):
+            self._jobs.record(
+                COLLECTION,
+                summary=self._result.summary(),
+                failure=self._result.failure(),
+            )
 
     def _begin_schedule(self) -> bool:
         """Prepare the list of the repositories to visit, and return True if it is a
@@ -190,10 +188,6 @@ class GarbageCollector:
             self._catalog.pulls.measure(repository_id)
         with self._items.each(f"the next visit of {name}"):
             self._schedule.settle(repository, self._lifetimes)
-
-    def _prune_events(self) -> None:
-        lifetime = self._config.event_lifetime
-        self._outbox.prune(utcnow() - lifetime)
 
     def _prune_deleted(self, repository_id: int) -> None:
         window = self._config.undo_period or timedelta()

@@ -53,6 +53,7 @@ class BlobCollector:
         dry_run: bool,
         checkpoint: Callable[[], object],
     ) -> None:
+        self._catalog = catalog
         self._garbage = catalog.blob_garbage
         self._places = catalog.blob_places
         self._release = catalog.release
@@ -81,14 +82,10 @@ class BlobCollector:
         """Delete files without a row, which a crash between a rename and a commit
         leaves, unless they are younger than the grace period."""
         unreadable: list[str] = []
-        for batch in batched(self._storage.digests(unreadable), BATCH_SIZE):
-            unrecorded = self._garbage.unrecorded(batch)
-            # They have a grace period of their own.
-            discarded = self._places.discarded_digests(unrecorded) if unrecorded else ()
-            self._release()
+        for batch in unrecorded_files(self._catalog, self._storage, unreadable):
             self._checkpoint()
-            for digest in unrecorded:
-                if str(digest) not in discarded and self._is_older(digest):
+            for digest in batch:
+                if self._is_older(digest):
                     with self._items.each(str(digest)), self._lock(digest):
                         # A push may have replaced the file since.
                         if self._is_older(digest):
@@ -175,7 +172,25 @@ def _grouped(
     return found
 
 
-def batched(items: Iterator[T], size: int) -> Iterator[list[T]]:
+def unrecorded_files(
+    catalog: Catalog, storage: Storage, unreadable: list[str]
+) -> Iterator[list[Digest]]:
+    """Yield the digests of the files without a row, in lists of at most
+    :data:`BATCH_SIZE`. Discarded files are left out: they have a grace period of their
+    own.
+
+    No database connection is held while the caller handles a list.
+
+    :param unreadable: the list to which the folders are added that cannot be read.
+    """
+    for batch in _batched(storage.digests(unreadable), BATCH_SIZE):
+        found = catalog.blob_garbage.unrecorded(batch)
+        discarded = catalog.blob_places.discarded_digests(found) if found else ()
+        catalog.release()
+        yield [digest for digest in found if str(digest) not in discarded]
+
+
+def _batched(items: Iterator[T], size: int) -> Iterator[list[T]]:
     """Yield items in lists of at most ``size``."""
     while batch := list(islice(items, size)):
         yield batch

@@ -17,9 +17,11 @@ from ..catalog.jobs import PRUNING
 from ..catalog.jobs import RETENTION
 from ..catalog.jobs import VERIFICATION
 from ..catalog.jobs import WEBHOOKS
-from ..clock import utcnow
 from ..rules.wording import plural
 from .gc import GarbageCollector
+from .pruning import EVENTS
+from .pruning import prunings
+from .pruning import TOKENS
 from .retention import RetentionRunner
 from .verification import VerificationRunner
 
@@ -244,14 +246,11 @@ class JobRunner:
         )
 
     def _prune(self, checkpoint: Checkpoint) -> None:
-        events = self._catalog.outbox.prune(utcnow() - self._config.event_lifetime)
-        checkpoint()
-        tokens = self._catalog.expired_records.prune_credentials()
-        self._catalog.publishers.prune_uses()
-        checkpoint()
-        self._catalog.upstreams.prune()
-        self._catalog.attachments.prune()
-        self._catalog.scans.prune()
+        counts: dict[str, int] = {}
+        for what, prune in prunings(self._catalog, self._config).items():
+            counts[what] = prune() or 0
+            checkpoint()
+        events, tokens = counts[EVENTS], counts[TOKENS]
         self._catalog.jobs.record(
             PRUNING,
             summary=f"Deleted {plural(events, 'event')} and {plural(tokens, 'token')}.",

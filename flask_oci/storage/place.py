@@ -49,9 +49,11 @@ _UNKNOWN: t.Final = Digest.of(b"")
 
 
 class StoredObject(t.NamedTuple):
-    """An object that a store has."""
+    """An object in a list of the objects of a store."""
 
-    location: str
+    key: str
+    """Its name, which is the location of a blob."""
+
     size: int
     """In bytes."""
 

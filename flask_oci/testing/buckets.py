@@ -64,12 +64,6 @@ class MemoryBucket:
             self._parts(key, upload_id)[number] = (part, bytes(body))
             return part
 
-    def parts(self, key: str, upload_id: str) -> list[Part]:
-        """Return the stored parts; see :class:`Bucket`."""
-        with self._lock:
-            stored = self._parts(key, upload_id)
-            return [stored[number][0] for number in sorted(stored)]
-
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
         """Turn parts into an object; see :class:`Bucket`."""
         with self._lock:

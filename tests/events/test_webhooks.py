@@ -466,14 +466,31 @@ def test_replay_sends_the_same_event_id(
 def test_unresponsive_webhook_is_paused(
     alice: RegistryClient, upkeep: Upkeep, receiver: Receiver
 ) -> None:
-    """One request shows that a webhook does not respond; its other deliveries wait."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    add(upkeep, f"http://127.0.0.1:{port}")
-    add(upkeep, receiver.url, "--kind", "tag.*")
-    for number in range(3):
-        alice.push_image(f"alice/app{number}", "v1")
-    assert deliver(upkeep, failed=1) == 3
+    """One request shows that a webhook does not respond; its other deliveries wait,
+    even if another webhook responds meanwhile."""
+    second = threading.Event()
+
+    def answer(_: Arrived) -> int:
+        if len(receiver.arrived) == 2:
+            second.set()
+        return 204
+
+    receiver.answer = answer
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            with connection:
+                second.wait(10)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        add(upkeep, f"http://127.0.0.1:{server.getsockname()[1]}")
+        add(upkeep, receiver.url, "--kind", "tag.*")
+        for number in range(3):
+            alice.push_image(f"alice/app{number}", "v1")
+        assert deliver(upkeep, failed=1) == 3
+        thread.join()
     assert deliver(upkeep) == 0
     # Not every database keeps which of them was added first.
     silent, answering = sorted(

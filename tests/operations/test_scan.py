@@ -17,6 +17,7 @@ from flask_oci.testing import make_index
 from tests.support import signing
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
+from tests.support.upkeep import Upkeep
 
 NAME = "alice/app"
 
@@ -117,6 +118,20 @@ def test_two_processes_do_not_scan_one_image(app: Flask, alice: RegistryClient) 
         stolen = queue.claim(timedelta(minutes=1), **arguments)
         assert stolen is not None
         assert not queue.record(task)
+
+
+def test_collection_deletes_scan_of_deleted_image(
+    app: Flask, alice: RegistryClient
+) -> None:
+    """A site that runs only the collection needs no worker to prune."""
+    image, keeper = alice.push(NAME, "v1", make_image()), Upkeep(app)
+    scan(app)
+    keeper.gc()
+    assert keeper.rows("Scan") == 1
+    deleted = alice.delete(f"/v2/{NAME}/manifests/{image.digest}")
+    assert deleted.status_code == 202
+    keeper.gc()
+    assert keeper.rows("Scan") == 0
 
 
 def test_command_without_placeholder_is_refused(app: Flask) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ..place import StoredObject
 from .protocol import Body
 from .protocol import Bucket
 from .protocol import Head
 from .protocol import NoSuchUpload
 from .protocol import Part
-from .protocol import StoredObject
 
 __all__ = ["Body", "Bucket", "Head", "NoSuchUpload", "Part", "StoredObject"]

@@ -6,7 +6,6 @@ is unique, so that two writers of one upload cannot replace each other's blocks.
 
 from __future__ import annotations
 
-import base64
 import os
 import time
 import typing as t
@@ -29,6 +28,7 @@ from azure.storage.blob import BlobSasPermissions
 from azure.storage.blob import ContainerClient
 from azure.storage.blob import generate_blob_sas
 
+from ..place import StoredObject
 from .failures import unavailable
 from .inspection import Inspection
 from .protocol import Body
@@ -37,7 +37,6 @@ from .protocol import NoSuchUpload
 from .protocol import Part
 from .protocol import SIGNED_DISPOSITION
 from .protocol import SIGNED_TYPE
-from .protocol import StoredObject
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,23 +97,6 @@ class AzureBucket:
         with self._errors("Put Block"):
             self._blob(key).stage_block(name, bytes(body), length=len(body))
         return Part(number, name, len(body))
-
-    def parts(self, key: str, upload_id: str) -> list[Part]:
-        """Return the stored blocks; see :class:`Bucket`."""
-        found: dict[int, Part] = {}
-        try:
-            with self._errors("Get Block List"):
-                _, blocks = self._blob(key).get_block_list("uncommitted")
-        except FileNotFoundError:
-            raise NoSuchUpload(upload_id) from None
-        for block in blocks:
-            name = _plain(block.id)
-            if name.startswith(f"{upload_id}-"):
-                number = int(name.split("-")[1])
-                found[number] = Part(number, name, block.size)
-        if not found:
-            raise NoSuchUpload(upload_id)
-        return [found[number] for number in sorted(found)]
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
         """Commit blocks; see :class:`Bucket`."""
@@ -307,10 +289,3 @@ class _Body:
 
 def _is_conflict(error: AzureError) -> bool:
     return isinstance(error, HttpResponseError) and error.status_code in (409, 412)
-
-
-def _plain(identifier: str) -> str:
-    """Return the id of a block as it was given; the service may encode it again."""
-    with suppress(ValueError):
-        return base64.b64decode(identifier, validate=True).decode("ascii")
-    return identifier

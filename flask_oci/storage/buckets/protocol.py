@@ -12,6 +12,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
 
+    from ..place import StoredObject
+
 
 #: The type and the disposition of each response to a signed URL. A browser must not
 #: show pushed content as a page.
@@ -45,14 +47,6 @@ class Head(t.NamedTuple):
 
     modified_at: float
     """The time at which it was written, in seconds since the epoch."""
-
-
-class StoredObject(t.NamedTuple):
-    """An object in a listing."""
-
-    key: str
-    size: int
-    modified_at: float
 
 
 class Body(t.Protocol):
@@ -98,12 +92,6 @@ class Bucket(t.Protocol):
         :param body: the bytes, which change after the call.
         :param number: its position, from 1. A second part with the same number does
             not silently replace the first: :meth:`complete` names the ETag.
-        :raises NoSuchUpload: if the upload was completed or aborted.
-        """
-
-    def parts(self, key: str, upload_id: str) -> list[Part]:
-        """Return the stored parts of a multipart upload, in their order.
-
         :raises NoSuchUpload: if the upload was completed or aborted.
         """
 

@@ -15,13 +15,13 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
+from ..place import StoredObject
 from .failures import unavailable
 from .inspection import Inspection
 from .protocol import Body
 from .protocol import Head
 from .protocol import NoSuchUpload
 from .protocol import Part
-from .protocol import StoredObject
 from .s3_inspection import inspect
 from .s3_signing import Signer
 
@@ -90,16 +90,6 @@ class S3Bucket:
                 **self._object(key), UploadId=upload_id, PartNumber=number, Body=body
             )
             return Part(number, made["ETag"], len(body))
-
-    def parts(self, key: str, upload_id: str) -> list[Part]:
-        """Return the stored parts; see :class:`Bucket`."""
-        with self._errors("ListParts"):
-            pages = self._client().get_paginator("list_parts")
-            return [
-                Part(part["PartNumber"], part["ETag"], part["Size"])
-                for page in pages.paginate(**self._object(key), UploadId=upload_id)
-                for part in page.get("Parts", ())
-            ]
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
         """Turn parts into an object; see :class:`Bucket`."""

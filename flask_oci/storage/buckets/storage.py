@@ -13,7 +13,6 @@ from contextlib import nullcontext
 
 from ...errors import Unavailable
 from ..place import Place
-from ..place import StoredObject
 from ..protocol import Examined
 from .failures import StoreUnavailable
 from .files import BucketFile
@@ -27,6 +26,7 @@ if t.TYPE_CHECKING:
 
     from ...spec.digest import Digest
     from ..local import LocalStorage
+    from ..place import StoredObject
     from ..protocol import Storage
     from .protocol import Bucket
     from .state import UploadRecords
@@ -161,7 +161,7 @@ class BucketStorage(BucketSessions):
         active = self.active_keys()
         for found in self.bucket.list("data/", after or ""):
             if found.key not in active:
-                yield StoredObject(found.key, found.size, found.modified_at)
+                yield found
 
     def size(self, place: Place) -> int | None:
         """Return the size of a blob in bytes, or None if it is absent."""
