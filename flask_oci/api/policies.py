@@ -48,8 +48,10 @@ def preview_policy(name: str, query: Paging) -> PolicyDecisions:
     :raises NameUnknown: if the repository does not exist, or is hidden from the caller.
     """
     repository, parts = authorize(name, "manage"), services()
-    names = parts.catalog.tags.page(repository.key, 101, query.next)
-    found = parts.content.policies.preview(repository, query.next)
+    # No tag has a NUL, and PostgreSQL compares none.
+    after = query.next and query.next.replace("\0", "")
+    names = parts.catalog.tags.page(repository.key, 101, after)
+    found = parts.content.policies.preview(repository, after)
     items = [
         msgspec.convert(each, PolicyDecision, from_attributes=True) for each in found
     ]
