@@ -88,3 +88,22 @@ def engine(short_folder: Path) -> t.Iterator[Client]:
 def stranger(engine: Client, tmp_path: Path) -> Client:
     """Docker as an anonymous client."""
     return engine.having(DOCKER_CONFIG=str(tmp_path / "stranger"))
+
+
+@pytest.fixture
+def podman(tmp_path: Path, short_folder: Path) -> Client:
+    """Podman with a storage of its own, logged in nowhere."""
+    program = tool("podman", "Debian's podman")
+    # The path of podman's sockets must stay short, its storage need not.
+    run = short_folder / tmp_path.name
+    return Client(
+        (
+            *(program, f"--root={tmp_path}/storage", f"--runroot={run}"),
+            *("--storage-driver=vfs", "--cgroup-manager=cgroupfs"),
+            *("--events-backend=none", f"--tmpdir={run}/tmp"),
+        ),
+        {"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")},
+        # The path of a pulled layout becomes the image's name, which not every
+        # path can be, so that the tests name layouts from where they are.
+        folder=tmp_path,
+    )

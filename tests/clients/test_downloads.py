@@ -16,6 +16,7 @@ from tests.support.object_stores import Store
 from tests.support.object_stores import versitygw
 from tests.support.store_behind_nginx import StoreBehindNginx
 
+from .containerd import containerd
 from .engine import forget
 from .engine import inspect
 from .engine import login
@@ -50,7 +51,12 @@ def _forge(request: pytest.FixtureRequest, store: Store) -> t.Iterator[Forge]:
 
 
 def test_each_client_pulls_in_each_mode(
-    forge: Forge, engine: Client, image: Image, layout: Path, tmp_path: Path
+    forge: Forge,
+    engine: Client,
+    podman: Client,
+    image: Image,
+    layout: Path,
+    tmp_path: Path,
 ) -> None:
     """All clients get the same bytes, and follow redirects without their password."""
     name = f"{forge.host}/{USERNAME}/image:1"
@@ -78,6 +84,14 @@ def test_each_client_pulls_in_each_mode(
     regctl("image", "copy", name, f"ocidir://{tmp_path}/regctl:1")
     for client in ("crane", "skopeo", "oras", "regctl"):
         assert image.digests <= read_layout(tmp_path / client) | {image.digest}, client
+
+    podman("login", "--tls-verify=false", *account, forge.host, stdin=PASSWORD)
+    podman("pull", "--tls-verify=false", name)
+    with containerd(tmp_path) as ctr:
+        person = ("--user", f"{USERNAME}:{PASSWORD}", "--plain-http")
+        ctr("content", "fetch", *person, name)
+        stored = ctr("content", "ls", "--quiet").split()
+        assert image.digests <= {*stored, image.digest}
 
     docker = engine.having(**environment)
     docker(*login(forge), stdin=PASSWORD)

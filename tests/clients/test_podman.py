@@ -8,7 +8,6 @@ import pytest
 from flask_oci.testing import Image
 from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
-from tests.support.forge import tool
 from tests.support.forge import USERNAME
 
 from .images import make_image
@@ -17,25 +16,6 @@ from .remote import Remote
 from .shell import Client
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def podman(tmp_path: Path, short_folder: Path) -> Client:
-    """Podman with a storage of its own, logged in nowhere."""
-    program = tool("podman", "Debian's podman")
-    # The path of podman's sockets must stay short, its storage need not.
-    run = short_folder / tmp_path.name
-    return Client(
-        (
-            *(program, f"--root={tmp_path}/storage", f"--runroot={run}"),
-            *("--storage-driver=vfs", "--cgroup-manager=cgroupfs"),
-            *("--events-backend=none", f"--tmpdir={run}/tmp"),
-        ),
-        {"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")},
-        # The path of a pulled layout becomes the image's name, which not every
-        # path can be, so that the tests name layouts from where they are.
-        folder=tmp_path,
-    )
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import tempfile
 import threading
 import typing as t
@@ -20,6 +19,7 @@ from flask_oci.testing import serving
 from flask_oci.testing.manifests import CONFIG
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import image
+from tests.clients.containerd import containerd
 from tests.clients.engine import forget
 from tests.clients.engine import inspect
 from tests.clients.engine import login
@@ -32,7 +32,6 @@ from tests.clients.shell import Client
 from tests.support import distribution
 from tests.support.database_servers import SERVERS
 from tests.support.distribution import Distribution
-from tests.support.forge import end
 from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import tool
@@ -215,39 +214,6 @@ def test_docker_pulls_and_pushes_through_a_bucket(tmp_path: Path) -> None:
         assert len(list(store.bucket("oci").list("data/"))) == 5
         assert not list(forge.instance.glob("oci/blobs/*/*/*"))
         assert forge.run("oci", "fsck").returncode == 0
-
-
-@contextlib.contextmanager
-def containerd(folder: Path) -> t.Iterator[Client]:
-    """Run a containerd that is isolated from the machine's own, and return ctr."""
-    program = tool("containerd", "Debian's containerd")
-    with tempfile.TemporaryDirectory() as short:
-        address = f"{short}/containerd.sock"
-        config = folder / "containerd.toml"
-        config.write_text(
-            'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-        )
-        with (folder / "containerd.log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *(program, "--config", str(config), "--address", address),
-                    *(
-                        "--root",
-                        str(folder / "containerd"),
-                        "--state",
-                        f"{short}/state",
-                    ),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        client = Client((tool("ctr", "Debian's containerd"), "--address", address))
-        try:
-            wait_until(lambda: client.succeeds("version"), 60, "starting containerd")
-            yield client
-        finally:
-            end(process, 60)
 
 
 def pull(program: str, name: str, host: str, folder: Path) -> None:
