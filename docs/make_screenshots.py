@@ -79,12 +79,15 @@ OWN_PAGES: t.Final = {
     "own-webhook-form": "/images/-/webhooks/new?repository=bob/app",
 }
 
+#: The pages that are shown in German.
+GERMAN: t.Final = {"german": "/images/alice/weather/-/image/2.1.0"}
+
 #: The pages of which the repository has pictures, and the part that they show.
 FRONT: t.Final = (
     *("repositories", "repository", "image", "sbom", "scan", "compare", "undo"),
     *("tokens", "robot", "publishers", "policy", "blocked", "announced"),
     *("retention", "path-rules", "own-webhook", "administration", "jobs"),
-    "reference",
+    *("reference", "german"),
 )
 PICTURES: t.Final = ROOT / "docs/pictures"
 #: The number of colours of these pictures.
@@ -131,8 +134,10 @@ class Photographer:
         for name, word, pages in (
             ("alice", "wonderland", PAGES),
             ("bob", "builder", OWN_PAGES),
+            ("alice", "wonderland", GERMAN),
         ):
             context = browser.new_context(
+                locale="de-DE" if pages is GERMAN else "en-GB",
                 color_scheme=t.cast(t.Any, self._scheme),
                 viewport={"width": WIDTHS[self._place], "height": 900},
             )
@@ -141,7 +146,7 @@ class Photographer:
             for picture, address in pages.items():
                 page.goto(self._url + address.format(**self._values))
                 self._take(page, picture)
-            if name == "alice":
+            if pages is PAGES:
                 self._delete_and_undo(page)
             context.close()
 

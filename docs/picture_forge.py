@@ -88,6 +88,7 @@ class Forge:
                 "OCI_WEBHOOK_NETWORKS": ["127.0.0.0/8"],
                 "OCI_OWNER_WEBHOOK_NETWORKS": ["127.0.0.0/8"],
                 "OCI_EXTERNAL_URL": "https://forge.example",
+                "OCI_LANGUAGES": ["en", "de"],
                 "OCI_OIDC_ISSUERS": {picture_rules.ISSUER: "github"},
                 # Nothing is fetched from it.
                 "OCI_UPSTREAMS": {"hub": "docker.io"},

@@ -19,7 +19,7 @@ from .common import printable
 @click.argument("url", envvar="NEW_DATABASE_URL")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def copy_database(url: str, as_json: bool) -> None:
-    """Copy all tables of the application into an empty database.
+    """Copy all tables into an empty database.
 
     URL is its address, as SQLAlchemy takes it. If it has a password, set it as the
     environment variable NEW_DATABASE_URL, because other users of the machine can see

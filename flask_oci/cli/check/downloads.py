@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-import socket
 import typing as t
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from ...errors import Unavailable
-from ...events.ssrf import may_reach
 from ...storage.buckets.storage import IDENTITY
 from ...storage.place import object_at
 from .finding import Finding
 from .findings import downloads as findings
 from .http_transport import HttpTransport
+from .http_transport import is_private
 from .transport import Unreachable
 
 if t.TYPE_CHECKING:
@@ -57,21 +55,8 @@ def _address(target: Target, url: str) -> Iterator[Finding]:
         return
     if host == own or host.endswith(f".{own}"):
         yield findings.REDIRECT_SAME_HOST.found(f"It is {host}.")
-    if _is_private(host) and not _is_private(own):
+    if is_private(host) and not is_private(own):
         yield findings.REDIRECT_PRIVATE.found(f"They are sent to {_origin(url)}.")
-
-
-def _is_private(host: str) -> bool:
-    """Return True if a host has only addresses that are not public, or none."""
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        # The name may be one of a private network, in which this machine is not.
-        return "." not in host
-    # A "%" and the name of a network interface follow a link-local address.
-    texts = {str(entry[4][0]).partition("%")[0] for entry in found}
-    addresses = [ipaddress.ip_address(text) for text in texts]
-    return not any(may_reach(address, ()) for address in addresses)
 
 
 def follow(session: Session, reply: Reply, digest: str) -> Iterator[Finding]:
