@@ -33,6 +33,7 @@ def test_openapi_document_is_valid_and_public(anonymous: RegistryClient) -> None
     validate(response.get_json())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
 def test_responses_match_the_document(app: Flask, operation: Operation) -> None:
     """Valid and nearly valid requests get a response that the document describes, for

@@ -81,7 +81,7 @@ RULES: t.Final[dict[str, Rule]] = {
 #: it decides in SQL.
 CASES: t.Final = [
     *(
-        pytest.param("host", name, marks=pytest.mark.sqlite_only)
+        pytest.param("host", name, marks=[pytest.mark.slow, pytest.mark.sqlite_only])
         for name in RULES
         if RULES[name].need != "manage" or name == "change_repository"
     ),

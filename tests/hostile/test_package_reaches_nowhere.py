@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import typing as t
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,15 @@ EXCEPT: t.Final = {
 CALLS: t.Final = frozenset({"eval", "exec", "compile", "__import__", "system", "popen"})
 
 
+@cache
+def nodes(source: Path) -> list[ast.AST]:
+    """Return the nodes of the syntax tree of a module."""
+    return [*ast.walk(ast.parse(source.read_text("utf-8")))]
+
+
 def imports(source: Path) -> t.Iterator[str]:
     """Yield the names that a module imports, each with all of its dots."""
-    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -80,7 +87,7 @@ def test_package_decompresses_nothing() -> None:
     used = {
         node.attr
         for source in SOURCES
-        for node in ast.walk(ast.parse(source.read_text("utf-8")))
+        for node in nodes(source)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "zlib"
@@ -93,7 +100,7 @@ def test_package_evaluates_no_text() -> None:
     found = {
         f"{source.relative_to(PACKAGE)}: {name}"
         for source in SOURCES
-        for node in ast.walk(ast.parse(source.read_text("utf-8")))
+        for node in nodes(source)
         if isinstance(node, ast.Call) and (name := _called(node)) in CALLS
     }
     assert not found
