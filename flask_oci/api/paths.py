@@ -15,7 +15,7 @@ from ..http.authorization import may
 from ..operations.path_retention import preview_path
 from ..operations.retention import RetentionRunner
 from ..rules.paths import path_text
-from ..rules.retention import parse
+from ..rules.retention_rules import parse
 from ..services import services
 from . import paging
 from .access import is_admin
@@ -32,7 +32,7 @@ from .bodies import RetentionRules
 from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
-    from ..rules.retention import Rule
+    from ..rules.retention_rules import Rule
     from .bodies.base import Visibility
 
 

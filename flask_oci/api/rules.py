@@ -8,7 +8,7 @@ import msgspec
 
 from ..catalog import RepositoryInfo
 from ..operations.retention import RetentionRunner
-from ..rules.retention import parse
+from ..rules.retention_rules import parse
 from ..services import principal
 from ..services import services
 from . import paging
@@ -23,7 +23,7 @@ from .bodies import Verdicts
 from .refusals import unsupported_if_invalid
 
 if t.TYPE_CHECKING:
-    from ..rules.retention import Rule
+    from ..rules.retention_rules import Rule
 
 
 def retention(name: str) -> RetentionRules:

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from ..catalog.jobs import RETENTION
 from ..operations.path_retention import preview_path
 from ..operations.retention import RetentionRunner
-from ..rules.retention import parse
+from ..rules.retention_rules import parse
 from ..rules.wording import plural
 from ..services import services
 from . import output

@@ -16,7 +16,7 @@ from datetime import timedelta
 from ..rules.image_policy import PolicyRule
 from ..rules.protection import Protection
 from ..rules.quota import Quota
-from ..rules.retention import Rule
+from ..rules.retention_rules import Rule
 from . import bucket_url
 from . import combinations
 from . import downloads as download_settings

@@ -20,8 +20,8 @@ from ..changes import matching
 from ..rules.image_policy import parse as parse_policy
 from ..rules.image_policy import PolicyRule
 from ..rules.protection import patterns
-from ..rules.retention import parse as parse_rules
-from ..rules.retention import Rule as RetentionRule
+from ..rules.retention_rules import parse as parse_rules
+from ..rules.retention_rules import Rule as RetentionRule
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

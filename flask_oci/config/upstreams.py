@@ -12,7 +12,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from ..rules.retention import Rule
+from ..rules.retention_rules import Rule
 from ..rules.visibility import INTERNAL
 from ..rules.visibility import VISIBILITIES
 from ..spec.reference import is_name

@@ -11,7 +11,7 @@ from ..rules.protection import patterns
 from ..rules.protection import Protection
 from ..rules.quota import Quota
 from ..rules.quota import QuotaUsage
-from ..rules.retention import parse
+from ..rules.retention_rules import parse
 from ..rules.visibility import VISIBILITIES
 from .rule_book import RuleBook
 

@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog import RepositoryInfo
     from ..rules.retention import RetentionDecision
-    from ..rules.retention import Rule
+    from ..rules.retention_rules import Rule
     from .retention import RetentionRunner
 
 #: The maximum number of repositories in the preview of a page or over REST.

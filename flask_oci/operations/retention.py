@@ -18,8 +18,8 @@ from ..core.build_times import BuildTimes
 from ..events import audit
 from ..rules.paths import path_text
 from ..rules.protection import Guard
-from ..rules.retention import parse
 from ..rules.retention import RetentionEvaluator
+from ..rules.retention_rules import parse
 from ..rules.wording import plural
 from .items import in_words
 from .items import Items
@@ -39,8 +39,8 @@ if t.TYPE_CHECKING:
     from ..hooks import Hooks
     from ..rules.protection import Protection
     from ..rules.retention import RetentionDecision
-    from ..rules.retention import Rule
     from ..rules.retention import Snapshot
+    from ..rules.retention_rules import Rule
 
 #: The number of repositories that are read at once.
 BATCH_SIZE: t.Final = 200

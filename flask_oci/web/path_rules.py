@@ -17,7 +17,7 @@ from ..operations.retention import RetentionRunner
 from ..rules.paths import path_text
 from ..rules.quota import parse_size
 from ..rules.quota import readable
-from ..rules.retention import parse
+from ..rules.retention_rules import parse
 from ..rules.visibility import VISIBILITIES
 from ..services import services
 from ..spec.reference import is_name
@@ -39,7 +39,7 @@ from .translation import gettext
 
 if t.TYPE_CHECKING:
     from ..core.rule_book import RuleEntry
-    from ..rules.retention import Rule
+    from ..rules.retention_rules import Rule
 
 #: The maximum number of rules of each kind on the page of all rules.
 MAX_ROWS: t.Final = 200

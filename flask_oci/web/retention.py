@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from ..catalog import RepositoryInfo
 from ..catalog.jobs import RETENTION
 from ..operations.retention import RetentionRunner
-from ..rules.retention import parse
+from ..rules.retention_rules import parse
 from ..services import services
 from . import forms
 from .access import authorize
@@ -23,7 +23,7 @@ from .translation import ngettext
 
 if t.TYPE_CHECKING:
     from ..rules.retention import RetentionDecision
-    from ..rules.retention import Rule
+    from ..rules.retention_rules import Rule
 
 #: The maximum number of verdicts on a page; deletions come first.
 MAX_VERDICTS: t.Final = 200

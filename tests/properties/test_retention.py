@@ -15,12 +15,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from flask_oci.rules.protection import Protection
-from flask_oci.rules.retention import parse
 from flask_oci.rules.retention import RetentionDecision
 from flask_oci.rules.retention import RetentionEvaluator
 from flask_oci.rules.retention import Snapshot
 from flask_oci.rules.retention import Tagged
 from flask_oci.rules.retention import UntaggedManifest
+from flask_oci.rules.retention_rules import parse
 from flask_oci.testing.manifests import descriptor
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.manifests import index

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from flask_oci.config import ConfigError
-from flask_oci.rules.retention import parse
+from flask_oci.rules.retention_rules import parse
 from flask_oci.signals import audited
 from flask_oci.testing.manifests import digest_of
 from tests.conftest import MakeApp
