@@ -518,6 +518,7 @@ def test_redirect_of_application_becomes_an_error(make_app: MakeApp) -> None:
     assert refusal(alice.get(f"{ROOT}/usage")) == (403, "DENIED")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("content", "sent_as", "status"),
     [

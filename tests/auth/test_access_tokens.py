@@ -303,6 +303,7 @@ def test_list_shows_last_use_of_tokens(app: Flask, admin: Administrator) -> None
     assert abs(used - now - timedelta(days=1)) < timedelta(seconds=1)
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "limits",
     [

@@ -41,6 +41,7 @@ def _bob(request: pytest.FixtureRequest, app: Flask) -> t.Iterator[RegistryClien
     hooks.visibility_of = None
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("sort", ["name", "pushed"])
 @pytest.mark.parametrize(
     ("matching", "missing"),

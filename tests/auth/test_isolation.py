@@ -113,6 +113,7 @@ def test_referrers_of_other_repository_are_not_listed(
     assert listed["digest"] != digest_of(mine)
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "name",
     [

@@ -99,6 +99,7 @@ def test_token_of_parts_of_two_tokens_is_refused(
             assert status(alice.app, ".".join(mixed), "/v2/") == 401
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("fields", "answer"),
     [

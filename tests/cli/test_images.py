@@ -190,6 +190,7 @@ def _run(app: Flask) -> Run:
     return run
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -56,6 +56,7 @@ def type_at(screen: Screen, app: Flask, *words: str) -> str:
     return output.getvalue()
 
 
+@pytest.mark.sqlite_only
 def test_long_command_at_a_terminal_shows_a_bar(
     app: Flask, words: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_transfer_with_rich_shows_a_bar_of_each_layer(
     assert "%" not in output
 
 
+@pytest.mark.sqlite_only
 def test_long_command_with_json_shows_no_bar(
     app: Flask, words: tuple[str, list[str]]
 ) -> None:
@@ -100,6 +102,7 @@ def test_long_command_with_json_shows_no_bar(
     assert label not in screen.text()
 
 
+@pytest.mark.sqlite_only
 def test_long_command_without_terminal_shows_no_bar(
     app: Flask, words: tuple[str, list[str]]
 ) -> None:

@@ -52,6 +52,7 @@ def look(app: Flask, columns: int, *words: str) -> list[str]:
     return screen.text().splitlines()
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "path", ["", *(c.name or "" for c in COMMANDS if isinstance(c, click.Group))]
 )

@@ -105,6 +105,7 @@ def test_page_and_rest_have_the_defaults_of_the_command(app: Flask, run: Run) ->
     assert token["expires"] is None
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -240,6 +241,7 @@ def test_revoke_all_ends_all_tokens_of_one_user(
     assert alice.get("/v2/").status_code == 200
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -16,6 +16,7 @@ from tests.conftest import MakeApp
 from tests.support.upkeep import Upkeep
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [

@@ -45,6 +45,7 @@ def curl(app: Flask, command: str) -> int:
     return response.status_code
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("command", TYPED)
 def test_curl_command_of_rest_page_succeeds(app: Flask, command: str) -> None:
     """Each curl command succeeds in the application of the page."""

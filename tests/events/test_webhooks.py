@@ -609,6 +609,7 @@ def test_secret_is_shown_only_when_added(upkeep: Upkeep, receiver: Receiver) -> 
     assert secret not in repr(webhook)
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -27,6 +27,7 @@ DESCRIPTIONS = {
 }
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("kind", DESCRIPTIONS)
 def test_worst_description_costs_little(
     app: Flask, alice: RegistryClient, anonymous: RegistryClient, kind: str

@@ -121,6 +121,7 @@ def test_hostile_parameters_are_refused_or_ignored(
     assert alice.tags("alice/app") == ["latest"]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "n",
     [
@@ -230,6 +231,7 @@ FORM_TYPES = (
 )
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("content_type", FORM_TYPES)
 def test_blob_content_type_is_ignored(alice: RegistryClient, content_type: str) -> None:
     """The type of a blob's body is not looked at: a form is stored, not parsed."""
@@ -250,6 +252,7 @@ def test_blob_content_type_is_ignored(alice: RegistryClient, content_type: str) 
     assert got.headers["Content-Type"] == "application/octet-stream"
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("content_type", FORM_TYPES)
 def test_manifest_other_content_type_is_refused(
     alice: RegistryClient, content_type: str

@@ -180,6 +180,7 @@ def test_retention_command_with_invalid_input_fails(
     assert alice.tags(NAME) == ["v1"]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "text",
     [

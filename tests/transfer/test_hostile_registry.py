@@ -39,6 +39,7 @@ def _images(
         yield registry.images
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "piece",
     ["a", ", ", '"', '\\"', 'a="', "a=", 'Bearer realm="', "Bearer", "Basic,", ",\t"],
@@ -62,6 +63,7 @@ def test_hostile_challenges_are_read_in_linear_time(
         images.copy(f"127.0.0.1:{serve(other)}/a/b:1", "alice/app:1")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "piece", ["<", "<>;", "<a>;\t", '<a>;rel="', ",", ";rel=", "a"]
 )

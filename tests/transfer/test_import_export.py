@@ -576,6 +576,7 @@ REFUSED: dict[str, tuple[archives.Members, type[Exception], str]] = {
 }
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("packed", [True, False])
 def test_import_of_an_invalid_archive_fails(

@@ -155,6 +155,7 @@ def test_url_is_given_only_to_clients_that_may_pull(
     assert "signature=" not in caplog.text
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("settings", "address", "status"),
     [

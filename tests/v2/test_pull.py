@@ -159,6 +159,7 @@ def test_caching_differs_for_digest_and_tag(alice: RegistryClient) -> None:
 CONDITIONS = ['"{}"', 'W/"{}"', '"other", "{}"', "*"]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("condition", CONDITIONS)
 @pytest.mark.parametrize("kind", ["manifests/latest", "manifests/{}", "blobs/{}"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -154,6 +154,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("digest", MALFORMED.values(), ids=MALFORMED.keys())
 @pytest.mark.parametrize("place", ["POST", "PUT", "mount"])
 def test_push_malformed_digest_returns_400(

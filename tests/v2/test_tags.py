@@ -117,6 +117,7 @@ BAD_NUMBERS = [
 ]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("n", BAD_NUMBERS)
 @pytest.mark.parametrize(
     "path", [LIST, "/v2/_catalog", f"/v2/alice/app/referrers/{digest_of(LAYER)}"]

@@ -19,6 +19,7 @@ from tests.support.upload_steps import expect_bytes
 from tests.support.upload_steps import HALF
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "session",
     [

@@ -238,6 +238,7 @@ def shown(alice: RegistryClient, visitor: Visitor, content: bytes) -> Page:
     return visitor.get(attach(alice, content))
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("name", FORMATS)
 def test_file_of_known_format_is_shown_as_text(
     alice: RegistryClient, visitor: Visitor, name: str

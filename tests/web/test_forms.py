@@ -143,6 +143,7 @@ def test_forms_are_all_covered(app: Flask) -> None:
     }
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("address", FORMS)
 @pytest.mark.parametrize("token", ["none", "made up", "of another", "old"])
 def test_form_without_valid_token_is_refused(
@@ -204,6 +205,7 @@ def test_form_of_administrators_without_valid_token_is_refused(
         assert registry.trusted_signers.list(path="alice/*") == []
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("address", FORMS)
 @pytest.mark.parametrize("who", ["bob", "carol", None])
 @pytest.mark.parametrize("visibility", ["private", "public"])

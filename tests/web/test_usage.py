@@ -254,6 +254,7 @@ def test_description_renders_markdown(
     assert "<h3>Hello</h3>" in page.html
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "text",
     [
