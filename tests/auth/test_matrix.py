@@ -11,7 +11,7 @@ from tests.support.access_matrix import Route
 from tests.support.access_matrix import routes
 from tests.support.access_matrix import RULES
 from tests.support.access_matrix import violations
-from tests.support.access_world import POLICIES
+from tests.support.access_world import POLICY_PARAMETERS
 from tests.support.access_world import World
 
 
@@ -44,7 +44,7 @@ def test_every_route_is_in_the_matrix(world: World) -> None:
 
 
 @pytest.mark.parametrize("route", RULES, ids=" ".join)
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", POLICY_PARAMETERS)
 def test_every_route_answers_each_client_as_the_matrix_says(
     world: World, policy: str, route: Route
 ) -> None:

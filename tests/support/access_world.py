@@ -8,6 +8,7 @@ from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import time_machine
 from flask import Flask
 
@@ -70,6 +71,12 @@ def host_policy(user: t.Any, action: str, repository: RepositoryInfo) -> bool:
 
 
 POLICIES: t.Final = {"host": host_policy, "default": None}
+
+#: The same, as parameters of tests. Only the default policy decides in SQL.
+POLICY_PARAMETERS: t.Final = [
+    pytest.param("host", marks=pytest.mark.sqlite_only),
+    "default",
+]
 
 
 def rights(policy: str, role: str | None, state: str) -> frozenset[str]:
