@@ -50,7 +50,8 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         "--port", type=int, default=5000, help="the port of nginx (default: 5000)"
     )
     port = parser.parse_args(arguments).port
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    # Shells ignore interrupts in programs that they start in the background.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     try:
         programs = find_programs()
