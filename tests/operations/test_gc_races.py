@@ -79,13 +79,22 @@ def tag(client: RegistryClient) -> None:
 #: The pushes to try if there is a manifest that is not needed.
 OF_A_MANIFEST = (push_an_index, tag)
 
-PUSHES = (
-    push_what_is_missing,
-    push_everything,
-    mount_what_is_there,
-    push_the_manifest_only,
-    *OF_A_MANIFEST,
-)
+#: On a server, the torture harness tries the others at random.
+ON_SERVERS = (push_everything, tag)
+
+PUSHES = [
+    pytest.param(
+        push, marks=[] if push in ON_SERVERS else [pytest.mark.sqlite_only], id=name
+    )
+    for name, push in (
+        ("push_what_is_missing", push_what_is_missing),
+        ("push_everything", push_everything),
+        ("mount_what_is_there", mount_what_is_there),
+        ("push_the_manifest_only", push_the_manifest_only),
+        ("push_an_index", push_an_index),
+        ("tag", tag),
+    )
+]
 
 
 class Race:
