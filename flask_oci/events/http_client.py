@@ -164,7 +164,7 @@ def _request(
     parts = urlsplit(url)
     name = parts.hostname or ""
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
-    addresses = ssrf.choose(_look_up(name, port), allowed, setting)
+    addresses = ssrf.choose(look_up(name, port), allowed, setting)
     connection = _Connection(name, port)
     secure = parts.scheme == "https"
     connection.prepare(addresses, secure=secure, seconds=timeout)
@@ -187,7 +187,11 @@ def _request(
         connection.close()
 
 
-def _look_up(name: str, port: int) -> list[str]:
+def look_up(name: str, port: int) -> list[str]:
+    """Return the addresses of a host.
+
+    :raises OSError: if it has none.
+    """
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 

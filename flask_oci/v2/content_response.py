@@ -15,6 +15,8 @@ from ..services import services
 from ..spec.digest import Digest
 from ..spec.ranges import Span
 from ..spec.ranges import Unsatisfiable
+from ..storage.protocol import BLOB_DISPOSITION
+from ..storage.protocol import BLOB_TYPE
 from ..storage.protocol import PIECE
 from .delegated_download import delegated
 from .delegated_download import IMMUTABLE
@@ -37,8 +39,6 @@ if t.TYPE_CHECKING:
 
     #: Opens the bytes from a start to a stop.
     OpenStream = Callable[[int, int], tuple[Iterator[bytes], Closable]]
-
-BLOB_TYPE: t.Final = "application/octet-stream"
 
 #: For content that is named by a tag.
 REVALIDATED: t.Final = "private, no-cache, no-transform"
@@ -85,9 +85,7 @@ def blob_head(digest: Digest, size: int) -> Response:
     """
     response = _content(str(digest), BLOB_TYPE, IMMUTABLE)
     response.headers["Accept-Ranges"] = "bytes"
-    # Pushed content has the host's own origin, and a browser must not show it as a
-    # page.
-    response.headers["Content-Disposition"] = "attachment"
+    response.headers["Content-Disposition"] = BLOB_DISPOSITION
     if _is_known_to_client(str(digest)):
         return _not_modified(response)
     response.content_length = size

@@ -17,9 +17,9 @@ from werkzeug.datastructures import Headers
 from ..http.responses import Response
 from ..services import services
 from ..spec.ranges import Unsatisfiable
-from ..storage.buckets.protocol import SIGNED_DISPOSITION
-from ..storage.buckets.protocol import SIGNED_TYPE
 from ..storage.place import nginx_name
+from ..storage.protocol import BLOB_DISPOSITION
+from ..storage.protocol import BLOB_TYPE
 from .requested_range import requested_spans
 
 if t.TYPE_CHECKING:
@@ -92,8 +92,8 @@ def _file(parts: Services, place: Place) -> Response | None:
         return None
     return _response(
         place,
-        ("Content-Type", SIGNED_TYPE),
-        ("Content-Disposition", SIGNED_DISPOSITION),
+        ("Content-Type", BLOB_TYPE),
+        ("Content-Disposition", BLOB_DISPOSITION),
         ("Cache-Control", IMMUTABLE),
         ("Accept-Ranges", "bytes"),
         ("ETag", f'"{place.digest}"'),
@@ -117,7 +117,7 @@ def _object(
     path = url.split("/", 3)[3]
     response = _response(
         place,
-        ("Content-Type", SIGNED_TYPE),
+        ("Content-Type", BLOB_TYPE),
         ("ETag", f'"{place.digest}"'),
         ("X-Accel-Redirect", f"{prefix}/{nginx_name(place.store or '')}/{path}"),
     )

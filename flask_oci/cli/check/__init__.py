@@ -166,7 +166,6 @@ def _check_address(
         return
     session = _session(target, address, sandbox, OUTSIDE)
     _check_session(report, session)
-    report.skipped += session.skipped
     if session.size < OUTSIDE:
         report.skipped.append(
             f"Layers of more than {session.size} bytes: OCI_MAX_BLOB_SIZE forbids them."

@@ -8,12 +8,13 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from ...errors import Unavailable
+from ...events import ssrf
+from ...events.http_client import look_up
 from ...storage.buckets.storage import IDENTITY
 from ...storage.place import object_at
 from .finding import Finding
 from .findings import downloads as findings
 from .http_transport import HttpTransport
-from .http_transport import is_private
 from .transport import Unreachable
 
 if t.TYPE_CHECKING:
@@ -55,8 +56,20 @@ def _address(target: Target, url: str) -> Iterator[Finding]:
         return
     if host == own or host.endswith(f".{own}"):
         yield findings.REDIRECT_SAME_HOST.found(f"It is {host}.")
-    if is_private(host) and not is_private(own):
+    if _is_private(host) and not _is_private(own):
         yield findings.REDIRECT_PRIVATE.found(f"They are sent to {_origin(url)}.")
+
+
+def _is_private(host: str) -> bool:
+    """Return True if no address of a host is public."""
+    try:
+        ssrf.choose(look_up(host, 443), ())
+    except ssrf.Forbidden:
+        return True
+    except OSError:
+        # The name may be one of a private network, in which this machine is not.
+        return "." not in host
+    return False
 
 
 def follow(session: Session, reply: Reply, digest: str) -> Iterator[Finding]:

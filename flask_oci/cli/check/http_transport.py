@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
-import socket
 import ssl
 import typing as t
 from contextlib import contextmanager
@@ -13,7 +11,6 @@ from datetime import datetime
 from datetime import timezone
 from urllib.parse import urlsplit
 
-from ...events.ssrf import may_reach
 from .transport import MOST_BYTES
 from .transport import Reply
 from .transport import StreamedBody
@@ -155,16 +152,3 @@ def _read(response: http.client.HTTPResponse) -> Reply:
         known = headers.get(name.lower())
         headers[name.lower()] = f"{known}, {value}" if known else value
     return Reply(response.status, headers, response.read(MOST_BYTES))
-
-
-def is_private(host: str) -> bool:
-    """Return True if a host has only addresses that are not public, or none."""
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        # The name may be one of a private network, in which this machine is not.
-        return "." not in host
-    # A "%" and the name of a network interface follow a link-local address.
-    texts = {str(entry[4][0]).partition("%")[0] for entry in found}
-    addresses = [ipaddress.ip_address(text) for text in texts]
-    return not any(may_reach(address, ()) for address in addresses)

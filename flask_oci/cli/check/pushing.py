@@ -93,8 +93,7 @@ def _stream(
     checkpoint = Checkpoint(
         UNBUFFERED, lambda: seen.append(_arrived(session, location))
     )
-    watched = bool(session.transport.name) and _shows_bytes(session)
-    chunks = split_body(content, CHUNK, checkpoint if watched else None)
+    chunks = split_body(content, CHUNK, checkpoint if session.transport.name else None)
     try:
         reply = session.ask("PATCH", location, StreamedBody(chunks, None))
     except Unreachable as error:
@@ -181,17 +180,6 @@ def _failure(reply: Reply, expected: FindingType, request: str) -> Finding:
     if reply.status in (411, 501) or (reply.status == 400 and reply.is_registry):
         return expected.found(detail)
     return findings.PUSH_FAILS.found(detail)
-
-
-def _shows_bytes(session: Session) -> bool:
-    """Return True if the storage shows the bytes of an upload while they arrive. A
-    bucket shows whole parts."""
-    if session.target.parts.storage.store is None:
-        return True
-    session.skipped.append(
-        "Whether a proxy collects uploads: a bucket shows only large parts of them."
-    )
-    return False
 
 
 def _arrived(session: Session, location: str) -> int | None:

@@ -29,14 +29,14 @@ from azure.storage.blob import ContainerClient
 from azure.storage.blob import generate_blob_sas
 
 from ..place import StoredObject
+from ..protocol import BLOB_DISPOSITION
+from ..protocol import BLOB_TYPE
 from .failures import unavailable
 from .inspection import Inspection
 from .protocol import Body
 from .protocol import Head
 from .protocol import NoSuchUpload
 from .protocol import Part
-from .protocol import SIGNED_DISPOSITION
-from .protocol import SIGNED_TYPE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,8 +166,8 @@ class AzureBucket:
             permission=BlobSasPermissions(read=True),
             expiry=datetime.now(timezone.utc) + timedelta(seconds=seconds),
             protocol="https" if endpoint.startswith("https:") else None,
-            content_type=SIGNED_TYPE,
-            content_disposition=SIGNED_DISPOSITION,
+            content_type=BLOB_TYPE,
+            content_disposition=BLOB_DISPOSITION,
         )
         return f"{endpoint}/{self._url.bucket}/{quote(name)}?{query}"
 

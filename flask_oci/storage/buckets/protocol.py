@@ -15,12 +15,6 @@ if t.TYPE_CHECKING:
     from ..place import StoredObject
 
 
-#: The type and the disposition of each response to a signed URL. A browser must not
-#: show pushed content as a page.
-SIGNED_TYPE: t.Final = "application/octet-stream"
-SIGNED_DISPOSITION: t.Final = "attachment"
-
-
 class NoSuchUpload(Exception):
     """The store does not know a multipart upload, or not all of its parts: it was
     completed or aborted, or another writer replaced a part."""
@@ -132,7 +126,7 @@ class Bucket(t.Protocol):
         None if the store or its credentials provide none. It causes no request.
 
         The URL is valid for this object and for reading only. The response has the
-        type :data:`SIGNED_TYPE` and the disposition :data:`SIGNED_DISPOSITION`,
+        type and the disposition of :mod:`flask_oci.storage.protocol`,
         whatever the object has.
 
         :param seconds: how long the URL is valid.

@@ -217,7 +217,7 @@ class S3Bucket:
         found: t.Any = (
             Credentials(keys["access_key"], keys["secret_key"], keys.get("token"))
             if "access_key" in keys
-            else Session(profile=self._url.options.get("profile")).get_credentials()
+            else self._session.get_credentials()
         )
         return Signer(example, self._prefix + "key", found.get_frozen_credentials)
 

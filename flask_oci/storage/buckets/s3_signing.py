@@ -16,8 +16,8 @@ from urllib.parse import parse_qs
 from urllib.parse import quote
 from urllib.parse import urlsplit
 
-from .protocol import SIGNED_DISPOSITION
-from .protocol import SIGNED_TYPE
+from ..protocol import BLOB_DISPOSITION
+from ..protocol import BLOB_TYPE
 
 _ALGORITHM: t.Final = "AWS4-HMAC-SHA256"
 
@@ -27,8 +27,8 @@ def _encoded(text: str) -> str:
 
 
 _RESPONSE: t.Final = (
-    f"response-content-disposition={_encoded(SIGNED_DISPOSITION)}"
-    f"&response-content-type={_encoded(SIGNED_TYPE)}"
+    f"response-content-disposition={_encoded(BLOB_DISPOSITION)}"
+    f"&response-content-type={_encoded(BLOB_TYPE)}"
 )
 
 
