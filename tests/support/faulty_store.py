@@ -7,8 +7,9 @@ import threading
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
+
+from tests.support.loopback_server import LoopbackServer
+from tests.support.loopback_server import QuietHandler
 
 #: Headers that belong to one connection.
 _OF_CONNECTION: t.Final = frozenset({"connection", "expect", "transfer-encoding"})
@@ -38,7 +39,7 @@ class Fault:
     """How many requests have failed."""
 
 
-class FaultyStore:
+class FaultyStore(LoopbackServer):
     """A proxy on 127.0.0.1 that passes requests on, or fails them.
 
     :param port: the port of the store.
@@ -54,7 +55,7 @@ class FaultyStore:
         self._is_over = threading.Event()
         store = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def handle_one_request(self) -> None:
@@ -68,23 +69,11 @@ class FaultyStore:
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
 
-            def log_message(self, format: str, *args: t.Any) -> None:
-                pass
+        super().__init__(Handler)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> FaultyStore:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self._is_over.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(*error)
 
     def _fault_of(self, method: str) -> Fault | None:
         with self._lock:
@@ -96,7 +85,7 @@ class FaultyStore:
             fault.happened += 1
             return fault
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+    def _answer(self, request: QuietHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         fault = self._fault_of(request.command)
         said = self.answers.get(request.path.partition("?")[2])
@@ -110,9 +99,7 @@ class FaultyStore:
         else:
             self._forward(request, body, fault)
 
-    def _forward(
-        self, request: BaseHTTPRequestHandler, body: bytes, fault: Fault | None
-    ) -> None:
+    def _forward(self, request: QuietHandler, body: bytes, fault: Fault | None) -> None:
         headers = {k: v for k, v in request.headers.items() if not _is_hop(k)}
         connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=20)
         try:
@@ -139,16 +126,14 @@ class FaultyStore:
             connection.close()
 
 
-def _refuse(request: BaseHTTPRequestHandler, fault: Fault) -> None:
+def _refuse(request: QuietHandler, fault: Fault) -> None:
     """Answer as S3 and Azure do: both have the code in XML, and Azure in a header."""
     text = f"<Error><Code>{fault.code}</Code><Message>Broken</Message></Error>"
     body = b"" if request.command == "HEAD" else text.encode()
     _respond(request, fault.status or 500, body, fault.code)
 
 
-def _respond(
-    request: BaseHTTPRequestHandler, status: int, body: bytes, code: str = ""
-) -> None:
+def _respond(request: QuietHandler, status: int, body: bytes, code: str = "") -> None:
     request.send_response_only(status)
     if code:
         request.send_header("x-ms-error-code", code)

@@ -8,14 +8,14 @@ import threading
 import time
 import typing as t
 import uuid
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from flask_oci.rules.publishers import KINDS as ISSUER_KINDS
+from tests.support.loopback_server import LoopbackServer
+from tests.support.loopback_server import QuietHandler
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/keys"
@@ -24,7 +24,7 @@ KEYS = "/keys"
 AUDIENCE = "https://forge.example.org"
 
 
-class IdentityIssuer:
+class IdentityIssuer(LoopbackServer):
     """An issuer, which serves its keys while it is entered."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class IdentityIssuer:
         self.rotate()
         issuer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 issuer.requests.append(self.path)
                 issuer.gate.wait(30)
@@ -62,27 +62,11 @@ class IdentityIssuer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: t.Any) -> None:
-                pass
+        super().__init__(Handler)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> IdentityIssuer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self.gate.set()
-        self._server.shutdown()
-        self._thread.join()
-        self.close()
-
-    def close(self) -> None:
-        """Stop listening. Only applications that know the keys trust it from now on."""
-        self._server.server_close()
+        super().__exit__(*error)
 
     def address(self, kind: str) -> str:
         """Return the address of an issuer of a kind."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import typing as t
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
+
+from tests.support.loopback_server import LoopbackServer
+from tests.support.loopback_server import QuietHandler
 
 
 class Arrived(t.NamedTuple):
@@ -25,7 +25,7 @@ class Arrived(t.NamedTuple):
         return json.loads(self.body)
 
 
-class Receiver:
+class Receiver(LoopbackServer):
     """A receiver of webhooks.
 
     :param answer: called with each request; returns the status of the answer.
@@ -41,7 +41,7 @@ class Receiver:
 
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 headers = {name.lower(): text for name, text in self.headers.items()}
@@ -56,23 +56,7 @@ class Receiver:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: t.Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_port)
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> Receiver:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
 
     def first_arrivals(self) -> dict[str, list[str]]:
         """Return the ids of the accepted CloudEvents, each once, by repository, in

@@ -1,0 +1,45 @@
+"""A server of a test on 127.0.0.1."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
+
+if t.TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """A handler without a log."""
+
+    def log_message(self, format: str, *args: t.Any) -> None:
+        """Write nothing."""
+
+
+class LoopbackServer:
+    """A server that responds while it is entered, from a thread for each connection.
+
+    :param handler: the class that responds.
+    """
+
+    def __init__(self, handler: type[QuietHandler]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.server_close()
