@@ -9,6 +9,8 @@ from contextlib import suppress
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from .dialects import MYSQL
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,24 +52,25 @@ class CollectionLock:
             isolation_level="AUTOCOMMIT"
         ) as connection:
             acquire, release = locking
-            is_held = bool(connection.scalar(acquire))
+            if not connection.scalar(acquire):
+                yield False
+                return
             try:
-                yield is_held
+                yield True
             except BaseException:
+                # The error of the collection says more than one of the release.
                 with suppress(DBAPIError):
-                    _release(connection, release if is_held else None)
+                    _release(connection, release)
                 raise
-            _release(connection, release if is_held else None)
+            _release(connection, release)
 
 
-def _release(connection: sa.Connection, statement: sa.Select[t.Any] | None) -> None:
-    """Release the lock, unless it is not held and the statement is None.
+def _release(connection: sa.Connection, statement: sa.Select[t.Any]) -> None:
+    """Release the lock.
 
     :raises DBAPIError: if that fails. The server releases the locks of the connection,
         which is closed then.
     """
-    if statement is None:
-        return
     try:
         connection.scalar(statement)
     except DBAPIError:
@@ -92,7 +95,7 @@ _LOCKING: t.Final = {
         sa.select(sa.func.pg_advisory_unlock(*_postgresql_key())),
     ),
     **dict.fromkeys(
-        ("mysql", "mariadb"),
+        MYSQL,
         (
             sa.select(sa.func.get_lock(_mysql_name(), 0)),
             sa.select(sa.func.release_lock(_mysql_name())),

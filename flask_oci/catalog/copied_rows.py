@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..clock import as_utc
+from .dialects import MYSQL
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ def _continue_key(
     if target.dialect.name == "postgresql":
         sequence = sa.func.pg_get_serial_sequence(name, column.name)
         target.execute(sa.select(sa.func.setval(sequence, last)))
-    elif target.dialect.name in ("mysql", "mariadb"):
+    elif target.dialect.name in MYSQL:
         target.exec_driver_sql(f"ALTER TABLE {name} AUTO_INCREMENT = {last + 1}")
 
 

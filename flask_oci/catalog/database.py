@@ -18,6 +18,7 @@ from . import async_commit
 from . import outbox
 from . import totals
 from .change_observer import NullObserver
+from .dialects import MYSQL
 from .host_session import current_session
 from .read_cache import CachedReads
 from .retries import FAILURES
@@ -322,7 +323,7 @@ class Database(Statements):
         reads first and writes later if another connection wrote in between.
         """
         mapper = {"mapper": self.models.Repository}
-        if self.dialect in ("mysql", "mariadb"):
+        if self.dialect in MYSQL:
             self.session.connection(
                 mapper, execution_options={"isolation_level": "READ COMMITTED"}
             )

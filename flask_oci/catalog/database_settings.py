@@ -7,6 +7,7 @@ import typing as t
 import sqlalchemy as sa
 
 from .database import Database
+from .dialects import MYSQL
 
 _POSTGRESQL = ("fsync", "synchronous_commit", "transaction_isolation")
 _MYSQL = ("innodb_flush_log_at_trx_commit", "log_bin", "binlog_format")
@@ -33,7 +34,7 @@ class DatabaseSettings:
             settings["file"] = next(row[2] for row in rows if row[1] == "main")
         elif dialect == "postgresql":
             settings |= {n: str(self._ask(f"SHOW {n}")) for n in _POSTGRESQL}
-        elif dialect in ("mysql", "mariadb"):
+        elif dialect in MYSQL:
             settings |= {n: str(self._ask(f"SELECT @@{n}")) for n in _MYSQL}
             settings["engines"] = " ".join(sorted(self._engines()))
         self._db.release()

@@ -9,13 +9,15 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
 
+from .dialects import MYSQL
+
 
 @cache
 def insert_if_absent(dialect: str, table: sa.Table) -> sa.Insert:
     """Return the insert that does nothing if there is a row with the same key."""
     if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
-    if dialect in ("mysql", "mariadb"):
+    if dialect in MYSQL:
         key = next(iter(table.primary_key))
         return mysql.insert(table).on_duplicate_key_update({key.name: key})
     return sqlite.insert(table).on_conflict_do_nothing()
@@ -30,7 +32,7 @@ def upsert(
     :param key: the names of the columns of the key.
     :param changed: the names of the columns to update.
     """
-    if dialect in ("mysql", "mariadb"):
+    if dialect in MYSQL:
         mine = mysql.insert(table)
         return mine.on_duplicate_key_update({c: mine.inserted[c] for c in changed})
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
@@ -49,7 +51,7 @@ def increment(
     :param key: the names of the columns of the key.
     :param column: the name of the column to add to.
     """
-    if dialect in ("mysql", "mariadb"):
+    if dialect in MYSQL:
         mine = mysql.insert(table)
         total = table.c[column] + mine.inserted[column]
         return mine.on_duplicate_key_update({column: total})

@@ -9,13 +9,11 @@ from sqlalchemy.dialects import mysql
 
 from ..clock import utcnow
 from . import totals
+from .dialects import MYSQL
 
 if t.TYPE_CHECKING:
     from ..storage.place import Place
     from .database import Database
-
-#: The names of the dialect of MySQL and MariaDB.
-MYSQL: t.Final = ("mysql", "mariadb")
 
 
 def link_at(database: Database, repository_id: int, place: Place) -> bool:

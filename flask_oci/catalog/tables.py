@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import NoSuchTableError
 
+from .dialects import MYSQL
 from .retries import FAILURES
 
 if t.TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _locked(connection: sa.Connection) -> Iterator[None]:
     elif dialect == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_NUMBER)))
         yield
-    elif dialect in ("mysql", "mariadb"):
+    elif dialect in MYSQL:
         with _mysql_lock(connection):
             yield
     else:

@@ -23,6 +23,7 @@ from ..storage.place import Place
 from .blobs import Blobs
 from .database import Condition
 from .database import Database
+from .dialects import MYSQL
 from .quotas import Quotas
 from .repositories import Repositories
 from .repository_info import Pusher
@@ -88,7 +89,7 @@ class Uploads:
         # for each other, and end in a deadlock.
         is_user = pusher.key is not None and not isinstance(pusher.key, RobotKey)
         is_possible = repository.exists and is_user
-        if not is_possible or self._db.dialect in ("mysql", "mariadb"):
+        if not is_possible or self._db.dialect in MYSQL:
             return None
         values = _values(repository, pusher, algorithm)
         limits = {"here": here, "everywhere": everywhere}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ...catalog import FAILURES
+from ...catalog.dialects import MYSQL
 from ...spec.reference import is_name
 from .finding import Finding
 from .findings import tables as findings
@@ -69,7 +70,7 @@ def _settings(settings: dict[str, str]) -> Iterator[Finding]:
             yield findings.WRONG_ISOLATION.found(
                 "Its isolation level is REPEATABLE READ."
             )
-    elif dialect in ("mysql", "mariadb"):
+    elif dialect in MYSQL:
         value = settings["innodb_flush_log_at_trx_commit"]
         if value != "1":
             yield findings.NOT_DURABLE.found(
