@@ -11,13 +11,14 @@ from ..spec.digest import Digest
 from .place import Place
 from .place import StoredObject
 
-#: The number of bytes that are read, hashed and written at a time. It bounds the memory
-#: of a request, whatever the size of the blob, and a piece of this size stays in the
-#: The type and the disposition of a blob, whoever sends it. A browser must not show
-#: pushed content, which may have the origin of the host, as a page.
+#: The type and the disposition of a blob, whether the registry or a store sends it. A
+#: browser must not show pushed content, which may have the origin of the host, as a
+#: page.
 BLOB_TYPE: t.Final = "application/octet-stream"
 BLOB_DISPOSITION: t.Final = "attachment"
 
+#: The number of bytes that are read, hashed and written at a time. It bounds the memory
+#: of a request, whatever the size of the blob, and a piece of this size stays in the
 #: processor's cache: with 1 MiB, a push takes half as long again.
 PIECE: t.Final = 256 * 1024
 

@@ -26,7 +26,14 @@ from tests.support.identity_issuer import DISCOVERY
 from tests.support.identity_issuer import IdentityIssuer
 from tests.support.identity_issuer import KEYS
 
-NOW = int(time.time())
+
+def after(seconds: int) -> int:
+    """Return the time after some seconds. The tests may begin long after their import.
+
+    :param seconds: negative for a time in the past.
+    """
+    return int(time.time()) + seconds
+
 
 #: A key of RSA, whose public part is known to everyone.
 RSA = rsa.generate_private_key(65537, 2048)
@@ -65,12 +72,12 @@ FORGERIES: dict[str, tuple[t.Callable[[Ci], str], str]] = {
     "audience": (lambda ci: ci.token(aud="https://other"), "is for another service"),
     "audiences": (lambda ci: ci.token(aud=[AUDIENCE, "x"]), "is for another service"),
     "no audience": (lambda ci: ci.token(aud=None), "is for another service"),
-    "expired": (lambda ci: ci.token(exp=NOW - 60), "has expired"),
+    "expired": (lambda ci: ci.token(exp=after(-60)), "has expired"),
     "no end": (lambda ci: ci.token(exp=None), "claim exp"),
     "end is text": (lambda ci: ci.token(exp=True), "claim exp"),
-    "endless": (lambda ci: ci.token(exp=NOW + 10**6), "more than 24 hours"),
-    "future": (lambda ci: ci.token(iat=NOW + 999, exp=NOW + 9999), "not valid yet"),
-    "not yet": (lambda ci: ci.token(nbf=NOW + 999, exp=NOW + 9999), "not valid yet"),
+    "endless": (lambda ci: ci.token(exp=after(10**6)), "more than 24 hours"),
+    "future": (lambda ci: ci.token(iat=after(999), exp=after(9999)), "not valid yet"),
+    "not yet": (lambda ci: ci.token(nbf=after(999), exp=after(9999)), "not valid yet"),
     "slash": (lambda ci: ci.token(iss=f"{ci.url}/"), "slash at the end"),
     "case": (lambda ci: ci.token(iss=ci.url.upper()), "in its case"),
     "issuer": (lambda ci: ci.token(iss="https://evil"), "does not trust the issuer"),
