@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 
+from .retries import end_transaction
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,7 +28,6 @@ def commit(
     :return: the number of rows inserted or changed.
     """
     with engine.connect() as connection, _hurried(connection):
-        driver = connection.connection
         try:
             changed = connection.execute(
                 # Some drivers forget the count when the cursor is closed.
@@ -36,9 +37,7 @@ def commit(
             ).rowcount
             connection.commit()
         except BaseException:
-            # After a failed commit, SQLAlchemy considers the transaction closed, but
-            # the database may still have it open, with its locks.
-            driver.rollback()
+            end_transaction(connection)
             raise
         return changed
 

@@ -62,6 +62,21 @@ def retried(attempt: Callable[[], T], rollback: Callable[[], object]) -> T:
     raise AssertionError("the last attempt returns or raises")
 
 
+def end_transaction(connection: sa.Connection) -> None:
+    """Roll back after a failure.
+
+    After a failed commit, SQLAlchemy considers the transaction closed, but the database
+    may still have it open, with its locks. A connection that is lost cannot roll back,
+    and its pool must not keep it.
+    """
+    if connection.invalidated:
+        return
+    try:
+        connection.connection.rollback()
+    except Exception:
+        connection.invalidate()
+
+
 def _is_worth_another_try(error: DBAPIError) -> bool:
     """Return True for a deadlock, a busy database or a concurrent insert."""
     original = error.orig

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import NoSuchTableError
 
 from .dialects import MYSQL
+from .retries import end_transaction
 from .retries import FAILURES
 
 if t.TYPE_CHECKING:
@@ -92,14 +93,11 @@ class Tables:
             ) from error
 
     def _create_and_commit(self, connection: sa.Connection) -> list[str]:
-        driver = connection.connection
         try:
             created = self._create_missing(connection)
             connection.commit()
         except BaseException:
-            # After a failed commit, SQLAlchemy considers the transaction closed, but
-            # the database may still have it open, with its locks.
-            driver.rollback()
+            end_transaction(connection)
             raise
         return created
 

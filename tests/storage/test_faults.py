@@ -22,7 +22,6 @@ from flask_oci.testing.manifests import image
 from flask_oci.testing.requests import with_query
 from tests.conftest import MakeApp
 from tests.support.host import close_connections
-from tests.support.host import DATABASE_URL
 from tests.support.host import db
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import Upkeep
@@ -350,44 +349,6 @@ def test_push_succeeds_after_too_many_open_files(
         assert alice.get(f"/v2/{NAME}/blobs/{digest_of(content)}").data == content
     assert 0 < failures < 20
     assert keeper.kinds("--scrub") == []
-
-
-@pytest.mark.skipif(DATABASE_URL is None, reason="SQLite has no server to hang up")
-def test_restarted_database_fails_one_request(
-    alice: RegistryClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """After the server closed all connections, one request gets 503, and the next one
-    succeeds."""
-    alice.push_image(NAME, "1.0")
-    end_connections()
-    try:
-        assert_unavailable(alice.get(f"/v2/{NAME}/tags/list"))
-        again = alice.get(f"/v2/{NAME}/tags/list")
-        assert again.status_code == 200, caplog.text[-2000:]
-    finally:
-        # The pools of other engines may hold connections that the server closed.
-        close_connections()
-
-
-def end_connections() -> None:
-    """Close every connection, as a restarted server does."""
-    engine = sa.create_engine(DATABASE_URL or "", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            listed = (
-                "SELECT pid FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            end = "SELECT pg_terminate_backend({})"
-        else:
-            listed = (
-                "SELECT id FROM information_schema.processlist"
-                " WHERE db = database() AND id <> connection_id()"
-            )
-            end = "KILL {}"
-        for key in connection.scalars(sa.text(listed)).all():
-            connection.execute(sa.text(end.format(key)))
-    engine.dispose()
 
 
 def test_locked_database_is_unavailable(make_app: MakeApp, tmp_path: Path) -> None:
