@@ -15,6 +15,7 @@ from .columns import bytewise
 from .columns import DIGEST_LENGTH
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 
 class Block(Record):
@@ -47,6 +48,4 @@ class Block(Record):
     blocked_by: Mapped[str | None] = mapped_column(free_text(255))
     """The name of the user who set it, at that time."""
 
-    blocked_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    blocked_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)

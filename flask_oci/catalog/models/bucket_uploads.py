@@ -12,6 +12,7 @@ from sqlalchemy.orm import mapped_column
 from .columns import bytewise
 from .columns import LOCATION_LENGTH
 from .columns import Record
+from .columns import TIME
 
 #: MySQL's default text column is too small for the parts of a large upload.
 STATE = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
@@ -43,8 +44,8 @@ class BucketUpload(Record):
     lease: Mapped[str | None] = mapped_column(sa.String(36))
     """The random text that the process with the lease knows."""
 
-    leased_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    leased_until: Mapped[datetime | None] = mapped_column(TIME)
     """When the lease ends unless the process renews it."""
 
-    touched_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    touched_at: Mapped[datetime] = mapped_column(TIME)
     """When the last bytes arrived."""

@@ -27,6 +27,12 @@ LOCATION_LENGTH: t.Final = 255
 #: name that migrations read back from the database.
 CONTENT: t.Final = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
+#: A time with microseconds, which order the pushes of one second. MySQL's default type
+#: has none.
+TIME: t.Final = sa.DateTime(timezone=True).with_variant(
+    mysql.DATETIME(fsp=6), "mysql", "mariadb"
+)
+
 #: An ascending key of 64 bits. SQLite autoincrements only columns of the type INTEGER,
 #: which has as many bits there.
 Counter: t.Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -13,6 +13,7 @@ from sqlalchemy.orm import mapped_column
 from ...clock import utcnow
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 
 class Credential(Record):
@@ -37,11 +38,9 @@ class Credential(Record):
     repositories: Mapped[list[str]] = mapped_column(sa.JSON)
     validator: Mapped[str | None] = mapped_column(sa.String(255))
     about: Mapped[str | None] = mapped_column(sa.String(255))
-    created_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    expires_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    last_used_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
+    expires_at: Mapped[datetime | None] = mapped_column(TIME)
+    last_used_at: Mapped[datetime | None] = mapped_column(TIME)
 
     robot_id: Mapped[str | None] = mapped_column(
         sa.ForeignKey("oci_robot.id", ondelete="CASCADE"), index=True
@@ -73,4 +72,4 @@ class LoginFailure(Record):
 
     key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     count: Mapped[int] = mapped_column(sa.Integer)
-    since: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    since: Mapped[datetime] = mapped_column(TIME)

@@ -13,6 +13,7 @@ from ...clock import utcnow
 from .columns import bytewise
 from .columns import Counter
 from .columns import Record
+from .columns import TIME
 
 
 class Event(Record):
@@ -33,10 +34,6 @@ class Event(Record):
     repository: Mapped[str | None] = mapped_column(bytewise(255))
     former_name: Mapped[str | None] = mapped_column(bytewise(255))
     data: Mapped[dict[str, t.Any]] = mapped_column(sa.JSON)
-    at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow, index=True
-    )
-    assigned_at: Mapped[datetime | None] = mapped_column(
-        sa.DateTime(timezone=True), index=True
-    )
+    at: Mapped[datetime] = mapped_column(TIME, default=utcnow, index=True)
+    assigned_at: Mapped[datetime | None] = mapped_column(TIME, index=True)
     """When the event was assigned to webhooks."""

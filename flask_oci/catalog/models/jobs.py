@@ -10,6 +10,7 @@ from sqlalchemy.orm import mapped_column
 
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 
 class Job(Record):
@@ -18,13 +19,13 @@ class Job(Record):
     __tablename__ = "oci_job"
 
     name: Mapped[str] = mapped_column(sa.String(32), primary_key=True, sort_order=-1)
-    started_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    started_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the last claim began."""
 
-    ended_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the last run ended, complete or not."""
 
-    completed_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    completed_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the last complete run ended."""
 
     summary: Mapped[str | None] = mapped_column(free_text())
@@ -39,5 +40,5 @@ class Job(Record):
     lease: Mapped[str | None] = mapped_column(sa.String(36))
     """The random text that the process with the claim knows."""
 
-    leased_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    leased_until: Mapped[datetime | None] = mapped_column(TIME)
     """When the claim ends unless the process renews it."""

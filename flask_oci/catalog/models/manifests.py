@@ -17,6 +17,7 @@ from .columns import Counter
 from .columns import DIGEST_LENGTH
 from .columns import LOGIN_LENGTH
 from .columns import Record
+from .columns import TIME
 
 
 class Manifest(Record):
@@ -48,16 +49,12 @@ class Manifest(Record):
     )
     size: Mapped[int] = mapped_column(sa.Integer)
     content: Mapped[bytes] = mapped_column(CONTENT)
-    pushed_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    touched_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    pushed_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
+    touched_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
     """When it was last pushed, a tag was last removed from it, or the registry last
     told a client that it exists."""
 
-    pulled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    pulled_at: Mapped[datetime | None] = mapped_column(TIME)
     """When it was last pulled, to about an hour."""
 
     kind: Mapped[str | None] = mapped_column(bytewise(16))
@@ -103,12 +100,10 @@ class Tag(Record):
     manifest_id: Mapped[int] = mapped_column(
         sa.ForeignKey("oci_manifest.id", ondelete="CASCADE"), index=True
     )
-    updated_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    updated_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
     """When it was last pushed or moved. A restored tag keeps its former time."""
 
-    restored_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    restored_at: Mapped[datetime | None] = mapped_column(TIME)
     """When its deletion was undone, if it has not been pushed or moved since."""
 
 
@@ -129,14 +124,12 @@ class TagMove(Record):
     # Digests instead of keys, because a move outlives its manifests.
     from_digest: Mapped[str | None] = mapped_column(bytewise(DIGEST_LENGTH))
     to_digest: Mapped[str | None] = mapped_column(bytewise(DIGEST_LENGTH))
-    moved_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    moved_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
 
     moved_by_robot: Mapped[str | None] = mapped_column(bytewise(LOGIN_LENGTH))
     """The login name of the robot that made the change, or None for a user."""
 
-    tagged_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    tagged_at: Mapped[datetime | None] = mapped_column(TIME)
     """When a deleted tag had last been pushed or moved. None if the tag was not
     deleted."""
 
@@ -165,9 +158,7 @@ class DeletedManifest(Record):
     tags: Mapped[list[str]] = mapped_column(sa.JSON())
     """The tags that were deleted with it."""
 
-    deleted_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    deleted_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
 
     @declared_attr
     def deleted_by_id(cls) -> Mapped[t.Any]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import mapped_column
 
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 
 class Node(Record):
@@ -33,5 +34,5 @@ class Node(Record):
     clock: Mapped[float] = mapped_column(sa.Float)
     """By how many seconds its clock is ahead of the database's."""
 
-    seen_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), index=True)
+    seen_at: Mapped[datetime] = mapped_column(TIME, index=True)
     """When it reported last, by the database's clock."""

@@ -12,6 +12,7 @@ from ...clock import utcnow
 from .columns import bytewise
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 
 class Publisher(Record):
@@ -32,10 +33,8 @@ class Publisher(Record):
     """A hash of the issuer and of the fields that identify the job's project."""
 
     created_by: Mapped[str | None] = mapped_column(free_text(255))
-    created_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    last_used_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
+    last_used_at: Mapped[datetime | None] = mapped_column(TIME)
 
     last_job: Mapped[str | None] = mapped_column(free_text(255))
     """The job that logged in last."""
@@ -59,5 +58,5 @@ class IdentityUse(Record):
     # and of its session.
     publisher_id: Mapped[str] = mapped_column(sa.String(32), index=True)
     credential_id: Mapped[str] = mapped_column(sa.String(32), index=True)
-    expires_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), index=True)
+    expires_at: Mapped[datetime] = mapped_column(TIME, index=True)
     """When the token expires."""

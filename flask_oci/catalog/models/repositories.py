@@ -19,6 +19,7 @@ from .columns import free_text
 from .columns import LOCATION_LENGTH
 from .columns import Record
 from .columns import STORE_LENGTH
+from .columns import TIME
 
 
 class Repository(Record):
@@ -35,12 +36,8 @@ class Repository(Record):
     description: Mapped[str | None] = mapped_column(free_text())
     """The description on the repository's page, in Markdown."""
 
-    created_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    pushed_at: Mapped[datetime | None] = mapped_column(
-        sa.DateTime(timezone=True), index=True
-    )
+    created_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
+    pushed_at: Mapped[datetime | None] = mapped_column(TIME, index=True)
     """When a manifest was last pushed to the repository, or its first blob if no
     manifest was. The lists of repositories leave out those without this time."""
 
@@ -56,9 +53,7 @@ class Repository(Record):
     """The size of its blobs, each counted once, shortly after the last push. Only the
     order of lists uses it."""
 
-    collect_at: Mapped[datetime | None] = mapped_column(
-        sa.DateTime(timezone=True), index=True
-    )
+    collect_at: Mapped[datetime | None] = mapped_column(TIME, index=True)
     """When the collection has to visit it again; None after a change of its content,
     until the collection has visited it."""
 
@@ -82,12 +77,8 @@ class Blob(Record):
     id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
     digest: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH), unique=True)
     size: Mapped[int] = mapped_column(sa.BigInteger)
-    created_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    unlinked_at: Mapped[datetime | None] = mapped_column(
-        sa.DateTime(timezone=True), index=True
-    )
+    created_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
+    unlinked_at: Mapped[datetime | None] = mapped_column(TIME, index=True)
     """When it was last deleted from a repository."""
 
     store: Mapped[str | None] = mapped_column(bytewise(STORE_LENGTH))
@@ -110,9 +101,7 @@ class RepositoryBlob(Record):
     blob_id: Mapped[int] = mapped_column(
         sa.ForeignKey("oci_blob.id", ondelete="CASCADE"), primary_key=True, index=True
     )
-    leased_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    leased_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
     """When the registry last told a client that the blob exists, or last deleted a
     manifest that needed it."""
 

@@ -13,6 +13,7 @@ from .columns import bytewise
 from .columns import free_text
 from .columns import LOGIN_LENGTH
 from .columns import Record
+from .columns import TIME
 
 
 class Robot(Record):
@@ -44,12 +45,10 @@ class Robot(Record):
     created_by: Mapped[str | None] = mapped_column(free_text(255))
     """The name of the user who created it."""
 
-    created_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    expires_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
-    disabled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
+    expires_at: Mapped[datetime | None] = mapped_column(TIME)
+    disabled_at: Mapped[datetime | None] = mapped_column(TIME)
     disabled_by: Mapped[str | None] = mapped_column(free_text(255))
     """The name of the user who disabled it, or None for the registry itself."""
 
-    last_used_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    last_used_at: Mapped[datetime | None] = mapped_column(TIME)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import mapped_column
 from ...clock import utcnow
 from .columns import bytewise
 from .columns import Record
+from .columns import TIME
 
 
 class Rule(Record):
@@ -41,9 +42,7 @@ class Rule(Record):
     ``website/*``."""
 
     value: Mapped[t.Any] = mapped_column(sa.JSON)
-    changed_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    changed_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
 
     @declared_attr
     def owner_id(cls) -> Mapped[t.Any]:

@@ -12,6 +12,7 @@ from .columns import bytewise
 from .columns import DIGEST_LENGTH
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 
 class Scan(Record):
@@ -23,10 +24,10 @@ class Scan(Record):
         sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), primary_key=True
     )
     digest: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH), primary_key=True)
-    scanned_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    scanned_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the last scan ended whose results were attached."""
 
-    failed_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    failed_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the last scan failed, unless a later one succeeded."""
 
     failure: Mapped[str | None] = mapped_column(free_text(1000))
@@ -35,5 +36,5 @@ class Scan(Record):
     lease: Mapped[str | None] = mapped_column(sa.String(36))
     """The random text that the process with the claim knows."""
 
-    leased_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    leased_until: Mapped[datetime | None] = mapped_column(TIME)
     """When the claim ends."""

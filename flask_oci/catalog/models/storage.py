@@ -14,6 +14,7 @@ from .columns import Counter
 from .columns import LOCATION_LENGTH
 from .columns import Record
 from .columns import STORE_LENGTH
+from .columns import TIME
 
 
 class StorageFolder(Record):
@@ -25,9 +26,7 @@ class StorageFolder(Record):
     identity: Mapped[str] = mapped_column(sa.String(36))
     """The random text that a file in the folder repeats."""
 
-    adopted_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    adopted_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
     """When the folder and the database were connected."""
 
 
@@ -44,6 +43,4 @@ class Discarded(Record):
     location: Mapped[str] = mapped_column(bytewise(LOCATION_LENGTH), index=True)
     """The name of the object; on the local disk, the digest."""
 
-    discarded_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow, index=True
-    )
+    discarded_at: Mapped[datetime] = mapped_column(TIME, default=utcnow, index=True)

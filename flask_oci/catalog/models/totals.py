@@ -12,6 +12,7 @@ from sqlalchemy.orm import mapped_column
 
 from .columns import Counter
 from .columns import Record
+from .columns import TIME
 
 
 class Total(Record):
@@ -30,7 +31,7 @@ class Total(Record):
     bytes: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     """The size of the blobs, each counted once."""
 
-    counted_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    counted_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the tables were last counted; only the first row has it."""
 
 
@@ -48,7 +49,7 @@ class OwnerUsage(Record):
 
     id: Mapped[int] = mapped_column(Counter, primary_key=True, sort_order=-1)
     bytes: Mapped[int] = mapped_column(sa.BigInteger)
-    counted_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    counted_at: Mapped[datetime | None] = mapped_column(TIME)
     """When it was counted; None if a repository has left the owner since."""
 
     @declared_attr

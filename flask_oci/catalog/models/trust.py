@@ -16,6 +16,7 @@ from .columns import Counter
 from .columns import DIGEST_LENGTH
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 
 class TrustedSigner(Record):
@@ -47,9 +48,7 @@ class TrustedSigner(Record):
     added_by: Mapped[str | None] = mapped_column(free_text(255))
     """The name of the user who added it, at that time."""
 
-    added_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    added_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
 
     @declared_attr
     def path_owner_id(cls) -> Mapped[t.Any]:
@@ -96,9 +95,5 @@ class Attachment(Record):
     """The identifier of the set of trusted signers that it was compared with."""
 
     facts: Mapped[t.Any] = mapped_column(sa.JSON)
-    attached_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
-    checked_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    attached_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
+    checked_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)

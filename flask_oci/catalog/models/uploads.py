@@ -12,6 +12,7 @@ from sqlalchemy.orm import mapped_column
 
 from ...clock import utcnow
 from .columns import Record
+from .columns import TIME
 
 
 class Upload(Record):
@@ -28,9 +29,7 @@ class Upload(Record):
         sa.ForeignKey("oci_repository.id", ondelete="CASCADE"), index=True
     )
     algorithm: Mapped[str] = mapped_column(sa.String(16))
-    started_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    started_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
 
     robot_id: Mapped[str | None] = mapped_column(sa.String(32), index=True)
     """The key of the robot that may continue the upload. It is no foreign key, because

@@ -12,6 +12,7 @@ from .columns import bytewise
 from .columns import DIGEST_LENGTH
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 #: The states of a reference at its upstream.
 PRESENT = "present"
@@ -30,7 +31,7 @@ class UpstreamCheck(Record):
     reference: Mapped[str] = mapped_column(bytewise(DIGEST_LENGTH), primary_key=True)
     """A tag, or the digest of a subject."""
 
-    checked_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    checked_at: Mapped[datetime] = mapped_column(TIME)
     state: Mapped[str] = mapped_column(sa.String(16))
     """``present`` or ``deleted``."""
 
@@ -56,8 +57,8 @@ class UpstreamState(Record):
     __tablename__ = "oci_upstream"
 
     namespace: Mapped[str] = mapped_column(bytewise(255), primary_key=True)
-    answered_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    answered_at: Mapped[datetime | None] = mapped_column(TIME)
     rate_limit: Mapped[str | None] = mapped_column(sa.String(64))
     rate_remaining: Mapped[str | None] = mapped_column(sa.String(64))
-    failed_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    failed_at: Mapped[datetime | None] = mapped_column(TIME)
     failure: Mapped[str | None] = mapped_column(free_text(255))

@@ -15,6 +15,7 @@ from .columns import bytewise
 from .columns import Counter
 from .columns import free_text
 from .columns import Record
+from .columns import TIME
 
 PENDING: t.Final = "pending"
 DELIVERED: t.Final = "delivered"
@@ -39,28 +40,26 @@ class Webhook(Record):
     after_id: Mapped[int] = mapped_column(sa.BigInteger)
     """The key of the last event before the webhook was added."""
 
-    created_at: Mapped[datetime] = mapped_column(
-        sa.DateTime(timezone=True), default=utcnow
-    )
+    created_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     """The number of consecutive attempts without an answer."""
 
-    paused_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    paused_until: Mapped[datetime | None] = mapped_column(TIME)
     """When deliveries resume; they are paused after attempts without an answer."""
 
-    disabled_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    disabled_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the webhook was disabled; None if it is enabled."""
 
     disabled_reason: Mapped[str | None] = mapped_column(free_text(255))
     """Why the registry disabled it; None if a user did."""
 
-    failing_since: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    failing_since: Mapped[datetime | None] = mapped_column(TIME)
     """The time of the first failed attempt since the last success."""
 
-    tested_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    tested_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the last test was started."""
 
-    accepted_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    accepted_at: Mapped[datetime | None] = mapped_column(TIME)
     """When the webhook last accepted a test."""
 
     scope: Mapped[str | None] = mapped_column(bytewise(255), index=True)
@@ -94,11 +93,11 @@ class Delivery(Record):
     )
     state: Mapped[str] = mapped_column(sa.String(16), default=PENDING)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
-    due_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), default=utcnow)
+    due_at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
     lease: Mapped[str | None] = mapped_column(sa.String(36))
     """A random value that only the sending process knows."""
 
-    leased_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    leased_until: Mapped[datetime | None] = mapped_column(TIME)
     """When the lease ends; another process may then send the delivery."""
 
 
@@ -111,7 +110,7 @@ class DeliveryAttempt(Record):
     delivery_id: Mapped[int] = mapped_column(
         sa.ForeignKey("oci_delivery.id", ondelete="CASCADE"), index=True
     )
-    at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), default=utcnow)
+    at: Mapped[datetime] = mapped_column(TIME, default=utcnow)
     status: Mapped[int | None] = mapped_column(sa.Integer)
     error: Mapped[str | None] = mapped_column(sa.String(255))
     milliseconds: Mapped[int] = mapped_column(sa.Integer)
