@@ -191,6 +191,8 @@ def _arrived(session: Session, location: str) -> int | None:
     uuid = urlsplit(location).path.rpartition("/")[2]
     catalog = session.target.parts.catalog
     deadline = time.monotonic() + ARRIVAL_TIMEOUT
+    # An open transaction may not see the upload, which another process has begun.
+    catalog.release()
     while True:
         try:
             length = session.target.parts.storage.upload_length(uuid)
