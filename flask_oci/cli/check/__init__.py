@@ -1,9 +1,9 @@
 """Checks of a host's setup, and the remedies for the problems they find.
 
-The first checks inspect the application from inside: settings, database and storage
-folder. The next ones send it a client's requests without a server, and then through
-its public address. A problem that only shows at the address is caused by the proxy or
-the server in front of the application.
+The first checks inspect the application from inside: settings, database, and storage
+folder or object stores. The next ones send it a client's requests without a server, and
+then through its public address. A problem that only shows at the address is caused by
+the proxy or the server in front of the application.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def check(
     report = Report()
     progress("the settings")
     report.add(settings.check(target))
-    progress("the storage folder")
+    progress(_stores(target))
     report.add(disk.check(target))
     report.add(buckets.check(target))
     report.add(downloads.check(target))
@@ -119,6 +119,13 @@ def check(
             _check_address(report, target, sandbox, HttpTransport(target.url, cafile))
     _add_skipped(report, target)
     return report
+
+
+def _stores(target: Target) -> str:
+    """Return the places of the blobs that the check inspects."""
+    storage = target.parts.storage
+    folder = ["the storage folder"] if storage.store is None else []
+    return ", ".join([*folder, *(f"the object store {s}" for s in storage.stores())])
 
 
 def _check_application(report: Report, target: Target, sandbox: Sandbox) -> None:
