@@ -10,6 +10,7 @@ import typing as t
 from tests.torture.client import Answer
 from tests.torture.client import Broken
 from tests.torture.client import Client
+from tests.torture.client import Request
 
 #: The seconds that a client waits after a 503.
 PAUSE: t.Final = 0.25
@@ -54,16 +55,7 @@ class NodeClient(Client):
         self._rng = random.Random(authorization)
         self._clients: dict[int, Client] = {}
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        headers: t.Mapping[str, str] | None = None,
-        *,
-        chunked: bool = False,
-        cut: int | None = None,
-    ) -> Answer:
+    def exchange(self, request: Request) -> Answer:
         """Send a request to a random node and return its answer.
 
         :raises Broken: also if the node answers 503, because the store or the database
@@ -71,11 +63,11 @@ class NodeClient(Client):
         """
         port = self._rng.choice(self._nodes.all())
         client = self._clients.setdefault(port, Client(port, self._authorization))
-        answer = client.request(method, path, body, headers, chunked=chunked, cut=cut)
+        answer = client.exchange(request)
         if answer.status == 503:
-            assert "retry-after" in answer.headers, (method, path, answer)
+            assert "retry-after" in answer.headers, (str(request), answer)
             time.sleep(PAUSE)
-            raise Broken(f"{method} {path}: {answer}")
+            raise Broken(f"{request}: {answer}")
         return answer
 
     def close(self) -> None:

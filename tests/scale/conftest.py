@@ -11,6 +11,9 @@ from tests.support.forge import unavailable
 from tests.torture import report
 from tests.torture.plan import seed
 from tests.torture.report import COUNTS
+
+# pytest calls it for the tests of this folder.
+from tests.torture.server_logs import pytest_runtest_makereport  # noqa: F401
 from tests.torture.world import World
 
 from .nodes import Nodes

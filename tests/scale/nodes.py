@@ -172,7 +172,7 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def crash_database(url: str) -> None:
+def crash_postgresql(url: str) -> None:
     """Kill a process of PostgreSQL, which then ends all others and recovers."""
     folder = str(sa.make_url(url).query["host"])
     first = int(Path(folder, "data/postmaster.pid").read_text().split()[0])

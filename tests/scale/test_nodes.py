@@ -9,10 +9,11 @@ import typing as t
 
 import pytest
 
+from tests.support.database_servers import restart_postgresql
 from tests.torture.world import busy
 from tests.torture.world import World
 
-from .nodes import crash_database
+from .nodes import crash_postgresql
 from .nodes import Nodes
 from .nodes import NUMBER
 from .nodes import UPKEEP
@@ -37,12 +38,14 @@ DURATION: t.Final = {"short": 0, "full": 270}[os.environ.get("TORTURE", "short")
 
 
 def test_faults_lose_no_acknowledged_write(world: World, nodes: Nodes) -> None:
-    """Nodes are killed and paused, the store is killed, and the database crashes."""
+    """Nodes are killed and paused, the store is killed, and the database crashes and
+    restarts."""
     faults: dict[t.Callable[[Nodes, random.Random], None], int] = {
         kill_worker: 4,
         kill_node: 2,
         pause_node: 4,
         kill_store: 3,
+        crash_database: 2,
         restart_database: 2,
         cut_link: 3,
         kill_upkeep: 4,
@@ -109,9 +112,15 @@ def kill_store(nodes: Nodes, rng: random.Random) -> None:
     nodes.store.start()
 
 
-def restart_database(nodes: Nodes, rng: random.Random) -> None:
+def crash_database(nodes: Nodes, rng: random.Random) -> None:
     """Let PostgreSQL crash and recover."""
-    crash_database(nodes.database)
+    crash_postgresql(nodes.database)
+
+
+def restart_database(nodes: Nodes, rng: random.Random) -> None:
+    """Restart PostgreSQL as an operator does: its clients lose their connections, and
+    cannot connect meanwhile."""
+    restart_postgresql(nodes.database)
 
 
 def kill_upkeep(nodes: Nodes, rng: random.Random) -> None:

@@ -44,7 +44,27 @@ def postgresql(*, durable: bool = True) -> t.Iterator[str]:
         url = f"postgresql+psycopg://forge@/postgres?host={folder}"
         # A "fast" shutdown does not wait for clients to disconnect.
         with _running(folder, command, url, signal.SIGINT):
-            yield url
+            try:
+                yield url
+            finally:
+                # A server that was restarted is not a child of this process.
+                if (data / "postmaster.pid").exists():
+                    _control_postgresql(folder, "stop")
+
+
+def restart_postgresql(url: str) -> None:
+    """Restart a server of :func:`postgresql` as an operator does. Transactions are
+    rolled back, and connections end.
+
+    :param url: a URL of a database of the server.
+    """
+    folder = Path(str(sa.make_url(url).query["host"]))
+    _control_postgresql(folder, "restart", "-l", str(folder / "restarts.log"))
+
+
+def _control_postgresql(folder: Path, *words: str) -> None:
+    program = _postgresql_program("pg_ctl")
+    _run(folder, program, "-D", f"{folder}/data", "-m", "fast", *words)
 
 
 @contextlib.contextmanager

@@ -36,6 +36,20 @@ class Answer:
         return t.cast(str, json.loads(self.body)["errors"][0]["code"])
 
 
+class Request(t.NamedTuple):
+    """A request, as :meth:`Client.request` sends it."""
+
+    method: str
+    path: str
+    body: bytes
+    headers: t.Mapping[str, str]
+    is_chunked: bool
+    cut: int | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
 class Client:
     """One connection to the registry, which is opened again after it has ended.
 
@@ -65,16 +79,18 @@ class Client:
         :param cut: reset the connection after this many bytes of the body.
         :raises Broken: if the connection ends before the complete answer.
         """
+        return self.exchange(Request(method, path, body, headers or {}, chunked, cut))
+
+    def exchange(self, request: Request) -> Answer:
+        """Send a request and return its answer, as :meth:`request` does."""
         try:
-            self._send(method, path, body, headers or {}, chunked, cut)
-            return self._answer(method)
+            self._send(request)
+            return self._answer(request.method)
         except TimeoutError:
-            raise AssertionError(
-                f"{method} {path}: no answer in {PATIENCE} s"
-            ) from None
+            raise AssertionError(f"{request}: no answer in {PATIENCE} s") from None
         except (ConnectionError, EOFError) as error:
             self.close()
-            raise Broken(f"{method} {path}: {error}") from None
+            raise Broken(f"{request}: {error}") from None
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -84,29 +100,22 @@ class Client:
             self._socket.close()
         self._received = self._socket = None
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes,
-        headers: t.Mapping[str, str],
-        chunked: bool,
-        cut: int | None,
-    ) -> None:
+    def _send(self, request: Request) -> None:
+        body, cut, chunked = request.body, request.cut, request.is_chunked
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
             self._received = self._socket.makefile("rb")
         fields = {
             "Host": f"127.0.0.1:{self._port}",
             "Authorization": self._authorization,
-            **headers,
+            **request.headers,
         }
         if chunked:
             fields["Transfer-Encoding"] = "chunked"
         else:
             fields["Content-Length"] = str(len(body))
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        self._socket.sendall(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode())
+        self._socket.sendall(f"{request} HTTP/1.1\r\n{lines}\r\n".encode())
         for start in range(0, len(body), PIECE):
             piece = body[start : start + PIECE]
             if cut is not None and start + len(piece) > cut:

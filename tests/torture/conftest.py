@@ -17,6 +17,9 @@ from .plan import DATABASES
 from .plan import seed
 from .report import COUNTS
 from .server import Server
+
+# pytest calls it for the tests of this folder.
+from .server_logs import pytest_runtest_makereport  # noqa: F401
 from .world import World
 
 

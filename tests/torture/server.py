@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import typing as t
+import weakref
 from pathlib import Path
 
 from tests.support.forge import wait_until
@@ -42,6 +43,8 @@ class Server:
     grace_periods = 2
     """The number of grace periods after which all garbage is deleted."""
 
+    _all: t.ClassVar[weakref.WeakSet[Server]] = weakref.WeakSet()
+
     def __init__(
         self,
         folder: Path,
@@ -49,6 +52,7 @@ class Server:
         settings: t.Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self._all.add(self)
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(256)
@@ -82,6 +86,12 @@ class Server:
         finally:
             self.kill()
             self._listener.close()
+
+    @classmethod
+    def logs(cls) -> list[Path]:
+        """Return the logs of the servers that exist, also of those that were killed."""
+        logs = (server.folder / "server.log" for server in cls._all)
+        return sorted(log for log in logs if log.exists())
 
     def client(self, authorization: str) -> Client:
         """Return a client with a connection of its own."""
