@@ -4,8 +4,14 @@ Each node is pinned to a processor of its own with taskset. PostgreSQL, the stor
 the load generator would run on other machines, but here they take time of the same
 processors. The program therefore divides the answers of a node by the processor time
 of this node alone: this is its rate on a processor that it does not share. The rate of
-two nodes is the sum of theirs. A node that waits for a lock of the database is idle
-meanwhile, so the plain rates are printed too.
+two nodes is the sum of theirs. A node that waits for the database is idle meanwhile, so
+the plain rates are printed too.
+
+The column of statements has those that PostgreSQL counted for one node, without the
+``BEGIN`` and ``COMMIT`` of transactions.
+
+Each client pushes to a repository of its own, as jobs of several projects do. Pushes to
+one repository wait for each other, on one node as on two.
 
 The result means nothing while other programs use the processors.
 """
@@ -25,6 +31,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from example_app.nodes import store
 from example_app.nodes.programs import find_programs
 
@@ -38,6 +46,37 @@ from .server import ROOT
 
 #: The number of clients that push to each node at once.
 CLIENTS: t.Final = 4
+
+
+#: The arguments of a server of PostgreSQL that counts statements.
+COUNTING: t.Final = (
+    *("-c", "shared_preload_libraries=pg_stat_statements"),
+    *("-c", "pg_stat_statements.track_utility=off"),
+)
+
+
+class StatementCounter:
+    """Counts the statements that a server of PostgreSQL executes.
+
+    :param url: the URL of the server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool)
+        self._execute("CREATE EXTENSION pg_stat_statements")
+
+    def restart(self) -> None:
+        """Count from 0."""
+        self._execute("SELECT pg_stat_statements_reset()")
+
+    def statements(self) -> int:
+        """Return the number of statements since then."""
+        return int(self._execute("SELECT sum(calls) FROM pg_stat_statements"))
+
+    def _execute(self, statement: str) -> t.Any:
+        with self._engine.begin() as connection:
+            done = connection.execute(sa.text(statement))
+            return done.scalar() if done.returns_rows else None
 
 
 class Node(t.NamedTuple):
@@ -68,15 +107,22 @@ def main() -> None:
         )
         # PostgreSQL may run as another user, who needs access to its folder.
         folder.chmod(0o711)
-        nodes = _start(stack, folder)
-        print(f"{'requests':32} {'one node':>10} {'two nodes':>10} {'ratio':>6}")
+        url = stack.enter_context(postgresql.running(folder / "postgresql", *COUNTING))
+        counter = StatementCounter(url)
+        nodes = _start(stack, folder, url)
+        print(f"{'requests':32} {'one node':>10} {'two nodes':>10} ratio statements")
         for title, measure in (("manifest GETs", _get), ("image pushes", _push)):
+            counter.restart()
             one = _measured(nodes[:1], measure, options)
+            statements = counter.statements() / one[0].answers
             two = _measured(nodes, measure, options)
             for name, rate in (("by processor", _unshared), ("plain", _plain)):
                 rates = rate(one), rate(two)
                 label, ratio = f"{title}, {name}, 1/s", rates[1] / rates[0]
-                print(f"{label:32} {rates[0]:10.1f} {rates[1]:10.1f} {ratio:6.2f}")
+                print(
+                    f"{label:32} {rates[0]:10.1f} {rates[1]:10.1f} {ratio:5.2f}"
+                    f" {statements:10.1f}"
+                )
 
 
 def _options() -> argparse.Namespace:
@@ -86,8 +132,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _start(stack: ExitStack, folder: Path) -> list[Node]:
-    url = stack.enter_context(postgresql.running(folder / "postgresql"))
+def _start(stack: ExitStack, folder: Path, url: str) -> list[Node]:
     part, _, settings = store.start(find_programs(), folder / "store")
     stack.callback(part.stop)
     settings |= {
@@ -117,7 +162,7 @@ def _node(
     stack.callback(process.end)
     process.wait_for_port(port)
     # The tables exist, and the first request is not measured.
-    _push_one(port, _token(port), "latest")
+    _push_one(port, "alice/bench", "latest")
     return Node(port, process)
 
 
@@ -138,31 +183,34 @@ def _measured(
 
 def _get(node: Node, options: argparse.Namespace) -> int:
     target = "/v2/alice/bench/manifests/latest"
-    return load.get(node.port, target, _token(node.port), options.seconds).requests
+    token = _token(node.port, "alice/bench")
+    return load.get(node.port, target, token, options.seconds).requests
 
 
 def _push(node: Node, options: argparse.Namespace) -> int:
-    token = _token(node.port)
+    number = int(options.images // CLIENTS)
 
     def work(client: int) -> None:
-        for number in range(options.images // CLIENTS):
-            _push_one(node.port, token, f"t{node.port}-{client}-{number}")
+        repository = f"alice/bench-{node.port}-{client}"
+        token = _token(node.port, repository)
+        for tag in range(number):
+            _push_one(node.port, repository, f"t{tag}", token)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(work, range(CLIENTS)))
-    return int(options.images // CLIENTS * CLIENTS)
+    return number * CLIENTS
 
 
-def _push_one(port: int, token: str, tag: str) -> None:
-    with Connection(port, token) as connection:
-        push_small_image(connection, "alice/bench", tag)
+def _push_one(port: int, repository: str, tag: str, token: str = "") -> None:
+    with Connection(port, token or _token(port, repository)) as connection:
+        push_small_image(connection, repository, tag)
 
 
-def _token(port: int) -> str:
-    """Return the header of a token for the repository."""
+def _token(port: int, repository: str) -> str:
+    """Return the header of a token for a repository."""
     login = base64.b64encode(b"alice:wonderland").decode()
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v2/token?scope=repository:alice/bench:pull,push",
+        f"http://127.0.0.1:{port}/v2/token?scope=repository:{repository}:pull,push",
         headers={"Authorization": f"Basic {login}"},
     )
     with urllib.request.urlopen(request) as response:  # noqa: S310 - of this machine

@@ -25,9 +25,10 @@ def find(program: str) -> str | None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
+def running(folder: Path, *options: str) -> Iterator[str]:
     """Run a server for the duration of the context, and yield its URL.
 
+    :param options: more arguments of the server.
     :raises FileNotFoundError: if PostgreSQL is not installed.
     """
     initdb, postgres = find("initdb"), find("postgres")
@@ -60,6 +61,7 @@ def running(folder: Path) -> Iterator[str]:
         [
             *(postgres, "-D", str(folder / "data"), "-p", str(port)),
             *("-k", str(folder), "-c", "listen_addresses=127.0.0.1"),
+            *options,
         ],
         folder / "log",
         user=user,

@@ -80,15 +80,17 @@ def test_benchmarks_print_a_column_for_each_registry() -> None:
 
 @pytest.mark.full
 def test_benchmarks_of_nodes_compare_two_with_one() -> None:
-    """Each row has the rate of one node, that of two, and their ratio."""
+    """Each row has the rate of one node, that of two, their ratio, and the statements
+    of a request."""
     for program in ("wrk", "taskset", "versitygw"):
         tool(program, ".ci/install")
     words = ("--seconds", "1", "--images", "4")
     head, *lines = _run(*words, module="benchmarks.nodes", sizes=()).splitlines()
-    assert head.split()[-1] == "ratio"
+    assert head.split()[-2:] == ["ratio", "statements"]
     assert len(lines) == 4
     for line in lines:
-        one, two, ratio = map(float, line.split()[-3:])
+        one, two, ratio, statements = map(float, line.split()[-4:])
+        assert statements > 0
         assert ratio == pytest.approx(two / one, abs=0.2)
 
 
