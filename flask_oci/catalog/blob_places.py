@@ -61,18 +61,20 @@ class BlobPlaces:
         ).first()
         return None if row is None else place_of(row)
 
-    def move(self, before: Place, after: Place) -> bool:
+    def move(self, before: Place, after: Place, *, is_new: bool = True) -> bool:
         """Record that a blob has been copied to another place, in a transaction of its
         own, and discard the former place.
 
+        :param is_new: whether the bytes at ``after`` come from an upload session.
         :return: False if the blob has been deleted or is at another place; ``after`` is
             then discarded.
+        :raises BlobUploadUnknown: if the session has ended; its object is deleted.
         """
 
         def work() -> bool:
             found = lock_place(self._db, before.digest)
             if after.location is not None:
-                consume(self._db, after, is_new=False)
+                consume(self._db, after, is_new=is_new)
             if found == before:
                 set_place(self._db, before, after)
             elif found != after:

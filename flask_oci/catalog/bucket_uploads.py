@@ -134,16 +134,18 @@ class BucketUploads:
         values = {"lease": None, "leased_until": None}
         self._db.write(lambda: self._change(self._leased(uuid, lease), **values))
 
-    def end(self, uuid: str) -> UploadRecord | None:
+    def end(self, uuid: str, lease: str | None = None) -> UploadRecord | None:
         """End a session, so that no process can continue it, and no blob can be
         recorded from it.
 
-        :return: its record, or None if it is absent.
+        :param lease: the lease with which it is ended; None ends it in any case.
+        :return: its record, or None if it is absent, or has another lease.
         """
         columns = self._table.c
+        ending = columns.uuid == uuid if lease is None else self._leased(uuid, lease)
 
         def work() -> UploadRecord | None:
-            if not self._change(columns.uuid == uuid, is_ended=True, lease=None):
+            if not self._change(ending, is_ended=True, lease=None):
                 return None
             return _record(self._db.execute(self._reading(columns.uuid == uuid)).one())
 

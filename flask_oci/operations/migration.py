@@ -150,7 +150,7 @@ class Migration:
         an older file of the blob at the same time.
         """
         if target.stored_size(after) != after.size:
-            self._places.move(after, before)
+            self._places.move(after, before, is_new=False)
             raise Unavailable("The copy was deleted meanwhile. Try again.")
 
 

@@ -170,11 +170,12 @@ class UploadRecords(t.Protocol):
     def release(self, uuid: str, lease: str) -> None:
         """End a lease."""
 
-    def end(self, uuid: str) -> UploadRecord | None:
+    def end(self, uuid: str, lease: str | None = None) -> UploadRecord | None:
         """End a session, so that no process can continue it, and no blob can be
         recorded from it.
 
-        :return: its record, or None if it is absent.
+        :param lease: the lease with which it is ended; None ends it in any case.
+        :return: its record, or None if it is absent, or has another lease.
         """
 
     def forget(self, uuid: str) -> None:

@@ -160,8 +160,9 @@ class BucketUpload(HashedUpload):
 
     def _receive(self, piece: bytes) -> None:
         self._spool(piece)
-        self._write(piece)
+        # A process that was paused must not replace a part of the next one.
         self._renew()
+        self._write(piece)
 
     def _write(self, piece: bytes) -> None:
         self._take_tail()
@@ -194,8 +195,8 @@ class BucketUpload(HashedUpload):
         while length:
             piece = file.read(min(length, PIECE))
             length -= len(piece)
-            self._write(piece)
             self._renew()
+            self._write(piece)
 
     def _flush(self) -> None:
         """Write the bytes in memory as the next part, and save the state."""
@@ -270,11 +271,14 @@ class BucketUpload(HashedUpload):
         self._complete()
         self._save()
         tail = t.cast(Tail, self._state.tail)
-        with closing(BucketFile(self._bucket, tail.key, tail.size)) as file:
-            file.begin(0, tail.size)
-            while piece := file.read(PIECE):
-                hasher.update(piece)
-                self._renew()
+        try:
+            with closing(BucketFile(self._bucket, tail.key, tail.size)) as file:
+                file.begin(0, tail.size)
+                while piece := file.read(PIECE):
+                    hasher.update(piece)
+                    self._renew()
+        except FileNotFoundError:
+            raise self._lose() from None
         return Digest(algorithm, hasher.hexdigest())
 
     def _empty(self) -> PartBuffer:
@@ -304,7 +308,11 @@ class BucketUpload(HashedUpload):
         raise busy(self._uuid)
 
     def _lose(self) -> BlobUploadUnknown:
-        """End the session, because the store has lost its bytes."""
+        """End the session, because the store has lost its bytes.
+
+        :raises BlobUploadInvalid: if another process has the session, and has replaced
+            them.
+        """
+        self._check(self._records.end(self._uuid, self._lease) is not None)
         self._is_lost = True
-        self._records.end(self._uuid)
         return BlobUploadUnknown(detail=self._uuid)
