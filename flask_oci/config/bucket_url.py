@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 #: The options of each kind of store.
 OPTIONS: t.Final = {
-    "s3": frozenset({"endpoint", "public_endpoint", "region", "path_style", "profile"}),
-    "azure": frozenset({"endpoint", "public_endpoint"}),
+    "s3": frozenset(
+        {"endpoint", "public_endpoint", "region", "path_style", "profile", "timeout"}
+    ),
+    "azure": frozenset({"endpoint", "public_endpoint", "timeout"}),
 }
 
 #: The keys of ``OCI_STORAGE_CREDENTIALS``.
@@ -150,6 +152,8 @@ def _options(scheme: str, query: str) -> dict[str, str]:
             raise ValueError(f"must have {form} such as https://s3.example.com")
     if found.get("path_style", "true") not in ("true", "false"):
         raise ValueError("must have path_style=true or path_style=false")
+    if not re.fullmatch(r"[1-9][0-9]?|[12][0-9]{2}|300", found.get("timeout", "1")):
+        raise ValueError("must have a timeout of 1 to 300 seconds, such as timeout=30")
     return found
 
 

@@ -29,6 +29,8 @@ from tests.support.upkeep import Upkeep
         ("s3://bucket?zone=x", "has the unknown option 'zone'"),
         ("s3://bucket?endpoint=store:9000", "must have an endpoint such as https://"),
         ("s3://bucket?path_style=yes", "must have path_style=true"),
+        ("s3://bucket?timeout=0", "must have a timeout of 1 to 300 seconds"),
+        ("azure://a/b?timeout=301", "must have a timeout of 1 to 300 seconds"),
         (object(), "must be a path, an address such as s3://bucket/prefix, or an"),
     ],
 )

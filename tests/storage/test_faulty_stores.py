@@ -88,10 +88,10 @@ def _app(
     attempts: int,
 ) -> Flask:
     """An application that reaches the store through the proxy, and soon gives up."""
-    for module in ("s3", "azure"):
-        monkeypatch.setattr(f"flask_oci.storage.buckets.{module}.TIMEOUT", 0.5)
-        monkeypatch.setattr(f"flask_oci.storage.buckets.{module}.ATTEMPTS", attempts)
-    monkeypatch.setattr("flask_oci.storage.buckets.azure.BACKOFF", 0.01)
+    for name, value in {"TIMEOUT": 0.5, "DRAIN": 0, "PAUSE": 0}.items():
+        monkeypatch.setattr(f"flask_oci.storage.buckets.circuit_breaker.{name}", value)
+    monkeypatch.setattr("flask_oci.storage.buckets.circuit_breaker.ATTEMPTS", attempts)
+    monkeypatch.setattr("flask_oci.storage.buckets.azure_transport.BACKOFF", 0.01)
     app = make_app(**store.at(proxy.port).config(uuid.uuid4().hex))
     app.extensions["oci"].storage.bucket.part_size = 5 * MIB
     return app
@@ -175,7 +175,6 @@ def test_upload_and_download_survive_one_failed_request(
 ) -> None:
     """A request is repeated, also one that has had its effect, and clients do not
     notice."""
-    # The client of Azure sleeps for seconds before it repeats a request.
     faults = [Fault(is_late=True, times=1)]
     if store.scheme == "s3":
         faults.append(Fault(status=503, code="SlowDown", times=1))

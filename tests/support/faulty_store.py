@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 import typing as t
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from tests.support.loopback_server import QuietHandler
 #: Headers that belong to one connection.
 _OF_CONNECTION: t.Final = frozenset({"connection", "expect", "transfer-encoding"})
 
+#: The number of bytes that are received at once, and the pause between two of them, in
+#: seconds, of a slow store.
+PIECE: t.Final = 64 * 1024
+SLOW: t.Final = 0.025
+
 
 @dataclass
 class Fault:
@@ -24,6 +30,7 @@ class Fault:
     :param code: the error code of the answer.
     :param is_silent: whether there is no answer at all.
     :param is_late: whether the connection ends after the store has done its work.
+    :param is_slow: whether the bodies of requests are received slowly.
     :param is_cut: whether the connection ends in the middle of the body of the answer.
     :param times: how many requests fail.
     """
@@ -33,6 +40,7 @@ class Fault:
     code: str = ""
     is_silent: bool = False
     is_late: bool = False
+    is_slow: bool = False
     is_cut: bool = False
     times: int = 1_000_000
     happened: int = field(default=0, init=False)
@@ -86,8 +94,9 @@ class FaultyStore(LoopbackServer):
             return fault
 
     def _answer(self, request: QuietHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         fault = self._fault_of(request.command)
+        is_slow = fault is not None and fault.is_slow
+        body = self._receive(request, SLOW if is_slow else 0)
         said = self.answers.get(request.path.partition("?")[2])
         if said is not None:
             _respond(request, 200, said.encode())
@@ -98,6 +107,22 @@ class FaultyStore(LoopbackServer):
             _refuse(request, fault)
         else:
             self._forward(request, body, fault)
+
+    def _receive(self, request: QuietHandler, pause: float) -> bytes:
+        """Read the body of a request.
+
+        :param pause: the time between two pieces, in seconds.
+        """
+        left = int(request.headers.get("Content-Length") or 0)
+        if pause:
+            # Otherwise the kernel receives most of the body at once.
+            request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE)
+        body = bytearray()
+        while left and (piece := request.rfile.read(min(left, PIECE))):
+            body += piece
+            left -= len(piece)
+            self._is_over.wait(pause)
+        return bytes(body)
 
     def _forward(self, request: QuietHandler, body: bytes, fault: Fault | None) -> None:
         headers = {k: v for k, v in request.headers.items() if not _is_hop(k)}

@@ -31,6 +31,9 @@ from azure.storage.blob import generate_blob_sas
 from ..place import StoredObject
 from ..protocol import BLOB_DISPOSITION
 from ..protocol import BLOB_TYPE
+from .azure_transport import make_retry_policy
+from .azure_transport import make_transport
+from .circuit_breaker import CircuitBreaker
 from .failures import unavailable
 from .inspection import Inspection
 from .protocol import Body
@@ -49,15 +52,6 @@ if t.TYPE_CHECKING:
 
 #: The size of a block in bytes. A blob has at most 50,000 blocks.
 PART_SIZE: t.Final = 16 * 1024 * 1024
-
-#: How long the service may be silent, in seconds.
-TIMEOUT: t.Final = 30
-
-#: How often a request is sent before it has failed.
-ATTEMPTS: t.Final = 3
-
-#: The first wait before a request is repeated, in seconds.
-BACKOFF: t.Final = 1
 
 #: The number of bytes that one request reads.
 CHUNK: t.Final = 4 * 1024 * 1024
@@ -78,12 +72,14 @@ class AzureBucket:
         self._url = url
         self._credentials = credentials
         self._prefix = url.prefix
+        self._breaker = CircuitBreaker(url.text, url.options)
         self._clients: dict[int, ContainerClient] = {}
 
     def put(self, key: str, body: bytes | bytearray) -> None:
         """Write an object; see :class:`Bucket`."""
         with self._errors("Put Blob"):
-            self._blob(key).upload_blob(bytes(body), overwrite=True)
+            options = self._options(body)
+            self._blob(key).upload_blob(bytes(body), overwrite=True, **options)
 
     def create(self, key: str) -> str:
         """Begin a multipart upload; see :class:`Bucket`. Azure needs no request."""
@@ -95,7 +91,9 @@ class AzureBucket:
         """Write a block; see :class:`Bucket`."""
         name = f"{upload_id}-{number:05d}-{uuid4().hex[:16]}"
         with self._errors("Put Block"):
-            self._blob(key).stage_block(name, bytes(body), length=len(body))
+            self._blob(key).stage_block(
+                name, bytes(body), length=len(body), **self._options(body)
+            )
         return Part(number, name, len(body))
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
@@ -187,6 +185,17 @@ class AzureBucket:
             behind=None if date is None else time.time() - date.timestamp(),
         )
 
+    def _options(self, body: bytes | bytearray) -> dict[str, t.Any]:
+        """Return the options of a request with a body."""
+        timeout = self._breaker.timeout_of(body)
+        if timeout == self._breaker.timeout:
+            return {}
+        return {
+            "connection_timeout": timeout,
+            "read_timeout": timeout,
+            "retry_read": 0,
+        }
+
     def _blob(self, key: str) -> BlobClient:
         return self._container().get_blob_client(self._prefix + key)
 
@@ -207,13 +216,8 @@ class AzureBucket:
             # The client reads each of these into memory.
             max_single_get_size=CHUNK,
             max_chunk_get_size=CHUNK,
-            connection_timeout=5,
-            read_timeout=TIMEOUT,
-            retry_total=ATTEMPTS - 1,
-            # By default, a request sleeps 33 s in its thread before it fails.
-            initial_backoff=BACKOFF,
-            increment_base=2,
-            random_jitter_range=BACKOFF,
+            transport=make_transport(self._breaker.timeout),
+            retry_policy=make_retry_policy(),
         )
 
     @property
@@ -244,6 +248,18 @@ class AzureBucket:
 
     @contextmanager
     def _errors(self, operation: str) -> Iterator[None]:
+        """Send a request, unless the service is silent."""
+        began_at = self._breaker.begin()
+        try:
+            with self._translated(operation):
+                yield
+        except Exception as error:
+            self._breaker.record(began_at, error)
+            raise
+        self._breaker.record(began_at)
+
+    @contextmanager
+    def _translated(self, operation: str) -> Iterator[None]:
         try:
             yield
         except AzureError as error:

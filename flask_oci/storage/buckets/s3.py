@@ -9,19 +9,20 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from botocore import UNSIGNED
-from botocore.config import Config as ClientConfig
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from ..place import StoredObject
+from .circuit_breaker import CircuitBreaker
 from .failures import unavailable
 from .inspection import Inspection
 from .protocol import Body
 from .protocol import Head
 from .protocol import NoSuchUpload
 from .protocol import Part
+from .s3_client import make_client
 from .s3_inspection import inspect
 from .s3_signing import Signer
 
@@ -35,18 +36,8 @@ if t.TYPE_CHECKING:
 #: The size of a part in bytes: 10,000 of them are 156 GiB.
 PART_SIZE: t.Final = 16 * 1024 * 1024
 
-#: The number of connections that a process keeps. More threads wait for nothing: they
-#: open connections that are closed after use.
-CONNECTIONS: t.Final = 32
-
-#: How long the store may be silent, in seconds.
-TIMEOUT: t.Final = 30
-
-#: How often a request is sent before it has failed.
-ATTEMPTS: t.Final = 3
-
 #: Completing an upload can take minutes; a store then sends nothing or white space.
-COMPLETION_TIMEOUT: t.Final = 300
+COMPLETION_TIMEOUT: t.Final = 300.0
 
 _ABSENT: t.Final = frozenset({"404", "NoSuchKey", "NotFound"})
 _NO_UPLOAD: t.Final = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
@@ -67,13 +58,15 @@ class S3Bucket:
         self._credentials = credentials
         self._prefix = url.prefix
         self._lock = threading.Lock()
-        self._clients: dict[tuple[int, int], t.Any] = {}
+        self._breaker = CircuitBreaker(url.text, url.options)
+        self._clients: dict[tuple[int, float], t.Any] = {}
         self._signers: dict[bool, Signer] = {}
 
     def put(self, key: str, body: bytes | bytearray) -> None:
         """Write an object; see :class:`Bucket`."""
         with self._errors("PutObject"):
-            self._client().put_object(**self._object(key), Body=body)
+            client = self._client(self._breaker.timeout_of(body))
+            client.put_object(**self._object(key), Body=body)
 
     def create(self, key: str) -> str:
         """Begin a multipart upload; see :class:`Bucket`."""
@@ -86,7 +79,8 @@ class S3Bucket:
     ) -> Part:
         """Write a part; see :class:`Bucket`."""
         with self._errors("UploadPart"):
-            made = self._client().upload_part(
+            client = self._client(self._breaker.timeout_of(body))
+            made = client.upload_part(
                 **self._object(key), UploadId=upload_id, PartNumber=number, Body=body
             )
             return Part(number, made["ETag"], len(body))
@@ -94,6 +88,9 @@ class S3Bucket:
     def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
         """Turn parts into an object; see :class:`Bucket`."""
         named = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        if self._breaker.is_open:
+            # A short request tries whether the store answers.
+            self.head(key)
         with self._errors("CompleteMultipartUpload"):
             # botocore repeats the request if the store fails within an answer of 200.
             self._client(COMPLETION_TIMEOUT).complete_multipart_upload(
@@ -160,7 +157,7 @@ class S3Bucket:
 
     def sign(self, key: str, seconds: int, *, is_public: bool = False) -> str:
         """Return the signed URL of an object; see :class:`Bucket`."""
-        with self._errors("Sign"):
+        with self._translated("Sign"):
             signer = self._signers.get(is_public)
             if signer is None:
                 signer = self._make_signer(is_public=is_public)
@@ -169,7 +166,7 @@ class S3Bucket:
 
     def inspect(self, key: str) -> Inspection:
         """Return the setup of the bucket; see :class:`Inspectable`."""
-        anonymous = self._make_client(TIMEOUT, signature_version=UNSIGNED)
+        anonymous = self._make_client(0, signature_version=UNSIGNED)
         name = self._url.bucket
         return inspect(self._client(), anonymous, name, self._prefix + key)
 
@@ -178,6 +175,18 @@ class S3Bucket:
 
     @contextmanager
     def _errors(self, operation: str) -> Iterator[None]:
+        """Send a request, unless the store is silent."""
+        began_at = self._breaker.begin()
+        try:
+            with self._translated(operation):
+                yield
+        except Exception as error:
+            self._breaker.record(began_at, error)
+            raise
+        self._breaker.record(began_at)
+
+    @contextmanager
+    def _translated(self, operation: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
@@ -191,12 +200,17 @@ class S3Bucket:
             code = type(error).__name__
             raise unavailable(self.name, operation, code, error) from error
 
-    def _client(self, timeout: int | None = None) -> t.Any:
+    @property
+    def _timeout(self) -> float:
+        return self._breaker.timeout
+
+    def _client(self, timeout: float = 0) -> t.Any:
         """Return the client of this process. Connections do not survive a fork.
 
-        :param timeout: how long the store may be silent, in seconds.
+        :param timeout: how long the store may be silent, in seconds, if that is longer
+            than usual.
         """
-        timeout = TIMEOUT if timeout is None else timeout
+        timeout = max(timeout, self._timeout)
         key = (os.getpid(), timeout)
         found = self._clients.get(key)
         if found is None:
@@ -211,7 +225,7 @@ class S3Bucket:
     def _make_signer(self, *, is_public: bool) -> Signer:
         """Return a signer with the address and the region that botocore has."""
         endpoint = self._url.options.get("public_endpoint") if is_public else None
-        client = self._make_client(TIMEOUT, endpoint=endpoint)
+        client = self._make_client(0, endpoint=endpoint)
         example = client.generate_presigned_url("get_object", self._object("key"))
         keys = self._credentials
         found: t.Any = (
@@ -227,41 +241,14 @@ class S3Bucket:
         once."""
         return Session(profile=self._url.options.get("profile"))
 
-    def _make_client(
-        self,
-        timeout: int,
-        signature_version: t.Any = "s3v4",
-        endpoint: str | None = None,
-    ) -> t.Any:
-        options = self._url.options
-        session = self._session
-        endpoint = endpoint or options.get("endpoint")
-        style = options.get("path_style", "true" if endpoint else "false")
-        s3 = {"addressing_style": "path" if style == "true" else "virtual"}
-        if endpoint is None or endpoint.startswith("https:"):
-            # TLS protects the bytes, which are hashed already.
-            s3["payload_signing_enabled"] = False  # type: ignore[assignment]
-        return session.create_client(
-            "s3",
-            region_name=options.get("region")
-            or session.get_config_variable("region")
-            or "us-east-1",
-            endpoint_url=endpoint,
-            aws_access_key_id=self._credentials.get("access_key"),
-            aws_secret_access_key=self._credentials.get("secret_key"),
-            aws_session_token=self._credentials.get("token"),
-            config=ClientConfig(
-                # By default, signed addresses of other stores have the old signature.
-                signature_version=signature_version,
-                # Other stores refuse the checksums that AWS has.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                connect_timeout=5,
-                read_timeout=timeout,
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                max_pool_connections=CONNECTIONS,
-                s3=s3,
-            ),
+    def _make_client(self, timeout: float, **options: t.Any) -> t.Any:
+        return make_client(
+            self._session,
+            self._url,
+            self._credentials,
+            self._timeout,
+            max(timeout, self._timeout),
+            **options,
         )
 
 
@@ -274,7 +261,8 @@ class _Body:
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes; see :class:`Body`."""
-        with self._bucket._errors("GetObject"):
+        # Bytes that were received earlier are no sign that the store answers.
+        with self._bucket._translated("GetObject"):
             return t.cast(bytes, self._source.read(size))
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from ..hashed_upload import busy
 from ..place import Place
 from ..protocol import StoredUpload
 from ..protocol import UploadProgress
+from .failures import StoreUnavailable
 from .files import SpoolFile
 from .state import UploadState
 from .upload import BucketUpload
@@ -80,6 +81,12 @@ class BucketSessions:
         )
         try:
             yield upload
+        except StoreUnavailable:
+            # Another attempt would let the client wait once more. It sends the bytes
+            # of this request again.
+            with suppress(Exception):
+                upload.close(is_synced=False)
+            raise
         except BaseException:
             # The error of the request says more than one of the store.
             with suppress(Exception):

@@ -123,13 +123,15 @@ class BucketUpload(HashedUpload):
             self._save()
         return Place(digest, hashed.length, self._bucket.name, location)
 
-    def close(self) -> None:
-        """Store the bytes that arrived, delete objects that are not needed any more,
-        and release the lease."""
+    def close(self, *, is_synced: bool = True) -> None:
+        """Delete objects that are not needed any more, and release the lease.
+
+        :param is_synced: whether to store the bytes that arrived before.
+        """
         if self._is_lost:
             return
         try:
-            if not self._state.is_sealed:
+            if is_synced and not self._state.is_sealed:
                 self.sync()
         finally:
             self._records.release(self._uuid, self._lease)
