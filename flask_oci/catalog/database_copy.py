@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+import uuid
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -36,6 +37,9 @@ class CopyResult:
     left_out: list[str]
     """The tables of the database without a model, which were not copied."""
 
+    has_storage: bool
+    """Whether the database has a storage, which the copy may not change yet."""
+
 
 class DatabaseCopy:
     """Copies the tables of the host's and of the registry's models."""
@@ -55,6 +59,10 @@ class DatabaseCopy:
     def run(self, url: str, step: Callable[[int], object]) -> CopyResult:
         """Copy all rows, and commit them together.
 
+        The new database gets another identity of the storage. The storage therefore
+        belongs to one of the two databases only: a collection with the other one would
+        delete blobs that it does not know.
+
         :param url: the URL of a database without tables, as SQLAlchemy takes it.
         :param step: called with the number of rows of each copied part.
         :raises CopyRefused: if the database has tables, cannot be reached, or refuses a
@@ -70,8 +78,11 @@ class DatabaseCopy:
                 _check_empty(engine)
             names = set(sa.inspect(source).get_table_names())
             left_out = sorted(names - {table.name for table in tables})
-            rows = _copy(source, engine, tables, step)
-        return CopyResult(len(tables), rows, left_out)
+            folder = self._db.models.StorageFolder.__table__
+            identified = [folder] if folder in tables else []
+            has_storage = any(source.execute(sa.select(x)).all() for x in identified)
+            rows = _copy(source, engine, tables, identified, step)
+        return CopyResult(len(tables), rows, left_out, has_storage)
 
     def _source(self) -> sa.Connection:
         """Return a connection whose transaction sees the rows of one moment."""
@@ -116,6 +127,7 @@ def _copy(
     source: sa.Connection,
     engine: sa.Engine,
     tables: list[sa.Table],
+    identified: list[sa.Table],
     step: Callable[[int], object],
 ) -> int:
     rows = 0
@@ -126,6 +138,9 @@ def _copy(
                     table.create(target)
             for table in tables:
                 rows += insert_rows(source, target, table, step)
+            with refusals("The identity of the storage"):
+                for table in identified:
+                    target.execute(table.update().values(identity=str(uuid.uuid4())))
             continue_keys(source, target, tables)
     except BaseException:
         # MariaDB commits each CREATE TABLE.

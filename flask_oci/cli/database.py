@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import click
 from flask.cli import with_appcontext
 
@@ -12,6 +14,12 @@ from . import output
 from . import progress
 from .common import error_messages
 from .common import printable
+
+ADOPT: t.Final = (
+    "The storage still belongs to the old database. Before you start the application"
+    " with the new one, run 'flask oci storage adopt' with it. Pushes are refused until"
+    " then."
+)
 
 
 @click.command("copy-database")
@@ -25,9 +33,9 @@ def copy_database(url: str, as_json: bool) -> None:
     environment variable NEW_DATABASE_URL, because other users of the machine can see
     the arguments of a command.
 
-    Stop the application first, and start it with the new database afterwards. All rows
-    are copied, those of your users included. If anything fails, the new database stays
-    empty.
+    Stop the application first. Run 'flask oci storage adopt' with the new database
+    afterwards, and start the application with it. All rows are copied, those of your
+    users included. If anything fails, the new database stays empty.
     """
     copy = services().catalog.database_copy
     with error_messages():
@@ -37,6 +45,8 @@ def copy_database(url: str, as_json: bool) -> None:
                 result = copy.run(url, bar.update)
         except CopyRefused as error:
             raise click.ClickException(printable(str(error))) from error
+    if result.has_storage:
+        click.echo(ADOPT, err=True)
     if as_json:
         fields = {"tables": result.tables, "rows": result.rows}
         output.as_json({**fields, "left_out": result.left_out})

@@ -163,6 +163,31 @@ def test_adoption_connects_folder_and_database(make_app: MakeApp) -> None:
     assert alice.post(UPLOADS).status_code == 503
 
 
+def test_copied_database_changes_storage_only_after_adoption(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    """A collection with the other database would delete blobs of later pushes."""
+    old = make_app()
+    push(old, "1.0")
+    url = f"sqlite:///{tmp_path}/copied.db"
+    result = Upkeep(old).run("copy-database", url)
+    assert "run 'flask oci storage adopt'" in result.stderr
+    new = make_app(SQLALCHEMY_DATABASE_URI=url)
+    assert_pushes_are_refused(RegistryClient.of(new, "alice"))
+    assert_reported(new)
+    push(old, "1.0")
+    assert Upkeep(new).run("storage", "adopt", "--yes").exit_code == 0
+    push(new, "2.0")
+    assert_pushes_are_refused(RegistryClient.of(old, "alice"))
+    assert_reported(old)
+    assert Upkeep(new).fsck() == []
+
+
+def push(app: Flask, tag: str) -> None:
+    """Push an image with a layer of its own."""
+    RegistryClient.of(app, "alice").push_image(NAME, tag, layer=tag.encode())
+
+
 def test_adoption_asks_for_confirmation(app: Flask, alice: RegistryClient) -> None:
     """Without an answer, nothing changes."""
     alice.push_image(NAME, "1.0")
