@@ -81,6 +81,8 @@ class BlobCollector:
     def collect_files(self) -> None:
         """Delete files without a row, which a crash between a rename and a commit
         leaves, unless they are younger than the grace period."""
+        if not self._may_change_folder():
+            return
         unreadable: list[str] = []
         for batch in unrecorded_files(self._catalog, self._storage, unreadable):
             self._checkpoint()
@@ -96,6 +98,9 @@ class BlobCollector:
         """Delete the bytes at places that no blob needs, after the grace period."""
         if self._dry_run:
             return
+        # Without a folder, its disk is not mounted, or another machine has it.
+        folder = self._storage.part(None)
+        has_folder = folder is not None and folder.has_blob_folder()
         after = 0
         while batch := self._places.discarded(self._before, after, BATCH_SIZE):
             self._release()
@@ -103,7 +108,8 @@ class BlobCollector:
             after = batch[-1].id
             for store, places in _grouped(batch).items():
                 if store is None:
-                    self._delete_discarded_files(places)
+                    if has_folder and self._may_change_folder():
+                        self._delete_discarded_files(places)
                 elif store in self._storage.stores():
                     with self._items.each(f"discarded objects of {store}"):
                         self._delete_objects(store, places)
@@ -153,6 +159,14 @@ class BlobCollector:
         self._storage.delete([object_at(store, each.location) for each in unneeded])
         self._places.forget([each.id for each in discarded])
         self._result.discarded += len(unneeded)
+
+    def _may_change_folder(self) -> bool:
+        """Return True if the storage folder belongs to the database; otherwise, record
+        a failure."""
+        with self._items.each("files of the storage folder"):
+            self._identity.verify_part(None)
+            return True
+        return False
 
     def _is_older(self, digest: Digest) -> bool:
         modified_at = self._storage.modified_at(digest)

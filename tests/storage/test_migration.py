@@ -171,6 +171,49 @@ def test_collection_refuses_while_folder_beside_bucket_is_not_mounted(
     assert keeper.fsck() == []
 
 
+def test_former_files_wait_for_a_node_that_has_their_folder(
+    make_app: MakeApp, bucket: Bucket
+) -> None:
+    """A collection on another node, with an empty folder, does not forget them."""
+    _images(RegistryClient.of(make_app(), "alice"))
+    keeper = Upkeep(make_app(OCI_STORAGE=bucket))
+    _migrate(keeper, "memory")
+    away = keeper.folder.rename(keeper.folder.with_name("away"))
+    with later(LONG):
+        keeper.gc()
+        assert _status(keeper) == {"local": (0, 4), "memory": (4, 0)}
+        away.rename(keeper.folder)
+        assert keeper.fsck() == []
+        keeper.gc()
+    assert not keeper.blobs()
+    assert _status(keeper) == {"memory": (4, 0)}
+
+
+def test_collection_beside_bucket_keeps_files_of_another_registry(
+    make_app: MakeApp, bucket: Bucket
+) -> None:
+    """The folder may be that of another application, or of the former database."""
+    app = make_app()
+    _images(RegistryClient.of(app, "alice"))
+    keeper = Upkeep(make_app(OCI_STORAGE=bucket))
+    _migrate(keeper, "memory")
+    identity = keeper.folder / "identity"
+    own = identity.read_text()
+    (keeper.folder / "blobs/sha256/00").mkdir(exist_ok=True)
+    unknown = keeper.folder / "blobs/sha256/00" / ("0" * 64)
+    unknown.write_bytes(b"theirs")
+    identity.write_text("another registry's")
+    with later(LONG):
+        result = keeper.run("gc")
+        assert result.exit_code == 3
+        assert "belongs to the database of another registry" in result.stderr
+        assert unknown.exists()
+        assert len(keeper.blobs()) == 5
+        identity.write_text(own)
+        keeper.gc()
+    assert not keeper.blobs()
+
+
 def test_interrupted_migration_continues(make_app: MakeApp, bucket: Bucket) -> None:
     """A bucket that refuses a blob loses nothing, and the next run continues."""
     _images(RegistryClient.of(make_app(), "alice"))
