@@ -15,7 +15,12 @@ from flask_oci.testing.requests import basic
 from tests.support.forge import Forge
 from tests.support.forge import PASSWORD
 from tests.support.forge import USERNAME
+from tests.support.forge import wait_until
+from tests.support.loopback_server import LoopbackServer
+from tests.support.loopback_server import QuietHandler
+from tests.support.name_server import NameServer
 from tests.support.object_stores import STORES
+from tests.support.store_behind_nginx import NamedStoreBehindNginx
 from tests.support.store_behind_nginx import StoreBehindNginx
 
 pytestmark = pytest.mark.real
@@ -100,3 +105,43 @@ def test_nginx_sends_blobs_of_a_store_as_the_registry_does(name: str) -> None:
         assert "does not answer" in log
         assert "X-Amz-Signature" not in log
         assert "sig=" not in log
+
+
+class _Other(QuietHandler):
+    """A server at another address of the store."""
+
+    def do_GET(self) -> None:
+        """Answer with other bytes."""
+        self.send_response_only(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"other")
+
+
+def test_nginx_follows_a_store_whose_address_changes() -> None:
+    """nginx resolves the name of the store again, and the store accepts the signature
+    of the path. A range and the digest are as with a fixed address."""
+    with (
+        STORES["versitygw"]() as store,
+        NameServer("127.0.0.2") as names,
+        LoopbackServer(_Other, ("127.0.0.2", store.port)),
+        NamedStoreBehindNginx(store, "oci", names.port) as forge,
+    ):
+        uploads = f"/v2/{USERNAME}/app/blobs/uploads/?digest={DIGEST}"
+        assert ask(forge, "POST", uploads, body=CONTENT).status == 201
+        assert ask(forge, "GET", PATH).body == b"other"
+        names.address = "127.0.0.1"
+        # Each process of nginx resolves the name on its own.
+        found: list[Answer] = []
+
+        def is_found() -> bool:
+            found.append(ask(forge, "GET", PATH, Range="bytes=-10"))
+            return found[-1].body != b"other"
+
+        wait_until(is_found, 30, "the change")
+        assert (found[-1].status, found[-1].body) == (206, CONTENT[-10:])
+        assert found[-1].headers.get_all("Docker-Content-Digest") == [DIGEST]
+        wait_until(lambda: ask(forge, "GET", PATH).body == CONTENT, 30, "the change")
+        # The registry knows the store by its fixed address, and sent no bytes.
+        names.address = "127.0.0.2"
+        wait_until(lambda: ask(forge, "GET", PATH).body == b"other", 30, "the change")

@@ -22,13 +22,16 @@ class LoopbackServer:
     """A server that responds while it is entered, from a thread for each connection.
 
     :param handler: the class that responds.
+    :param address: the address and the port; 0 is a free port.
     """
 
-    def __init__(self, handler: type[QuietHandler]) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    def __init__(
+        self, handler: type[QuietHandler], address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
+        self._server = ThreadingHTTPServer(address, handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_port)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address[0]}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
