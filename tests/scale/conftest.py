@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import sys
 import typing as t
 from pathlib import Path
@@ -16,16 +17,36 @@ from tests.torture.report import COUNTS
 from tests.torture.server_logs import pytest_runtest_makereport  # noqa: F401
 from tests.torture.world import World
 
+from .namespace import Namespace
+from .namespace import reason_without
 from .nodes import Nodes
 
 
+@pytest.fixture(name="settings")
+def _settings() -> dict[str, str]:
+    """Additions to the environment of the nodes, which a module may replace."""
+    return {}
+
+
 @pytest.fixture(name="nodes")
-def _nodes(tmp_path: Path) -> t.Iterator[Nodes]:
-    """Two running nodes."""
+def _nodes(
+    tmp_path: Path, settings: dict[str, str], request: pytest.FixtureRequest
+) -> t.Iterator[Nodes]:
+    """Two running nodes.
+
+    With the parameter True, the first one is in its own network namespace.
+    """
     if not sys.platform.startswith("linux"):
         unavailable("processes are found in Linux's /proc")
-    # No test cuts its power, so it need not wait for the disk.
-    with postgresql(durable=False) as url, Nodes(tmp_path, url) as nodes:
+    with contextlib.ExitStack() as stack:
+        namespace = None
+        if getattr(request, "param", False):
+            if reason := reason_without():
+                unavailable(reason)
+            namespace = stack.enter_context(Namespace(0))
+        # No test cuts its power, so it need not wait for the disk.
+        url = stack.enter_context(postgresql(durable=False))
+        nodes = stack.enter_context(Nodes(tmp_path, url, settings, namespace))
         nodes.start()
         yield nodes
 

@@ -17,7 +17,9 @@ from tests.torture.server import Server
 
 from .client import NodeClient
 from .client import Reachable
+from .namespace import Namespace
 from .store import BUCKET
+from .store import Cuttable
 from .store import Link
 from .store import Store
 from .upkeep import FAILED
@@ -42,9 +44,26 @@ UPKEEP: t.Final = {
 
 
 class Node(Server):
-    """One of several nodes, whose processes share the processors of the machine."""
+    """One of several nodes, whose processes share the processors of the machine.
+
+    :param prefix: the words before its command.
+    """
 
     patience = PATIENCE
+
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        settings: t.Mapping[str, str],
+        prefix: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(folder, database, settings)
+        self._prefix = prefix
+
+    def start(self, *prefix: str) -> None:
+        """Start the node."""
+        super().start(*self._prefix, *prefix)
 
 
 class Nodes(Server):
@@ -52,24 +71,41 @@ class Nodes(Server):
 
     :param folder: for the nodes and the store.
     :param database: the URL of an empty PostgreSQL database.
+    :param settings: additions to the environment.
+    :param namespace: the namespace of the first node, or None.
     """
 
     patience = PATIENCE
     grace_periods = 3
 
-    def __init__(self, folder: Path, database: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        settings: t.Mapping[str, str],
+        namespace: Namespace | None = None,
+    ) -> None:
         self._stack = contextlib.ExitStack()
         self.store = self._stack.enter_context(Store(folder / "store"))
-        self.links = [Link(self.store.port) for _ in range(NUMBER)]
+        apart = () if namespace is None else (namespace,)
+        hosts = [each.address for each in apart] + ["127.0.0.1"] * NUMBER
+        self._proxies = [Link(self.store.port, host) for host in hosts[:NUMBER]]
+        self.links: list[Cuttable] = [*apart, *self._proxies[len(apart) :]]
         self.database = database
+        prefixes = [each.prefix for each in apart] + [()] * NUMBER
         self.nodes = [
-            Node(_made(folder / f"node{number}"), database, _settings(link.port))
-            for number, link in enumerate(self.links)
+            Node(
+                _made(folder / f"node{number}"),
+                database,
+                {**_settings(proxy), **settings},
+                prefixes[number],
+            )
+            for number, proxy in enumerate(self._proxies)
         ]
         self.reachable = Reachable(node.port for node in self.nodes)
         # Commands reach the store by a link that is never cut.
         super().__init__(
-            _made(folder / "commands"), database, _settings(self.store.port)
+            _made(folder / "commands"), database, {**_settings(self.store), **settings}
         )
         self._upkeep: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -81,8 +117,8 @@ class Nodes(Server):
             self.kill_upkeep(name)
         for node in self.nodes:
             node.__exit__(*error)
-        for link in self.links:
-            link.close()
+        for proxy in self._proxies:
+            proxy.close()
         self._stack.close()
         super().__exit__(*error)
 
@@ -185,10 +221,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _settings(port: int) -> dict[str, str]:
+def _settings(store: Store | Link) -> dict[str, str]:
     stores = [
-        f"s3://{BUCKET}/{prefix}?endpoint=http://127.0.0.1:{port}"
-        for prefix in PREFIXES
+        f"s3://{BUCKET}/{prefix}?endpoint=http://{store.address}" for prefix in PREFIXES
     ]
     return {
         "SECRET_KEY": "2f0e4cbb8d1a47c6a9d3b57e6f81c902",

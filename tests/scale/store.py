@@ -30,6 +30,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
         (folder / BUCKET).mkdir(parents=True)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -69,6 +70,16 @@ class Store:
         return True
 
 
+class Cuttable(t.Protocol):
+    """A connection that a test cuts."""
+
+    def cut(self) -> None:
+        """Let no more bytes through."""
+
+    def mend(self) -> None:
+        """Let bytes through again."""
+
+
 class Link:
     """The network between one node and the store: a proxy that can stop forwarding.
 
@@ -76,12 +87,13 @@ class Link:
     arrives, as if a switch dropped all packets.
 
     :param target: the port of the store.
+    :param host: the address at which the node reaches it.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = socket.create_server((host, 0), backlog=128)
+        self.address = f"{host}:{self._listener.getsockname()[1]}"
         self._open = threading.Event()
         self._open.set()
         threading.Thread(target=self._accept, daemon=True).start()

@@ -54,21 +54,29 @@ def test_faults_lose_no_acknowledged_write(world: World, nodes: Nodes) -> None:
 
 
 @pytest.mark.skipif(not DURATION, reason="tox -e scale runs it")
+@pytest.mark.parametrize(
+    "nodes", [False, True], ids=["proxy", "namespace"], indirect=True
+)
 def test_partitions_lose_no_acknowledged_write(world: World, nodes: Nodes) -> None:
-    """A node reaches the database and its clients, but not the store."""
-    run(world, nodes, {cut_link: 6, kill_worker: 1, kill_upkeep: 1})
+    """A node reaches the database and its clients, but not the store: a proxy stops
+    forwarding, or the link of the node's network namespace is taken down."""
+    run(world, nodes, {cut_link: 6, kill_worker: 1, kill_upkeep: 1}, DURATION / 2)
 
 
 def run(
     world: World,
     nodes: Nodes,
     faults: t.Mapping[t.Callable[[Nodes, random.Random], None], int],
+    duration: float = DURATION,
 ) -> None:
-    """Inject random faults while users push and two collections and a migration run."""
+    """Inject random faults while users push and two collections and a migration run.
+
+    :param duration: the seconds after which no further round of faults begins.
+    """
     people = world.people(PEOPLE)
     for name in UPKEEP:
         nodes.start_upkeep(name)
-    end = time.monotonic() + DURATION
+    end = time.monotonic() + duration
     while True:
         with busy(people):
             for _ in range(FAULTS_AT_A_TIME):
