@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 import typing as t
 from dataclasses import dataclass
 from dataclasses import field
+from pathlib import Path
 
 from tests.support.loopback_server import LoopbackServer
 from tests.support.loopback_server import QuietHandler
@@ -51,14 +53,17 @@ class FaultyStore(LoopbackServer):
     """A proxy on 127.0.0.1 that passes requests on, or fails them.
 
     :param port: the port of the store.
+    :param certificate: the files of the certificate of both, and of its key, if the
+        store has TLS.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, certificate: tuple[Path, Path] | None = None) -> None:
         self.fault: Fault | None = None
         self.answers: dict[str, str] = {}
         """The XML of answers by the query of their requests."""
 
         self._target = port
+        self._certificate = certificate
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         store = self
@@ -78,6 +83,12 @@ class FaultyStore(LoopbackServer):
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
 
         super().__init__(Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def __exit__(self, *error: object) -> None:
         self._is_over.set()
@@ -124,9 +135,17 @@ class FaultyStore(LoopbackServer):
             self._is_over.wait(pause)
         return bytes(body)
 
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._certificate is None:
+            return http.client.HTTPConnection("127.0.0.1", self._target, timeout=20)
+        context = ssl.create_default_context(cafile=self._certificate[0])
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self._target, timeout=20, context=context
+        )
+
     def _forward(self, request: QuietHandler, body: bytes, fault: Fault | None) -> None:
         headers = {k: v for k, v in request.headers.items() if not _is_hop(k)}
-        connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=20)
+        connection = self._connection()
         try:
             connection.request(request.command, request.path, body, headers)
             response = connection.getresponse()

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import tempfile
 import typing as t
@@ -116,22 +117,34 @@ def rclone() -> t.Iterator[Store]:
 
 
 @contextlib.contextmanager
-def azurite() -> t.Iterator[Store]:
-    """Run Azurite with its data in a temporary folder."""
+def azurite(certificate: tuple[Path, Path] | None = None) -> t.Iterator[Store]:
+    """Run Azurite with its data in a temporary folder.
+
+    :param certificate: the files of a certificate, which is its own issuer, and its
+        key. With it, the store has HTTPS and accepts the tokens of an identity.
+    """
     from azure.storage.blob import ContainerClient
 
     with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
         port = free_port()
         program = tool("azurite-blob", ".ci/install")
-        command = (
+        command: tuple[str, ...] = (
             *(program, "--blobPort", str(port), "--blobHost", "127.0.0.1"),
             *("--location", folder, "--skipApiVersionCheck", "--silent"),
         )
+        scheme, is_ready = "http", _answers
+        verify: str | bool = True
+        if certificate is not None:
+            file, key_file = map(str, certificate)
+            command += ("--oauth", "basic", "--cert", file, "--key", key_file)
+            scheme, verify, is_ready = "https", file, _accepts
         accounts = {"AZURITE_ACCOUNTS": f"forge:{ACCOUNT_KEY}"}
-        with _running(command, port, accounts) as process:
-            endpoint = f"http://127.0.0.1:{port}/forge"
+        with _running(command, port, accounts, is_ready) as process:
+            endpoint = f"{scheme}://127.0.0.1:{port}/forge"
             key = {"account_name": "forge", "account_key": ACCOUNT_KEY}
-            with ContainerClient(endpoint, "blobs", credential=key) as container:
+            with ContainerClient(
+                endpoint, "blobs", credential=key, connection_verify=verify
+            ) as container:
                 container.create_container()
             url = f"azure://forge/blobs?endpoint={endpoint}"
             yield Store(url, {"account_key": ACCOUNT_KEY}, process)
@@ -153,14 +166,18 @@ def _s3(port: int, process: subprocess.Popen[bytes]) -> Store:
 
 @contextlib.contextmanager
 def _running(
-    command: tuple[str, ...], port: int, variables: dict[str, str]
+    command: tuple[str, ...],
+    port: int,
+    variables: dict[str, str],
+    is_ready: t.Callable[[int], bool] | None = None,
 ) -> t.Iterator[subprocess.Popen[bytes]]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command, env={**os.environ, **variables}, stdout=log, stderr=log
         )
         try:
-            wait_until(lambda: _answers(port), 30, f"the start of {command[0]}")
+            ready = is_ready or _answers
+            wait_until(lambda: ready(port), 30, f"the start of {command[0]}")
             yield process
         finally:
             process.kill()
@@ -172,6 +189,15 @@ def _answers(port: int) -> bool:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
     except urllib.error.HTTPError as error:
         error.close()
+    except OSError:
+        return False
+    return True
+
+
+def _accepts(port: int) -> bool:
+    """Return True if a server with TLS listens."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
     except OSError:
         return False
     return True

@@ -25,15 +25,18 @@ from azure.core.exceptions import ResourceExistsError
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock
 from azure.storage.blob import BlobSasPermissions
+from azure.storage.blob import BlobServiceClient
 from azure.storage.blob import ContainerClient
 from azure.storage.blob import generate_blob_sas
 
 from ..place import StoredObject
 from ..protocol import BLOB_DISPOSITION
 from ..protocol import BLOB_TYPE
+from .azure_signing import signed_query
 from .azure_transport import make_retry_policy
 from .azure_transport import make_transport
 from .circuit_breaker import CircuitBreaker
+from .delegation_keys import DelegationKeys
 from .failures import unavailable
 from .inspection import Inspection
 from .protocol import Body
@@ -73,6 +76,7 @@ class AzureBucket:
         self._credentials = credentials
         self._prefix = url.prefix
         self._breaker = CircuitBreaker(url.text, url.options)
+        self._delegation_keys = DelegationKeys(self._request_delegation_key)
         self._clients: dict[int, ContainerClient] = {}
 
     def put(self, key: str, body: bytes | bytearray) -> None:
@@ -148,26 +152,32 @@ class AzureBucket:
                     yield StoredObject(key, found.size, modified)
 
     def sign(self, key: str, seconds: int, *, is_public: bool = False) -> str | None:
-        """Return the signed URL of an object, if the credential is an account key; see
-        :class:`Bucket`. A SAS token would grant more than this object."""
-        account_key = self._account_key()
-        if account_key is None:
-            return None
+        """Return the signed URL of an object, if the credential is an account key or an
+        identity; see :class:`Bucket`. A SAS token would grant more than this object."""
         options, name = self._url.options, self._prefix + key
         endpoint = options.get("public_endpoint") if is_public else None
         endpoint = (endpoint or self._endpoint).rstrip("/")
-        query = generate_blob_sas(
-            self._url.account,
-            self._url.bucket,
-            name,
-            account_key=account_key,
-            permission=BlobSasPermissions(read=True),
-            expiry=datetime.now(timezone.utc) + timedelta(seconds=seconds),
-            protocol="https" if endpoint.startswith("https:") else None,
-            content_type=BLOB_TYPE,
-            content_disposition=BLOB_DISPOSITION,
-        )
-        return f"{endpoint}/{self._url.bucket}/{quote(name)}?{query}"
+        protocol = "https" if endpoint.startswith("https:") else ""
+        end = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        path = f"{self._url.bucket}/{name}"
+        if account_key := self._account_key():
+            query = generate_blob_sas(
+                self._url.account,
+                self._url.bucket,
+                name,
+                account_key=account_key,
+                permission=BlobSasPermissions(read=True),
+                expiry=end,
+                protocol=protocol or None,
+                content_type=BLOB_TYPE,
+                content_disposition=BLOB_DISPOSITION,
+            )
+        else:
+            found = None if self._sas_token() else self._delegation_keys.get()
+            if found is None:
+                return None
+            query = signed_query(f"{self._url.account}/{path}", found, end, protocol)
+        return f"{endpoint}/{quote(path)}?{query}"
 
     def inspect(self, key: str) -> Inspection:
         """Return the setup of the container; see :class:`Inspectable`. The service
@@ -228,9 +238,7 @@ class AzureBucket:
     def _credential(self) -> t.Any:
         if key := self._account_key():
             return {"account_name": self._url.account, "account_key": key}
-        if token := self._credentials.get("sas_token"):
-            return token
-        if token := os.environ.get("AZURE_STORAGE_SAS_TOKEN"):
+        if token := self._sas_token():
             return token
         try:
             from azure.identity import DefaultAzureCredential
@@ -238,6 +246,22 @@ class AzureBucket:
             code, reason = "NoCredentialsError", "set AZURE_STORAGE_KEY"
             raise unavailable(self.name, "Login", code, reason) from None
         return DefaultAzureCredential()
+
+    def _request_delegation_key(self, start: datetime, end: datetime) -> t.Any:
+        with (
+            self._errors("Get User Delegation Key"),
+            BlobServiceClient(
+                self._endpoint,
+                credential=self._credential(),
+                transport=make_transport(self._breaker.timeout),
+                retry_policy=make_retry_policy(),
+            ) as client,
+        ):
+            return client.get_user_delegation_key(start, end)
+
+    def _sas_token(self) -> str | None:
+        given = self._credentials.get("sas_token")
+        return given or os.environ.get("AZURE_STORAGE_SAS_TOKEN")
 
     def _account_key(self) -> str | None:
         if "sas_token" in self._credentials:

@@ -123,7 +123,8 @@ class Bucket(t.Protocol):
 
     def sign(self, key: str, seconds: int, *, is_public: bool = False) -> str | None:
         """Return a URL by which a client without credentials can read an object, or
-        None if the store or its credentials provide none. It causes no request.
+        None if the store or its credentials provide none. It causes no request, except
+        for a key that signs many URLs.
 
         The URL is valid for this object and for reading only. The response has the
         type and the disposition of :mod:`flask_oci.storage.protocol`,

@@ -14,11 +14,15 @@ UNSIGNED = FindingType(
     "store-signs-no-url",
     "warning",
     "The application sends the blobs of an object store, against OCI_DOWNLOADS.",
-    "The store signs no URL, or its credentials cannot: Azure needs an account key."
-    " Each download occupies a thread of the application until it ends.",
+    "The store signs no URL, or its credentials cannot: Azure needs an account key, or"
+    " an identity with the role Storage Blob Delegator for the account. A SAS token"
+    " signs none. Each download occupies a thread of the application until it ends.",
     {
         "python": 'OCI_DOWNLOADS = "stream"',
-        "command": "export AZURE_STORAGE_KEY=…",
+        "command": (
+            "az role assignment create --role 'Storage Blob Delegator' --assignee … "
+            "--scope …"
+        ),
     },
 )
 
