@@ -87,6 +87,11 @@ def current_request() -> object | None:
     return own if own is _flask_request() else None
 
 
+def is_writing() -> bool:
+    """Return True if the current request changes the registry."""
+    return request.method not in ("GET", "HEAD", "OPTIONS")
+
+
 def _flask_request() -> object:
     proxy: t.Any = request
     return proxy._get_current_object()

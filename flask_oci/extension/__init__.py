@@ -27,6 +27,7 @@ from ..core.trusted_signers import TrustedSigners
 from ..events import Events
 from ..events.publisher import EventPublisher
 from ..events.request_state import current_request
+from ..events.request_state import is_writing
 from ..events.request_state import request_state
 from ..hooks import Decorators
 from ..hooks import Hooks
@@ -278,6 +279,7 @@ class Registry(Maintenance, Decorators):
         catalog.reads.is_enabled = lambda: services().config.read_cache
         catalog.reads.audience = lambda: request_state().audience
         catalog.reads.request = current_request
+        catalog.reads.is_writing = is_writing
 
     def _register(self, state: BlueprintSetupState) -> None:
         app = state.app

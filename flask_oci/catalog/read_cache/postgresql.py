@@ -48,6 +48,8 @@ class PostgreSQLReader:
     :raises Unavailable: if the server has no snapshots to compare.
     """
 
+    asks_server = True
+
     def __init__(self, engine: sa.Engine, connection: sa.Connection) -> None:
         if (engine.dialect.server_version_info or (0,)) < (13,):
             raise Unavailable("PostgreSQL 13 or newer is needed")

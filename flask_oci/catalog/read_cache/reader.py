@@ -34,6 +34,9 @@ class Reader(t.Protocol):
     session, and begin a transaction if there is none.
     """
 
+    asks_server: bool
+    """Whether a server answers :meth:`version`, which takes as long as a read."""
+
     def writes(self, transaction: sa.Connection | None) -> int:
         """Return a number that changes if the session's transaction writes.
 

@@ -96,6 +96,10 @@ class Scopes:
         version. It returns None in other code, where the cache is not used: that code
         may run for hours, and its caller is not known."""
 
+        self.is_writing: Callable[[], bool] = lambda: False
+        """Returns True in a request that changes the registry. Each of its commits
+        gives the database a new version, so few reads find a kept value."""
+
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """Execute each read of the session, within a write transaction.
@@ -130,7 +134,7 @@ class Scopes:
             # In tests of a host, all sessions may share one connection.
             return None
         cache = self._cache(session, engine)
-        if cache is None:
+        if cache is None or (cache.reader.asks_server and self.is_writing()):
             return None
         before: Scope | None = info.pop(_SCOPE, None)
         connection = _connection(session, engine)

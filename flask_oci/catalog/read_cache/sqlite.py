@@ -44,6 +44,8 @@ class SQLiteReader:
     :param engine: the engine of the database.
     """
 
+    asks_server = False
+
     def __init__(self, engine: sa.Engine) -> None:
         if isinstance(engine.pool, sa.NullPool):
             raise Unavailable("the pool keeps no connection")
