@@ -270,3 +270,47 @@ def test_unsuitable_bucket_is_named_by_the_check(
         found = _details(app)
         assert "bucket-versioned" not in found
         assert "bucket-without-abort-rule" not in found
+
+
+#: A lifecycle rule with a filter and an action.
+RULE: t.Final = """<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status>
+<Filter>{}</Filter>{}</Rule></LifecycleConfiguration>"""
+EXPIRY: t.Final = "<Expiration><Days>90</Days></Expiration>"
+ARCHIVE: t.Final = (
+    "<Transition><Days>9</Days><StorageClass>GLACIER</StorageClass></Transition>"
+)
+CHEAPER: t.Final = ARCHIVE.replace("GLACIER", "STANDARD_IA")
+MARKER: t.Final = (
+    "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker>"
+    "</Expiration>"
+)
+
+
+@pytest.mark.parametrize("store", [versitygw], indirect=True)
+def test_rule_that_removes_blobs_is_named_by_the_check(
+    store: Store, proxy: FaultyStore, make_app: MakeApp
+) -> None:
+    """A rule may select some blobs only. Rules for tags and other prefixes, cheaper
+    classes, and those for markers of deletions do not harm."""
+    settings = store.at(proxy.port).config(uuid.uuid4().hex)
+    app = make_app(**settings)
+    RegistryClient.of(app, "alice").push_blob(NAME, SMALL)
+    folder = str(settings["OCI_STORAGE"]).split("/")[3].partition("?")[0]
+    tag = "<Tag><Key>a</Key><Value>b</Value></Tag>"
+    large = "<ObjectSizeGreaterThan>1</ObjectSizeGreaterThan>"
+    for selected, action, is_found in (
+        ("<Prefix></Prefix>", EXPIRY, True),
+        (f"<Prefix>{folder}/data/3f</Prefix>", ARCHIVE, True),
+        (f"<And><Prefix>{folder}</Prefix>{large}</And>", EXPIRY, True),
+        (large, EXPIRY, True),
+        (tag, EXPIRY, False),
+        (f"<And><Prefix></Prefix>{tag}</And>", EXPIRY, False),
+        ("<Prefix>another/</Prefix>", EXPIRY, False),
+        ("<Prefix></Prefix>", CHEAPER, False),
+        ("<Prefix></Prefix>", MARKER, False),
+    ):
+        proxy.answers["lifecycle"] = RULE.format(selected, action)
+        found = _details(app)
+        assert ("bucket-removes-blobs" in found) == is_found, (selected, action)
+        if is_found:
+            assert found["bucket-removes-blobs"].endswith(": old.")

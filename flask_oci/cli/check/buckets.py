@@ -81,6 +81,8 @@ def _check_setup(bucket: Inspectable, name: str) -> Iterator[Finding]:
         )
     if seen.is_public:
         yield findings.PUBLIC.found(f"{name} is public.")
+    if seen.removes_blobs:
+        yield findings.REMOVES.found(f"{name}: {', '.join(seen.removes_blobs)}.")
     if seen.keeps_versions:
         yield findings.VERSIONED.found(f"{name} keeps versions.")
     if seen.aborts_uploads is False:

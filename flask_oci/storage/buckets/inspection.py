@@ -7,6 +7,8 @@ from contextlib import closing
 from uuid import uuid4
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .protocol import Bucket
 
 
@@ -22,6 +24,9 @@ class Inspection(t.NamedTuple):
 
     aborts_uploads: bool | None = None
     """Whether it deletes the parts of multipart uploads that are never completed."""
+
+    removes_blobs: Sequence[str] = ()
+    """The names of the rules that delete blobs, or archive them."""
 
     behind: float | None = None
     """How far the clock of the store is behind that of the process, in seconds."""

@@ -65,6 +65,16 @@ PUBLIC = FindingType(
     {"command": "aws s3api delete-bucket-policy --bucket forge-images"},
 )
 
+REMOVES = FindingType(
+    "bucket-removes-blobs",
+    "error",
+    "A rule of the bucket deletes or archives blobs.",
+    "The store does not know which blobs are in use. Images whose layers a rule deletes"
+    " are lost; those that it archives cannot be pulled until they are restored. Limit"
+    " the rule to another prefix, or delete it.",
+    {"command": f"{_RULES} --lifecycle-configuration file://rules.json"},
+)
+
 VERSIONED = FindingType(
     "bucket-versioned",
     "warning",
