@@ -211,6 +211,7 @@ def test_node_stopped_longer_than_leases_destroys_nothing(paused: Paused) -> Non
     paused.check_all()
 
 
+@pytest.mark.skipif(not IS_FULL, reason="tox -e scale runs it")
 def test_migration_stopped_longer_than_lease_moves_nothing_later(
     paused: Paused,
 ) -> None:
