@@ -193,6 +193,11 @@ def _open(place: Place, span: Span | None = None) -> t.BinaryIO:
             return services().storage.open(place)
         return services().storage.open(place, span.start, span.stop)
     except FileNotFoundError:
+        moved = services().catalog.blob_places.find(place.digest)
+        services().catalog.release()
+        if moved is not None and moved != place:
+            # This process was stopped, and a migration has moved the blob since.
+            return _open(moved, span)
         if not place.is_local:
             current_app.logger.error(
                 "The object %s of the blob %s is lost. Push the blob again, or run"

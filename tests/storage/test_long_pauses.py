@@ -7,6 +7,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import count
 
 import pytest
@@ -290,6 +291,26 @@ def test_migration_stopped_at_any_step_keeps_blobs_readable(
     assert at > 5
     assert results == {0, 3}
     assert {kind for kind, _ in Upkeep(world.app).kinds("--scrub")} <= {"unrecorded"}
+
+
+@pytest.mark.slow
+def test_pull_stopped_at_any_step_finds_a_blob_that_was_moved(world: World) -> None:
+    """A migration moves the blob, and the collection deletes its former object."""
+    world.alice.push_blob(NAME, CONTENT)
+    world.alice.push_manifest(NAME, image(config=CONTENT), "1")
+    migrate = partial(Upkeep(world.other_app).run, "storage", "migrate", "--to")
+
+    def move() -> int:
+        assert migrate("local").exit_code == 0
+        return world.collect()
+
+    for at in count():
+        assert migrate("memory").exit_code == 0
+        with world.stopped(move, at) as answers:
+            assert world.alice.get(BLOB).data == CONTENT
+        if not answers:
+            break
+    assert at > 1
 
 
 def check(world: World) -> None:

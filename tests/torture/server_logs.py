@@ -21,8 +21,11 @@ EXCEPTION_LENGTH: t.Final = 16_000
 #: The number of the last exceptions that are shown.
 EXCEPTIONS: t.Final = 3
 
-#: The line by which Flask logs the exception of a request that is answered with 500.
-EXCEPTION: t.Final = re.compile("^.*Exception on .*$", re.MULTILINE)
+#: The line by which Flask or gunicorn logs the exception of a request that is answered
+#: with 500.
+EXCEPTION: t.Final = re.compile(
+    "^.*(?:Exception on|Error handling request) .*$", re.MULTILINE
+)
 
 
 def excerpt(log: str) -> str:
