@@ -7,6 +7,7 @@ metadata from it and record changes in it.
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 from .attachments import Attachments
 from .blob_garbage import BlobGarbage
@@ -33,6 +34,7 @@ from .delivery_log import DeliveryLog
 from .digest_prefixes import DigestPrefixes
 from .expired_records import ExpiredRecords
 from .garbage import Garbage
+from .host_session import discard_transaction
 from .host_session import HasSession
 from .host_session import session_for
 from .host_session import session_of
@@ -190,6 +192,7 @@ class Catalog:
         self.retention = Retention(database)
         self.release = database.release
         self.rollback = database.rollback
+        self.discard_transaction = partial(discard_transaction, database.session)
         self.ask = database.ask
         self.record_if_observed = database.record_if_observed
         self.note_unrecorded = database.note_unrecorded

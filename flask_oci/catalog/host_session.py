@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import scoped_session
 from werkzeug.local import LocalProxy
 
+from .retries import FAILURES
+
 if t.TYPE_CHECKING:
     from .models import Models
 
@@ -45,6 +47,19 @@ def current_session(session: Session) -> sa.orm.Session:
         found = found._get_current_object()
     found = found() if isinstance(found, scoped_session) else found
     return t.cast("sa.orm.Session", found)
+
+
+def discard_transaction(session: Session) -> None:
+    """Roll back what the session has not committed, as the host's extension does at the
+    end of the application context.
+
+    A server may have closed the connection since the last statement. The extension
+    would raise an exception, although the response is complete.
+    """
+    try:
+        session.rollback()
+    except FAILURES:
+        current_session(session).invalidate()
 
 
 def session_for(session: Session, models: Models) -> Session:

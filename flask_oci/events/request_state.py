@@ -87,6 +87,13 @@ def current_request() -> object | None:
     return own if own is _flask_request() else None
 
 
+def had_request() -> bool:
+    """Return True if the application context that ends had a request of the interfaces
+    for programs."""
+    state: RequestState | None = g.get("_oci_state")
+    return state is not None and state.request is not None
+
+
 def is_writing() -> bool:
     """Return True if the current request changes the registry."""
     return request.method not in ("GET", "HEAD", "OPTIONS")

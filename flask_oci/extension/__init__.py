@@ -27,6 +27,7 @@ from ..core.trusted_signers import TrustedSigners
 from ..events import Events
 from ..events.publisher import EventPublisher
 from ..events.request_state import current_request
+from ..events.request_state import had_request
 from ..events.request_state import is_writing
 from ..events.request_state import request_state
 from ..hooks import Decorators
@@ -308,4 +309,9 @@ class Registry(Maintenance, Decorators):
         )
         parts = make_services(shared, app, registered_name(state))
         app.extensions[EXTENSION] = parts
+        app.teardown_appcontext(self._end_context)
         start_work_thread(t.cast("Flask", app), parts)
+
+    def _end_context(self, error: BaseException | None) -> None:
+        if had_request():
+            self._catalog.discard_transaction()

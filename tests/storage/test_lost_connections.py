@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from flask import request_finished
 from werkzeug.test import TestResponse
 
 from flask_oci.testing.answers import refusal
@@ -141,6 +142,27 @@ def test_restarted_database_fails_one_request(
     finally:
         # The pools of other engines may hold connections that the server closed.
         close_connections()
+
+
+@pytest.mark.parametrize("prepare", REQUESTS, ids=lambda each: each.__name__)
+def test_connection_closed_after_the_last_statement_fails_no_request(
+    app: Flask,
+    alice: RegistryClient,
+    prepare: t.Callable[[RegistryClient, bytes], Send],
+) -> None:
+    """Flask-SQLAlchemy ends the transaction after the response is complete."""
+    alice.push_image(NAME, "1.0")
+    send = prepare(alice, b"content")
+
+    def close(*_: object, **__: object) -> None:
+        # A function of the host has read after the registry.
+        db.session.execute(sa.select(1))
+        end_connections()
+
+    with request_finished.connected_to(close, app):
+        response = send()
+    close_connections()
+    assert response.status_code < 300
 
 
 def assert_unavailable(response: TestResponse, statement: str) -> None:
