@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import typing as t
 import urllib.error
 import urllib.request
@@ -31,11 +30,8 @@ class Opened(t.NamedTuple):
 def marks(name: str) -> list[pytest.MarkDecorator]:
     """Return the marks of the tests on a store. ``.ci/install`` does not build rclone,
     which takes minutes."""
-    is_missing = name == "rclone" and shutil.which(name) is None
-    return [
-        pytest.mark.real,
-        pytest.mark.skipif(is_missing, reason="go install rclone, if you want this"),
-    ]
+    full = [pytest.mark.full] if name == "rclone" else []
+    return [pytest.mark.real, *full]
 
 
 @pytest.fixture(

@@ -41,12 +41,15 @@ def unavailable(reason: str) -> t.NoReturn:
     pytest.skip(reason)
 
 
-def tool(name: str, source: str) -> str:
-    """Return the path of a program; if it is missing, skip and name its source."""
+def tool(name: str, source: str, command: str = ".ci/install") -> str:
+    """Return the path of a program; if it is missing, skip and name its source.
+
+    :param command: installs it.
+    """
     found = shutil.which(name, path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
     # Daemons are in folders that an ordinary user's PATH lacks.
     found = found or shutil.which(name, path="/usr/sbin:/sbin")
-    return found or unavailable(f"{name} is missing: run .ci/install ({source})")
+    return found or unavailable(f"{name} is missing: run {command} ({source})")
 
 
 def wait_until(ready: t.Callable[[], bool], timeout: float, what: str) -> None:

@@ -27,6 +27,9 @@ ACCESS_KEY: t.Final = "forge"
 SECRET_KEY: t.Final = "forge-secret-key"
 ACCOUNT_KEY: t.Final = base64.b64encode(b"forge-account-key").decode()
 
+#: Installs rclone, of which a build takes minutes.
+RCLONE: t.Final = "go install github.com/rclone/rclone@v1.76.0"
+
 ContextOf = t.Callable[[], "contextlib.AbstractContextManager[Store]"]
 
 
@@ -107,7 +110,7 @@ def rclone() -> t.Iterator[Store]:
     with tempfile.TemporaryDirectory(prefix="rclone-") as folder:
         Path(folder, "blobs").mkdir()
         port = free_port()
-        program = tool("rclone", ".ci/install")
+        program = tool("rclone", "built by Go", RCLONE)
         command = (
             *(program, "serve", "s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"),
             *("--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", folder),
