@@ -34,7 +34,7 @@ from .delivery_log import DeliveryLog
 from .digest_prefixes import DigestPrefixes
 from .expired_records import ExpiredRecords
 from .garbage import Garbage
-from .host_session import discard_transaction
+from .host_session import close_session
 from .host_session import HasSession
 from .host_session import session_for
 from .host_session import session_of
@@ -192,7 +192,7 @@ class Catalog:
         self.retention = Retention(database)
         self.release = database.release
         self.rollback = database.rollback
-        self.discard_transaction = partial(discard_transaction, database.session)
+        self.close_session = partial(close_session, database.session)
         self.ask = database.ask
         self.record_if_observed = database.record_if_observed
         self.note_unrecorded = database.note_unrecorded

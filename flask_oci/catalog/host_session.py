@@ -49,15 +49,15 @@ def current_session(session: Session) -> sa.orm.Session:
     return t.cast("sa.orm.Session", found)
 
 
-def discard_transaction(session: Session) -> None:
-    """Roll back what the session has not committed, as the host's extension does at the
-    end of the application context.
+def close_session(session: Session) -> None:
+    """Close the session, as the host's extension does at the end of the application
+    context.
 
     A server may have closed the connection since the last statement. The extension
     would raise an exception, although the response is complete.
     """
     try:
-        session.rollback()
+        session.close()
     except FAILURES:
         current_session(session).invalidate()
 

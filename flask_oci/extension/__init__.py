@@ -314,4 +314,4 @@ class Registry(Maintenance, Decorators):
 
     def _end_context(self, error: BaseException | None) -> None:
         if had_request():
-            self._catalog.discard_transaction()
+            self._catalog.close_session()
