@@ -27,6 +27,7 @@ from flask_oci.testing.manifests import index
 from flask_oci.testing.manifests import OCI_INDEX
 from flask_oci.testing.manifests import OCI_MANIFEST
 from tests.conftest import MakeApp
+from tests.support.examples import examples
 from tests.support.host import Administrator
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import GRACE
@@ -282,7 +283,7 @@ def test_any_history_with_collections_keeps_needed_content(make_app: MakeApp) ->
         settings=settings(
             derandomize=True,
             deadline=None,
-            max_examples=15,
+            max_examples=examples(15),
             stateful_step_count=25,
             phases=[Phase.generate],
         ),

@@ -22,6 +22,9 @@ from flask_oci.spec.ranges import Span
 from flask_oci.testing.answers import errors
 from tests.support.registry_client import RegistryClient
 
+#: The database only says where a blob is.
+pytestmark = pytest.mark.sqlite_only
+
 #: Sizes around the buffer sizes of reading and sending.
 SIZES = (0, 1, 2, 10, 65_536, 65_537, 1_048_577)
 

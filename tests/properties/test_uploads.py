@@ -30,6 +30,7 @@ from tests.support.bodies import FRAMINGS
 from tests.support.bodies import Large
 from tests.support.bodies import LIMIT
 from tests.support.bodies import Session
+from tests.support.examples import examples
 from tests.support.registry_client import RegistryClient
 
 MakeApp = t.Callable[..., Flask]
@@ -366,7 +367,7 @@ def test_any_history_of_uploads_ends_in_right_blob_or_refusal(
         settings=settings(
             derandomize=True,
             deadline=None,
-            max_examples=30,
+            max_examples=examples(30),
             stateful_step_count=20,
             phases=[Phase.generate],
         ),
