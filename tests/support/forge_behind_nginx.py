@@ -49,11 +49,12 @@ class ForgeBehindNginx(Forge):
         super().start()
 
     def stop(self) -> None:
-        """Stop both."""
-        super().stop()
+        """Stop both. granian waits for the connections that nginx keeps, so nginx is
+        the first."""
         if self._nginx is not None:
             end(self._nginx, STOP_TIMEOUT)
             self._nginx = None
+        super().stop()
 
     def _arguments(self) -> list[str]:
         return granian(self.application, "--uds", f"{self.instance}/forge.sock")
