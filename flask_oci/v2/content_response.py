@@ -193,6 +193,8 @@ def _open(place: Place, span: Span | None = None) -> t.BinaryIO:
             return services().storage.open(place)
         return services().storage.open(place, span.start, span.stop)
     except FileNotFoundError:
+        # An open transaction may not see what a migration has committed.
+        services().catalog.release()
         moved = services().catalog.blob_places.find(place.digest)
         services().catalog.release()
         if moved is not None and moved != place:
