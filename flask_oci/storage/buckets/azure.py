@@ -273,14 +273,8 @@ class AzureBucket:
     @contextmanager
     def _errors(self, operation: str) -> Iterator[None]:
         """Send a request, unless the service is silent."""
-        began_at = self._breaker.begin()
-        try:
-            with self._translated(operation):
-                yield
-        except Exception as error:
-            self._breaker.record(began_at, error)
-            raise
-        self._breaker.record(began_at)
+        with self._breaker.request(), self._translated(operation):
+            yield
 
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import typing as t
+from contextlib import contextmanager
 
 from ...errors import Unavailable
 from .failures import logger
@@ -16,6 +17,7 @@ from .failures import REMEDIES
 from .failures import StoreUnavailable
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping
 
 #: How long a store may be silent, in seconds, unless ``timeout`` of its address says
@@ -68,11 +70,22 @@ class CircuitBreaker:
         """Whether the store was silent, and has not answered since."""
         return self._until is not None
 
-    def begin(self) -> float:
-        """Return the time at the beginning of a request.
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Send a request within the context, and observe whether the store answers.
 
         :raises StoreUnavailable: if the store was silent a moment ago.
         """
+        began_at = self._begin()
+        try:
+            yield
+        except Exception as error:
+            self._record(began_at, error)
+            raise
+        self._record(began_at)
+
+    def _begin(self) -> float:
+        """Return the time at the beginning of a request, unless it is refused."""
         now = time.monotonic()
         if self._until is None:
             return now
@@ -84,10 +97,10 @@ class CircuitBreaker:
                 self._until = now + TRIAL * self.timeout
         return now
 
-    def record(self, began_at: float, error: Exception | None = None) -> None:
+    def _record(self, began_at: float, error: Exception | None = None) -> None:
         """Record the end of a request.
 
-        :param began_at: the result of :meth:`begin`.
+        :param began_at: the result of :meth:`_begin`.
         :param error: the failure, or None. A refusal is an answer too, and a connection
             that is refused at once does not let others wait.
         """
