@@ -58,7 +58,7 @@ PROGRAMS = {
     ".venv/bin/tox": ".ci/run",
     ".": "tests/docs/test_scaling_page.py",
     # The check accepts a bucket with the rules that the command sets.
-    "aws": "tests/storage/test_faulty_stores.py",
+    "aws": "tests/storage/unreliable/test_faulty_stores.py",
     "chmod": "tests/docs/test_scaling_page.py",
     "cosign": "tests/clients/test_cosign.py",
     "cp": "tests/storage/test_backup.py",

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 
 if t.TYPE_CHECKING:
+    from socketserver import TCPServer
+
     from typing_extensions import Self
 
 
@@ -18,21 +20,13 @@ class QuietHandler(BaseHTTPRequestHandler):
         """Write nothing."""
 
 
-class LoopbackServer:
-    """A server that responds while it is entered, from a thread for each connection.
+class Running:
+    """A server that responds while it is entered, from a thread."""
 
-    :param handler: the class that responds.
-    :param address: the address and the port; 0 is a free port.
-    """
-
-    def __init__(
-        self, handler: type[QuietHandler], address: tuple[str, int] = ("127.0.0.1", 0)
-    ) -> None:
-        self._server = ThreadingHTTPServer(address, handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_port)
-        self.url = f"http://{address[0]}:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+    def __init__(self, server: TCPServer) -> None:
+        self._server = server
+        self.port = int(server.server_address[1])
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -46,3 +40,19 @@ class LoopbackServer:
     def close(self) -> None:
         """Stop listening."""
         self._server.server_close()
+
+
+class LoopbackServer(Running):
+    """A server of HTTP, with a thread for each connection.
+
+    :param handler: the class that responds.
+    :param address: the address and the port; 0 is a free port.
+    """
+
+    def __init__(
+        self, handler: type[QuietHandler], address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
+        server = ThreadingHTTPServer(address, handler)
+        server.daemon_threads = True
+        super().__init__(server)
+        self.url = f"http://{address[0]}:{self.port}"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socketserver
 import struct
-import threading
 import typing as t
 
-if t.TYPE_CHECKING:
-    from typing_extensions import Self
+from tests.support.loopback_server import Running
 
 _HEADER: t.Final = 12
 _TYPE_A: t.Final = 1
@@ -19,7 +17,7 @@ _FLAGS: t.Final = 0x8180
 _SAME_NAME: t.Final = 0xC00C
 
 
-class NameServer:
+class NameServer(Running):
     """A server that answers each query for an IPv4 address with the same one.
 
     :param address: the address, which a test may change.
@@ -34,18 +32,7 @@ class NameServer:
                 query, socket = self.request
                 socket.sendto(names._answer(query), self.client_address)
 
-        self._server = socketserver.UDPServer(("127.0.0.1", 0), Handler)
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(socketserver.UDPServer(("127.0.0.1", 0), Handler))
 
     def _answer(self, query: bytes) -> bytes:
         """Return the answer to a query with one question (RFC 1035, 4.1)."""

@@ -13,26 +13,24 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_oci.testing.manifests import digest_of
-from flask_oci.testing.manifests import image
 from flask_oci.testing.requests import with_query
 from tests.conftest import MakeApp
 from tests.support.faulty_store import Fault
 from tests.support.faulty_store import FaultyStore
-from tests.support.object_stores import azurite
 from tests.support.object_stores import Store
 from tests.support.object_stores import versitygw
 from tests.support.registry_client import RegistryClient
 from tests.support.upkeep import later
 from tests.support.upkeep import Upkeep
 
+from .content import LARGE
+from .content import NAME
+from .content import path_of
+from .content import SMALL
+from .content import UPLOADS
+
 pytestmark = pytest.mark.real
 
-MIB: t.Final = 1024 * 1024
-NAME: t.Final = "alice/app"
-UPLOADS: t.Final = f"/v2/{NAME}/blobs/uploads/"
-SMALL: t.Final = os.urandom(100_000)
-#: Its first part is written while the request runs, and its tail at the end.
-LARGE: t.Final = os.urandom(6 * MIB)
 ALL: t.Final = "arn:aws:s3:::blobs/*"
 NONE: t.Final = timedelta()
 WRITES: t.Final = ("PUT", "POST", "DELETE")
@@ -61,53 +59,15 @@ FAULTS: t.Final[dict[str, list[tuple[Fault, str]]]] = {
 }
 
 
-@pytest.fixture(name="store", scope="module", params=[versitygw, azurite])
-def _store(request: pytest.FixtureRequest) -> t.Iterator[Store]:
-    with request.param() as store:
-        yield store
-
-
-@pytest.fixture(name="proxy")
-def _proxy(store: Store) -> t.Iterator[FaultyStore]:
-    with FaultyStore(store.port) as proxy:
-        yield proxy
-
-
 @pytest.fixture(name="attempts")
 def _attempts(request: pytest.FixtureRequest) -> int:
     """How often the application sends a request to the store."""
     return int(getattr(request, "param", 1))
 
 
-@pytest.fixture(name="app")
-def _app(
-    store: Store,
-    proxy: FaultyStore,
-    make_app: MakeApp,
-    monkeypatch: pytest.MonkeyPatch,
-    attempts: int,
-) -> Flask:
-    """An application that reaches the store through the proxy, and soon gives up."""
-    for name, value in {"TIMEOUT": 0.5, "DRAIN": 0, "PAUSE": 0}.items():
-        monkeypatch.setattr(f"flask_oci.storage.buckets.circuit_breaker.{name}", value)
-    monkeypatch.setattr("flask_oci.storage.buckets.circuit_breaker.ATTEMPTS", attempts)
-    monkeypatch.setattr("flask_oci.storage.buckets.azure_transport.BACKOFF", 0.01)
-    app = make_app(**store.at(proxy.port).config(uuid.uuid4().hex))
-    app.extensions["oci"].storage.bucket.part_size = 5 * MIB
-    return app
-
-
-@pytest.fixture(name="alice")
-def _alice(app: Flask) -> RegistryClient:
-    """Alice, who has pushed an image."""
-    client = RegistryClient.of(app, "alice")
-    client.push_blob(NAME, SMALL)
-    client.push_manifest(NAME, image(config=SMALL), "v1")
-    return client
-
-
-def _path(content: bytes) -> str:
-    return f"/v2/{NAME}/blobs/{digest_of(content)}"
+@pytest.fixture(name="limits")
+def _limits(attempts: int) -> dict[str, float]:
+    return {"TIMEOUT": 0.5, "DRAIN": 0, "PAUSE": 0, "ATTEMPTS": attempts}
 
 
 def _assert_unavailable(response: TestResponse) -> None:
@@ -149,14 +109,14 @@ def test_fault_of_store_is_503_and_the_session_continues(
         _assert_unavailable(_append(alice, location, content))
         at_once = with_query(UPLOADS, digest=digest_of(content))
         _assert_unavailable(alice.request("POST", at_once, content))
-        pulled = alice.get(_path(SMALL))
+        pulled = alice.get(path_of(SMALL))
         if "GET" in fault.methods:
             _assert_unavailable(pulled)
         else:
             assert pulled.data == SMALL
-        assert alice.head(_path(SMALL)).status_code == 200
+        assert alice.head(path_of(SMALL)).status_code == 200
         assert alice.get(f"/v2/{NAME}/manifests/v1").status_code == 200
-        assert alice.head(_path(content)).status_code == 404
+        assert alice.head(path_of(content)).status_code == 404
         assert sentence in caplog.text, fault
         assert sentence in _details(app)["bucket-unusable"], fault
 
@@ -222,7 +182,7 @@ def test_wrong_setup_is_named_in_the_log_and_by_the_check(
             _assert_unavailable(client.request("POST", at_once, SMALL))
             assert sentence in caplog.text
             assert sentence in _details(app)["bucket-unusable"]
-        assert client.head(_path(SMALL)).status_code == 404
+        assert client.head(path_of(SMALL)).status_code == 404
 
 
 #: The lifecycle rules of a bucket, by their effect.

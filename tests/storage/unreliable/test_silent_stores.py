@@ -6,49 +6,31 @@ import os
 import threading
 import time
 import typing as t
-import uuid
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_oci.testing.manifests import digest_of
-from flask_oci.testing.manifests import image
 from flask_oci.testing.requests import with_query
-from tests.conftest import MakeApp
 from tests.support.faulty_store import Fault
 from tests.support.faulty_store import FaultyStore
 from tests.support.forge import wait_until
-from tests.support.object_stores import azurite
-from tests.support.object_stores import Store
 from tests.support.object_stores import versitygw
 from tests.support.registry_client import RegistryClient
 
+from .content import LARGE
+from .content import MIB
+from .content import NAME
+from .content import path_of
+from .content import SMALL
+from .content import UPLOADS
+
 pytestmark = pytest.mark.real
 
-MIB: t.Final = 1024 * 1024
-NAME: t.Final = "alice/app"
-UPLOADS: t.Final = f"/v2/{NAME}/blobs/uploads/"
-SMALL: t.Final = os.urandom(100_000)
-#: Its first part is written while the request runs, and its tail at the end.
-LARGE: t.Final = os.urandom(6 * MIB)
-
-BREAKER: t.Final = "flask_oci.storage.buckets.circuit_breaker"
 #: The pause after silence, in seconds. It ends when a test says so.
 #: It is shorter than the time for which the identity of the bucket is believed.
 PAUSE: t.Final = 45
-
-
-@pytest.fixture(name="store", scope="module", params=[versitygw, azurite])
-def _store(request: pytest.FixtureRequest) -> t.Iterator[Store]:
-    with request.param() as store:
-        yield store
-
-
-@pytest.fixture(name="proxy")
-def _proxy(store: Store) -> t.Iterator[FaultyStore]:
-    with FaultyStore(store.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture(name="timeout")
@@ -57,31 +39,9 @@ def _timeout(request: pytest.FixtureRequest) -> float:
     return float(getattr(request, "param", 0.5))
 
 
-@pytest.fixture(name="app")
-def _app(
-    store: Store,
-    proxy: FaultyStore,
-    make_app: MakeApp,
-    monkeypatch: pytest.MonkeyPatch,
-    timeout: float,
-) -> Flask:
-    """An application that reaches the store through the proxy."""
-    monkeypatch.setattr(f"{BREAKER}.TIMEOUT", timeout)
-    monkeypatch.setattr(f"{BREAKER}.DRAIN", 3)
-    monkeypatch.setattr(f"{BREAKER}.PAUSE", PAUSE)
-    monkeypatch.setattr("flask_oci.storage.buckets.azure_transport.BACKOFF", 0.01)
-    app = make_app(**store.at(proxy.port).config(uuid.uuid4().hex))
-    app.extensions["oci"].storage.bucket.part_size = 5 * MIB
-    return app
-
-
-@pytest.fixture(name="alice")
-def _alice(app: Flask) -> RegistryClient:
-    """Alice, who has pushed an image."""
-    client = RegistryClient.of(app, "alice")
-    client.push_blob(NAME, SMALL)
-    client.push_manifest(NAME, image(config=SMALL), "v1")
-    return client
+@pytest.fixture(name="limits")
+def _limits(timeout: float) -> dict[str, float]:
+    return {"TIMEOUT": timeout, "DRAIN": 3, "PAUSE": PAUSE}
 
 
 @pytest.fixture(name="end_pause")
@@ -97,10 +57,6 @@ def _end_pause(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[], None]:
         monkeypatch.setattr(time, "monotonic", lambda: real() + ahead)
 
     return end_pause
-
-
-def _path(content: bytes) -> str:
-    return f"/v2/{NAME}/blobs/{digest_of(content)}"
 
 
 def _post(client: RegistryClient, content: bytes) -> TestResponse:
@@ -130,9 +86,9 @@ def test_silent_store_receives_two_requests_and_others_do_not_wait(
         assert fault.happened == 2
         assert _is_refused(_post(alice, LARGE))
         assert _is_refused(alice.patch(location, LARGE[100:]))
-        assert _is_refused(alice.get(_path(SMALL)))
+        assert _is_refused(alice.get(path_of(SMALL)))
         assert fault.happened == 2
-        assert alice.head(_path(SMALL)).status_code == 200
+        assert alice.head(path_of(SMALL)).status_code == 200
         assert alice.get(f"/v2/{NAME}/manifests/v1").status_code == 200
         assert "is silent" in caplog.text
         caplog.clear()
@@ -191,7 +147,7 @@ def test_completion_after_silence_is_tried_by_a_short_request(
     proxy.fault = Fault(("POST",), status=500, code="InternalError")
     assert _is_refused(alice.put(done))
     fault = proxy.fault = Fault(is_silent=True)
-    assert _is_refused(alice.get(_path(SMALL)))
+    assert _is_refused(alice.get(path_of(SMALL)))
     end_pause()
     fault.happened = 0
     assert _is_refused(alice.put(done))
