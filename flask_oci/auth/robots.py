@@ -109,8 +109,7 @@ class RobotManager:
             changes_protected_tags=changes_protected_tags,
             owner_key=self._policy.owner_key(None if info else place, info),
             created_by=self._name_of(by),
-            # Some databases store whole seconds only.
-            created_at=utcnow().replace(microsecond=0),
+            created_at=utcnow(),
             expires_at=expiry(expires),
             disabled_at=None,
             disabled_by=None,

@@ -78,10 +78,8 @@ class DatabaseCopy:
                 _check_empty(engine)
             names = set(sa.inspect(source).get_table_names())
             left_out = sorted(names - {table.name for table in tables})
-            folder = self._db.models.StorageFolder.__table__
-            identified = [folder] if folder in tables else []
-            has_storage = any(source.execute(sa.select(x)).all() for x in identified)
-            rows = _copy(source, engine, tables, identified, step)
+            folders = self._db.models.StorageFolder.__table__
+            rows, has_storage = _copy(source, engine, tables, folders, step)
         return CopyResult(len(tables), rows, left_out, has_storage)
 
     def _source(self) -> sa.Connection:
@@ -127,10 +125,14 @@ def _copy(
     source: sa.Connection,
     engine: sa.Engine,
     tables: list[sa.Table],
-    identified: list[sa.Table],
+    folders: sa.Table,
     step: Callable[[int], object],
-) -> int:
-    rows = 0
+) -> tuple[int, bool]:
+    """Return the number of rows, and whether there is a storage.
+
+    :param folders: the table with the identities of storages, which change.
+    """
+    rows, has_storage = 0, False
     try:
         with _begun(engine) as target:
             with refusals("The creation of tables"):
@@ -138,9 +140,10 @@ def _copy(
                     table.create(target)
             for table in tables:
                 rows += insert_rows(source, target, table, step)
-            with refusals("The identity of the storage"):
-                for table in identified:
-                    target.execute(table.update().values(identity=str(uuid.uuid4())))
+            if folders in tables:
+                with refusals("The identity of the storage"):
+                    changing = folders.update().values(identity=str(uuid.uuid4()))
+                    has_storage = target.execute(changing).rowcount > 0
             continue_keys(source, target, tables)
     except BaseException:
         # MariaDB commits each CREATE TABLE.
@@ -148,7 +151,7 @@ def _copy(
             for table in reversed(tables):
                 table.drop(target, checkfirst=True)
         raise
-    return rows
+    return rows, has_storage
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from ..events.request_state import is_writing
 from ..http import body
 from ..services import services
 from .access import visitor
@@ -48,7 +49,7 @@ def check() -> None:
 
     The pages have no other protection, because they are exempt from the application's.
     """
-    if request.method in ("GET", "HEAD", "OPTIONS"):
+    if not is_writing():
         return
     form, parts = body.form(MAX_FORM), services()
     # The visitor and the permissions are read after the form has arrived.
