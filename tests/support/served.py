@@ -42,12 +42,13 @@ class Server:
     """The folder of the application's database and blobs."""
 
     def open_blobs(self) -> list[str]:
-        """Return the blob files that the process has open."""
+        """Return the files of blobs and uploads that the process has open."""
+        folders = tuple(f"{self.folder}/oci/{name}/" for name in ("blobs", "uploads"))
         paths = []
         for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
                 paths.append(os.readlink(descriptor))
-        return [path for path in paths if path.startswith(f"{self.folder}/oci/")]
+        return [path for path in paths if path.startswith(folders)]
 
     def files(self) -> dict[str, bytes]:
         """Return the files in the folder, except the database, the log, locks and

@@ -167,7 +167,8 @@ def test_a_session_that_is_written_to_has_no_second_writer(
     location = start_upload(server.port)
     with Connection(server.port) as first:
         first.send(head("PATCH", location, WHOLE), CONTENT[:2_000_000])
-        wait_until(lambda: bool(server.open_blobs()), "an upload that is written to")
+        # A request that has opened the file has not locked it yet.
+        wait_until(lambda: bool(_on_disk(server, location)), "bytes of the first")
         rival = _rival(server, method, location)
         if method in ("PATCH", "PUT"):
             assert rival.refusal() == (416, "BLOB_UPLOAD_INVALID")
