@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import typing as t
 from datetime import datetime
-from datetime import timedelta
 
 import sqlalchemy as sa
 
 from ..clock import as_utc
 from ..errors import BlobUploadUnknown
 from ..storage.buckets.state import UploadRecord
-from .database_clock import database_time
+from .database_clock import time_in
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,14 +40,13 @@ class BucketUploads:
 
         def work() -> None:
             self._db.execute(
-                sa.insert(self._table),
-                {
-                    "uuid": uuid,
-                    "state": state,
-                    "length": 0,
-                    "is_ended": False,
-                    "touched_at": database_time(self._db),
-                },
+                sa.insert(self._table).values(
+                    uuid=uuid,
+                    state=state,
+                    length=0,
+                    is_ended=False,
+                    touched_at=time_in(self._db),
+                )
             )
 
         self._db.write(work)
@@ -58,9 +56,18 @@ class BucketUploads:
         found = self._db.execute(self._reading(self._open(uuid))).first()
         return None if found is None else _record(found)
 
+    def find_any(self, uuid: str) -> UploadRecord | None:
+        """Return the record of a session, also of an ended one, or None if it is
+        absent."""
+        found = self._db.execute(self._reading(self._table.c.uuid == uuid)).first()
+        if found is None:
+            self._db.release()
+            return None
+        return _record(found)
+
     def is_leased(self, uuid: str) -> bool:
         """Return True if a process has a lease of a session."""
-        leased = self._table.c.leased_until > database_time(self._db)
+        leased = self._table.c.leased_until > time_in(self._db)
         query = sa.select(sa.exists().where(self._open(uuid), leased))
         return bool(self._db.execute(query).scalar())
 
@@ -87,12 +94,12 @@ class BucketUploads:
         columns = self._table.c
 
         def work() -> UploadRecord | None:
-            now = database_time(self._db)
-            is_free = sa.or_(columns.lease.is_(None), columns.leased_until < now)
+            is_expired = columns.leased_until < time_in(self._db)
+            is_free = sa.or_(columns.lease.is_(None), is_expired)
             is_claimed = self._change(
                 sa.and_(self._open(uuid), is_free),
                 lease=lease,
-                leased_until=now + timedelta(seconds=seconds),
+                leased_until=time_in(self._db, seconds),
             )
             found = self._db.execute(self._reading(self._open(uuid))).first()
             if found is None:
@@ -104,18 +111,19 @@ class BucketUploads:
     def save(self, uuid: str, lease: str, state: UploadState, seconds: float) -> bool:
         """Save the state of a session, and renew the lease.
 
+        :param seconds: the length of the lease from now; 0 ends it.
         :return: False if another process has taken the lease, or the session has ended.
         """
 
         def work() -> bool:
-            now = database_time(self._db)
             return self._change(
                 self._leased(uuid, lease),
                 state=state.as_text(),
                 location=state.location,
                 length=state.length,
-                leased_until=now + timedelta(seconds=seconds),
-                touched_at=now,
+                lease=lease if seconds else None,
+                leased_until=time_in(self._db, seconds),
+                touched_at=time_in(self._db),
             )
 
         return self._db.write(work)
@@ -124,7 +132,7 @@ class BucketUploads:
         """Renew a lease. The result is that of :meth:`save`."""
 
         def work() -> bool:
-            until = database_time(self._db) + timedelta(seconds=seconds)
+            until = time_in(self._db, seconds)
             return self._change(self._leased(uuid, lease), leased_until=until)
 
         return self._db.write(work)
@@ -149,9 +157,6 @@ class BucketUploads:
                 return None
             return _record(self._db.execute(self._reading(columns.uuid == uuid)).one())
 
-        if self._db.execute(self._reading(columns.uuid == uuid)).first() is None:
-            self._db.release()
-            return None
         return self._db.write(work)
 
     def forget(self, uuid: str) -> None:

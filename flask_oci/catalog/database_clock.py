@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typing as t
 from datetime import datetime
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from ..clock import as_utc
 from ..clock import utcnow
+from .dialects import MYSQL
+from .models.columns import TIME
 
 if t.TYPE_CHECKING:
     from .database import Database
@@ -27,8 +30,7 @@ def clock(database: Database) -> sa.ColumnElement[datetime | None]:
 
     :param database: the database, whose dialect decides.
     """
-    engine = database.session.get_bind(database.models.Repository)
-    expression = _EXPRESSIONS.get(engine.dialect.name, "NULL")
+    expression = _EXPRESSIONS.get(database.dialect, "NULL")
     return sa.literal_column(expression, sa.DateTime(timezone=True))
 
 
@@ -48,3 +50,20 @@ def database_time(database: Database) -> datetime:
     :param database: the database; the statement runs in the session's transaction.
     """
     return time_of(database.execute(sa.select(clock(database))).scalar_one())
+
+
+def time_in(database: Database, seconds: float = 0) -> sa.ColumnElement[datetime]:
+    """Return the SQL expression for the time of the database in some seconds, so that
+    no statement has to ask for it. SQLite uses the clock of this process.
+
+    :param database: the database, whose dialect decides.
+    :param seconds: the number of seconds from now.
+    """
+    length, now = timedelta(seconds=seconds), clock(database)
+    if database.dialect == "postgresql":
+        return t.cast("sa.ColumnElement[datetime]", now + sa.literal(length))
+    if database.dialect in MYSQL:
+        unit: sa.ColumnElement[str] = sa.literal_column("MICROSECOND")
+        ticks = length // timedelta(microseconds=1)
+        return sa.func.timestampadd(unit, ticks, now, type_=TIME)
+    return sa.literal(utcnow() + length, TIME)

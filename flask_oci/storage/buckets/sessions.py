@@ -92,7 +92,10 @@ class BucketSessions:
             with suppress(Exception):
                 upload.close()
             raise
-        upload.close()
+        if upload.is_committed:
+            upload.drop_unneeded()
+        else:
+            upload.close()
 
     def resume_commit(self, uuid: str, digest: Digest) -> Place | None:
         """Complete an interrupted commit; see :class:`Storage`."""
@@ -105,7 +108,10 @@ class BucketSessions:
         if not state.is_sealed or state.hashed is None or state.hashed.digest != digest:
             return None
         with self.open_upload(uuid) as upload:
-            return upload.commit(digest)
+            place = upload.commit(digest)
+            # Another attempt follows if the blob cannot be recorded.
+            upload.close()
+            return place
 
     def read_upload(self, uuid: str) -> t.BinaryIO:
         """Read the bytes of an upload session of this process.
@@ -124,8 +130,8 @@ class BucketSessions:
             spool = self._spools.pop(uuid, None)
         if spool is not None:
             spool.close()
-        known = self._records.find(uuid)
-        if known is not None and not self._is_here(UploadState.from_text(known.state)):
+        known = self._records.find_any(uuid)
+        if known is None or not self._is_here(UploadState.from_text(known.state)):
             return
         found = self._records.end(uuid)
         if found is None:

@@ -140,6 +140,10 @@ class UploadRecords(t.Protocol):
     def find(self, uuid: str) -> UploadRecord | None:
         """Return the record of a session, or None if it is absent or has ended."""
 
+    def find_any(self, uuid: str) -> UploadRecord | None:
+        """Return the record of a session, also of an ended one, or None if it is
+        absent."""
+
     def all(self) -> Iterator[UploadRecord]:
         """Yield the records of all sessions, also of ended ones."""
 
@@ -161,6 +165,7 @@ class UploadRecords(t.Protocol):
     ) -> bool:
         """Save the state of a session, and renew the lease.
 
+        :param seconds: the length of the lease from now; 0 ends it.
         :return: False if another process has taken the lease, or the session has ended.
         """
 

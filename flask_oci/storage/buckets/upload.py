@@ -78,6 +78,10 @@ class BucketUpload(HashedUpload):
             self._objects[state.key] = state.upload_id or ""
         self._is_lost = False
         self._is_copying = False
+        self.is_committed = False
+        """Whether the bytes have become an object. The transaction that records the
+        blob deletes the record of the session."""
+
         self.hashed: Hashed | None = state.hashed
 
     @property
@@ -100,44 +104,52 @@ class BucketUpload(HashedUpload):
             self._state = UploadState(tail=cut, hashed=self._opening.hashed)
         self.hashed = self._state.hashed
         self._save()
-        self._drop_unneeded()
+        self.drop_unneeded()
 
     def sync(self) -> None:
-        """Store the bytes in memory, and save the state."""
+        """Store the bytes in memory. :meth:`close` saves the state."""
         if self._buffer:
             self._put()
         self._state = replace(self._state, hashed=self.hashed)
-        if self._state != self._saved:
-            self._save()
 
     def commit(self, digest: Digest) -> Place:
         """Turn the bytes into an object, and return its place."""
         hashed = Hashed(self.length, digest)
         self._gather()
-        self._state = replace(self._state, hashed=hashed, is_sealed=True)
-        # A completion that fails from now on is repeated from this record.
-        self._save()
-        self._complete()
-        location = t.cast(Tail, self._state.tail).key
-        if self._state != self._saved:
+        self._state = replace(self._state, hashed=hashed)
+        is_object = self._state == self._saved and not self._state.parts
+        self._state = replace(self._state, is_sealed=True)
+        if not is_object:
+            # A completion that fails from now on is repeated from this record.
             self._save()
+            self._complete()
+            if self._state != self._saved:
+                self._save()
+        self.is_committed = True
+        location = t.cast(Tail, self._state.tail).key
         return Place(digest, hashed.length, self._bucket.name, location)
 
     def close(self, *, is_synced: bool = True) -> None:
-        """Delete objects that are not needed any more, and release the lease.
+        """Save the state, release the lease, and delete objects that are not needed any
+        more.
 
         :param is_synced: whether to store the bytes that arrived before.
         """
         if self._is_lost:
             return
+        has_lease = True
         try:
             if is_synced and not self._state.is_sealed:
                 self.sync()
+                if self._state != self._saved:
+                    self._save(lease_for=0)
+                    has_lease = False
         finally:
-            self._records.release(self._uuid, self._lease)
-        self._drop_unneeded()
+            if has_lease:
+                self._records.release(self._uuid, self._lease)
+        self.drop_unneeded()
 
-    def _drop_unneeded(self, *needed: str) -> None:
+    def drop_unneeded(self, *needed: str) -> None:
         """Delete the objects of this request that the saved state does not need. If
         this fails, the consistency check does it, or a rule of the bucket.
 
@@ -292,9 +304,9 @@ class BucketUpload(HashedUpload):
             self._renew_at = now + RENEW
             self._check(self._records.renew(self._uuid, self._lease, LEASE))
 
-    def _save(self) -> None:
+    def _save(self, lease_for: float = LEASE) -> None:
         self._sent = replace(self._state, store=self._bucket.name)
-        is_saved = self._records.save(self._uuid, self._lease, self._sent, LEASE)
+        is_saved = self._records.save(self._uuid, self._lease, self._sent, lease_for)
         if not is_saved:
             self._sent = self._saved
         self._check(is_saved)
@@ -306,7 +318,7 @@ class BucketUpload(HashedUpload):
             return
         self._is_lost = True
         # Another process continues from the objects at the opening.
-        self._drop_unneeded(*self._opening.objects)
+        self.drop_unneeded(*self._opening.objects)
         raise busy(self._uuid)
 
     def _lose(self) -> BlobUploadUnknown:
