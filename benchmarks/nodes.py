@@ -19,14 +19,10 @@ The result means nothing while other programs use the processors.
 from __future__ import annotations
 
 import argparse
-import base64
-import json
 import secrets
-import sys
 import tempfile
 import time
 import typing as t
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,11 +34,10 @@ from example_app.nodes.programs import find_programs
 
 from . import load
 from . import postgresql
-from .client import Connection
-from .processes import free_port
-from .processes import Process
-from .pushing import push_small_image
-from .server import ROOT
+from .node import Node
+from .node import push_one
+from .node import start_node
+from .node import token_for
 
 #: The number of clients that push to each node at once.
 CLIENTS: t.Final = 4
@@ -77,13 +72,6 @@ class StatementCounter:
         with self._engine.begin() as connection:
             done = connection.execute(sa.text(statement))
             return done.scalar() if done.returns_rows else None
-
-
-class Node(t.NamedTuple):
-    """A running node."""
-
-    port: int
-    process: Process
 
 
 class Result(t.NamedTuple):
@@ -140,30 +128,7 @@ def _start(stack: ExitStack, folder: Path, url: str) -> list[Node]:
         "SECRET_KEY": secrets.token_hex(32),
         "OCI_WORK": "null",
     }
-    return [_node(stack, folder, number, settings) for number in range(2)]
-
-
-def _node(
-    stack: ExitStack, folder: Path, number: int, settings: dict[str, str]
-) -> Node:
-    port = free_port()
-    instance = str(folder / f"node{number}")
-    process = Process(
-        [
-            *("taskset", "--cpu-list", str(number), sys.executable, "-m", "gunicorn"),
-            *("--config", str(ROOT / "example_app/gunicorn.conf.py")),
-            *("--pythonpath", str(ROOT), "--workers", "1"),
-            *("--bind", f"127.0.0.1:{port}"),
-            "example_app.nodes.application:create_app()",
-        ],
-        folder / f"node{number}.log",
-        environ={**settings, "EXAMPLE_INSTANCE": instance},
-    )
-    stack.callback(process.end)
-    process.wait_for_port(port)
-    # The tables exist, and the first request is not measured.
-    _push_one(port, "alice/bench", "latest")
-    return Node(port, process)
+    return [start_node(stack, folder / f"node{n}", settings, cpu=n) for n in range(2)]
 
 
 def _measured(
@@ -183,7 +148,7 @@ def _measured(
 
 def _get(node: Node, options: argparse.Namespace) -> int:
     target = "/v2/alice/bench/manifests/latest"
-    token = _token(node.port, "alice/bench")
+    token = token_for(node.port, "alice/bench")
     return load.get(node.port, target, token, options.seconds).requests
 
 
@@ -192,29 +157,13 @@ def _push(node: Node, options: argparse.Namespace) -> int:
 
     def work(client: int) -> None:
         repository = f"alice/bench-{node.port}-{client}"
-        token = _token(node.port, repository)
+        token = token_for(node.port, repository)
         for tag in range(number):
-            _push_one(node.port, repository, f"t{tag}", token)
+            push_one(node.port, repository, f"t{tag}", token)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(work, range(CLIENTS)))
     return number * CLIENTS
-
-
-def _push_one(port: int, repository: str, tag: str, token: str = "") -> None:
-    with Connection(port, token or _token(port, repository)) as connection:
-        push_small_image(connection, repository, tag)
-
-
-def _token(port: int, repository: str) -> str:
-    """Return the header of a token for a repository."""
-    login = base64.b64encode(b"alice:wonderland").decode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v2/token?scope=repository:{repository}:pull,push",
-        headers={"Authorization": f"Basic {login}"},
-    )
-    with urllib.request.urlopen(request) as response:  # noqa: S310 - of this machine
-        return f"Bearer {json.load(response)['token']}"
 
 
 def _unshared(results: list[Result]) -> float:
