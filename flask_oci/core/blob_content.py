@@ -127,7 +127,8 @@ class BlobContent:
             with self._storage.open_upload(session.uuid) as upload:
                 length = upload.length
                 try:
-                    receive(upload)
+                    if not upload.is_sealed(digest):
+                        receive(upload)
                     self._complete_upload(
                         upload,
                         digest,
@@ -139,7 +140,7 @@ class BlobContent:
                     raise
         # The blob is recorded. If this cleanup fails, garbage collection does it.
         with suppress(Unavailable):
-            self._storage.discard_upload(session.uuid)
+            self._storage.forget_upload(session.uuid)
 
     def _complete_upload(
         self,

@@ -150,6 +150,10 @@ class LocalStorage(LocalFolder):
         with suppress(FileNotFoundError):
             os.unlink(self._upload_path(uuid))
 
+    def forget_upload(self, uuid: str) -> None:
+        """Delete what is left of an upload session whose blob has been recorded."""
+        self.discard_upload(uuid)
+
     def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Prevent the deletion of a blob while its row is written."""
         return locked(self._lock_path(digest), fcntl.LOCK_SH)

@@ -76,11 +76,15 @@ class UploadFile(t.Protocol):
         """Turn the bytes into the blob of a digest, durably, and end the session.
 
         The caller has verified the digest and holds :meth:`Storage.shared_lock`. The
-        saved hash is kept until :meth:`Storage.discard_upload`, so that
+        saved hash is kept until :meth:`Storage.forget_upload`, so that
         :meth:`Storage.resume_commit` can repeat a completion that failed after this.
 
         :return: the place of the blob, for its row.
         """
+
+    def is_sealed(self, digest: Digest) -> bool:
+        """Return True if an earlier request has received the last bytes, and has begun
+        to turn them into the blob of this digest. :meth:`commit` repeats this."""
 
 
 class StoredUpload(t.NamedTuple):
@@ -163,11 +167,12 @@ class Storage(t.Protocol):
         """
 
     def resume_commit(self, uuid: str, digest: Digest) -> Place | None:
-        """Complete an :meth:`UploadFile.commit` that was interrupted, within
-        :meth:`shared_lock`.
+        """Complete an :meth:`UploadFile.commit` that was interrupted after it had ended
+        the session, within :meth:`shared_lock`.
 
         :return: the place of the blob, or None if no earlier attempt has stored the
-            session's own bytes as the blob of this digest.
+            session's own bytes as the blob of this digest. In an object store, a
+            session ends only when its blob is recorded, so the result is None.
         """
 
     def open_upload(self, uuid: str) -> AbstractContextManager[UploadFile]:
@@ -188,6 +193,9 @@ class Storage(t.Protocol):
 
     def discard_upload(self, uuid: str) -> None:
         """Delete an upload session, if it exists."""
+
+    def forget_upload(self, uuid: str) -> None:
+        """Delete what is left of an upload session whose blob has been recorded."""
 
     def shared_lock(self, digest: Digest) -> AbstractContextManager[None]:
         """Prevent the deletion of a blob on the local disk while its row is written.

@@ -86,6 +86,11 @@ class LocalUpload(HashedUpload):
         self._storage.sync_blob(digest)
         return Place(digest, self.length)
 
+    def is_sealed(self, digest: Digest) -> bool:
+        """Return False: a session with its last bytes has become a blob, and cannot be
+        opened; see :meth:`Storage.resume_commit`."""
+        return False
+
     @disk
     def _receive(self, piece: bytes) -> None:
         if self._room < len(piece):

@@ -18,7 +18,7 @@ from tests.support.registry_client import RegistryClient
 _machine = budgets._machine
 
 #: The most statements of each request of a push.
-BUDGETS: dict[str, int] = {"PATCH": 7, "closing PUT": 17}
+BUDGETS: dict[str, int] = {"PATCH": 7, "closing PUT": 15}
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -98,20 +98,9 @@ class BucketSessions:
             upload.close()
 
     def resume_commit(self, uuid: str, digest: Digest) -> Place | None:
-        """Complete an interrupted commit; see :class:`Storage`."""
-        found = self._records.find(uuid)
-        if found is None:
-            return None
-        state = UploadState.from_text(found.state)
-        if not self._is_here(state):
-            return None
-        if not state.is_sealed or state.hashed is None or state.hashed.digest != digest:
-            return None
-        with self.open_upload(uuid) as upload:
-            place = upload.commit(digest)
-            # Another attempt follows if the blob cannot be recorded.
-            upload.close()
-            return place
+        """Return None: :meth:`open_upload` opens a session until its blob is
+        recorded."""
+        return None
 
     def read_upload(self, uuid: str) -> t.BinaryIO:
         """Read the bytes of an upload session of this process.
@@ -124,12 +113,17 @@ class BucketSessions:
                 raise FileNotFoundError(uuid)
             return t.cast(t.BinaryIO, SpoolFile(os.dup(spool.fileno())))
 
-    def discard_upload(self, uuid: str) -> None:
-        """Delete an upload session, if it exists."""
+    def forget_upload(self, uuid: str) -> None:
+        """Delete what is left of an upload session whose blob has been recorded, which
+        is a temporary file at most."""
         with self._spooling:
             spool = self._spools.pop(uuid, None)
         if spool is not None:
             spool.close()
+
+    def discard_upload(self, uuid: str) -> None:
+        """Delete an upload session, if it exists."""
+        self.forget_upload(uuid)
         known = self._records.find_any(uuid)
         if known is None or not self._is_here(UploadState.from_text(known.state)):
             return

@@ -129,6 +129,12 @@ class BucketUpload(HashedUpload):
         location = t.cast(Tail, self._state.tail).key
         return Place(digest, hashed.length, self._bucket.name, location)
 
+    def is_sealed(self, digest: Digest) -> bool:
+        """Return True if an earlier request has received the last bytes of a blob."""
+        hashed = self._opening.hashed
+        is_its = hashed is not None and hashed.digest == digest
+        return self._opening.is_sealed and is_its
+
     def close(self, *, is_synced: bool = True) -> None:
         """Save the state, release the lease, and delete objects that are not needed any
         more.
