@@ -96,11 +96,18 @@ class BucketUploads:
         def work() -> UploadRecord | None:
             is_expired = columns.leased_until < time_in(self._db)
             is_free = sa.or_(columns.lease.is_(None), is_expired)
-            is_claimed = self._change(
-                sa.and_(self._open(uuid), is_free),
-                lease=lease,
-                leased_until=time_in(self._db, seconds),
+            claiming = (
+                sa.update(self._table)
+                .where(self._open(uuid), is_free)
+                .values(lease=lease, leased_until=time_in(self._db, seconds))
             )
+            if self._db.can_return_changes:
+                row = self._db.execute(claiming.returning(*self._fields)).first()
+                if row is not None:
+                    return _record(row)
+                is_claimed = False
+            else:
+                is_claimed = self._db.change(claiming) > 0
             found = self._db.execute(self._reading(self._open(uuid))).first()
             if found is None:
                 raise BlobUploadUnknown(detail=uuid)
@@ -168,11 +175,13 @@ class BucketUploads:
     def _table(self) -> sa.Table:
         return self._db.models.BucketUpload.__table__
 
-    def _reading(self, condition: Condition) -> sa.Select[t.Any]:
+    @property
+    def _fields(self) -> list[sa.Column[t.Any]]:
         columns = self._table.c
-        return sa.select(
-            columns.uuid, columns.state, columns.length, columns.touched_at
-        ).where(condition)
+        return [columns.uuid, columns.state, columns.length, columns.touched_at]
+
+    def _reading(self, condition: Condition) -> sa.Select[t.Any]:
+        return sa.select(*self._fields).where(condition)
 
     def _change(self, condition: Condition, **values: t.Any) -> bool:
         changing = sa.update(self._table).where(condition).values(**values)

@@ -34,6 +34,12 @@ class Statements:
         """The name of the database's SQL dialect."""
         return self.session.get_bind(self.models.Repository).dialect.name
 
+    @property
+    def can_return_changes(self) -> bool:
+        """Whether an ``UPDATE`` can return the rows that it changes."""
+        engine = self.session.get_bind(self.models.Repository)
+        return bool(engine.dialect.update_returning)
+
     def execute(self, statement: sa.Executable, values: t.Any = None) -> Rows:
         """Execute a statement on columns, in the session's transaction.
 

@@ -17,8 +17,10 @@ from tests.support.registry_client import RegistryClient
 #: The client with a bearer token.
 _machine = budgets._machine
 
-#: The most statements of each request of a push.
-BUDGETS: dict[str, int] = {"PATCH": 7, "closing PUT": 15}
+#: The most statements of each request of a push. MariaDB returns no changed rows, and
+#: PostgreSQL begins the fast commit of a start with a statement.
+MORE = 0 if budgets.KEEPS_ROWS else 1
+BUDGETS: dict[str, int] = {"PATCH": 6 + MORE, "closing PUT": 14 + MORE}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -33,7 +35,7 @@ def test_start_stays_within_statement_budget(machine: RegistryClient) -> None:
     machine.push_blob(budgets.NAME, b"first")
     with counted_statements() as statements:
         machine.start_upload(budgets.NAME)
-    assert len(statements) <= (5 if budgets.KEEPS_ROWS else 6), "\n".join(statements)
+    assert len(statements) <= 5 + MORE, "\n".join(statements)
 
 
 @pytest.mark.parametrize("request_kind", BUDGETS)

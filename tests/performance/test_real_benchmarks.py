@@ -94,6 +94,18 @@ def test_benchmarks_of_nodes_compare_two_with_one() -> None:
         assert ratio == pytest.approx(two / one, abs=0.2)
 
 
+@pytest.mark.full
+def test_benchmark_of_stores_compares_them_with_the_local_disk() -> None:
+    """Each row has the time of a push to each, and a ratio for each round."""
+    tool("versitygw", ".ci/install")
+    words = ("--rounds", "2", "--images", "2", "--mebibytes", "4")
+    _, *lines = _run(*words, module="benchmarks.stores", sizes=()).splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        local, store, first, second = map(float, line.split()[-4:])
+        assert min(first, second) - 0.1 < store / local < max(first, second) + 0.1
+
+
 def _run(
     *arguments: str, module: str = "benchmarks", sizes: tuple[str, ...] = TINY
 ) -> str:
