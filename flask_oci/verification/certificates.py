@@ -94,13 +94,23 @@ def _check_leaf(cert: Certificate) -> None:
 
 
 def _is_for_code(cert: Certificate) -> bool:
-    """Return True if a certificate is for signatures of code, or for any use. An
+    """Return True if a certificate is for signatures of code, or names no use. An
     authority may also issue certificates for servers and for e-mail (Notary Project,
     "Signature Specification", "Certificate Requirements")."""
     from cryptography import x509
 
+    uses = x509.oid.ExtendedKeyUsageOID
+    others = {
+        uses.ANY_EXTENDED_KEY_USAGE,
+        uses.SERVER_AUTH,
+        uses.CLIENT_AUTH,
+        uses.EMAIL_PROTECTION,
+        uses.TIME_STAMPING,
+        uses.OCSP_SIGNING,
+    }
     try:
-        uses = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        named = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    return list(uses) == [x509.oid.ExtendedKeyUsageOID.CODE_SIGNING]
+    # Authorities add uses of their own.
+    return uses.CODE_SIGNING in named and others.isdisjoint(named)

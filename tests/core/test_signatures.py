@@ -232,6 +232,7 @@ def test_certificate_for_another_use_signs_no_image(
     for uses, said in (
         ([ExtendedKeyUsageOID.SERVER_AUTH], "its certificate is not for signatures"),
         ([ExtendedKeyUsageOID.CODE_SIGNING], "ca"),
+        ([ExtendedKeyUsageOID.CODE_SIGNING, ObjectIdentifier("1.2.3.4")], "ca"),
         (
             [ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.SERVER_AUTH],
             "its certificate is not for signatures",

@@ -18,7 +18,6 @@ from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.requests import with_query
 from tests.conftest import MakeApp
 from tests.support.host import bucket_of
-from tests.support.host import registry
 from tests.support.host import STORAGE
 from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
@@ -114,29 +113,6 @@ def test_upload_continues_at_any_node(
     assert alice.blob(NAME, digest_of(CONTENT)) == CONTENT
     assert other.get(location).status_code == 404
     assert len([key for key in bucket.objects if key.startswith("data/")]) == 1
-
-
-def test_refused_blob_is_closed_at_another_node(
-    app: Flask,
-    make_app: MakeApp,
-    alice: RegistryClient,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A blob that is refused after its bytes were stored leaves the session without a
-    lease: another node appends to it, and closes it, without waiting."""
-    monkeypatch.setattr("flask_oci.storage.buckets.sessions.PATIENCE", 0.0)
-    other = RegistryClient.of(make_app(), "alice")
-    for sent in (700, 3000):
-        location = _send(alice, alice.start_upload(NAME), 0, sent)
-        digest = digest_of(CONTENT[:sent])
-        with app.app_context():
-            registry.blocks.add(digest, path="*", reason="leaked")
-        refused = _finish(alice, location, digest)
-        location = _send(other, location, sent, len(CONTENT))
-
-        assert refused == 403
-        assert _finish(other, location) == 201
-        assert other.blob(NAME, digest_of(CONTENT)) == CONTENT
 
 
 def test_node_that_was_paused_changes_nothing(

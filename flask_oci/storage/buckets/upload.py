@@ -76,6 +76,8 @@ class BucketUpload(HashedUpload):
         self._objects = dict.fromkeys(state.objects, "")
         if state.key is not None:
             self._objects[state.key] = state.upload_id or ""
+        # The object that a multipart upload has become in this request.
+        self._completed: Tail | None = None
         self._is_lost = False
         self._is_copying = False
         self.is_committed = False
@@ -94,13 +96,13 @@ class BucketUpload(HashedUpload):
         blob."""
         if self._state.is_sealed or self._is_lost:
             return
-        completed = self._saved
         self._buffer = self._empty()
         self._state = self._opening if length else UploadState()
-        if length and self._opening.parts and completed.key != self._opening.key:
-            # The multipart upload was completed to read its bytes.
-            tail = t.cast(Tail, completed.tail)
-            cut = Tail(tail.key, length, tail.size)
+        if length and self._opening.parts and self._completed is not None:
+            # The multipart upload was completed, and has no parts any more.
+            if self._completed.size < length:
+                raise self._lose()
+            cut = self._completed._replace(length=length)
             self._state = UploadState(tail=cut, hashed=self._opening.hashed)
         self.hashed = self._state.hashed
         self._save()
@@ -166,8 +168,8 @@ class BucketUpload(HashedUpload):
             for key in [key for key in self._objects if key not in needed]:
                 if upload_id := self._objects[key]:
                     self._bucket.abort(key, upload_id)
-                else:
-                    self._bucket.delete_many([key])
+                # A completion without an answer may have made the object.
+                self._bucket.delete_many([key])
                 del self._objects[key]
 
     def _put(self) -> None:
@@ -182,7 +184,19 @@ class BucketUpload(HashedUpload):
         self._spool(piece)
         # A process that was paused must not replace a part of the next one.
         self._renew()
+        self._prepare()
         self._write(piece)
+
+    def _prepare(self) -> None:
+        """Arrange that more bytes may follow those at the opening, of which an earlier
+        request has tried to make a blob."""
+        if self._state.is_sealed:
+            self._state = replace(self._state, is_sealed=False)
+        parts = self._state.parts
+        # Only the last part of a multipart upload may be short.
+        if parts and parts[-1].size < self._bucket.part_size and not self._state.tail:
+            self._complete()
+            self._save()
 
     def _write(self, piece: bytes) -> None:
         self._take_tail()
@@ -246,9 +260,8 @@ class BucketUpload(HashedUpload):
         if found is None or found.size < state.length or self._is_copying:
             raise self._lose()
         self._buffer = self._empty()
-        self._state = UploadState(
-            tail=Tail(key, state.length, found.size), hashed=state.hashed
-        )
+        self._completed = Tail(key, state.length, found.size)
+        self._state = UploadState(tail=self._completed, hashed=state.hashed)
         self._write(rest)
 
     def _gather(self) -> None:
@@ -275,10 +288,9 @@ class BucketUpload(HashedUpload):
             found = self._bucket.head(key)
             if found is None or found.size != size:
                 raise self._lose() from None
+        self._completed = Tail(key, size, size)
         self._state = UploadState(
-            tail=Tail(key, size, size),
-            hashed=state.hashed,
-            is_sealed=state.is_sealed,
+            tail=self._completed, hashed=state.hashed, is_sealed=state.is_sealed
         )
 
     def _digest(self, algorithm: str) -> Digest:
@@ -311,10 +323,11 @@ class BucketUpload(HashedUpload):
             self._check(self._records.renew(self._uuid, self._lease, LEASE))
 
     def _save(self, lease_for: float = LEASE) -> None:
+        former = self._sent
         self._sent = replace(self._state, store=self._bucket.name)
         is_saved = self._records.save(self._uuid, self._lease, self._sent, lease_for)
         if not is_saved:
-            self._sent = self._saved
+            self._sent = former
         self._check(is_saved)
         self._saved = self._state
         self._renew_at = time.monotonic() + RENEW
