@@ -12,6 +12,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 from ...errors import BlobUploadUnknown
+from ...errors import RegistryError
 from ..hashed_upload import busy
 from ..place import Place
 from ..protocol import StoredUpload
@@ -167,10 +168,19 @@ class BucketSessions:
         :raises BlobUploadInvalid: if another request keeps its lease.
         """
         end_at = time.monotonic() + PATIENCE
-        while (found := self._records.claim(uuid, lease, LEASE)) is None:
-            if time.monotonic() > end_at:
-                raise busy(uuid)
-            time.sleep(PAUSE)
+        try:
+            while (found := self._records.claim(uuid, lease, LEASE)) is None:
+                if time.monotonic() > end_at:
+                    raise busy(uuid)
+                time.sleep(PAUSE)
+        except RegistryError:
+            raise
+        except Exception:
+            # The database may have given the lease without an answer, and the client
+            # comes back before it ends.
+            with suppress(Exception):
+                self._records.release(uuid, lease)
+            raise
         return found
 
     def _spool_of(self, uuid: str) -> t.Callable[[bytes], object]:
