@@ -89,6 +89,32 @@ def test_blob_is_written_once_and_leaves_nothing_else(
     assert bucket.uploads == {}
 
 
+def test_large_blob_of_one_request_is_written_once(
+    bucket: MemoryBucket, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last bytes are the last part, which a store accepts to be short. More bytes
+    than that are copied once, and no second time."""
+    monkeypatch.delenv(STORAGE)
+    counting = FaultyBucket(bucket)
+    alice = RegistryClient.of(make_app(OCI_STORAGE=counting), "alice")
+    # The first push reads the identity of the bucket.
+    alice.push_blob(NAME, b"first")
+    location = alice.start_upload(NAME)
+    counting.fail(None)
+    location = _send(alice, location, 0, 2500)
+    assert _finish(alice, location, digest_of(CONTENT[:2500])) == 201
+    assert counting.calls == ["create", *["part"] * 3, "complete"]
+    location = _send(alice, alice.start_upload(NAME), 0, 2500)
+    for start in range(2500, len(CONTENT), 400):
+        counting.fail(None)
+        location = _send(alice, location, start, min(start + 400, len(CONTENT)))
+        assert ("complete" in counting.calls) == (start == 2500)
+    assert _finish(alice, location) == 201
+    assert alice.blob(NAME, digest_of(CONTENT)) == CONTENT
+    assert bucket.uploads == {}
+    assert len([key for key in bucket.objects if key.startswith("data/")]) == 3
+
+
 def test_upload_continues_at_any_node(
     bucket: MemoryBucket, make_app: MakeApp, alice: RegistryClient
 ) -> None:
@@ -154,7 +180,8 @@ def test_idle_session_and_deleted_blob_leave_the_bucket(
     """The collection aborts the upload of an idle session, deletes its tail, and the
     object of a blob after the grace period."""
     location = alice.start_upload(NAME)
-    _send(alice, location, 0, 2500)
+    location = _send(alice, location, 0, 1200)
+    _send(alice, location, 1200, 2500)
     digest = alice.push_blob(NAME, b"not needed by any manifest")
     before = len(bucket.objects)
     with later(timedelta(days=40)):

@@ -19,9 +19,9 @@ from ..protocol import StoredUpload
 from ..protocol import UploadProgress
 from .failures import StoreUnavailable
 from .files import SpoolFile
+from .leased_session import LEASE
 from .state import UploadState
 from .upload import BucketUpload
-from .upload import LEASE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,28 +1,25 @@
 """Uploads to a bucket: each byte is written once, to the object that becomes the blob.
 
 Up to a part is in memory. A small blob is one object. A larger one is a multipart
-upload, whose last bytes are an object of their own between two requests: the tail.
+upload. If it arrives in several chunks, its last bytes are an object of their own
+between two requests: the tail.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 import typing as t
 from contextlib import closing
-from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
-from ...errors import BlobUploadUnknown
-from ...errors import Unavailable
 from ...spec.digest import Digest
-from ..hashed_upload import busy
 from ..hashed_upload import HashedUpload
 from ..place import Place
 from ..protocol import Hashed
 from ..protocol import PIECE
 from .files import BucketFile
+from .leased_session import LeasedSession
 from .part_buffer import PartBuffer
 from .protocol import NoSuchUpload
 from .state import Tail
@@ -34,10 +31,6 @@ if t.TYPE_CHECKING:
     from .protocol import Bucket
     from .state import UploadRecords
 
-#: The length of a lease in seconds, and after how many seconds it is renewed.
-LEASE: t.Final = 15
-RENEW: t.Final = 4.0
-
 
 def new_key() -> str:
     """Return the key of a new object. It is not a digest, so the deletion of an older
@@ -46,7 +39,7 @@ def new_key() -> str:
     return f"data/{name[:2]}/{name}"
 
 
-class BucketUpload(HashedUpload):
+class BucketUpload(LeasedSession, HashedUpload):
     """A :class:`~flask_oci.storage.UploadFile` in a bucket.
 
     :param state: the state at its opening.
@@ -62,23 +55,11 @@ class BucketUpload(HashedUpload):
         state: UploadState,
         spool: Callable[[bytes], object],
     ) -> None:
-        self._bucket = bucket
-        self._records = records
-        self._uuid = uuid
-        self._lease = lease
-        self._opening = self._saved = self._state = state
-        # The last state that may have been saved, also if its commit had no answer.
-        self._sent = state
+        super().__init__(bucket, records, uuid, lease, state)
         self._spool = spool
         self._buffer = PartBuffer(bucket.part_size)
-        self._renew_at = time.monotonic() + RENEW
-        # The objects that may exist, each with the id of its multipart upload, if any.
-        self._objects = dict.fromkeys(state.objects, "")
-        if state.key is not None:
-            self._objects[state.key] = state.upload_id or ""
         # The object that a multipart upload has become in this request.
         self._completed: Tail | None = None
-        self._is_lost = False
         self._is_copying = False
         self.is_committed = False
         """Whether the bytes have become an object. The transaction that records the
@@ -110,7 +91,11 @@ class BucketUpload(HashedUpload):
 
     def sync(self) -> None:
         """Store the bytes in memory. :meth:`close` saves the state."""
-        if self._buffer:
+        # Most clients send a large blob in one request, whose last bytes then are the
+        # last part. Others cause a copy of these bytes by their second request.
+        if self._buffer and self._state.parts and not self._opening.length:
+            self._flush()
+        elif self._buffer:
             self._put()
         self._state = replace(self._state, hashed=self.hashed)
 
@@ -156,21 +141,6 @@ class BucketUpload(HashedUpload):
             if has_lease:
                 self._records.release(self._uuid, self._lease)
         self.drop_unneeded()
-
-    def drop_unneeded(self, *needed: str) -> None:
-        """Delete the objects of this request that the saved state does not need. If
-        this fails, the consistency check does it, or a rule of the bucket.
-
-        :param needed: the keys of other objects that are needed.
-        """
-        needed = (*needed, *self._saved.objects, *self._sent.objects)
-        with suppress(Unavailable):
-            for key in [key for key in self._objects if key not in needed]:
-                if upload_id := self._objects[key]:
-                    self._bucket.abort(key, upload_id)
-                # A completion without an answer may have made the object.
-                self._bucket.delete_many([key])
-                del self._objects[key]
 
     def _put(self) -> None:
         """Write the bytes in memory as an object, which is the tail."""
@@ -315,37 +285,3 @@ class BucketUpload(HashedUpload):
 
     def _empty(self) -> PartBuffer:
         return PartBuffer(self._bucket.part_size)
-
-    def _renew(self) -> None:
-        now = time.monotonic()
-        if now >= self._renew_at:
-            self._renew_at = now + RENEW
-            self._check(self._records.renew(self._uuid, self._lease, LEASE))
-
-    def _save(self, lease_for: float = LEASE) -> None:
-        former = self._sent
-        self._sent = replace(self._state, store=self._bucket.name)
-        is_saved = self._records.save(self._uuid, self._lease, self._sent, lease_for)
-        if not is_saved:
-            self._sent = former
-        self._check(is_saved)
-        self._saved = self._state
-        self._renew_at = time.monotonic() + RENEW
-
-    def _check(self, has_lease: bool) -> None:
-        if has_lease:
-            return
-        self._is_lost = True
-        # Another process continues from the objects at the opening.
-        self.drop_unneeded(*self._opening.objects)
-        raise busy(self._uuid)
-
-    def _lose(self) -> BlobUploadUnknown:
-        """End the session, because the store has lost its bytes.
-
-        :raises BlobUploadInvalid: if another process has the session, and has replaced
-            them.
-        """
-        self._check(self._records.end(self._uuid, self._lease) is not None)
-        self._is_lost = True
-        return BlobUploadUnknown(detail=self._uuid)
