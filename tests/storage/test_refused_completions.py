@@ -191,7 +191,6 @@ def test_commit_without_an_answer_loses_no_acknowledged_byte(
     assert not world.bucket.uploads
 
 
-@pytest.mark.sqlite_only  # A lease ends by the clock of a server, and of this process.
 @pytest.mark.slow
 def test_save_without_an_answer_leaves_the_bytes_of_the_next_node(
     world: World, monkeypatch: pytest.MonkeyPatch
