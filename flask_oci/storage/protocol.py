@@ -62,11 +62,14 @@ class UploadFile(t.Protocol):
     def truncate(self, length: int) -> None:
         """Cut the bytes to ``length``, unless they have become a blob."""
 
-    def sync(self) -> None:
+    def sync(self, *, is_last: bool = False) -> None:
         """Flush the bytes to the disk, and save their hash for later requests.
 
         If the flush fails, the session ends: the disk may not know which bytes it
         lost, and the next flush may succeed without them.
+
+        :param is_last: whether probably no more bytes follow. An object store then
+            stores them in their final place.
         """
 
     def matches(self, digest: Digest) -> bool:

@@ -64,7 +64,7 @@ class LocalUpload(HashedUpload):
         self._length = self._begun = os.lseek(self._fd, length, os.SEEK_SET)
 
     @disk
-    def sync(self) -> None:
+    def sync(self, *, is_last: bool = False) -> None:
         """Flush the bytes to the disk; see :class:`UploadFile`."""
         try:
             os.fsync(self._fd)

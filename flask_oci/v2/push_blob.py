@@ -81,7 +81,8 @@ def append(name: str, session_id: str) -> Response:
         parts.storage.open_upload(session.uuid) as upload,
     ):
         _receive(upload, session.algorithm, span, allowance)
-        upload.sync()
+        # Clients that send a layer in one request give no range.
+        upload.sync(is_last=span is None)
         length = upload.length
     return _progress(202, name, session.uuid, length)
 

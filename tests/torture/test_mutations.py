@@ -51,7 +51,7 @@ MUTATIONS = {
         f"{ON_THE_DISK}[a streamed body]",
         "flask_oci/v2/push_blob.py",
         "append",
-        "upload.sync()",
+        "upload.sync(is_last=span is None)",
         "pass",
     ),
     "a commit is not flushed": Mutation(

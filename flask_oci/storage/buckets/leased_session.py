@@ -43,8 +43,8 @@ class LeasedSession:
         self._uuid = uuid
         self._lease = lease
         self._opening = self._saved = self._state = state
-        # The last state that may have been saved, also if its commit had no answer.
-        self._sent = state
+        # The states that may have been saved, but whose commits had no answer.
+        self._unanswered: list[UploadState] = []
         self._renew_at = time.monotonic() + RENEW
         # The objects that may exist, each with the id of its multipart upload, if any.
         self._objects = dict.fromkeys(state.objects, "")
@@ -58,7 +58,8 @@ class LeasedSession:
 
         :param needed: the keys of other objects that are needed.
         """
-        needed = (*needed, *self._saved.objects, *self._sent.objects)
+        states = (self._saved, *self._unanswered)
+        needed = (*needed, *(key for state in states for key in state.objects))
         with suppress(Unavailable):
             for key in [key for key in self._objects if key not in needed]:
                 if upload_id := self._objects[key]:
@@ -74,12 +75,12 @@ class LeasedSession:
             self._check(self._records.renew(self._uuid, self._lease, LEASE))
 
     def _save(self, lease_for: float = LEASE) -> None:
-        former = self._sent
-        self._sent = replace(self._state, store=self._bucket.name)
-        is_saved = self._records.save(self._uuid, self._lease, self._sent, lease_for)
-        if not is_saved:
-            self._sent = former
+        state = replace(self._state, store=self._bucket.name)
+        self._unanswered.append(state)
+        is_saved = self._records.save(self._uuid, self._lease, state, lease_for)
+        self._unanswered.pop()
         self._check(is_saved)
+        self._unanswered.clear()
         self._saved = self._state
         self._renew_at = time.monotonic() + RENEW
 

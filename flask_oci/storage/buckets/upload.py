@@ -89,13 +89,13 @@ class BucketUpload(LeasedSession, HashedUpload):
         self._save()
         self.drop_unneeded()
 
-    def sync(self) -> None:
+    def sync(self, *, is_last: bool = False) -> None:
         """Store the bytes in memory. :meth:`close` saves the state."""
-        # Most clients send a large blob in one request, whose last bytes then are the
-        # last part. Others cause a copy of these bytes by their second request.
-        if self._buffer and self._state.parts and not self._opening.length:
+        is_first = not self._opening.length
+        if is_last and is_first and self._buffer and self._state.parts:
+            # If more bytes follow nevertheless, these are copied, once.
             self._flush()
-        elif self._buffer:
+        if self._buffer:
             self._put()
         self._state = replace(self._state, hashed=self.hashed)
 
@@ -110,6 +110,9 @@ class BucketUpload(LeasedSession, HashedUpload):
             # A completion that fails from now on is repeated from this record.
             self._save()
             self._complete()
+            if not t.cast(Tail, self._state.tail).is_whole:
+                self._gather()
+                self._complete()
             if self._state != self._saved:
                 self._save()
         self.is_committed = True
@@ -134,7 +137,7 @@ class BucketUpload(LeasedSession, HashedUpload):
         try:
             if is_synced and not self._state.is_sealed:
                 self.sync()
-                if self._state != self._saved:
+                if self._state != self._saved or self._unanswered:
                     self._save(lease_for=0)
                     has_lease = False
         finally:
@@ -158,13 +161,18 @@ class BucketUpload(LeasedSession, HashedUpload):
         self._write(piece)
 
     def _prepare(self) -> None:
-        """Arrange that more bytes may follow those at the opening, of which an earlier
-        request has tried to make a blob."""
-        if self._state.is_sealed:
-            self._state = replace(self._state, is_sealed=False)
-        parts = self._state.parts
+        """Arrange that more bytes may follow those at the opening."""
+        if self._buffer:
+            return
+        state = self._state
+        # An earlier request has tried to make a blob of them, or still does.
+        was_sealed = state.is_sealed
+        if was_sealed:
+            self._state = replace(state, is_sealed=False)
+        if not state.parts or state.tail is not None:
+            return
         # Only the last part of a multipart upload may be short.
-        if parts and parts[-1].size < self._bucket.part_size and not self._state.tail:
+        if was_sealed or state.parts[-1].size < self._bucket.part_size:
             self._complete()
             self._save()
 
@@ -204,6 +212,8 @@ class BucketUpload(LeasedSession, HashedUpload):
 
     def _flush(self) -> None:
         """Write the bytes in memory as the next part, and save the state."""
+        # The body may have stalled for longer than the lease.
+        self._renew()
         state = self._state
         if state.key is None or state.upload_id is None:
             key = new_key()
@@ -251,14 +261,16 @@ class BucketUpload(LeasedSession, HashedUpload):
             return
         self._buffer = self._empty()
         key, size = t.cast(str, state.key), state.length
+        whole = size
         try:
             self._bucket.complete(key, t.cast(str, state.upload_id), state.parts)
         except (NoSuchUpload, FileNotFoundError):
             # An earlier attempt may have succeeded without an answer.
             found = self._bucket.head(key)
-            if found is None or found.size != size:
+            if found is None or found.size < size:
                 raise self._lose() from None
-        self._completed = Tail(key, size, size)
+            whole = found.size
+        self._completed = Tail(key, size, whole)
         self._state = UploadState(
             tail=self._completed, hashed=state.hashed, is_sealed=state.is_sealed
         )
@@ -270,12 +282,19 @@ class BucketUpload(LeasedSession, HashedUpload):
             hasher.update(self._buffer.content())
             return Digest(algorithm, hasher.hexdigest())
         self._gather()
-        self._complete()
+        if self._state.parts:
+            # No other process may append to the parts meanwhile.
+            self._state = replace(self._state, is_sealed=True)
+            self._save()
+        try:
+            self._complete()
+        finally:
+            self._state = replace(self._state, is_sealed=False)
         self._save()
         tail = t.cast(Tail, self._state.tail)
         try:
             with closing(BucketFile(self._bucket, tail.key, tail.size)) as file:
-                file.begin(0, tail.size)
+                file.begin(0, tail.length)
                 while piece := file.read(PIECE):
                     hasher.update(piece)
                     self._renew()
