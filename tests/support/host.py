@@ -61,13 +61,16 @@ class Database(SQLAlchemy):
         self, bind_key: str | None, options: dict[str, t.Any], app: Flask
     ) -> sa.Engine:
         key = repr(sorted(options.items()))
-        if key not in self.engines_made:
+        engine = self.engines_made.get(key)
+        if engine is None:
             engine = super()._make_engine(bind_key, options, app)
             if engine.dialect.name == "sqlite":
                 sa.event.listen(engine, "connect", be_quick)
             self.metadata.create_all(engine)
-            self.engines_made[key] = engine
-        return self.engines_made[key]
+            # A database in memory ends with its connection, which a test may close.
+            if engine.url.database or engine.dialect.name != "sqlite":
+                self.engines_made[key] = engine
+        return engine
 
 
 def be_quick(connection: t.Any, record: object) -> None:
