@@ -18,7 +18,7 @@ def utcnow() -> datetime:
 def microseconds(moment: datetime) -> int:
     """Return the number of microseconds from 1970 to a time.
 
-    Tokens and rows that are compared with them have such numbers.
+    The rows that times of tokens are compared with have such numbers.
 
     :param moment: the time, with a time zone.
     """

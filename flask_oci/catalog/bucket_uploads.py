@@ -61,6 +61,7 @@ class BucketUploads:
         absent."""
         found = self._db.execute(self._reading(self._table.c.uuid == uuid)).first()
         if found is None:
+            # Usually nothing follows that would return the connection.
             self._db.release()
             return None
         return _record(found)
@@ -101,17 +102,17 @@ class BucketUploads:
                 .where(self._open(uuid), is_free)
                 .values(lease=lease, leased_until=time_in(self._db, seconds))
             )
+            reading = self._reading(self._open(uuid))
             if self._db.can_return_changes:
                 row = self._db.execute(claiming.returning(*self._fields)).first()
-                if row is not None:
-                    return _record(row)
-                is_claimed = False
             else:
                 is_claimed = self._db.change(claiming) > 0
-            found = self._db.execute(self._reading(self._open(uuid))).first()
-            if found is None:
+                row = self._db.execute(reading).first() if is_claimed else None
+            if row is not None:
+                return _record(row)
+            if self._db.execute(reading).first() is None:
                 raise BlobUploadUnknown(detail=uuid)
-            return _record(found) if is_claimed else None
+            return None
 
         return self._db.write(work)
 

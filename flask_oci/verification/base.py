@@ -92,7 +92,7 @@ def signed_object(content: bytes) -> dict[str, t.Any]:
         raise NotVerified("its signed content is not a JSON object") from None
 
 
-def mapping(value: object) -> dict[str, t.Any]:
+def mapping(value: object) -> dict[t.Any, t.Any]:
     """Return a value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 

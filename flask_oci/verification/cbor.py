@@ -67,15 +67,6 @@ class _Reader:
     def __init__(self, content: bytes) -> None:
         self._content = content
         self.position = 0
-        self._kinds: tuple[t.Callable[[int, int], t.Any], ...] = (
-            lambda argument, _: argument,
-            lambda argument, _: -1 - argument,
-            lambda argument, _: self._take(argument),
-            lambda argument, _: self._text(argument),
-            self._array,
-            self._map,
-            lambda argument, depth: Tagged(argument, self.item(depth)),
-        )
 
     def item(self, depth: int) -> t.Any:
         """Return the next item."""
@@ -83,14 +74,27 @@ class _Reader:
             raise CborInvalid("the items are nested too deep")
         (initial,) = self._take(1)
         kind, code = initial >> 5, initial & 31
-        if kind >= len(self._kinds):
-            raise CborInvalid("it has a simple value or a fraction")
         argument = code
         if code >= 24:
             if code not in _LENGTHS:
                 raise CborInvalid("an item has no definite length")
             argument = int.from_bytes(self._take(_LENGTHS[code]), "big")
-        return self._kinds[kind](argument, depth - 1)
+        match kind:
+            case 0:
+                return argument
+            case 1:
+                return -1 - argument
+            case 2:
+                return self._take(argument)
+            case 3:
+                return self._text(argument)
+            case 4:
+                return self._array(argument, depth - 1)
+            case 5:
+                return self._map(argument, depth - 1)
+            case 6:
+                return Tagged(argument, self.item(depth - 1))
+        raise CborInvalid("it has a simple value or a fraction")
 
     def _take(self, length: int) -> bytes:
         taken = self._content[self.position : self.position + length]

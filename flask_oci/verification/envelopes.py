@@ -19,8 +19,9 @@ from .cbor import CborInvalid
 from .cbor import read_cbor
 from .cbor import Tagged
 
-_SCHEME: t.Final = "io.cncf.notary.signingScheme"
-_EXPIRY: t.Final = "io.cncf.notary.expiry"
+#: The protected headers of Notation, which have the same names in both envelopes.
+SCHEME: t.Final = "io.cncf.notary.signingScheme"
+EXPIRY: t.Final = "io.cncf.notary.expiry"
 
 #: The labels of COSE for the common headers (RFC 9052, section 3.1; RFC 9360).
 _ALGORITHM: t.Final = 1
@@ -63,7 +64,7 @@ class Envelope:
     critical: object
     """The names of the headers that a reader has to understand."""
 
-    expiry: object
+    expires_at: datetime | None
     """When the signature expires, or None."""
 
 
@@ -75,7 +76,6 @@ def read_jws(content: bytes) -> Envelope:
     fields = signed_object(content)
     protected = signed_object(decoded(fields.get("protected"), "header", url=True))
     chain = mapping(fields.get("header")).get("x5c")
-    expiry = protected.get(_EXPIRY)
     return Envelope(
         [decoded(each, "certificate") for each in _items(chain)],
         protected.get("alg"),
@@ -83,9 +83,9 @@ def read_jws(content: bytes) -> Envelope:
         f"{fields.get('protected')}.{fields.get('payload')}".encode(),
         decoded(fields.get("payload"), "payload", url=True),
         protected.get("cty"),
-        protected.get(_SCHEME),
+        protected.get(SCHEME),
         protected.get("crit"),
-        None if expiry is None else parse_time(expiry) or "invalid",
+        _checked(protected, parse_time(protected.get(EXPIRY))),
     )
 
 
@@ -102,11 +102,11 @@ def read_cose(content: bytes) -> Envelope:
         protected_bytes, header, payload, signature = parts
         if not all(isinstance(p, bytes) for p in (protected_bytes, payload, signature)):
             raise CborInvalid
-        protected = _map(read_cbor(protected_bytes))
+        protected = mapping(read_cbor(protected_bytes))
     except CborInvalid:
         raise NotVerified("its envelope is not COSE with one signer") from None
     algorithm = protected.get(_ALGORITHM)
-    chain = _map(header).get(_CERTIFICATES)
+    chain = mapping(header).get(_CERTIFICATES)
     return Envelope(
         # One certificate may be without a list (RFC 9360, section 2).
         _all_bytes([chain] if isinstance(chain, bytes) else _items(chain)),
@@ -115,9 +115,9 @@ def read_cose(content: bytes) -> Envelope:
         _signed_structure(protected_bytes, payload),
         payload,
         protected.get(_CONTENT_TYPE),
-        protected.get(_SCHEME),
+        protected.get(SCHEME),
         protected.get(_CRITICAL),
-        _epoch_time(protected.get(_EXPIRY)),
+        _checked(protected, _epoch_time(protected.get(EXPIRY))),
     )
 
 
@@ -125,10 +125,6 @@ def _signed_structure(protected: bytes, payload: bytes) -> bytes:
     """Return the bytes that a signature covers (RFC 9052, section 4.4)."""
     fields = (cbor_text("Signature1"), *map(cbor_bytes, (protected, b"", payload)))
     return bytes([4 << 5 | len(fields)]) + b"".join(fields)
-
-
-def _map(value: object) -> dict[int | str, t.Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _items(value: object) -> list[t.Any]:
@@ -143,14 +139,20 @@ def _all_bytes(values: list[t.Any]) -> list[bytes]:
     return values
 
 
-def _epoch_time(value: object) -> object:
-    """Return the time of a tagged number, or a value that is no time."""
-    if not isinstance(value, Tagged):
-        return value
-    seconds = value.item
-    if value.tag != _EPOCH or not isinstance(seconds, int):
-        return "invalid"
+def _checked(
+    protected: dict[t.Any, t.Any], expires_at: datetime | None
+) -> datetime | None:
+    """Return the time of expiry, which a header has to have if it names one."""
+    if expires_at is None and protected.get(EXPIRY) is not None:
+        raise NotVerified("its time of expiry is invalid")
+    return expires_at
+
+
+def _epoch_time(value: object) -> datetime | None:
+    """Return the time of a tagged number, or None if it is none."""
+    if not isinstance(value, Tagged) or value.tag != _EPOCH:
+        return None
     try:
-        return datetime.fromtimestamp(seconds, timezone.utc)
-    except (OverflowError, ValueError, OSError):
-        return "invalid"
+        return datetime.fromtimestamp(value.item, timezone.utc)
+    except (TypeError, OverflowError, ValueError, OSError):
+        return None

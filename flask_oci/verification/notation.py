@@ -16,8 +16,10 @@ from .base import SignedFile
 from .base import verified_by
 from .certificates import parse_chain
 from .certificates import trusted_signer
+from .envelopes import EXPIRY
 from .envelopes import read_cose
 from .envelopes import read_jws
+from .envelopes import SCHEME
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,7 @@ _READERS: t.Final[dict[str, Callable[[bytes], Envelope]]] = {
 _PAYLOAD: t.Final = "application/vnd.cncf.notary.payload.v1+json"
 
 #: The protected headers that this module understands, and that may be critical.
-_KNOWN: t.Final = frozenset({"io.cncf.notary.signingScheme", "io.cncf.notary.expiry"})
+_KNOWN: t.Final = frozenset({SCHEME, EXPIRY})
 
 
 def verify(
@@ -56,13 +58,13 @@ def _verify(envelope: Envelope, subject: str, signers: Sequence[Signer]) -> Outc
     chain, now = parse_chain(envelope.chain), utcnow()
     signer = trusted_signer(chain, signers, now)
     _check_signature(chain[0], envelope)
-    expires_at = _check_header(envelope, now)
+    _check_header(envelope, now)
     payload = signed_object(envelope.payload)
     check_subject(mapping(payload.get("targetArtifact")).get("digest"), subject)
     ends = [cert.not_valid_after_utc for cert in chain]
-    return verified_by(
-        "notation", signer, expires_at=min([*ends, *filter(None, [expires_at])])
-    )
+    if envelope.expires_at is not None:
+        ends.append(envelope.expires_at)
+    return verified_by("notation", signer, expires_at=min(ends))
 
 
 def _check_signature(cert: Certificate, envelope: Envelope) -> None:
@@ -104,20 +106,14 @@ def _check_signature(cert: Certificate, envelope: Envelope) -> None:
         raise NotVerified("its signature is invalid") from None
 
 
-def _check_header(envelope: Envelope, now: datetime) -> datetime | None:
-    """Check the protected header, and return the time at which the signature
-    expires."""
-    critical, expires_at = envelope.critical, envelope.expiry
+def _check_header(envelope: Envelope, now: datetime) -> None:
+    """Check the protected header."""
+    critical = envelope.critical
     if not isinstance(critical, list) or not all(
         isinstance(name, str) and name in _KNOWN for name in critical
     ):
         raise NotVerified("its header has an unknown critical entry")
     if envelope.content_type != _PAYLOAD or envelope.scheme != "notary.x509":
         raise NotVerified("it is not a signature of the scheme notary.x509")
-    if expires_at is None:
-        return None
-    if not isinstance(expires_at, datetime):
-        raise NotVerified("its time of expiry is invalid")
-    if expires_at <= now:
+    if envelope.expires_at is not None and envelope.expires_at <= now:
         raise NotVerified("it has expired")
-    return expires_at
