@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import tempfile
 import typing as t
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
@@ -13,6 +12,7 @@ from pathlib import Path
 from . import bulk
 from . import lists
 from . import plot
+from . import postgresql
 from . import report
 from . import small
 from . import writes
@@ -39,13 +39,7 @@ def main() -> None:
     # A SIGTERM also stops the registries and deletes their gigabytes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder)
-            )
-        )
-        # PostgreSQL may run as another user, who needs access to its folder.
-        folder.chmod(0o711)
+        folder = stack.enter_context(postgresql.temporary_folder(options.folder))
         servers = [
             stack.enter_context(create(kind, folder, options.go_bin, stack))
             for kind in options.registries

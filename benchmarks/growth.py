@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 import typing as t
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -45,14 +43,13 @@ class Row(t.NamedTuple):
 def main() -> None:
     """Fill the database, and print the table."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
-        folder = Path(name)
-        # PostgreSQL may run as another user, who needs access to its folder.
-        folder.chmod(0o711)
-        with postgresql.running(folder / "postgresql") as url:
-            os.environ["BENCHMARK_FOLDER"] = name
-            os.environ["BENCHMARK_DATABASE"] = url
-            _measure(options)
+    with (
+        postgresql.temporary_folder() as folder,
+        postgresql.running(folder / "postgresql") as url,
+    ):
+        os.environ["BENCHMARK_FOLDER"] = str(folder)
+        os.environ["BENCHMARK_DATABASE"] = url
+        _measure(options)
 
 
 def _measure(options: argparse.Namespace) -> None:

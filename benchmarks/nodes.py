@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import tempfile
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -90,11 +89,7 @@ def main() -> None:
     """Measure one node and then two, and print a table."""
     options = _options()
     with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-"))
-        )
-        # PostgreSQL may run as another user, who needs access to its folder.
-        folder.chmod(0o711)
+        folder = stack.enter_context(postgresql.temporary_folder())
         url = stack.enter_context(postgresql.running(folder / "postgresql", *COUNTING))
         counter = StatementCounter(url)
         nodes = _start(stack, folder, url)

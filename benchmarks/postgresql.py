@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,19 @@ def find(program: str) -> str | None:
     versions = sorted(Path(PROGRAMS).glob("*/bin"), reverse=True)
     path = os.pathsep.join([*map(str, versions), os.environ["PATH"]])
     return shutil.which(program, path=path)
+
+
+@contextmanager
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Create a folder for the duration of the context, in which a server can run.
+
+    :param parent: the folder in which it is created; None is that of the system.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=parent) as name:
+        folder = Path(name)
+        # PostgreSQL may run as another user, who needs access to its folder.
+        folder.chmod(0o711)
+        yield folder
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import tempfile
 import typing as t
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,11 +37,7 @@ def main() -> None:
     """Push to both nodes in turn, and print the milliseconds of a push and ratios."""
     options = _options()
     with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-"))
-        )
-        # PostgreSQL may run as another user, who needs access to its folder.
-        folder.chmod(0o711)
+        folder = stack.enter_context(postgresql.temporary_folder())
         local, other = _start(stack, folder)
 
         def push_images(node: Node, repository: str) -> None:

@@ -6,20 +6,19 @@ import typing as t
 
 import pytest
 
-from tests.performance import test_budgets as budgets
 from tests.performance.test_budgets import Change
 from tests.performance.test_budgets import CHANGES
 from tests.performance.test_budgets import counted_statements
+from tests.performance.test_budgets import KEEPS_ROWS
 from tests.performance.test_budgets import statements_of
 from tests.support.host import STORAGE
 from tests.support.registry_client import RegistryClient
 
-#: The client with a bearer token.
-_machine = budgets._machine
+from .conftest import NAME
 
 #: The most statements of each request of a push. MariaDB returns no changed rows, and
 #: PostgreSQL begins the fast commit of a start with a statement.
-MORE = 0 if budgets.KEEPS_ROWS else 1
+MORE = 0 if KEEPS_ROWS else 1
 BUDGETS: dict[str, int] = {"PATCH": 6 + MORE, "closing PUT": 14 + MORE}
 
 
@@ -32,9 +31,9 @@ def _on_bucket() -> t.Iterator[None]:
 
 def test_start_stays_within_statement_budget(machine: RegistryClient) -> None:
     """The start of an upload needs one statement more than on the local disk."""
-    machine.push_blob(budgets.NAME, b"first")
+    machine.push_blob(NAME, b"first")
     with counted_statements() as statements:
-        machine.start_upload(budgets.NAME)
+        machine.start_upload(NAME)
     assert len(statements) <= 5 + MORE, "\n".join(statements)
 
 
@@ -44,7 +43,7 @@ def test_upload_stays_within_statement_budget(
 ) -> None:
     """A request that stores a small blob saves the session at most once, and ends its
     lease with it."""
-    machine.push_blob(budgets.NAME, b"first")
+    machine.push_blob(NAME, b"first")
     change: Change = CHANGES[request_kind]
     statements = statements_of(machine, change)
     assert len(statements) <= BUDGETS[request_kind], "\n".join(statements)

@@ -31,7 +31,8 @@ from tests.support.registry_client import RegistryClient
 from tests.support.registry_client import Source
 from tests.support.statements import OVERHEAD
 
-NAME = "alice/app"
+from .conftest import NAME
+
 MIB = 1024 * 1024
 MANIFEST = image(b"a layer")
 LAYER = digest_of(b"a layer")
@@ -74,19 +75,6 @@ def counted_fsyncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         yield flushed
-
-
-@pytest.fixture(name="machine")
-def _machine(app: Flask) -> RegistryClient:
-    """A client with a bearer token issued for an access token, as most clients have."""
-    with app.test_request_context():
-        alice = registry._catalog.users.by_name("alice")
-        secret = registry.access_tokens.issue(alice).secret
-    logged_in = RegistryClient(app, basic("alice", secret))
-    scopes = (f"repository:{NAME}:pull,push,delete", "registry:catalog:*")
-    # The first exchange records the use of the access token; the second does not.
-    logged_in.bearer(*scopes)
-    return logged_in.bearer(*scopes)
 
 
 @pytest.fixture(name="stored")

@@ -16,20 +16,16 @@ from flask_oci.testing.answers import refusal
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.requests import with_query
 from tests.conftest import MakeApp
-from tests.storage.test_long_pauses import _world
-from tests.storage.test_long_pauses import BLOB
-from tests.storage.test_long_pauses import CONTENT
-from tests.storage.test_long_pauses import DIGEST
-from tests.storage.test_long_pauses import NAME
-from tests.storage.test_long_pauses import World
 from tests.support.host import db
 from tests.support.host import registry
 from tests.support.registry_client import RegistryClient
+from tests.support.two_nodes import BLOB
+from tests.support.two_nodes import CONTENT
+from tests.support.two_nodes import DIGEST
+from tests.support.two_nodes import NAME
+from tests.support.two_nodes import World
 
 PART: t.Final = 1000
-
-#: Two nodes on one bucket.
-world = _world
 
 
 class UnreachableBucket(MemoryBucket):

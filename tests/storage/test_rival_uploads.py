@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
@@ -16,8 +15,8 @@ from flask_oci.testing import FaultyBucket
 from flask_oci.testing.manifests import digest_of
 from flask_oci.testing.requests import with_query
 from tests.conftest import MakeApp
-from tests.storage.test_long_pauses import Bucket
 from tests.support.registry_client import RegistryClient
+from tests.support.two_nodes import Bucket
 from tests.support.upkeep import Upkeep
 
 NAME = "alice/app"
@@ -100,8 +99,7 @@ class Rival:
 
     def take_over(self) -> None:
         """Append after the lease of the first node has ended."""
-        ending = "UPDATE oci_bucket_upload SET leased_until = '2001-01-01'"
-        Upkeep(self._app).execute(sa.text(ending))
+        Upkeep(self._app).end_upload_leases()
         start = position(self._client, self._location)
         self.response = self._client.patch(
             self._location, CONTENT[start : self._length]
