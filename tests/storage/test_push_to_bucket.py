@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from flask_oci.storage.buckets.protocol import MAX_PARTS
+from flask_oci.storage.buckets.protocol import PART_SIZE
 from flask_oci.testing import FaultyBucket
 from flask_oci.testing import MemoryBucket
 from flask_oci.testing.answers import refusal
@@ -112,6 +114,22 @@ def test_large_blob_of_one_request_is_written_once(
     assert alice.blob(NAME, digest_of(CONTENT)) == CONTENT
     assert bucket.uploads == {}
     assert len([key for key in bucket.objects if key.startswith("data/")]) == 3
+
+
+def test_blob_of_too_many_parts_is_413_and_the_session_continues(
+    bucket: MemoryBucket, alice: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blob of 150 GiB has fewer parts than an object store accepts."""
+    assert PART_SIZE * MAX_PARTS > 150 * 1024**3
+    monkeypatch.setattr("flask_oci.storage.buckets.protocol.MAX_PARTS", 2)
+    location = _send(alice, alice.start_upload(NAME), 0, 1200)
+    refused = alice.patch(location, CONTENT[1200:])
+    assert refusal(refused) == (413, "SIZE_INVALID")
+    assert alice.get(location).headers["Range"] == "0-1199"
+    location = _send(alice, location, 1200, 2 * PART)
+    assert _finish(alice, location, digest_of(CONTENT[: 2 * PART])) == 201
+    assert alice.blob(NAME, digest_of(CONTENT[: 2 * PART])) == CONTENT[: 2 * PART]
+    assert bucket.uploads == {}
 
 
 def test_upload_continues_at_any_node(

@@ -43,6 +43,7 @@ from .protocol import Body
 from .protocol import Head
 from .protocol import NoSuchUpload
 from .protocol import Part
+from .protocol import PART_SIZE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +53,6 @@ if t.TYPE_CHECKING:
     from azure.storage.blob import BlobClient
 
     from ...config.bucket_url import BucketUrl
-
-#: The size of a block in bytes. A blob has at most 50,000 blocks.
-PART_SIZE: t.Final = 16 * 1024 * 1024
 
 #: The number of bytes that one request reads.
 CHUNK: t.Final = 4 * 1024 * 1024

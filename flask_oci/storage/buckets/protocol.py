@@ -15,6 +15,12 @@ if t.TYPE_CHECKING:
     from ..place import StoredObject
 
 
+#: The size of a part of a large blob in bytes, and the maximum number of parts. S3 has
+#: this limit, and Azure a higher one. The largest blob has 156 GiB.
+PART_SIZE: t.Final = 16 * 1024 * 1024
+MAX_PARTS: t.Final = 10_000
+
+
 class NoSuchUpload(Exception):
     """The store does not know a multipart upload, or not all of its parts: it was
     completed or aborted, or another writer replaced a part."""

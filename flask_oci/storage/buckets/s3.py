@@ -22,6 +22,7 @@ from .protocol import Body
 from .protocol import Head
 from .protocol import NoSuchUpload
 from .protocol import Part
+from .protocol import PART_SIZE
 from .s3_client import make_client
 from .s3_inspection import inspect
 from .s3_signing import Signer
@@ -32,9 +33,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...config.bucket_url import BucketUrl
-
-#: The size of a part in bytes: 10,000 of them are 156 GiB.
-PART_SIZE: t.Final = 16 * 1024 * 1024
 
 #: Completing an upload can take minutes; a store then sends nothing or white space.
 COMPLETION_TIMEOUT: t.Final = 300.0

@@ -13,11 +13,13 @@ from contextlib import closing
 from dataclasses import replace
 from uuid import uuid4
 
+from ...errors import SizeInvalid
 from ...spec.digest import Digest
 from ..hashed_upload import HashedUpload
 from ..place import Place
 from ..protocol import Hashed
 from ..protocol import PIECE
+from . import protocol
 from .files import BucketFile
 from .leased_session import LeasedSession
 from .part_buffer import PartBuffer
@@ -219,7 +221,12 @@ class BucketUpload(LeasedSession, HashedUpload):
             key = new_key()
             upload_id = self._objects[key] = self._bucket.create(key)
             state = self._state = replace(state, key=key, upload_id=upload_id)
-        number = len(state.parts) + 1
+        if (number := len(state.parts) + 1) > protocol.MAX_PARTS:
+            raise SizeInvalid(
+                f"The blob is larger than {protocol.MAX_PARTS} parts of"
+                f" {self._bucket.part_size} bytes, the limit of an object store.",
+                status=413,
+            )
         key, upload_id = t.cast(str, state.key), t.cast(str, state.upload_id)
         try:
             body = self._buffer.content()
